@@ -1,0 +1,1 @@
+//! Incumbent records in a directory that many processes of one machine share.

@@ -1,0 +1,311 @@
+//! The store itself, and the addresses it is opened by.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use incumbent_backend::{
+    Address, Backend, BadAddress, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Reach,
+    Stored, Swapped, Unread, Version, WatchStream,
+};
+
+use crate::watch::Bell;
+
+/// Longest body: that of a ConfigMap, so that what works here works there.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// Records in the memory of this process.
+///
+/// Clones are handles of the same store. A swap that was answered is seen by every later read of every handle. Every call
+/// is done when it is first polled: dropping its future later than that undoes nothing.
+///
+/// # What it does not promise
+///
+/// Nothing survives the process. Other processes cannot reach it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBackend {
+    store: Arc<Store>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    records: Mutex<Records>,
+    bell: Bell,
+}
+
+#[derive(Debug, Default)]
+struct Records {
+    /// Counts the writes of the whole store, so that no version repeats, not even after [`MemoryBackend::remove_by_hand`].
+    writes: u64,
+    bodies: BTreeMap<Key, Body>,
+}
+
+#[derive(Debug)]
+struct Body {
+    version: u64,
+    bytes: Vec<u8>,
+}
+
+/// Stores with a name live as long as the process: whoever opens one later still finds it.
+static NAMED: LazyLock<Mutex<HashMap<String, MemoryBackend>>> = LazyLock::new(Mutex::default);
+
+impl MemoryBackend {
+    /// A new, empty store that only this handle and its clones reach.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The store of this name: the same one everywhere in this process, for as long as the process lives.
+    pub fn named(name: &str) -> Self {
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        named.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Opens `memory:NAME`, the same store for the same name, or `memory:`, a new one each time.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAddress`] if the scheme is another one, or if there is a host or an option, neither of which it has.
+    pub fn open(address: &Address) -> Result<Self, BadAddress> {
+        if address.scheme() != "memory" {
+            return Err(address.unusable("its scheme is not memory"));
+        }
+        if !address.authority().is_empty() {
+            return Err(address.unusable("memory has no hosts; write memory: or memory:NAME"));
+        }
+        if let Some((name, _)) = address.options().next() {
+            return Err(address.unusable(format!("memory has no option {name:?}")));
+        }
+        match address.path() {
+            "" => Ok(Self::new()),
+            name => Ok(Self::named(name)),
+        }
+    }
+
+    /// Removes a body as an operator does who deletes a record by hand; tells whether there was one.
+    ///
+    /// Not part of the contract, which knows no removal. Watchers get a hint. If the key is created again, its version is
+    /// one it never had.
+    pub fn remove_by_hand(&self, key: &Key) -> bool {
+        let removed = self.records().bodies.remove(key).is_some();
+        if removed {
+            let key = key.clone();
+            let group = key.group().clone();
+            self.store.bell.ring(
+                group,
+                Hint {
+                    key: Some(key),
+                    version: None,
+                },
+            );
+        }
+        removed
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        // No code that holds the lock can panic halfway through a change.
+        self.store
+            .records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    fn limits(&self) -> Limits {
+        Limits {
+            largest_body: LARGEST_BODY,
+            shortest_interval: Duration::ZERO,
+            reach: Reach::Process,
+        }
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {
+        let records = self.records();
+        Ok(records.bodies.get(key).map(|body| Stored {
+            version: body.name(),
+            body: body.bytes.clone(),
+        }))
+    }
+
+    async fn swap(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Swapped, Failure> {
+        self.limits().check(body)?;
+        let mut records = self.records();
+        let as_expected = match (expected, records.bodies.get(key)) {
+            (Expected::Absent, found) => found.is_none(),
+            (Expected::At(_), None) => false,
+            (Expected::At(version), Some(found)) => found.name() == *version,
+        };
+        if !as_expected {
+            return Ok(Swapped::Conflict);
+        }
+        records.writes += 1;
+        let written = Body {
+            version: records.writes,
+            bytes: body.to_vec(),
+        };
+        let version = written.name();
+        records.bodies.insert(key.clone(), written);
+        // Rung under the lock: hints come in the order of the writes.
+        let hint = Hint {
+            key: Some(key.clone()),
+            version: Some(version.clone()),
+        };
+        self.store.bell.ring(key.group().clone(), hint);
+        Ok(Swapped::Committed(version))
+    }
+
+    async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
+        let records = self.records();
+        let mut listed: Vec<Listed> = records
+            .bodies
+            .iter()
+            .filter(|(key, _)| key.group() == group)
+            .map(|(key, body)| Listed {
+                key: key.clone(),
+                version: body.name(),
+            })
+            .collect();
+        listed.sort_by_cached_key(|listed| listed.key.to_string());
+        Ok(listed)
+    }
+
+    fn watch(&self, group: &GroupName) -> WatchStream {
+        self.store.bell.listen(group.clone())
+    }
+}
+
+impl Body {
+    fn name(&self) -> Version {
+        Version::new(self.version.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    fn open(address: &str) -> Result<MemoryBackend, BadAddress> {
+        MemoryBackend::open(&address.parse().unwrap())
+    }
+
+    fn key() -> Key {
+        Key::root("demo".parse().unwrap())
+    }
+
+    async fn create(store: &MemoryBackend) -> Version {
+        match store.swap(&key(), Expected::Absent, b"x").await.unwrap() {
+            Swapped::Committed(version) => version,
+            Swapped::Conflict => panic!("there was one already"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_name_is_the_same_store_and_no_name_is_always_a_new_one() {
+        create(&open("memory:same").unwrap()).await;
+        create(&open("memory:").unwrap()).await;
+        assert!(
+            open("memory:same")
+                .unwrap()
+                .read(&key())
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert!(
+            open("memory:other")
+                .unwrap()
+                .read(&key())
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            open("memory:")
+                .unwrap()
+                .read(&key())
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn what_it_does_not_know_is_refused_by_name() {
+        assert!(
+            open("file:///x")
+                .unwrap_err()
+                .to_string()
+                .contains("scheme")
+        );
+        assert!(
+            open("memory://host/x")
+                .unwrap_err()
+                .to_string()
+                .contains("hosts")
+        );
+        assert!(
+            open("memory:x?sync=full")
+                .unwrap_err()
+                .to_string()
+                .contains("\"sync\"")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_record_removed_by_hand_comes_back_with_a_version_it_never_had() {
+        let store = MemoryBackend::new();
+        let mut hints = store.watch(key().group());
+        let first = create(&store).await;
+        assert!(store.remove_by_hand(&key()));
+        assert!(!store.remove_by_hand(&key()));
+        assert_eq!(store.read(&key()).await.unwrap(), None);
+        assert_ne!(create(&store).await, first);
+        let stale = store
+            .swap(&key(), Expected::At(&first), b"y")
+            .await
+            .unwrap();
+        assert_eq!(stale, Swapped::Conflict);
+        let versions: Vec<bool> = hints
+            .by_ref()
+            .take(3)
+            .map(|hint| hint.version.is_some())
+            .collect()
+            .await;
+        assert_eq!(versions, [true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_lags_is_told_that_anything_may_have_changed_and_goes_on() {
+        let store = MemoryBackend::new();
+        let mut hints = store.watch(key().group());
+        let mut version = create(&store).await;
+        for _ in 0..5_000 {
+            let Swapped::Committed(next) = store
+                .swap(&key(), Expected::At(&version), b"y")
+                .await
+                .unwrap()
+            else {
+                panic!("nobody else writes")
+            };
+            version = next;
+        }
+        assert_eq!(hints.next().await, Some(Hint::anything()));
+        while hints.next().await.and_then(|hint| hint.version) != Some(version.clone()) {}
+    }
+
+    #[tokio::test]
+    async fn a_watch_outlives_the_handle_it_came_from_and_does_not_end() {
+        let mut hints = MemoryBackend::new().watch(key().group());
+        assert!(hints.next().now_or_never().is_none());
+    }
+}

@@ -1,0 +1,185 @@
+//! The trait [`Backend`] and the types it speaks in.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use incumbent_core::{GroupName, Key, Version};
+
+/// Any error, as a cause.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Keeps bodies under keys, each with a version, changed by compare-and-swap only.
+///
+/// # What every implementation promises
+///
+/// - **Single key**: reads and swaps of one key are linearizable. A read returns the newest committed body, and never one
+///   older than any that was returned or acknowledged before the read began, on any connection and in any process.
+/// - **Versions**: every successful swap gives the key a version it never had. They are compared for equality only.
+/// - **Atomic**: a swap happens whole or not at all, whatever is killed at whatever moment.
+/// - **Honest outcomes**: [`Failure::Unknown`] whenever a request may still take effect, [`Failure::NotApplied`] only when
+///   it cannot any more. If in doubt, `Unknown`. No retries inside: a second request would hide the first one's outcome.
+/// - **Never a guess**: what cannot be read (damaged, foreign, written by a newer format) is an error that names it.
+///
+/// # Cancel safety
+///
+/// Dropping the future of a swap is an unknown outcome: it may still happen, also much later.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// What it can take, and where it can be reached from.
+    fn limits(&self) -> Limits;
+
+    /// The newest body of `key`, or `None` if there never was one.
+    async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread>;
+
+    /// Replaces the body of `key` if it is still what `expected` says.
+    ///
+    /// A body longer than [`Limits::largest_body`] is refused as [`Failure::TooLarge`], and nothing is written.
+    async fn swap(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Swapped, Failure>;
+
+    /// All keys of a group that have a body, in the order of their text.
+    ///
+    /// It is a list and no snapshot: what appears meanwhile may be in it or not.
+    async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread>;
+
+    /// Hints about changes in a group, from now on. The stream never ends by itself.
+    ///
+    /// Must be called inside a Tokio runtime. Costs one watch, however many keys there are.
+    fn watch(&self, group: &GroupName) -> WatchStream;
+}
+
+/// Hints as they come.
+pub type WatchStream = BoxStream<'static, Hint>;
+
+/// A body and the version it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The version of this body.
+    pub version: Version,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A key that exists, and the version it had when the list was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The key.
+    pub key: Key,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What a swap expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// No body has this key: create it.
+    Absent,
+    /// The body still has this version: replace it.
+    At(&'a Version),
+}
+
+/// The known outcomes of a swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Swapped {
+    /// It happened; the key has this version now.
+    Committed(Version),
+    /// It did not happen, and this request never will: the key is not in the expected state.
+    Conflict,
+}
+
+/// Why a swap has no known outcome, or none to be proud of.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It did not happen and never will. Trying again may help.
+    #[error("nothing was written")]
+    NotApplied(#[source] BoxError),
+    /// It may have happened, or may still.
+    #[error("sent, but the outcome is unknown")]
+    Unknown(#[source] BoxError),
+    /// It did not happen: the backend takes no body as long as this. Trying again does not help.
+    #[error("a body of {size} bytes is more than {limit}")]
+    TooLarge {
+        /// Length of the body.
+        size: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
+}
+
+/// Why a read or a list gave no answer. Says nothing about what is there.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The backend was not reached, or failed. Trying again may help.
+    #[error("not read")]
+    Unavailable(#[source] BoxError),
+    /// Something is there that must not be understood wrongly: damaged, foreign, or of a newer format. Trying again does not
+    /// help; a person has to look at what it names.
+    #[error("cannot be trusted")]
+    Damaged(#[source] BoxError),
+}
+
+/// Something may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// What changed, if the backend can tell.
+    pub key: Option<Key>,
+    /// The version it changed to, if the backend can tell: saves whoever wrote it from reading it again.
+    pub version: Option<Version>,
+}
+
+/// What a backend can take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest body, in bytes.
+    pub largest_body: usize,
+    /// Shortest time between two writes of one key that it bears for long.
+    pub shortest_interval: Duration,
+    /// From where it can be reached.
+    pub reach: Reach,
+}
+
+/// From where a backend can be reached, and so where the other candidates can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Inside this process.
+    Process,
+    /// From any process of this machine.
+    Machine,
+    /// From other machines too.
+    Network,
+}
+
+impl Hint {
+    /// Anything may have changed.
+    pub const fn anything() -> Self {
+        Self {
+            key: None,
+            version: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses a body that is too long.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooLarge`].
+    pub fn check(&self, body: &[u8]) -> Result<(), Failure> {
+        if body.len() > self.largest_body {
+            return Err(Failure::TooLarge {
+                size: body.len(),
+                limit: self.largest_body,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,575 @@
+//! The election of one group, as one process sees it: events and a time in, actions out.
+//!
+//! One value of [`Election`] follows the group's root record, and when asked to campaigns, leads and resigns. It has at most
+//! one request to the root under way, so its own requests never conflict with each other.
+//!
+//! ```text
+//!             campaign              swap of the root         floor sealed
+//!   following ─────────► waiting ─────────────────► winning ──────────────► leading
+//!       ▲                   ▲      root is free                                │
+//!       └───────────────────┴──────────────────────────────────────────────────┘
+//!                  lost: superseded, deadline passed, root gone; or resigned
+//! ```
+//!
+//! What is safe does not depend on anything here: see [`write`](crate::write). What is decided here is *when* somebody tries to
+//! take over:
+//!
+//! - the root is absent, or was **released** by its holder;
+//! - the root did not change for the lease found in it, on this node's own clock: **expired**;
+//! - its holder was **proven dead** ([`Event::Dead`]).
+//!
+//! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
+
+mod standby;
+mod term;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+use crate::root::{Liveness, Root};
+use crate::{
+    EndpointName, Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker,
+};
+use term::Term;
+
+/// How many of its own last versions a leader knows again when it is told of a change.
+const OWN_VERSIONS: usize = 8;
+
+/// What does not change while a process takes part.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This candidate's name.
+    pub holder: HolderName,
+    /// Its lease.
+    pub timing: Timing,
+    /// Where it can be seen to live, if it offers that.
+    pub liveness: Option<Liveness>,
+    /// A random number of this process, from which the nonces of its terms are counted.
+    pub nonces: Nonce,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Nothing but time: [`Election::wakeup`] has come.
+    Tick,
+    /// The application wants to lead.
+    Campaign,
+    /// The application no longer wants to lead; if it does, it gives up the term.
+    Abstain,
+    /// The leading application changes what the root says.
+    Change {
+        /// Names the change in [`Action::Changed`] and [`Action::Refused`].
+        ticket: u64,
+        /// The change.
+        change: Change,
+    },
+    /// The leading application has stopped its work and gives up the term, in favour of somebody if named.
+    Resign {
+        /// The candidate to lead next.
+        prefer: Option<HolderName>,
+    },
+    /// A watch hints that the root may have changed, to this version if known.
+    Hint {
+        /// The version.
+        version: Option<Version>,
+    },
+    /// The holder of the term with this nonce is proven dead.
+    Dead {
+        /// The nonce.
+        nonce: Nonce,
+    },
+    /// A seal with this epoch was met on some record.
+    SealSeen {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Answer to [`Action::ReadRoot`].
+    RootRead {
+        /// What was found.
+        root: Option<(Version, Box<Root>)>,
+    },
+    /// [`Action::ReadRoot`] got no answer.
+    RootUnread,
+    /// Answer to [`Action::SwapRoot`].
+    RootSwapped(SwapAnswer),
+    /// Answer to [`Action::ScanSeals`]: the highest epoch found on any record of the group.
+    SealsScanned {
+        /// The epoch, zero if there was no record.
+        highest: Epoch,
+    },
+    /// [`Action::ScanSeals`] got no answer.
+    SealsUnread,
+    /// Answer to [`Action::SealFloor`] for the term with this seal.
+    Floor {
+        /// The term.
+        seal: Seal,
+        /// What came of it.
+        answer: FloorAnswer,
+    },
+}
+
+/// What a leader changes in the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is ready to serve.
+    Activate,
+    /// An endpoint is at this address.
+    Publish(EndpointName, String),
+    /// An endpoint is gone.
+    Withdraw(EndpointName),
+}
+
+/// What came of a swap of the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SwapAnswer {
+    /// It happened.
+    Committed(Version),
+    /// It did not: the root is not in the expected state.
+    Conflict,
+    /// It did not, for another reason.
+    NotApplied,
+    /// It may have, or may still.
+    Unknown,
+}
+
+/// What came of sealing the floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloorAnswer {
+    /// It carries the term's seal.
+    Sealed,
+    /// It carries a seal that outranks the term's.
+    Fenced(Epoch),
+    /// Neither is known.
+    Failed,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Read the root, and tell [`Event::RootRead`] or [`Event::RootUnread`].
+    ReadRoot,
+    /// Read the seals of all records of the group, the floor included; tell [`Event::SealsScanned`] or [`Event::SealsUnread`].
+    ScanSeals,
+    /// Swap the root, `None` expecting it to be absent; tell [`Event::RootSwapped`].
+    SwapRoot {
+        /// The version to be replaced.
+        expected: Option<Version>,
+        /// The new body.
+        root: Box<Root>,
+    },
+    /// Seal the floor with this seal; tell [`Event::Floor`].
+    SealFloor {
+        /// The term.
+        seal: Seal,
+    },
+    /// This process leads. Tell the application.
+    Granted {
+        /// The term.
+        seal: Seal,
+    },
+    /// This process led and does not any more. Tell the application.
+    Lost {
+        /// The term.
+        seal: Seal,
+        /// Why.
+        why: LostBecause,
+    },
+    /// A change is in the root.
+    Changed {
+        /// The change.
+        ticket: u64,
+    },
+    /// A change will not be made: this process does not lead.
+    Refused {
+        /// The change.
+        ticket: u64,
+    },
+    /// Somebody asks the leading application to hand over.
+    AskedToResign {
+        /// Who is to lead next, if named.
+        to: Option<HolderName>,
+    },
+}
+
+/// How a term ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LostBecause {
+    /// Somebody else leads, at this epoch.
+    Superseded(Epoch),
+    /// No renewal was acknowledged until the renew deadline.
+    DeadlinePassed,
+    /// The root was deleted.
+    RootGone,
+    /// The application resigned, and the root says so.
+    Resigned,
+    /// The application resigned; whether the root says so is unknown. If not, others wait for the lease.
+    ResignedUnheard,
+}
+
+/// The election of one group.
+#[derive(Debug)]
+pub struct Election {
+    config: Config,
+    campaigning: bool,
+    role: Role,
+    /// What the root was when last seen.
+    seen: Seen,
+    /// The highest epoch known from anywhere.
+    ahead: Epoch,
+    /// Result of the scan that must precede the creation of a root.
+    scanned: bool,
+    /// How many terms this process has claimed.
+    claims: u128,
+    /// The nonce of a holder that was proven dead.
+    dead: Option<Nonce>,
+    /// The request to the backend that is under way.
+    request: Option<Request>,
+    /// An unexplained hint.
+    hint: Option<Option<Version>>,
+    /// The root must be read, whatever was seen.
+    stale: bool,
+    /// When to look again, although nothing hints at a change.
+    poll_at: Time,
+    /// After a failure: when the backend may be asked again.
+    hold_until: Time,
+    backoff: Option<ExponentialBackoff>,
+    /// Time of the last step.
+    stepped_at: Time,
+    own_versions: VecDeque<Version>,
+    views: ViewTracker,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// Follows; may have a claim under way.
+    Standby(Option<Box<Attempt>>),
+    Leading(Box<Term>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Read,
+    Scan,
+    Swap,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// False until the first answer.
+    known: bool,
+    root: Option<(Version, Root)>,
+    /// When its pulse was seen to change.
+    changed_at: Time,
+}
+
+/// A swap of the root, repeated until its outcome is known.
+#[derive(Clone, Debug)]
+struct Attempt {
+    expected: Option<Version>,
+    root: Root,
+    first_sent: Time,
+    last_sent: Time,
+    unsettled: bool,
+    /// Its last answer settled nothing: send it again.
+    again: bool,
+}
+
+impl Election {
+    /// Begins to follow the root. The first step reads it.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            campaigning: false,
+            role: Role::Standby(None),
+            seen: Seen::default(),
+            ahead: Epoch::ZERO,
+            scanned: false,
+            claims: 0,
+            dead: None,
+            request: None,
+            hint: None,
+            stale: true,
+            poll_at: Time::default(),
+            hold_until: Time::default(),
+            backoff: None,
+            stepped_at: Time::default(),
+            own_versions: VecDeque::with_capacity(OWN_VERSIONS),
+            views: ViewTracker::default(),
+        }
+    }
+
+    /// Takes one event at a time, and says what to do now.
+    ///
+    /// # Panics
+    ///
+    /// If an answer comes to a request that is not under way: a bug of the driver.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
+        self.stepped_at = now.time;
+        let mut out = Vec::new();
+        self.absorb(now, event, &mut out);
+        self.advance(now, &mut out);
+        out
+    }
+
+    /// When [`Event::Tick`] is wanted, if nothing else happens before.
+    pub fn wakeup(&self) -> Time {
+        match &self.role {
+            Role::Leading(term) => self.term_wakeup(term),
+            Role::Standby(claim) => self.standby_wakeup(claim.as_deref()),
+        }
+    }
+
+    /// Who leads, as an observer is told.
+    pub fn view(&mut self, now: Time) -> View {
+        let silent = self.is_silent(now);
+        self.views
+            .view(self.seen.root.as_ref().map(|(_, root)| root), silent)
+    }
+
+    /// Until when this process may take work as the leader; `None` if it does not lead.
+    pub fn valid_until(&self) -> Option<Time> {
+        let term = self.granted()?;
+        Some(term.anchor + self.config.timing.renew_deadline())
+    }
+
+    /// When everything that this process still runs as the leader must have ended; `None` if it does not lead.
+    pub fn hard_until(&self) -> Option<Time> {
+        let term = self.granted()?;
+        Some(term.anchor + self.config.timing.hard_deadline())
+    }
+
+    /// The endpoint by which the present holder could be proven dead, and the nonce that it must say there.
+    pub fn probe_target(&self) -> Option<(&Liveness, Nonce)> {
+        let (Role::Standby(_), true, Some((_, root))) =
+            (&self.role, self.campaigning, &self.seen.root)
+        else {
+            return None;
+        };
+        let hidden = root.state == crate::root::State::Released
+            || self.is_own(root.nonce)
+            || self.dead == Some(root.nonce);
+        root.liveness
+            .as_ref()
+            .filter(|_| !hidden)
+            .map(|liveness| (liveness, root.nonce))
+    }
+
+    /// The term that this process claims or leads, which its own liveness endpoint must say.
+    pub fn claimed(&self) -> Option<Seal> {
+        match &self.role {
+            Role::Standby(claim) => claim.as_ref().map(|claim| claim.root.seal()),
+            Role::Leading(term) => Some(term.seal),
+        }
+    }
+
+    /// The highest epoch known from anywhere.
+    pub fn highest_epoch(&self) -> Epoch {
+        self.ahead
+    }
+
+    fn absorb(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Tick => {}
+            Event::Campaign => self.campaigning = true,
+            Event::Abstain => self.abstain(out),
+            Event::Change { ticket, change } => self.change(ticket, change, out),
+            Event::Resign { prefer } => self.resign(prefer, out),
+            Event::Hint { version } => self.hint = Some(version),
+            Event::Dead { nonce } => self.dead = Some(nonce),
+            Event::SealSeen { epoch } => self.ahead = self.ahead.max(epoch),
+            Event::RootRead { root } => {
+                self.answered(Request::Read);
+                self.heard(now.time);
+                let root = root.map(|(version, root)| (version, *root));
+                self.observe(now.time, root.clone());
+                match self.role {
+                    Role::Standby(_) => self.standby_read(now, root, out),
+                    Role::Leading(_) => self.term_read(now, root, out),
+                }
+            }
+            Event::RootUnread => {
+                self.answered(Request::Read);
+                self.stale = true;
+                self.hold(now.time);
+            }
+            Event::RootSwapped(answer) => {
+                self.answered(Request::Swap);
+                self.swapped(now, answer, out);
+            }
+            Event::SealsScanned { highest } => {
+                self.answered(Request::Scan);
+                self.heard(now.time);
+                self.ahead = self.ahead.max(highest);
+                self.scanned = true;
+            }
+            Event::SealsUnread => {
+                self.answered(Request::Scan);
+                self.stale = true;
+                self.hold(now.time);
+            }
+            Event::Floor { seal, answer } => self.floor(now, seal, answer, out),
+        }
+    }
+
+    fn advance(&mut self, now: Now, out: &mut Vec<Action>) {
+        match self.role {
+            Role::Standby(_) => self.advance_standby(now, out),
+            Role::Leading(_) => self.advance_term(now, out),
+        }
+    }
+
+    /// Notes what the root is. The lease counts from when a change is seen, so a stale read only delays.
+    fn observe(&mut self, now: Time, root: Option<(Version, Root)>) {
+        let pulse = |root: &Option<(Version, Root)>| root.as_ref().map(|(_, root)| root.pulse());
+        if !self.seen.known || pulse(&self.seen.root) != pulse(&root) {
+            self.seen.changed_at = now;
+        }
+        if let Some((_, root)) = &root {
+            self.ahead = self.ahead.max(root.epoch);
+            self.scanned = false;
+        }
+        self.seen.known = true;
+        self.seen.root = root;
+    }
+
+    fn swapped(&mut self, now: Now, answer: SwapAnswer, out: &mut Vec<Action>) {
+        let attempt = match &mut self.role {
+            Role::Standby(claim) => claim.as_deref_mut(),
+            Role::Leading(term) => term.renewal.as_mut(),
+        };
+        let Some(attempt) = attempt else {
+            // The term ended while its last request was under way.
+            self.stale = true;
+            return;
+        };
+        match answer {
+            SwapAnswer::Committed(version) => {
+                // The last repetition is the one that landed: any earlier one would have refused it.
+                let (root, sent) = (attempt.root.clone(), attempt.last_sent);
+                self.heard(now.time);
+                self.landed(now, version, root, sent, out);
+            }
+            SwapAnswer::Conflict => {
+                self.heard(now.time);
+                self.stale = true;
+            }
+            SwapAnswer::NotApplied | SwapAnswer::Unknown => {
+                attempt.unsettled |= answer == SwapAnswer::Unknown;
+                attempt.again = true;
+                let unsettled = attempt.unsettled;
+                self.hold(now.time);
+                if let Role::Standby(claim) = &mut self.role
+                    && !unsettled
+                {
+                    *claim = None;
+                    self.stale = true;
+                }
+            }
+        }
+    }
+
+    /// A swap of this process is in the root; the request that did it was sent at `sent` or later.
+    fn landed(
+        &mut self,
+        now: Now,
+        version: Version,
+        root: Root,
+        sent: Time,
+        out: &mut Vec<Action>,
+    ) {
+        if self.own_versions.len() == OWN_VERSIONS {
+            self.own_versions.pop_front();
+        }
+        self.own_versions.push_back(version.clone());
+        self.stale = false;
+        self.observe(now.time, Some((version.clone(), root.clone())));
+        match self.role {
+            Role::Standby(_) => self.win(version, root, sent, out),
+            Role::Leading(_) => self.acknowledged(version, root, sent, out),
+        }
+    }
+
+    fn send(&mut self, expected: Option<Version>, root: Root, out: &mut Vec<Action>) {
+        self.request = Some(Request::Swap);
+        out.push(Action::SwapRoot {
+            expected,
+            root: Box::new(root),
+        });
+    }
+
+    fn read_root(&mut self, out: &mut Vec<Action>) {
+        self.request = Some(Request::Read);
+        self.stale = false;
+        out.push(Action::ReadRoot);
+    }
+
+    fn answered(&mut self, request: Request) {
+        assert_eq!(
+            self.request.take(),
+            Some(request),
+            "an answer belongs to the request under way"
+        );
+    }
+
+    /// The backend answered: failures before this do not count any more, and polling starts anew.
+    fn heard(&mut self, now: Time) {
+        self.backoff = None;
+        self.hold_until = Time::default();
+        self.poll_at = now + self.config.timing.retry();
+    }
+
+    /// The backend failed: it is left alone for a twentieth of the retry period, after more failures for up to all of it.
+    fn hold(&mut self, now: Time) {
+        let retry = self.config.timing.retry();
+        let builder = ExponentialBuilder::new()
+            .with_min_delay(retry / 20)
+            .with_max_delay(retry)
+            .without_max_times();
+        let pause = self
+            .backoff
+            .get_or_insert_with(|| builder.build())
+            .next()
+            .unwrap_or(retry);
+        self.hold_until = now + pause;
+    }
+
+    /// Whether a nonce is of a term of this very process.
+    fn is_own(&self, nonce: Nonce) -> bool {
+        // Few terms are claimed in the life of a process, and this is asked seldom; the arithmetic beats a growing list.
+        nonce
+            .distance_from(self.config.nonces)
+            .is_some_and(|n| n <= self.claims)
+    }
+
+    fn granted(&self) -> Option<&Term> {
+        match &self.role {
+            Role::Leading(term) if term.is_granted() => Some(term),
+            Role::Leading(_) | Role::Standby(_) => None,
+        }
+    }
+}
+
+impl Attempt {
+    fn new(expected: Option<Version>, root: Root, now: Time) -> Self {
+        Self {
+            expected,
+            root,
+            first_sent: now,
+            last_sent: now,
+            unsettled: false,
+            again: false,
+        }
+    }
+
+    /// The same swap once more, if its last answer settled nothing.
+    fn repeat(&mut self, now: Time) -> Option<(Option<Version>, Root)> {
+        std::mem::take(&mut self.again).then(|| {
+            self.last_sent = now;
+            (self.expected.clone(), self.root.clone())
+        })
+    }
+}

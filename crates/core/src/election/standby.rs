@@ -1,0 +1,163 @@
+//! Who follows and waits: when may it try to take over?
+
+use std::time::Duration;
+
+use super::{Action, Attempt, Election, Request, Role};
+use crate::root::{Root, State};
+use crate::{Now, Seal, Time, Version};
+
+impl Election {
+    /// The application no longer wants to lead.
+    pub(super) fn abstain(&mut self, out: &mut Vec<Action>) {
+        self.campaigning = false;
+        match &self.role {
+            // An unsettled claim may have won. A look tells; if so, the term is given up.
+            Role::Standby(claim) => self.stale |= claim.is_some(),
+            Role::Leading(_) => self.resign(None, out),
+        }
+    }
+
+    pub(super) fn advance_standby(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.request.is_some() || now.time < self.hold_until {
+            return;
+        }
+        self.explain_hint();
+        if self.stale || now.time >= self.poll_at {
+            return self.read_root(out);
+        }
+        let free = self.campaigning && self.free_at() <= now.time;
+        match &mut self.role {
+            Role::Standby(Some(claim)) => {
+                if let Some((expected, root)) = claim.repeat(now.time) {
+                    self.send(expected, root, out);
+                }
+            }
+            Role::Standby(None) if free => self.claim(now, out),
+            Role::Standby(None) | Role::Leading(_) => {}
+        }
+    }
+
+    /// What a read says to a claim whose outcome is not known.
+    pub(super) fn standby_read(
+        &mut self,
+        now: Now,
+        found: Option<(Version, Root)>,
+        out: &mut Vec<Action>,
+    ) {
+        let Role::Standby(slot) = &mut self.role else {
+            return;
+        };
+        let Some(claim) = slot.as_mut() else { return };
+        match found {
+            Some((version, root)) if root.seal() == claim.root.seal() => {
+                // Any of the repetitions may have landed: count from the first.
+                let sent = claim.first_sent;
+                self.landed(now, version, root, sent, out);
+            }
+            found
+                if self.campaigning
+                    && claim.unsettled
+                    && found.as_ref().map(|(v, _)| v) == claim.expected.as_ref() =>
+            {
+                // It may still land. Repeating the same swap settles it.
+                claim.again = true;
+            }
+            _ => *slot = None,
+        }
+    }
+
+    pub(super) fn standby_wakeup(&self, claim: Option<&Attempt>) -> Time {
+        let never = Time::from_origin(Duration::MAX);
+        let silent = self.silent_at().unwrap_or(never);
+        if self.request.is_some() {
+            // The driver answers every request in time.
+            return silent;
+        }
+        let due = match claim {
+            _ if self.stale => Time::default(),
+            Some(claim) if claim.again => Time::default(),
+            None if self.campaigning => self.free_at().min(self.poll_at),
+            Some(_) | None => self.poll_at,
+        };
+        due.max(self.hold_until).min(silent)
+    }
+
+    /// Whether nobody should be sent to the holder of the root that was seen.
+    pub(super) fn is_silent(&self, now: Time) -> bool {
+        let Some((_, root)) = &self.seen.root else {
+            return false;
+        };
+        match &self.role {
+            Role::Leading(term) => term.seal != root.seal(),
+            Role::Standby(_) => {
+                self.is_own(root.nonce)
+                    || self.dead == Some(root.nonce)
+                    || now >= self.seen.changed_at + root.lease()
+            }
+        }
+    }
+
+    /// When the view changes because the root does not; past ones have been told.
+    fn silent_at(&self) -> Option<Time> {
+        let (_, root) = self.seen.root.as_ref()?;
+        Some(self.seen.changed_at + root.lease()).filter(|at| *at > self.stepped_at)
+    }
+
+    /// Whether a hint tells something that was not seen yet.
+    pub(super) fn explain_hint(&mut self) {
+        let Some(hint) = self.hint.take() else { return };
+        let seen = self.seen.root.as_ref().map(|(version, _)| version);
+        self.stale |= match hint {
+            Some(version) => seen != Some(&version) && !self.own_versions.contains(&version),
+            None => true,
+        };
+    }
+
+    /// When a candidate may claim the root that was seen.
+    fn free_at(&self) -> Time {
+        let Some((_, root)) = &self.seen.root else {
+            return Time::default();
+        };
+        let changed_at = self.seen.changed_at;
+        let others_first = match &root.preferred {
+            Some(preferred) => *preferred != self.config.holder,
+            // Who gave up lets others go first, or it would hand over to itself.
+            None => self.is_own(root.nonce),
+        };
+        match root.state {
+            State::Released if others_first => changed_at + self.config.timing.retry() * 6 / 5,
+            State::Released => Time::default(),
+            _ if self.is_own(root.nonce) || self.dead == Some(root.nonce) => Time::default(),
+            State::Activating | State::Active => changed_at + root.lease(),
+        }
+    }
+
+    fn claim(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.seen.root.is_none() && !self.scanned {
+            // The root may have been deleted by hand. The seals of the records remember how far the epochs had come.
+            self.request = Some(Request::Scan);
+            out.push(Action::ScanSeals);
+            return;
+        }
+        self.claims += 1;
+        let seal = Seal {
+            epoch: self.ahead.next(),
+            nonce: self.config.nonces.nth(self.claims),
+        };
+        let (holder, liveness) = (self.config.holder.clone(), self.config.liveness.clone());
+        let root = Root::begin(
+            seal,
+            holder,
+            liveness,
+            self.config.timing.lease(),
+            now.wall_text(),
+        );
+        let expected = self.seen.root.as_ref().map(|(version, _)| version.clone());
+        self.role = Role::Standby(Some(Box::new(Attempt::new(
+            expected.clone(),
+            root.clone(),
+            now.time,
+        ))));
+        self.send(expected, root, out);
+    }
+}

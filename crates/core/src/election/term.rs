@@ -1,0 +1,301 @@
+//! Who leads: renewing, changing what the root says, giving up, and noticing the end.
+
+use std::collections::VecDeque;
+
+use super::{Action, Attempt, Change, Election, FloorAnswer, LostBecause, Role};
+use crate::root::{Root, State};
+use crate::{HolderName, Now, Seal, Time, Version};
+
+/// A term of this process.
+#[derive(Debug)]
+pub(super) struct Term {
+    pub(super) seal: Seal,
+    /// When the last acknowledged write was sent. The right to act counts from here.
+    pub(super) anchor: Time,
+    /// The write of the root whose outcome is not known.
+    pub(super) renewal: Option<Attempt>,
+    phase: Phase,
+    version: Version,
+    root: Root,
+    /// Number of the last write that was tried.
+    last_seq: u64,
+    renew_at: Time,
+    changes: VecDeque<(u64, Change)>,
+    /// How many of the changes the renewal under way carries.
+    carried: usize,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The root is won. The floor must carry the seal before the term counts.
+    Winning {
+        floor_at: Option<Time>,
+    },
+    Granted,
+    /// The application has stopped; the root must say so.
+    Releasing {
+        prefer: Option<HolderName>,
+    },
+}
+
+impl Term {
+    pub(super) fn is_granted(&self) -> bool {
+        matches!(self.phase, Phase::Granted)
+    }
+
+    /// The next write: a renewal that carries the changes, or the release.
+    fn next_root(&mut self, wall: String) -> Root {
+        let mut root = self.root.clone();
+        self.last_seq += 1;
+        root.seq = self.last_seq;
+        root.renewed = wall;
+        root.handover = None;
+        self.carried = self.changes.len();
+        for (_, change) in &self.changes {
+            match change.clone() {
+                Change::Activate => root.state = State::Active,
+                Change::Publish(name, address) => _ = root.endpoints.insert(name, address),
+                Change::Withdraw(name) => _ = root.endpoints.remove(&name),
+            }
+        }
+        if let Phase::Releasing { prefer } = &self.phase {
+            root.state = State::Released;
+            root.endpoints.clear();
+            root.liveness = None;
+            root.preferred = prefer.clone();
+        }
+        root
+    }
+}
+
+impl Election {
+    pub(super) fn win(&mut self, version: Version, root: Root, sent: Time, out: &mut Vec<Action>) {
+        let seal = root.seal();
+        let abandoned = !self.campaigning;
+        let phase = match abandoned {
+            true => Phase::Releasing { prefer: None },
+            false => Phase::Winning { floor_at: None },
+        };
+        self.role = Role::Leading(Box::new(Term {
+            seal,
+            anchor: sent,
+            renewal: None,
+            phase,
+            version,
+            last_seq: root.seq,
+            root,
+            renew_at: sent + self.config.timing.retry(),
+            changes: VecDeque::new(),
+            carried: 0,
+        }));
+        if !abandoned {
+            out.push(Action::SealFloor { seal });
+        }
+    }
+
+    pub(super) fn floor(
+        &mut self,
+        now: Now,
+        seal: Seal,
+        answer: FloorAnswer,
+        out: &mut Vec<Action>,
+    ) {
+        if let FloorAnswer::Fenced(epoch) = answer {
+            self.ahead = self.ahead.max(epoch);
+        }
+        let pause = self.config.timing.retry() / 10;
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        let Phase::Winning { floor_at } = &mut term.phase else {
+            return;
+        };
+        if term.seal != seal {
+            return;
+        }
+        match answer {
+            FloorAnswer::Sealed => {
+                term.phase = Phase::Granted;
+                out.push(Action::Granted { seal });
+            }
+            FloorAnswer::Fenced(epoch) => self.lose(LostBecause::Superseded(epoch), out),
+            FloorAnswer::Failed => *floor_at = Some(now.time + pause),
+        }
+    }
+
+    pub(super) fn change(&mut self, ticket: u64, change: Change, out: &mut Vec<Action>) {
+        match &mut self.role {
+            Role::Leading(term) if term.is_granted() => term.changes.push_back((ticket, change)),
+            Role::Leading(_) | Role::Standby(_) => out.push(Action::Refused { ticket }),
+        }
+    }
+
+    pub(super) fn resign(&mut self, prefer: Option<HolderName>, out: &mut Vec<Action>) {
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        self.campaigning = false;
+        // A change that a write already carries may land; it is not promised.
+        out.extend(
+            term.changes
+                .drain(..)
+                .map(|(ticket, _)| Action::Refused { ticket }),
+        );
+        term.carried = 0;
+        term.phase = Phase::Releasing { prefer };
+    }
+
+    pub(super) fn advance_term(&mut self, now: Now, out: &mut Vec<Action>) {
+        let retry = self.config.timing.retry();
+        let deadline = self.config.timing.renew_deadline();
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        if now.time >= term.anchor + deadline {
+            let why = match term.phase {
+                Phase::Releasing { .. } => LostBecause::ResignedUnheard,
+                Phase::Winning { .. } | Phase::Granted => LostBecause::DeadlinePassed,
+            };
+            self.lose(why, out);
+            return self.advance_standby(now, out);
+        }
+        if let Phase::Winning { floor_at } = &mut term.phase
+            && floor_at.take_if(|at| *at <= now.time).is_some()
+        {
+            out.push(Action::SealFloor { seal: term.seal });
+        }
+        if self.request.is_some() || now.time < self.hold_until {
+            return;
+        }
+        self.explain_hint();
+        if self.stale {
+            return self.read_root(out);
+        }
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        if let Some(renewal) = &mut term.renewal {
+            if let Some((expected, root)) = renewal.repeat(now.time) {
+                self.send(expected, root, out);
+            }
+            return;
+        }
+        let due = !term.changes.is_empty()
+            || matches!(term.phase, Phase::Releasing { .. })
+            || now.time >= term.renew_at;
+        if due {
+            let (root, expected) = (term.next_root(now.wall_text()), Some(term.version.clone()));
+            term.renew_at = now.time + retry;
+            term.renewal = Some(Attempt::new(expected.clone(), root.clone(), now.time));
+            self.send(expected, root, out);
+        }
+    }
+
+    /// A write of this term is in the root.
+    pub(super) fn acknowledged(
+        &mut self,
+        version: Version,
+        root: Root,
+        sent: Time,
+        out: &mut Vec<Action>,
+    ) {
+        let retry = self.config.timing.retry();
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        let released = root.state == State::Released;
+        term.anchor = sent;
+        term.renew_at = sent + retry;
+        term.version = version;
+        term.root = root;
+        term.renewal = None;
+        let carried = std::mem::take(&mut term.carried);
+        out.extend(
+            term.changes
+                .drain(..carried)
+                .map(|(ticket, _)| Action::Changed { ticket }),
+        );
+        if released {
+            self.lose(LostBecause::Resigned, out);
+            // What the root is now is known: this very write.
+            self.stale = false;
+        }
+    }
+
+    /// What a read says to a leader.
+    pub(super) fn term_read(
+        &mut self,
+        now: Now,
+        found: Option<(Version, Root)>,
+        out: &mut Vec<Action>,
+    ) {
+        let Role::Leading(term) = &mut self.role else {
+            return;
+        };
+        let Some((version, root)) = found else {
+            return self.lose(LostBecause::RootGone, out);
+        };
+        if root.seal() != term.seal {
+            return self.lose(LostBecause::Superseded(root.epoch), out);
+        }
+        if let Some(handover) = root.handover.clone() {
+            out.push(Action::AskedToResign { to: handover.to });
+        }
+        match &mut term.renewal {
+            Some(renewal) if renewal.root.seq == root.seq => {
+                let (root, sent) = (renewal.root.clone(), renewal.first_sent);
+                self.landed(now, version, root, sent, out);
+            }
+            // Somebody wrote without renewing, as who asks for a hand-over does: go on from there.
+            Some(renewal) if renewal.expected.as_ref() != Some(&version) => {
+                term.renewal = None;
+                term.carried = 0;
+                term.version = version;
+                term.renew_at = now.time;
+            }
+            Some(renewal) => renewal.again = true,
+            None => term.version = version,
+        }
+    }
+
+    pub(super) fn term_wakeup(&self, term: &Term) -> Time {
+        let floor = match term.phase {
+            Phase::Winning { floor_at } => floor_at,
+            Phase::Granted | Phase::Releasing { .. } => None,
+        };
+        let next = match &term.renewal {
+            _ if self.request.is_some() => None,
+            _ if self.stale => Some(self.hold_until),
+            Some(renewal) => renewal.again.then_some(self.hold_until),
+            None if term.changes.is_empty() && !matches!(term.phase, Phase::Releasing { .. }) => {
+                Some(term.renew_at.max(self.hold_until))
+            }
+            None => Some(self.hold_until),
+        };
+        let end = term.anchor + self.config.timing.renew_deadline();
+        [floor, next].into_iter().flatten().fold(end, Time::min)
+    }
+
+    fn lose(&mut self, why: LostBecause, out: &mut Vec<Action>) {
+        let Role::Leading(term) = std::mem::replace(&mut self.role, Role::Standby(None)) else {
+            return;
+        };
+        self.stale = true;
+        out.extend(
+            term.changes
+                .iter()
+                .map(|(ticket, _)| Action::Refused { ticket: *ticket }),
+        );
+        match term.phase {
+            // It was never told that it leads, and goes on campaigning.
+            Phase::Winning { .. } => {}
+            Phase::Granted | Phase::Releasing { .. } => {
+                self.campaigning = false;
+                out.push(Action::Lost {
+                    seal: term.seal,
+                    why,
+                });
+            }
+        }
+    }
+}

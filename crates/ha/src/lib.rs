@@ -1,0 +1,1 @@
+//! Leader election, leader discovery and records that only the present leader can change.

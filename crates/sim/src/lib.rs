@@ -1,0 +1,1 @@
+//! Simulation and exhaustive model of Incumbent, in virtual time.
