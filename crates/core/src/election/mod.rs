@@ -82,7 +82,7 @@ pub enum Event {
         /// The nonce.
         nonce: Nonce,
     },
-    /// A seal with this epoch was met on some record.
+    /// A seal with this epoch refused a write of this process. A leader of a lower epoch stops.
     SealSeen {
         /// The epoch.
         epoch: Epoch,
@@ -170,6 +170,8 @@ pub enum Action {
     Granted {
         /// The term.
         seal: Seal,
+        /// Why the root could be had.
+        vacancy: Vacancy,
     },
     /// This process led and does not any more. Tell the application.
     Lost {
@@ -193,6 +195,21 @@ pub enum Action {
         /// Who is to lead next, if named.
         to: Option<HolderName>,
     },
+}
+
+/// Why a root could be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vacancy {
+    /// There was no root: the group is new, or its root was deleted.
+    Absent,
+    /// Its holder gave it up.
+    Released,
+    /// It did not change for the lease found in it.
+    Expired,
+    /// Its holder was proven dead.
+    ProvenDead,
+    /// It was this very process's, from a term that is over.
+    Own,
 }
 
 /// How a term ended.
@@ -271,6 +288,7 @@ struct Seen {
 struct Attempt {
     expected: Option<Version>,
     root: Root,
+    vacancy: Vacancy,
     first_sent: Time,
     last_sent: Time,
     unsettled: bool,
@@ -366,6 +384,11 @@ impl Election {
         }
     }
 
+    /// Where this process can be seen to live while it leads. Counts from its next claim on.
+    pub fn offer_liveness(&mut self, liveness: Option<Liveness>) {
+        self.config.liveness = liveness;
+    }
+
     /// The highest epoch known from anywhere.
     pub fn highest_epoch(&self) -> Epoch {
         self.ahead
@@ -380,7 +403,10 @@ impl Election {
             Event::Resign { prefer } => self.resign(prefer, out),
             Event::Hint { version } => self.hint = Some(version),
             Event::Dead { nonce } => self.dead = Some(nonce),
-            Event::SealSeen { epoch } => self.ahead = self.ahead.max(epoch),
+            Event::SealSeen { epoch } => {
+                self.ahead = self.ahead.max(epoch);
+                self.outranked(epoch, out);
+            }
             Event::RootRead { root } => {
                 self.answered(Request::Read);
                 self.heard(now.time);
@@ -488,7 +514,11 @@ impl Election {
         self.stale = false;
         self.observe(now.time, Some((version.clone(), root.clone())));
         match self.role {
-            Role::Standby(_) => self.win(version, root, sent, out),
+            Role::Standby(Some(ref claim)) => {
+                let vacancy = claim.vacancy;
+                self.win(version, root, vacancy, sent, out);
+            }
+            Role::Standby(None) => {}
             Role::Leading(_) => self.acknowledged(version, root, sent, out),
         }
     }
@@ -554,10 +584,11 @@ impl Election {
 }
 
 impl Attempt {
-    fn new(expected: Option<Version>, root: Root, now: Time) -> Self {
+    fn new(expected: Option<Version>, root: Root, vacancy: Vacancy, now: Time) -> Self {
         Self {
             expected,
             root,
+            vacancy,
             first_sent: now,
             last_sent: now,
             unsettled: false,

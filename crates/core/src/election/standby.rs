@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Attempt, Election, Request, Role};
+use super::{Action, Attempt, Election, Request, Role, Vacancy};
 use crate::root::{Root, State};
 use crate::{Now, Seal, Time, Version};
 
@@ -25,14 +25,15 @@ impl Election {
         if self.stale || now.time >= self.poll_at {
             return self.read_root(out);
         }
-        let free = self.campaigning && self.free_at() <= now.time;
+        let (free_at, vacancy) = self.free_at();
+        let free = self.campaigning && free_at <= now.time;
         match &mut self.role {
             Role::Standby(Some(claim)) => {
                 if let Some((expected, root)) = claim.repeat(now.time) {
                     self.send(expected, root, out);
                 }
             }
-            Role::Standby(None) if free => self.claim(now, out),
+            Role::Standby(None) if free => self.claim(now, vacancy, out),
             Role::Standby(None) | Role::Leading(_) => {}
         }
     }
@@ -76,7 +77,7 @@ impl Election {
         let due = match claim {
             _ if self.stale => Time::default(),
             Some(claim) if claim.again => Time::default(),
-            None if self.campaigning => self.free_at().min(self.poll_at),
+            None if self.campaigning => self.free_at().0.min(self.poll_at),
             Some(_) | None => self.poll_at,
         };
         due.max(self.hold_until).min(silent)
@@ -113,10 +114,10 @@ impl Election {
         };
     }
 
-    /// When a candidate may claim the root that was seen.
-    fn free_at(&self) -> Time {
+    /// When a candidate may claim the root that was seen, and why then.
+    fn free_at(&self) -> (Time, Vacancy) {
         let Some((_, root)) = &self.seen.root else {
-            return Time::default();
+            return (Time::default(), Vacancy::Absent);
         };
         let changed_at = self.seen.changed_at;
         let others_first = match &root.preferred {
@@ -125,14 +126,15 @@ impl Election {
             None => self.is_own(root.nonce),
         };
         match root.state {
-            State::Released if others_first => changed_at + self.config.timing.retry() * 6 / 5,
-            State::Released => Time::default(),
-            _ if self.is_own(root.nonce) || self.dead == Some(root.nonce) => Time::default(),
-            State::Activating | State::Active => changed_at + root.lease(),
+            State::Released if others_first => (changed_at + self.config.timing.retry() * 6 / 5, Vacancy::Released),
+            State::Released => (Time::default(), Vacancy::Released),
+            _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
+            _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),
+            State::Activating | State::Active => (changed_at + root.lease(), Vacancy::Expired),
         }
     }
 
-    fn claim(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn claim(&mut self, now: Now, vacancy: Vacancy, out: &mut Vec<Action>) {
         if self.seen.root.is_none() && !self.scanned {
             // The root may have been deleted by hand. The seals of the records remember how far the epochs had come.
             self.request = Some(Request::Scan);
@@ -156,6 +158,7 @@ impl Election {
         self.role = Role::Standby(Some(Box::new(Attempt::new(
             expected.clone(),
             root.clone(),
+            vacancy,
             now.time,
         ))));
         self.send(expected, root, out);

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Action, Attempt, Change, Election, FloorAnswer, LostBecause, Role};
+use super::{Action, Attempt, Change, Election, FloorAnswer, LostBecause, Role, Vacancy};
 use crate::root::{Root, State};
-use crate::{HolderName, Now, Seal, Time, Version};
+use crate::{Epoch, HolderName, Now, Seal, Time, Version};
 
 /// A term of this process.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Term {
     pub(super) anchor: Time,
     /// The write of the root whose outcome is not known.
     pub(super) renewal: Option<Attempt>,
+    vacancy: Vacancy,
     phase: Phase,
     version: Version,
     root: Root,
@@ -69,7 +70,7 @@ impl Term {
 }
 
 impl Election {
-    pub(super) fn win(&mut self, version: Version, root: Root, sent: Time, out: &mut Vec<Action>) {
+    pub(super) fn win(&mut self, version: Version, root: Root, vacancy: Vacancy, sent: Time, out: &mut Vec<Action>) {
         let seal = root.seal();
         let abandoned = !self.campaigning;
         let phase = match abandoned {
@@ -78,6 +79,7 @@ impl Election {
         };
         self.role = Role::Leading(Box::new(Term {
             seal,
+            vacancy,
             anchor: sent,
             renewal: None,
             phase,
@@ -116,7 +118,7 @@ impl Election {
         match answer {
             FloorAnswer::Sealed => {
                 term.phase = Phase::Granted;
-                out.push(Action::Granted { seal });
+                out.push(Action::Granted { seal, vacancy: term.vacancy });
             }
             FloorAnswer::Fenced(epoch) => self.lose(LostBecause::Superseded(epoch), out),
             FloorAnswer::Failed => *floor_at = Some(now.time + pause),
@@ -186,7 +188,7 @@ impl Election {
         if due {
             let (root, expected) = (term.next_root(now.wall_text()), Some(term.version.clone()));
             term.renew_at = now.time + retry;
-            term.renewal = Some(Attempt::new(expected.clone(), root.clone(), now.time));
+            term.renewal = Some(Attempt::new(expected.clone(), root.clone(), term.vacancy, now.time));
             self.send(expected, root, out);
         }
     }
@@ -274,6 +276,13 @@ impl Election {
         };
         let end = term.anchor + self.config.timing.renew_deadline();
         [floor, next].into_iter().flatten().fold(end, Time::min)
+    }
+
+    /// A record carries a seal with this epoch.
+    pub(super) fn outranked(&mut self, epoch: Epoch, out: &mut Vec<Action>) {
+        if matches!(&self.role, Role::Leading(term) if term.seal.epoch < epoch) {
+            self.lose(LostBecause::Superseded(epoch), out);
+        }
     }
 
     fn lose(&mut self, why: LostBecause, out: &mut Vec<Action>) {

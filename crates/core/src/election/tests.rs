@@ -74,7 +74,7 @@ impl Bench {
                 seal,
                 answer: FloorAnswer::Sealed
             }),
-            [Action::Granted { seal }]
+            [Action::Granted { seal, vacancy: Vacancy::Absent }]
         );
         (bench, root)
     }
