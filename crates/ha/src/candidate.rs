@@ -1,0 +1,55 @@
+//! [`Candidate`]: campaigns until it leads.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::liveness::Server;
+use crate::node::Command;
+use crate::{Group, Leadership};
+
+/// Wants to lead a group.
+pub struct Candidate {
+    group: Group,
+    server: Option<Arc<Server>>,
+}
+
+impl Candidate {
+    pub(crate) fn new(group: Group, server: Option<Arc<Server>>) -> Self {
+        Self { group, server }
+    }
+
+    /// Waits until this process leads.
+    ///
+    /// A term is won when the root record is this process's and the group's floor carries its seal, so that the epoch is led
+    /// by nobody else, ever. The state is then *activating*: open what you need, publish your endpoints, then
+    /// [`activate`](Leadership::activate). A process leads a group once at a time; a second campaign waits for the first
+    /// leadership to end. An unreachable backend is waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the campaign. If the term was won at that very moment, it is given up.
+    pub async fn campaign(&self) -> Leadership {
+        let turn = Arc::clone(&self.group.inner.turn).lock_owned().await;
+        loop {
+            let (granted, receiver) = oneshot::channel();
+            let command = Command::Campaign {
+                granted,
+                liveness: self.server.clone(),
+            };
+            if self.group.inner.commands.send(command).await.is_err() {
+                // The task lives as long as the group, unless the runtime is shutting down.
+                std::future::pending::<()>().await;
+            }
+            // An error is a campaign that the node gave up, as it does when the runtime shuts down.
+            if let Ok(grant) = receiver.await {
+                return Leadership::new(self.group.clone(), grant, turn, self.server.clone());
+            }
+        }
+    }
+
+    /// The group.
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+}

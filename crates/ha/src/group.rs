@@ -1,0 +1,320 @@
+//! [`Store`] and [`Group`]: where records are kept, and the candidates that share a root record there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent_backend::{Address, Backend, GroupName, Key, Limits, Reach, RecordName};
+//use incumbent_backend_file::FileBackend;
+use incumbent_backend_memory::MemoryBackend;
+use incumbent_core::election::Config;
+use incumbent_core::root::{Handover, Root, State};
+use incumbent_core::{Epoch, HolderName, Nonce, Timing, View};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Mutex, mpsc, watch};
+
+use crate::liveness::{Liveness, Server};
+use crate::node::{Command, Node, Setup};
+use crate::read::{Snapshot, read_key, read_record};
+use crate::{Candidate, Clock, Error, Observer, OpenError};
+
+/// How often somebody who asks for a hand-over tries again when the root changes under it.
+const ASK_ATTEMPTS: u32 = 20;
+
+/// A place that keeps the records of any number of groups. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    address: String,
+}
+
+/// How a process takes part in a group. The defaults suit most.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This candidate's name, for people. By default host name and process id.
+    pub holder: Option<HolderName>,
+    /// Its lease.
+    pub timing: Timing,
+    /// Whether and where it can be seen to live.
+    pub liveness: Liveness,
+    /// Where it takes the time from.
+    pub clock: Clock,
+}
+
+/// One election group, as this process takes part in it: the handle from which everything else comes. Cheap to clone.
+///
+/// All clones share one task, one watch and at most one leadership. When the last clone, candidate, observer and
+/// leadership is gone, the task ends.
+#[derive(Clone)]
+pub struct Group {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) name: GroupName,
+    pub(crate) timing: Timing,
+    pub(crate) commands: mpsc::Sender<Command>,
+    holder: HolderName,
+    liveness: Liveness,
+    views: watch::Receiver<View>,
+    /// Held by whoever campaigns or leads: one at a time in a process.
+    pub(crate) turn: Arc<Mutex<()>>,
+}
+
+/// Opens the place that an address names: `memory:`, `memory:name`, `file:///dir`.
+///
+/// # Errors
+///
+/// [`OpenError`], if the address is none, or the place cannot be used.
+pub async fn open(address: &str) -> Result<Store, OpenError> {
+    let parsed: Address = address.parse()?;
+    let backend: Arc<dyn Backend> = match parsed.scheme() {
+        "memory" => Arc::new(MemoryBackend::open(&parsed)?),
+        _ => return Err(parsed.unusable("its scheme is none of memory, file").into()),
+    };
+    Ok(Store {
+        backend,
+        address: parsed.to_string(),
+    })
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            holder: None,
+            timing: Timing::default(),
+            liveness: Liveness::Default,
+            clock: Clock::Boot,
+        }
+    }
+}
+
+impl Store {
+    /// A store on a backend of your own.
+    pub fn on(backend: impl Backend) -> Self {
+        Self {
+            backend: Arc::new(backend),
+            address: "a backend of its own".into(),
+        }
+    }
+
+    /// Its address, without passwords.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it can take.
+    pub fn limits(&self) -> Limits {
+        self.backend.limits()
+    }
+
+    /// Takes part in a group with the defaults.
+    ///
+    /// Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Name`].
+    pub fn group(&self, name: &str) -> Result<Group, OpenError> {
+        self.group_with(name, Options::default())
+    }
+
+    /// Takes part in a group.
+    ///
+    /// Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Name`].
+    pub fn group_with(&self, name: &str, options: Options) -> Result<Group, OpenError> {
+        let name: GroupName = name.parse()?;
+        let holder = options.holder.unwrap_or_else(default_holder);
+        let timing = options.timing;
+        let nonces = Nonce::new(rand::random());
+        let config = Config {
+            holder: holder.clone(),
+            timing,
+            liveness: None,
+            nonces,
+        };
+        let backend = Arc::clone(&self.backend);
+        let setup = Setup {
+            backend: Arc::clone(&backend),
+            group: name.clone(),
+            config,
+            clock: options.clock,
+        };
+        let (commands, views) = Node::spawn(setup);
+        let turn = Arc::new(Mutex::new(()));
+        let liveness = options.liveness;
+        Ok(Group {
+            inner: Arc::new(Inner {
+                backend,
+                name,
+                timing,
+                commands,
+                holder,
+                liveness,
+                views,
+                turn,
+            }),
+        })
+    }
+}
+
+impl Group {
+    /// Its name.
+    pub fn name(&self) -> &GroupName {
+        &self.inner.name
+    }
+
+    /// The name of this process as a candidate.
+    pub fn holder(&self) -> &HolderName {
+        &self.inner.holder
+    }
+
+    /// Follows who leads.
+    pub fn observe(&self) -> Observer {
+        Observer::new(self.inner.views.clone(), Arc::clone(&self.inner))
+    }
+
+    /// Prepares to campaign: begins to listen on the liveness endpoint, unless that is off.
+    ///
+    /// Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Liveness`].
+    pub fn candidate(&self) -> Result<Candidate, OpenError> {
+        let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let (listen, advertise) = match &self.inner.liveness {
+            Liveness::Off => return Ok(Candidate::new(self.clone(), None)),
+            Liveness::Default if self.inner.backend.limits().reach == Reach::Process => {
+                return Ok(Candidate::new(self.clone(), None));
+            }
+            Liveness::Default => (loopback, None),
+            Liveness::On { listen, advertise } => (*listen, advertise.as_deref()),
+        };
+        match Server::listen(listen, advertise) {
+            Ok(server) => Ok(Candidate::new(self.clone(), Some(Arc::new(server)))),
+            Err(cause) => Err(OpenError::Liveness {
+                address: listen.to_string(),
+                cause,
+            }),
+        }
+    }
+
+    /// Reads a record without leading: what was committed last, and by which term. `None` if there is none.
+    ///
+    /// The read is linearizable. It is not fenced: when you have it, a leader may already have written again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Damaged`], [`Error::WrongType`].
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        name: &RecordName,
+    ) -> Result<Option<Snapshot<T>>, Error> {
+        let timeout = self.inner.timing.request_timeout();
+        match read_record(&*self.inner.backend, self.inner.key(name), timeout).await? {
+            Some((version, body)) => Snapshot::of(name, version, &body),
+            None => Ok(None),
+        }
+    }
+
+    /// The names of all records there ever were in this group, in their order. Deleted ones keep a tombstone and are among
+    /// them until [`read`](Self::read) says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Damaged`].
+    pub async fn records(&self) -> Result<Vec<RecordName>, Error> {
+        let timeout = self.inner.timing.request_timeout();
+        let listed = crate::read::in_time(
+            timeout,
+            self.inner.backend.list(&self.inner.name),
+            self.name(),
+        )
+        .await?;
+        Ok(listed
+            .into_iter()
+            .filter_map(|listed| listed.key.record_name().cloned())
+            .collect())
+    }
+
+    /// The root record as it stands: for people who look.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Damaged`].
+    pub async fn root(&self) -> Result<Option<Root>, Error> {
+        let timeout = self.inner.timing.request_timeout();
+        let found = read_key(
+            &*self.inner.backend,
+            &Key::root(self.inner.name.clone()),
+            timeout,
+            Root::from_bytes,
+        )
+        .await?;
+        Ok(found.map(|(_, root)| root))
+    }
+
+    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It decides itself; whether
+    /// it did shows in the next epoch.
+    ///
+    /// The request is written into the root, so it needs no connection to the leader, only to the backend.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLeader`], [`Error::Unavailable`], [`Error::Damaged`].
+    pub async fn ask_to_hand_over(&self, to: Option<HolderName>, by: &str) -> Result<Epoch, Error> {
+        let timeout = self.inner.timing.request_timeout();
+        let key = Key::root(self.inner.name.clone());
+        for _ in 0..ASK_ATTEMPTS {
+            let Some((version, root)) =
+                read_key(&*self.inner.backend, &key, timeout, Root::from_bytes).await?
+            else {
+                return Err(Error::NoLeader);
+            };
+            if root.state == State::Released {
+                return Err(Error::NoLeader);
+            }
+            let epoch = root.epoch;
+            let body = root
+                .asking(Handover {
+                    to: to.clone(),
+                    by: by.to_owned(),
+                })
+                .to_bytes();
+            if crate::read::swap_once(&*self.inner.backend, &key, &version, &body, timeout).await? {
+                return Ok(epoch);
+            }
+        }
+        Err(Error::Unavailable(
+            format!("the root changed {ASK_ATTEMPTS} times meanwhile").into(),
+        ))
+    }
+}
+
+impl Inner {
+    pub(crate) fn key(&self, name: &RecordName) -> Key {
+        Key::record(self.name.clone(), name.clone())
+    }
+
+    pub(crate) fn whole_write(&self) -> Duration {
+        self.timing.renew_deadline()
+    }
+}
+
+fn default_holder() -> HolderName {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let name = format!("{host}-{}", std::process::id());
+    name.parse().unwrap_or_else(|_| {
+        format!("process-{}", std::process::id())
+            .parse()
+            .expect("digits and letters are a name")
+    })
+}

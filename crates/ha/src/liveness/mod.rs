@@ -1,0 +1,58 @@
+//! Proof of death: an endpoint at which a leader says the nonce of its term, and the standbys' connection to it.
+//!
+//! A standby connects, reads one line, and stays connected. When the connection breaks and a fresh attempt is refused at once,
+//! or answers with another nonce, the term is over and the standby campaigns, without waiting for the lease. A time-out, an
+//! unreachable network or silence prove nothing. A wrong verdict costs a change of leader and no data.
+//!
+//! ```text
+//!   server: incumbent-liveness 1 00000000000000000000000000000abc      (or: idle)
+//!   client: standby NAME                                               (optional; listed by `who`)
+//!   client: who                                                        (the server lists the standbys, then a line with a dot)
+//! ```
+
+mod probe;
+mod server;
+
+pub use probe::standbys;
+pub(crate) use probe::{Verdict, probe};
+pub(crate) use server::Server;
+
+use std::net::SocketAddr;
+
+use incumbent_core::Nonce;
+
+/// First word of the greeting, and the version of this little protocol.
+const GREETING: &str = "incumbent-liveness 1 ";
+
+/// Longest line of either side.
+const LONGEST_LINE: u64 = 512;
+
+/// Whether and where a leader can be seen to live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// As the backend suggests: on loopback if every candidate is on this machine; not at all inside one process.
+    Default,
+    /// Not at all: standbys wait for the lease.
+    Off,
+    /// Listen on this address.
+    On {
+        /// Where to listen; port 0 takes a free one.
+        listen: SocketAddr,
+        /// What to tell the standbys, `host` or `host:port`, if it is not the same address.
+        advertise: Option<String>,
+    },
+}
+
+/// Names the running kernel and network namespace. Inside one, a refused connection needs no second thought.
+pub(crate) fn scope() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/net").ok()?;
+    Some(format!("{}/{}", boot.trim(), namespace.display()))
+}
+
+fn greeting(nonce: Option<Nonce>) -> String {
+    match nonce {
+        Some(nonce) => format!("{GREETING}{nonce}\n"),
+        None => format!("{GREETING}idle\n"),
+    }
+}

@@ -1,0 +1,134 @@
+//! The standby's side.
+
+use std::io;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use incumbent_core::{HolderName, Nonce};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::{GREETING, LONGEST_LINE};
+
+/// How long an attempt to connect may take before it is given up. That proves nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long `who` may take.
+const WHO_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why a holder is taken to be dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing listens there any more.
+    Refused,
+    /// What listens there is in another term, or in none.
+    AnotherNonce,
+}
+
+/// What one connection came to.
+enum Seen {
+    Refused,
+    AnotherNonce,
+    /// It said the nonce, and ended later.
+    Ended,
+    /// Nothing was said: no verdict.
+    Nothing,
+}
+
+/// Stays connected to the holder of the term with this nonce, and returns when it is proven dead.
+///
+/// `same_scope` says that it runs under the same kernel and in the same network, so that even a first refusal is a proof.
+/// Otherwise the holder must have been seen alive under this address before: it may be one that leads nowhere from here.
+pub(crate) async fn probe(
+    address: &str,
+    nonce: Nonce,
+    same_scope: bool,
+    name: &HolderName,
+    retry: Duration,
+) -> Verdict {
+    let pauses = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(2))
+        .with_max_delay(retry)
+        .without_max_times();
+    let mut pause = pauses.build();
+    let mut met = same_scope;
+    loop {
+        match connect(address, nonce, name).await {
+            Seen::Refused if met => return Verdict::Refused,
+            Seen::AnotherNonce if met => return Verdict::AnotherNonce,
+            Seen::Ended => {
+                met = true;
+                pause = pauses.build();
+                continue;
+            }
+            Seen::Refused | Seen::AnotherNonce | Seen::Nothing => {}
+        }
+        tokio::time::sleep(pause.next().unwrap_or(retry)).await;
+    }
+}
+
+async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
+    let mut stream = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await
+    {
+        Ok(Ok(stream)) => BufReader::new(stream),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Seen::Refused,
+        Ok(Err(_)) | Err(_) => return Seen::Nothing,
+    };
+    // No time-out: a stopped process accepts and says nothing, and when it dies the connection ends.
+    let mut line = String::new();
+    if (&mut stream)
+        .take(LONGEST_LINE)
+        .read_line(&mut line)
+        .await
+        .is_err()
+    {
+        return Seen::Nothing;
+    }
+    match line.strip_prefix(GREETING).map(str::trim_end) {
+        Some(said) if said == nonce.to_string() => {}
+        Some(_) => return Seen::AnotherNonce,
+        None => return Seen::Nothing,
+    }
+    tracing::debug!(address, "connected to the leader's liveness endpoint");
+    if stream
+        .write_all(format!("standby {name}\n").as_bytes())
+        .await
+        .is_ok()
+    {
+        let mut rest = [0; 64];
+        while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+    }
+    Seen::Ended
+}
+
+/// The names of the standbys that are connected to the leader whose liveness endpoint this is.
+///
+/// # Errors
+///
+/// Of the connection; it says nothing about the leader.
+pub async fn standbys(address: &str) -> io::Result<Vec<String>> {
+    let ask = async {
+        let mut stream =
+            BufReader::new(TcpStream::connect(address).await?).take(LONGEST_LINE * 4096);
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        if !line.starts_with(GREETING) {
+            return Err(io::Error::other(
+                "what listens there is no liveness endpoint",
+            ));
+        }
+        stream.get_mut().write_all(b"who\n").await?;
+        let mut names = Vec::new();
+        loop {
+            line.clear();
+            match stream.read_line(&mut line).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ if line == ".\n" => return Ok(names),
+                _ => names.push(line.trim_end().to_owned()),
+            }
+        }
+    };
+    tokio::time::timeout(WHO_TIMEOUT, ask)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

@@ -1,0 +1,142 @@
+//! Reading without leading.
+
+use std::time::Duration;
+
+use incumbent_backend::{
+    Backend, BoxError, Expected, Failure, Key, RecordName, Swapped, Unread, Version,
+};
+use incumbent_core::record::RecordBody;
+use incumbent_core::root::BadBody;
+use incumbent_core::{Epoch, Seal};
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+use crate::settle::TimedOut;
+
+/// What was committed last in a record, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot<T> {
+    /// The data.
+    pub data: T,
+    /// Which write it is.
+    pub stamp: Stamp,
+}
+
+/// Tells one write of a record from any other: the term that wrote or sealed it last, and a number within that term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    pub(crate) seal: Seal,
+    pub(crate) seq: u64,
+}
+
+impl Stamp {
+    pub(crate) fn of(body: &RecordBody) -> Self {
+        Self {
+            seal: body.seal,
+            seq: body.seq,
+        }
+    }
+
+    /// The epoch of that term; zero if a person wrote a record that no leader had sealed.
+    pub fn epoch(&self) -> Epoch {
+        self.seal.epoch
+    }
+
+    /// Epoch and nonce of that term.
+    pub fn seal(&self) -> Seal {
+        self.seal
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}-{}", self.seal.epoch, self.seal.nonce, self.seq)
+    }
+}
+
+impl<T: DeserializeOwned> Snapshot<T> {
+    /// The snapshot of a body; `None` if it is a tombstone.
+    pub(crate) fn of(
+        name: &RecordName,
+        _: Version,
+        body: &RecordBody,
+    ) -> Result<Option<Self>, Error> {
+        let stamp = Stamp::of(body);
+        Ok(decode(name, body)?.map(|data| Self { data, stamp }))
+    }
+}
+
+/// The data of a body; `None` if it is a tombstone.
+pub(crate) fn decode<T: DeserializeOwned>(
+    name: &RecordName,
+    body: &RecordBody,
+) -> Result<Option<T>, Error> {
+    let Some(json) = body.json() else {
+        return Ok(None);
+    };
+    let wrong = |cause: serde_json::Error| Error::WrongType {
+        record: name.clone(),
+        cause: cause.into(),
+    };
+    serde_json::from_str(json).map(Some).map_err(wrong)
+}
+
+pub(crate) async fn read_record(
+    backend: &dyn Backend,
+    key: Key,
+    timeout: Duration,
+) -> Result<Option<(Version, RecordBody)>, Error> {
+    read_key(backend, &key, timeout, RecordBody::from_bytes).await
+}
+
+pub(crate) async fn read_key<T>(
+    backend: &dyn Backend,
+    key: &Key,
+    timeout: Duration,
+    parse: impl Fn(&[u8]) -> Result<T, BadBody>,
+) -> Result<Option<(Version, T)>, Error> {
+    match in_time(timeout, backend.read(key), key).await? {
+        Some(stored) => match parse(&stored.body) {
+            Ok(body) => Ok(Some((stored.version, body))),
+            Err(cause) => Err(Error::bad_body(key, cause)),
+        },
+        None => Ok(None),
+    }
+}
+
+/// Waits for a read or a list, and says what its failure means.
+pub(crate) async fn in_time<T>(
+    timeout: Duration,
+    read: impl Future<Output = Result<T, Unread>>,
+    what: impl ToString,
+) -> Result<T, Error> {
+    match tokio::time::timeout(timeout, read).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(Unread::Damaged(cause))) => Err(Error::damaged(what, cause)),
+        Ok(Err(cause)) => Err(Error::Unavailable(cause.into())),
+        Err(_) => Err(Error::Unavailable(TimedOut(timeout).into())),
+    }
+}
+
+/// One swap, not repeated; false on a conflict.
+pub(crate) async fn swap_once(
+    backend: &dyn Backend,
+    key: &Key,
+    version: &Version,
+    body: &[u8],
+    timeout: Duration,
+) -> Result<bool, Error> {
+    match tokio::time::timeout(timeout, backend.swap(key, Expected::At(version), body)).await {
+        Ok(Ok(Swapped::Committed(_))) => Ok(true),
+        Ok(Ok(Swapped::Conflict)) => Ok(false),
+        Ok(Err(failure)) => Err(Error::Unavailable(failure_cause(failure))),
+        Err(_) => Err(Error::Unavailable(TimedOut(timeout).into())),
+    }
+}
+
+fn failure_cause(failure: Failure) -> BoxError {
+    match failure {
+        Failure::NotApplied(cause) => cause,
+        other => other.into(),
+    }
+}

@@ -1,0 +1,253 @@
+//! [`Record`]: typed data that only the present leader can change.
+
+use std::sync::Arc;
+
+use incumbent_backend::{RecordName, Version};
+use incumbent_core::election::LostBecause;
+use incumbent_core::record::RecordBody;
+use incumbent_core::write::{Step, Write};
+use metrics::counter;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::Error;
+use crate::group::Inner;
+use crate::read::{Stamp, decode};
+use crate::settle::{Patience, Unwritten, settle};
+use crate::term::Term;
+
+/// Room for the seal and the frame around the data. It stays free so that a later leader, whose epoch may have more digits,
+/// can always seal what this one wrote.
+const ENVELOPE: usize = 1024;
+
+/// A record that this leader has opened, and so sealed.
+///
+/// All that changes together belongs in one record: one commit writes all of `T`, whole or not at all. A handle knows what
+/// it read or wrote last, and writes only if that is still so.
+///
+/// One handle of a record at a time: opening it again makes the older handle's commits a [`Error::Conflict`].
+pub struct Record<T> {
+    name: RecordName,
+    group: Arc<Inner>,
+    term: Arc<Term>,
+    /// `None` if it must be opened again.
+    version: Option<Version>,
+    stamp: Stamp,
+    data: Option<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Record<T> {
+    pub(crate) async fn open(
+        group: &Arc<Inner>,
+        term: &Arc<Term>,
+        name: &RecordName,
+    ) -> Result<Self, Error> {
+        let write = Write::open(term.seal, term.next_seq());
+        let (version, body) = run(group, term, name, "open", write).await?;
+        Ok(Self {
+            data: decode(name, &body)?,
+            name: name.clone(),
+            group: Arc::clone(group),
+            term: Arc::clone(term),
+            version: Some(version),
+            stamp: Stamp::of(&body),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &RecordName {
+        &self.name
+    }
+
+    /// What this handle read or wrote last; `None` if the record does not exist or was deleted.
+    pub fn data(&self) -> Option<&T> {
+        self.data.as_ref()
+    }
+
+    /// Which write that was.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Replaces the data of this record, if nobody has written it since this handle last read or wrote it.
+    ///
+    /// The check and the write are one atomic step of the backend. A newer leader may be elected before the answer
+    /// arrives. That is safe: it seals the record before it reads, so it sees this write or this write is refused.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Fenced`]: a newer leader has sealed the record, or this leadership is over; stop leading.
+    /// - [`Error::Conflict`]: another handle or a person wrote it, or the last outcome was unknown; [`reopen`](Self::reopen).
+    /// - [`Error::TooLarge`]: nothing was written; the limit is a little less than the backend's.
+    /// - [`Error::Unavailable`]: nothing was written; try again.
+    /// - [`Error::Unknown`]: sent, not answered, and not settled in time; [`reopen`](Self::reopen).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future is an unknown outcome: the write may still happen, and the record must be opened again.
+    pub async fn commit(&mut self, data: T) -> Result<(), Error> {
+        let encoded = serde_json::value::to_raw_value(&data);
+        let json = encoded.map_err(|cause| Error::WrongType {
+            record: self.name.clone(),
+            cause: cause.into(),
+        })?;
+        let limit = self
+            .group
+            .backend
+            .limits()
+            .largest_body
+            .saturating_sub(ENVELOPE);
+        if json.get().len() > limit {
+            let size = json.get().len();
+            return Err(self.count(
+                "commit",
+                Error::TooLarge {
+                    record: self.name.clone(),
+                    size,
+                    limit,
+                },
+            ));
+        }
+        self.write("commit", Some(json)).await?;
+        self.data = Some(data);
+        Ok(())
+    }
+
+    /// Deletes the record: a tombstone with the seal takes its place, so that it cannot come back under an older leader.
+    ///
+    /// The handle stays usable; a commit creates the record anew.
+    ///
+    /// # Errors
+    ///
+    /// As of [`commit`](Self::commit).
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`commit`](Self::commit).
+    pub async fn delete(&mut self) -> Result<(), Error> {
+        self.write("delete", None).await?;
+        self.data = None;
+        Ok(())
+    }
+
+    /// Seals and reads the record again, after a conflict or an unknown outcome. A write of this handle that is still on
+    /// its way cannot land afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Leadership::open`](crate::Leadership::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes no data.
+    pub async fn reopen(&mut self) -> Result<(), Error> {
+        *self = Self::open(&self.group, &self.term, &self.name).await?;
+        Ok(())
+    }
+
+    async fn write(
+        &mut self,
+        what: &'static str,
+        data: Option<Box<RawValue>>,
+    ) -> Result<(), Error> {
+        // Taken, so that it is gone if this future is dropped.
+        let Some(version) = self.version.take() else {
+            return Err(self.count(
+                what,
+                Error::Conflict {
+                    record: self.name.clone(),
+                },
+            ));
+        };
+        let write = Write::commit(self.term.seal, self.term.next_seq(), version.clone(), data);
+        match run(&self.group, &self.term, &self.name, what, write).await {
+            Ok((version, body)) => {
+                self.version = Some(version);
+                self.stamp = Stamp::of(&body);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, Error::Unavailable(_) | Error::TooLarge { .. }) {
+                    self.version = Some(version);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn count(&self, what: &'static str, error: Error) -> Error {
+        count(&self.group, what, error.kind());
+        error
+    }
+}
+
+async fn run(
+    group: &Inner,
+    term: &Term,
+    name: &RecordName,
+    what: &'static str,
+    write: (Write, Step),
+) -> Result<(Version, RecordBody), Error> {
+    let patience = Patience {
+        request: group.timing.request_timeout(),
+        whole: group.whole_write(),
+    };
+    let done = match term.until_invalid().is_zero() {
+        // Sealing makes a late write harmless. Not sending it makes it cheap, and tells the leader sooner.
+        true => Err(term.fenced()),
+        false => {
+            let settled = settle(&*group.backend, &group.key(name), write, patience).await;
+            settled.map_err(|unwritten| translate(term, name, what, unwritten))
+        }
+    };
+    count(
+        group,
+        what,
+        done.as_ref().map_or_else(Error::kind, |_| "committed"),
+    );
+    done
+}
+
+fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwritten) -> Error {
+    let record = name.clone();
+    match unwritten {
+        Unwritten::Fenced(current) => {
+            term.end(LostBecause::Superseded(current));
+            Error::Fenced {
+                ours: term.seal.epoch,
+                current: Some(current),
+            }
+        }
+        Unwritten::Conflict => Error::Conflict { record },
+        Unwritten::TooLarge { size, limit } => Error::TooLarge {
+            record,
+            size,
+            limit,
+        },
+        // Sealing writes no data: whether it happened does not matter.
+        Unwritten::Unknown(cause) if what == "open" => Error::Unavailable(cause),
+        Unwritten::Unknown(cause) => Error::Unknown { record, cause },
+        Unwritten::NotApplied(cause) => Error::Unavailable(cause),
+        Unwritten::Damaged(cause) => Error::damaged(name, cause),
+    }
+}
+
+fn count(group: &Inner, what: &'static str, outcome: &'static str) {
+    counter!("incumbent_record_writes_total", "group" => group.name.to_string(), "operation" => what, "outcome" => outcome)
+        .increment(1);
+}
+
+impl Term {
+    /// The error of whoever acts for a term that is over.
+    pub(crate) fn fenced(&self) -> Error {
+        let current = match self.why_lost() {
+            Some(LostBecause::Superseded(epoch)) => Some(epoch),
+            _ => None,
+        };
+        Error::Fenced {
+            ours: self.seal.epoch,
+            current,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Performs one [`Write`] on a backend: sends what the machine asks for, and repeats until the outcome is known.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped, Unread};
+use incumbent_core::record::RecordBody;
+use incumbent_core::write::{Answer, Refused, Step, Write};
+use incumbent_core::{Epoch, Version};
+
+/// How often an open meets a foreign write and starts again before it says so. Each time somebody else got through.
+const MOST_STEPS: u32 = 1000;
+
+/// How long to try.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For one request; after that its outcome counts as unknown.
+    pub(crate) request: Duration,
+    /// For the whole write.
+    pub(crate) whole: Duration,
+}
+
+/// Why a write did not end well.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    Fenced(Epoch),
+    Conflict,
+    TooLarge { size: usize, limit: usize },
+    NotApplied(BoxError),
+    Unknown(BoxError),
+    Damaged(BoxError),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer for {0:?}")]
+pub(crate) struct TimedOut(pub(crate) Duration);
+
+/// Takes the write through to its end. Cancel safety: dropping it is an unknown outcome.
+pub(crate) async fn settle(
+    backend: &dyn Backend,
+    key: &Key,
+    (mut write, mut step): (Write, Step),
+    patience: Patience,
+) -> Result<(Version, RecordBody), Unwritten> {
+    let end = tokio::time::Instant::now() + patience.whole;
+    let mut pauses = ExponentialBuilder::new()
+        .with_min_delay(patience.request / 200)
+        .with_max_delay(patience.request / 2)
+        .without_max_times()
+        .build();
+    for _ in 0..MOST_STEPS {
+        let (answer, cause) = match step {
+            Step::Done { version, body } => return Ok((version, body)),
+            Step::Refused(Refused::Fenced { current }) => return Err(Unwritten::Fenced(current)),
+            Step::Refused(Refused::Conflict) => return Err(Unwritten::Conflict),
+            Step::Refused(Refused::NotApplied) => unreachable!("returned where the cause is known"),
+            Step::Read => read(backend, key, patience.request).await?,
+            Step::Swap { expected, body } => {
+                swap(backend, key, expected, &body, patience.request).await?
+            }
+        };
+        step = write.step(answer);
+        let Some(cause) = cause else { continue };
+        if step == Step::Refused(Refused::NotApplied) {
+            return Err(Unwritten::NotApplied(cause));
+        }
+        let pause = pauses.next().unwrap_or(patience.request);
+        if tokio::time::Instant::now() + pause >= end {
+            return Err(match write.is_unsettled() {
+                true => Unwritten::Unknown(cause),
+                false => Unwritten::NotApplied(cause),
+            });
+        }
+        tokio::time::sleep(pause).await;
+    }
+    Err(Unwritten::NotApplied(
+        format!("{MOST_STEPS} requests, and others were always faster").into(),
+    ))
+}
+
+async fn read(
+    backend: &dyn Backend,
+    key: &Key,
+    timeout: Duration,
+) -> Result<(Answer, Option<BoxError>), Unwritten> {
+    match tokio::time::timeout(timeout, backend.read(key)).await {
+        Err(_) => Ok((Answer::Unread, Some(TimedOut(timeout).into()))),
+        Ok(Err(Unread::Damaged(cause))) => Err(Unwritten::Damaged(cause)),
+        Ok(Err(cause)) => Ok((Answer::Unread, Some(cause.into()))),
+        Ok(Ok(None)) => Ok((Answer::Read(None), None)),
+        Ok(Ok(Some(stored))) => match RecordBody::from_bytes(&stored.body) {
+            Ok(body) => Ok((Answer::Read(Some((stored.version, body))), None)),
+            Err(cause) => Err(Unwritten::Damaged(cause.into())),
+        },
+    }
+}
+
+async fn swap(
+    backend: &dyn Backend,
+    key: &Key,
+    expected: Option<Version>,
+    body: &RecordBody,
+    timeout: Duration,
+) -> Result<(Answer, Option<BoxError>), Unwritten> {
+    let expected = expected.as_ref().map_or(Expected::Absent, Expected::At);
+    let body = body.to_bytes();
+    match tokio::time::timeout(timeout, backend.swap(key, expected, &body)).await {
+        Err(_) => Ok((Answer::Unknown, Some(TimedOut(timeout).into()))),
+        Ok(Ok(Swapped::Committed(version))) => Ok((Answer::Committed(version), None)),
+        Ok(Ok(Swapped::Conflict)) => Ok((Answer::Conflict, None)),
+        Ok(Err(Failure::TooLarge { size, limit })) => Err(Unwritten::TooLarge { size, limit }),
+        Ok(Err(Failure::NotApplied(cause))) => Ok((Answer::NotApplied, Some(cause))),
+        Ok(Err(cause)) => Ok((Answer::Unknown, Some(cause.into()))),
+    }
+}

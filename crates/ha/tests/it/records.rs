@@ -1,0 +1,193 @@
+//! Records, sealed and fenced.
+
+use std::collections::BTreeMap;
+
+use incumbent::backend::Key;
+use incumbent::{Error, RecordName};
+use incumbent_backend_memory::MemoryBackend;
+
+use crate::node;
+
+fn record(name: &str) -> RecordName {
+    name.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_outlives_its_leader() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let leadership = a.candidate().unwrap().campaign().await;
+    let mut counts = leadership
+        .open::<BTreeMap<String, u32>>(&record("counts"))
+        .await
+        .unwrap();
+    assert_eq!(counts.data(), None);
+    let both = BTreeMap::from([("x".to_owned(), 1), ("y".to_owned(), 2)]);
+    counts.commit(both.clone()).await.unwrap();
+    drop(leadership);
+    let leadership = b.candidate().unwrap().campaign().await;
+    let counts = leadership
+        .open::<BTreeMap<String, u32>>(&record("counts"))
+        .await
+        .unwrap();
+    assert_eq!(counts.data(), Some(&both), "several keys, one commit");
+    let snapshot = a
+        .read::<BTreeMap<String, u32>>(&record("counts"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((snapshot.data, snapshot.stamp), (both, counts.stamp()));
+}
+
+/// The old leader does not even know that it lost: its lease is valid on its own clock.
+#[tokio::test(start_paused = true)]
+async fn a_deposed_leader_cannot_write() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let old = a.candidate().unwrap().campaign().await;
+    let mut stale = old.open::<u32>(&record("count")).await.unwrap();
+    stale.commit(1).await.unwrap();
+    backend.remove_by_hand(&Key::root("demo".parse().unwrap()));
+    let new = b.candidate().unwrap().campaign().await;
+    let mut fresh = new.open::<u32>(&record("count")).await.unwrap();
+    assert_eq!(fresh.data(), Some(&1));
+    let fenced = stale.commit(2).await.unwrap_err();
+    assert!(matches!(fenced, Error::Fenced { .. }), "{fenced}");
+    assert!(matches!(
+        stale.delete().await,
+        Err(Error::Fenced { .. } | Error::Conflict { .. })
+    ));
+    assert!(matches!(
+        old.open::<u32>(&record("other")).await,
+        Err(Error::Fenced { .. })
+    ));
+    fresh.commit(3).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_handle_makes_the_first_one_conflict_until_it_is_opened_again() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut first = leadership.open::<u32>(&record("count")).await.unwrap();
+    let mut second = leadership.open::<u32>(&record("count")).await.unwrap();
+    second.commit(1).await.unwrap();
+    assert!(matches!(first.commit(2).await, Err(Error::Conflict { .. })));
+    assert!(
+        matches!(first.commit(2).await, Err(Error::Conflict { .. })),
+        "it stays so"
+    );
+    first.reopen().await.unwrap();
+    assert_eq!(first.data(), Some(&1));
+    first.commit(2).await.unwrap();
+    assert!(
+        leadership.guard().is_valid(),
+        "a conflict is no loss of leadership"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_record_leaves_a_tombstone() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut count = leadership.open::<u32>(&record("jobs/1")).await.unwrap();
+    count.commit(1).await.unwrap();
+    count.delete().await.unwrap();
+    assert_eq!(count.data(), None);
+    assert_eq!(group.read::<u32>(&record("jobs/1")).await.unwrap(), None);
+    assert_eq!(group.records().await.unwrap(), [record("jobs/1")]);
+    count.commit(2).await.unwrap();
+    assert_eq!(
+        group
+            .read::<u32>(&record("jobs/1"))
+            .await
+            .unwrap()
+            .unwrap()
+            .data,
+        2
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_large_changes_nothing_and_the_handle_stays_good() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut text = leadership.open::<String>(&record("text")).await.unwrap();
+    let error = text.commit("x".repeat(1024 * 1024)).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::TooLarge { record, .. } if record.as_str() == "text"),
+        "{error}"
+    );
+    text.commit("x".repeat(1024 * 1024 - 1026)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_of_another_type_is_named_and_left_alone() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    leadership
+        .open::<String>(&record("text"))
+        .await
+        .unwrap()
+        .commit("hello".into())
+        .await
+        .unwrap();
+    assert!(matches!(
+        leadership.open::<u32>(&record("text")).await,
+        Err(Error::WrongType { .. })
+    ));
+    assert!(matches!(
+        group.read::<u32>(&record("text")).await,
+        Err(Error::WrongType { .. })
+    ));
+    assert_eq!(
+        leadership
+            .open::<String>(&record("text"))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
+        "hello"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_by_hand_is_a_conflict_for_the_leader_and_no_loss() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut count = leadership.open::<u32>(&record("count")).await.unwrap();
+    count.commit(1).await.unwrap();
+    let by_hand = serde_json::value::RawValue::from_string("7".into()).unwrap();
+    group
+        .overwrite_by_hand(&record("count"), Some(by_hand))
+        .await
+        .unwrap();
+    assert!(matches!(count.commit(2).await, Err(Error::Conflict { .. })));
+    count.reopen().await.unwrap();
+    assert_eq!(count.data(), Some(&7));
+    count.commit(8).await.unwrap();
+    group
+        .overwrite_by_hand(&record("count"), None)
+        .await
+        .unwrap();
+    assert_eq!(group.read::<u32>(&record("count")).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_commit_must_be_opened_again() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut count = leadership.open::<u32>(&record("count")).await.unwrap();
+    let commit = count.commit(1);
+    drop(commit);
+    count
+        .commit(1)
+        .await
+        .expect("a future that was never polled has done nothing");
+    tokio::select! {
+        biased;
+        _ = count.commit(2) => {}
+        () = std::future::ready(()) => {}
+    }
+    count.reopen().await.unwrap();
+    assert_eq!(count.data(), Some(&2));
+}
