@@ -1,1 +1,59 @@
-fn main() {}
+//! The program `incumbent`: keeps one instance of any program running, and lets people look.
+//!
+//! One file per command: parse, wire, run. Start reading in `args.rs`, then `run/mod.rs`.
+
+mod api;
+mod args;
+mod config;
+mod exit;
+mod http;
+mod logging;
+mod observe;
+mod place;
+mod records;
+mod resign;
+mod run;
+mod shell;
+mod show;
+mod status;
+mod watch_server;
+
+use std::process::ExitCode;
+
+use args::Command;
+use exit::Failure;
+
+fn main() -> ExitCode {
+    // As the watchdog of a command, or the shim that becomes it, this is another program altogether.
+    if let Some(code) = incumbent_guard::intercept() {
+        return code;
+    }
+    match start() {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn start() -> Result<ExitCode, Failure> {
+    let cli = config::parse()?;
+    let usual = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    logging::init(&cli.common, usual)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|cause| Failure::new("cannot start").because(cause))?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(&cli.common, args).await,
+            Command::Observe(args) => observe::observe(&cli.common, args).await,
+            Command::Status(args) => status::status(&cli.common, args).await,
+            Command::Resign(args) => resign::resign(&cli.common, args).await,
+            Command::Records(args) => records::records(&cli.common, args).await,
+            Command::Completions(args) => Ok(shell::completions(&args)),
+            Command::Man => shell::man(),
+        }
+    });
+    // What still runs in the background has nobody to tell.
+    runtime.shutdown_background();
+    code
+}

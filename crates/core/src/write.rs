@@ -51,7 +51,8 @@ pub enum Step {
         /// The body.
         body: RecordBody,
     },
-    /// It did not happen and never will.
+    /// It will not happen any more. If [`Write::is_unsettled`], it may have happened before it was refused, as when a newer
+    /// leader sealed what it wrote: then its outcome is unknown. Otherwise it did not happen.
     Refused(Refused),
 }
 
@@ -65,6 +66,12 @@ pub enum Refused {
     },
     /// Somebody else wrote it at this very epoch: another handle of this leader, or a person by hand.
     Conflict,
+    /// An earlier answer was lost, and by now somebody else has written or sealed the record: whether that was before or
+    /// after this write landed cannot be told any more.
+    Unsettled {
+        /// The epoch of a newer leader's seal, if that is what was found.
+        fenced_by: Option<Epoch>,
+    },
     /// The backend did not take it.
     NotApplied,
 }
@@ -159,8 +166,12 @@ impl Write {
         if let Some((_, body)) = &found
             && body.seal.outranks(self.seal)
         {
-            return Step::Refused(Refused::Fenced {
-                current: body.seal.epoch,
+            let current = body.seal.epoch;
+            return Step::Refused(match self.may_have_written() {
+                true => Refused::Unsettled {
+                    fenced_by: Some(current),
+                },
+                false => Refused::Fenced { current },
             });
         }
         match self.goal {
@@ -178,9 +189,17 @@ impl Write {
                 {
                     self.repeat()
                 }
+                _ if self.may_have_written() => {
+                    Step::Refused(Refused::Unsettled { fenced_by: None })
+                }
                 _ => Step::Refused(Refused::Conflict),
             },
         }
+    }
+
+    /// Whether data may have been changed by a request whose answer was lost. Opening changes none.
+    fn may_have_written(&self) -> bool {
+        self.unsettled && matches!(self.goal, Goal::Commit)
     }
 
     fn ask(&mut self, expected: Option<Version>, body: RecordBody) -> Step {
@@ -302,6 +321,19 @@ mod tests {
             body: mine.clone(),
         };
         assert_eq!(commit.step(Answer::Read(Some((version("b"), mine)))), done);
+    }
+
+    /// The first request may have landed, and the newer leader may have sealed over it: its data live on under another seal.
+    #[test]
+    fn a_fence_after_a_lost_answer_does_not_say_that_nothing_was_written() {
+        for (found, fenced_by) in [(seal(3, 3), Some(Epoch::new(3))), (seal(2, 2), None)] {
+            let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+            commit.step(Answer::Unknown);
+            assert_eq!(commit.step(Answer::Conflict), Step::Read);
+            let sealed = RecordBody::new(found, 9, data("1"));
+            let step = commit.step(Answer::Read(Some((version("c"), sealed))));
+            assert_eq!(step, Step::Refused(Refused::Unsettled { fenced_by }));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent_backend::{Address, Backend, GroupName, Key, Limits, Reach, RecordName};
-//use incumbent_backend_file::FileBackend;
+use incumbent_backend_file::FileBackend;
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_core::election::Config;
 use incumbent_core::root::{Handover, Root, State};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::liveness::{Liveness, Server};
-use crate::node::{Command, Node, Setup};
+use crate::node::{Command, Contact, Node, Setup};
 use crate::read::{Snapshot, read_key, read_record};
 use crate::{Candidate, Clock, Error, Observer, OpenError};
 
@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) commands: mpsc::Sender<Command>,
     holder: HolderName,
     liveness: Liveness,
+    clock: Clock,
+    contact: Arc<Contact>,
     views: watch::Receiver<View>,
     /// Held by whoever campaigns or leads: one at a time in a process.
     pub(crate) turn: Arc<Mutex<()>>,
@@ -70,6 +72,15 @@ pub async fn open(address: &str) -> Result<Store, OpenError> {
     let parsed: Address = address.parse()?;
     let backend: Arc<dyn Backend> = match parsed.scheme() {
         "memory" => Arc::new(MemoryBackend::open(&parsed)?),
+        "file" => {
+            let place = parsed.clone();
+            let opened = tokio::task::spawn_blocking(move || FileBackend::open(&place)).await;
+            let opened = opened.expect("opening does not panic, and is not aborted");
+            Arc::new(opened.map_err(|cause| OpenError::Place {
+                address: parsed.to_string(),
+                cause: cause.into(),
+            })?)
+        }
         _ => return Err(parsed.unusable("its scheme is none of memory, file").into()),
     };
     Ok(Store {
@@ -137,27 +148,29 @@ impl Store {
             liveness: None,
             nonces,
         };
-        let backend = Arc::clone(&self.backend);
         let setup = Setup {
-            backend: Arc::clone(&backend),
+            backend: Arc::clone(&self.backend),
             group: name.clone(),
             config,
             clock: options.clock,
+            contact: Arc::default(),
         };
+        let contact = Arc::clone(&setup.contact);
         let (commands, views) = Node::spawn(setup);
-        let turn = Arc::new(Mutex::new(()));
-        let liveness = options.liveness;
+        let inner = Inner {
+            backend: Arc::clone(&self.backend),
+            name,
+            timing,
+            commands,
+            holder,
+            liveness: options.liveness,
+            clock: options.clock,
+            contact,
+            views,
+            turn: Arc::default(),
+        };
         Ok(Group {
-            inner: Arc::new(Inner {
-                backend,
-                name,
-                timing,
-                commands,
-                holder,
-                liveness,
-                views,
-                turn,
-            }),
+            inner: Arc::new(inner),
         })
     }
 }
@@ -171,6 +184,17 @@ impl Group {
     /// The name of this process as a candidate.
     pub fn holder(&self) -> &HolderName {
         &self.inner.holder
+    }
+
+    /// The timing of this process as a candidate.
+    pub fn timing(&self) -> &Timing {
+        &self.inner.timing
+    }
+
+    /// For how long the backend has not answered this process; `None` if it never has. A healthy process hears from it
+    /// at least once in a retry period.
+    pub fn silence(&self) -> Option<Duration> {
+        self.inner.contact.silence(self.inner.clock.time())
     }
 
     /// Follows who leads.

@@ -154,7 +154,7 @@ impl Leadership {
 
     /// Waits for the end of the term: superseded, not renewed in time, or the root deleted. Stop the work then; the
     /// hard deadline is when others may begin.
-    pub fn lost(&self) -> impl Future<Output = LostBecause> + Send + 'static {
+    pub fn lost(&self) -> impl Future<Output = LostBecause> + Send + use<> {
         let mut lost = self.term.lost();
         async move {
             match lost.wait_for(Option::is_some).await.map(|why| why.clone()) {
@@ -167,7 +167,7 @@ impl Leadership {
 
     /// Waits until somebody asks this leader to hand over; tells to whom, if that was said. It is a request: stop the work and
     /// [`resign`](Self::resign) when it suits, or go on.
-    pub fn asked_to_resign(&self) -> impl Future<Output = Option<HolderName>> + Send + 'static {
+    pub fn asked_to_resign(&self) -> impl Future<Output = Option<HolderName>> + Send + use<> {
         let mut asked = self.term.asked();
         async move {
             match asked.wait_for(Option::is_some).await.map(|to| to.clone()) {

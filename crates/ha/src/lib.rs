@@ -73,6 +73,7 @@ pub use incumbent_core::{
 };
 pub use leadership::Leadership;
 pub use liveness::{Liveness, standbys};
+pub use node::describe;
 pub use observer::Observer;
 pub use read::{Snapshot, Stamp};
 pub use record::Record;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::group::Inner;
-use crate::read::{Stamp, decode};
+use crate::read::{Stamp, decode, read_record};
 use crate::settle::{Patience, Unwritten, settle};
 use crate::term::Term;
 
@@ -81,7 +81,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     /// - [`Error::Conflict`]: another handle or a person wrote it, or the last outcome was unknown; [`reopen`](Self::reopen).
     /// - [`Error::TooLarge`]: nothing was written; the limit is a little less than the backend's.
     /// - [`Error::Unavailable`]: nothing was written; try again.
-    /// - [`Error::Unknown`]: sent, not answered, and not settled in time; [`reopen`](Self::reopen).
+    /// - [`Error::Unknown`]: sent, not answered, and not settled in time, or not before a newer leader sealed the record;
+    ///   [`reopen`](Self::reopen), which tells if this leadership is over.
     ///
     /// # Cancel safety
     ///
@@ -144,6 +145,34 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     pub async fn reopen(&mut self) -> Result<(), Error> {
         *self = Self::open(&self.group, &self.term, &self.name).await?;
         Ok(())
+    }
+
+    /// A fenced read: makes sure that no newer leader has touched the record, and that what this handle has is what is stored.
+    ///
+    /// Costs one read; opens the record again only if somebody wrote it, or an outcome was unknown.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Leadership::open`](crate::Leadership::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes no data.
+    pub async fn refresh(&mut self) -> Result<(), Error> {
+        let key = self.group.key(&self.name);
+        let found = read_record(
+            &*self.group.backend,
+            key,
+            self.group.timing.request_timeout(),
+        )
+        .await?;
+        let same = found.is_some_and(|(version, body)| {
+            self.version == Some(version) && Stamp::of(&body) == self.stamp
+        });
+        match same && !self.term.until_invalid().is_zero() {
+            true => Ok(()),
+            false => self.reopen().await,
+        }
     }
 
     async fn write(
@@ -225,6 +254,23 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
             size,
             limit,
         },
+        Unwritten::Unsettled(fenced_by) => {
+            if let Some(current) = fenced_by {
+                term.end(LostBecause::Superseded(current));
+            }
+            let cause = match fenced_by {
+                Some(current) => format!(
+                    "its answer was lost, and epoch {current} has sealed the record since; stop leading"
+                ),
+                None => {
+                    "its answer was lost, and somebody else has written the record since".into()
+                }
+            };
+            Error::Unknown {
+                record,
+                cause: cause.into(),
+            }
+        }
         // Sealing writes no data: whether it happened does not matter.
         Unwritten::Unknown(cause) if what == "open" => Error::Unavailable(cause),
         Unwritten::Unknown(cause) => Error::Unknown { record, cause },

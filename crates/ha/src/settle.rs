@@ -25,9 +25,14 @@ pub(crate) struct Patience {
 pub(crate) enum Unwritten {
     Fenced(Epoch),
     Conflict,
-    TooLarge { size: usize, limit: usize },
+    TooLarge {
+        size: usize,
+        limit: usize,
+    },
     NotApplied(BoxError),
     Unknown(BoxError),
+    /// Unknown, and somebody else has written since: a newer leader at this epoch, if known.
+    Unsettled(Option<Epoch>),
     Damaged(BoxError),
 }
 
@@ -53,6 +58,9 @@ pub(crate) async fn settle(
             Step::Done { version, body } => return Ok((version, body)),
             Step::Refused(Refused::Fenced { current }) => return Err(Unwritten::Fenced(current)),
             Step::Refused(Refused::Conflict) => return Err(Unwritten::Conflict),
+            Step::Refused(Refused::Unsettled { fenced_by }) => {
+                return Err(Unwritten::Unsettled(fenced_by));
+            }
             Step::Refused(Refused::NotApplied) => unreachable!("returned where the cause is known"),
             Step::Read => read(backend, key, patience.request).await?,
             Step::Swap { expected, body } => {

@@ -126,7 +126,10 @@ impl Election {
             None => self.is_own(root.nonce),
         };
         match root.state {
-            State::Released if others_first => (changed_at + self.config.timing.retry() * 6 / 5, Vacancy::Released),
+            State::Released if others_first => (
+                changed_at + self.config.timing.retry() * 6 / 5,
+                Vacancy::Released,
+            ),
             State::Released => (Time::default(), Vacancy::Released),
             _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
             _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),

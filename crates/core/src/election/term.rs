@@ -33,9 +33,11 @@ enum Phase {
         floor_at: Option<Time>,
     },
     Granted,
-    /// The application has stopped; the root must say so.
+    /// The application has stopped, or does not want the term that was won; the root must say so.
     Releasing {
         prefer: Option<HolderName>,
+        /// Whether the application was told that it leads.
+        granted: bool,
     },
 }
 
@@ -59,7 +61,7 @@ impl Term {
                 Change::Withdraw(name) => _ = root.endpoints.remove(&name),
             }
         }
-        if let Phase::Releasing { prefer } = &self.phase {
+        if let Phase::Releasing { prefer, .. } = &self.phase {
             root.state = State::Released;
             root.endpoints.clear();
             root.liveness = None;
@@ -70,11 +72,21 @@ impl Term {
 }
 
 impl Election {
-    pub(super) fn win(&mut self, version: Version, root: Root, vacancy: Vacancy, sent: Time, out: &mut Vec<Action>) {
+    pub(super) fn win(
+        &mut self,
+        version: Version,
+        root: Root,
+        vacancy: Vacancy,
+        sent: Time,
+        out: &mut Vec<Action>,
+    ) {
         let seal = root.seal();
         let abandoned = !self.campaigning;
         let phase = match abandoned {
-            true => Phase::Releasing { prefer: None },
+            true => Phase::Releasing {
+                prefer: None,
+                granted: false,
+            },
             false => Phase::Winning { floor_at: None },
         };
         self.role = Role::Leading(Box::new(Term {
@@ -106,6 +118,7 @@ impl Election {
             self.ahead = self.ahead.max(epoch);
         }
         let pause = self.config.timing.retry() / 10;
+        let deadline = self.config.timing.renew_deadline();
         let Role::Leading(term) = &mut self.role else {
             return;
         };
@@ -116,9 +129,14 @@ impl Election {
             return;
         }
         match answer {
+            // The answer waited while this process slept. The term is over, and nobody is told that it began.
+            FloorAnswer::Sealed if now.time >= term.anchor + deadline => {}
             FloorAnswer::Sealed => {
                 term.phase = Phase::Granted;
-                out.push(Action::Granted { seal, vacancy: term.vacancy });
+                out.push(Action::Granted {
+                    seal,
+                    vacancy: term.vacancy,
+                });
             }
             FloorAnswer::Fenced(epoch) => self.lose(LostBecause::Superseded(epoch), out),
             FloorAnswer::Failed => *floor_at = Some(now.time + pause),
@@ -144,7 +162,12 @@ impl Election {
                 .map(|(ticket, _)| Action::Refused { ticket }),
         );
         term.carried = 0;
-        term.phase = Phase::Releasing { prefer };
+        let granted = match term.phase {
+            Phase::Winning { .. } => false,
+            Phase::Granted => true,
+            Phase::Releasing { granted, .. } => granted,
+        };
+        term.phase = Phase::Releasing { prefer, granted };
     }
 
     pub(super) fn advance_term(&mut self, now: Now, out: &mut Vec<Action>) {
@@ -188,7 +211,12 @@ impl Election {
         if due {
             let (root, expected) = (term.next_root(now.wall_text()), Some(term.version.clone()));
             term.renew_at = now.time + retry;
-            term.renewal = Some(Attempt::new(expected.clone(), root.clone(), term.vacancy, now.time));
+            term.renewal = Some(Attempt::new(
+                expected.clone(),
+                root.clone(),
+                term.vacancy,
+                now.time,
+            ));
             self.send(expected, root, out);
         }
     }
@@ -295,16 +323,17 @@ impl Election {
                 .iter()
                 .map(|(ticket, _)| Action::Refused { ticket: *ticket }),
         );
+        let seal = term.seal;
         match term.phase {
             // It was never told that it leads, and goes on campaigning.
             Phase::Winning { .. } => {}
-            Phase::Granted | Phase::Releasing { .. } => {
+            Phase::Granted => {
                 self.campaigning = false;
-                out.push(Action::Lost {
-                    seal: term.seal,
-                    why,
-                });
+                out.push(Action::Lost { seal, why });
             }
+            // Whether it campaigns is what it said last: it may have said so again since it gave up.
+            Phase::Releasing { granted: true, .. } => out.push(Action::Lost { seal, why }),
+            Phase::Releasing { granted: false, .. } => {}
         }
     }
 }

@@ -74,7 +74,10 @@ impl Bench {
                 seal,
                 answer: FloorAnswer::Sealed
             }),
-            [Action::Granted { seal, vacancy: Vacancy::Absent }]
+            [Action::Granted {
+                seal,
+                vacancy: Vacancy::Absent
+            }]
         );
         (bench, root)
     }
@@ -433,4 +436,43 @@ fn a_failing_backend_is_asked_ever_less_often_and_no_step_spins() {
         assert_eq!(bench.at(Event::Tick), [Action::ReadRoot]);
     }
     assert!((30..=40).contains(&asked), "{asked}");
+}
+
+#[test]
+fn a_term_that_was_never_granted_is_never_lost_and_a_new_campaign_outlives_it() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    bench.read(None);
+    let root = swapped(&bench.at(Event::SealsScanned {
+        highest: Epoch::ZERO,
+    }));
+    bench.at(Event::Abstain);
+    bench.committed(1);
+    bench.at(Event::Campaign);
+    assert_eq!(bench.committed(2), [], "the application never led");
+    assert_eq!(bench.after(2 * SECOND), [Action::ReadRoot]);
+    let mut released = root;
+    (released.state, released.seq) = (State::Released, 2);
+    bench.read(Some((2, &released)));
+    assert_eq!(swapped(&bench.after(SECOND)).epoch, Epoch::new(2));
+}
+
+#[test]
+fn a_floor_that_is_heard_of_after_the_deadline_grants_nothing() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    bench.read(None);
+    let root = swapped(&bench.at(Event::SealsScanned {
+        highest: Epoch::ZERO,
+    }));
+    let seal = root.seal();
+    bench.committed(1);
+    bench.now = bench.now + 60 * SECOND;
+    let answer = FloorAnswer::Sealed;
+    assert_eq!(
+        bench.at(Event::Floor { seal, answer }),
+        [Action::ReadRoot],
+        "the process slept while the answer waited"
+    );
+    assert_eq!(swapped(&bench.read(Some((1, &root)))).epoch, Epoch::new(2));
 }

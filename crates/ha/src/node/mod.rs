@@ -10,18 +10,21 @@ mod story;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use incumbent_backend::{Backend, Hint, WatchStream};
-use incumbent_core::election::{Action, Change, Config, Election, Event, LostBecause};
-use incumbent_core::{GroupName, HolderName, Key, Nonce, View, root};
+use incumbent_core::election::{Action, Change, Config, Election, Event, LostBecause, SwapAnswer};
+use incumbent_core::{GroupName, HolderName, Key, Nonce, Time, View, root};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Clock;
 use crate::liveness::{Server, Verdict, probe, scope};
 use crate::term::Term;
 use story::Story;
+pub use story::describe;
 
 /// Commands that wait for the node; more make their senders wait.
 pub(crate) const MOST_COMMANDS: usize = 64;
@@ -58,6 +61,14 @@ pub(crate) struct Setup {
     pub(crate) group: GroupName,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
+    pub(crate) contact: Arc<Contact>,
+}
+
+/// When the backend last answered.
+#[derive(Debug, Default)]
+pub(crate) struct Contact {
+    /// Nanoseconds of the clock, zero for never.
+    at: AtomicU64,
 }
 
 /// The driver.
@@ -223,6 +234,7 @@ impl Node {
         self.follow_ups.push_back(event);
         while let Some(event) = self.follow_ups.pop_front() {
             let now = self.setup.clock.now();
+            self.setup.contact.note(now.time, &event);
             self.story.before(&self.election, now.time, &event);
             for action in self.election.step(now, event) {
                 self.perform(action);
@@ -349,6 +361,28 @@ impl Node {
             nonce,
             run,
         });
+    }
+}
+
+impl Contact {
+    /// How long the backend has not answered; `None` if it never did.
+    pub(crate) fn silence(&self, now: Time) -> Option<Duration> {
+        let at = self.at.load(Ordering::Relaxed);
+        (at > 0).then(|| now.since(Time::from_origin(Duration::from_nanos(at))))
+    }
+
+    fn note(&self, now: Time, event: &Event) {
+        let answer = match event {
+            Event::RootRead { .. } => true,
+            Event::RootSwapped(answer) => {
+                matches!(answer, SwapAnswer::Committed(_) | SwapAnswer::Conflict)
+            }
+            _ => false,
+        };
+        if answer {
+            let nanos = u64::try_from(now.since_origin().as_nanos()).unwrap_or(u64::MAX);
+            self.at.store(nanos.max(1), Ordering::Relaxed);
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Story {
                 tracing::info!(group = self.group, node = self.holder, epoch, "resigned")
             }
             why => {
-                tracing::warn!(group = self.group, node = self.holder, epoch, why = %word(why), "leadership lost")
+                tracing::warn!(group = self.group, node = self.holder, epoch, why = %describe(why), "leadership lost")
             }
         }
     }
@@ -138,7 +138,7 @@ impl Story {
 }
 
 /// Why a term ended, for people.
-pub(crate) fn word(why: &LostBecause) -> String {
+pub fn describe(why: &LostBecause) -> String {
     match why {
         LostBecause::Superseded(epoch) => format!("somebody else leads at epoch {epoch}"),
         LostBecause::DeadlinePassed => {

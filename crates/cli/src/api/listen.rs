@@ -1,0 +1,150 @@
+//! Who can reach the records API: the user of the command, and nobody else.
+//!
+//! The Unix socket lies in a directory that only the user can enter, and each connection's user is asked of the kernel. On TCP
+//! there is a token, as any user of the machine can connect to loopback.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::problem::Problem;
+use super::{Office, SOCKET, Server, TOKEN, URL, handlers};
+
+/// Begins the names of the directories for sockets; the process id follows.
+const DIRECTORY: &str = "incumbent-";
+
+/// Takes connections of the same user, and of root.
+struct SameUser {
+    listener: UnixListener,
+    user: u32,
+}
+
+pub(super) fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
+    let parent = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_dir());
+    let parent = parent.map_or_else(std::env::temp_dir, Into::into);
+    remove_leftovers(&parent);
+    let prefix = format!("{DIRECTORY}{}-", std::process::id());
+    let directory = tempfile::Builder::new()
+        .prefix(&prefix)
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in(&parent)?;
+    let path = directory.path().join("records.sock");
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let listener = SameUser {
+        listener,
+        user: rustix::process::geteuid().as_raw(),
+    };
+    let task = serve(listener, handlers::routes(Arc::clone(office)));
+    Ok(Server {
+        env: vec![(SOCKET.into(), path.into())],
+        task,
+        _directory: Some(directory),
+    })
+}
+
+pub(super) fn tcp(office: &Arc<Office>) -> std::io::Result<Server> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let token = format!("{:032x}", rand::random::<u128>());
+    let expected: Arc<str> = format!("Bearer {token}").into();
+    let routes = handlers::routes(Arc::clone(office)).layer(axum::middleware::from_fn(
+        move |request: Request, next: Next| guarded(Arc::clone(&expected), request, next),
+    ));
+    let task = serve(TcpListener::from_std(listener)?, routes);
+    Ok(Server {
+        env: vec![(URL.into(), url.into()), (TOKEN.into(), token.into())],
+        task,
+        _directory: None,
+    })
+}
+
+fn serve<L>(listener: L, routes: Router) -> tokio::task::JoinHandle<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "the records API ended");
+        }
+    })
+}
+
+async fn guarded(expected: Arc<str>, request: Request, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map_or(&[][..], |value| value.as_bytes());
+    match same(given, expected.as_bytes()) {
+        true => next.run(request).await,
+        false => Problem::unauthorized().into_response(),
+    }
+}
+
+/// Compares in a time that does not depend on where the first difference is.
+fn same(given: &[u8], expected: &[u8]) -> bool {
+    let differences = given
+        .iter()
+        .zip(expected)
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    given.len() == expected.len() && differences == 0
+}
+
+impl Listener for SameUser {
+    type Io = UnixStream;
+    type Addr = tokio::net::unix::SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, Self::Addr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            match stream.peer_cred() {
+                Ok(peer) if peer.uid() == self.user || peer.uid() == 0 => return (stream, address),
+                Ok(peer) => tracing::warn!(
+                    user = peer.uid(),
+                    "refused a connection of another user to the records API"
+                ),
+                Err(error) => {
+                    tracing::warn!(%error, "refused a connection of an unknown user to the records API")
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Removes the directories of processes that were killed before they could.
+fn remove_leftovers(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| {
+            name.strip_prefix(DIRECTORY)?
+                .split('-')
+                .next()?
+                .parse()
+                .ok()
+        });
+        let Some(process) = process.and_then(rustix::process::Pid::from_raw) else {
+            continue;
+        };
+        if rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH) {
+            // Another user's cannot be removed, and need not be.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}

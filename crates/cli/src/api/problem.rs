@@ -1,0 +1,184 @@
+//! Errors as `application/problem+json` (RFC 9457), each with what the caller does next.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use incumbent::{Epoch, Error};
+use serde_json::{Value, json};
+
+use crate::exit::chain;
+
+/// An error, as an answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    /// The last part of its type, the one to branch on.
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    more: Value,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            more: Value::Null,
+        }
+    }
+
+    pub(super) fn over(epoch: Epoch) -> Self {
+        Error::Fenced {
+            ours: epoch,
+            current: None,
+        }
+        .into()
+    }
+
+    pub(super) fn too_many_open(limit: usize) -> Self {
+        let detail = format!("this term has {limit} records open, and does not open more");
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "too-many-open",
+            "Use fewer records",
+            detail,
+        )
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = format!("send the header Authorization: Bearer ${}", super::TOKEN);
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "The token is missing or wrong",
+            detail,
+        )
+    }
+
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "Correct the request",
+            detail,
+        )
+    }
+
+    pub(super) fn no_such_path() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-path",
+            "Correct the path",
+            "GET /openapi.json lists what there is",
+        )
+    }
+
+    pub(super) fn not_found(name: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such record",
+            format!("{name} does not exist"),
+        )
+    }
+
+    pub(super) fn precondition_required(name: &str) -> Self {
+        let detail = format!(
+            "say what {name} is expected to be: If-Match with the ETag that opening it gave, or If-None-Match: * if it must not exist"
+        );
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "precondition-required",
+            "Open the record first",
+            detail,
+        )
+    }
+
+    pub(super) fn changed(name: &str) -> Self {
+        let detail =
+            format!("{name} is not what If-Match or If-None-Match says; nothing was written");
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "conflict",
+            "Open the record again and decide anew",
+            detail,
+        )
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = chain(&error);
+        match error {
+            Error::Fenced { ours, current } => Self {
+                more: json!({ "epoch": ours, "current": current }),
+                ..Self::new(
+                    StatusCode::CONFLICT,
+                    "fenced",
+                    "Stop: somebody else leads, or may",
+                    detail,
+                )
+            },
+            Error::Conflict { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "conflict",
+                "Open the record again and decide anew",
+                detail,
+            ),
+            Error::TooLarge { size, limit, .. } => Self {
+                more: json!({ "size": size, "limit": limit }),
+                ..Self::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too-large",
+                    "Split the record, or store a pointer",
+                    detail,
+                )
+            },
+            Error::Unknown { .. } => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "unknown",
+                "It may have been written: open the record again before deciding anything",
+                detail,
+            ),
+            Error::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Nothing was written: try again later",
+                detail,
+            ),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "damaged",
+                "Look at what is stored",
+                detail,
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": format!("urn:incumbent:problem:{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, self.more) {
+            body.extend(more);
+        }
+        (
+            self.status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            body.to_string(),
+        )
+            .into_response()
+    }
+}

@@ -1,0 +1,106 @@
+//! How the program ends: exit codes that mean something, and one clear error.
+
+use std::process::ExitCode;
+
+/// The exit codes besides success, as `--help` lists them. `run` passes on the codes of its command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Something failed.
+    Failed = 1,
+    /// Bad usage or configuration.
+    Usage = 2,
+    /// Nobody leads.
+    NoLeader = 3,
+    /// Refused: somebody else leads, or wrote meanwhile. Nothing was written.
+    Refused = 4,
+    /// It is not known whether something was written.
+    Unknown = 5,
+    /// There is no such record.
+    NotFound = 6,
+    /// The backend, or the leader, did not answer in time.
+    Unavailable = 7,
+    /// `run` itself failed, as `env` and `timeout` say it.
+    Run = 125,
+}
+
+/// Why the program ends without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: Code::Failed as u8,
+        }
+    }
+
+    pub(crate) fn code(self, code: Code) -> Self {
+        Self {
+            code: code as u8,
+            ..self
+        }
+    }
+
+    pub(crate) fn exit_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    /// Whether it says no more than that something failed.
+    pub(crate) fn is_general(&self) -> bool {
+        self.code == Code::Failed as u8
+    }
+
+    /// Adds a cause, and its causes.
+    pub(crate) fn because(mut self, cause: impl std::error::Error) -> Self {
+        self.message.push_str(": ");
+        self.message.push_str(&chain(&cause));
+        self
+    }
+
+    /// Says it, and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        anstream::eprintln!("{ERROR}incumbent:{ERROR:#} {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl From<incumbent::OpenError> for Failure {
+    fn from(error: incumbent::OpenError) -> Self {
+        Self::new(chain(&error)).code(match error {
+            incumbent::OpenError::Address(_) | incumbent::OpenError::Name(_) => Code::Usage,
+            _ => Code::Unavailable,
+        })
+    }
+}
+
+impl From<incumbent::Error> for Failure {
+    fn from(error: incumbent::Error) -> Self {
+        use incumbent::Error;
+        let code = match &error {
+            Error::Fenced { .. } | Error::Conflict { .. } => Code::Refused,
+            Error::Unknown { .. } => Code::Unknown,
+            Error::Unavailable(_) => Code::Unavailable,
+            Error::NoLeader => Code::NoLeader,
+            _ => Code::Failed,
+        };
+        Self::new(chain(&error)).code(code)
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the records are, and the group in them: the same for every command.
+
+use std::path::PathBuf;
+
+use incumbent::{Group, Liveness, Options, Store, Timing, TimingOptions};
+
+use crate::args::Common;
+use crate::exit::{Code, Failure};
+
+/// The address that was given, or that of a directory of the user's own.
+pub(crate) fn address(common: &Common) -> Result<String, Failure> {
+    if let Some(address) = &common.ha {
+        return Ok(address.clone());
+    }
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let state =
+        state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
+    let Some(path) = state.map(|state| state.join("incumbent")) else {
+        return Err(Failure::new(
+            "there is no home directory to keep records in; say --ha file:///dir",
+        )
+        .code(Code::Usage));
+    };
+    match path.to_str() {
+        Some(path) => Ok(format!(
+            "file://{}",
+            path.replace('%', "%25").replace('?', "%3F")
+        )),
+        None => Err(
+            Failure::new("the home directory is not UTF-8; say --ha file:///dir").code(Code::Usage),
+        ),
+    }
+}
+
+pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
+    Ok(incumbent::open(&address(common)?).await?)
+}
+
+/// The group, for a command that does not campaign for long.
+pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
+    let options = Options {
+        liveness: Liveness::Off,
+        ..options(common)?
+    };
+    Ok(store(common).await?.group_with(&common.group, options)?)
+}
+
+pub(crate) fn options(common: &Common) -> Result<Options, Failure> {
+    let usual = TimingOptions::for_lease(common.lease);
+    let timing = Timing::new(TimingOptions {
+        renew_deadline: common.renew_deadline.unwrap_or(usual.renew_deadline),
+        hard_deadline: common.hard_deadline.unwrap_or(usual.hard_deadline),
+        retry: common.retry_period.unwrap_or(usual.retry),
+        request_timeout: common.request_timeout.unwrap_or(usual.request_timeout),
+        ..usual
+    });
+    let timing = timing.map_err(|error| Failure::new(error.to_string()).code(Code::Usage))?;
+    Ok(Options {
+        holder: common.holder.clone(),
+        timing,
+        ..Options::default()
+    })
+}

@@ -1,0 +1,300 @@
+//! `incumbent records`: look at records, and change them.
+//!
+//! Beside a command of `incumbent run` it speaks to the records API, so that writes carry the command's own term. Elsewhere it
+//! reads the backend, and writes by leading for a moment, or by force.
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use incumbent::{Group, RecordName, View};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::args::{Common, Output, RecordsArgs, RecordsCommand, WriteHow};
+use crate::exit::{Code, Failure};
+use crate::http::{self, Target};
+use crate::{api, place, show};
+
+/// How long to try to lead for one write.
+const CAMPAIGN: Duration = Duration::from_secs(5);
+
+pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        RecordsCommand::Ls { prefix, output } => {
+            list(&place::group(common).await?, &prefix, output).await?
+        }
+        RecordsCommand::Get { name } => {
+            let data = match Beside::command(common) {
+                Some(api) => api.open(&name).await?.data,
+                None => place::group(common)
+                    .await?
+                    .read::<Box<RawValue>>(&name)
+                    .await?
+                    .map(|found| found.data),
+            };
+            match data {
+                Some(data) => show::line(data.get()),
+                None => {
+                    return Err(Failure::new(format!("{name} does not exist")).code(Code::NotFound));
+                }
+            };
+        }
+        RecordsCommand::Put { name, json, how } => {
+            let data = parse(&if json == "-" { stdin()? } else { json })?;
+            write(common, &name, Some(data), how).await?;
+        }
+        RecordsCommand::Rm { name, how } => write(common, &name, None, how).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(group: &Group, prefix: &str, output: Output) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for name in group
+        .records()
+        .await?
+        .into_iter()
+        .filter(|name| name.as_str().starts_with(prefix))
+    {
+        let Some(found) = group.read::<Box<RawValue>>(&name).await? else {
+            continue;
+        };
+        let (epoch, data) = (found.stamp.epoch(), found.data);
+        if output.is_json() {
+            show::line(
+                json!({ "name": name, "epoch": epoch, "bytes": data.get().len(), "stamp": found.stamp.to_string() }),
+            );
+        } else {
+            let short: String = data.get().chars().take(60).collect();
+            let more = if short.len() < data.get().len() {
+                "…"
+            } else {
+                ""
+            };
+            rows.push(vec![
+                name.to_string(),
+                epoch.to_string(),
+                data.get().len().to_string(),
+                format!("{short}{more}"),
+            ]);
+        }
+    }
+    if !output.is_json() {
+        show::line(show::table(&["RECORD", "EPOCH", "BYTES", "DATA"], rows));
+    }
+    Ok(())
+}
+
+async fn write(
+    common: &Common,
+    name: &RecordName,
+    data: Option<Box<RawValue>>,
+    how: WriteHow,
+) -> Result<(), Failure> {
+    let expected = how.expect.as_deref().map(parse).transpose()?;
+    if how.force {
+        let group = place::group(common).await?;
+        tracing::warn!(record = %name, "writing without leading: a leader that has it open must read it again, and may overwrite this");
+        return Ok(group.overwrite_by_hand(name, data).await?);
+    }
+    match Beside::command(common) {
+        Some(api) => api.write(name, data, expected.as_deref()).await,
+        None => {
+            lead_and_write(
+                &place::group(common).await?,
+                name,
+                data,
+                expected.as_deref(),
+            )
+            .await
+        }
+    }
+}
+
+/// Leads for one write, if nobody else does.
+async fn lead_and_write(
+    group: &Group,
+    name: &RecordName,
+    data: Option<Box<RawValue>>,
+    expected: Option<&RawValue>,
+) -> Result<(), Failure> {
+    let candidate = group.candidate()?;
+    let Ok(leadership) = tokio::time::timeout(CAMPAIGN, candidate.campaign()).await else {
+        let who = match group.observe().view() {
+            View::Active(leader) | View::Activating(leader) => {
+                format!("{} leads at epoch {}", leader.holder, leader.epoch)
+            }
+            View::None => {
+                "the backend does not answer, or the last leader's lease has not ended".into()
+            }
+        };
+        let advice = "write beside its command, or with --force";
+        return Err(
+            Failure::new(format!("{who}; nothing was written: {advice}")).code(Code::Refused),
+        );
+    };
+    let written = async {
+        let mut record = leadership.open::<Box<RawValue>>(name).await?;
+        if !matches(record.data().map(|data| &**data), expected) {
+            return Ok(false);
+        }
+        match data {
+            Some(data) => record.commit(data).await?,
+            None => record.delete().await?,
+        }
+        Ok::<_, incumbent::Error>(true)
+    };
+    let written = written.await;
+    leadership.resign(None).await;
+    match written? {
+        true => Ok(()),
+        false => Err(unexpected(name)),
+    }
+}
+
+/// The records API of the command that this runs beside.
+struct Beside {
+    target: Target,
+    token: Option<String>,
+}
+
+/// A record as the API shows it.
+#[derive(serde::Deserialize)]
+struct Shown {
+    data: Option<Box<RawValue>>,
+    etag: String,
+}
+
+impl Beside {
+    /// If this process is a command's, and means the command's own group.
+    fn command(common: &Common) -> Option<Self> {
+        let same = |name, value: Option<&str>| std::env::var(name).ok().as_deref() == value;
+        if !same("INCUMBENT_HA", common.ha.as_deref())
+            || !same("INCUMBENT_GROUP", Some(&common.group))
+        {
+            return None;
+        }
+        if let Some(path) = std::env::var_os(api::SOCKET) {
+            return Some(Self {
+                target: Target::Unix(path.into()),
+                token: None,
+            });
+        }
+        let address = http::host_and_port(&std::env::var(api::URL).ok()?).ok()?;
+        Some(Self {
+            target: Target::Tcp(address),
+            token: std::env::var(api::TOKEN).ok(),
+        })
+    }
+
+    async fn open(&self, name: &RecordName) -> Result<Shown, Failure> {
+        let answer = self.ask(Method::POST, name, None, Bytes::new()).await?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| Failure::new("the records API answered nonsense").because(error))
+    }
+
+    async fn write(
+        &self,
+        name: &RecordName,
+        data: Option<Box<RawValue>>,
+        expected: Option<&RawValue>,
+    ) -> Result<(), Failure> {
+        let found = self.open(name).await?;
+        if !matches(found.data.as_deref(), expected) {
+            return Err(unexpected(name));
+        }
+        let (method, body) = match data {
+            Some(data) => (Method::PUT, data.get().to_owned()),
+            None => (Method::DELETE, String::new()),
+        };
+        self.ask(method, name, Some(&found.etag), body.into())
+            .await
+            .map(drop)
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        name: &RecordName,
+        etag: Option<&str>,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/v1/records/{name}"))
+            .header("host", "records");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(etag) = etag {
+            request = request.header("if-match", etag);
+        }
+        let request = request
+            .body(Full::new(body))
+            .expect("names, tokens and tags are header text");
+        let sent = http::send(&self.target, request).await;
+        // A write may have gone through; a command that asks must not take it for granted either way.
+        let code = if etag.is_some() {
+            Code::Unknown
+        } else {
+            Code::Unavailable
+        };
+        let answer = sent.map_err(|error| {
+            Failure::new("the records API did not answer")
+                .because(error)
+                .code(code)
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
+        }
+        let problem: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let text = problem["detail"]
+            .as_str()
+            .unwrap_or("the records API refused without a reason");
+        Err(Failure::new(text).code(match answer.status() {
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Code::Refused,
+            StatusCode::GATEWAY_TIMEOUT => Code::Unknown,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+            _ => Code::Failed,
+        }))
+    }
+}
+
+/// Whether the data are what was expected, compared as values.
+fn matches(data: Option<&RawValue>, expected: Option<&RawValue>) -> bool {
+    let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+    expected.is_none_or(|expected| {
+        data.and_then(value).unwrap_or_default() == value(expected).unwrap_or_default()
+    })
+}
+
+fn unexpected(name: &RecordName) -> Failure {
+    Failure::new(format!(
+        "{name} is not what --expect says; nothing was written"
+    ))
+    .code(Code::Refused)
+}
+
+fn parse(text: &str) -> Result<Box<RawValue>, Failure> {
+    let parsed = serde_json::from_str(text);
+    parsed.map_err(|error| {
+        Failure::new(format!(
+            "{text:?} is not JSON; text needs quotes of its own"
+        ))
+        .because(error)
+        .code(Code::Usage)
+    })
+}
+
+fn stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::new("cannot read standard input").because(error))?;
+    Ok(text)
+}

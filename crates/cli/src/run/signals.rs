@@ -1,0 +1,43 @@
+//! The signals that this program is sent.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Everything that is listened to.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user_1: Signal,
+    user_2: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+            user_2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT: end.
+    pub(super) async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for a signal: the number of one that is passed on to the command, `None` for one to end.
+    pub(super) async fn next(&mut self) -> Option<i32> {
+        tokio::select! {
+            _ = self.terminate.recv() => None,
+            _ = self.interrupt.recv() => None,
+            _ = self.hang_up.recv() => Some(SignalKind::hangup().as_raw_value()),
+            _ = self.user_1.recv() => Some(SignalKind::user_defined1().as_raw_value()),
+            _ = self.user_2.recv() => Some(SignalKind::user_defined2().as_raw_value()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `incumbent completions` and `incumbent man`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::args::{Cli, CompletionsArgs};
+use crate::exit::Failure;
+
+pub(crate) fn completions(args: &CompletionsArgs) -> ExitCode {
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "incumbent",
+        &mut std::io::stdout(),
+    );
+    ExitCode::SUCCESS
+}
+
+/// The page of the program, and behind it those of its commands.
+pub(crate) fn man() -> Result<ExitCode, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let failed = |cause| Failure::new("cannot write the manual page").because(cause);
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
+        .map_err(failed)?;
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help")
+    {
+        let name = format!("incumbent-{}", sub.get_name());
+        clap_mangen::Man::new(sub.clone().name(name))
+            .render(&mut page)
+            .map_err(failed)?;
+    }
+    std::io::stdout().write_all(&page).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}

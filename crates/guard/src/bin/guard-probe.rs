@@ -1,0 +1,73 @@
+//! A runner for the tests: `guard-probe DIR [term=MS] [hard=MS] [listen] -- COMMAND ARGS…`.
+//!
+//! It writes what the tests want to know into files in DIR and ends as the command does.
+
+use std::error::Error;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use incumbent_guard::{BootTime, Deadlines, Guarded, Spec};
+
+/// That the guard was lost; no test's command ends with it.
+const LOST: u8 = 70;
+
+fn main() -> ExitCode {
+    if let Some(code) = incumbent_guard::intercept() {
+        return code;
+    }
+    match tokio::runtime::Runtime::new().and_then(|runtime| runtime.block_on(run())) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("guard-probe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> std::io::Result<u8> {
+    let mut args = std::env::args_os().skip(1);
+    let dir = args.next().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let dir = Path::new(&dir);
+    let mut spec = Spec::new("", Deadlines::NEVER);
+    let mut listener = None;
+    for option in args.by_ref().take_while(|arg| arg != "--") {
+        match option.to_string_lossy().split_once('=') {
+            Some(("term", ms)) => spec.deadlines.term = moment(dir, "term", ms)?,
+            Some(("hard", ms)) => spec.deadlines.hard = moment(dir, "hard", ms)?,
+            _ => listener = Some(TcpListener::bind("127.0.0.1:0")?),
+        }
+    }
+    if let Some(listener) = &listener {
+        publish(dir, "address", listener.local_addr()?)?;
+        spec.liveness = Some(listener.try_clone()?.into());
+    }
+    spec.program = args.next().ok_or(std::io::ErrorKind::InvalidInput)?;
+    spec.args = args.collect();
+    let mut guarded = match Guarded::spawn(spec).await {
+        Ok(guarded) => guarded,
+        Err(error) => {
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            eprintln!("guard-probe: {error}{}", cause.unwrap_or_default());
+            return Ok(error.exit_code());
+        }
+    };
+    publish(dir, "command", guarded.pid())?;
+    Ok(guarded.wait().await.map_or(LOST, |exit| exit.exit_code()))
+}
+
+fn moment(dir: &Path, name: &str, ms: &str) -> std::io::Result<BootTime> {
+    let after = ms.parse().map_err(std::io::Error::other)?;
+    let moment = BootTime::now() + Duration::from_millis(after);
+    publish(dir, name, moment.since_boot().as_nanos())?;
+    Ok(moment)
+}
+
+/// Writes a file that is there as a whole or not at all.
+fn publish(dir: &Path, name: &str, value: impl ToString) -> std::io::Result<()> {
+    let draft = dir.join(format!("{name}.draft"));
+    fs::write(&draft, value.to_string())?;
+    fs::rename(draft, dir.join(name))
+}

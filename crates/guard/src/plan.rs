@@ -1,0 +1,164 @@
+//! What is due when. Pure: the guard brings the time and does what is due.
+
+use std::time::Duration;
+
+use crate::BootTime;
+
+/// Until when a command may run, unless it is extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// When it is asked to end (SIGTERM): the renew deadline.
+    pub term: BootTime,
+    /// When it is ended (SIGKILL): well before the lease can be taken.
+    pub hard: BootTime,
+}
+
+/// What the guard has to keep to.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    deadlines: Deadlines,
+    /// The end of the shortest grace that the runner gave.
+    stop: Option<BootTime>,
+    /// SIGTERM is sent once: to many programs a second one means "do not clean up".
+    asked: bool,
+}
+
+/// What has to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    Term,
+    Kill,
+}
+
+impl Deadlines {
+    /// No deadline at all.
+    pub const NEVER: Self = Self {
+        term: BootTime::NEVER,
+        hard: BootTime::NEVER,
+    };
+}
+
+impl Plan {
+    pub(crate) fn new(deadlines: Deadlines) -> Self {
+        Self {
+            deadlines,
+            stop: None,
+            asked: false,
+        }
+    }
+
+    /// Moves the deadlines, never back: extensions of two threads may arrive in either order.
+    pub(crate) fn extend(&mut self, newer: Deadlines) {
+        self.deadlines.term = self.deadlines.term.max(newer.term);
+        self.deadlines.hard = self.deadlines.hard.max(newer.hard);
+    }
+
+    pub(crate) fn stop(&mut self, now: BootTime, grace: Duration) {
+        let until = now + grace;
+        self.stop = Some(self.stop.map_or(until, |earlier| earlier.min(until)));
+    }
+
+    /// What is due at `now`. SIGTERM counts as sent once this has returned it.
+    pub(crate) fn due(&mut self, now: BootTime) -> Due {
+        if now >= self.kill_at() {
+            return Due::Kill;
+        }
+        if !self.asked && (self.stop.is_some() || now >= self.deadlines.term) {
+            self.asked = true;
+            return Due::Term;
+        }
+        Due::Nothing
+    }
+
+    /// When something is due next.
+    pub(crate) fn next(&self) -> BootTime {
+        if self.asked {
+            self.kill_at()
+        } else {
+            self.kill_at().min(self.deadlines.term)
+        }
+    }
+
+    fn kill_at(&self) -> BootTime {
+        self.stop
+            .map_or(self.deadlines.hard, |stop| stop.min(self.deadlines.hard))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime::from_boot(Duration::from_secs(seconds))
+    }
+
+    fn plan(term: u64, hard: u64) -> Plan {
+        Plan::new(Deadlines {
+            term: at(term),
+            hard: at(hard),
+        })
+    }
+
+    #[test]
+    fn asks_once_at_term_and_ends_at_hard() {
+        let mut plan = plan(10, 12);
+        assert_eq!(plan.next(), at(10));
+        assert_eq!(plan.due(at(9)), Due::Nothing);
+        assert_eq!(plan.due(at(10)), Due::Term);
+        assert_eq!(plan.next(), at(12));
+        assert_eq!(plan.due(at(11)), Due::Nothing);
+        assert_eq!(plan.due(at(12)), Due::Kill);
+    }
+
+    #[test]
+    fn extension_moves_both_deadlines_and_never_back() {
+        let mut plan = plan(10, 12);
+        let later = Deadlines {
+            term: at(20),
+            hard: at(22),
+        };
+        plan.extend(later);
+        plan.extend(Deadlines {
+            term: at(5),
+            hard: at(6),
+        });
+        assert_eq!(plan.due(at(19)), Due::Nothing);
+        assert_eq!(plan.due(at(20)), Due::Term);
+        assert_eq!(plan.due(at(22)), Due::Kill);
+    }
+
+    #[test]
+    fn stop_asks_at_once_and_ends_after_the_grace() {
+        let mut plan = plan(100, 120);
+        plan.stop(at(10), Duration::from_secs(5));
+        assert_eq!(plan.due(at(10)), Due::Term);
+        assert_eq!(plan.due(at(14)), Due::Nothing);
+        assert_eq!(plan.due(at(15)), Due::Kill);
+    }
+
+    #[test]
+    fn grace_ends_at_the_hard_deadline_and_only_shrinks() {
+        let mut plan = plan(10, 12);
+        plan.stop(at(9), Duration::from_secs(60));
+        assert_eq!(plan.due(at(9)), Due::Term);
+        assert_eq!(plan.next(), at(12));
+        plan.stop(at(9), Duration::from_secs(1));
+        plan.stop(at(9), Duration::from_secs(60));
+        assert_eq!(plan.next(), at(10));
+    }
+
+    #[test]
+    fn stop_without_grace_ends_at_once() {
+        let mut plan = plan(10, 12);
+        plan.stop(at(1), Duration::ZERO);
+        assert_eq!(plan.due(at(1)), Due::Kill);
+    }
+
+    #[test]
+    fn without_deadlines_nothing_is_due() {
+        let mut plan = Plan::new(Deadlines::NEVER);
+        assert_eq!(plan.due(at(1_000_000_000)), Due::Nothing);
+    }
+}

@@ -1,0 +1,69 @@
+//! The exec shim: what has to happen between fork and exec, as a process that does it and becomes COMMAND.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::io::Errno;
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use crate::wire::FromGuard;
+use crate::{OUR_FAULT, SpawnError, fds};
+
+/// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
+///
+/// Its stdin is a socket to the guard. COMMAND's own stdin comes over it, and back goes why COMMAND could not be
+/// executed. If it could, the socket closes with the exec, and that is the answer.
+pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    // A copy that the exec closes; descriptor 0 is replaced by COMMAND's stdin.
+    let Ok(guard) = io::stdin().as_fd().try_clone_to_owned() else {
+        return ExitCode::from(OUR_FAULT);
+    };
+    let (answer, code) = match become_command(&guard, args) {
+        Ok(never) => match never {},
+        Err(Failure::Exec(error)) => {
+            let code = SpawnError::exec(OsString::new(), io::Error::from(error)).exit_code();
+            (FromGuard::ExecFailed(error.raw_os_error()), code)
+        }
+        Err(Failure::Before(error)) => (FromGuard::Unable(error.raw_os_error()), OUR_FAULT),
+    };
+    // If the guard is gone there is nobody to tell.
+    let _ = fds::send(&guard, answer, &[]);
+    ExitCode::from(code)
+}
+
+enum Failure {
+    Before(Errno),
+    Exec(Errno),
+}
+
+fn become_command(
+    guard: &OwnedFd,
+    mut args: impl Iterator<Item = OsString>,
+) -> Result<Infallible, Failure> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::Before)?;
+    // The parent may have died before the line above: then no signal comes, and this process has another parent.
+    let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
+    let actual = getppid().map(|pid| pid.as_raw_nonzero().get());
+    if parent.is_none() || parent != actual {
+        return Err(Failure::Before(Errno::CHILD));
+    }
+    let program = args.next().ok_or(Failure::Before(Errno::INVAL))?;
+    let stdin = fds::receive(guard)
+        .map_err(|error| Failure::Before(errno(&error)))?
+        .and_then(|packet| packet.fds.into_iter().next())
+        .ok_or(Failure::Before(Errno::PIPE))?;
+    let error = Command::new(program)
+        .args(args)
+        .stdin(Stdio::from(stdin))
+        .exec();
+    Err(Failure::Exec(errno(&error)))
+}
+
+/// The number of an error of the system.
+pub(crate) fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::INVAL)
+}

@@ -1,0 +1,197 @@
+//! What runner, guard and shim say to each other: one line of text per packet.
+//!
+//! Both ends are the same executable, so there are no versions, and a message that is not understood is our bug.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::{BootTime, Deadlines};
+
+/// The longest message; the longest real one is `extend` with two numbers of twenty digits.
+pub(crate) const MAX_MESSAGE: usize = 64;
+
+/// What the runner asks of the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToGuard {
+    /// The first message. With it come the descriptors of COMMAND's stdin and, if there is one, the liveness listener.
+    Start(Deadlines),
+    Extend(Deadlines),
+    Stop(Duration),
+    Signal(i32),
+}
+
+/// What the guard, and before it the shim, answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromGuard {
+    /// COMMAND runs under this process id.
+    Started(i32),
+    /// COMMAND could not be executed, with this `errno`.
+    ExecFailed(i32),
+    /// Guard or shim could not do their part, with this `errno`.
+    Unable(i32),
+    /// The hard deadline had passed before COMMAND was started.
+    TooLate,
+    Exited(i32),
+    Signaled(i32),
+    /// This many processes could not be ended yet.
+    Lingering(usize),
+    /// The guard did not understand the runner and has ended COMMAND.
+    Broken,
+}
+
+/// A message that no version of this program sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadMessage;
+
+impl Display for ToGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(at) => write!(f, "start {} {}", at.term.nanos(), at.hard.nanos()),
+            Self::Extend(at) => write!(f, "extend {} {}", at.term.nanos(), at.hard.nanos()),
+            Self::Stop(grace) => write!(f, "stop {}", BootTime::from_boot(*grace).nanos()),
+            Self::Signal(number) => write!(f, "signal {number}"),
+        }
+    }
+}
+
+impl Display for FromGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started(pid) => write!(f, "started {pid}"),
+            Self::ExecFailed(errno) => write!(f, "exec-failed {errno}"),
+            Self::Unable(errno) => write!(f, "unable {errno}"),
+            Self::TooLate => write!(f, "too-late"),
+            Self::Exited(code) => write!(f, "exited {code}"),
+            Self::Signaled(number) => write!(f, "signaled {number}"),
+            Self::Lingering(count) => write!(f, "lingering {count}"),
+            Self::Broken => write!(f, "broken"),
+        }
+    }
+}
+
+impl TryFrom<&[u8]> for ToGuard {
+    type Error = BadMessage;
+
+    fn try_from(packet: &[u8]) -> Result<Self, BadMessage> {
+        match words(packet)?.as_slice() {
+            ["start", term, hard] => Ok(Self::Start(deadlines(term, hard)?)),
+            ["extend", term, hard] => Ok(Self::Extend(deadlines(term, hard)?)),
+            ["stop", grace] => Ok(Self::Stop(Duration::from_nanos(number(grace)?))),
+            ["signal", signal] => Ok(Self::Signal(number(signal)?)),
+            _ => Err(BadMessage),
+        }
+    }
+}
+
+impl TryFrom<&[u8]> for FromGuard {
+    type Error = BadMessage;
+
+    fn try_from(packet: &[u8]) -> Result<Self, BadMessage> {
+        match words(packet)?.as_slice() {
+            ["started", pid] => Ok(Self::Started(number(pid)?)),
+            ["exec-failed", errno] => Ok(Self::ExecFailed(number(errno)?)),
+            ["unable", errno] => Ok(Self::Unable(number(errno)?)),
+            ["too-late"] => Ok(Self::TooLate),
+            ["exited", code] => Ok(Self::Exited(number(code)?)),
+            ["signaled", signal] => Ok(Self::Signaled(number(signal)?)),
+            ["lingering", count] => Ok(Self::Lingering(number(count)?)),
+            ["broken"] => Ok(Self::Broken),
+            _ => Err(BadMessage),
+        }
+    }
+}
+
+fn words(packet: &[u8]) -> Result<Vec<&str>, BadMessage> {
+    if packet.len() > MAX_MESSAGE {
+        return Err(BadMessage);
+    }
+    let line = std::str::from_utf8(packet).map_err(|_| BadMessage)?;
+    Ok(line.split(' ').collect())
+}
+
+fn number<T: FromStr>(word: &str) -> Result<T, BadMessage> {
+    word.parse().map_err(|_| BadMessage)
+}
+
+fn deadlines(term: &str, hard: &str) -> Result<Deadlines, BadMessage> {
+    let moment = |word| number(word).map(|nanos| BootTime::from_boot(Duration::from_nanos(nanos)));
+    Ok(Deadlines {
+        term: moment(term)?,
+        hard: moment(hard)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_reads_back_as_written() {
+        let soon = Deadlines {
+            term: BootTime::from_boot(Duration::from_nanos(12_345_678_901)),
+            hard: BootTime::from_boot(Duration::from_nanos(22_345_678_902)),
+        };
+        for message in [
+            ToGuard::Start(soon),
+            ToGuard::Extend(soon),
+            ToGuard::Extend(Deadlines::NEVER),
+            ToGuard::Stop(Duration::from_millis(1500)),
+            ToGuard::Signal(10),
+        ] {
+            let line = message.to_string();
+            assert!(line.len() <= MAX_MESSAGE, "{line}");
+            assert_eq!(ToGuard::try_from(line.as_bytes()), Ok(message), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_answer_reads_back_as_written() {
+        for message in [
+            FromGuard::Started(4711),
+            FromGuard::ExecFailed(2),
+            FromGuard::Unable(11),
+            FromGuard::TooLate,
+            FromGuard::Exited(255),
+            FromGuard::Signaled(9),
+            FromGuard::Lingering(3),
+            FromGuard::Broken,
+        ] {
+            let line = message.to_string();
+            assert_eq!(FromGuard::try_from(line.as_bytes()), Ok(message), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_grace_without_end_is_sent_as_never() {
+        let line = ToGuard::Stop(Duration::MAX).to_string();
+        assert_eq!(
+            ToGuard::try_from(line.as_bytes()),
+            Ok(ToGuard::Stop(Duration::from_nanos(u64::MAX)))
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_message_is_refused() {
+        for bad in [
+            "",
+            "start",
+            "start 1",
+            "start 1 2 3",
+            "stop -1",
+            "signal x",
+            "hello",
+            "extend 1  2",
+            "stop 1\n",
+        ] {
+            assert_eq!(
+                ToGuard::try_from(bad.as_bytes()),
+                Err(BadMessage),
+                "{bad:?}"
+            );
+        }
+        let long = format!("stop {}", "0".repeat(MAX_MESSAGE));
+        assert_eq!(ToGuard::try_from(long.as_bytes()), Err(BadMessage));
+        assert_eq!(ToGuard::try_from(&b"stop \xff"[..]), Err(BadMessage));
+    }
+}

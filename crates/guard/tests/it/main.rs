@@ -1,0 +1,8 @@
+//! Real processes, killed and stopped.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod command;
+mod ending;
+mod runner_lost;
+mod support;

@@ -1,0 +1,139 @@
+//! Processes to look at, and waiting for what must come.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use incumbent_guard::{Deadlines, Guarded, Spec};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Far more than anything here takes, also on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
+
+/// A command with a child in its group, a child in a session of its own, and an orphan in another; each notes its id.
+pub(crate) const FAMILY: &str = "trap '' TERM HUP INT
+    echo $$ > \"$0/leader\"
+    sleep 1000 & echo $! > \"$0/member\"
+    setsid sh -c 'echo $$ > \"$0/session\"; while :; do sleep 1000; done' \"$0\" &
+    (setsid sh -c 'sh -c \"echo \\$\\$ > $0/daemon; while :; do sleep 1000; done\" & exit' \"$0\" &)
+    until [ -s \"$0/session\" ] && [ -s \"$0/daemon\" ]; do sleep 0.01; done
+    ";
+
+pub(crate) const FAMILY_NAMES: [&str; 4] = ["leader", "member", "session", "daemon"];
+
+/// A directory in which the processes of a test leave their ids and marks.
+pub(crate) struct Notes(TempDir);
+
+impl Notes {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.path().join(name).exists()
+    }
+
+    /// The content of a file, when there is one with a whole line or a published value.
+    pub(crate) fn read(&self, name: &str) -> String {
+        let path = self.path().join(name);
+        let content = || fs::read_to_string(&path).unwrap_or_default();
+        eventually(&format!("{name} is written"), || {
+            !content().trim().is_empty()
+        });
+        content().trim().to_owned()
+    }
+
+    pub(crate) fn pid(&self, name: &str) -> i32 {
+        self.read(name).parse().unwrap()
+    }
+
+    /// A shell that runs `script`, in which `$0` is this directory.
+    pub(crate) fn shell(&self, script: &str) -> Spec {
+        let mut spec = Spec::new("sh", Deadlines::NEVER);
+        spec.executable = PathBuf::from(PROBE);
+        spec.args = vec!["-c".into(), script.into(), self.path().into()];
+        spec
+    }
+
+    /// A runner of its own process that runs `script`, in which `$0` is this directory.
+    pub(crate) fn runner(&self, options: &[&str], script: &str) -> Command {
+        let mut command = self.runner_of(options, "sh");
+        command.args(["-c", script]).arg(self.path());
+        command
+    }
+
+    pub(crate) fn runner_of(&self, options: &[&str], program: &str) -> Command {
+        let mut command = Command::new(PROBE);
+        command.arg(self.path()).args(options).args(["--", program]);
+        command
+    }
+}
+
+/// Ends the runner when a test fails before it does.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Ended {
+    pub(crate) fn pid(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+}
+
+pub(crate) async fn start(spec: Spec) -> Guarded {
+    Guarded::spawn(spec).await.expect("the command starts")
+}
+
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// The guard, as the command's parent.
+pub(crate) fn guard_of(command: u32) -> i32 {
+    stat(command.cast_signed()).unwrap()[1].parse().unwrap()
+}
+
+/// Whether the process still runs. One that waits to be reaped does not.
+pub(crate) fn runs(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
+}
+
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] == "T")
+}
+
+/// The fields from the state on.
+fn stat(pid: i32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Looks until `condition` holds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes have no clock that could be paused"
+)]
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "in {PATIENCE:?} it has not come that {what}"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
