@@ -327,10 +327,7 @@ impl Term {
 
     /// The leader, and which of its terms.
     pub(super) fn parts(self) -> (usize, u8) {
-        (
-            (self.0 / (MAX_TERMS + 1)).into(),
-            self.0 % (MAX_TERMS + 1),
-        )
+        ((self.0 / (MAX_TERMS + 1)).into(), self.0 % (MAX_TERMS + 1))
     }
 }
 
