@@ -1,0 +1,153 @@
+//! The calls of the operating system that the store makes, each with the name of its file in the error.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::error::FileError;
+use crate::hook::{Go, Hook, Step};
+
+/// Whether what is acknowledged is on the disk, and not only in the memory of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Survives a loss of power.
+    Full,
+    /// Survives the death of processes, not of the machine.
+    None,
+}
+
+/// All access to files goes through here.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk {
+    pub(crate) durability: Durability,
+    pub(crate) hook: Hook,
+}
+
+type Done<T> = Result<T, FileError>;
+
+impl Disk {
+    /// Whether there is something of this name.
+    pub(crate) fn exists(&self, path: &Path) -> Done<bool> {
+        match self.run(Step::Look, "look for", path, || fs::symlink_metadata(path)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails as missing if there is nothing of this name.
+    pub(crate) fn look(&self, path: &Path) -> Done<()> {
+        self.run(Step::Look, "look for", path, || fs::symlink_metadata(path))
+            .map(|_| ())
+    }
+
+    pub(crate) fn modified(&self, path: &Path) -> Done<SystemTime> {
+        self.run(Step::Look, "look at", path, || {
+            fs::symlink_metadata(path)?.modified()
+        })
+    }
+
+    /// How many names the file has.
+    pub(crate) fn names_of(&self, path: &Path) -> Done<u64> {
+        self.run(Step::Look, "look at", path, || fs::symlink_metadata(path))
+            .map(|metadata| metadata.nlink())
+    }
+
+    /// Names in a directory. Those that are not UTF-8 are left out: none of ours is such.
+    pub(crate) fn list(&self, dir: &Path) -> Done<Vec<String>> {
+        self.run(Step::List, "list", dir, || {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(dir)? {
+                names.extend(entry?.file_name().into_string());
+            }
+            Ok(names)
+        })
+    }
+
+    pub(crate) fn read(&self, path: &Path) -> Done<Vec<u8>> {
+        self.run(Step::Read, "read", path, || fs::read(path))
+    }
+
+    pub(crate) fn make_dir(&self, dir: &Path) -> Done<()> {
+        self.run(Step::MakeDir, "create the directory", dir, || {
+            fs::create_dir(dir)
+        })
+    }
+
+    /// Creates a directory that is only for its owner, and those above it.
+    pub(crate) fn make_private_dirs(&self, dir: &Path) -> Done<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        self.run(Step::MakeDir, "create the directory", dir, || {
+            builder.create(dir)
+        })
+    }
+
+    /// Writes a new file, and has it on the disk if that is wanted.
+    pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Done<()> {
+        let mut file = self.run(Step::Create, "create", path, || File::create_new(path))?;
+        self.run(Step::Write, "write", path, || file.write_all(content))?;
+        if self.durability == Durability::Full {
+            self.run(Step::SyncFile, "sync", path, || file.sync_all())?;
+        }
+        Ok(())
+    }
+
+    /// Has the names in this directory on the disk, if that is wanted.
+    pub(crate) fn sync_dir(&self, dir: &Path) -> Done<()> {
+        if self.durability == Durability::None {
+            return Ok(());
+        }
+        self.run(Step::SyncDir, "sync", dir, || {
+            match File::open(dir)?.sync_all() {
+                // File systems that cannot do it for directories say so like this, and need it not.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                other => other,
+            }
+        })
+    }
+
+    pub(crate) fn link(&self, from: &Path, to: &Path) -> Done<()> {
+        self.run(Step::Link, "link to", to, || fs::hard_link(from, to))
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Done<()> {
+        self.run(Step::Rename, "rename to", to, || fs::rename(from, to))
+    }
+
+    /// Removes a file; it is no error if it is gone.
+    pub(crate) fn unlink(&self, path: &Path) -> Done<()> {
+        gone_is_fine(self.run(Step::Unlink, "remove", path, || fs::remove_file(path)))
+    }
+
+    /// Removes a directory and what is in it; it is no error if some of it is gone.
+    pub(crate) fn remove_tree(&self, path: &Path) -> Done<()> {
+        gone_is_fine(self.run(Step::RemoveDir, "remove", path, || fs::remove_dir_all(path)))
+    }
+
+    fn run<T>(
+        &self,
+        step: Step,
+        doing: &'static str,
+        path: &Path,
+        call: impl FnOnce() -> io::Result<T>,
+    ) -> Done<T> {
+        match self.hook.ask(step) {
+            Go::On => call().map_err(|error| FileError::system(doing, path, error)),
+            Go::Dead => Err(FileError::system(
+                doing,
+                path,
+                io::Error::other("killed by a test"),
+            )),
+        }
+    }
+}
+
+fn gone_is_fine(done: Done<()>) -> Done<()> {
+    match done {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
+    }
+}

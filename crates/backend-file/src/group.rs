@@ -1,0 +1,138 @@
+//! The directory of a group, and its drafts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use incumbent_backend::{GroupName, Key};
+
+use crate::codec::{self, Kind};
+use crate::error::FileError;
+use crate::names::{self, DRAFTS, Number};
+use crate::store::Store;
+
+/// How long a draft is left alone. It may be removed at any age without harm, see [`Group::clean`]; this only spares a
+/// slow writer from having to begin again.
+const LEFT_ALONE: Duration = Duration::from_secs(3600);
+
+/// A group, as far as files go.
+pub(crate) struct Group<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) dir: PathBuf,
+}
+
+/// A file that is whole, and not yet in its place.
+pub(crate) struct Draft {
+    pub(crate) path: PathBuf,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(store: &'a Store, name: &GroupName) -> Self {
+        Self {
+            store,
+            dir: names::group_dir(&store.dir, name),
+        }
+    }
+
+    pub(crate) fn drafts(&self) -> PathBuf {
+        self.dir.join(DRAFTS)
+    }
+
+    /// Creates the directories of the group, if they are missing.
+    pub(crate) fn make(&self) -> Result<(), FileError> {
+        self.store.still_there()?;
+        for (dir, above) in [(&self.dir, &self.store.dir), (&self.drafts(), &self.dir)] {
+            match self.store.disk.make_dir(dir) {
+                // Whoever made it may have been stopped before it was on the disk.
+                Ok(()) => self.store.disk.sync_dir(above)?,
+                Err(error) if error.is_taken() => self.store.disk.sync_dir(above)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a draft of this version of a key.
+    pub(crate) fn draft(&self, key: &Key, number: Number, body: &[u8]) -> Result<Draft, FileError> {
+        self.write(&names::fresh_draft(key, number), Kind::Body, body)
+    }
+
+    /// Writes a draft of the end of a generation.
+    pub(crate) fn draft_forward(&self, successor: &str) -> Result<Draft, FileError> {
+        self.write(
+            &names::fresh("forward"),
+            Kind::Forward,
+            successor.as_bytes(),
+        )
+    }
+
+    fn write(&self, name: &str, kind: Kind, body: &[u8]) -> Result<Draft, FileError> {
+        let path = self.drafts().join(name);
+        let content = codec::encode(kind, body);
+        let written = match self.store.disk.write_new(&path, &content) {
+            Err(error) if error.is_missing() => {
+                self.make()?;
+                self.store.disk.write_new(&path, &content)
+            }
+            written => written,
+        };
+        let draft = Draft { path };
+        if written.is_err() {
+            self.discard(&draft.path);
+        }
+        written.map(|()| draft)
+    }
+
+    /// Removes a draft that has its place. Its removal is the bell that watchers hear.
+    pub(crate) fn ring(&self, draft: &Draft) {
+        self.tell(self.store.disk.unlink(&draft.path));
+    }
+
+    /// Removes a draft or a prepared tree that is not needed, under another name first: so that nobody takes it for the bell,
+    /// and nobody who is slow puts half of a tree into place.
+    pub(crate) fn discard(&self, path: &Path) {
+        let out = self.drafts().join(names::fresh("out"));
+        match self.store.disk.rename(path, &out) {
+            Ok(()) => self.tell(self.remove_any(&out)),
+            Err(error) if error.is_missing() => {}
+            Err(error) => self.tell(Err(error)),
+        }
+    }
+
+    /// Removes what killed writers have left, judging its age by the file system's own clock.
+    ///
+    /// It may hit a writer that is merely slow. That does no harm: a file without a name cannot be linked, and a tree gets
+    /// another name before anything in it is removed, so that its writer cannot put half of it into place. The writer is
+    /// told that nothing was written.
+    pub(crate) fn clean(&self, just_written: &Draft) {
+        let disk = &self.store.disk;
+        let (Ok(now), Ok(names)) = (disk.modified(&just_written.path), disk.list(&self.drafts()))
+        else {
+            return;
+        };
+        for name in names {
+            let path = self.drafts().join(name);
+            let age = disk
+                .modified(&path)
+                .ok()
+                .and_then(|then| now.duration_since(then).ok());
+            if age.is_some_and(|age| age > LEFT_ALONE) {
+                self.discard(&path);
+            }
+        }
+    }
+
+    fn remove_any(&self, path: &Path) -> Result<(), FileError> {
+        match self.store.disk.unlink(path) {
+            // It is a directory; what Linux calls IsADirectory, others call PermissionDenied.
+            Err(_) => self.store.disk.remove_tree(path),
+            removed => removed,
+        }
+    }
+
+    /// What is left over takes room and does no other harm.
+    fn tell(&self, removed: Result<(), FileError>) {
+        if let Err(error) = removed {
+            tracing::debug!(%error, "a file that is not needed any more stays");
+        }
+    }
+}

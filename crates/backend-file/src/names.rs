@@ -1,0 +1,174 @@
+//! Names of files, and what they say.
+
+use std::path::{Path, PathBuf};
+
+use incumbent_backend::{GroupName, Key, Version};
+
+/// The file that says that a directory is a store.
+pub(crate) const MARKER: &str = "incumbent-store.json";
+
+/// Where files of a group lie before they have their place.
+pub(crate) const DRAFTS: &str = "@tmp";
+
+/// Versions in one generation. More would keep more old bodies, fewer would close generations more often.
+pub(crate) const GENERATION: u64 = 64;
+
+/// The how-manieth write of a key it is. Tells in which generation it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Number(pub(crate) u64);
+
+/// The how-manieth generation of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Generation(pub(crate) u64);
+
+impl Number {
+    pub(crate) const FIRST: Self = Self(1);
+
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The name of its file.
+    pub(crate) fn name(self) -> String {
+        self.0.to_string()
+    }
+
+    pub(crate) fn generation(self) -> Generation {
+        Generation((self.0 - 1) / GENERATION + 1)
+    }
+
+    /// Whether the next number ends its generation.
+    pub(crate) fn is_last(self) -> bool {
+        self.0.is_multiple_of(GENERATION)
+    }
+
+    /// A number as it is written, without sign or leading zeros.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        plain(text).map(Self)
+    }
+
+    pub(crate) fn version(self) -> Version {
+        Version::new(format!("{}.{}", self.generation().0, self.0))
+    }
+
+    /// `None` if no version of any key is called like this.
+    pub(crate) fn of_version(version: &Version) -> Option<Self> {
+        let (generation, number) = version.as_str().split_once('.')?;
+        let number = Self::parse(number)?;
+        (plain(generation) == Some(number.generation().0)).then_some(number)
+    }
+}
+
+impl Generation {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    pub(crate) fn name(self) -> String {
+        format!("g{}", self.0)
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        plain(name.strip_prefix('g')?).map(Self)
+    }
+
+    /// A name for the directory that the generation after this one is prepared in. Used once only.
+    pub(crate) fn fresh_successor(self) -> String {
+        format!("prep-{}-{}", self.0, random())
+    }
+
+    /// The generation that is to be closed by this prepared one.
+    pub(crate) fn of_successor(name: &str) -> Option<Self> {
+        let (generation, _) = name.strip_prefix("prep-")?.split_once('-')?;
+        plain(generation).map(Self)
+    }
+}
+
+/// The directory of a group.
+///
+/// One group could not have its own name, since that is the marker's.
+pub(crate) fn group_dir(store: &Path, group: &GroupName) -> PathBuf {
+    match group.as_str() {
+        MARKER => store.join(format!("{MARKER}@group")),
+        name => store.join(name),
+    }
+}
+
+/// The name of a key's directory: `/` becomes `+`, which no name has. So it stays as short as the name, and file names end
+/// at 255 bytes.
+pub(crate) fn item_dir(key: &Key) -> String {
+    key.item().replace('/', "+")
+}
+
+pub(crate) fn key_of_dir(group: &GroupName, name: &str) -> Option<Key> {
+    if name.contains('/') {
+        return None;
+    }
+    Key::of_item(group.clone(), &name.replace('+', "/")).ok()
+}
+
+/// The name of a draft says what it becomes, so that its removal is a hint.
+pub(crate) fn fresh_draft(key: &Key, number: Number) -> String {
+    format!("{}@{}@{}", item_dir(key), number.0, random())
+}
+
+pub(crate) fn parse_draft(group: &GroupName, name: &str) -> Option<(Key, Number)> {
+    let mut parts = name.rsplitn(3, '@');
+    let (_random, number, item) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((key_of_dir(group, item)?, Number::parse(number)?))
+}
+
+/// A name that no draft has, and that was never used before.
+pub(crate) fn fresh(what: &str) -> String {
+    format!("{what}-{}", random())
+}
+
+fn random() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+fn plain(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| {
+        *number > 0 && *number < u64::MAX / GENERATION && number.to_string() == text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_fill_one_generation_after_the_other() {
+        let generations = [1, 64, 65, 128, 129].map(|number| Number(number).generation().0);
+        assert_eq!(generations, [1, 1, 2, 2, 3]);
+        assert!(Number(64).is_last() && !Number(65).is_last());
+    }
+
+    #[test]
+    fn versions_read_back_and_others_are_none_of_ours() {
+        for number in [1, 64, 65, 1_000_000] {
+            assert_eq!(
+                Number::of_version(&Number(number).version()),
+                Some(Number(number))
+            );
+        }
+        for other in ["", "1", "1.0", "1.65", "2.1", "01.1", "1.+1", "1.1.1", "x"] {
+            assert_eq!(Number::of_version(&Version::new(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn drafts_say_what_they_become_and_fit_into_a_file_name() {
+        let group: GroupName = "demo".parse().unwrap();
+        for item in ["@root", "a", &["x"; 100].join("/"), &"x".repeat(200)] {
+            let key = Key::of_item(group.clone(), item).unwrap();
+            let name = fresh_draft(&key, Number(123_456_789_012_345));
+            assert!(name.len() <= 255 && !name.contains('/'));
+            assert_eq!(
+                parse_draft(&group, &name),
+                Some((key, Number(123_456_789_012_345)))
+            );
+        }
+        assert_eq!(parse_draft(&group, &fresh("out")), None);
+    }
+}

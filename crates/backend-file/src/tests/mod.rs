@@ -1,0 +1,7 @@
+//! Tests that stop and pause processes between calls of the operating system.
+
+mod clean;
+mod crash;
+mod mounts;
+mod pause;
+mod place;

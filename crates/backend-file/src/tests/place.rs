@@ -1,0 +1,204 @@
+//! A directory, and processes that use it: each a store that was opened on its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use incumbent_backend::{Failure, Key, Swapped, Version};
+use tempfile::TempDir;
+
+use crate::codec::{self, Kind};
+use crate::error::FileError;
+use crate::hook::{Go, Hook, Step};
+use crate::names::Number;
+use crate::seen::Seen;
+use crate::store::Store;
+use crate::versions::Versions;
+
+pub(super) struct Place {
+    pub(super) dir: TempDir,
+}
+
+/// What a process of its own would have.
+pub(super) struct Process {
+    store: Store,
+    seen: Seen,
+    key: Key,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        // In memory if possible: these tests sync thousands of times, and no power is lost in them.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { dir: dir.unwrap() }
+    }
+
+    /// A place whose key has been written this many times. Of many versions only the last is there: the others are not looked
+    /// at again.
+    pub(super) fn with_versions(count: u64) -> Self {
+        let place = Self::new();
+        let process = place.process();
+        if count <= 2 {
+            process.write_many(count);
+            return place;
+        }
+        process.versions().group.make().unwrap();
+        let last = process.versions().place(Number(count));
+        std::fs::create_dir_all(last.parent().unwrap()).unwrap();
+        std::fs::write(
+            last,
+            codec::encode(Kind::Body, count.to_string().as_bytes()),
+        )
+        .unwrap();
+        place
+    }
+
+    /// A place whose key is at the forward behind this version, and the one who put it there was killed then.
+    pub(super) fn with_forward_after(last: u64) -> Self {
+        let place = Self::with_versions(last);
+        let closing = dying_at_nth(Step::Link, 2);
+        let _ = place.hooked(closing).replace(last, b"closed");
+        assert!(place.path(&format!("g{}/{}", last / 64, last + 1)).exists());
+        place
+    }
+
+    pub(super) fn process(&self) -> Process {
+        self.hooked(Hook::default())
+    }
+
+    /// A process whose calls are counted from its first on the key, not from opening the store.
+    pub(super) fn hooked(&self, hook: Hook) -> Process {
+        let mut store = Store::open(&self.address().parse().unwrap(), Hook::default()).unwrap();
+        store.disk.hook = hook;
+        Process {
+            store,
+            seen: Seen::default(),
+            key: key(),
+        }
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("file://{}/store", self.dir.path().display())
+    }
+
+    /// Something in the key's directory.
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("store/demo/@root").join(name)
+    }
+}
+
+pub(super) fn key() -> Key {
+    Key::root("demo".parse().unwrap())
+}
+
+impl Process {
+    pub(super) fn versions(&self) -> Versions<'_> {
+        Versions::new(&self.store, &self.seen, &self.key)
+    }
+
+    /// The number and body of the newest version; the number 0 if there is none.
+    pub(super) fn read(&self) -> Result<(u64, Vec<u8>), FileError> {
+        Ok(self
+            .versions()
+            .read()?
+            .map_or((0, Vec::new()), |(number, body)| (number.0, body)))
+    }
+
+    /// Writes after this version, 0 being none.
+    pub(super) fn replace(&self, after: u64, body: &[u8]) -> Result<Swapped, Failure> {
+        match after {
+            0 => self.versions().create(body),
+            number => self.versions().replace(&version(number), body),
+        }
+    }
+
+    /// Writes versions whose bodies are their numbers, after whatever is there. Nobody else may write.
+    pub(super) fn write_many(&self, count: u64) -> u64 {
+        let (mut number, _) = self.read().unwrap();
+        for _ in 0..count {
+            let body = (number + 1).to_string();
+            assert_eq!(
+                self.replace(number, body.as_bytes()).unwrap(),
+                Swapped::Committed(version(number + 1))
+            );
+            number += 1;
+        }
+        number
+    }
+}
+
+pub(super) fn version(number: u64) -> Version {
+    Number(number).version()
+}
+
+/// Killed before this call, counted from 0. The counter tells how far it came.
+pub(super) fn dying_at(call: usize) -> (Hook, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let ask = move |_| {
+        if counter.fetch_add(1, Ordering::SeqCst) < call {
+            Go::On
+        } else {
+            Go::Dead
+        }
+    };
+    (Hook::new(ask), calls)
+}
+
+/// Killed after the nth call of this kind.
+fn dying_at_nth(kind: Step, nth: usize) -> Hook {
+    let left = Mutex::new(Some(nth));
+    Hook::new(move |step| {
+        let mut left = left.lock().unwrap();
+        match *left {
+            None | Some(0) => Go::Dead,
+            Some(count) => {
+                *left = Some(count - usize::from(step == kind));
+                Go::On
+            }
+        }
+    })
+}
+
+/// The other end of a process that pauses.
+pub(super) struct Pause {
+    paused: Receiver<Step>,
+    resume: Sender<()>,
+}
+
+/// Paused before this call, counted from 0, until it is resumed.
+pub(super) fn pausing_at(call: usize) -> (Hook, Pause) {
+    let ((tell, paused), (resume, resumed)) = (channel(), channel());
+    let (calls, ends) = (AtomicUsize::new(0), Mutex::new((tell, resumed)));
+    let ask = move |step| {
+        if calls.fetch_add(1, Ordering::SeqCst) == call {
+            let ends = ends.lock().unwrap();
+            ends.0.send(step).unwrap();
+            ends.1.recv().unwrap();
+        }
+        Go::On
+    };
+    (Hook::new(ask), Pause { paused, resume })
+}
+
+impl Pause {
+    /// Runs `work` in a thread, and `meanwhile` while it is paused. `None` if it came to its end and was never paused.
+    pub(super) fn during<T: Send, U>(
+        self,
+        work: impl FnOnce() -> T + Send,
+        meanwhile: impl FnOnce(Step) -> U,
+    ) -> Option<(T, U)> {
+        let Self { paused, resume } = self;
+        std::thread::scope(|scope| {
+            // The hook, and with it the sender, goes with the work: when that ends, waiting for a pause ends.
+            let worker = scope.spawn(work);
+            let Ok(step) = paused.recv() else {
+                worker.join().unwrap();
+                return None;
+            };
+            let seen = meanwhile(step);
+            resume.send(()).unwrap();
+            Some((worker.join().unwrap(), seen))
+        })
+    }
+}

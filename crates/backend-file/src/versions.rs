@@ -1,0 +1,210 @@
+//! Finding the newest version of a key.
+
+use std::path::{Path, PathBuf};
+
+use incumbent_backend::Key;
+
+use crate::codec::{self, Kind};
+use crate::disk::Disk;
+use crate::error::FileError;
+use crate::group::Group;
+use crate::names::{self, Generation, Number};
+use crate::seen::Seen;
+use crate::store::Store;
+
+/// Attempts at finding the newest version by listing. Each that fails means that somebody has closed a generation meanwhile,
+/// that is, has written dozens of versions. So many in a row mean that something is not as it should be.
+const LISTINGS: usize = 200;
+
+/// The versions of one key.
+pub(crate) struct Versions<'a> {
+    pub(crate) group: Group<'a>,
+    pub(crate) key: &'a Key,
+    pub(crate) dir: PathBuf,
+    pub(crate) seen: &'a Seen,
+}
+
+/// What a look at the directory of a key gives: where to begin.
+enum Located {
+    /// There is no such key.
+    Absent,
+    /// This version was there, and maybe newer ones.
+    At(Number),
+    /// Nothing was found, since it moves or is damaged.
+    Nowhere,
+}
+
+impl<'a> Versions<'a> {
+    pub(crate) fn new(store: &'a Store, seen: &'a Seen, key: &'a Key) -> Self {
+        let group = Group::new(store, key.group());
+        let dir = group.dir.join(names::item_dir(key));
+        Self {
+            group,
+            key,
+            dir,
+            seen,
+        }
+    }
+
+    /// The newest body. It is on the disk, so that nobody acts on what a loss of power takes back.
+    pub(crate) fn read(&self) -> Result<Option<(Number, Vec<u8>)>, FileError> {
+        let read = |path: &Path| codec::decode(Kind::Body, path, self.disk().read(path)?);
+        let newest = self.newest(read)?;
+        if let Some((number, _)) = newest {
+            self.settle(number)?;
+        }
+        Ok(newest)
+    }
+
+    /// The number of the newest version.
+    pub(crate) fn number(&self) -> Result<Option<Number>, FileError> {
+        Ok(self
+            .newest(|path| self.disk().look(path))?
+            .map(|(number, ())| number))
+    }
+
+    /// Finds the newest version, and takes from its file what is wanted.
+    ///
+    /// A number was the newest at the moment when the next one was not there, provided that its generation is there after
+    /// that moment: a generation that was closed never comes back, so it was there at that moment too, and the next number
+    /// was not in it. Where the search begins is only a matter of speed.
+    fn newest<T>(
+        &self,
+        take: impl Fn(&Path) -> Result<T, FileError>,
+    ) -> Result<Option<(Number, T)>, FileError> {
+        let mut start = self
+            .seen
+            .newest(self.key)
+            .map_or_else(|| self.locate(), |seen| Ok(Located::At(seen)))?;
+        for _ in 0..LISTINGS {
+            match start {
+                Located::Absent => {
+                    self.seen.forget(self.key);
+                    return Ok(None);
+                }
+                Located::At(number) => {
+                    if let Some((number, taken)) = self.search(number, &take)? {
+                        self.seen.see(self.key, number);
+                        return Ok(Some((number, taken)));
+                    }
+                }
+                Located::Nowhere => {}
+            }
+            start = self.locate()?;
+        }
+        Err(FileError::damaged(
+            &self.dir,
+            "no newest version can be found in it",
+        ))
+    }
+
+    /// Goes on from a number that was there, as far as there are newer ones. `None` if its generation is gone.
+    fn search<T>(
+        &self,
+        mut number: Number,
+        take: impl Fn(&Path) -> Result<T, FileError>,
+    ) -> Result<Option<(Number, T)>, FileError> {
+        // If the next generation cannot be given its name, here is where it is prepared.
+        let mut prepared = None;
+        loop {
+            let next = self.after(number);
+            if self.disk().exists(&next)? {
+                if number.is_last() {
+                    let Some(successor) = some(self.read_forward(&next))? else {
+                        return Ok(None);
+                    };
+                    let completed = self.complete(number.generation(), &successor);
+                    prepared = completed.err().map(|_| self.dir.join(successor));
+                }
+                number = number.next();
+                continue;
+            }
+            if let Some(taken) = some(take(&self.place(number)))? {
+                return Ok(Some((number, taken)));
+            }
+            // Still under its first name: then its final one was not there, and no newer version either.
+            let Some(prepared) = prepared else {
+                return Ok(None);
+            };
+            return Ok(some(take(&prepared.join(number.name())))?.map(|taken| (number, taken)));
+        }
+    }
+
+    fn locate(&self) -> Result<Located, FileError> {
+        let Some(names) = some(self.disk().list(&self.dir))? else {
+            self.group.store.still_there()?;
+            return Ok(Located::Absent);
+        };
+        let Some(generation) = names
+            .iter()
+            .filter_map(|name| Generation::parse(name))
+            .max()
+        else {
+            return Ok(Located::Nowhere);
+        };
+        let Some(names) = some(self.disk().list(&self.generation(generation)))? else {
+            return Ok(Located::Nowhere);
+        };
+        let numbers = names.iter().filter_map(|name| Number::parse(name));
+        // The forward is left out: the search finds it behind the last one.
+        Ok(numbers
+            .filter(|number| number.generation() == generation)
+            .max()
+            .map_or(Located::Nowhere, Located::At))
+    }
+
+    fn read_forward(&self, path: &Path) -> Result<String, FileError> {
+        let body = codec::decode(Kind::Forward, path, self.disk().read(path)?)?;
+        let successor = String::from_utf8_lossy(&body).into_owned();
+        match Generation::of_successor(&successor) {
+            Some(_) => Ok(successor),
+            None => Err(FileError::damaged(path, "what it names is no generation")),
+        }
+    }
+
+    /// Has this version on the disk, under all its names, unless this handle knows that it is.
+    pub(crate) fn settle(&self, number: Number) -> Result<(), FileError> {
+        let settled = self.seen.settled(self.key);
+        if settled == Some(number) {
+            return Ok(());
+        }
+        if settled.is_none() {
+            self.disk().sync_dir(&self.group.dir)?;
+        }
+        if settled.map(Number::generation) != Some(number.generation()) {
+            self.disk().sync_dir(&self.dir)?;
+        }
+        // If the generation is gone, the next one was on the disk before.
+        some(self.disk().sync_dir(&self.generation(number.generation())))?;
+        self.seen.settle(self.key, number);
+        Ok(())
+    }
+
+    pub(crate) fn generation(&self, generation: Generation) -> PathBuf {
+        self.dir.join(generation.name())
+    }
+
+    /// Where a version lies once its generation has its name.
+    pub(crate) fn place(&self, number: Number) -> PathBuf {
+        self.generation(number.generation()).join(number.name())
+    }
+
+    /// Where the version after this one, or the forward to it, must be linked.
+    pub(crate) fn after(&self, number: Number) -> PathBuf {
+        self.generation(number.generation())
+            .join(number.next().name())
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.group.store.disk
+    }
+}
+
+/// `None` if it is missing.
+pub(crate) fn some<T>(result: Result<T, FileError>) -> Result<Option<T>, FileError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,294 @@
+//! Hints, from the operating system if it gives them, else by asking again and again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use incumbent_backend::{Backend, GroupName, Hint, Key, Version, WatchStream};
+use notify::event::{EventKind, RemoveKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::backend::FileBackend;
+use crate::group::Group;
+use crate::names;
+
+/// Hints kept for a watcher that is slow. If it lags further behind, it is told that anything may have changed.
+const KEPT_HINTS: usize = 1024;
+
+/// How often changes are looked for where the system does not tell of them.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Said once per process: where the system gives no watch, it gives none to any group.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+/// Hints about a group, from now on. What it needs of threads and watches ends with the stream.
+pub(crate) fn watch(backend: FileBackend, group: &Group<'_>, name: &GroupName) -> WatchStream {
+    let bells = match Bells::hang(group, name) {
+        Ok(bells) => Some(bells),
+        Err(why) => {
+            say(group, &*why);
+            None
+        }
+    };
+    let poll = Poll {
+        backend,
+        group: name.clone(),
+        known: None,
+    };
+    stream::unfold((bells, poll), next).boxed()
+}
+
+type State = (Option<Bells>, Poll);
+
+async fn next((mut bells, mut poll): State) -> Option<(Hint, State)> {
+    if let Some(hung) = &mut bells {
+        match hung.next().await {
+            Some(hint) => return Some((hint, (bells, poll))),
+            // The directory is gone, or whoever told us. Anything may have happened since.
+            None => return Some((Hint::anything(), (None, poll))),
+        }
+    }
+    let hint = poll.next().await;
+    Some((hint, (bells, poll)))
+}
+
+/// Hears the removal of drafts.
+struct Bells {
+    heard: Receiver<Heard>,
+    missed: Arc<AtomicBool>,
+    _watcher: RecommendedWatcher,
+}
+
+enum Heard {
+    Hint(Hint),
+    Gone,
+}
+
+impl Bells {
+    fn hang(group: &Group<'_>, name: &GroupName) -> Result<Self, Box<dyn std::error::Error>> {
+        // It may be there and not be ours to write. If it is not there, the watch fails.
+        let _ = group.make();
+        let (sender, heard) = mpsc::channel(KEPT_HINTS);
+        let missed = Arc::new(AtomicBool::new(false));
+        let ear = Ear {
+            group: name.clone(),
+            drafts: group.drafts(),
+            sender,
+            missed: Arc::clone(&missed),
+        };
+        let mut watcher = notify::recommended_watcher(move |event| ear.hear(event))?;
+        watcher.watch(&group.drafts(), RecursiveMode::NonRecursive)?;
+        Ok(Self {
+            heard,
+            missed,
+            _watcher: watcher,
+        })
+    }
+
+    /// `None` if nothing more can be heard.
+    async fn next(&mut self) -> Option<Hint> {
+        let heard = self.heard.recv().await?;
+        if self.missed.swap(false, Ordering::AcqRel) {
+            return Some(Hint::anything());
+        }
+        match heard {
+            Heard::Hint(hint) => Some(hint),
+            Heard::Gone => None,
+        }
+    }
+}
+
+/// Runs on the watcher's thread.
+struct Ear {
+    group: GroupName,
+    drafts: PathBuf,
+    sender: Sender<Heard>,
+    missed: Arc<AtomicBool>,
+}
+
+impl Ear {
+    fn hear(&self, event: notify::Result<Event>) {
+        let Ok(event) = event else {
+            return self.tell(Heard::Hint(Hint::anything()));
+        };
+        if event.need_rescan() {
+            return self.tell(Heard::Hint(Hint::anything()));
+        }
+        let EventKind::Remove(kind) = event.kind else {
+            return;
+        };
+        for path in &event.paths {
+            if *path == self.drafts {
+                self.tell(Heard::Gone);
+            } else if kind != RemoveKind::Folder
+                && let Some(hint) = self.understand(path)
+            {
+                self.tell(Heard::Hint(hint));
+            }
+        }
+    }
+
+    fn understand(&self, path: &Path) -> Option<Hint> {
+        let (key, number) = names::parse_draft(&self.group, path.file_name()?.to_str()?)?;
+        Some(Hint {
+            key: Some(key),
+            version: Some(number.version()),
+        })
+    }
+
+    fn tell(&self, heard: Heard) {
+        if self.sender.try_send(heard).is_err() {
+            // Whatever is taken next from the full queue says so.
+            self.missed.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Looks for changes itself.
+struct Poll {
+    backend: FileBackend,
+    group: GroupName,
+    known: Option<HashMap<Key, Version>>,
+}
+
+impl Poll {
+    /// The first hint is that anything may have changed, since that is not known.
+    async fn next(&mut self) -> Hint {
+        loop {
+            if self.known.is_some() {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+            // What cannot be listed now is looked at again later: a hint would not help its reader either.
+            let Ok(listed) = self.backend.list(&self.group).await else {
+                self.known.get_or_insert_default();
+                continue;
+            };
+            let present: HashMap<_, _> = listed
+                .into_iter()
+                .map(|listed| (listed.key, listed.version))
+                .collect();
+            let before = self.known.replace(present);
+            let (Some(before), Some(present)) = (before, &self.known) else {
+                return Hint::anything();
+            };
+            let mut changed = present
+                .iter()
+                .filter(|(key, version)| before.get(key) != Some(version));
+            match (changed.next(), changed.next()) {
+                (Some((key, version)), None) => {
+                    return Hint {
+                        key: Some(key.clone()),
+                        version: Some(version.clone()),
+                    };
+                }
+                (Some(_), Some(_)) => return Hint::anything(),
+                (None, _) if before.len() > present.len() => return Hint::anything(),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+fn say(group: &Group<'_>, why: &dyn std::error::Error) {
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let dir = group.dir.display();
+        tracing::warn!(%dir, %why, interval = ?POLL_INTERVAL, "the system gives no watch: changes are looked for instead");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use incumbent_backend::{Expected, Swapped};
+
+    use super::*;
+
+    fn open(dir: &tempfile::TempDir) -> FileBackend {
+        FileBackend::open(
+            &format!("file://{}?sync=none", dir.path().display())
+                .parse()
+                .unwrap(),
+        )
+        .unwrap()
+    }
+
+    async fn write(backend: &FileBackend, expected: Expected<'_>) -> Version {
+        match backend.swap(&key(), expected, b"x").await.unwrap() {
+            Swapped::Committed(version) => version,
+            Swapped::Conflict => panic!("nobody else writes"),
+        }
+    }
+
+    fn key() -> Key {
+        Key::root("demo".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn asking_again_and_again_finds_what_a_watch_would_tell() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut poll = Poll {
+            backend: open(&dir),
+            group: "demo".parse().unwrap(),
+            known: None,
+        };
+        assert_eq!(poll.next().await, Hint::anything());
+        let first = write(&open(&dir), Expected::Absent).await;
+        assert_eq!(
+            poll.next().await,
+            Hint {
+                key: Some(key()),
+                version: Some(first.clone())
+            }
+        );
+        let second = write(&open(&dir), Expected::At(&first)).await;
+        assert_eq!(
+            poll.next().await,
+            Hint {
+                key: Some(key()),
+                version: Some(second)
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn a_watch_whose_directory_is_removed_says_so_and_goes_on_by_asking() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut hints = open(&dir).watch(key().group());
+        assert!(hints.next().now_or_never().is_none());
+        std::fs::remove_dir_all(dir.path().join("demo")).unwrap();
+        while hints.next().await != Some(Hint::anything()) {}
+        // What it asks first may already be the new state, and is a hint in any case.
+        let version = write(&open(&dir), Expected::Absent).await;
+        let told = |hint: Option<Hint>| {
+            hint.is_some_and(|hint| hint.version.is_none_or(|told| told == version))
+        };
+        assert!(told(hints.next().await));
+    }
+
+    #[tokio::test]
+    async fn a_swap_that_conflicts_rings_no_bell() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (open(&dir), open(&dir));
+        let first = write(&one, Expected::Absent).await;
+        let mut hints = one.watch(key().group());
+        assert_eq!(
+            two.swap(&key(), Expected::Absent, b"y").await.unwrap(),
+            Swapped::Conflict
+        );
+        let second = write(&two, Expected::At(&first)).await;
+        assert_eq!(
+            one.swap(&key(), Expected::At(&first), b"y").await.unwrap(),
+            Swapped::Conflict
+        );
+        let third = write(&two, Expected::At(&second)).await;
+        let told = [
+            hints.next().await.unwrap().version,
+            hints.next().await.unwrap().version,
+        ];
+        assert_eq!(told, [Some(second), Some(third)]);
+    }
+}

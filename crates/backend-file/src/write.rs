@@ -1,0 +1,239 @@
+//! Putting a newer version behind the newest one.
+
+use std::path::Path;
+
+use incumbent_backend::{Failure, Swapped, Version};
+
+use crate::error::FileError;
+use crate::group::Draft;
+use crate::names::{self, Number};
+use crate::versions::{Versions, some};
+
+/// Attempts at linking into a generation that is not there though its version is the newest: it was prepared only, and
+/// each attempt begins by giving it its name.
+const ATTEMPTS: usize = 10;
+
+/// How a link behind a number went.
+enum Linked {
+    Done,
+    /// Another version was there before.
+    Taken,
+    /// It did not happen.
+    Not(FileError),
+    /// It may have happened.
+    InDoubt(FileError),
+}
+
+impl Versions<'_> {
+    /// Creates the key, if it is absent.
+    ///
+    /// The whole tree is prepared aside and renamed into place, which fails if there is one already. So the directory of a
+    /// key has a body from its first moment on; and it is never removed.
+    pub(crate) fn create(&self, body: &[u8]) -> Result<Swapped, Failure> {
+        if self
+            .disk()
+            .exists(&self.dir)
+            .map_err(FileError::not_applied)?
+        {
+            return Ok(Swapped::Conflict);
+        }
+        let draft = self
+            .draft(Number::FIRST, body)
+            .map_err(FileError::not_applied)?;
+        let tree = self.group.drafts().join(names::fresh("new"));
+        let renamed = match self.prepare_tree(&tree, &draft) {
+            Ok(()) => self.disk().rename(&tree, &self.dir),
+            Err(error) => {
+                self.give_up(&[&tree, &draft.path]);
+                return Err(error.not_applied());
+            }
+        };
+        match renamed {
+            Ok(()) => self.committed(&draft, Number::FIRST),
+            Err(error) if !error.did_nothing() => Err(error.unknown()),
+            Err(error) => {
+                self.give_up(&[&tree, &draft.path]);
+                if error.is_taken() {
+                    Ok(Swapped::Conflict)
+                } else {
+                    Err(error.not_applied())
+                }
+            }
+        }
+    }
+
+    /// Replaces the body, if the newest version is still this one.
+    ///
+    /// Linking to the next number is the moment it happens; it fails if there is one already. A number lies in one
+    /// generation only, and a generation that was closed never comes back under its name, so no number is ever free twice.
+    pub(crate) fn replace(&self, version: &Version, body: &[u8]) -> Result<Swapped, Failure> {
+        let Some(number) = Number::of_version(version) else {
+            return Ok(Swapped::Conflict);
+        };
+        match self.seen.newest(self.key) {
+            Some(newest) if newest > number => return Ok(Swapped::Conflict),
+            Some(newest) if newest == number => {}
+            // A number that never was must not be followed by the next one.
+            _ if self.number().map_err(FileError::not_applied)? == Some(number) => {}
+            _ => return Ok(Swapped::Conflict),
+        }
+        match number.is_last() {
+            false => self.append(number, body),
+            true => self.close(number, body),
+        }
+    }
+
+    fn append(&self, number: Number, body: &[u8]) -> Result<Swapped, Failure> {
+        let draft = self
+            .draft(number.next(), body)
+            .map_err(FileError::not_applied)?;
+        match self.link_after(number, &draft) {
+            Linked::Done => self.committed(&draft, number.next()),
+            Linked::InDoubt(error) => Err(error.unknown()),
+            Linked::Taken => {
+                self.give_up(&[&draft.path]);
+                Ok(Swapped::Conflict)
+            }
+            Linked::Not(error) => {
+                self.give_up(&[&draft.path]);
+                Err(error.not_applied())
+            }
+        }
+    }
+
+    /// Replaces the last version of a generation.
+    ///
+    /// The body waits in a prepared directory, and what is linked behind the last version is a forward that names it. From
+    /// that moment on this directory is the next generation, whoever gives it that name.
+    fn close(&self, last: Number, body: &[u8]) -> Result<Swapped, Failure> {
+        let draft = self
+            .draft(last.next(), body)
+            .map_err(FileError::not_applied)?;
+        let successor = last.generation().fresh_successor();
+        let prepared = self.dir.join(&successor);
+        let forward = match self
+            .prepare(&prepared, &draft, last)
+            .and_then(|()| self.group.draft_forward(&successor))
+        {
+            Ok(forward) => forward,
+            Err(error) => {
+                self.give_up(&[&prepared, &draft.path]);
+                // It was swept away if somebody else has closed the generation.
+                let closed =
+                    error.is_missing() && self.number().is_ok_and(|newest| newest != Some(last));
+                return if closed {
+                    Ok(Swapped::Conflict)
+                } else {
+                    Err(error.not_applied())
+                };
+            }
+        };
+        match self.link_after(last, &forward) {
+            Linked::Done => {}
+            // What the forward names must stay, if it is there.
+            Linked::InDoubt(error) => return Err(error.unknown()),
+            Linked::Taken => {
+                self.give_up(&[&prepared, &draft.path, &forward.path]);
+                return Ok(Swapped::Conflict);
+            }
+            Linked::Not(error) => {
+                self.give_up(&[&prepared, &draft.path, &forward.path]);
+                return Err(error.not_applied());
+            }
+        }
+        // If it is gone, somebody else has completed it, and had it on the disk before.
+        some(self.disk().sync_dir(&self.generation(last.generation())))
+            .map_err(FileError::unknown)?;
+        self.seen.see(self.key, last.next());
+        self.group.ring(&draft);
+        self.group.discard(&forward.path);
+        if let Err(error) = self.complete(last.generation(), &successor) {
+            tracing::debug!(key = %self.key, %error, "a closed generation stays until somebody reads the key");
+        }
+        Ok(Swapped::Committed(last.next().version()))
+    }
+
+    fn link_after(&self, number: Number, draft: &Draft) -> Linked {
+        let place = self.after(number);
+        for _ in 0..ATTEMPTS {
+            let Err(error) = self.disk().link(&draft.path, &place) else {
+                // The kernel may have found the directory, been held up, and linked when it was closed and its files were
+                // being removed. Then this name is gone for good. It is gone too if the link was in time and the
+                // generation was closed since. Whoever still sees it is sure.
+                return self
+                    .disk()
+                    .look(&place)
+                    .map_or_else(Linked::InDoubt, |()| Linked::Done);
+            };
+            if error.is_taken() {
+                // A network file system may say so if it repeats a request whose first answer was lost.
+                let mine = self
+                    .disk()
+                    .names_of(&draft.path)
+                    .is_ok_and(|names| names > 1);
+                return if mine { Linked::Done } else { Linked::Taken };
+            }
+            if !error.did_nothing() {
+                return Linked::InDoubt(error);
+            }
+            if !error.is_missing() {
+                return Linked::Not(error);
+            }
+            // The generation is closed, or has not got its name yet, which this look gives it; or the draft is gone.
+            match self.number() {
+                Err(error) => return Linked::Not(error),
+                Ok(newest) if newest != Some(number) => return Linked::Taken,
+                Ok(_) => {}
+            }
+            match self.disk().exists(&draft.path) {
+                Ok(true) => {}
+                Ok(false) => return Linked::Not(error),
+                Err(error) => return Linked::Not(error),
+            }
+        }
+        Linked::Not(FileError::damaged(
+            &place,
+            "nothing can be linked to it, though its generation is the newest",
+        ))
+    }
+
+    fn draft(&self, number: Number, body: &[u8]) -> Result<Draft, FileError> {
+        let draft = self.group.draft(self.key, number, body)?;
+        if self.seen.is_new(self.key.group()) {
+            self.group.clean(&draft);
+        }
+        Ok(draft)
+    }
+
+    fn prepare_tree(&self, tree: &Path, draft: &Draft) -> Result<(), FileError> {
+        let generation = tree.join(Number::FIRST.generation().name());
+        self.disk().make_dir(tree)?;
+        self.disk().make_dir(&generation)?;
+        self.disk()
+            .link(&draft.path, &generation.join(Number::FIRST.name()))?;
+        self.disk().sync_dir(&generation)?;
+        self.disk().sync_dir(tree)
+    }
+
+    fn prepare(&self, prepared: &Path, draft: &Draft, last: Number) -> Result<(), FileError> {
+        self.disk().make_dir(prepared)?;
+        self.disk()
+            .link(&draft.path, &prepared.join(last.next().name()))?;
+        self.disk().sync_dir(prepared)?;
+        self.disk().sync_dir(&self.dir)
+    }
+
+    /// The version has its place; see to it that it stays, and tell the watchers.
+    fn committed(&self, draft: &Draft, number: Number) -> Result<Swapped, Failure> {
+        self.settle(number).map_err(FileError::unknown)?;
+        self.seen.see(self.key, number);
+        self.group.ring(draft);
+        Ok(Swapped::Committed(number.version()))
+    }
+
+    fn give_up(&self, paths: &[&Path]) {
+        for path in paths {
+            self.group.discard(path);
+        }
+    }
+}

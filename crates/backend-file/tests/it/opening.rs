@@ -1,0 +1,142 @@
+//! What can be opened, and how what cannot is told.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use incumbent_backend::{Backend, Expected, Failure, Key};
+use incumbent_backend_file::{FileBackend, FileError};
+
+fn try_open(dir: &Path) -> Result<FileBackend, FileError> {
+    open_text(&format!("file://{}", dir.display()))
+}
+
+fn open_text(address: &str) -> Result<FileBackend, FileError> {
+    FileBackend::open(&address.parse().unwrap())
+}
+
+#[test]
+fn a_missing_directory_is_created_for_its_owner_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("a/b");
+    try_open(&store).unwrap();
+    assert_eq!(
+        fs::metadata(&store).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    let marker = fs::read_to_string(store.join("incumbent-store.json")).unwrap();
+    assert_eq!(marker, r#"{"incumbent":"store","format":1}"#);
+    try_open(&store).unwrap();
+}
+
+#[test]
+fn a_new_volume_is_empty_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("lost+found")).unwrap();
+    try_open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_foreign_directory_is_refused_by_name_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("holiday.jpg"), "").unwrap();
+    let why = try_open(dir.path()).unwrap_err().to_string();
+    assert!(
+        why.contains("holiday.jpg") && why.contains(dir.path().to_str().unwrap()),
+        "{why}"
+    );
+    assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn a_newer_store_and_a_marker_of_something_else_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let marker = dir.path().join("incumbent-store.json");
+    for (content, said) in [
+        (r#"{"incumbent":"store","format":2}"#, "format is 2"),
+        (
+            r#"{"incumbent":"store","format":2,"more":true}"#,
+            "format is 2",
+        ),
+        (r#"{"incumbent":"barn","format":1}"#, "not the marker"),
+        ("", "not the marker"),
+    ] {
+        fs::write(&marker, content).unwrap();
+        let why = try_open(dir.path()).unwrap_err().to_string();
+        assert!(
+            why.contains(said) && why.contains("incumbent-store.json"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_no_store() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let why = try_open(file.path()).unwrap_err().to_string();
+    assert!(why.contains(file.path().to_str().unwrap()), "{why}");
+}
+
+#[test]
+fn addresses_that_are_no_directory_of_this_host_are_refused_with_the_reason() {
+    for (address, said) in [
+        ("memory:x", "scheme"),
+        ("file://host/x", "three slashes"),
+        ("file:x", "not absolute"),
+        ("file:///x?sync=maybe", "maybe"),
+        ("file:///x?mode=0600", "\"mode\""),
+    ] {
+        let why = open_text(address).unwrap_err();
+        assert!(
+            matches!(why, FileError::Address(_)) && why.to_string().contains(said),
+            "{why}"
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    open_text(&format!(
+        "file://localhost{}?sync=none",
+        dir.path().display()
+    ))
+    .unwrap();
+}
+
+#[test]
+fn many_open_a_new_directory_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| try_open(&store).unwrap());
+        }
+    });
+    assert_eq!(store.read_dir().unwrap().count(), 1);
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "skipped aloud")]
+async fn a_store_without_permission_to_write_can_be_read_and_names_the_file_it_cannot_write() {
+    if rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: root may write anything; a read-only mount is tested instead");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::root("demo".parse().unwrap());
+    let swapped = try_open(dir.path())
+        .unwrap()
+        .swap(&key, Expected::Absent, b"x")
+        .await;
+    assert!(swapped.is_ok());
+    let drafts = dir.path().join("demo/@tmp");
+    for path in [&drafts, dir.path()] {
+        fs::set_permissions(path, PermissionsExt::from_mode(0o500)).unwrap();
+    }
+    let store = try_open(dir.path()).unwrap();
+    let found = store.read(&key).await.unwrap().unwrap();
+    match store.swap(&key, Expected::At(&found.version), b"y").await {
+        Err(Failure::NotApplied(why)) => assert!(why.to_string().contains("demo/@tmp"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    for path in [dir.path(), &drafts] {
+        fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+}

@@ -1,0 +1,297 @@
+//! Backends that are broken on purpose, each in one way.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use incumbent_backend::{
+    Backend, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Stored, Swapped, Unread,
+    Version, WatchStream,
+};
+use incumbent_backend_memory::MemoryBackend;
+use incumbent_conformance::Place;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// Replaces whatever is there.
+    IgnoresVersion,
+    /// Creates over what is there.
+    CreatesOverExisting,
+    /// Compares first and writes later.
+    ComparesThenWrites,
+    /// Answers some reads from what it read before.
+    ReadsFromCache,
+    /// The version is a function of the body.
+    VersionIsChecksum,
+    /// Versions start again after some writes.
+    VersionsWrapAround,
+    /// Some writes are acknowledged and not done.
+    LosesWrites,
+    /// Some conflicts are told though the write happened.
+    TellsConflictForCommit,
+    /// Some conflicts are told though nobody else wrote.
+    ConflictsWithNobody,
+    /// Writes an empty body first, then the real one.
+    WritesInTwoSteps,
+    /// Declares a limit and forgets it.
+    ForgetsTooLarge,
+    /// Cuts off what is too long.
+    CutsLongBodies,
+    /// Bodies end at the first NUL byte.
+    EndsBodiesAtNul,
+    /// Names differ in more than case.
+    FoldsCase,
+    /// Names are cut off at 199 bytes.
+    CutsNames,
+    /// `a/b` and `a.b` are the same.
+    MixesSlashAndDot,
+    /// Lists what begins like the group.
+    ListsByPrefix,
+    /// Lists at most ten keys.
+    ListsOnePage,
+    /// Lists in no order.
+    ListsUnordered,
+    /// Tells of nothing.
+    DeafWatch,
+    /// Tells of created keys only.
+    WatchMissesReplacements,
+    /// Tells of one other group too.
+    WatchTellsEverything,
+    /// Tells versions that never were.
+    WatchTellsWrongVersions,
+}
+
+/// A store with a flaw.
+pub(crate) struct Flawed {
+    flaw: Flaw,
+    store: MemoryBackend,
+    calls: AtomicUsize,
+    cache: Mutex<HashMap<Key, Option<Stored>>>,
+}
+
+/// A place whose handles have this flaw.
+pub(crate) fn place(flaw: Flaw) -> Place {
+    let store = MemoryBackend::new();
+    Place::new(move || std::future::ready(Flawed::new(flaw, store.clone())))
+}
+
+impl Flawed {
+    fn new(flaw: Flaw, store: MemoryBackend) -> Self {
+        Self {
+            flaw,
+            store,
+            calls: AtomicUsize::new(0),
+            cache: Mutex::default(),
+        }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    /// True for some calls, and never for the first ones.
+    fn now_and_then(&self) -> bool {
+        self.calls.fetch_add(1, Ordering::Relaxed) % 4 == 3
+    }
+
+    fn key(&self, key: &Key) -> Key {
+        let item = match self.flaw {
+            Flaw::FoldsCase => key.item().to_lowercase(),
+            Flaw::CutsNames => key.item().chars().take(199).collect(),
+            Flaw::MixesSlashAndDot => key.item().replace('/', "."),
+            _ => key.item().to_owned(),
+        };
+        Key::of_item(key.group().clone(), &item).unwrap()
+    }
+
+    fn body(&self, body: &[u8]) -> Vec<u8> {
+        let kept = match self.flaw {
+            Flaw::CutsLongBodies => body.len().min(1000),
+            Flaw::EndsBodiesAtNul => body
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(body.len()),
+            _ => body.len(),
+        };
+        body[..kept].to_vec()
+    }
+
+    /// The version as this backend tells it.
+    fn told(&self, stored: Stored) -> Stored {
+        let version = match self.flaw {
+            Flaw::VersionIsChecksum => Version::new(format!("{:?}", stored.body)),
+            Flaw::VersionsWrapAround => {
+                Version::new((stored.version.as_str().parse::<u64>().unwrap() % 100).to_string())
+            }
+            _ => stored.version,
+        };
+        Stored {
+            version,
+            body: stored.body,
+        }
+    }
+
+    async fn present(&self, key: &Key) -> Option<Stored> {
+        self.store.read(key).await.unwrap()
+    }
+
+    async fn write(&self, key: &Key, body: &[u8]) -> Version {
+        loop {
+            let present = self.present(key).await;
+            let expected = present
+                .as_ref()
+                .map_or(Expected::Absent, |found| Expected::At(&found.version));
+            if let Swapped::Committed(version) = self.store.swap(key, expected, body).await.unwrap()
+            {
+                return self
+                    .told(Stored {
+                        version,
+                        body: body.to_vec(),
+                    })
+                    .version;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Flawed {
+    fn limits(&self) -> Limits {
+        let limits = self.store.limits();
+        let largest_body = if self.has(Flaw::ForgetsTooLarge) {
+            10_000
+        } else {
+            limits.largest_body
+        };
+        Limits {
+            largest_body,
+            ..limits
+        }
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {
+        let key = self.key(key);
+        let fresh = self.present(&key).await.map(|found| self.told(found));
+        if !self.has(Flaw::ReadsFromCache) {
+            return Ok(fresh);
+        }
+        let stale = self.now_and_then();
+        let mut cache = self.cache.lock().unwrap();
+        match cache.get(&key) {
+            Some(cached) if stale => Ok(cached.clone()),
+            _ => {
+                cache.insert(key, fresh.clone());
+                Ok(fresh)
+            }
+        }
+    }
+
+    async fn swap(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Swapped, Failure> {
+        self.limits().check(body).or_else(|refused| {
+            if self.has(Flaw::ForgetsTooLarge) {
+                Ok(())
+            } else {
+                Err(refused)
+            }
+        })?;
+        let (key, body) = (self.key(key), self.body(body));
+        let present = self.present(&key).await;
+        let told = present.clone().map(|found| self.told(found).version);
+        let matches = match expected {
+            Expected::Absent => told.is_none() || self.has(Flaw::CreatesOverExisting),
+            Expected::At(_) if told.is_none() => false,
+            Expected::At(version) => {
+                told.as_ref() == Some(version) || self.has(Flaw::IgnoresVersion)
+            }
+        };
+        if !matches {
+            return Ok(Swapped::Conflict);
+        }
+        match self.flaw {
+            Flaw::IgnoresVersion | Flaw::CreatesOverExisting => {
+                return Ok(Swapped::Committed(self.write(&key, &body).await));
+            }
+            Flaw::ComparesThenWrites => {
+                tokio::task::yield_now().await;
+                return Ok(Swapped::Committed(self.write(&key, &body).await));
+            }
+            Flaw::WritesInTwoSteps => {
+                self.write(&key, b"").await;
+                tokio::task::yield_now().await;
+                return Ok(Swapped::Committed(self.write(&key, &body).await));
+            }
+            Flaw::LosesWrites if self.now_and_then() => {
+                return Ok(Swapped::Committed(Version::new("lost")));
+            }
+            Flaw::ConflictsWithNobody if self.now_and_then() => return Ok(Swapped::Conflict),
+            _ => {}
+        }
+        let at = present
+            .as_ref()
+            .map_or(Expected::Absent, |found| Expected::At(&found.version));
+        let swapped = self.store.swap(&key, at, &body).await?;
+        Ok(match swapped {
+            Swapped::Committed(_)
+                if self.has(Flaw::TellsConflictForCommit) && self.now_and_then() =>
+            {
+                Swapped::Conflict
+            }
+            Swapped::Committed(version) => {
+                Swapped::Committed(self.told(Stored { version, body }).version)
+            }
+            Swapped::Conflict => Swapped::Conflict,
+        })
+    }
+
+    async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
+        let mut listed = self.store.list(group).await?;
+        match self.flaw {
+            Flaw::ListsOnePage => listed.truncate(10),
+            Flaw::ListsUnordered => listed.reverse(),
+            Flaw::ListsByPrefix => {
+                let relative: GroupName = format!("{group}a").parse().unwrap();
+                listed.extend(self.store.list(&relative).await?);
+            }
+            _ => {}
+        }
+        for listed in &mut listed {
+            let body = self.present(&listed.key).await.unwrap();
+            listed.version = self.told(body).version;
+        }
+        Ok(listed)
+    }
+
+    fn watch(&self, group: &GroupName) -> WatchStream {
+        let hints = self.store.watch(group);
+        match self.flaw {
+            Flaw::DeafWatch => stream::pending().boxed(),
+            Flaw::WatchMissesReplacements => hints.take(1).chain(stream::pending()).boxed(),
+            Flaw::WatchTellsWrongVersions => hints
+                .map(|hint| Hint {
+                    version: hint
+                        .version
+                        .map(|version| Version::new(format!("{version}0"))),
+                    ..hint
+                })
+                .boxed(),
+            Flaw::WatchTellsEverything => {
+                let stranger = Key::root("stranger".parse().unwrap());
+                stream::iter([Hint {
+                    key: Some(stranger),
+                    version: None,
+                }])
+                .chain(hints)
+                .boxed()
+            }
+            _ => hints,
+        }
+    }
+}

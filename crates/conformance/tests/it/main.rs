@@ -1,0 +1,8 @@
+//! The suite itself, tested on backends that are right and on backends that are broken on purpose.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
+mod caught;
+mod flawed;
+mod transparent;
+mod unreliable;
