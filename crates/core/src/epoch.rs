@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Epoch(u64);
 
 /// Random number of one term. Tells two terms apart even if somebody deleted the root record and its epoch was counted anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce(u128);
 
 /// What a leader stamps on every record before it reads it: the epoch and the nonce of its term.
@@ -90,6 +90,12 @@ impl fmt::Display for Epoch {
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Nonce({self})")
     }
 }
 

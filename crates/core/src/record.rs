@@ -1,6 +1,6 @@
 //! The body of every record but the root: the seal of the leader that wrote it last, and the data.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::Seal;
@@ -16,7 +16,11 @@ pub struct RecordBody {
     /// Number of this write within that leader's term: by it a leader knows its own write when the answer was lost.
     pub seq: u64,
     /// The data, byte for byte as it was written. `None` is a tombstone: deleted, or opened and never written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub data: Option<Box<RawValue>>,
 }
 
@@ -24,6 +28,11 @@ pub struct RecordBody {
 enum RecordTag {
     #[serde(rename = "record")]
     Record,
+}
+
+/// Data that are there, even if they are `null`: only a missing key is a tombstone.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl RecordBody {
@@ -100,6 +109,19 @@ mod tests {
         let second = RecordBody::from_bytes(&stored.sealed(seal(2), 9).to_bytes()).unwrap();
         assert_eq!(second.json(), Some(data));
         assert!(second.is_write(seal(2), 9));
+    }
+
+    #[test]
+    fn null_is_data_and_no_tombstone() {
+        let seal = Seal {
+            epoch: Epoch::new(1),
+            nonce: Nonce::new(1),
+        };
+        let body = RecordBody::new(seal, 1, Some(RawValue::from_string("null".into()).unwrap()));
+        assert_eq!(
+            RecordBody::from_bytes(&body.to_bytes()).unwrap().json(),
+            Some("null")
+        );
     }
 
     #[test]

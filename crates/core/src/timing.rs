@@ -59,9 +59,10 @@ impl TimingOptions {
     pub fn for_lease(lease: Duration) -> Self {
         Self {
             lease,
-            renew_deadline: lease * 2 / 3,
-            hard_deadline: lease * 13 / 15,
-            retry: lease * 2 / 15,
+            // Saturating: whether it can work is said by `Timing::new`, and not by a panic.
+            renew_deadline: lease.saturating_mul(2) / 3,
+            hard_deadline: lease.saturating_mul(13) / 15,
+            retry: lease.saturating_mul(2) / 15,
             request_timeout: lease / 3,
             drift_permille: 10,
         }
@@ -78,13 +79,19 @@ impl Timing {
     pub fn new(options: TimingOptions) -> Result<Self, BadTiming> {
         let o = options;
         let bad = |text: String| Err(BadTiming(text));
+        if o.lease > LONGEST_LEASE {
+            return bad(format!(
+                "lease {:?} is longer than {LONGEST_LEASE:?}",
+                o.lease
+            ));
+        }
         if o.retry < SHORTEST_RETRY {
             return bad(format!(
                 "retry period {:?} is shorter than {SHORTEST_RETRY:?}",
                 o.retry
             ));
         }
-        if o.retry * 6 / 5 >= o.renew_deadline {
+        if o.retry.saturating_mul(6) / 5 >= o.renew_deadline {
             return bad(format!(
                 "renew deadline {:?} must be more than 1.2 × retry period {:?}",
                 o.renew_deadline, o.retry
@@ -109,17 +116,12 @@ impl Timing {
             ));
         }
         // The leader's clock may be slow and the standby's fast, each by the drift.
-        let slowest = o.hard_deadline * (1000 + o.drift_permille) / (1000 - o.drift_permille);
+        let slowest =
+            o.hard_deadline.saturating_mul(1000 + o.drift_permille) / (1000 - o.drift_permille);
         if slowest >= o.lease {
             return bad(format!(
                 "hard deadline {:?} is {slowest:?} on a clock that drifts by {} ‰, and must be less than the lease {:?}",
                 o.hard_deadline, o.drift_permille, o.lease
-            ));
-        }
-        if o.lease > LONGEST_LEASE {
-            return bad(format!(
-                "lease {:?} is longer than {LONGEST_LEASE:?}",
-                o.lease
             ));
         }
         Ok(Self { options })
@@ -239,6 +241,21 @@ mod tests {
                 "clock",
             ),
             (TimingOptions::for_lease(3600 * SECOND), "lease"),
+            (TimingOptions::for_lease(Duration::MAX), "lease"),
+            (
+                TimingOptions {
+                    retry: Duration::MAX,
+                    ..good
+                },
+                "retry period",
+            ),
+            (
+                TimingOptions {
+                    hard_deadline: Duration::MAX,
+                    ..good
+                },
+                "lease",
+            ),
         ] {
             let error = Timing::new(options).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

@@ -51,8 +51,7 @@ pub enum Step {
         /// The body.
         body: RecordBody,
     },
-    /// It will not happen any more. If [`Write::is_unsettled`], it may have happened before it was refused, as when a newer
-    /// leader sealed what it wrote: then its outcome is unknown. Otherwise it did not happen.
+    /// It will not happen any more, and unless [`Refused::Unsettled`] it did not.
     Refused(Refused),
 }
 

@@ -82,7 +82,7 @@ pub enum Event {
         /// The nonce.
         nonce: Nonce,
     },
-    /// A seal with this epoch refused a write of this process. A leader of a lower epoch stops.
+    /// A seal with this epoch refused a write of this process's present term: the term is over.
     SealSeen {
         /// The epoch.
         epoch: Epoch,
@@ -328,6 +328,8 @@ impl Election {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.stepped_at = now.time;
         let mut out = Vec::new();
+        // First of all: an answer that waited while this process slept does not prolong a term that ended meanwhile.
+        self.expire(now.time, &mut out);
         self.absorb(now, event, &mut out);
         self.advance(now, &mut out);
         out
@@ -358,6 +360,11 @@ impl Election {
     pub fn hard_until(&self) -> Option<Time> {
         let term = self.granted()?;
         Some(term.anchor + self.config.timing.hard_deadline())
+    }
+
+    /// Whether anything is known of the root yet: before that, nobody leading means nothing.
+    pub fn is_informed(&self) -> bool {
+        self.seen.known
     }
 
     /// The endpoint by which the present holder could be proven dead, and the nonce that it must say there.

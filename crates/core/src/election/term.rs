@@ -12,6 +12,9 @@ pub(super) struct Term {
     pub(super) seal: Seal,
     /// When the last acknowledged write was sent. The right to act counts from here.
     pub(super) anchor: Time,
+    won_at: Time,
+    /// Somebody asked for a hand-over before the term was granted: to whom, if named.
+    asked: Option<Option<HolderName>>,
     /// The write of the root whose outcome is not known.
     pub(super) renewal: Option<Attempt>,
     vacancy: Vacancy,
@@ -93,6 +96,8 @@ impl Election {
             seal,
             vacancy,
             anchor: sent,
+            won_at: sent,
+            asked: None,
             renewal: None,
             phase,
             version,
@@ -117,8 +122,7 @@ impl Election {
         if let FloorAnswer::Fenced(epoch) = answer {
             self.ahead = self.ahead.max(epoch);
         }
-        let pause = self.config.timing.retry() / 10;
-        let deadline = self.config.timing.renew_deadline();
+        let pause = self.config.timing.retry() / 2;
         let Role::Leading(term) = &mut self.role else {
             return;
         };
@@ -129,14 +133,13 @@ impl Election {
             return;
         }
         match answer {
-            // The answer waited while this process slept. The term is over, and nobody is told that it began.
-            FloorAnswer::Sealed if now.time >= term.anchor + deadline => {}
             FloorAnswer::Sealed => {
                 term.phase = Phase::Granted;
                 out.push(Action::Granted {
                     seal,
                     vacancy: term.vacancy,
                 });
+                out.extend(term.asked.take().map(|to| Action::AskedToResign { to }));
             }
             FloorAnswer::Fenced(epoch) => self.lose(LostBecause::Superseded(epoch), out),
             FloorAnswer::Failed => *floor_at = Some(now.time + pause),
@@ -177,17 +180,24 @@ impl Election {
             return;
         };
         if now.time >= term.anchor + deadline {
-            let why = match term.phase {
-                Phase::Releasing { .. } => LostBecause::ResignedUnheard,
-                Phase::Winning { .. } | Phase::Granted => LostBecause::DeadlinePassed,
-            };
-            self.lose(why, out);
+            // Earlier terms have expired before this; only a release that nobody confirmed comes here.
+            self.lose(LostBecause::ResignedUnheard, out);
             return self.advance_standby(now, out);
         }
-        if let Phase::Winning { floor_at } = &mut term.phase
-            && floor_at.take_if(|at| *at <= now.time).is_some()
-        {
-            out.push(Action::SealFloor { seal: term.seal });
+        match &mut term.phase {
+            // Another candidate may be able to do what this one cannot.
+            Phase::Winning { .. } if now.time >= term.won_at + deadline => {
+                term.phase = Phase::Releasing {
+                    prefer: None,
+                    granted: false,
+                };
+            }
+            Phase::Winning { floor_at } => {
+                if floor_at.take_if(|at| *at <= now.time).is_some() {
+                    out.push(Action::SealFloor { seal: term.seal });
+                }
+            }
+            Phase::Granted | Phase::Releasing { .. } => {}
         }
         if self.request.is_some() || now.time < self.hold_until {
             return;
@@ -218,6 +228,21 @@ impl Election {
                 now.time,
             ));
             self.send(expected, root, out);
+        }
+    }
+
+    /// Ends a term whose deadline has passed, whatever the event that comes after it says.
+    pub(super) fn expire(&mut self, now: Time, out: &mut Vec<Action>) {
+        let deadline = self.config.timing.renew_deadline();
+        let Role::Leading(term) = &self.role else {
+            return;
+        };
+        match term.phase {
+            Phase::Winning { .. } | Phase::Granted if now >= term.anchor + deadline => {
+                self.lose(LostBecause::DeadlinePassed, out);
+            }
+            // An answer that came late may still say that it was released.
+            Phase::Winning { .. } | Phase::Granted | Phase::Releasing { .. } => {}
         }
     }
 
@@ -269,7 +294,11 @@ impl Election {
             return self.lose(LostBecause::Superseded(root.epoch), out);
         }
         if let Some(handover) = root.handover.clone() {
-            out.push(Action::AskedToResign { to: handover.to });
+            match term.phase {
+                Phase::Winning { .. } => term.asked = Some(handover.to),
+                Phase::Granted => out.push(Action::AskedToResign { to: handover.to }),
+                Phase::Releasing { .. } => {}
+            }
         }
         match &mut term.renewal {
             Some(renewal) if renewal.root.seq == root.seq => {
@@ -306,9 +335,9 @@ impl Election {
         [floor, next].into_iter().flatten().fold(end, Time::min)
     }
 
-    /// A record carries a seal with this epoch.
+    /// A record refused a write of this term. At the same epoch it carries another nonce: the root was lost and counted anew.
     pub(super) fn outranked(&mut self, epoch: Epoch, out: &mut Vec<Action>) {
-        if matches!(&self.role, Role::Leading(term) if term.seal.epoch < epoch) {
+        if matches!(&self.role, Role::Leading(term) if term.seal.epoch <= epoch) {
             self.lose(LostBecause::Superseded(epoch), out);
         }
     }

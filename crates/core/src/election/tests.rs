@@ -423,6 +423,70 @@ fn a_campaign_that_was_given_up_while_its_claim_was_on_the_way_releases_what_it_
 }
 
 #[test]
+fn an_answer_that_waited_while_the_process_slept_does_not_prolong_the_term() {
+    let (mut bench, root) = Bench::leading();
+    swapped(&bench.after(2 * SECOND));
+    bench.now = bench.now + 9 * SECOND;
+    let actions = bench.committed(2);
+    assert_eq!(
+        actions[0],
+        Action::Lost {
+            seal: root.seal(),
+            why: LostBecause::DeadlinePassed
+        }
+    );
+}
+
+#[test]
+fn a_candidate_that_cannot_seal_the_floor_lets_others_try() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    bench.read(None);
+    let root = swapped(&bench.at(Event::SealsScanned {
+        highest: Epoch::ZERO,
+    }));
+    let seal = root.seal();
+    bench.committed(1);
+    let (mut version, answer) = (1, FloorAnswer::Failed);
+    loop {
+        for action in bench.at(Event::Floor { seal, answer }) {
+            if let Action::SwapRoot { root, .. } = action {
+                version += 1;
+                bench.committed(version);
+                if root.state == State::Released {
+                    return assert!(bench.now < Time::from_origin(112 * SECOND));
+                }
+            }
+        }
+        bench.now = bench.now + SECOND;
+    }
+}
+
+#[test]
+fn a_request_to_hand_over_that_comes_early_is_told_when_the_term_is_granted() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    bench.read(None);
+    let root = swapped(&bench.at(Event::SealsScanned {
+        highest: Epoch::ZERO,
+    }));
+    let seal = root.seal();
+    bench.committed(1);
+    let to = Some("b".parse().unwrap());
+    let asked = root.asking(crate::root::Handover {
+        to: to.clone(),
+        by: "somebody".into(),
+    });
+    bench.at(Event::Hint { version: None });
+    assert_eq!(bench.read(Some((2, &asked))), []);
+    let granted = bench.at(Event::Floor {
+        seal,
+        answer: FloorAnswer::Sealed,
+    });
+    assert_eq!(granted[1], Action::AskedToResign { to });
+}
+
+#[test]
 fn a_failing_backend_is_asked_ever_less_often_and_no_step_spins() {
     let mut bench = Bench::new("a");
     bench.at(Event::Campaign);
