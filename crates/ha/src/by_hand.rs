@@ -1,18 +1,59 @@
-//! Writing without leading, for people who know what they do.
+//! What people may do without leading: ask the leader to hand over, and repair a record.
 
-use incumbent_backend::{Expected, Failure, RecordName, Swapped};
+use incumbent_backend::{Expected, Key, RecordName};
 use incumbent_core::record::RecordBody;
-use incumbent_core::{Epoch, Nonce, Seal};
+use incumbent_core::root::{Handover, Root, State};
+use incumbent_core::{Epoch, HolderName, Nonce, Seal};
 use serde_json::value::RawValue;
 
-use crate::read::read_record;
-use crate::settle::TimedOut;
+use crate::read::{Once, read_key, read_record, swap_once};
+use crate::record::check_size;
 use crate::{Error, Group};
 
-/// How often to try again when the record changes meanwhile.
+/// How often to try again when the body changes meanwhile.
 const ATTEMPTS: u32 = 20;
 
 impl Group {
+    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It decides itself; whether
+    /// it did shows in the next epoch.
+    ///
+    /// The request is written into the root, so it needs no connection to the leader, only to the backend.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoLeader`], [`Error::Damaged`].
+    /// - [`Error::Unavailable`]: not asked, or asked and not answered; asking again does no harm.
+    pub async fn ask_to_hand_over(&self, to: Option<HolderName>, by: &str) -> Result<Epoch, Error> {
+        let timeout = self.inner.timing.request_timeout();
+        let (backend, key) = (&*self.inner.backend, Key::root(self.inner.name.clone()));
+        let mut asked = None;
+        let mut trouble = "the root changes all the time".into();
+        for _ in 0..ATTEMPTS {
+            let found = read_key(backend, &key, timeout, Root::from_bytes).await?;
+            let leads = found.filter(|(_, root)| root.state != State::Released);
+            let Some((version, root)) = leads else {
+                return asked.ok_or(Error::NoLeader);
+            };
+            let epoch = *asked.get_or_insert(root.epoch);
+            if root.epoch != epoch {
+                // Whoever was asked first has gone, be it for that or not. The next one is not asked.
+                return Ok(epoch);
+            }
+            let request = Handover {
+                to: to.clone(),
+                by: by.to_owned(),
+            };
+            let body = root.asking(request).to_bytes();
+            match swap_once(backend, &key, Expected::At(&version), &body, timeout).await {
+                Once::Committed => return Ok(epoch),
+                Once::Conflict => {}
+                Once::NotApplied(cause) => return Err(Error::Unavailable(cause)),
+                Once::Unknown(cause) => trouble = cause,
+            }
+        }
+        Err(Error::Unavailable(trouble))
+    }
+
     /// Replaces or deletes (`None`) the data of a record **without leading**: for a person who repairs something.
     ///
     /// It is a compare-and-swap all the same, and keeps the seal. A leader that has the record open gets
@@ -28,6 +69,7 @@ impl Group {
     ) -> Result<(), Error> {
         let (backend, key) = (&*self.inner.backend, self.inner.key(name));
         let timeout = self.inner.timing.request_timeout();
+        check_size(backend, name, data.as_deref())?;
         for _ in 0..ATTEMPTS {
             let found = read_record(backend, key.clone(), timeout).await?;
             let unsealed = Seal {
@@ -41,27 +83,19 @@ impl Group {
             let expected = found
                 .as_ref()
                 .map_or(Expected::Absent, |(version, _)| Expected::At(version));
-            let unknown = |cause| Error::Unknown {
-                record: name.clone(),
-                cause,
-            };
-            match tokio::time::timeout(timeout, backend.swap(&key, expected, &body)).await {
-                Ok(Ok(Swapped::Committed(_))) => return Ok(()),
-                Ok(Ok(Swapped::Conflict)) => {}
-                Ok(Err(Failure::TooLarge { size, limit })) => {
-                    return Err(Error::TooLarge {
+            match swap_once(backend, &key, expected, &body, timeout).await {
+                Once::Committed => return Ok(()),
+                Once::Conflict => {}
+                Once::NotApplied(cause) => return Err(Error::Unavailable(cause)),
+                Once::Unknown(cause) => {
+                    return Err(Error::Unknown {
                         record: name.clone(),
-                        size,
-                        limit,
+                        cause,
                     });
                 }
-                Ok(Err(Failure::NotApplied(cause))) => return Err(Error::Unavailable(cause)),
-                Ok(Err(cause)) => return Err(unknown(cause.into())),
-                Err(_) => return Err(unknown(TimedOut(timeout).into())),
             }
         }
-        Err(Error::Unavailable(
-            format!("the record changed {ATTEMPTS} times meanwhile").into(),
-        ))
+        let trouble = format!("the record changed {ATTEMPTS} times meanwhile");
+        Err(Error::Unavailable(trouble.into()))
     }
 }

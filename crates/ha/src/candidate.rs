@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::liveness::Server;
 use crate::node::Command;
+use crate::observer::TASK;
 use crate::{Group, Leadership};
 
 /// Wants to lead a group.
@@ -26,26 +27,30 @@ impl Candidate {
     /// [`activate`](Leadership::activate). A process leads a group once at a time; a second campaign waits for the first
     /// leadership to end. An unreachable backend is waited for.
     ///
+    /// # Panics
+    ///
+    /// If the group's task has panicked, or its runtime was shut down; or if the system has no room for one more thread.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the campaign. If the term was won at that very moment, it is given up.
     pub async fn campaign(&self) -> Leadership {
         let turn = Arc::clone(&self.group.inner.turn).lock_owned().await;
-        loop {
-            let (granted, receiver) = oneshot::channel();
-            let command = Command::Campaign {
-                granted,
-                liveness: self.server.clone(),
-            };
-            if self.group.inner.commands.send(command).await.is_err() {
-                // The task lives as long as the group, unless the runtime is shutting down.
-                std::future::pending::<()>().await;
-            }
-            // An error is a campaign that the node gave up, as it does when the runtime shuts down.
-            if let Ok(grant) = receiver.await {
-                return Leadership::new(self.group.clone(), grant, turn, self.server.clone());
-            }
-        }
+        let (granted, receiver) = oneshot::channel();
+        let command = Command::Campaign {
+            granted,
+            liveness: self.server.clone(),
+        };
+        let grant = match self.group.inner.commands.send(command).await {
+            Ok(()) => receiver.await.ok(),
+            Err(_) => None,
+        };
+        Leadership::new(
+            self.group.clone(),
+            grant.expect(TASK),
+            turn,
+            self.server.clone(),
+        )
     }
 
     /// The group.

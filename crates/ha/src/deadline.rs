@@ -1,5 +1,6 @@
 //! The thread that ends a term at its deadlines, whatever the async runtime and the backend are doing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use incumbent_core::election::LostBecause;
 use crate::term::Term;
 
 /// Shortest wait, so that a rounding error does not spin.
-const TICK: Duration = Duration::from_millis(1);
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Longest wait. A condition variable's clock stands still while the machine is suspended, and the deadlines do not.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 type Hook = Box<dyn FnOnce() + Send>;
 
@@ -39,9 +43,10 @@ impl Deadline {
         Ok(Self { shared })
     }
 
-    /// Runs `hook` on the deadline thread when the hard deadline passes.
+    /// Runs `hook` on the deadline thread when the hard deadline passes, at once if it has passed.
     pub(crate) fn on_hard(&self, hook: Hook) {
         self.shared.lock().hooks.push(hook);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -61,20 +66,26 @@ impl Shared {
                 term.end(LostBecause::DeadlinePassed);
             }
             let hard = term.until_hard();
-            if hard.is_zero() {
+            if hard.is_zero() && !state.hooks.is_empty() {
                 let hooks = std::mem::take(&mut state.hooks);
                 drop(state);
-                hooks.into_iter().for_each(|hook| hook());
-                return;
+                for hook in hooks {
+                    // One that panics has said so on standard error; the others still have their turn.
+                    let _ = catch_unwind(AssertUnwindSafe(hook));
+                }
+                state = self.lock();
+                continue;
             }
-            let wait = if invalid.is_zero() {
-                hard
-            } else {
-                invalid.min(hard)
-            };
+            let next = [invalid, hard]
+                .into_iter()
+                .filter(|left| !left.is_zero())
+                .min();
+            let wait = next
+                .unwrap_or(LONGEST_WAIT)
+                .clamp(SHORTEST_WAIT, LONGEST_WAIT);
             state = self
                 .changed
-                .wait_timeout(state, wait.max(TICK))
+                .wait_timeout(state, wait)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }

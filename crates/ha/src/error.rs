@@ -109,10 +109,10 @@ pub enum OpenError {
 
 fn fenced(ours: Epoch, current: Option<Epoch>) -> String {
     match current {
-        Some(current) => format!(
-            "epoch {ours} is behind {current}, whose leader has taken over; nothing was written"
-        ),
-        None => format!("the leadership of epoch {ours} is over; nothing was written"),
+        Some(current) => {
+            format!("epoch {ours} is behind {current}, whose leader has taken over")
+        }
+        None => format!("the leadership of epoch {ours} is over"),
     }
 }
 

@@ -7,18 +7,16 @@ use incumbent_backend::{Address, Backend, GroupName, Key, Limits, Reach, RecordN
 use incumbent_backend_file::FileBackend;
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_core::election::Config;
-use incumbent_core::root::{Handover, Root, State};
-use incumbent_core::{Epoch, HolderName, Nonce, Timing, View};
+use incumbent_core::root::Root;
+use incumbent_core::{HolderName, Nonce, Timing, View};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::liveness::{Liveness, Server};
 use crate::node::{Command, Contact, Node, Setup};
 use crate::read::{Snapshot, read_key, read_record};
 use crate::{Candidate, Clock, Error, Observer, OpenError};
-
-/// How often somebody who asks for a hand-over tries again when the root changes under it.
-const ASK_ATTEMPTS: u32 = 20;
 
 /// A place that keeps the records of any number of groups. Cheap to clone.
 #[derive(Clone)]
@@ -58,7 +56,9 @@ pub(crate) struct Inner {
     liveness: Liveness,
     clock: Clock,
     contact: Arc<Contact>,
-    views: watch::Receiver<View>,
+    views: watch::Receiver<Option<View>>,
+    /// The task that performs; it ends after the last handle.
+    task: std::sync::Mutex<Option<JoinHandle<()>>>,
     /// Held by whoever campaigns or leads: one at a time in a process.
     pub(crate) turn: Arc<Mutex<()>>,
 }
@@ -109,7 +109,7 @@ impl Store {
         }
     }
 
-    /// Its address, without passwords.
+    /// Its address as people read it: decoded, without passwords and options.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -156,7 +156,7 @@ impl Store {
             contact: Arc::default(),
         };
         let contact = Arc::clone(&setup.contact);
-        let (commands, views) = Node::spawn(setup);
+        let (commands, views, task) = Node::spawn(setup);
         let inner = Inner {
             backend: Arc::clone(&self.backend),
             name,
@@ -167,6 +167,7 @@ impl Store {
             clock: options.clock,
             contact,
             views,
+            task: std::sync::Mutex::new(Some(task)),
             turn: Arc::default(),
         };
         Ok(Group {
@@ -195,6 +196,28 @@ impl Group {
     /// at least once in a retry period.
     pub fn silence(&self) -> Option<Duration> {
         self.inner.contact.silence(self.inner.clock.time())
+    }
+
+    /// Whether this process leads.
+    pub fn is_leading(&self) -> bool {
+        self.inner.contact.is_leading()
+    }
+
+    /// Drops this handle and waits until what it began has ended: a campaign that was dropped while its claim was on the way, a
+    /// term that is being given up. For a program that is about to exit, and should not leave a lease behind.
+    ///
+    /// Returns at once if other handles, observers or leaderships remain, and after the renew deadline in any case.
+    pub async fn close(self) {
+        let patience = self.inner.timing.renew_deadline();
+        let Some(mut inner) = Arc::into_inner(self.inner) else {
+            return;
+        };
+        let task = inner.task.get_mut().ok().and_then(Option::take);
+        drop(inner);
+        if let Some(task) = task {
+            // If it takes longer, or panicked, there is nobody left to tell.
+            let _ = tokio::time::timeout(patience, task).await;
+        }
     }
 
     /// Follows who leads.
@@ -241,7 +264,7 @@ impl Group {
     ) -> Result<Option<Snapshot<T>>, Error> {
         let timeout = self.inner.timing.request_timeout();
         match read_record(&*self.inner.backend, self.inner.key(name), timeout).await? {
-            Some((version, body)) => Snapshot::of(name, version, &body),
+            Some((_, body)) => Snapshot::of(name, &body),
             None => Ok(None),
         }
     }
@@ -281,42 +304,6 @@ impl Group {
         )
         .await?;
         Ok(found.map(|(_, root)| root))
-    }
-
-    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It decides itself; whether
-    /// it did shows in the next epoch.
-    ///
-    /// The request is written into the root, so it needs no connection to the leader, only to the backend.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoLeader`], [`Error::Unavailable`], [`Error::Damaged`].
-    pub async fn ask_to_hand_over(&self, to: Option<HolderName>, by: &str) -> Result<Epoch, Error> {
-        let timeout = self.inner.timing.request_timeout();
-        let key = Key::root(self.inner.name.clone());
-        for _ in 0..ASK_ATTEMPTS {
-            let Some((version, root)) =
-                read_key(&*self.inner.backend, &key, timeout, Root::from_bytes).await?
-            else {
-                return Err(Error::NoLeader);
-            };
-            if root.state == State::Released {
-                return Err(Error::NoLeader);
-            }
-            let epoch = root.epoch;
-            let body = root
-                .asking(Handover {
-                    to: to.clone(),
-                    by: by.to_owned(),
-                })
-                .to_bytes();
-            if crate::read::swap_once(&*self.inner.backend, &key, &version, &body, timeout).await? {
-                return Ok(epoch);
-            }
-        }
-        Err(Error::Unavailable(
-            format!("the root changed {ASK_ATTEMPTS} times meanwhile").into(),
-        ))
     }
 }
 

@@ -79,7 +79,7 @@ impl Leadership {
     ///
     /// # Errors
     ///
-    /// [`Error::Fenced`]: the term is over.
+    /// [`Error::Fenced`]: the term is over; the root may show the change until somebody else leads.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +166,7 @@ impl Leadership {
     }
 
     /// Waits until somebody asks this leader to hand over; tells to whom, if that was said. It is a request: stop the work and
-    /// [`resign`](Self::resign) when it suits, or go on.
+    /// [`resign`](Self::resign) when it suits, or go on. Once asked, it stays asked: further calls answer at once.
     pub fn asked_to_resign(&self) -> impl Future<Output = Option<HolderName>> + Send + use<> {
         let mut asked = self.term.asked();
         async move {
@@ -209,6 +209,9 @@ impl Leadership {
     ///
     /// Dropping the future gives up the term as dropping the leadership does.
     pub async fn resign(self, prefer: Option<HolderName>) -> LostBecause {
+        if let Some(why) = self.term.why_lost() {
+            return why;
+        }
         // Before the request, since it may land at any time from then on.
         self.term.end(LostBecause::Resigned);
         let (done, receiver) = oneshot::channel();

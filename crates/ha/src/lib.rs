@@ -72,7 +72,7 @@ pub use incumbent_core::{
     TimingOptions, View,
 };
 pub use leadership::Leadership;
-pub use liveness::{Liveness, standbys};
+pub use liveness::{Liveness, SignOfLife, sign_of_life};
 pub use node::describe;
 pub use observer::Observer;
 pub use read::{Snapshot, Stamp};

@@ -7,20 +7,24 @@ use tokio::sync::watch;
 
 use crate::group::Inner;
 
+/// Whom its handles rely on.
+pub(crate) const TASK: &str =
+    "the task of a group lives as long as its handles, unless it panics or its runtime ends";
+
 /// Follows who leads a group.
 ///
-/// The first answer is the present state, as far as it is known by then. Views never go back in epoch, equal ones are
+/// The first answer is the present state, as soon as the backend has told it. Views never go back in epoch, equal ones are
 /// told once, and quick changes may be told as their last one. "No leader" is told too. A view can be old by the time you
 /// use it: who talks to a leader sends the epoch along, and who is talked to refuses lower ones.
 #[derive(Clone)]
 pub struct Observer {
-    views: watch::Receiver<View>,
+    views: watch::Receiver<Option<View>>,
     /// Keeps the task alive.
     _group: Arc<Inner>,
 }
 
 impl Observer {
-    pub(crate) fn new(mut views: watch::Receiver<View>, group: Arc<Inner>) -> Self {
+    pub(crate) fn new(mut views: watch::Receiver<Option<View>>, group: Arc<Inner>) -> Self {
         views.mark_changed();
         Self {
             views,
@@ -28,30 +32,43 @@ impl Observer {
         }
     }
 
-    /// The present view, without waiting.
+    /// The present view, without waiting: "no leader" as long as the backend has not answered.
     pub fn view(&self) -> View {
-        self.views.borrow().clone()
+        self.views.borrow().clone().unwrap_or_default()
     }
 
-    /// Waits for a view that this observer has not given out yet; the first call answers at once.
+    /// Waits for a view that this observer has not given out yet; the first call for the present one.
+    ///
+    /// # Panics
+    ///
+    /// If the group's task has panicked, or its runtime was shut down.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> View {
-        match self.views.changed().await {
-            Ok(()) => self.views.borrow_and_update().clone(),
-            // Its task lives as long as the group that is kept here, unless the runtime is shutting down.
-            Err(_) => std::future::pending().await,
+        loop {
+            self.views.changed().await.expect(TASK);
+            if let Some(view) = self.views.borrow_and_update().clone() {
+                return view;
+            }
         }
     }
 
     /// Waits for a view of which `wanted` is true.
+    ///
+    /// # Panics
+    ///
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn wait_for(&mut self, mut wanted: impl FnMut(&View) -> bool) -> View {
-        match self.views.wait_for(|view| wanted(view)).await {
-            Ok(view) => view.clone(),
-            Err(_) => std::future::pending().await,
-        }
+        let told = self
+            .views
+            .wait_for(|view| view.as_ref().is_some_and(&mut wanted));
+        told.await.expect(TASK).clone().expect("it was wanted")
     }
 
     /// The views as a stream.

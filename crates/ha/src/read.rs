@@ -56,11 +56,7 @@ impl std::fmt::Display for Stamp {
 
 impl<T: DeserializeOwned> Snapshot<T> {
     /// The snapshot of a body; `None` if it is a tombstone.
-    pub(crate) fn of(
-        name: &RecordName,
-        _: Version,
-        body: &RecordBody,
-    ) -> Result<Option<Self>, Error> {
+    pub(crate) fn of(name: &RecordName, body: &RecordBody) -> Result<Option<Self>, Error> {
         let stamp = Stamp::of(body);
         Ok(decode(name, body)?.map(|data| Self { data, stamp }))
     }
@@ -118,25 +114,28 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// One swap, not repeated; false on a conflict.
+/// What one swap came to, for whoever settles it by looking again.
+pub(crate) enum Once {
+    Committed,
+    Conflict,
+    NotApplied(BoxError),
+    Unknown(BoxError),
+}
+
+/// One swap, not repeated.
 pub(crate) async fn swap_once(
     backend: &dyn Backend,
     key: &Key,
-    version: &Version,
+    expected: Expected<'_>,
     body: &[u8],
     timeout: Duration,
-) -> Result<bool, Error> {
-    match tokio::time::timeout(timeout, backend.swap(key, Expected::At(version), body)).await {
-        Ok(Ok(Swapped::Committed(_))) => Ok(true),
-        Ok(Ok(Swapped::Conflict)) => Ok(false),
-        Ok(Err(failure)) => Err(Error::Unavailable(failure_cause(failure))),
-        Err(_) => Err(Error::Unavailable(TimedOut(timeout).into())),
-    }
-}
-
-fn failure_cause(failure: Failure) -> BoxError {
-    match failure {
-        Failure::NotApplied(cause) => cause,
-        other => other.into(),
+) -> Once {
+    match tokio::time::timeout(timeout, backend.swap(key, expected, body)).await {
+        Ok(Ok(Swapped::Committed(_))) => Once::Committed,
+        Ok(Ok(Swapped::Conflict)) => Once::Conflict,
+        Ok(Err(Failure::NotApplied(cause))) => Once::NotApplied(cause),
+        Ok(Err(cause @ Failure::TooLarge { .. })) => Once::NotApplied(cause.into()),
+        Ok(Err(cause)) => Once::Unknown(cause.into()),
+        Err(_) => Once::Unknown(TimedOut(timeout).into()),
     }
 }

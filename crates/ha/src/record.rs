@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{RecordName, Version};
+use incumbent_backend::{Backend, RecordName, Version};
 use incumbent_core::election::LostBecause;
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Step, Write};
@@ -93,23 +93,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             record: self.name.clone(),
             cause: cause.into(),
         })?;
-        let limit = self
-            .group
-            .backend
-            .limits()
-            .largest_body
-            .saturating_sub(ENVELOPE);
-        if json.get().len() > limit {
-            let size = json.get().len();
-            return Err(self.count(
-                "commit",
-                Error::TooLarge {
-                    record: self.name.clone(),
-                    size,
-                    limit,
-                },
-            ));
-        }
+        check_size(&*self.group.backend, &self.name, Some(&json))
+            .map_err(|error| self.count("commit", error))?;
         self.write("commit", Some(json)).await?;
         self.data = Some(data);
         Ok(())
@@ -159,6 +144,9 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ///
     /// Dropping the future changes no data.
     pub async fn refresh(&mut self) -> Result<(), Error> {
+        if self.term.until_invalid().is_zero() {
+            return Err(self.count("open", self.term.fenced()));
+        }
         let key = self.group.key(&self.name);
         let found = read_record(
             &*self.group.backend,
@@ -169,7 +157,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         let same = found.is_some_and(|(version, body)| {
             self.version == Some(version) && Stamp::of(&body) == self.stamp
         });
-        match same && !self.term.until_invalid().is_zero() {
+        match same {
             true => Ok(()),
             false => self.reopen().await,
         }
@@ -208,6 +196,23 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     fn count(&self, what: &'static str, error: Error) -> Error {
         count(&self.group, what, error.kind());
         error
+    }
+}
+
+/// Refuses data that would leave no room for the seal.
+pub(crate) fn check_size(
+    backend: &dyn Backend,
+    record: &RecordName,
+    data: Option<&RawValue>,
+) -> Result<(), Error> {
+    let limit = backend.limits().largest_body.saturating_sub(ENVELOPE);
+    match data.map_or(0, |data| data.get().len()) {
+        size if size > limit => Err(Error::TooLarge {
+            record: record.clone(),
+            size,
+            limit,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -53,7 +53,9 @@ pub(crate) async fn settle(
         .with_max_delay(patience.request / 2)
         .without_max_times()
         .build();
-    for _ in 0..MOST_STEPS {
+    let mut steps = 0;
+    loop {
+        steps += 1;
         let (answer, cause) = match step {
             Step::Done { version, body } => return Ok((version, body)),
             Step::Refused(Refused::Fenced { current }) => return Err(Unwritten::Fenced(current)),
@@ -68,22 +70,35 @@ pub(crate) async fn settle(
             }
         };
         step = write.step(answer);
-        let Some(cause) = cause else { continue };
+        let Some(cause) = cause else {
+            if steps < MOST_STEPS && tokio::time::Instant::now() < end {
+                continue;
+            }
+            return match step {
+                Step::Done { version, body } => Ok((version, body)),
+                _ => Err(unfinished(
+                    &write,
+                    format!("others were always faster, {steps} times").into(),
+                )),
+            };
+        };
         if step == Step::Refused(Refused::NotApplied) {
             return Err(Unwritten::NotApplied(cause));
         }
         let pause = pauses.next().unwrap_or(patience.request);
         if tokio::time::Instant::now() + pause >= end {
-            return Err(match write.is_unsettled() {
-                true => Unwritten::Unknown(cause),
-                false => Unwritten::NotApplied(cause),
-            });
+            return Err(unfinished(&write, cause));
         }
         tokio::time::sleep(pause).await;
     }
-    Err(Unwritten::NotApplied(
-        format!("{MOST_STEPS} requests, and others were always faster").into(),
-    ))
+}
+
+/// What is known of a write that is given up.
+fn unfinished(write: &Write, cause: BoxError) -> Unwritten {
+    match write.is_unsettled() {
+        true => Unwritten::Unknown(cause),
+        false => Unwritten::NotApplied(cause),
+    }
 }
 
 async fn read(

@@ -46,16 +46,20 @@ impl Term {
     }
 
     pub(crate) fn extend(&self, valid: Time, hard: Time) {
-        if self.lost.borrow().is_none() {
-            self.hard_until.store(nanos(hard), Ordering::SeqCst);
-            self.valid_until.store(nanos(valid), Ordering::SeqCst);
-        }
+        // Under the lock of `end`, so that a term that has ended stays ended.
+        self.lost.send_if_modified(|lost| {
+            if lost.is_none() {
+                self.hard_until.store(nanos(hard), Ordering::SeqCst);
+                self.valid_until.store(nanos(valid), Ordering::SeqCst);
+            }
+            false
+        });
     }
 
     /// Ends the term. Only the first reason counts.
     pub(crate) fn end(&self, why: LostBecause) {
-        self.valid_until.store(0, Ordering::SeqCst);
         self.lost.send_if_modified(|lost| {
+            self.valid_until.store(0, Ordering::SeqCst);
             let first = lost.is_none();
             lost.get_or_insert(why);
             first
@@ -132,7 +136,7 @@ impl Guard {
         self.term.until_hard()
     }
 
-    /// The moments of [`Clock::Boot`] behind [`remaining`](Self::remaining) and
+    /// The moments of the group's [`Clock`] behind [`remaining`](Self::remaining) and
     /// [`until_hard_deadline`](Self::until_hard_deadline): for a watchdog in another process of this machine.
     pub fn deadlines(&self) -> (Time, Time) {
         (self.term.valid_until(), self.term.hard_until())

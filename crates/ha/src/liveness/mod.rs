@@ -13,7 +13,7 @@
 mod probe;
 mod server;
 
-pub use probe::standbys;
+pub use probe::{SignOfLife, sign_of_life};
 pub(crate) use probe::{Verdict, probe};
 pub(crate) use server::Server;
 

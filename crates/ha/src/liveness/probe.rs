@@ -59,7 +59,6 @@ pub(crate) async fn probe(
             Seen::Ended => {
                 met = true;
                 pause = pauses.build();
-                continue;
             }
             Seen::Refused | Seen::AnotherNonce | Seen::Nothing => {}
         }
@@ -101,30 +100,40 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
     Seen::Ended
 }
 
-/// The names of the standbys that are connected to the leader whose liveness endpoint this is.
+/// What a leader's liveness endpoint says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignOfLife {
+    /// The nonce of the term that its process is in; `None` if in none.
+    pub nonce: Option<Nonce>,
+    /// Who is connected to it and stands by.
+    pub standbys: Vec<HolderName>,
+}
+
+/// Asks the liveness endpoint at this address.
 ///
 /// # Errors
 ///
-/// Of the connection; it says nothing about the leader.
-pub async fn standbys(address: &str) -> io::Result<Vec<String>> {
+/// Of the connection. That it is refused is a proof of death only for whoever is sure to have asked the right socket.
+pub async fn sign_of_life(address: &str) -> io::Result<SignOfLife> {
+    let nonsense = || io::Error::other("what listens there is no liveness endpoint");
     let ask = async {
         let mut stream =
             BufReader::new(TcpStream::connect(address).await?).take(LONGEST_LINE * 4096);
         let mut line = String::new();
         stream.read_line(&mut line).await?;
-        if !line.starts_with(GREETING) {
-            return Err(io::Error::other(
-                "what listens there is no liveness endpoint",
-            ));
-        }
+        let said = line.strip_prefix(GREETING).ok_or_else(nonsense)?.trim_end();
+        let nonce = match said {
+            "idle" => None,
+            nonce => Some(nonce.parse().map_err(|_| nonsense())?),
+        };
         stream.get_mut().write_all(b"who\n").await?;
-        let mut names = Vec::new();
+        let mut standbys = Vec::new();
         loop {
             line.clear();
             match stream.read_line(&mut line).await? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                _ if line == ".\n" => return Ok(names),
-                _ => names.push(line.trim_end().to_owned()),
+                _ if line == ".\n" => return Ok(SignOfLife { nonce, standbys }),
+                _ => standbys.push(line.trim_end().parse().map_err(|_| nonsense())?),
             }
         }
     };

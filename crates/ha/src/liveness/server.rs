@@ -1,44 +1,56 @@
 //! The leader's side.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use incumbent_core::Nonce;
+use incumbent_core::{HolderName, Nonce};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use super::{LONGEST_LINE, greeting};
 
-/// Most standbys that are served; further ones wait for the lease.
-const MOST_CONNECTIONS: usize = 4096;
+/// Most standbys that are served; further ones wait for the lease. No more than a quarter of the descriptors that this
+/// process may have, since the leader needs the others.
+const MOST_CONNECTIONS: u64 = 256;
+
+/// How long somebody who connects may take to say who it is.
+const INTRODUCTION: Duration = Duration::from_secs(5);
 
 /// Says the nonce of the present term to whoever connects, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
     advertised: String,
+    /// Whether what is advertised is this very socket, and not a way to it.
+    direct: bool,
     nonce: watch::Sender<Option<Nonce>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
 struct Standbys {
-    names: Mutex<BTreeMap<u64, String>>,
+    names: Mutex<BTreeMap<u64, HolderName>>,
 }
 
 impl Server {
     /// Listens on `address`, and is known to others as `advertise`, a `host` or `host:port`.
-    pub(crate) fn listen(address: SocketAddr, advertise: Option<&str>) -> std::io::Result<Self> {
+    pub(crate) fn listen(address: SocketAddr, advertise: Option<&str>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let bound = listener.local_addr()?;
         let advertised = match advertise {
             Some(address) if has_port(address) => address.to_owned(),
             Some(host) => format!("{host}:{}", bound.port()),
+            None if bound.ip().is_unspecified() => {
+                SocketAddr::new(own_address(bound)?, bound.port()).to_string()
+            }
             None => bound.to_string(),
         };
+        let direct = advertise.is_none();
         let nonce = watch::Sender::new(None);
         let task = tokio::spawn(serve(
             tokio::net::TcpListener::from_std(listener.try_clone()?)?,
@@ -47,6 +59,7 @@ impl Server {
         Ok(Self {
             listener,
             advertised,
+            direct,
             nonce,
             task,
         })
@@ -62,8 +75,13 @@ impl Server {
         &self.advertised
     }
 
+    /// What an observer under the same kernel can rely on: a refusal there comes from this socket, and from nothing on the way.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.direct
+    }
+
     /// The listening socket, for a process that holds it open until this leader's work has ended.
-    pub(crate) fn socket(&self) -> std::io::Result<TcpListener> {
+    pub(crate) fn socket(&self) -> io::Result<TcpListener> {
         self.listener.try_clone()
     }
 }
@@ -72,6 +90,24 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The address by which this host reaches others. Nothing is sent.
+fn own_address(bound: SocketAddr) -> io::Result<std::net::IpAddr> {
+    // Addresses that are set aside for documentation: it matters only which way the route goes.
+    let somewhere = if bound.is_ipv4() {
+        "192.0.2.1:9"
+    } else {
+        "[2001:db8::1]:9"
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(bound.ip(), 0))?;
+    let connected = socket.connect(somewhere).and_then(|()| socket.local_addr());
+    connected.map(|address| address.ip()).map_err(|cause| {
+        io::Error::new(
+            cause.kind(),
+            format!("no address to tell the standbys; name one ({cause})"),
+        )
+    })
 }
 
 /// Whether `address` ends with a port. An IPv6 address without one is written in brackets.
@@ -83,7 +119,11 @@ fn has_port(address: &str) -> bool {
 
 async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<Nonce>>) {
     let standbys = Arc::new(Standbys::default());
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = descriptors
+        .map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most / 4))
+        .max(1);
+    let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
     // Connections end with this task, so that an ended leader is seen to be gone.
     let mut connections = tokio::task::JoinSet::new();
     for number in 0.. {
@@ -104,7 +144,7 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
             }
             Err(error) => {
                 tracing::debug!(%error, "a standby could not be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
@@ -115,32 +155,38 @@ async fn talk(
     mut nonce: watch::Receiver<Option<Nonce>>,
     standbys: &Standbys,
     number: u64,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let said = *nonce.borrow_and_update();
     stream.write_all(greeting(said).as_bytes()).await?;
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
+    let mut introduced = false;
     loop {
         let mut line = String::new();
         let mut limited = (&mut reader).take(LONGEST_LINE);
         tokio::select! {
             _ = nonce.changed() => return Ok(()),
+            () = tokio::time::sleep(INTRODUCTION), if !introduced => return Ok(()),
             read = limited.read_line(&mut line) => if read? == 0 { return Ok(()) },
         }
-        let listed = match line.trim_end().split_once(' ') {
+        match line.trim_end().split_once(' ') {
             Some(("standby", name)) => {
-                standbys.lock().insert(number, name.to_owned());
-                continue;
+                let Ok(name) = name.parse::<HolderName>() else {
+                    return Ok(());
+                };
+                standbys.lock().insert(number, name);
+                introduced = true;
             }
-            None if line.trim_end() == "who" => standbys.list(),
+            None if line.trim_end() == "who" => {
+                writer.write_all(standbys.list().as_bytes()).await?
+            }
             _ => return Ok(()),
-        };
-        writer.write_all(listed.as_bytes()).await?;
+        }
     }
 }
 
 impl Standbys {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, HolderName>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

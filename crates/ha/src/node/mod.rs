@@ -10,7 +10,7 @@ mod story;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -64,12 +64,20 @@ pub(crate) struct Setup {
     pub(crate) contact: Arc<Contact>,
 }
 
-/// When the backend last answered.
+/// Whether all is well: when the backend last answered, and whether this process leads.
 #[derive(Debug, Default)]
 pub(crate) struct Contact {
     /// Nanoseconds of the clock, zero for never.
     at: AtomicU64,
+    leading: AtomicBool,
 }
+
+/// The ends that handles hold, and the task.
+pub(crate) type Spawned = (
+    mpsc::Sender<Command>,
+    watch::Receiver<Option<View>>,
+    tokio::task::JoinHandle<()>,
+);
 
 /// The driver.
 pub(crate) struct Node {
@@ -77,7 +85,7 @@ pub(crate) struct Node {
     root: Key,
     election: Election,
     commands: mpsc::Receiver<Command>,
-    views: watch::Sender<View>,
+    views: watch::Sender<Option<View>>,
     hints: WatchStream,
     request: Option<BoxFuture<'static, Event>>,
     floor: Option<BoxFuture<'static, Event>>,
@@ -87,6 +95,8 @@ pub(crate) struct Node {
     scope: Option<String>,
     campaigner: Option<oneshot::Sender<Grant>>,
     term: Option<Arc<Term>>,
+    /// Tells once if somebody else than this node ends the term.
+    ended: Option<watch::Receiver<Option<LostBecause>>>,
     /// Ends when the application has dropped its leadership.
     work: Option<oneshot::Receiver<Infallible>>,
     /// What the liveness endpoint says until the work of a term has ended, even if the term is over.
@@ -106,9 +116,9 @@ struct Probe {
 
 impl Node {
     /// Begins to follow the group, in a task of its own.
-    pub(crate) fn spawn(setup: Setup) -> (mpsc::Sender<Command>, watch::Receiver<View>) {
+    pub(crate) fn spawn(setup: Setup) -> Spawned {
         let (sender, commands) = mpsc::channel(MOST_COMMANDS);
-        let views = watch::Sender::new(View::None);
+        let views = watch::Sender::new(None);
         let receiver = views.subscribe();
         let hints = setup.backend.watch(&setup.group);
         let node = Self {
@@ -126,6 +136,7 @@ impl Node {
             scope: scope(),
             campaigner: None,
             term: None,
+            ended: None,
             work: None,
             working: None,
             resigned: None,
@@ -133,8 +144,7 @@ impl Node {
             next_ticket: 0,
             follow_ups: VecDeque::new(),
         };
-        tokio::spawn(node.run());
-        (sender, receiver)
+        (sender, receiver, tokio::spawn(node.run()))
     }
 
     async fn run(mut self) {
@@ -142,7 +152,6 @@ impl Node {
         self.step(Event::Tick);
         loop {
             let sleep = self.election.wakeup().since(self.setup.clock.time());
-            let mut lost = self.term.as_ref().map(|term| term.lost());
             let event = tokio::select! {
                 event = answer(&mut self.request) => {
                     self.request = None;
@@ -159,7 +168,14 @@ impl Node {
                         Some(Event::Abstain)
                     }
                 },
-                hint = self.hints.next() => hint.and_then(|hint| self.hinted(hint)),
+                hint = self.hints.next() => match hint {
+                    Some(hint) => self.hinted(hint),
+                    None => {
+                        tracing::warn!(group = %self.setup.group, "the watch ended; from here on the root is polled");
+                        self.hints = futures::stream::pending().boxed();
+                        None
+                    }
+                },
                 (nonce, verdict) = verdict(&mut self.probe) => {
                     self.probe = None;
                     self.story.proven_dead(verdict);
@@ -174,10 +190,14 @@ impl Node {
                     self.working = None;
                     self.term.is_some().then_some(Event::Resign { prefer: None })
                 }
-                why = outside(&mut lost) => Some(match why {
-                    LostBecause::Superseded(epoch) => Event::SealSeen { epoch },
-                    _ => Event::Tick,
-                }),
+                why = outside(&mut self.ended) => {
+                    self.ended = None;
+                    Some(match why {
+                        LostBecause::Superseded(epoch) => Event::SealSeen { epoch },
+                        // The election sees its deadline itself, and a release comes as a command.
+                        _ => Event::Tick,
+                    })
+                }
                 () = tokio::time::sleep(sleep) => Some(Event::Tick),
             };
             if let Some(event) = event {
@@ -194,7 +214,7 @@ impl Node {
             Command::Campaign { granted, liveness } => {
                 let offer = liveness.as_ref().map(|server| root::Liveness {
                     address: server.advertised().to_owned(),
-                    scope: self.scope.clone(),
+                    scope: self.scope.clone().filter(|_| server.is_direct()),
                 });
                 self.election.offer_liveness(offer);
                 self.server = liveness;
@@ -215,8 +235,8 @@ impl Node {
                     Some(Event::Resign { prefer })
                 }
                 None => {
-                    // Whoever waits may have gone.
-                    let _ = done.send(LostBecause::DeadlinePassed);
+                    // The term ended at this very moment. Whoever waits may have gone.
+                    let _ = done.send(LostBecause::ResignedUnheard);
                     None
                 }
             },
@@ -257,6 +277,7 @@ impl Node {
                 self.story.granted(seal, vacancy, self.setup.clock.time());
                 let term = Arc::new(Term::new(seal, self.setup.clock));
                 self.term = Some(Arc::clone(&term));
+                self.ended = Some(term.lost());
                 self.extend();
                 let (sender, receiver) = oneshot::channel();
                 let campaigner = self.campaigner.take();
@@ -273,6 +294,7 @@ impl Node {
             }
             Action::Lost { seal, why } => {
                 self.story.lost(seal, &why);
+                self.ended = None;
                 if let Some(term) = self.term.take() {
                     term.end(why.clone());
                 }
@@ -306,6 +328,11 @@ impl Node {
         self.extend();
         let view = self.election.view(self.setup.clock.time());
         self.story.view(&view, &self.election);
+        self.setup
+            .contact
+            .leading
+            .store(self.term.is_some(), Ordering::Relaxed);
+        let view = self.election.is_informed().then_some(view);
         self.views.send_if_modified(|told| {
             let changed = *told != view;
             *told = view;
@@ -369,6 +396,10 @@ impl Contact {
     pub(crate) fn silence(&self, now: Time) -> Option<Duration> {
         let at = self.at.load(Ordering::Relaxed);
         (at > 0).then(|| now.since(Time::from_origin(Duration::from_nanos(at))))
+    }
+
+    pub(crate) fn is_leading(&self) -> bool {
+        self.leading.load(Ordering::Relaxed)
     }
 
     fn note(&self, now: Time, event: &Event) {

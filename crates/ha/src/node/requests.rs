@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
-use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped};
+use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped, Unread};
 use incumbent_core::election::{Event, FloorAnswer, SwapAnswer};
 use incumbent_core::record::RecordBody;
 use incumbent_core::root::Root;
@@ -75,13 +75,11 @@ pub(super) fn scan_seals(setup: &Setup) -> Request {
                 .filter(|key| !key.is_root());
             let seals = records.map(|key| {
                 let backend = &*backend;
-                async move { read(backend, &key, timeout, RecordBody::from_bytes).await }
+                async move { seal_of(backend, &key, timeout).await }
             });
             futures::stream::iter(seals)
                 .buffer_unordered(PARALLEL_READS)
-                .try_fold(Epoch::ZERO, async |highest, found| {
-                    Ok(found.map_or(highest, |(_, body)| highest.max(body.seal.epoch)))
-                })
+                .try_fold(Epoch::ZERO, async |highest, epoch| Ok(highest.max(epoch)))
                 .await
         };
         match scan.await {
@@ -111,6 +109,24 @@ pub(super) fn seal_floor(setup: &Setup, seal: Seal) -> Request {
         };
         Event::Floor { seal, answer }
     })
+}
+
+/// The epoch on one record. What cannot be understood counts as none: the floor makes sure of the epoch, this only saves attempts.
+async fn seal_of(backend: &dyn Backend, key: &Key, timeout: Duration) -> Result<Epoch, BoxError> {
+    match tokio::time::timeout(timeout, backend.read(key)).await {
+        Err(_) => Err(TimedOut(timeout).into()),
+        Ok(Ok(stored)) => {
+            let body = stored.map(|stored| RecordBody::from_bytes(&stored.body));
+            Ok(body
+                .and_then(Result::ok)
+                .map_or(Epoch::ZERO, |body| body.seal.epoch))
+        }
+        Ok(Err(Unread::Damaged(error))) => {
+            tracing::warn!(%key, error = chain(&*error), "a damaged record is passed over");
+            Ok(Epoch::ZERO)
+        }
+        Ok(Err(error)) => Err(error.into()),
+    }
 }
 
 /// Reads one body in time, and parses it.

@@ -258,8 +258,16 @@ async fn a_standby_takes_over_at_once_when_the_leader_is_proven_dead() {
         .liveness
         .unwrap()
         .address;
-    while incumbent::standbys(&address).await.unwrap().is_empty() {}
-    assert_eq!(incumbent::standbys(&address).await.unwrap(), ["b"]);
+    while incumbent::sign_of_life(&address)
+        .await
+        .unwrap()
+        .standbys
+        .is_empty()
+    {}
+    assert_eq!(
+        incumbent::sign_of_life(&address).await.unwrap().standbys,
+        [name("b")]
+    );
     process.shutdown_background();
     let root = group.root().await.unwrap().unwrap();
     assert_eq!(root.state, incumbent::State::Active, "it did not release");
