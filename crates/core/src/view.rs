@@ -32,7 +32,7 @@ pub struct Leader {
     pub since: String,
 }
 
-/// Turns root records into views that never go back in epoch.
+/// Turns root records into views in which an active leader never follows one of a higher epoch.
 #[derive(Clone, Debug, Default)]
 pub struct ViewTracker {
     highest: Epoch,
@@ -64,18 +64,15 @@ impl ViewTracker {
         if root.epoch < self.highest {
             return View::None;
         }
-        self.highest = root.epoch;
+        if root.state == State::Active {
+            self.highest = root.epoch;
+        }
         match root.state {
             _ if silent => View::None,
             State::Released => View::None,
             State::Activating => View::Activating(leader(root, BTreeMap::new())),
             State::Active => View::Active(leader(root, root.endpoints.clone())),
         }
-    }
-
-    /// The highest epoch that was seen.
-    pub fn highest(&self) -> Epoch {
-        self.highest
     }
 }
 
@@ -139,6 +136,19 @@ mod tests {
         assert_eq!(
             tracker.view(Some(&root(1, State::Released)), false),
             View::None
+        );
+    }
+
+    /// A term that never became active was nobody's to follow. Its root may have been replaced by hand with an older one.
+    #[test]
+    fn a_term_that_was_only_activating_hides_no_other() {
+        let mut tracker = ViewTracker::default();
+        tracker.view(Some(&root(5, State::Activating)), false);
+        assert!(
+            tracker
+                .view(Some(&root(4, State::Active)), false)
+                .active()
+                .is_some()
         );
     }
 

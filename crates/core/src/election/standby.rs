@@ -131,6 +131,8 @@ impl Election {
                 Vacancy::Released,
             ),
             State::Released => (Time::default(), Vacancy::Released),
+            // Put back by hand, from a backup: whoever leads by it cannot be followed by those who saw a later one.
+            _ if root.epoch < self.ahead => (Time::default(), Vacancy::Expired),
             _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
             _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),
             State::Activating | State::Active => (changed_at + root.lease(), Vacancy::Expired),

@@ -487,6 +487,17 @@ fn a_request_to_hand_over_that_comes_early_is_told_when_the_term_is_granted() {
 }
 
 #[test]
+fn a_root_put_back_from_a_backup_is_free_at_once() {
+    let (_, root) = Bench::leading();
+    let mut newer = root.clone();
+    (newer.epoch, newer.nonce) = (Epoch::new(7), Nonce::new(1));
+    let mut standby = Bench::standing_by(&newer);
+    standby.at(Event::Hint { version: None });
+    let claim = swapped(&standby.read(Some((2, &root))));
+    assert_eq!(claim.epoch, Epoch::new(8));
+}
+
+#[test]
 fn a_failing_backend_is_asked_ever_less_often_and_no_step_spins() {
     let mut bench = Bench::new("a");
     bench.at(Event::Campaign);

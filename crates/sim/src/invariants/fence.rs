@@ -1,0 +1,67 @@
+//! A write of an old leader never lands after a new leader has read.
+
+use std::collections::BTreeMap;
+
+use incumbent_core::Seal;
+
+use crate::clock::Instant;
+use crate::history::{Body, Deed, Fact, Item, Op, Outcome};
+use crate::oracle::Invariant;
+
+#[derive(Default)]
+pub(super) struct Fence {
+    /// The seal that outranks all others that were ever on an item, or whose leader has opened it.
+    highest: BTreeMap<Item, Seal>,
+    opening: BTreeMap<Op, (Item, Seal)>,
+}
+
+impl Fence {
+    fn raise(&mut self, item: Item, seal: Seal) {
+        let highest = self.highest.entry(item).or_insert(seal);
+        if seal.epoch > highest.epoch {
+            *highest = seal;
+        }
+    }
+}
+
+impl Invariant for Fence {
+    fn promise(&self) -> &'static str {
+        "a write of an old leader never lands after a new leader has sealed or read"
+    }
+
+    fn see(&mut self, _: Instant, fact: &Fact) -> Result<(), String> {
+        match fact {
+            Fact::Written {
+                item,
+                body: Body::Record { seal, .. },
+                ..
+            }
+            | Fact::Removed {
+                item,
+                write: Some(Body::Record { seal, .. }),
+            } => {
+                if let Some(highest) = self.highest.get(item)
+                    && highest.outranks(*seal)
+                {
+                    return Err(format!("{item:?} written as {seal:?} after {highest:?}"));
+                }
+                self.raise(*item, *seal);
+            }
+            Fact::Began {
+                op,
+                record,
+                deed: Deed::Open { seal },
+                ..
+            } => _ = self.opening.insert(*op, (Item::Record(*record), *seal)),
+            Fact::Ended { op, outcome } => {
+                if let Some((item, seal)) = self.opening.remove(op)
+                    && let Outcome::Saw(_) = outcome
+                {
+                    self.raise(item, seal);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,339 @@
+//! What the application on a node does: a leader opens records and commits, anybody reads, some give up now and then.
+//!
+//! The workload never asks whether it may still act: no write is unsafe because a guard has ended.
+
+use std::collections::BTreeMap;
+
+use incumbent_core::election::{Change, Event};
+use incumbent_core::record::RecordBody;
+use incumbent_core::write::{Refused, Write};
+use incumbent_core::{EndpointName, HolderName, Seal, Version};
+use serde_json::value::RawValue;
+
+use crate::faults::Mutation;
+use crate::history::{Deed, Fact, Item, Op, Outcome, Phase, RootChange, Value};
+use crate::node::{Context, Goal, Job, Node, holder};
+use crate::store::{self, Stored};
+
+/// A handle on a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    record: u8,
+    /// A leader may hold several; they compete.
+    handle: u8,
+}
+
+/// The term of a leading application.
+#[derive(Debug)]
+pub(crate) struct Term {
+    seal: Seal,
+    activation: Activation,
+    handles: BTreeMap<Place, Handle>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activation {
+    Not,
+    Asked { ticket: u64 },
+    Active,
+}
+
+#[derive(Clone, Debug)]
+enum Handle {
+    Busy,
+    Open { version: Version, value: Value },
+}
+
+impl Node {
+    /// One thing after the other.
+    pub(crate) fn work(&mut self, cx: &mut Context<'_>) {
+        if !cx.works() && cx.plan.mutation != Mutation::RestlessLeader {
+            return;
+        }
+        match self.term {
+            Some(_) => self.lead(cx),
+            None => self.wait(cx),
+        }
+    }
+
+    /// The application leads.
+    pub(crate) fn granted(&mut self, seal: Seal, cx: &mut Context<'_>) {
+        self.term = Some(Term {
+            seal,
+            activation: Activation::Not,
+            handles: BTreeMap::new(),
+        });
+        self.lead(cx);
+    }
+
+    /// The application leads no more. What was under way stays unknown.
+    pub(crate) fn stop(&mut self, cx: &mut Context<'_>) {
+        self.term = None;
+        let outcome = Outcome::Unknown;
+        self.jobs.retain(|_, job| match job.goal {
+            Goal::Floor { .. } => true,
+            Goal::Open { op, .. } | Goal::Commit { op, .. } => {
+                cx.fact(Fact::Ended { op, outcome });
+                false
+            }
+        });
+    }
+
+    pub(crate) fn changed(&mut self, ticket: u64) {
+        if let Some(term) = &mut self.term
+            && term.activation == (Activation::Asked { ticket })
+        {
+            term.activation = Activation::Active;
+        }
+    }
+
+    pub(crate) fn asked_to_resign(&mut self, to: Option<HolderName>, cx: &mut Context<'_>) {
+        if self.term.is_some() && cx.dice.chance(700) {
+            self.resign(to, cx);
+        }
+    }
+
+    pub(crate) fn opened(
+        &mut self,
+        op: Op,
+        place: Place,
+        version: Version,
+        body: &RecordBody,
+        cx: &mut Context<'_>,
+    ) {
+        let value = store::value(body);
+        let outcome = Outcome::Saw(value);
+        cx.fact(Fact::Ended { op, outcome });
+        self.hold(place, Some(Handle::Open { version, value }));
+    }
+
+    pub(crate) fn committed(
+        &mut self,
+        op: Op,
+        place: Place,
+        version: Version,
+        body: &RecordBody,
+        cx: &mut Context<'_>,
+    ) {
+        let value = store::value(body);
+        let outcome = Outcome::Committed;
+        cx.fact(Fact::Ended { op, outcome });
+        let gone = cx.plan.mutation == Mutation::PhysicalDelete && body.data.is_none();
+        self.hold(place, (!gone).then_some(Handle::Open { version, value }));
+    }
+
+    /// A write came to nothing, as far as anybody knows: the record must be opened again.
+    pub(crate) fn refused(&mut self, job: &Job, refused: Refused, cx: &mut Context<'_>) {
+        let (Goal::Open { op, place } | Goal::Commit { op, place }) = job.goal else {
+            return;
+        };
+        let settled = !job.write.is_unsettled() || cx.plan.mutation == Mutation::RefusalBelieved;
+        let outcome = match settled {
+            true => Outcome::Refused,
+            false => Outcome::Unknown,
+        };
+        cx.fact(Fact::Ended { op, outcome });
+        self.hold(place, None);
+        let (Refused::Fenced { current }
+        | Refused::Unsettled {
+            fenced_by: Some(current),
+        }) = refused
+        else {
+            return;
+        };
+        self.tell(Event::SealSeen { epoch: current });
+        self.resign(None, cx);
+    }
+
+    /// A read by anybody.
+    pub(crate) fn record_read(
+        &mut self,
+        op: Op,
+        found: Option<(Version, Stored)>,
+        cx: &mut Context<'_>,
+    ) {
+        let value = match found {
+            Some((_, Stored::Record(body))) => store::value(&body),
+            Some((_, Stored::Root(_))) => unreachable!("a record is no root"),
+            None => 0,
+        };
+        let outcome = Outcome::Saw(value);
+        cx.fact(Fact::Ended { op, outcome });
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        let chaos = cx.phase == Phase::Chaos;
+        if cx.dice.chance(200) {
+            self.look_at_a_record(cx);
+        }
+        if !self.settings.candidate || self.leaving {
+            return;
+        }
+        let may = !self.has_lost || cx.plan.mutation != Mutation::CampaignsOnce;
+        if !self.wanting && may && (!chaos || cx.dice.chance(300)) {
+            self.wanting = true;
+            self.tell(Event::Campaign);
+        } else if self.wanting && chaos && cx.dice.chance(cx.plan.faults.abstain) {
+            self.wanting = false;
+            self.tell(Event::Abstain);
+        }
+    }
+
+    fn lead(&mut self, cx: &mut Context<'_>) {
+        if cx.phase != Phase::Chaos {
+            for record in 0..cx.plan.records {
+                let handle = 0;
+                self.advance(Place { record, handle }, cx);
+            }
+            return self.activate(cx);
+        }
+        if cx.dice.chance(cx.plan.faults.resign) {
+            let prefer = cx.dice.chance(300);
+            let prefer = prefer.then(|| holder(cx.dice.index(cx.plan.nodes.len())));
+            return self.resign(prefer, cx);
+        }
+        if cx.dice.chance(100) {
+            self.look_at_a_record(cx);
+        }
+        if cx.dice.chance(50) {
+            self.publish(cx);
+        }
+        let record = u8::try_from(cx.dice.index(cx.plan.records.into())).expect("few");
+        let handle = u8::try_from(cx.dice.index(cx.plan.handles.into())).expect("few");
+        self.advance(Place { record, handle }, cx);
+        if cx.dice.chance(500) {
+            self.activate(cx);
+        }
+    }
+
+    fn advance(&mut self, place: Place, cx: &mut Context<'_>) {
+        let Some(term) = &self.term else { return };
+        match term.handles.get(&place).cloned() {
+            None => self.open(place, cx),
+            Some(Handle::Busy) => {}
+            Some(Handle::Open { .. }) if cx.phase == Phase::Chaos && cx.dice.chance(100) => {
+                self.open(place, cx);
+            }
+            Some(Handle::Open { version, value }) => {
+                let deletes = cx.phase == Phase::Chaos && cx.dice.chance(120);
+                self.commit(place, version, value, deletes, cx);
+            }
+        }
+    }
+
+    fn open(&mut self, place: Place, cx: &mut Context<'_>) {
+        let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
+            return;
+        };
+        let op = self.began(place.record, Deed::Open { seal }, cx);
+        let (write, step) = Write::open(seal, self.fresh_seq());
+        self.hold(place, Some(Handle::Busy));
+        let goal = Goal::Open { op, place };
+        self.begin(write, step, Item::Record(place.record), goal, cx);
+    }
+
+    fn commit(
+        &mut self,
+        place: Place,
+        version: Version,
+        after: Value,
+        deletes: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
+            return;
+        };
+        let seq = self.fresh_seq();
+        let value = match deletes {
+            true => 0,
+            false => cx.number(),
+        };
+        let deed = Deed::Commit {
+            seal,
+            seq,
+            after,
+            value,
+        };
+        let op = self.began(place.record, deed, cx);
+        let data = (!deletes).then(|| {
+            let text = format!("[{value},{after}]");
+            RawValue::from_string(text).expect("it is JSON")
+        });
+        let (write, step) = Write::commit(seal, seq, version, data);
+        self.hold(place, Some(Handle::Busy));
+        let goal = Goal::Commit { op, place };
+        self.begin(write, step, Item::Record(place.record), goal, cx);
+    }
+
+    fn activate(&mut self, cx: &mut Context<'_>) {
+        let ticket = cx.number();
+        if let Some(term) = &mut self.term
+            && term.activation == Activation::Not
+        {
+            term.activation = Activation::Asked { ticket };
+            let seal = term.seal;
+            let change = RootChange::Activate;
+            cx.fact(Fact::Changes {
+                seal,
+                ticket,
+                change,
+            });
+            let change = Change::Activate;
+            self.tell(Event::Change { ticket, change });
+        }
+    }
+
+    fn publish(&mut self, cx: &mut Context<'_>) {
+        let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
+            return;
+        };
+        let ticket = cx.number();
+        let name: EndpointName = "rest".parse().expect("it is a word");
+        let (fact, change) = match cx.dice.chance(700) {
+            true => (
+                RootChange::Publish,
+                Change::Publish(name, ticket.to_string()),
+            ),
+            false => (RootChange::Withdraw, Change::Withdraw(name)),
+        };
+        cx.fact(Fact::Changes {
+            seal,
+            ticket,
+            change: fact,
+        });
+        self.tell(Event::Change { ticket, change });
+    }
+
+    fn resign(&mut self, prefer: Option<HolderName>, cx: &mut Context<'_>) {
+        self.stop(cx);
+        self.wanting = false;
+        self.leaving = true;
+        self.tell(Event::Resign { prefer });
+    }
+
+    fn look_at_a_record(&mut self, cx: &mut Context<'_>) {
+        let record = u8::try_from(cx.dice.index(cx.plan.records.into())).expect("few");
+        let op = self.began(record, Deed::Read, cx);
+        self.read_record(op, record, cx);
+    }
+
+    fn began(&mut self, record: u8, deed: Deed, cx: &mut Context<'_>) -> Op {
+        let op = cx.number();
+        let process = self.process;
+        cx.fact(Fact::Began {
+            op,
+            process,
+            record,
+            deed,
+        });
+        op
+    }
+
+    fn hold(&mut self, place: Place, handle: Option<Handle>) {
+        let Some(term) = &mut self.term else { return };
+        match handle {
+            Some(handle) => _ = term.handles.insert(place, handle),
+            None => _ = term.handles.remove(&place),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Some hundred seeds of every mode, and the proof that the promises can be seen to break.
+
+use incumbent_sim::faults::{Mode, Mutation};
+use incumbent_sim::simulation::Simulation;
+
+/// Seeds of every mode in the normal tests. The binary `simulate` runs as many as one likes.
+const SEEDS: u64 = 60;
+
+/// A rule left out is found within so many seeds. Most are found within a dozen.
+const SEEDS_OF_A_MUTATION: u64 = 400;
+
+/// How many of the last lines a failure shows.
+const LINES: usize = 100;
+
+fn keeps_every_promise(mode: Mode) {
+    for seed in 0..SEEDS {
+        let simulation = Simulation::new(seed, mode);
+        if simulation.run(0).is_err() {
+            let failure = simulation.run(LINES).expect_err("the same seed again");
+            panic!("\n{failure}");
+        }
+    }
+}
+
+/// Runs seeds with a rule left out until a promise breaks, and says which.
+fn broken_by(mutation: Mutation, mode: Mode) -> &'static str {
+    let broken = (0..SEEDS_OF_A_MUTATION).find_map(|seed| {
+        let simulation = Simulation {
+            seed,
+            mode,
+            mutation,
+        };
+        simulation.run(0).err().map(|failure| {
+            println!("{mutation:?}: {}", failure.broken);
+            failure.broken.promise
+        })
+    });
+    broken.unwrap_or_else(|| panic!("{mutation:?} was not found in {SEEDS_OF_A_MUTATION} seeds"))
+}
+
+#[test]
+fn every_promise_is_kept_while_nothing_goes_wrong() {
+    keeps_every_promise(Mode::Calm);
+}
+
+#[test]
+fn every_promise_is_kept_on_a_bad_network() {
+    keeps_every_promise(Mode::Network);
+}
+
+#[test]
+fn every_promise_is_kept_while_processes_pause_and_die() {
+    keeps_every_promise(Mode::Processes);
+}
+
+#[test]
+fn every_promise_is_kept_while_people_change_the_root() {
+    keeps_every_promise(Mode::Hands);
+}
+
+#[test]
+fn every_promise_is_kept_while_everything_goes_wrong() {
+    keeps_every_promise(Mode::Everything);
+}
+
+#[test]
+fn every_promise_but_the_single_guard_is_kept_with_clocks_that_drift_too_much() {
+    keeps_every_promise(Mode::Drift);
+}
+
+#[test]
+fn every_promise_but_the_single_guard_is_kept_with_wrong_verdicts() {
+    keeps_every_promise(Mode::Verdicts);
+}
+
+#[test]
+fn the_same_seed_twice_gives_the_same_history() {
+    for mode in Mode::ALL {
+        for seed in 1000..1004 {
+            let [first, second] = [0, 10].map(|lines| Simulation::new(seed, mode).run(lines));
+            assert_eq!(first.unwrap(), second.unwrap(), "{mode:?} {seed}");
+        }
+        let other = Simulation::new(1004, mode).run(0).unwrap();
+        let first = Simulation::new(1000, mode).run(0).unwrap();
+        assert_ne!(other.fingerprint, first.fingerprint);
+    }
+}
+
+#[test]
+fn reading_without_a_seal_is_seen() {
+    let promise = broken_by(Mutation::ReadWithoutSeal, Mode::Everything);
+    assert!(promise.contains("write of an old leader"), "{promise}");
+}
+
+#[test]
+fn an_unknown_outcome_taken_as_not_applied_is_seen() {
+    let promise = broken_by(Mutation::UnknownIsNotApplied, Mode::Network);
+    assert!(promise.contains("a refused one never happens"), "{promise}");
+}
+
+#[test]
+fn a_refusal_believed_after_a_lost_answer_is_seen() {
+    let promise = broken_by(Mutation::RefusalBelieved, Mode::Everything);
+    assert!(promise.contains("a refused one never happens"), "{promise}");
+}
+
+#[test]
+fn a_lease_counted_from_the_answer_is_seen() {
+    let promise = broken_by(Mutation::LeaseFromAnswer, Mode::Everything);
+    assert!(promise.contains("right to act"), "{promise}");
+}
+
+#[test]
+fn a_physical_delete_is_seen() {
+    let promise = broken_by(Mutation::PhysicalDelete, Mode::Verdicts);
+    assert!(promise.contains("write of an old leader"), "{promise}");
+}
+
+#[test]
+fn an_observer_that_hands_out_whatever_it_reads_is_seen() {
+    let promise = broken_by(Mutation::ForgetfulObserver, Mode::Hands);
+    assert!(promise.contains("goes back in epoch"), "{promise}");
+}
+
+#[test]
+fn a_leader_without_a_floor_is_seen() {
+    let promise = broken_by(Mutation::NoFloor, Mode::Hands);
+    assert!(promise.contains("an epoch is led once"), "{promise}");
+}
+
+#[test]
+fn a_restless_leader_is_seen() {
+    let promise = broken_by(Mutation::RestlessLeader, Mode::Calm);
+    assert!(promise.contains("an idle group"), "{promise}");
+}
+
+#[test]
+fn candidates_that_give_up_for_ever_are_seen() {
+    let promise = broken_by(Mutation::CampaignsOnce, Mode::Everything);
+    assert!(promise.contains("a leader is active"), "{promise}");
+}
