@@ -30,6 +30,8 @@ pub struct Spec {
     pub args: Vec<OsString>,
     /// Added to the runner's own environment.
     pub env: Vec<(OsString, OsString)>,
+    /// Removed from the runner's own environment, before `env` is added.
+    pub env_remove: Vec<OsString>,
     /// Where it runs, if not where the runner does.
     pub current_dir: Option<PathBuf>,
     /// What the guard is: an executable whose `main` begins with [`intercept`](crate::intercept).
@@ -74,6 +76,7 @@ impl Spec {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            env_remove: Vec::new(),
             current_dir: None,
             executable: PathBuf::from("/proc/self/exe"),
             liveness: None,
@@ -223,7 +226,11 @@ impl Guarded {
             .arg0(std::env::args_os().next().unwrap_or_default())
             .arg(GUARD)
             .arg(&spec.program)
-            .args(&spec.args)
+            .args(&spec.args);
+        for name in &spec.env_remove {
+            command.env_remove(name);
+        }
+        command
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(theirs))
             // What a terminal sends to the runner's group is for the runner to decide on.
