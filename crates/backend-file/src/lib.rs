@@ -5,11 +5,11 @@
 //! lock: whoever is stopped while holding one stops everybody.
 //!
 //! ```text
-//! <dir>/incumbent-store.json            says that this is a store, and its format
-//! <dir>/<group>/@tmp/                   drafts: files that are whole and not yet in their place
-//! <dir>/<group>/<key>/g3/129 … 192      generation 3: each version a file, which never changes
-//! <dir>/<group>/<key>/g3/193            the forward: generation 3 is closed, the next one is prep-3-5f0c…
-//! <dir>/<group>/<key>/prep-3-5f0c…/193  the next one, before it is renamed to g4
+//! <dir>/incumbent-store.json                    says that this is a store, and its format
+//! <dir>/<group>/@tmp/                           drafts: files that are whole and not yet in their place
+//! <dir>/<group>/<key>/g70211/4493441 … 4493504  generation 70211: each version a file, which never changes
+//! <dir>/<group>/<key>/g70211/4493505            the forward: it is closed, the next one is prep-70211-5f0c…
+//! <dir>/<group>/<key>/prep-70211-5f0c…/4493505  the next one, before it is renamed to g70212
 //! ```
 //!
 //! # How it works
@@ -21,7 +21,8 @@
 //!   versions lie in generations of 64. The swap that comes to the end of one prepares the next one with its body in it,
 //!   and links a forward as the name `n + 1`. Whoever meets the forward renames what was prepared, which can happen only
 //!   once, and then renames the old generation away as a whole. Whoever was stopped finds its directory missing.
-//! - **A create** prepares a whole tree and renames it to the name of the key, which fails if there is one.
+//! - **A create** prepares a whole tree and renames it to the name of the key, which fails if there is one. It begins at a
+//!   random generation: if the key was removed by hand, no version of the old one matches the new one.
 //! - **A watch** hears the removal of drafts, whose names say what they became.
 //! - **Each file ends in a line** with its length and checksum, and each read compares them. `cat` shows the body.
 //!
@@ -35,7 +36,8 @@
 //!   one node share it, which is fine. `ReadWriteOncePod` is per pod.
 //! - **Power loss**: with `sync=full`, what was acknowledged or read is on the disk; with `sync=none` only the death of
 //!   processes is survived.
-//! - **Removal by hand** of a key's directory is outside of the contract: its versions begin again.
+//! - **Removal by hand** of a key's directory: the key is absent, and may be created again. Rename it out of the group first:
+//!   `rm -r` takes the names one by one, and whoever writes meanwhile may take one that is free.
 //! - **Room**: up to 64 bodies are kept per key.
 //!
 //! ```
@@ -53,7 +55,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Start reading in `write.rs`, then `versions.rs` and `generation.rs`.
+//! Start reading in `write.rs`, then `versions.rs` and `generation.rs`. Why it is so: `docs/design/0002-file-backend.md`.
 
 mod backend;
 mod codec;

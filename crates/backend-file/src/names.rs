@@ -13,16 +13,22 @@ pub(crate) const DRAFTS: &str = "@tmp";
 /// Versions in one generation. More would keep more old bodies, fewer would close generations more often.
 pub(crate) const GENERATION: u64 = 64;
 
-/// The how-manieth write of a key it is. Tells in which generation it lies.
+/// Numbers the writes of a key, one after the other. Tells in which generation each lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number(pub(crate) u64);
 
-/// The how-manieth generation of a key.
+/// Numbers the generations of a key, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Generation(pub(crate) u64);
 
 impl Number {
-    pub(crate) const FIRST: Self = Self(1);
+    /// Where a new key begins: at the start of a random generation.
+    ///
+    /// A person may remove a key, and somebody may create it again. If it began at the same number, a version of the old
+    /// key would come back with another body, and a swap that was based on the old one would succeed.
+    pub(crate) fn fresh_first() -> Self {
+        Self(u64::from(rand::random::<u32>()) * GENERATION + 1)
+    }
 
     pub(crate) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -142,6 +148,18 @@ mod tests {
         let generations = [1, 64, 65, 128, 129].map(|number| Number(number).generation().0);
         assert_eq!(generations, [1, 1, 2, 2, 3]);
         assert!(Number(64).is_last() && !Number(65).is_last());
+    }
+
+    #[test]
+    fn keys_begin_at_the_start_of_a_generation_each_at_another_and_far_from_the_last_number() {
+        let first = || Number::fresh_first();
+        assert!((0..100).all(|_| first().0 % GENERATION == 1));
+        assert!((0..10).any(|_| first() != first()));
+        let greatest = Number(u64::from(u32::MAX) * GENERATION + 1);
+        let after_long = Number(greatest.0 + u64::from(u32::MAX) * GENERATION);
+        for number in [greatest, after_long] {
+            assert_eq!(Number::of_version(&number.version()), Some(number));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::codec::FORMAT;
 use crate::disk::{Disk, Durability};
 use crate::error::FileError;
 use crate::hook::Hook;
-use crate::names::{self, MARKER};
+use crate::names::{self, MARKER, Number};
 
 /// What the names of unfinished markers begin with.
 const UNFINISHED_MARKER: &str = "@marker";
@@ -19,6 +19,8 @@ const UNFINISHED_MARKER: &str = "@marker";
 pub(crate) struct Store {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Disk,
+    /// Draws the number that a new key begins with. Only tests put another one here.
+    pub(crate) first: fn() -> Number,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +36,7 @@ impl Store {
         let store = Self {
             dir,
             disk: Disk { durability, hook },
+            first: Number::fresh_first,
         };
         store.disk.make_private_dirs(&store.dir)?;
         if !store.is_marked()? {

@@ -168,10 +168,9 @@ impl<'a> Versions<'a> {
         if settled == Some(number) {
             return Ok(());
         }
-        if settled.is_none() {
-            self.disk().sync_dir(&self.group.dir)?;
-        }
+        // Another generation may be that of another key of this name, the one before it having been removed by hand.
         if settled.map(Number::generation) != Some(number.generation()) {
+            self.disk().sync_dir(&self.group.dir)?;
             self.disk().sync_dir(&self.dir)?;
         }
         // If the generation is gone, the next one was on the disk before.

@@ -28,7 +28,7 @@ impl Versions<'_> {
     /// Creates the key, if it is absent.
     ///
     /// The whole tree is prepared aside and renamed into place, which fails if there is one already. So the directory of a
-    /// key has a body from its first moment on; and it is never removed.
+    /// key has a body from its first moment on; and it is never removed, but maybe by a person.
     pub(crate) fn create(&self, body: &[u8]) -> Result<Swapped, Failure> {
         if self
             .disk()
@@ -37,11 +37,10 @@ impl Versions<'_> {
         {
             return Ok(Swapped::Conflict);
         }
-        let draft = self
-            .draft(Number::FIRST, body)
-            .map_err(FileError::not_applied)?;
+        let first = (self.group.store.first)();
+        let draft = self.draft(first, body).map_err(FileError::not_applied)?;
         let tree = self.group.drafts().join(names::fresh("new"));
-        let renamed = match self.prepare_tree(&tree, &draft) {
+        let renamed = match self.prepare_tree(&tree, &draft, first) {
             Ok(()) => self.disk().rename(&tree, &self.dir),
             Err(error) => {
                 self.give_up(&[&tree, &draft.path]);
@@ -49,7 +48,7 @@ impl Versions<'_> {
             }
         };
         match renamed {
-            Ok(()) => self.committed(&draft, Number::FIRST),
+            Ok(()) => self.committed(&draft, first),
             Err(error) if !error.did_nothing() => Err(error.unknown()),
             Err(error) => {
                 self.give_up(&[&tree, &draft.path]);
@@ -66,16 +65,17 @@ impl Versions<'_> {
     ///
     /// Linking to the next number is the moment it happens; it fails if there is one already. A number lies in one
     /// generation only, and a generation that was closed never comes back under its name, so no number is ever free twice.
+    /// Nor is it if a person has removed the key and it was created again: the new one has other generations.
     pub(crate) fn replace(&self, version: &Version, body: &[u8]) -> Result<Swapped, Failure> {
         let Some(number) = Number::of_version(version) else {
             return Ok(Swapped::Conflict);
         };
-        match self.seen.newest(self.key) {
-            Some(newest) if newest > number => return Ok(Swapped::Conflict),
-            Some(newest) if newest == number => {}
-            // A number that never was must not be followed by the next one.
-            _ if self.number().map_err(FileError::not_applied)? == Some(number) => {}
-            _ => return Ok(Swapped::Conflict),
+        // A number that never was must not be followed by the next one. That a greater one was seen proves nothing: it may be
+        // of a key that was removed by hand.
+        if self.seen.newest(self.key) != Some(number)
+            && self.number().map_err(FileError::not_applied)? != Some(number)
+        {
+            return Ok(Swapped::Conflict);
         }
         match number.is_last() {
             false => self.append(number, body),
@@ -205,12 +205,12 @@ impl Versions<'_> {
         Ok(draft)
     }
 
-    fn prepare_tree(&self, tree: &Path, draft: &Draft) -> Result<(), FileError> {
-        let generation = tree.join(Number::FIRST.generation().name());
+    fn prepare_tree(&self, tree: &Path, draft: &Draft, first: Number) -> Result<(), FileError> {
+        let generation = tree.join(first.generation().name());
         self.disk().make_dir(tree)?;
         self.disk().make_dir(&generation)?;
         self.disk()
-            .link(&draft.path, &generation.join(Number::FIRST.name()))?;
+            .link(&draft.path, &generation.join(first.name()))?;
         self.disk().sync_dir(&generation)?;
         self.disk().sync_dir(tree)
     }

@@ -5,3 +5,4 @@ mod crash;
 mod mounts;
 mod pause;
 mod place;
+mod removed;

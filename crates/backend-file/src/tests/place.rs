@@ -66,10 +66,11 @@ impl Place {
         self.hooked(Hook::default())
     }
 
-    /// A process whose calls are counted from its first on the key, not from opening the store.
+    /// A process whose calls are counted from its first on the key, not from opening the store. Keys begin at 1 with it.
     pub(super) fn hooked(&self, hook: Hook) -> Process {
         let mut store = Store::open(&self.address().parse().unwrap(), Hook::default()).unwrap();
         store.disk.hook = hook;
+        store.first = || Number(1);
         Process {
             store,
             seen: Seen::default(),
@@ -79,6 +80,13 @@ impl Place {
 
     pub(super) fn address(&self) -> String {
         format!("file://{}/store", self.dir.path().display())
+    }
+
+    /// Removes the key as a person does who is careful.
+    pub(super) fn remove_key(&self) {
+        let aside = self.dir.path().join("removed");
+        std::fs::rename(self.path(""), &aside).unwrap();
+        std::fs::remove_dir_all(aside).unwrap();
     }
 
     /// Something in the key's directory.
@@ -94,6 +102,12 @@ pub(super) fn key() -> Key {
 impl Process {
     pub(super) fn versions(&self) -> Versions<'_> {
         Versions::new(&self.store, &self.seen, &self.key)
+    }
+
+    /// The same, but keys that it creates begin at another number.
+    pub(super) fn beginning_at(mut self, first: fn() -> Number) -> Self {
+        self.store.first = first;
+        self
     }
 
     /// The number and body of the newest version; the number 0 if there is none.

@@ -6,11 +6,15 @@ use incumbent_backend::{Backend, Expected, Failure, Key, Swapped, Unread};
 use incumbent_backend_file::FileBackend;
 use tempfile::TempDir;
 
+use crate::open;
+
 const BODY: &[u8] = b"{\"epoch\":7}";
 
 struct Damaged {
     dir: TempDir,
     store: FileBackend,
+    /// The number of the generation that the key began with.
+    first: u64,
 }
 
 fn key() -> Key {
@@ -29,9 +33,18 @@ impl Damaged {
             };
             version = Some(next);
         }
+        let newest: u64 = version
+            .unwrap()
+            .as_str()
+            .split_once('.')
+            .unwrap()
+            .0
+            .parse()
+            .unwrap();
         Self {
             store: open(dir.path()),
             dir,
+            first: newest - (count - 1) / 64,
         }
     }
 
@@ -39,8 +52,20 @@ impl Damaged {
         self.dir.path().join("demo/jobs+17")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.key_dir().join(name)
+    /// The directory of the nth generation of the key.
+    fn generation(&self, nth: u64) -> PathBuf {
+        self.key_dir().join(format!("g{}", self.first + nth - 1))
+    }
+
+    /// The number of the nth version of the key.
+    fn number(&self, nth: u64) -> u64 {
+        (self.first - 1) * 64 + nth
+    }
+
+    /// The file of the nth version, or the forward in its place, in this generation.
+    fn file(&self, generation: u64, nth: u64) -> PathBuf {
+        self.generation(generation)
+            .join(self.number(nth).to_string())
     }
 
     /// Reads the key, which must fail by the name of this file.
@@ -56,19 +81,10 @@ impl Damaged {
     }
 }
 
-fn open(dir: &Path) -> FileBackend {
-    FileBackend::open(
-        &format!("file://{}?sync=none", dir.display())
-            .parse()
-            .unwrap(),
-    )
-    .unwrap()
-}
-
 #[tokio::test]
 async fn every_length_that_a_file_is_cut_to_is_told() {
     let place = Damaged::with_versions(1).await;
-    let file = place.path("g1/1");
+    let file = place.file(1, 1);
     let whole = std::fs::read(&file).unwrap();
     assert!(whole.starts_with(BODY), "a person can read it");
     for length in 0..whole.len() {
@@ -82,7 +98,7 @@ async fn every_length_that_a_file_is_cut_to_is_told() {
 #[tokio::test]
 async fn every_byte_that_is_changed_is_told() {
     let place = Damaged::with_versions(1).await;
-    let file = place.path("g1/1");
+    let file = place.file(1, 1);
     let whole = std::fs::read(&file).unwrap();
     for at in 0..whole.len() {
         for flip in [1, 0x20, 0x80] {
@@ -97,7 +113,7 @@ async fn every_byte_that_is_changed_is_told() {
 #[tokio::test]
 async fn a_newer_format_a_directory_and_an_empty_file_are_told() {
     let place = Damaged::with_versions(1).await;
-    let file = place.path("g1/1");
+    let file = place.file(1, 1);
     let newer = String::from_utf8(std::fs::read(&file).unwrap())
         .unwrap()
         .replace("#incumbent 1", "#incumbent 2");
@@ -113,23 +129,20 @@ async fn a_newer_format_a_directory_and_an_empty_file_are_told() {
 #[tokio::test]
 async fn a_damaged_forward_and_a_missing_successor_are_told() {
     let place = Damaged::with_versions(65).await;
-    let (old, forward) = (place.path("g1"), place.path("g1/65"));
-    std::fs::remove_dir_all(place.path("g2")).unwrap();
-    std::fs::create_dir(&old).unwrap();
-    for n in 1..=64 {
-        std::fs::write(old.join(n.to_string()), "").unwrap();
+    let forward = place.file(1, 65);
+    std::fs::remove_dir_all(place.generation(2)).unwrap();
+    std::fs::create_dir(place.generation(1)).unwrap();
+    for nth in 1..=64 {
+        std::fs::write(place.file(1, nth), "").unwrap();
     }
-    std::fs::write(
-        &forward,
-        "prep-1-00\n#incumbent-forward 1 len=9 crc32=00000000\n",
-    )
-    .unwrap();
+    let name = format!("prep-{}-00", place.first);
+    let with_checksum = |checksum: u32| {
+        let length = name.len();
+        format!("{name}\n#incumbent-forward 1 len={length} crc32={checksum:08x}\n")
+    };
+    std::fs::write(&forward, with_checksum(0)).unwrap();
     place.is_told(&forward).await;
-    let name = b"prep-1-00";
-    let whole = format!(
-        "prep-1-00\n#incumbent-forward 1 len=9 crc32={:08x}\n",
-        crc32fast::hash(name)
-    );
+    let whole = with_checksum(crc32fast::hash(name.as_bytes()));
     std::fs::write(&forward, whole).unwrap();
     place.is_told(&place.key_dir()).await;
 }
@@ -137,7 +150,7 @@ async fn a_damaged_forward_and_a_missing_successor_are_told() {
 #[tokio::test]
 async fn a_key_without_any_version_is_damaged_and_not_absent() {
     let place = Damaged::with_versions(1).await;
-    std::fs::remove_dir_all(place.path("g1")).unwrap();
+    std::fs::remove_dir_all(place.generation(1)).unwrap();
     place.is_told(&place.key_dir()).await;
     assert_eq!(
         place
@@ -152,27 +165,27 @@ async fn a_key_without_any_version_is_damaged_and_not_absent() {
 #[tokio::test]
 async fn files_that_are_none_of_ours_change_no_answer() {
     let place = Damaged::with_versions(2).await;
+    let second = place.number(2);
     for name in [
-        "g1/.nfs0001",
-        "g1/2~",
-        "g1/.2.swp",
-        "g1/007",
-        "g1/99999",
-        "g1/0",
-        "x",
-        "g",
-        "g0",
-        "g01",
-        "@y",
+        ".nfs0001",
+        &format!("{second}~"),
+        &format!(".{second}.swp"),
+        &format!("0{}", second + 1),
+        &(second + 99_997).to_string(),
+        "0",
     ] {
-        std::fs::write(place.path(name), "something").unwrap();
+        std::fs::write(place.generation(1).join(name), "something").unwrap();
+    }
+    for name in ["x", "g", "g0", "g01", "@y"] {
+        std::fs::write(place.key_dir().join(name), "something").unwrap();
     }
     std::fs::write(place.dir.path().join("demo/.DS_Store"), "").unwrap();
     let store = open(place.dir.path());
     let found = store.read(&key()).await.unwrap().unwrap();
+    let version = format!("{}.{second}", place.first);
     assert_eq!(
         (found.version.as_str(), found.body.as_slice()),
-        ("1.2", BODY)
+        (version.as_str(), BODY)
     );
     assert_eq!(store.list(key().group()).await.unwrap().len(), 1);
     assert!(matches!(

@@ -5,3 +5,17 @@
 mod damage;
 mod opening;
 mod processes;
+mod removal;
+
+use std::path::Path;
+
+use incumbent_backend_file::FileBackend;
+
+fn open(dir: &Path) -> FileBackend {
+    FileBackend::open(
+        &format!("file://{}?sync=none", dir.display())
+            .parse()
+            .unwrap(),
+    )
+    .unwrap()
+}

@@ -7,8 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use incumbent_backend::{Backend, Expected, Key, Swapped};
-use incumbent_backend_file::FileBackend;
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::open;
 
 /// Set for the processes that this test starts from its own binary.
 const DIR: &str = "INCUMBENT_TEST_DIR";
@@ -20,15 +21,6 @@ const LIVES: usize = 24;
 
 fn key() -> Key {
     Key::record("demo".parse().unwrap(), "counter".parse().unwrap())
-}
-
-fn open(dir: &Path) -> FileBackend {
-    FileBackend::open(
-        &format!("file://{}?sync=none", dir.display())
-            .parse()
-            .unwrap(),
-    )
-    .unwrap()
 }
 
 /// Not a test of its own: what the processes do, until they are killed. The body is the list of all increments.
