@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent_backend::{Address, Backend, GroupName, Key, Limits, Reach, RecordName};
-use incumbent_backend_file::FileBackend;
+use incumbent_backend_file::{FileBackend, FileError};
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_core::election::Config;
 use incumbent_core::root::Root;
@@ -76,9 +76,12 @@ pub async fn open(address: &str) -> Result<Store, OpenError> {
             let place = parsed.clone();
             let opened = tokio::task::spawn_blocking(move || FileBackend::open(&place)).await;
             let opened = opened.expect("opening does not panic, and is not aborted");
-            Arc::new(opened.map_err(|cause| OpenError::Place {
-                address: parsed.to_string(),
-                cause: cause.into(),
+            Arc::new(opened.map_err(|cause| match cause {
+                FileError::Address(bad) => OpenError::Address(bad),
+                cause => OpenError::Place {
+                    address: parsed.to_string(),
+                    cause: cause.into(),
+                },
             })?)
         }
         _ => return Err(parsed.unusable("its scheme is none of memory, file").into()),

@@ -1,0 +1,250 @@
+//! A group of real processes on one directory: starts them, hears them, ends them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use incumbent::backend::{Backend, Key};
+use incumbent::{HolderName, Root};
+use incumbent_backend_file::FileBackend;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc;
+
+use crate::{Failure, disguise, stopwatch};
+
+/// The group they compete in.
+const GROUP: &str = "bench";
+
+/// Log lines that wait to be read: many rounds of them.
+const MOST_LINES: usize = 4096;
+
+/// What takes longer than this does not happen: four leases.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the standbys are counted. Their number changes within milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// A directory, and the processes that use it. Dropping it ends them and removes it.
+pub(crate) struct Cluster {
+    runners: BTreeMap<String, Child>,
+    program: PathBuf,
+    arrivals: UnixListener,
+    lines: mpsc::Receiver<Line>,
+    tell: mpsc::Sender<Line>,
+    store: FileBackend,
+    /// Last, so that it is removed last.
+    dir: TempDir,
+}
+
+/// A command that runs.
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) holder: String,
+    pub(crate) epoch: u64,
+    /// It ends itself when this is closed.
+    _open: UnixStream,
+}
+
+/// What a runner logged.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) at: Instant,
+    pub(crate) holder: String,
+    pub(crate) message: String,
+    pub(crate) because: Option<String>,
+}
+
+impl Cluster {
+    /// Makes the store and starts the runners; the first of them to lead has arrived, and the others stand by.
+    pub(crate) async fn start(
+        program: PathBuf,
+        above: &Path,
+        runners: u32,
+    ) -> Result<(Self, Arrival), Failure> {
+        let dir = tempfile::Builder::new()
+            .prefix("incumbent-bench-")
+            .tempdir_in(above)?;
+        let address = address(dir.path())?.parse()?;
+        let (tell, lines) = mpsc::channel(MOST_LINES);
+        let mut cluster = Self {
+            runners: BTreeMap::new(),
+            program,
+            arrivals: UnixListener::bind(dir.path().join("arrivals"))?,
+            lines,
+            tell,
+            store: FileBackend::open(&address)?,
+            dir,
+        };
+        for letter in ('a'..).take(usize::try_from(runners)?) {
+            cluster.start_runner(letter.to_string())?;
+        }
+        let arrival = cluster.next_arrival().await?;
+        cluster.until_all_stand_by(&arrival).await?;
+        Ok((cluster, arrival))
+    }
+
+    /// Starts a runner in the place of one that is gone.
+    pub(crate) fn start_runner(&mut self, holder: String) -> Result<(), Failure> {
+        let this = std::env::current_exe()?;
+        let mut command = Command::new(&this);
+        command
+            .args([disguise::TIED, &std::process::id().to_string()])
+            .arg(&self.program)
+            .args(["--ha", &address(self.dir.path())?, "--group", GROUP])
+            .args(["--holder", &holder, "--log", "info", "--log-format", "json"])
+            .args(["run", "--"])
+            .arg(&this)
+            .arg(disguise::ARRIVE)
+            .arg(self.dir.path().join("arrivals"));
+        // What the user has configured is not what is measured.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("INCUMBENT_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("XDG_CONFIG_HOME", self.dir.path());
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let log = child.stderr.take().ok_or("it was piped")?;
+        tokio::spawn(listen(log, holder.clone(), self.tell.clone()));
+        self.runners.insert(holder, child);
+        Ok(())
+    }
+
+    /// Sends a signal, and says when.
+    pub(crate) fn signal(&self, holder: &str, signal: Signal) -> Result<Instant, Failure> {
+        let child = self.runners.get(holder).ok_or("there is no such runner")?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let pid = id.and_then(Pid::from_raw).ok_or("it has ended already")?;
+        let at = stopwatch::now();
+        kill_process(pid, signal)?;
+        Ok(at)
+    }
+
+    /// Waits until a runner has ended, as it was told to.
+    pub(crate) async fn ended(&mut self, holder: &str) -> Result<(), Failure> {
+        let mut child = self
+            .runners
+            .remove(holder)
+            .ok_or("there is no such runner")?;
+        in_time("the end of a runner", child.wait()).await??;
+        Ok(())
+    }
+
+    /// Waits for the next command that is started.
+    pub(crate) async fn next_arrival(&mut self) -> Result<Arrival, Failure> {
+        let accept = async {
+            let (stream, _) = self.arrivals.accept().await?;
+            let at = stopwatch::now();
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            stream.read_line(&mut line).await?;
+            let (holder, epoch) = line
+                .trim()
+                .split_once(' ')
+                .ok_or("a command said nothing")?;
+            Ok::<_, Failure>(Arrival {
+                at,
+                holder: holder.to_owned(),
+                epoch: epoch.parse()?,
+                _open: stream.into_inner(),
+            })
+        };
+        match in_time("the next command", accept).await {
+            Ok(arrival) => arrival,
+            Err(late) => {
+                let story = self.log();
+                let last = story.iter().rev().take(10).rev();
+                let last: Vec<_> = last.map(|line| format!("{line:?}")).collect();
+                Err(format!("{late}; the last lines of the log:\n{}", last.join("\n")).into())
+            }
+        }
+    }
+
+    /// Waits until every other runner is connected to the leader's liveness endpoint.
+    pub(crate) async fn until_all_stand_by(&self, leader: &Arrival) -> Result<(), Failure> {
+        let others: BTreeSet<String> = self
+            .runners
+            .keys()
+            .filter(|name| **name != leader.holder)
+            .cloned()
+            .collect();
+        let look = async {
+            loop {
+                if let Some(root) = self.root().await?
+                    && root.epoch.get() == leader.epoch
+                    && let Some(liveness) = root.liveness
+                    && let Ok(sign) = incumbent::sign_of_life(&liveness.address).await
+                    && others.iter().all(|name| stands_by(&sign.standbys, name))
+                {
+                    return Ok::<_, Failure>(());
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        in_time("the standbys", look).await?
+    }
+
+    /// What was logged and not taken yet.
+    pub(crate) fn log(&mut self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        while let Ok(line) = self.lines.try_recv() {
+            lines.push(line);
+        }
+        lines
+    }
+
+    async fn root(&self) -> Result<Option<Root>, Failure> {
+        let found = self.store.read(&Key::root(GROUP.parse()?)).await?;
+        let root = found.map(|found| Root::from_bytes(&found.body));
+        Ok(root.transpose()?)
+    }
+}
+
+fn stands_by(standbys: &[HolderName], name: &str) -> bool {
+    standbys.iter().any(|standby| standby.as_str() == name)
+}
+
+/// Passes on what a runner logs, each line with the time it came.
+async fn listen(log: ChildStderr, holder: String, tell: mpsc::Sender<Line>) {
+    let mut lines = BufReader::new(log).lines();
+    while let Ok(Some(text)) = lines.next_line().await {
+        let at = stopwatch::now();
+        let fields: Value = serde_json::from_str(&text).unwrap_or_default();
+        let field = |name: &str| fields[name].as_str().map(ToOwned::to_owned);
+        let line = Line {
+            at,
+            holder: holder.clone(),
+            // What is not JSON was not logged but said, as by a panic.
+            message: field("message").unwrap_or(text),
+            because: field("because").or_else(|| field("why")),
+        };
+        if tell.send(line).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn address(dir: &Path) -> Result<String, Failure> {
+    let path = dir.join("store");
+    let path = path.to_str().ok_or("the directory's name is not UTF-8")?;
+    Ok(format!(
+        "file://{}",
+        path.replace('%', "%25").replace('?', "%3F")
+    ))
+}
+
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.map_err(|_| format!("waited for {what} for {PATIENCE:?}").into())
+}

@@ -1,0 +1,65 @@
+//! A backend that counts what it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use incumbent::backend::{
+    Backend, Expected, Failure, GroupName, Key, Limits, Listed, Stored, Swapped, Unread,
+    WatchStream,
+};
+
+/// Any backend, counted. Several handles of one store share their counts.
+pub(crate) struct Counting<B> {
+    pub(crate) inner: B,
+    pub(crate) counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    writes: AtomicU64,
+    reads: AtomicU64,
+}
+
+impl Counts {
+    /// Swaps that were asked for, whatever came of them.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Reads and lists.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Backend for Counting<B> {
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
+        self.inner.read(key).await
+    }
+
+    async fn swap(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Swapped, Failure> {
+        self.counts.writes.fetch_add(1, Ordering::Relaxed);
+        self.inner.swap(key, expected, body).await
+    }
+
+    async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
+        self.inner.list(group).await
+    }
+
+    fn watch(&self, group: &GroupName) -> WatchStream {
+        self.inner.watch(group)
+    }
+}

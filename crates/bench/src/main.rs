@@ -1,0 +1,134 @@
+//! The figures of the README, measured: `cargo run --release -p incumbent-bench -- all`.
+//!
+//! ```text
+//!   failover, handover   cluster.rs starts real `incumbent run` processes; takeover.rs kills and times them
+//!   commits              commits.rs lets Record::commit and plain compare-and-swap take turns
+//!   idle                 idle.rs counts what a group writes that has nothing to do
+//!                        stats.rs and report.rs make one table of it
+//! ```
+//!
+//! Machines are shared and noisy. So what is compared is measured in one run, in turns, and told with its spread.
+
+mod args;
+mod cluster;
+mod commits;
+mod counting;
+mod disguise;
+mod idle;
+mod machine;
+mod program;
+mod progress;
+mod report;
+mod stats;
+mod stopwatch;
+mod takeover;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use args::{Cli, Command, CommitsArgs, IdleArgs, TakeoverArgs};
+use report::{Figure, Report};
+use takeover::How;
+
+/// Why nothing was measured. Told to a person, so text will do.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// As a shell says it of a command that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    // As the command of a runner, or what becomes a runner, this is another program altogether.
+    if let Some(code) = disguise::intercept() {
+        return code;
+    }
+    let cli = Cli::parse();
+    match measure(&cli) {
+        Ok(Some(report)) => {
+            let json = cli.common.json || (!cli.common.table && !std::io::stdout().is_terminal());
+            println!("{}", report.render(json));
+            ExitCode::from(u8::from(cli.common.check && report.has_miss()))
+        }
+        Ok(None) => ExitCode::from(INTERRUPTED),
+        Err(failure) => {
+            eprintln!("incumbent-bench: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `None` if somebody interrupted it.
+fn measure(cli: &Cli) -> Result<Option<Report>, Failure> {
+    if cfg!(debug_assertions) {
+        eprintln!("this is a debug build: its figures mean nothing; use `cargo run --release`");
+    }
+    let mut figures = Vec::new();
+    for step in steps(&cli.command) {
+        // One thread: it takes the times of processes, which die with the thread that started them, and nothing else runs on it.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        match run(&runtime, cli, step)? {
+            Some(more) => figures.extend(more),
+            None => return Ok(None),
+        }
+    }
+    let dir = cli.common.dir();
+    Ok(Some(Report {
+        machine: machine::describe(&dir),
+        figures,
+    }))
+}
+
+enum Step {
+    Failover(TakeoverArgs),
+    Handover(TakeoverArgs),
+    Commits(CommitsArgs),
+    Idle(IdleArgs),
+}
+
+fn steps(command: &Command) -> Vec<Step> {
+    match command {
+        Command::Failover(args) => vec![Step::Failover(args.clone())],
+        Command::Handover(args) => vec![Step::Handover(args.clone())],
+        Command::Commits(args) => vec![Step::Commits(*args)],
+        Command::Idle(args) => vec![Step::Idle(*args)],
+        Command::All(args) => {
+            let takeover = TakeoverArgs {
+                rounds: args.rounds,
+                group: args.group.clone(),
+            };
+            vec![
+                Step::Failover(takeover.clone()),
+                Step::Handover(takeover),
+                Step::Commits(CommitsArgs { seconds: 10 }),
+                Step::Idle(IdleArgs {
+                    seconds: 30,
+                    standbys: 2,
+                }),
+            ]
+        }
+    }
+}
+
+fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Vec<Figure>>, Failure> {
+    let dir = cli.common.dir();
+    runtime.block_on(async {
+        let work = async {
+            match step {
+                Step::Failover(args) => takeover::measure(&dir, &args, How::Killed).await,
+                Step::Handover(args) => takeover::measure(&dir, &args, How::Asked).await,
+                Step::Commits(args) => commits::measure(&dir, args).await,
+                Step::Idle(args) => idle::measure(&dir, args).await,
+            }
+        };
+        // Dropping the work ends its processes and removes its directories.
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            figures = work => figures.map(Some),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+            _ = terminate.recv() => Ok(None),
+        }
+    })
+}

@@ -1,0 +1,46 @@
+//! Finds the program that is measured.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Failure;
+use crate::args::GroupArgs;
+
+/// The release build of `incumbent`, built if it is not there.
+pub(crate) fn find(args: &GroupArgs) -> Result<PathBuf, Failure> {
+    if let Some(path) = &args.program {
+        return Ok(path
+            .canonicalize()
+            .map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    let own = std::env::current_exe()?;
+    let profile = own.parent().ok_or("this program has no directory")?;
+    let target = profile.parent().ok_or("this program has no directory")?;
+    // Beside a debug build of this program lies a debug build of that one, whose figures mean nothing.
+    let program = target.join("release").join("incumbent");
+    if !program.exists() {
+        build(target)?;
+    }
+    match program.exists() {
+        true => Ok(program),
+        false => Err(format!(
+            "{} was not built; name it with --program",
+            program.display()
+        )
+        .into()),
+    }
+}
+
+fn build(target: &Path) -> Result<(), Failure> {
+    eprintln!("building the program that is measured: cargo build --release -p incumbent-cli");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "-p", "incumbent-cli", "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::null())
+        .status()?;
+    match built.success() {
+        true => Ok(()),
+        false => Err("cargo failed".into()),
+    }
+}

@@ -1,0 +1,216 @@
+//! How long there is no leader when one is killed, or asked to end.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::args::TakeoverArgs;
+use crate::cluster::{Arrival, Cluster, Line};
+use crate::progress::Progress;
+use crate::report::Figure;
+use crate::stats::{Statistic, Summary};
+use crate::{Failure, program};
+
+/// A round that takes longer tells its story.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Rounds begin after a pause of up to this long, so that they meet every moment of the renewals.
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+
+/// For the last lines of a log to come through their pipe.
+const LOGS_LAG: Duration = Duration::from_millis(20);
+
+/// What happens to the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// kill -9.
+    Killed,
+    /// SIGTERM.
+    Asked,
+}
+
+/// One change of leader.
+struct Round {
+    total: Duration,
+    parts: Option<Parts>,
+    /// What the new leader says why it could lead.
+    because: Option<String>,
+}
+
+/// The same, in parts.
+struct Parts {
+    /// Until the old leader was proven dead, or had resigned.
+    free: Duration,
+    /// From then on, until the root was won and the floor sealed.
+    won: Duration,
+    /// From then on, until the command ran.
+    started: Duration,
+}
+
+pub(crate) async fn measure(
+    above: &Path,
+    args: &TakeoverArgs,
+    how: How,
+) -> Result<Vec<Figure>, Failure> {
+    let program = program::find(&args.group)?;
+    let mut progress = Progress::new(how.name());
+    let (mut cluster, mut leader) = Cluster::start(program, above, args.group.runners).await?;
+    let mut rounds = Vec::new();
+    for number in 0..args.rounds {
+        tokio::time::sleep(pause(number)).await;
+        cluster.log();
+        let gone = leader.holder.clone();
+        let begin = cluster.signal(&gone, how.signal())?;
+        leader = cluster.next_arrival().await?;
+        cluster.ended(&gone).await?;
+        tokio::time::sleep(LOGS_LAG).await;
+        let log = cluster.log();
+        let round = Round::of(how, begin, &gone, &leader, &log);
+        if round.total > SLOW || args.group.stories {
+            progress.note(&story(number, begin, &leader, &log));
+        }
+        rounds.push(round);
+        cluster.start_runner(gone)?;
+        cluster.until_all_stand_by(&leader).await?;
+        progress.step(|| format!("{} of {} rounds", number + 1, args.rounds));
+    }
+    drop(progress);
+    Ok(figures(how, &rounds))
+}
+
+impl How {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Killed => "failover",
+            Self::Asked => "handover",
+        }
+    }
+
+    fn signal(self) -> Signal {
+        match self {
+            Self::Killed => Signal::KILL,
+            Self::Asked => Signal::TERM,
+        }
+    }
+
+    /// What the new leader says if all went as it should.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Killed => "the last leader is dead",
+            Self::Asked => "the last leader resigned",
+        }
+    }
+}
+
+impl Round {
+    fn of(how: How, begin: Instant, gone: &str, leader: &Arrival, log: &[Line]) -> Self {
+        let find = |holder: &str, message: &str| {
+            log.iter()
+                .find(|line| line.holder == holder && line.message == message)
+        };
+        let free = match how {
+            How::Killed => find(&leader.holder, "the leader is proven dead"),
+            How::Asked => find(gone, "resigned"),
+        };
+        let leading = find(&leader.holder, "leading");
+        let parts = free.zip(leading).map(|(free, leading)| Parts {
+            free: free.at.saturating_duration_since(begin),
+            // Two processes log these two, so the second may be read first.
+            won: leading.at.saturating_duration_since(free.at),
+            started: leader.at.saturating_duration_since(leading.at),
+        });
+        Self {
+            total: leader.at.saturating_duration_since(begin),
+            parts,
+            because: leading.and_then(|line| line.because.clone()),
+        }
+    }
+}
+
+/// Spread evenly, and the same in every run.
+fn pause(number: u32) -> Duration {
+    let golden = 0.618_033_988_75;
+    LONGEST_PAUSE.mul_f64((f64::from(number) * golden).fract())
+}
+
+fn figures(how: How, rounds: &[Round]) -> Vec<Figure> {
+    let other_ways: Vec<&str> = rounds
+        .iter()
+        .map(|round| round.because.as_deref().unwrap_or("no line in its log"))
+        .filter(|because| *because != how.expected())
+        .collect();
+    if !other_ways.is_empty() {
+        eprintln!(
+            "{}: {} of {} rounds went another way: {}",
+            how.name(),
+            other_ways.len(),
+            rounds.len(),
+            other_ways.join(", ")
+        );
+    }
+    let (what, free, targets) = match how {
+        How::Killed => (
+            "failover: kill -9 to the next command",
+            "proven dead",
+            vec![(Statistic::Median, 200.0), (Statistic::P99, 1000.0)],
+        ),
+        How::Asked => (
+            "hand-over: SIGTERM to the next command",
+            "command ended, resigned",
+            vec![(Statistic::Median, 100.0)],
+        ),
+    };
+    let total = Summary::of_millis(rounds.iter().map(|round| round.total));
+    let mut figures: Vec<Figure> = total
+        .map(|total| Figure::new(what, "ms", total, targets))
+        .into_iter()
+        .collect();
+    let part = |name: &str, of: fn(&Parts) -> Duration| {
+        let samples = rounds.iter().filter_map(|round| round.parts.as_ref());
+        let summary = Summary::of_millis(samples.map(of))?;
+        Some(Figure::new(format!("· {name}"), "ms", summary, []))
+    };
+    figures.extend(part(free, |parts| parts.free));
+    figures.extend(part("root won, floor sealed", |parts| parts.won));
+    figures.extend(part("command started", |parts| parts.started));
+    figures
+}
+
+fn story(number: u32, begin: Instant, leader: &Arrival, log: &[Line]) -> String {
+    let millis = |at: Instant| at.saturating_duration_since(begin).as_secs_f64() * 1e3;
+    let mut lines: Vec<(f64, String)> = log
+        .iter()
+        .map(|line| {
+            let because = line.because.as_deref().unwrap_or_default();
+            (
+                millis(line.at),
+                format!("{}: {} {because}", line.holder, line.message),
+            )
+        })
+        .collect();
+    lines.push((
+        millis(leader.at),
+        format!(
+            "{}: its command runs, epoch {}",
+            leader.holder, leader.epoch
+        ),
+    ));
+    lines.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let lines = lines
+        .iter()
+        .map(|(at, text)| format!("  {at:9.3} ms  {text}\n"));
+    format!("round {number}:\n{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_differ_and_are_never_too_long() {
+        let pauses: std::collections::BTreeSet<_> = (0..100).map(pause).collect();
+        assert_eq!(pauses.len(), 100);
+        assert!(pauses.iter().all(|pause| *pause < LONGEST_PAUSE));
+    }
+}
