@@ -9,7 +9,7 @@
 //!   answers of the backend  ──►  Write     ──────────────────►  read record, swap record, done
 //! ```
 //!
-//! Start reading in [`root`] (what the group's one root record holds), then [`election`], then [`write`].
+//! Start reading in [`root`] (what the group's one root record holds), then [`election`], then [`mod@write`].
 
 pub mod election;
 mod epoch;

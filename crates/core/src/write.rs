@@ -7,6 +7,8 @@
 //! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and when to give up, is its
 //! driver's choice; the outcome is right in any case.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use crate::record::RecordBody;
@@ -21,7 +23,7 @@ pub struct Write {
     /// A request was sent whose outcome is not known: from here on "not applied" settles nothing.
     unsettled: bool,
     /// The last swap that was asked for; a repetition is the same one.
-    swap: Option<(Option<Version>, RecordBody)>,
+    swap: Option<(Option<Version>, Arc<RecordBody>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,15 +43,15 @@ pub enum Step {
     Swap {
         /// The version to be replaced.
         expected: Option<Version>,
-        /// The new body.
-        body: RecordBody,
+        /// The new body, shared with the machine, which may have to ask for it again.
+        body: Arc<RecordBody>,
     },
     /// It is done: the record has this body at this version, and is this leader's.
     Done {
         /// The version.
         version: Version,
         /// The body.
-        body: RecordBody,
+        body: Arc<RecordBody>,
     },
     /// It will not happen any more, and unless [`Refused::Unsettled`] it did not.
     Refused(Refused),
@@ -160,7 +162,10 @@ impl Write {
             .clone()
             .filter(|(_, body)| body.is_write(self.seal, self.seq))
         {
-            return Step::Done { version, body };
+            return Step::Done {
+                version,
+                body: Arc::new(body),
+            };
         }
         if let Some((_, body)) = &found
             && body.seal.outranks(self.seal)
@@ -202,7 +207,8 @@ impl Write {
     }
 
     fn ask(&mut self, expected: Option<Version>, body: RecordBody) -> Step {
-        self.swap = Some((expected.clone(), body.clone()));
+        let body = Arc::new(body);
+        self.swap = Some((expected.clone(), Arc::clone(&body)));
         Step::Swap { expected, body }
     }
 
@@ -243,14 +249,14 @@ mod tests {
             step,
             Step::Swap {
                 expected: Some(version("a")),
-                body: sealed.clone()
+                body: sealed.clone().into()
             }
         );
         assert_eq!(
             open.step(Answer::Committed(version("b"))),
             Step::Done {
                 version: version("b"),
-                body: sealed
+                body: sealed.into()
             }
         );
     }
@@ -271,7 +277,7 @@ mod tests {
             step,
             Step::Swap {
                 expected: Some(version("b")),
-                body: RecordBody::new(seal(2, 2), 1, data("6"))
+                body: RecordBody::new(seal(2, 2), 1, data("6")).into()
             }
         );
     }
@@ -284,7 +290,7 @@ mod tests {
             open.step(Answer::Read(None)),
             Step::Swap {
                 expected: None,
-                body: vacant
+                body: vacant.into()
             }
         );
     }
@@ -317,7 +323,7 @@ mod tests {
         let mine = RecordBody::new(seal(2, 2), 5, data("1"));
         let done = Step::Done {
             version: version("b"),
-            body: mine.clone(),
+            body: mine.clone().into(),
         };
         assert_eq!(commit.step(Answer::Read(Some((version("b"), mine)))), done);
     }

@@ -71,7 +71,7 @@ impl Group {
         let timeout = self.inner.timing.request_timeout();
         check_size(backend, name, data.as_deref())?;
         for _ in 0..ATTEMPTS {
-            let found = read_record(backend, key.clone(), timeout).await?;
+            let found = read_record(backend, &key, timeout).await?;
             let unsealed = Seal {
                 epoch: Epoch::ZERO,
                 nonce: Nonce::new(rand::random()),

@@ -9,6 +9,7 @@ use incumbent_backend_memory::MemoryBackend;
 use incumbent_core::election::Config;
 use incumbent_core::root::Root;
 use incumbent_core::{HolderName, Nonce, Timing, View};
+use metrics::SharedString;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -50,6 +51,8 @@ pub struct Group {
 pub(crate) struct Inner {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) name: GroupName,
+    /// The name as metrics carry it, cheap to clone.
+    pub(crate) label: SharedString,
     pub(crate) timing: Timing,
     pub(crate) commands: mpsc::Sender<Command>,
     holder: HolderName,
@@ -162,6 +165,7 @@ impl Store {
         let (commands, views, task) = Node::spawn(setup);
         let inner = Inner {
             backend: Arc::clone(&self.backend),
+            label: SharedString::from_shared(name.as_str().into()),
             name,
             timing,
             commands,
@@ -266,7 +270,7 @@ impl Group {
         name: &RecordName,
     ) -> Result<Option<Snapshot<T>>, Error> {
         let timeout = self.inner.timing.request_timeout();
-        match read_record(&*self.inner.backend, self.inner.key(name), timeout).await? {
+        match read_record(&*self.inner.backend, &self.inner.key(name), timeout).await? {
             Some((_, body)) => Snapshot::of(name, &body),
             None => Ok(None),
         }

@@ -79,10 +79,10 @@ pub(crate) fn decode<T: DeserializeOwned>(
 
 pub(crate) async fn read_record(
     backend: &dyn Backend,
-    key: Key,
+    key: &Key,
     timeout: Duration,
 ) -> Result<Option<(Version, RecordBody)>, Error> {
-    read_key(backend, &key, timeout, RecordBody::from_bytes).await
+    read_key(backend, key, timeout, RecordBody::from_bytes).await
 }
 
 pub(crate) async fn read_key<T>(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Backend, RecordName, Version};
+use incumbent_backend::{Backend, Key, RecordName, Version};
 use incumbent_core::election::LostBecause;
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Step, Write};
@@ -28,7 +28,7 @@ const ENVELOPE: usize = 1024;
 ///
 /// One handle of a record at a time: opening it again makes the older handle's commits a [`Error::Conflict`].
 pub struct Record<T> {
-    name: RecordName,
+    key: Key,
     group: Arc<Inner>,
     term: Arc<Term>,
     /// `None` if it must be opened again.
@@ -43,11 +43,12 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         term: &Arc<Term>,
         name: &RecordName,
     ) -> Result<Self, Error> {
+        let key = group.key(name);
         let write = Write::open(term.seal, term.next_seq());
-        let (version, body) = run(group, term, name, "open", write).await?;
+        let (version, body) = run(group, term, &key, "open", write).await?;
         Ok(Self {
             data: decode(name, &body)?,
-            name: name.clone(),
+            key,
             group: Arc::clone(group),
             term: Arc::clone(term),
             version: Some(version),
@@ -57,7 +58,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
 
     /// Its name.
     pub fn name(&self) -> &RecordName {
-        &self.name
+        name_of(&self.key)
     }
 
     /// What this handle read or wrote last; `None` if the record does not exist or was deleted.
@@ -90,10 +91,10 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     pub async fn commit(&mut self, data: T) -> Result<(), Error> {
         let encoded = serde_json::value::to_raw_value(&data);
         let json = encoded.map_err(|cause| Error::WrongType {
-            record: self.name.clone(),
+            record: self.name().clone(),
             cause: cause.into(),
         })?;
-        check_size(&*self.group.backend, &self.name, Some(&json))
+        check_size(&*self.group.backend, self.name(), Some(&json))
             .map_err(|error| self.count("commit", error))?;
         self.write("commit", Some(json)).await?;
         self.data = Some(data);
@@ -128,7 +129,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ///
     /// Dropping the future changes no data.
     pub async fn reopen(&mut self) -> Result<(), Error> {
-        *self = Self::open(&self.group, &self.term, &self.name).await?;
+        *self = Self::open(&self.group, &self.term, self.name()).await?;
         Ok(())
     }
 
@@ -147,10 +148,9 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         if self.term.until_invalid().is_zero() {
             return Err(self.count("open", self.term.fenced()));
         }
-        let key = self.group.key(&self.name);
         let found = read_record(
             &*self.group.backend,
-            key,
+            &self.key,
             self.group.timing.request_timeout(),
         )
         .await?;
@@ -173,12 +173,12 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             return Err(self.count(
                 what,
                 Error::Conflict {
-                    record: self.name.clone(),
+                    record: self.name().clone(),
                 },
             ));
         };
         let write = Write::commit(self.term.seal, self.term.next_seq(), version.clone(), data);
-        match run(&self.group, &self.term, &self.name, what, write).await {
+        match run(&self.group, &self.term, &self.key, what, write).await {
             Ok((version, body)) => {
                 self.version = Some(version);
                 self.stamp = Stamp::of(&body);
@@ -219,10 +219,10 @@ pub(crate) fn check_size(
 async fn run(
     group: &Inner,
     term: &Term,
-    name: &RecordName,
+    key: &Key,
     what: &'static str,
     write: (Write, Step),
-) -> Result<(Version, RecordBody), Error> {
+) -> Result<(Version, Arc<RecordBody>), Error> {
     let patience = Patience {
         request: group.timing.request_timeout(),
         whole: group.whole_write(),
@@ -231,8 +231,8 @@ async fn run(
         // Sealing makes a late write harmless. Not sending it makes it cheap, and tells the leader sooner.
         true => Err(term.fenced()),
         false => {
-            let settled = settle(&*group.backend, &group.key(name), write, patience).await;
-            settled.map_err(|unwritten| translate(term, name, what, unwritten))
+            let settled = settle(&*group.backend, key, write, patience).await;
+            settled.map_err(|unwritten| translate(term, name_of(key), what, unwritten))
         }
     };
     count(
@@ -241,6 +241,11 @@ async fn run(
         done.as_ref().map_or_else(Error::kind, |_| "committed"),
     );
     done
+}
+
+/// The name that the key of a record is made of.
+fn name_of(key: &Key) -> &RecordName {
+    key.record_name().expect("it is a record's key")
 }
 
 fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwritten) -> Error {
@@ -285,7 +290,7 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
 }
 
 fn count(group: &Inner, what: &'static str, outcome: &'static str) {
-    counter!("incumbent_record_writes_total", "group" => group.name.to_string(), "operation" => what, "outcome" => outcome)
+    counter!("incumbent_record_writes_total", "group" => group.label.clone(), "operation" => what, "outcome" => outcome)
         .increment(1);
 }
 

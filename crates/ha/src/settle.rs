@@ -1,5 +1,6 @@
 //! Performs one [`Write`] on a backend: sends what the machine asks for, and repeats until the outcome is known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -46,7 +47,7 @@ pub(crate) async fn settle(
     key: &Key,
     (mut write, mut step): (Write, Step),
     patience: Patience,
-) -> Result<(Version, RecordBody), Unwritten> {
+) -> Result<(Version, Arc<RecordBody>), Unwritten> {
     let end = tokio::time::Instant::now() + patience.whole;
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(patience.request / 200)
@@ -64,23 +65,25 @@ pub(crate) async fn settle(
                 return Err(Unwritten::Unsettled(fenced_by));
             }
             Step::Refused(Refused::NotApplied) => unreachable!("returned where the cause is known"),
-            Step::Read => read(backend, key, patience.request).await?,
+            Step::Read => match read(backend, key, patience.request).await {
+                // What is there cannot be understood, so it does not say what became of the write.
+                Err(Unwritten::Damaged(cause)) if write.is_unsettled() => {
+                    return Err(Unwritten::Unknown(cause));
+                }
+                read => read?,
+            },
             Step::Swap { expected, body } => {
                 swap(backend, key, expected, &body, patience.request).await?
             }
         };
         step = write.step(answer);
         let Some(cause) = cause else {
-            if steps < MOST_STEPS && tokio::time::Instant::now() < end {
+            let ended = matches!(step, Step::Done { .. } | Step::Refused(_));
+            if ended || (steps < MOST_STEPS && tokio::time::Instant::now() < end) {
                 continue;
             }
-            return match step {
-                Step::Done { version, body } => Ok((version, body)),
-                _ => Err(unfinished(
-                    &write,
-                    format!("others were always faster, {steps} times").into(),
-                )),
-            };
+            let trouble = format!("others were always faster, {steps} times");
+            return Err(unfinished(&write, trouble.into()));
         };
         if step == Step::Refused(Refused::NotApplied) {
             return Err(Unwritten::NotApplied(cause));

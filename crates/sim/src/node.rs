@@ -537,7 +537,7 @@ impl Node {
                 self.ask(waiting, item, Call::Read, cx);
             }
             Step::Swap { expected, body } => {
-                let call = self.swap_call(number, expected, body, cx);
+                let call = self.swap_call(number, expected, (*body).clone(), cx);
                 let waiting = Waiting::Job {
                     job: number,
                     reads: false,

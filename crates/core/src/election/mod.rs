@@ -11,7 +11,7 @@
 //!                  lost: superseded, deadline passed, root gone; or resigned
 //! ```
 //!
-//! What is safe does not depend on anything here: see [`write`](crate::write). What is decided here is *when* somebody tries to
+//! What is safe does not depend on anything here: see [`write`](mod@crate::write). What is decided here is *when* somebody tries to
 //! take over:
 //!
 //! - the root is absent, or was **released** by its holder;
@@ -254,6 +254,8 @@ pub struct Election {
     /// After a failure: when the backend may be asked again.
     hold_until: Time,
     backoff: Option<ExponentialBackoff>,
+    /// The last write failed. Reads that are answered do not make the next failure of a write the first.
+    unwritten: bool,
     /// Time of the last step.
     stepped_at: Time,
     own_versions: VecDeque<Version>,
@@ -314,6 +316,7 @@ impl Election {
             poll_at: Time::default(),
             hold_until: Time::default(),
             backoff: None,
+            unwritten: false,
             stepped_at: Time::default(),
             own_versions: VecDeque::with_capacity(OWN_VERSIONS),
             views: ViewTracker::default(),
@@ -470,6 +473,7 @@ impl Election {
     }
 
     fn swapped(&mut self, now: Now, answer: SwapAnswer, out: &mut Vec<Action>) {
+        self.unwritten = matches!(answer, SwapAnswer::NotApplied | SwapAnswer::Unknown);
         let attempt = match &mut self.role {
             Role::Standby(claim) => claim.as_deref_mut(),
             Role::Leading(term) => term.renewal.as_mut(),
@@ -552,9 +556,12 @@ impl Election {
         );
     }
 
-    /// The backend answered: failures before this do not count any more, and polling starts anew.
+    /// The backend answered: failures before this do not count any more, unless writes fail and reads do not, and polling
+    /// starts anew.
     fn heard(&mut self, now: Time) {
-        self.backoff = None;
+        if !self.unwritten {
+            self.backoff = None;
+        }
         self.hold_until = Time::default();
         self.poll_at = now + self.config.timing.retry();
     }

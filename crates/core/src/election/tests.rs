@@ -514,6 +514,34 @@ fn a_failing_backend_is_asked_ever_less_often_and_no_step_spins() {
 }
 
 #[test]
+fn a_backend_that_answers_reads_and_fails_writes_is_asked_ever_less_often() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    let mut claims = 0;
+    let end = bench.now + 60 * SECOND;
+    let mut actions = vec![Action::ReadRoot];
+    while bench.now < end {
+        actions = match actions.pop() {
+            Some(Action::ReadRoot) => bench.read(None),
+            Some(Action::ScanSeals) => bench.at(Event::SealsScanned {
+                highest: Epoch::ZERO,
+            }),
+            Some(Action::SwapRoot { .. }) => {
+                claims += 1;
+                bench.at(Event::RootSwapped(SwapAnswer::NotApplied))
+            }
+            None => {
+                assert!(bench.election.wakeup() > bench.now, "no step spins");
+                bench.now = bench.election.wakeup();
+                bench.at(Event::Tick)
+            }
+            Some(other) => panic!("{other:?}"),
+        };
+    }
+    assert!((30..=40).contains(&claims), "{claims}");
+}
+
+#[test]
 fn a_term_that_was_never_granted_is_never_lost_and_a_new_campaign_outlives_it() {
     let mut bench = Bench::new("a");
     bench.at(Event::Campaign);
