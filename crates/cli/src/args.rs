@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use incumbent::{EndpointName, HolderName, RecordName};
 
@@ -26,7 +27,8 @@ Exit codes:
   0  done          1  failed       2  bad usage or configuration    3  nobody leads
   4  refused: somebody else leads, or wrote meanwhile               5  outcome unknown
   6  no such record                                                 7  no answer in time
-`run` passes on the exit code of its command; 125 if it failed itself, 126 or 127 if the command cannot be started.";
+`run` passes on the exit code of its command. If it fails itself it exits with 125 (2 for bad usage), if the command
+cannot be started with 126 or 127, as `env` and `timeout` do.";
 
 /// Keeps one instance of any program running, lets everyone find it, and keeps records that only the present leader can change.
 #[derive(Debug, Parser)]
@@ -42,7 +44,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Where and who")]
 pub(crate) struct Common {
-    /// Where the records are kept: memory:, file:///dir [default: a directory of your own]
+    /// Where the records are kept, as in file:///var/lib/incumbent [default: a directory of your own]
     #[arg(long, value_name = "ADDRESS", global = true, env = "INCUMBENT_HA")]
     pub(crate) ha: Option<String>,
 
@@ -175,12 +177,13 @@ pub(crate) struct RunArgs {
         long,
         value_name = "URL",
         env = "INCUMBENT_READY",
-        conflicts_with = "ready_now"
+        conflicts_with = "ready_now",
+        value_parser = http_url
     )]
     pub(crate) ready: Option<String>,
 
     /// The command is ready as soon as it runs.
-    #[arg(long, env = "INCUMBENT_READY_NOW")]
+    #[arg(long, env = "INCUMBENT_READY_NOW", value_parser = BoolishValueParser::new())]
     pub(crate) ready_now: bool,
 
     /// How long the command may take to be ready, before the term is given up.
@@ -232,7 +235,7 @@ pub(crate) struct RunArgs {
     pub(crate) liveness_address: Option<String>,
 
     /// Neither offer nor use proofs of death: a dead leader is replaced when its lease ends.
-    #[arg(long, env = "INCUMBENT_NO_LIVENESS", conflicts_with_all = ["liveness_listen", "liveness_address"], help_heading = "Proof of death")]
+    #[arg(long, env = "INCUMBENT_NO_LIVENESS", value_parser = BoolishValueParser::new(), conflicts_with_all = ["liveness_listen", "liveness_address"], help_heading = "Proof of death")]
     pub(crate) no_liveness: bool,
 
     /// The command and its arguments.
@@ -348,11 +351,14 @@ pub(crate) enum RecordsCommand {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WriteHow {
-    /// Only if the data are still these JSON values, compared by value.
+    /// Only if the data are still this JSON; numbers are compared as they are written.
     #[arg(long, value_name = "JSON")]
     pub(crate) expect: Option<String>,
-    /// Write without leading. A leader that has the record open has to read it again.
+    /// Only if there is no such record.
     #[arg(long, conflicts_with = "expect")]
+    pub(crate) if_absent: bool,
+    /// Write without leading. A leader that has the record open has to read it again.
+    #[arg(long, conflicts_with_all = ["expect", "if_absent"])]
     pub(crate) force: bool,
 }
 
@@ -360,6 +366,15 @@ pub(crate) struct WriteHow {
 pub(crate) struct CompletionsArgs {
     /// The shell.
     pub(crate) shell: clap_complete::Shell,
+}
+
+fn http_url(text: &str) -> Result<String, String> {
+    match text.starts_with("http://") {
+        true => crate::http::host_and_port(text)
+            .map(|_| text.to_owned())
+            .map_err(str::to_owned),
+        false => Err("it must begin with http://".into()),
+    }
 }
 
 fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
@@ -370,5 +385,8 @@ fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
         .parse()
         .map_err(|error: incumbent::BadName| error.to_string())?;
     crate::http::host_and_port(address).map_err(|error| format!("{address:?}: {error}"))?;
+    if address.len() > incumbent::LONGEST_ENDPOINT {
+        return Err(format!("longer than {} bytes", incumbent::LONGEST_ENDPOINT));
+    }
     Ok((name, address.to_owned()))
 }

@@ -3,14 +3,24 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::exit::{Code, Failure};
 
 /// Parses the command line, with the configuration file behind it.
 pub(crate) fn parse() -> Result<Cli, Failure> {
     let mut command = Cli::command();
+    if let Err(error) = command.clone().try_get_matches()
+        && matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        )
+    {
+        error.exit();
+    }
     if let Some(path) = path() {
         let text = std::fs::read_to_string(&path).map_err(|cause| {
             Failure::new(format!("cannot read {}", path.display()))
@@ -20,7 +30,15 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
         command = with_file(command, &path, &text)?;
     }
     let matches: ArgMatches = command.get_matches();
-    Cli::from_arg_matches(&matches).map_err(|error| error.exit())
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Command::Run(run), Some((_, flags))) = (&mut cli.command, matches.subcommand()) {
+        let said = |flag| flags.value_source(flag) > Some(ValueSource::DefaultValue);
+        // What is said goes before the opposite in the file.
+        run.ready_now &= said("ready_now") || !said("ready");
+        run.no_liveness &=
+            said("no_liveness") || !(said("liveness_listen") || said("liveness_address"));
+    }
+    Ok(cli)
 }
 
 /// The file that was named, or the usual one if it exists.
@@ -35,7 +53,7 @@ fn path() -> Option<PathBuf> {
             _ => {}
         }
     }
-    if let Some(path) = std::env::var_os("INCUMBENT_CONFIG") {
+    if let Some(path) = std::env::var_os("INCUMBENT_CONFIG").filter(|path| !path.is_empty()) {
         return Some(path.into());
     }
     let home = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -112,7 +130,6 @@ fn with_default(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Command;
 
     fn parse(file: &str, args: &[&str]) -> Result<Cli, String> {
         let command = with_file(Cli::command(), Path::new("x.toml"), file)

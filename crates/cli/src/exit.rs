@@ -49,9 +49,13 @@ impl Failure {
         Self { code, ..self }
     }
 
-    /// Whether it says no more than that something failed.
-    pub(crate) fn is_general(&self) -> bool {
-        self.code == Code::Failed as u8
+    /// As `run` exits with it: not with a code that may be its command's, but for bad usage.
+    pub(crate) fn of_run(self) -> Self {
+        let code = match self.code {
+            code if code == Code::Usage as u8 || code >= Code::Run as u8 => code,
+            _ => Code::Run as u8,
+        };
+        Self { code, ..self }
     }
 
     /// Adds a cause, and its causes.
@@ -75,8 +79,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let words = error.to_string();
+        // Some errors tell their cause themselves.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         cause = error.source();
     }
     text

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode, Failure> {
     let cli = config::parse()?;
-    let usual = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let usual = if matches!(cli.command, Command::Run(_)) {
+        "info"
+    } else {
+        "warn"
+    };
     logging::init(&cli.common, usual)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use incumbent::View;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Common, ObserveArgs};
 use crate::exit::Failure;
@@ -18,18 +19,14 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
             "TIME", "EPOCH", "STATE", "HOLDER"
         ));
     }
-    // Nothing is known before the first answer: the state then is what is worth the first line.
-    while group.silence().is_none() {
-        tokio::select! {
-            () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
-        }
-    }
+    // From now on, so that none is missed while a line is printed.
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
     let mut lines = 0;
     while args.lines.is_none_or(|most| lines < most) {
         let view = tokio::select! {
             view = observer.next() => view,
-            _ = tokio::signal::ctrl_c() => break,
+            _ = interrupt.recv() => break,
         };
         let text = match json {
             true => as_json(&view),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use incumbent::{Group, Liveness, Options, Store, Timing, TimingOptions};
+use incumbent::{Group, Options, Reach, Store, Timing, TimingOptions};
 
 use crate::args::Common;
 use crate::exit::{Code, Failure};
@@ -35,15 +35,19 @@ pub(crate) fn address(common: &Common) -> Result<String, Failure> {
 }
 
 pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
-    Ok(incumbent::open(&address(common)?).await?)
+    let store = incumbent::open(&address(common)?).await?;
+    if store.limits().reach == Reach::Process {
+        let why = format!(
+            "{} is inside one process, and nobody else would see it; name a place that others reach",
+            store.address()
+        );
+        return Err(Failure::new(why).code(Code::Usage));
+    }
+    Ok(store)
 }
 
-/// The group, for a command that does not campaign for long.
 pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
-    let options = Options {
-        liveness: Liveness::Off,
-        ..options(common)?
-    };
+    let options = options(common)?;
     Ok(store(common).await?.group_with(&common.group, options)?)
 }
 

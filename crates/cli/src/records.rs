@@ -30,7 +30,9 @@ pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCo
         }
         RecordsCommand::Get { name } => {
             let data = match Beside::command(common) {
-                Some(api) => api.open(&name).await?.data,
+                Some(api) => Some(api.open(&name).await?)
+                    .filter(|found| found.exists)
+                    .map(|found| found.data),
                 None => place::group(common)
                     .await?
                     .read::<Box<RawValue>>(&name)
@@ -96,35 +98,35 @@ async fn write(
     data: Option<Box<RawValue>>,
     how: WriteHow,
 ) -> Result<(), Failure> {
-    let expected = how.expect.as_deref().map(parse).transpose()?;
+    let expected = match &how.expect {
+        Some(json) => Expected::Data(value(&parse(json)?)?),
+        None if how.if_absent => Expected::Absent,
+        None => Expected::Anything,
+    };
     if how.force {
         let group = place::group(common).await?;
         tracing::warn!(record = %name, "writing without leading: a leader that has it open must read it again, and may overwrite this");
         return Ok(group.overwrite_by_hand(name, data).await?);
     }
     match Beside::command(common) {
-        Some(api) => api.write(name, data, expected.as_deref()).await,
-        None => {
-            lead_and_write(
-                &place::group(common).await?,
-                name,
-                data,
-                expected.as_deref(),
-            )
-            .await
-        }
+        Some(api) => api.write(name, data, &expected).await,
+        None => lead_and_write(place::group(common).await?, name, data, &expected).await,
     }
 }
 
 /// Leads for one write, if nobody else does.
 async fn lead_and_write(
-    group: &Group,
+    group: Group,
     name: &RecordName,
     data: Option<Box<RawValue>>,
-    expected: Option<&RawValue>,
+    expected: &Expected,
 ) -> Result<(), Failure> {
     let candidate = group.candidate()?;
-    let Ok(leadership) = tokio::time::timeout(CAMPAIGN, candidate.campaign()).await else {
+    let campaign = tokio::select! {
+        campaign = tokio::time::timeout(CAMPAIGN, candidate.campaign()) => campaign.ok(),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    let Some(leadership) = campaign else {
         let who = match group.observe().view() {
             View::Active(leader) | View::Activating(leader) => {
                 format!("{} leads at epoch {}", leader.holder, leader.epoch)
@@ -133,6 +135,9 @@ async fn lead_and_write(
                 "the backend does not answer, or the last leader's lease has not ended".into()
             }
         };
+        // A claim that is on the way must not leave a lease behind.
+        drop(candidate);
+        group.close().await;
         let advice = "write beside its command, or with --force";
         return Err(
             Failure::new(format!("{who}; nothing was written: {advice}")).code(Code::Refused),
@@ -140,7 +145,7 @@ async fn lead_and_write(
     };
     let written = async {
         let mut record = leadership.open::<Box<RawValue>>(name).await?;
-        if !matches(record.data().map(|data| &**data), expected) {
+        if !expected.met_by(record.data().map(|data| &**data)) {
             return Ok(false);
         }
         match data {
@@ -166,8 +171,15 @@ struct Beside {
 /// A record as the API shows it.
 #[derive(serde::Deserialize)]
 struct Shown {
-    data: Option<Box<RawValue>>,
+    exists: bool,
+    data: Box<RawValue>,
     etag: String,
+}
+
+impl Shown {
+    fn data(&self) -> Option<&RawValue> {
+        self.exists.then_some(&*self.data)
+    }
 }
 
 impl Beside {
@@ -202,10 +214,10 @@ impl Beside {
         &self,
         name: &RecordName,
         data: Option<Box<RawValue>>,
-        expected: Option<&RawValue>,
+        expected: &Expected,
     ) -> Result<(), Failure> {
         let found = self.open(name).await?;
-        if !matches(found.data.as_deref(), expected) {
+        if !expected.met_by(found.data()) {
             return Err(unexpected(name));
         }
         let (method, body) = match data {
@@ -238,13 +250,12 @@ impl Beside {
             .body(Full::new(body))
             .expect("names, tokens and tags are header text");
         let sent = http::send(&self.target, request).await;
-        // A write may have gone through; a command that asks must not take it for granted either way.
-        let code = if etag.is_some() {
-            Code::Unknown
-        } else {
-            Code::Unavailable
-        };
         let answer = sent.map_err(|error| {
+            let code = match (&error, etag) {
+                (http::HttpError::Connect(_), _) | (_, None) => Code::Unavailable,
+                // A write may have gone through; a command that asks must not take it for granted either way.
+                (_, Some(_)) => Code::Unknown,
+            };
             Failure::new("the records API did not answer")
                 .because(error)
                 .code(code)
@@ -265,17 +276,37 @@ impl Beside {
     }
 }
 
-/// Whether the data are what was expected, compared as values.
-fn matches(data: Option<&RawValue>, expected: Option<&RawValue>) -> bool {
-    let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
-    expected.is_none_or(|expected| {
-        data.and_then(value).unwrap_or_default() == value(expected).unwrap_or_default()
+/// What the record must be for a write to be made.
+enum Expected {
+    Anything,
+    Absent,
+    Data(Value),
+}
+
+impl Expected {
+    fn met_by(&self, found: Option<&RawValue>) -> bool {
+        match (self, found) {
+            (Self::Anything, _) | (Self::Absent, None) => true,
+            // What cannot be taken apart is not equal to anything.
+            (Self::Data(expected), Some(found)) => {
+                value(found).is_ok_and(|found| found == *expected)
+            }
+            (Self::Absent, Some(_)) | (Self::Data(_), None) => false,
+        }
+    }
+}
+
+fn value(raw: &RawValue) -> Result<Value, Failure> {
+    serde_json::from_str(raw.get()).map_err(|error| {
+        Failure::new("the JSON cannot be compared")
+            .because(error)
+            .code(Code::Usage)
     })
 }
 
 fn unexpected(name: &RecordName) -> Failure {
     Failure::new(format!(
-        "{name} is not what --expect says; nothing was written"
+        "{name} is not what was expected; nothing was written"
     ))
     .code(Code::Refused)
 }

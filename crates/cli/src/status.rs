@@ -1,48 +1,82 @@
 //! `incumbent status`: who leads now.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use incumbent::{Root, State};
+use incumbent::{Group, HolderName, Root, State};
 use serde_json::json;
 
 use crate::args::{Common, StatusArgs};
 use crate::exit::{Code, Failure};
 use crate::{place, show};
 
-/// Whether the holder can be seen to live.
-enum Alive {
-    /// It answers, and these stand by.
-    Yes(Vec<String>),
-    No(std::io::Error),
-    NotOffered,
+/// How often the root is looked at while waiting for a renewal.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whether somebody leads, as far as can be told from here.
+enum Leader {
+    /// Nobody has led yet, or the last leader resigned.
+    None,
+    /// It says the nonce of its term, and these stand by.
+    Answers(Vec<HolderName>),
+    /// It cannot be asked, but it renews its lease.
+    Renews,
+    /// It neither answers nor renews. Others may take over when its lease ends.
+    Silent(String),
 }
 
 pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode, Failure> {
     let group = place::group(common).await?;
     let root = group.root().await?;
     let records = group.records().await?.len();
-    let alive = match root.as_ref().and_then(|root| root.liveness.as_ref()) {
-        Some(liveness) => incumbent::standbys(&liveness.address)
-            .await
-            .map_or_else(Alive::No, Alive::Yes),
-        None => Alive::NotOffered,
+    let leader = judge(&group, root.as_ref()).await?;
+    let code = match leader {
+        Leader::Answers(_) | Leader::Renews => ExitCode::SUCCESS,
+        Leader::None | Leader::Silent(_) => ExitCode::from(Code::NoLeader as u8),
     };
-    let leads = root
-        .as_ref()
-        .is_some_and(|root| root.state != State::Released)
-        && !matches!(alive, Alive::No(_));
     show::line(match args.output.is_json() {
-        true => as_json(common, root.as_ref(), &alive, records),
-        false => as_table(common, root.as_ref(), &alive, records)?,
+        true => as_json(common, root.as_ref(), &leader, records),
+        false => as_table(common, root.as_ref(), &leader, records)?,
     });
-    Ok(if leads {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(Code::NoLeader as u8)
-    })
+    Ok(code)
 }
 
-fn as_json(common: &Common, root: Option<&Root>, alive: &Alive, records: usize) -> String {
+async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
+    let Some(root) = root.filter(|root| root.state != State::Released) else {
+        return Ok(Leader::None);
+    };
+    let why = match &root.liveness {
+        None => "it offers no liveness endpoint".to_owned(),
+        Some(liveness) => match incumbent::sign_of_life(&liveness.address).await {
+            Ok(sign) if sign.nonce == Some(root.nonce) => {
+                return Ok(Leader::Answers(sign.standbys));
+            }
+            Ok(_) => "its liveness endpoint is in another term".to_owned(),
+            Err(error) => format!("its liveness endpoint does not answer: {error}"),
+        },
+    };
+    // Renewals come several times in a lease.
+    let patience = root.lease() / 2;
+    eprintln!(
+        "{}: {why}; waiting up to {patience:?} for a renewal",
+        root.holder
+    );
+    let renewed = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = group.root().await?;
+            if now.is_none_or(|now| (now.nonce, now.seq) != (root.nonce, root.seq)) {
+                return Ok::<_, incumbent::Error>(());
+            }
+        }
+    };
+    match tokio::time::timeout(patience, renewed).await {
+        Ok(changed) => changed.map(|()| Leader::Renews).map_err(Failure::from),
+        Err(_) => Ok(Leader::Silent(format!("{why}; no renewal in {patience:?}"))),
+    }
+}
+
+fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize) -> String {
     let mut json = json!({ "group": common.group, "state": "none", "records": records });
     if let Some(root) = root {
         json["state"] = json!(root.state);
@@ -55,16 +89,17 @@ fn as_json(common: &Common, root: Option<&Root>, alive: &Alive, records: usize) 
         json["lease_seconds"] = json!(root.lease().as_secs_f64());
         json["preferred"] = json!(root.preferred);
     }
-    match alive {
-        Alive::Yes(standbys) => {
+    match leader {
+        Leader::None => {}
+        Leader::Answers(standbys) => {
             json["alive"] = json!(true);
             json["standbys"] = json!(standbys);
         }
-        Alive::No(error) => {
+        Leader::Renews => json["alive"] = json!(true),
+        Leader::Silent(why) => {
             json["alive"] = json!(false);
-            json["alive_error"] = json!(error.to_string());
+            json["silence"] = json!(why);
         }
-        Alive::NotOffered => {}
     }
     json.to_string()
 }
@@ -72,7 +107,7 @@ fn as_json(common: &Common, root: Option<&Root>, alive: &Alive, records: usize) 
 fn as_table(
     common: &Common,
     root: Option<&Root>,
-    alive: &Alive,
+    leader: &Leader,
     records: usize,
 ) -> Result<String, Failure> {
     let mut rows = vec![
@@ -107,17 +142,19 @@ fn as_table(
             ]);
         }
     }
-    match alive {
-        Alive::Yes(standbys) if standbys.is_empty() => {
+    match leader {
+        Leader::None => {}
+        Leader::Answers(standbys) if standbys.is_empty() => {
             rows.push(("alive", "yes; nobody stands by".into()))
         }
-        Alive::Yes(standbys) => {
-            rows.push(("alive", format!("yes; standing by: {}", standbys.join(" "))))
+        Leader::Answers(standbys) => {
+            let names: Vec<_> = standbys.iter().map(HolderName::as_str).collect();
+            rows.push(("alive", format!("yes; standing by: {}", names.join(" "))));
         }
-        Alive::No(error) => rows.push(("alive", format!("not seen: {error}"))),
-        Alive::NotOffered => {}
+        Leader::Renews => rows.push(("alive", "it renews its lease".into())),
+        Leader::Silent(why) => rows.push(("alive", format!("no sign of life: {why}"))),
     }
-    rows.push(("records", records.to_string()));
+    rows.push(("records", format!("{records}, deleted ones included")));
     let rows = rows
         .into_iter()
         .map(|(name, value)| format!("{name:<9} {value}"));

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use incumbent::{Group, View};
+use incumbent::Group;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
@@ -39,6 +39,8 @@ pub(crate) async fn start(listen: SocketAddr, group: Group) -> Result<WatchServe
         .map_err(|error| failed(&error))?;
     let metrics = builder.install_recorder().map_err(|error| failed(&error))?;
     describe();
+    // The group could not say so yet, as nothing was counting when it began.
+    metrics::gauge!("incumbent_role", "group" => group.name().to_string()).set(0.0);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| failed(&error))?;
@@ -81,7 +83,7 @@ async fn readiness(State(shared): State<Shared>) -> Response {
     let view = shared.group.observe().view();
     let silence = shared.group.silence();
     let in_touch = silence.is_some_and(|silence| silence < shared.patience);
-    let leads = matches!(&view, View::Active(l) | View::Activating(l) if l.holder == *shared.group.holder());
+    let leads = shared.group.is_leading();
     let role = match (in_touch, leads) {
         (false, _) => "not in touch",
         (true, true) => "leader",

@@ -14,11 +14,14 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Office;
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use crate::show;
 
 /// Longest body: above what any backend takes, so that the backend's own limit is what is named.
-const LARGEST_BODY: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// Longest text of the framework's own about a request that it refuses.
+const LONGEST_REJECTION: usize = 4096;
 
 type Shared = State<Arc<Office>>;
 type Open = Record<Box<RawValue>>;
@@ -36,7 +39,21 @@ pub(super) fn routes(office: Arc<Office>) -> Router {
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::no_such_path())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(axum::middleware::map_response(as_problem))
         .with_state(office)
+}
+
+/// Says what the framework refuses in the words of everything else.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let said = response.headers().get(header::CONTENT_TYPE);
+    let problem = said.is_some_and(|said| said == problem::CONTENT_TYPE);
+    if problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_REJECTION).await;
+    let text = text.unwrap_or_default();
+    Problem::rejected(status, &String::from_utf8_lossy(&text)).into_response()
 }
 
 async fn openapi() -> Response {
@@ -153,23 +170,26 @@ async fn with_open(
     work: impl AsyncFnOnce(&mut Open) -> Result<(), Problem>,
 ) -> Result<Response, Problem> {
     let name = parse(name)?;
-    let leadership = office.leadership().await?;
-    let cell = office.cell(&name).await?;
-    let mut slot = cell.lock().await;
-    let record = match slot.as_mut() {
-        Some(record) => {
-            record.refresh().await?;
-            record
-        }
-        None => slot.insert(leadership.open(&name).await?),
-    };
-    work(record).await?;
-    Ok(answer(
-        &name,
-        record.data().map(|data| &**data),
-        record.stamp(),
-        true,
-    ))
+    office
+        .answer(async {
+            let cell = office.cell(&name).await?;
+            let mut slot = cell.lock().await;
+            let record = match slot.as_mut() {
+                Some(record) => {
+                    record.refresh().await?;
+                    record
+                }
+                None => slot.insert(office.leadership().await?.open(&name).await?),
+            };
+            work(record).await?;
+            Ok(answer(
+                &name,
+                record.data().map(|data| &**data),
+                record.stamp(),
+                true,
+            ))
+        })
+        .await
 }
 
 /// The record must be what the caller believes it to be.

@@ -18,8 +18,11 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use super::problem::Problem;
 use super::{Office, SOCKET, Server, TOKEN, URL, handlers};
 
-/// Begins the names of the directories for sockets; the process id follows.
-const DIRECTORY: &str = "incumbent-";
+/// Begins the names of the directories for sockets.
+const DIRECTORY: &str = "incumbent-records-api-";
+
+/// The name of the socket.
+const FILE: &str = "records.sock";
 
 /// Takes connections of the same user, and of root.
 struct SameUser {
@@ -31,13 +34,16 @@ pub(super) fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
     let parent = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_dir());
     let parent = parent.map_or_else(std::env::temp_dir, Into::into);
     remove_leftovers(&parent);
-    let prefix = format!("{DIRECTORY}{}-", std::process::id());
     let directory = tempfile::Builder::new()
-        .prefix(&prefix)
+        .prefix(DIRECTORY)
         .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir_in(&parent)?;
-    let path = directory.path().join("records.sock");
-    let listener = UnixListener::bind(&path)?;
+    let path = directory.path().join(FILE);
+    let listener = UnixListener::bind(&path).map_err(|error| {
+        let advice = "TMPDIR or XDG_RUNTIME_DIR can name another place, or use --records tcp";
+        let text = format!("{}: {error}; {advice}", path.display());
+        std::io::Error::new(error.kind(), text)
+    })?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let listener = SameUser {
         listener,
@@ -125,26 +131,22 @@ impl Listener for SameUser {
     }
 }
 
-/// Removes the directories of processes that were killed before they could.
+/// Removes what processes left behind that were killed before they could: directories of our own making with nothing but
+/// a socket in them that nobody listens on.
 fn remove_leftovers(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return;
     };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| {
-            name.strip_prefix(DIRECTORY)?
-                .split('-')
-                .next()?
-                .parse()
-                .ok()
-        });
-        let Some(process) = process.and_then(rustix::process::Pid::from_raw) else {
-            continue;
-        };
-        if rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH) {
-            // Another user's cannot be removed, and need not be.
-            let _ = std::fs::remove_dir_all(entry.path());
+        let ours = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(DIRECTORY));
+        let socket = entry.path().join(FILE);
+        let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+        if ours && std::os::unix::net::UnixStream::connect(&socket).is_err_and(refused) {
+            // Anything else in the directory keeps it, and another user's cannot be removed, and need not be.
+            let _ = std::fs::remove_file(&socket).and_then(|()| std::fs::remove_dir(entry.path()));
         }
     }
 }

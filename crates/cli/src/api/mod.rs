@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use incumbent::{Group, HolderName, Leadership, LostBecause, Record, RecordName, Seal};
 use serde_json::value::RawValue;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, RwLock, watch};
 
 use crate::args::RecordsApi;
 use crate::exit::Failure;
 use problem::Problem;
 
-/// Most records that one term keeps open for its command.
+/// Most records that one term keeps open for its command; beyond that those are forgotten that are not in use.
 const MOST_OPEN: usize = 10_000;
 
 /// The name of the variable with the socket's path.
@@ -38,6 +38,8 @@ pub(crate) struct Office {
     seal: Seal,
     /// `None` once the term is over.
     leadership: RwLock<Option<Leadership>>,
+    /// True once the command has ended: nobody waits for an answer any more.
+    over: watch::Sender<bool>,
     records: Mutex<BTreeMap<RecordName, Cell>>,
 }
 
@@ -58,12 +60,14 @@ impl Office {
             group: leadership.group().clone(),
             seal: leadership.seal(),
             leadership: RwLock::new(Some(leadership)),
+            over: watch::Sender::new(false),
             records: Mutex::default(),
         })
     }
 
     /// Ends the term, whose work has ended: resigns in favour of `prefer`.
     pub(crate) async fn resign(&self, prefer: Option<HolderName>) -> Option<LostBecause> {
+        self.over.send_replace(true);
         let leadership = self.leadership.write().await.take()?;
         Some(leadership.resign(prefer).await)
     }
@@ -77,8 +81,28 @@ impl Office {
             .map_err(|_| Problem::over(self.seal.epoch))
     }
 
+    /// Does the work of a request, until the command has ended.
+    async fn answer<T>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let mut over = self.over.subscribe();
+        if *over.borrow() {
+            // Nothing has been begun.
+            return Err(Problem::over(self.seal.epoch));
+        }
+        tokio::select! {
+            done = work => done,
+            _ = over.wait_for(|over| *over) => Err(Problem::too_late()),
+        }
+    }
+
     async fn cell(&self, name: &RecordName) -> Result<Cell, Problem> {
         let mut records = self.records.lock().await;
+        if !records.contains_key(name) && records.len() >= MOST_OPEN {
+            // What is not in use can be opened again.
+            records.retain(|_, cell| Arc::strong_count(cell) > 1);
+        }
         if !records.contains_key(name) && records.len() >= MOST_OPEN {
             return Err(Problem::too_many_open(MOST_OPEN));
         }

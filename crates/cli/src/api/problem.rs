@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::exit::chain;
 
+/// The media type of an error.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
 /// An error, as an answer.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -42,6 +45,16 @@ impl Problem {
         .into()
     }
 
+    pub(super) fn too_late() -> Self {
+        let detail = "the command of this term was ended meanwhile";
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "unknown",
+            "It may have been written: open the record again before deciding anything",
+            detail,
+        )
+    }
+
     pub(super) fn too_many_open(limit: usize) -> Self {
         let detail = format!("this term has {limit} records open, and does not open more");
         Self::new(
@@ -69,6 +82,22 @@ impl Problem {
             "Correct the request",
             detail,
         )
+    }
+
+    /// What was refused before anything here looked at it.
+    pub(super) fn rejected(status: StatusCode, detail: &str) -> Self {
+        match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Self {
+                more: json!({ "limit": super::handlers::LARGEST_BODY }),
+                ..Self::new(
+                    status,
+                    "too-large",
+                    "Split the record, or store a pointer",
+                    format!("{detail}; nothing was written"),
+                )
+            },
+            _ => Self::new(status, "bad-request", "Correct the request", detail),
+        }
     }
 
     pub(super) fn no_such_path() -> Self {
@@ -176,7 +205,7 @@ impl IntoResponse for Problem {
         }
         (
             self.status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
+            [(header::CONTENT_TYPE, CONTENT_TYPE)],
             body.to_string(),
         )
             .into_response()

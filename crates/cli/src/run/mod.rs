@@ -19,34 +19,28 @@ use std::process::ExitCode;
 use incumbent::{Liveness, Options};
 
 use crate::args::{Common, RunArgs};
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::{place, watch_server};
 use signals::Signals;
 use tenure::{End, Tenure};
 
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<ExitCode, Failure> {
     let outcome = campaign(common, &args).await;
-    outcome.map_err(|failure| {
-        if failure.is_general() {
-            failure.code(Code::Run)
-        } else {
-            failure
-        }
-    })
+    outcome.map_err(Failure::of_run)
 }
 
 async fn campaign(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
-    let store = place::store(common).await?;
-    let address = place::address(common)?;
     let options = Options {
         liveness: liveness(args),
         ..place::options(common)?
     };
+    let store = place::store(common).await?;
+    let address = place::address(common)?;
     let group = store.group_with(&common.group, options)?;
     let candidate = group.candidate()?;
-    let _watch = match args.status_listen {
+    let watch = match args.status_listen {
         Some(listen) => Some(watch_server::start(listen, group.clone()).await?),
         None => None,
     };
@@ -56,6 +50,8 @@ async fn campaign(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> 
             leadership = candidate.campaign() => leadership,
             () = signals.end() => {
                 tracing::info!(node = %group.holder(), "ended while standing by");
+                drop((candidate, watch));
+                group.close().await;
                 return Ok(ExitCode::SUCCESS);
             }
         };

@@ -22,11 +22,13 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT: end.
+    /// Waits for SIGTERM or SIGINT: end. What else comes is not kept for a command that starts later.
     pub(super) async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        while let Some(signal) = self.next().await {
+            tracing::info!(
+                signal,
+                "not passed on: no command runs, or it is being ended"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use incumbent_guard::{BootTime, Deadlines, Exit, Guarded, Leash, SpawnError, Spe
 
 use super::ready::ready;
 use super::signals::Signals;
-use crate::api::{Office, Server};
+use crate::api::{Office, SOCKET, Server, TOKEN, URL};
 use crate::args::{Restart, RunArgs};
 use crate::exit::Failure;
 
@@ -82,18 +82,13 @@ impl<'a> Tenure<'a> {
                 ?pause,
                 "the command exited and is started again"
             );
-            let lost = {
-                self.office
-                    .leadership()
-                    .await
-                    .map(|leadership| leadership.lost())
-                    .ok()
-            };
-            let Some(lost) = lost else {
-                return Ok(End::StandBy);
+            let (lost, asked) = match self.office.leadership().await {
+                Ok(leadership) => (leadership.lost(), leadership.asked_to_resign()),
+                Err(_) => return Ok(End::StandBy),
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                to = asked => return Ok(self.end(Cause::Asked(to), exit).await),
                 why = lost => return Ok(self.end(Cause::Lost(why), exit).await),
                 () = signals.end() => return Ok(self.end(Cause::Signal, exit).await),
             }
@@ -145,6 +140,8 @@ impl<'a> Tenure<'a> {
         let spec = Spec {
             args: arguments.to_vec(),
             env,
+            // This may itself be the command of another `incumbent run`, whose records are not these.
+            env_remove: [SOCKET, URL, TOKEN].map(OsString::from).into(),
             liveness: leadership
                 .liveness_socket()
                 .map_err(failed)?
@@ -193,9 +190,9 @@ impl<'a> Tenure<'a> {
                 why = &mut lost => return Ok(Cause::Lost(why)),
                 to = &mut asked => return Ok(Cause::Asked(to)),
                 ready = &mut publish, if !published => match ready {
-                    Ok(Ok(())) => published = true,
-                    // The term is over; `lost` says why.
-                    Ok(Err(_)) => published = true,
+                    // If the term is over, `lost` says why.
+                    Ok(Ok(()) | Err(incumbent::Error::Fenced { .. })) => published = true,
+                    Ok(Err(error)) => return Err(Failure::from(error)),
                     Err(_) => return Ok(Cause::NotReady),
                 },
                 signal = signals.next() => match signal {

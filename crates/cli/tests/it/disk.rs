@@ -1,0 +1,213 @@
+//! A disk that is full, read-only, or somebody else's.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{NOTE, Place, runs, until};
+
+/// A small file system of its own, where that is allowed.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Says so if there cannot be one.
+    fn mount(at: &Path) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=512k,mode=755", "e2e"])
+            .arg(at);
+        match mount.output() {
+            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
+            Ok(output) => {
+                eprintln!(
+                    "SKIPPED, mounting is not allowed here: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
+                None
+            }
+            Err(error) => {
+                eprintln!("SKIPPED, there is no mount: {error}");
+                None
+            }
+        }
+    }
+
+    fn fill(&self) {
+        let mut left = 64 * 1024;
+        let mut number = 0;
+        while left > 0 {
+            number += 1;
+            if fs::write(self.0.join(format!("fill-{number}")), vec![0; left]).is_err() {
+                left /= 2;
+            }
+        }
+    }
+
+    fn free(&self) {
+        for entry in fs::read_dir(&self.0).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("fill-") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+
+    fn read_only(&self, yes: bool) {
+        let option = if yes { "remount,ro" } else { "remount,rw" };
+        assert!(
+            Command::new("mount")
+                .args(["-o", option])
+                .arg(&self.0)
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, since processes may still have it open.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_leader_whose_disk_is_full_says_so_and_stops_and_goes_on_when_there_is_room() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        return;
+    };
+    let ha = format!("file://{}/ha", disk.0.display());
+    let script = format!("{NOTE} exec sleep 1000");
+    let start = |name: &str| {
+        let mut command =
+            place.incumbent(&["--ha", &ha, "run", "--lease", "1500ms", "--holder", name]);
+        command.args(["--", "sh", "-c", &script]);
+        place.start(name, command)
+    };
+    place
+        .ask(&["--ha", &ha, "records", "put", "x", "[1,2,3]"])
+        .assert_code(0);
+    let (a, b) = (start("a"), start("b"));
+    let first = place.started(1);
+    let leader = if first.holder == "a" { &a } else { &b };
+
+    disk.fill();
+    // Before anybody else could lead.
+    until("its command has ended", || !runs(first.pid));
+    let told = leader.logged("No space left on device");
+    assert!(told.contains("WARN"), "{told}");
+    leader.logged("leadership lost");
+    assert_eq!(place.starts().len(), 1);
+    assert_eq!(
+        place
+            .ask(&["--ha", &ha, "records", "get", "x"])
+            .assert_code(0)
+            .out,
+        "[1,2,3]\n"
+    );
+    let forced = place.ask(&["--ha", &ha, "records", "put", "x", "4", "--force"]);
+    assert!(
+        matches!(forced.code, Some(5 | 7)) && forced.err.contains("No space left"),
+        "{:?} {}",
+        forced.code,
+        forced.err
+    );
+
+    disk.free();
+    let second = place.started(2);
+    assert!(second.epoch > first.epoch);
+    until("it is active", || {
+        let status = place.ask(&["--ha", &ha, "status"]);
+        status.code == Some(0) && status.json()["state"] == "active"
+    });
+    assert_eq!(
+        place
+            .ask(&["--ha", &ha, "records", "get", "x"])
+            .assert_code(0)
+            .out,
+        "[1,2,3]\n"
+    );
+    place.assert_one_at_a_time();
+    drop((a, b));
+    until("all have ended", || place.processes().is_empty());
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_ends_the_term() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        return;
+    };
+    let ha = format!("file://{}/ha", disk.0.display());
+    let mut command = place.incumbent(&["--ha", &ha, "run", "--lease", "1500ms", "--holder", "a"]);
+    command.args(["--", "sh", "-c", &format!("{NOTE} exec sleep 1000")]);
+    let a = place.start("a", command);
+    let first = place.started(1);
+    disk.read_only(true);
+    until("its command has ended", || !runs(first.pid));
+    a.logged("Read-only file system");
+    disk.read_only(false);
+    assert_eq!(place.started(2).holder, "a");
+    drop(a);
+    until("all have ended", || place.processes().is_empty());
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_named() {
+    let place = Place::new();
+    fs::create_dir(place.path("foreign")).unwrap();
+    fs::write(place.path("foreign/thesis.txt"), "mine").unwrap();
+    fs::write(place.path("file"), "mine").unwrap();
+    for (path, word) in [
+        ("foreign", "thesis.txt"),
+        ("file", "file"),
+        ("file/below", "file"),
+    ] {
+        let path = place.path(path);
+        let ha = format!("file://{}", path.display());
+        for (args, code) in [
+            (&["status"][..], 7),
+            (&["records", "ls"], 7),
+            (&["observe", "--lines", "1"], 7),
+            (&["run", "--", "true"], 125),
+        ] {
+            let done = place
+                .ask(&[&["--ha", &ha], args].concat())
+                .assert_code(code);
+            let named = path.to_str().unwrap();
+            assert!(
+                done.err.contains(named) && done.err.contains(word),
+                "{args:?}: {}",
+                done.err
+            );
+            assert_eq!(
+                done.err.matches("os error").count().max(1),
+                1,
+                "said once: {}",
+                done.err
+            );
+        }
+    }
+    assert_eq!(
+        fs::read_dir(place.path("foreign")).unwrap().count(),
+        1,
+        "nothing was added"
+    );
+}
+
+#[test]
+fn a_directory_without_permission_is_named() {
+    let place = Place::new();
+    fs::create_dir(place.path("closed")).unwrap();
+    fs::set_permissions(place.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(place.path("closed/probe"), "").is_ok() {
+        eprintln!("SKIPPED: this user may write everywhere");
+        return;
+    }
+    let ha = format!("file://{}/ha", place.path("closed").display());
+    let done = place.ask(&["--ha", &ha, "status"]).assert_code(7);
+    assert!(done.err.contains("closed"), "{}", done.err);
+}

@@ -1,0 +1,471 @@
+//! Starts processes in a place of their own, looks at them, and ends them all.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far more than anything here takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that notes that it runs, and whether the one before it still does; then it waits.
+///
+/// `starts` gets a line `EPOCH HOLDER PID` for each.
+pub(crate) const NOTE: &str = r#"
+    old=$(cat current 2>/dev/null)
+    if [ -n "$old" ] && kill -0 "$old" 2>/dev/null; then echo "$old still runs beside $$" >> overlaps; fi
+    echo $$ > current
+    echo "$INCUMBENT_EPOCH $INCUMBENT_HOLDER $$" >> starts
+"#;
+
+/// A directory with records, a home and notes, in which processes run; all of them end with it.
+pub(crate) struct Place {
+    dir: TempDir,
+}
+
+/// A process of `incumbent run`.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+/// What became of a process.
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// One line of `starts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) epoch: u64,
+    pub(crate) holder: String,
+    pub(crate) pid: i32,
+}
+
+/// What an HTTP server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        // Short, since a socket's path must be.
+        let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+        for name in ["home", "tmp"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("file://{}", self.path("ha").display())
+    }
+
+    /// A program that runs here, with nothing of the user's own settings.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if ["INCUMBENT", "XDG_", "RUST_"]
+                .iter()
+                .any(|prefix| name_text.starts_with(prefix))
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .current_dir(self.dir.path())
+            .env("HOME", self.path("home"))
+            .env("TMPDIR", self.path("tmp"))
+            .env("INCUMBENT_HA", self.address())
+            .env("I", env!("CARGO_BIN_EXE_incumbent"))
+            .env(MARK, self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn incumbent(&self, args: &[&str]) -> Command {
+        let mut command = self.program(env!("CARGO_BIN_EXE_incumbent"));
+        command.args(args);
+        command
+    }
+
+    /// Runs `incumbent` to its end.
+    pub(crate) fn ask(&self, args: &[&str]) -> Done {
+        finished(self.incumbent(args))
+    }
+
+    /// `incumbent status`, as JSON.
+    pub(crate) fn status(&self) -> Value {
+        self.ask(&["status"]).json()
+    }
+
+    /// Begins `incumbent run` as `name` on a shell script, with `$I` as the program's path.
+    pub(crate) fn node(&self, name: &str, flags: &[&str], script: &str) -> Node {
+        let mut command = self.incumbent(&["run", "--holder", name]);
+        command.args(flags).args(["--", "sh", "-c", script]);
+        self.start(name, command)
+    }
+
+    /// Starts a process whose stdout and stderr go into `NAME.out` and `NAME.log`.
+    pub(crate) fn start(&self, name: &str, mut command: Command) -> Node {
+        let log = self.path(&format!("{name}.log"));
+        let open = |path: &Path| {
+            fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .unwrap()
+        };
+        command
+            .stdout(open(&self.path(&format!("{name}.out"))))
+            .stderr(open(&log))
+            .process_group(0);
+        Node {
+            name: name.to_owned(),
+            child: command.spawn().unwrap(),
+            log,
+        }
+    }
+
+    /// The present content of a note, empty if there is none.
+    pub(crate) fn note(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
+    /// Waits for a note with at least one whole line.
+    pub(crate) fn noted(&self, name: &str) -> String {
+        let whole = || {
+            fs::read_to_string(self.path(name))
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+        };
+        eventually(&format!("{name} is noted"), whole)
+            .trim()
+            .to_owned()
+    }
+
+    /// The commands that [`NOTE`] has noted so far.
+    pub(crate) fn starts(&self) -> Vec<Start> {
+        let text = fs::read_to_string(self.path("starts")).unwrap_or_default();
+        let lines = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        let parse = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            Start {
+                epoch: words[0].parse().unwrap(),
+                holder: words[1].to_owned(),
+                pid: words[2].parse().unwrap(),
+            }
+        };
+        lines.map(parse).collect()
+    }
+
+    /// Waits until this many commands have been noted, and gives the last of them.
+    pub(crate) fn started(&self, count: usize) -> Start {
+        eventually(&format!("{count} commands have started"), || {
+            let starts = self.starts();
+            (starts.len() >= count).then(|| starts.last().cloned())?
+        })
+    }
+
+    /// Waits until this holder is active.
+    pub(crate) fn active(&self, holder: &str) -> Value {
+        eventually(&format!("{holder} is active"), || {
+            let status = self.status();
+            (status["state"] == "active" && status["holder"] == holder).then_some(status)
+        })
+    }
+
+    /// The processes that run here.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let mark = format!("{MARK}={}", self.dir.path().display());
+        let here = |pid: &i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|&byte| byte == 0)
+                .any(|entry| entry == mark.as_bytes())
+        };
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(here).collect()
+    }
+
+    /// Asserts what holds for all [`NOTE`]s: one at a time, each with an epoch of its own, higher than those before.
+    pub(crate) fn assert_one_at_a_time(&self) {
+        assert_eq!(self.note("overlaps"), "");
+        let starts = self.starts();
+        assert!(
+            starts.windows(2).all(|two| two[0].epoch < two[1].epoch),
+            "{starts:?}"
+        );
+    }
+}
+
+/// Marks every process that a place starts, directly or not.
+const MARK: &str = "E2E_PLACE";
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is stopped is killed, too. A killed one may just have started another.
+        for _ in 0..1000 {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            left.into_iter().for_each(|pid| kill(pid, Signal::KILL));
+            pause();
+        }
+        eprintln!("some processes in {:?} could not be ended", self.dir.path());
+    }
+}
+
+impl Node {
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        eventually(&format!("{} has ended", self.name), || {
+            self.child.try_wait().unwrap()
+        })
+    }
+
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.ended().code()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until the log has a line with these words, and gives it.
+    pub(crate) fn logged(&self, words: &str) -> String {
+        eventually(&format!("{} logs {words:?}", self.name), || {
+            let log = self.log();
+            let mut lines = log.lines();
+            lines.find(|line| line.contains(words)).map(str::to_owned)
+        })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- log of {}:\n{}", self.name, self.log());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Done {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{:?} {:?}", self.out, self.err))
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{:?} {:?}", self.out, self.err);
+        self
+    }
+}
+
+/// Runs a process to its end.
+#[track_caller]
+pub(crate) fn finished(mut command: Command) -> Done {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (out, err) = (
+        collected(child.stdout.take().unwrap()),
+        collected(child.stderr.take().unwrap()),
+    );
+    let status = eventually(&format!("{command:?} has ended"), || {
+        child.try_wait().unwrap()
+    });
+    Done {
+        code: status.code(),
+        out: out.join().unwrap(),
+        err: err.join().unwrap(),
+    }
+}
+
+fn collected(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// Sends a signal; to a process that is gone, none.
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+/// Whether the process still runs. One that waits to be reaped does not.
+pub(crate) fn runs(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
+}
+
+/// Stops a process, and returns when it has stopped.
+pub(crate) fn stop(pid: i32) {
+    kill(pid, Signal::STOP);
+    until(&format!("{pid} is stopped"), || {
+        stat(pid).is_none_or(|fields| fields[0] == "T")
+    });
+}
+
+/// The parent of a process: of a command, its guard.
+pub(crate) fn parent(pid: i32) -> i32 {
+    stat(pid).expect("it runs")[1].parse().unwrap()
+}
+
+/// The fields from the state on.
+fn stat(pid: i32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+/// A port on loopback at which nobody listens.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Sends a request over a Unix socket, on a connection of its own. `headers` are whole lines.
+pub(crate) fn over_unix(
+    socket: &str,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> std::io::Result<Answer> {
+    exchange(UnixStream::connect(socket)?, method, path, headers, body)
+}
+
+/// The same to `host:port`.
+pub(crate) fn over_tcp(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> std::io::Result<Answer> {
+    exchange(TcpStream::connect(address)?, method, path, headers, body)
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> std::io::Result<Answer> {
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: any\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Ok(Answer {
+        status: status.ok_or_else(broken)?,
+        head: head.to_ascii_lowercase(),
+        body: body.to_owned(),
+    })
+}
+
+fn broken() -> std::io::Error {
+    std::io::ErrorKind::UnexpectedEof.into()
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {:?}", self.head, self.body))
+    }
+}
+
+/// Looks until there is something.
+#[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes have no clock that could be paused"
+)]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            start.elapsed() < PATIENCE,
+            "in {PATIENCE:?} it has not come that {what}"
+        );
+        pause();
+    }
+}
+
+/// Looks until a condition holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually(what, || condition().then_some(()));
+}
+
+/// How long something takes.
+#[expect(clippy::disallowed_methods, reason = "it is real time that is claimed")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
+}
+
+#[expect(clippy::disallowed_methods, reason = "between two looks")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(2));
+}
