@@ -23,6 +23,7 @@ pub(super) struct Tenure<'a> {
     args: &'a RunArgs,
     address: &'a str,
     guard: Guard,
+    retry: Duration,
     office: Arc<Office>,
 }
 
@@ -43,13 +44,27 @@ enum Cause {
     NotReady,
 }
 
+impl Cause {
+    fn describe(&self, args: &RunArgs) -> String {
+        match self {
+            Self::Lost(why) => format!("leadership lost: {}", incumbent::describe(why)),
+            Self::Asked(_) => "asked to hand over".into(),
+            Self::Signal => "told to end".into(),
+            Self::NotReady => format!("not ready after {:?}", args.ready_timeout),
+            Self::Exited(_) => "it exited".into(),
+        }
+    }
+}
+
 impl<'a> Tenure<'a> {
     pub(super) fn new(args: &'a RunArgs, address: &'a str, leadership: Leadership) -> Self {
         let guard = leadership.guard();
+        let retry = leadership.group().timing().retry();
         Self {
             args,
             address,
             guard,
+            retry,
             office: Office::new(leadership),
         }
     }
@@ -101,12 +116,16 @@ impl<'a> Tenure<'a> {
         let Some(mut command) = self.spawn(api.as_ref()).await? else {
             return Ok((Cause::Lost(LostBecause::DeadlinePassed), Exit::Code(0)));
         };
-        let feeder = tokio::spawn(feed(command.leash(), self.guard.clone()));
+        let feeder = tokio::spawn(feed(command.leash(), self.guard.clone(), self.retry));
         let cause = self.attend(&mut command, signals).await;
         let exit = match cause {
             Ok(Cause::Exited(exit)) => Ok(exit),
-            Ok(ref cause) => self.stop(&mut command, cause, signals).await,
-            Err(_) => Ok(Exit::Code(0)),
+            Ok(ref cause) => {
+                let why = cause.describe(self.args);
+                self.stop(&mut command, &why, signals).await
+            }
+            // Nobody else may lead before nothing of the command is left, whatever went wrong.
+            Err(_) => self.stop(&mut command, "it cannot go on", signals).await,
         };
         feeder.abort();
         Ok((cause?, exit?))
@@ -219,16 +238,9 @@ impl<'a> Tenure<'a> {
     async fn stop(
         &self,
         command: &mut Guarded,
-        cause: &Cause,
+        why: &str,
         signals: &mut Signals,
     ) -> Result<Exit, Failure> {
-        let why = match cause {
-            Cause::Lost(why) => format!("leadership lost: {}", incumbent::describe(why)),
-            Cause::Asked(_) => "asked to hand over".into(),
-            Cause::Signal => "told to end".into(),
-            Cause::NotReady => format!("not ready after {:?}", self.args.ready_timeout),
-            Cause::Exited(_) => "it exited".into(),
-        };
         tracing::info!(epoch = self.guard.epoch().get(), why, "ending the command");
         // If the guard is gone, waiting for it says so.
         let _ = command.stop(self.args.stop_timeout);
@@ -271,9 +283,9 @@ impl<'a> Tenure<'a> {
 }
 
 /// Passes each renewal of the lease on to the guard.
-async fn feed(leash: Leash, guard: Guard) {
+async fn feed(leash: Leash, guard: Guard, retry: Duration) {
     let mut told = None;
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let mut tick = tokio::time::interval(retry / 8);
     loop {
         tick.tick().await;
         let now = guard.deadlines();
