@@ -20,19 +20,22 @@
 //!
 //! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
 
+mod action;
+mod event;
 mod standby;
 mod term;
 #[cfg(test)]
 mod tests;
+
+pub use action::{Action, LostBecause, Vacancy};
+pub use event::{Change, Event, FloorAnswer, SwapAnswer};
 
 use std::collections::VecDeque;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::root::{Liveness, Root};
-use crate::{
-    EndpointName, Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker,
-};
+use crate::{Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker};
 use term::Term;
 
 /// How many of its own last versions a leader knows again when it is told of a change.
@@ -49,182 +52,6 @@ pub struct Config {
     pub liveness: Option<Liveness>,
     /// A random number of this process, from which the nonces of its terms are counted.
     pub nonces: Nonce,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// Nothing but time: [`Election::wakeup`] has come.
-    Tick,
-    /// The application wants to lead.
-    Campaign,
-    /// The application no longer wants to lead; if it does, it gives up the term.
-    Abstain,
-    /// The leading application changes what the root says.
-    Change {
-        /// Names the change in [`Action::Changed`] and [`Action::Refused`].
-        ticket: u64,
-        /// The change.
-        change: Change,
-    },
-    /// The leading application has stopped its work and gives up the term, in favour of somebody if named.
-    Resign {
-        /// The candidate to lead next.
-        prefer: Option<HolderName>,
-    },
-    /// A watch hints that the root may have changed, to this version if known.
-    Hint {
-        /// The version.
-        version: Option<Version>,
-    },
-    /// The holder of the term with this nonce is proven dead.
-    Dead {
-        /// The nonce.
-        nonce: Nonce,
-    },
-    /// A seal with this epoch refused a write of this process's present term: the term is over.
-    SealSeen {
-        /// The epoch.
-        epoch: Epoch,
-    },
-    /// Answer to [`Action::ReadRoot`].
-    RootRead {
-        /// What was found.
-        root: Option<(Version, Box<Root>)>,
-    },
-    /// [`Action::ReadRoot`] got no answer.
-    RootUnread,
-    /// Answer to [`Action::SwapRoot`].
-    RootSwapped(SwapAnswer),
-    /// Answer to [`Action::ScanSeals`]: the highest epoch found on any record of the group.
-    SealsScanned {
-        /// The epoch, zero if there was no record.
-        highest: Epoch,
-    },
-    /// [`Action::ScanSeals`] got no answer.
-    SealsUnread,
-    /// Answer to [`Action::SealFloor`] for the term with this seal.
-    Floor {
-        /// The term.
-        seal: Seal,
-        /// What came of it.
-        answer: FloorAnswer,
-    },
-}
-
-/// What a leader changes in the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is ready to serve.
-    Activate,
-    /// An endpoint is at this address.
-    Publish(EndpointName, String),
-    /// An endpoint is gone.
-    Withdraw(EndpointName),
-}
-
-/// What came of a swap of the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SwapAnswer {
-    /// It happened.
-    Committed(Version),
-    /// It did not: the root is not in the expected state.
-    Conflict,
-    /// It did not, for another reason.
-    NotApplied,
-    /// It may have, or may still.
-    Unknown,
-}
-
-/// What came of sealing the floor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloorAnswer {
-    /// It carries the term's seal.
-    Sealed,
-    /// It carries a seal that outranks the term's.
-    Fenced(Epoch),
-    /// Neither is known.
-    Failed,
-}
-
-/// Something to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Read the root, and tell [`Event::RootRead`] or [`Event::RootUnread`].
-    ReadRoot,
-    /// Read the seals of all records of the group, the floor included; tell [`Event::SealsScanned`] or [`Event::SealsUnread`].
-    ScanSeals,
-    /// Swap the root, `None` expecting it to be absent; tell [`Event::RootSwapped`].
-    SwapRoot {
-        /// The version to be replaced.
-        expected: Option<Version>,
-        /// The new body.
-        root: Box<Root>,
-    },
-    /// Seal the floor with this seal; tell [`Event::Floor`].
-    SealFloor {
-        /// The term.
-        seal: Seal,
-    },
-    /// This process leads. Tell the application.
-    Granted {
-        /// The term.
-        seal: Seal,
-        /// Why the root could be had.
-        vacancy: Vacancy,
-    },
-    /// This process led and does not any more. Tell the application.
-    Lost {
-        /// The term.
-        seal: Seal,
-        /// Why.
-        why: LostBecause,
-    },
-    /// A change is in the root.
-    Changed {
-        /// The change.
-        ticket: u64,
-    },
-    /// A change will not be made: this process does not lead.
-    Refused {
-        /// The change.
-        ticket: u64,
-    },
-    /// Somebody asks the leading application to hand over.
-    AskedToResign {
-        /// Who is to lead next, if named.
-        to: Option<HolderName>,
-    },
-}
-
-/// Why a root could be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vacancy {
-    /// There was no root: the group is new, or its root was deleted.
-    Absent,
-    /// Its holder gave it up.
-    Released,
-    /// It did not change for the lease found in it.
-    Expired,
-    /// Its holder was proven dead.
-    ProvenDead,
-    /// It was this very process's, from a term that is over.
-    Own,
-}
-
-/// How a term ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LostBecause {
-    /// Somebody else leads, at this epoch.
-    Superseded(Epoch),
-    /// No renewal was acknowledged until the renew deadline.
-    DeadlinePassed,
-    /// The root was deleted.
-    RootGone,
-    /// The application resigned, and the root says so.
-    Resigned,
-    /// The application resigned; whether the root says so is unknown. If not, others wait for the lease.
-    ResignedUnheard,
 }
 
 /// The election of one group.

@@ -59,14 +59,19 @@ impl Bench {
         self.at(Event::RootSwapped(SwapAnswer::Committed(version(v))))
     }
 
-    /// A leader at epoch 1 whose root has version 1.
-    fn leading() -> (Self, Root) {
+    /// A candidate whose claim at epoch 1 is on its way.
+    fn claiming() -> (Self, Root) {
         let mut bench = Self::new("a");
         bench.at(Event::Campaign);
         assert_eq!(bench.read(None), [Action::ScanSeals]);
-        let root = swapped(&bench.at(Event::SealsScanned {
-            highest: Epoch::ZERO,
-        }));
+        let highest = Epoch::ZERO;
+        let root = swapped(&bench.at(Event::SealsScanned { highest }));
+        (bench, root)
+    }
+
+    /// A leader at epoch 1 whose root has version 1.
+    fn leading() -> (Self, Root) {
+        let (mut bench, root) = Self::claiming();
         let seal = root.seal();
         assert_eq!(bench.committed(1), [Action::SealFloor { seal }]);
         assert_eq!(
@@ -119,12 +124,7 @@ fn a_root_that_was_deleted_by_hand_begins_above_the_highest_seal() {
 
 #[test]
 fn a_floor_that_outranks_the_term_is_campaigned_above() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, root) = Bench::claiming();
     let seal = root.seal();
     bench.committed(1);
     let actions = bench.at(Event::Floor {
@@ -412,12 +412,7 @@ fn a_newer_root_ends_the_term_at_its_next_renewal() {
 
 #[test]
 fn a_campaign_that_was_given_up_while_its_claim_was_on_the_way_releases_what_it_won() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, _) = Bench::claiming();
     bench.at(Event::Abstain);
     assert_eq!(swapped(&bench.committed(1)).state, State::Released);
 }
@@ -439,12 +434,7 @@ fn an_answer_that_waited_while_the_process_slept_does_not_prolong_the_term() {
 
 #[test]
 fn a_candidate_that_cannot_seal_the_floor_lets_others_try() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, root) = Bench::claiming();
     let seal = root.seal();
     bench.committed(1);
     let (mut version, answer) = (1, FloorAnswer::Failed);
@@ -464,12 +454,7 @@ fn a_candidate_that_cannot_seal_the_floor_lets_others_try() {
 
 #[test]
 fn a_request_to_hand_over_that_comes_early_is_told_when_the_term_is_granted() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, root) = Bench::claiming();
     let seal = root.seal();
     bench.committed(1);
     let to = Some("b".parse().unwrap());
@@ -543,12 +528,7 @@ fn a_backend_that_answers_reads_and_fails_writes_is_asked_ever_less_often() {
 
 #[test]
 fn a_term_that_was_never_granted_is_never_lost_and_a_new_campaign_outlives_it() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, root) = Bench::claiming();
     bench.at(Event::Abstain);
     bench.committed(1);
     bench.at(Event::Campaign);
@@ -562,12 +542,7 @@ fn a_term_that_was_never_granted_is_never_lost_and_a_new_campaign_outlives_it() 
 
 #[test]
 fn a_floor_that_is_heard_of_after_the_deadline_grants_nothing() {
-    let mut bench = Bench::new("a");
-    bench.at(Event::Campaign);
-    bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::ZERO,
-    }));
+    let (mut bench, root) = Bench::claiming();
     let seal = root.seal();
     bench.committed(1);
     bench.now = bench.now + 60 * SECOND;
