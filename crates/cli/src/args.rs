@@ -268,7 +268,7 @@ pub(crate) struct ObserveArgs {
     #[command(flatten)]
     pub(crate) output: Output,
     /// End after this many lines.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "INCUMBENT_LINES")]
     pub(crate) lines: Option<usize>,
 }
 
@@ -281,10 +281,10 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResignArgs {
     /// The candidate that is to lead next.
-    #[arg(long, value_name = "HOLDER")]
+    #[arg(long, value_name = "HOLDER", env = "INCUMBENT_RESIGN_TO")]
     pub(crate) to: Option<HolderName>,
     /// How long to wait until somebody else leads.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_RESIGN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -352,13 +352,13 @@ pub(crate) enum RecordsCommand {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WriteHow {
     /// Only if the data are still this JSON; numbers are compared as they are written.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", env = "INCUMBENT_EXPECT")]
     pub(crate) expect: Option<String>,
     /// Only if there is no such record.
-    #[arg(long, conflicts_with = "expect")]
+    #[arg(long, env = "INCUMBENT_IF_ABSENT", value_parser = BoolishValueParser::new(), conflicts_with = "expect")]
     pub(crate) if_absent: bool,
     /// Write without leading. A leader that has the record open has to read it again.
-    #[arg(long, conflicts_with_all = ["expect", "if_absent"])]
+    #[arg(long, env = "INCUMBENT_FORCE", value_parser = BoolishValueParser::new(), conflicts_with_all = ["expect", "if_absent"])]
     pub(crate) force: bool,
 }
 

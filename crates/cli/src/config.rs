@@ -62,35 +62,35 @@ fn path() -> Option<PathBuf> {
 }
 
 /// Top-level keys are flags of every command, tables are commands.
-fn with_file(
-    mut command: clap::Command,
-    path: &Path,
-    text: &str,
-) -> Result<clap::Command, Failure> {
+fn with_file(command: clap::Command, path: &Path, text: &str) -> Result<clap::Command, Failure> {
     let bad = |why: String| Failure::new(format!("{}: {why}", path.display())).code(Code::Usage);
     let table: toml::Table = text
         .parse()
         .map_err(|error: toml::de::Error| bad(error.to_string()))?;
+    with_table(command, table).map_err(bad)
+}
+
+/// Keys are flags of this command, tables are the commands below it.
+fn with_table(mut command: clap::Command, table: toml::Table) -> Result<clap::Command, String> {
     for (key, value) in table {
         command = match value {
-            toml::Value::Table(flags) => {
+            toml::Value::Table(table) => {
                 if command.find_subcommand(&key).is_none() {
-                    return Err(bad(format!("there is no command {key:?}")));
+                    return Err(format!("there is no command {key:?}"));
                 }
-                let mut result = Ok(());
-                command = command.mut_subcommand(&key, |mut sub| {
-                    for (flag, value) in flags {
-                        match with_default(sub.clone(), &flag, &value) {
-                            Ok(changed) => sub = changed,
-                            Err(why) => result = Err(bad(format!("[{key}] {why}"))),
-                        }
-                    }
-                    sub
+                let mut trouble = None;
+                command = command.mut_subcommand(&key, |sub| {
+                    with_table(sub.clone(), table).unwrap_or_else(|why| {
+                        trouble = Some(format!("[{key}] {why}"));
+                        sub
+                    })
                 });
-                result?;
-                command
+                match trouble {
+                    Some(why) => return Err(why),
+                    None => command,
+                }
             }
-            value => with_default(command, &key, &value).map_err(bad)?,
+            value => with_default(command, &key, &value)?,
         };
     }
     Ok(command)
@@ -176,6 +176,8 @@ mod tests {
             ("grup = 'x'", "grup"),
             ("[fly]\nx = 1", "fly"),
             ("[run]\nredy = 1", "redy"),
+            ("[records.put]\nforse = true", "forse"),
+            ("[records.putt]\nforce = true", "putt"),
             ("group = ['a', 'b']", "one value"),
             ("group = 1.5", "1.5"),
             ("group = ", "x.toml"),

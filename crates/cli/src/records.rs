@@ -122,10 +122,15 @@ async fn lead_and_write(
     expected: &Expected,
 ) -> Result<(), Failure> {
     let candidate = group.candidate()?;
+    let patience = tokio::spawn(async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        eprintln!("waiting up to {CAMPAIGN:?} to lead for this write");
+    });
     let campaign = tokio::select! {
         campaign = tokio::time::timeout(CAMPAIGN, candidate.campaign()) => campaign.ok(),
         _ = tokio::signal::ctrl_c() => None,
     };
+    patience.abort();
     let Some(leadership) = campaign else {
         let who = match group.observe().view() {
             View::Active(leader) | View::Activating(leader) => {

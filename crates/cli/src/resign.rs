@@ -14,7 +14,7 @@ pub(crate) async fn resign(common: &Common, args: ResignArgs) -> Result<ExitCode
     let asked = group
         .ask_to_hand_over(args.to.clone(), group.holder().as_str())
         .await?;
-    tracing::debug!(epoch = asked.get(), "asked");
+    eprintln!("asked the leader of epoch {asked} to hand over; waiting for the next one");
     let next = observer.wait_for(|view| view.active().is_some_and(|leader| leader.epoch > asked));
     match tokio::time::timeout(args.timeout, next).await {
         Ok(view) => {
