@@ -155,12 +155,13 @@ COMMAND finds in its environment:
   INCUMBENT_HOLDER          the name of this node
   INCUMBENT_HA              as --ha; so `incumbent` means the same place inside COMMAND
   INCUMBENT_GROUP           as --group
+  INCUMBENT_EXE             the path of this program
   INCUMBENT_RECORDS_SOCKET  a Unix socket that speaks HTTP: records, fenced by this term
   INCUMBENT_RECORDS_URL     with --records tcp instead, and INCUMBENT_RECORDS_TOKEN
 
 Count from a shell script:
-  n=$(incumbent records get counter || echo 0)
-  incumbent records put counter $((n + 1))
+  n=$($INCUMBENT_EXE records get counter --default 0) || exit
+  $INCUMBENT_EXE records put counter $((n + 1))
 The same with curl (GET /openapi.json describes all of it):
   curl --unix-socket $INCUMBENT_RECORDS_SOCKET -X POST http://records/v1/records/counter";
 
@@ -330,6 +331,9 @@ pub(crate) enum RecordsCommand {
     Get {
         /// The record.
         name: RecordName,
+        /// What to print if there is no such record, instead of failing.
+        #[arg(long, value_name = "JSON", env = "INCUMBENT_DEFAULT")]
+        default: Option<String>,
     },
     /// Write a record: as the leader beside `incumbent run`, by leading for a moment if nobody does, or --force.
     Put {

@@ -28,23 +28,24 @@ pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCo
         RecordsCommand::Ls { prefix, output } => {
             list(&place::group(common).await?, &prefix, output).await?
         }
-        RecordsCommand::Get { name } => {
+        RecordsCommand::Get { name, default } => {
             let data = match Beside::command(common) {
                 Some(api) => Some(api.open(&name).await?)
                     .filter(|found| found.exists)
                     .map(|found| found.data),
-                None => place::group(common)
-                    .await?
-                    .read::<Box<RawValue>>(&name)
-                    .await?
-                    .map(|found| found.data),
-            };
-            match data {
-                Some(data) => show::line(data.get()),
                 None => {
-                    return Err(Failure::new(format!("{name} does not exist")).code(Code::NotFound));
+                    let group = place::group(common).await?;
+                    group
+                        .read::<Box<RawValue>>(&name)
+                        .await?
+                        .map(|found| found.data)
                 }
             };
+            let default = default.as_deref().map(parse).transpose()?;
+            let Some(data) = data.or(default) else {
+                return Err(Failure::new(format!("{name} does not exist")).code(Code::NotFound));
+            };
+            show::line(data.get());
         }
         RecordsCommand::Put { name, json, how } => {
             let data = parse(&if json == "-" { stdin()? } else { json })?;

@@ -155,6 +155,7 @@ impl<'a> Tenure<'a> {
             ),
             ("INCUMBENT_HA".into(), self.address.into()),
         ];
+        env.extend(std::env::current_exe().map(|exe| ("INCUMBENT_EXE".into(), exe.into())));
         env.extend(api.into_iter().flat_map(|api| api.env.clone()));
         let spec = Spec {
             args: arguments.to_vec(),

@@ -8,7 +8,7 @@ use crate::harness::{Node, Place, eventually, kill, parent, stop, timed, until};
 const COUNT: &str = r#"
     echo $$ > pid-$INCUMBENT_HOLDER
     while :; do
-        if ! n=$($I records get counter); then n=0; fi
+        n=$($I records get counter --default 0) || continue
         $I records put counter $((n + 1)) && echo "$INCUMBENT_EPOCH $((n + 1)) $INCUMBENT_HOLDER" >> acknowledged
     done
 "#;

@@ -155,10 +155,11 @@ fn inside_a_command_records_are_the_terms_own() {
         $I records put counter 3 --expect 1 || echo "put: $?"
         $I records get counter
         $I records rm counter && $I records get counter || echo "get: $?"
+        $INCUMBENT_EXE records get counter --default 7
         $I --group other records put counter 5 && $I --group other records get counter
     "#;
     assert_eq!(place.node("a", &[], script).code(), Some(0));
-    assert_eq!(place.note("a.out"), "get: 6\nput: 4\n2\nget: 6\n5");
+    assert_eq!(place.note("a.out"), "get: 6\nput: 4\n2\nget: 6\n7\n5");
     assert_eq!(place.status()["epoch"], 1, "none of it led a term");
 }
 
