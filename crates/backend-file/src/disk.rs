@@ -18,6 +18,22 @@ pub(crate) enum Durability {
     None,
 }
 
+impl Durability {
+    /// As addresses and markers call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::None => "none",
+        }
+    }
+
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::None]
+            .into_iter()
+            .find(|durability| durability.name() == name)
+    }
+}
+
 /// All access to files goes through here.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
@@ -49,10 +65,10 @@ impl Disk {
         })
     }
 
-    /// How many names the file has.
-    pub(crate) fn names_of(&self, path: &Path) -> Done<u64> {
+    /// Which file it is, whatever its names are: the same for two names exactly if they are names of one file.
+    pub(crate) fn identity(&self, path: &Path) -> Done<(u64, u64)> {
         self.run(Step::Look, "look at", path, || fs::symlink_metadata(path))
-            .map(|metadata| metadata.nlink())
+            .map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
     /// Names in a directory. Those that are not UTF-8 are left out: none of ours is such.
@@ -76,12 +92,31 @@ impl Disk {
         })
     }
 
-    /// Creates a directory that is only for its owner, and those above it.
+    /// Creates a directory that is only for its owner, and those above it, each on the disk before there is one in it.
     pub(crate) fn make_private_dirs(&self, dir: &Path) -> Done<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
+        let mut made = self.make_private_dir(dir);
+        let Some(above) = dir.parent() else {
+            return if dir.is_dir() { Ok(()) } else { made };
+        };
+        if matches!(&made, Err(error) if error.is_missing()) {
+            self.make_private_dirs(above)?;
+            made = self.make_private_dir(dir);
+        }
+        match made {
+            Ok(()) => self.sync_dir(above),
+            // Whoever made it may have been stopped before it was on the disk. Where we may not look into the one above, it
+            // was there for us, made by somebody else.
+            Err(_) if dir.is_dir() => match self.sync_dir(above) {
+                Err(error) if error.kind() == Some(io::ErrorKind::PermissionDenied) => Ok(()),
+                synced => synced,
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn make_private_dir(&self, dir: &Path) -> Done<()> {
         self.run(Step::MakeDir, "create the directory", dir, || {
-            builder.create(dir)
+            fs::DirBuilder::new().mode(0o700).create(dir)
         })
     }
 

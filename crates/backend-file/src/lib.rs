@@ -5,7 +5,7 @@
 //! lock: whoever is stopped while holding one stops everybody.
 //!
 //! ```text
-//! <dir>/incumbent-store.json                    says that this is a store, and its format
+//! <dir>/incumbent-store.json                    says that this is a store, its format, and what its commits survive
 //! <dir>/<group>/@tmp/                           drafts: files that are whole and not yet in their place
 //! <dir>/<group>/<key>/g70211/4493441 … 4493504  generation 70211: each version a file, which never changes
 //! <dir>/<group>/<key>/g70211/4493505            the forward: it is closed, the next one is prep-70211-5f0c…
@@ -35,10 +35,12 @@
 //! - **Kubernetes volumes**: one pod with a persistent volume is what this is for. `ReadWriteOnce` is per *node*: two pods of
 //!   one node share it, which is fine. `ReadWriteOncePod` is per pod.
 //! - **Power loss**: with `sync=full`, what was acknowledged or read is on the disk; with `sync=none` only the death of
-//!   processes is survived.
+//!   processes is survived, and a loss of power may leave files that a person has to remove, see [`FileBackend::open`]. It is
+//!   the store that has one or the other, for all who use it.
 //! - **Removal by hand** of a key's directory: the key is absent, and may be created again. Rename it out of the group first:
 //!   `rm -r` takes the names one by one, and whoever writes meanwhile may take one that is free.
-//! - **Room**: up to 64 bodies are kept per key.
+//! - **Room**: up to 64 bodies are kept per key, and a key never goes away by itself: a group grows, and its lists with it,
+//!   by every name that was ever used.
 //!
 //! ```
 //! use incumbent_backend::{Backend, Expected, Key, Swapped};

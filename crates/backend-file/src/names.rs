@@ -70,6 +70,11 @@ impl Generation {
         Self(self.0 + 1)
     }
 
+    /// There is none before the first: its name is no generation's then.
+    pub(crate) fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     pub(crate) fn name(self) -> String {
         format!("g{}", self.0)
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use incumbent_backend::Address;
+use incumbent_backend::{Address, BadAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::FORMAT;
@@ -27,23 +27,44 @@ pub(crate) struct Store {
 struct Marker {
     incumbent: String,
     format: u64,
+    /// What a commit survives. It is the store's and not the address's: what one process acknowledges as being on the disk,
+    /// another must not build on something that is not.
+    #[serde(default = "full")]
+    sync: String,
+}
+
+fn full() -> String {
+    Durability::Full.name().to_owned()
 }
 
 impl Store {
     /// Opens the directory of the address, and makes it a store if it is new or empty.
     pub(crate) fn open(address: &Address, hook: Hook) -> Result<Self, FileError> {
-        let (dir, durability) = parse(address)?;
-        let store = Self {
+        let (dir, asked) = parse(address)?;
+        // A store is made with all care, whatever its commits survive then: it is done once, and whoever is faster may want another
+        // mode.
+        let durability = Durability::Full;
+        let mut store = Self {
             dir,
             disk: Disk { durability, hook },
             first: Number::fresh_first,
         };
-        store.disk.make_private_dirs(&store.dir)?;
-        if !store.is_marked()? {
+        let mut marked = store.marked()?;
+        if marked.is_none() {
+            store.disk.make_private_dirs(&store.dir)?;
             store.refuse_foreign()?;
-            store.mark()?;
-            store.is_marked()?;
+            store.mark(asked.unwrap_or(Durability::Full))?;
+            // Another process may have been faster, and have wanted another mode.
+            marked = store.marked()?;
         }
+        let Some(agreed) = marked else {
+            let why = "it was removed while the store was made";
+            return Err(FileError::damaged(&store.marker(), why));
+        };
+        if let Some(asked) = asked.filter(|asked| *asked != agreed) {
+            return Err(store.disagrees(address, asked, agreed).into());
+        }
+        store.disk.durability = agreed;
         if store
             .disk
             .exists(&store.dir.join(MARKER.to_ascii_uppercase()))?
@@ -57,17 +78,26 @@ impl Store {
         Ok(store)
     }
 
+    fn disagrees(&self, address: &Address, asked: Durability, agreed: Durability) -> BadAddress {
+        let (asked, agreed) = (asked.name(), agreed.name());
+        address.unusable(format!(
+            "it says sync={asked}, but the store was made with sync={agreed}, and all who use it must agree; leave sync out \
+             of the address, or stop everybody, run `sync`, and write \"sync\":\"{asked}\" into {}",
+            self.marker().display()
+        ))
+    }
+
     /// Fails unless the store is still there: a volume may be gone, and its mount point look like a store without records.
     pub(crate) fn still_there(&self) -> Result<(), FileError> {
         self.disk.look(&self.marker())
     }
 
-    /// False if there is no marker.
-    fn is_marked(&self) -> Result<bool, FileError> {
+    /// What its commits survive. `None` if there is no marker.
+    fn marked(&self) -> Result<Option<Durability>, FileError> {
         let path = self.marker();
         let content = match self.disk.read(&path) {
             Ok(content) => content,
-            Err(error) if error.is_missing() => return Ok(false),
+            Err(error) if error.is_missing() => return Ok(None),
             Err(error) => return Err(error),
         };
         let marker: Marker = serde_json::from_slice(&content)
@@ -82,7 +112,13 @@ impl Store {
             );
             return Err(FileError::damaged(&path, why));
         }
-        Ok(true)
+        match Durability::of_name(&marker.sync) {
+            Some(durability) => Ok(Some(durability)),
+            None => {
+                let why = format!("its sync is full or none, not {:?}", marker.sync);
+                Err(FileError::damaged(&path, why))
+            }
+        }
     }
 
     fn refuse_foreign(&self) -> Result<(), FileError> {
@@ -97,7 +133,7 @@ impl Store {
             return Ok(());
         };
         // Another process may have made it a store since we looked for the marker. It puts the marker first.
-        if self.is_marked()? {
+        if self.marked()?.is_some() {
             return Ok(());
         }
         Err(FileError::damaged(
@@ -106,12 +142,13 @@ impl Store {
         ))
     }
 
-    fn mark(&self) -> Result<(), FileError> {
+    fn mark(&self, durability: Durability) -> Result<(), FileError> {
         let marker = Marker {
             incumbent: "store".to_owned(),
             format: FORMAT,
+            sync: durability.name().to_owned(),
         };
-        let content = serde_json::to_vec(&marker).expect("two plain fields become JSON");
+        let content = serde_json::to_vec(&marker).expect("plain fields become JSON");
         let draft = self.dir.join(names::fresh(UNFINISHED_MARKER));
         self.disk.write_new(&draft, &content)?;
         let linked = self.disk.link(&draft, &self.marker());
@@ -124,7 +161,7 @@ impl Store {
                     why,
                 });
             }
-            // Another process was faster, with the same content.
+            // Another process was faster.
             Err(error) if error.is_taken() => {}
             linked => linked?,
         }
@@ -145,7 +182,8 @@ fn cannot_link(error: &FileError) -> bool {
     )
 }
 
-fn parse(address: &Address) -> Result<(PathBuf, Durability), FileError> {
+/// The directory, and what commits must survive if the address says so.
+fn parse(address: &Address) -> Result<(PathBuf, Option<Durability>), FileError> {
     if address.scheme() != "file" {
         return Err(address.unusable("its scheme is not file").into());
     }
@@ -160,15 +198,14 @@ fn parse(address: &Address) -> Result<(PathBuf, Durability), FileError> {
             .unusable("its path is not absolute; write file:///path")
             .into());
     }
-    let mut durability = Durability::Full;
+    let mut durability = None;
     for option in address.options() {
         durability = match option {
-            ("sync", "full") => Durability::Full,
-            ("sync", "none") => Durability::None,
-            ("sync", other) => {
-                return Err(address
-                    .unusable(format!("sync is full or none, not {other:?}"))
-                    .into());
+            ("sync", name) => {
+                let known = Durability::of_name(name).ok_or_else(|| {
+                    address.unusable(format!("sync is full or none, not {name:?}"))
+                })?;
+                Some(known)
             }
             (name, _) => {
                 return Err(address

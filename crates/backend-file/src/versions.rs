@@ -173,8 +173,12 @@ impl<'a> Versions<'a> {
             self.disk().sync_dir(&self.group.dir)?;
             self.disk().sync_dir(&self.dir)?;
         }
-        // If the generation is gone, the next one was on the disk before.
-        some(self.disk().sync_dir(&self.generation(number.generation())))?;
+        let generation = number.generation();
+        if some(self.disk().sync_dir(&self.generation(generation)))?.is_none() {
+            // It has not got its name yet, and we may not give it: then the forward counts, and that lies in the generation
+            // before. If that is gone too, the next one was on the disk before.
+            some(self.disk().sync_dir(&self.generation(generation.before())))?;
+        }
         self.seen.settle(self.key, number);
         Ok(())
     }

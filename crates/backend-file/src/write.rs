@@ -166,12 +166,7 @@ impl Versions<'_> {
                     .map_or_else(Linked::InDoubt, |()| Linked::Done);
             };
             if error.is_taken() {
-                // A network file system may say so if it repeats a request whose first answer was lost.
-                let mine = self
-                    .disk()
-                    .names_of(&draft.path)
-                    .is_ok_and(|names| names > 1);
-                return if mine { Linked::Done } else { Linked::Taken };
+                return self.whose(&place, draft);
             }
             if !error.did_nothing() {
                 return Linked::InDoubt(error);
@@ -195,6 +190,28 @@ impl Versions<'_> {
             &place,
             "nothing can be linked to it, though its generation is the newest",
         ))
+    }
+
+    /// Whose file has the place, since the link says that it is taken. A network file system says so of our own too, if it
+    /// repeats a request whose first answer was lost.
+    ///
+    /// Only the file itself tells. That the draft has a second name proves nothing: whoever copies the tree by hard links
+    /// gives it one.
+    fn whose(&self, place: &Path, draft: &Draft) -> Linked {
+        // The draft last: while it is there, nobody else's file has its identity.
+        let (there, mine) = match (
+            self.disk().identity(place),
+            self.disk().identity(&draft.path),
+        ) {
+            (Ok(there), Ok(mine)) => (there, mine),
+            // Closed since; or the draft is so old that it was cleaned away.
+            (Err(error), _) | (_, Err(error)) => return Linked::InDoubt(error),
+        };
+        if there == mine {
+            Linked::Done
+        } else {
+            Linked::Taken
+        }
     }
 
     fn draft(&self, number: Number, body: &[u8]) -> Result<Draft, FileError> {

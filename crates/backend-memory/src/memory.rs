@@ -12,7 +12,8 @@ use incumbent_backend::{
 
 use crate::watch::Bell;
 
-/// Longest body: that of a ConfigMap, so that what works here works there.
+/// Longest body. It is a bound for what is read and kept again and again, and promises nothing about other stores: those
+/// that take 1 MiB mostly count more into it, as a ConfigMap does with all that it holds, and ZooKeeper with the whole packet.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Records in the memory of this process.

@@ -5,7 +5,11 @@ use incumbent_conformance::Place;
 
 fn place() -> Place {
     let store = MemoryBackend::new();
-    Place::new(move || std::future::ready(store.clone()))
+    let removing = store.clone();
+    Place::new(move || std::future::ready(store.clone())).remove_by_hand(move |key| {
+        assert!(removing.remove_by_hand(&key), "{key} was there");
+        std::future::ready(())
+    })
 }
 
 mod bare {

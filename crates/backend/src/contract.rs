@@ -44,7 +44,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// All keys of a group that have a body, in the order of their text.
     ///
-    /// It is a list and no snapshot: what appears meanwhile may be in it or not.
+    /// It shows every key that was created and acknowledged before the call. It is a list and no snapshot: keys that are
+    /// created meanwhile may be in it or not, and versions may be older or newer only for keys written meanwhile.
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread>;
 
     /// Hints about changes in a group, from now on. The stream never ends by itself.

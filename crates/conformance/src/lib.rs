@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A [`Place`] says how to open handles of one and the same store, each as independent of the others as another process
-//! would be. If the expression gives `None`, because a service is absent, the tests say that they are skipped.
+//! would be. If it says how a person removes a key ([`Place::remove_by_hand`]), what must hold of such keys is checked too.
+//! If the expression gives `None`, because a service is absent, the tests say that they are skipped.
 //!
 //! ```text
 //!   claims ──► Place::open ──► Unreliable (second module only) ──► the backend

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use incumbent_backend::Backend;
+use incumbent_backend::{Backend, Key};
 
 use crate::{Faults, Unreliable};
 
 /// A handle of a place.
 pub type Handle = Arc<dyn Backend>;
+
+type Remove = Box<dyn Fn(Key) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A store, and how to open handles of it.
 ///
@@ -21,6 +23,7 @@ pub struct Place {
     open: Box<dyn Fn() -> BoxFuture<'static, Handle> + Send + Sync>,
     faults: Option<Faults>,
     opened: AtomicU64,
+    remove: Option<Remove>,
     kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -36,6 +39,7 @@ impl Place {
             open: Box::new(open),
             faults: None,
             opened: AtomicU64::new(0),
+            remove: None,
             kept: None,
         }
     }
@@ -45,6 +49,20 @@ impl Place {
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
         Self {
             kept: Some(Box::new((self.kept, kept))),
+            ..self
+        }
+    }
+
+    /// A place where keys can be removed as an operator does, behind the back of all handles: the contract knows no removal.
+    ///
+    /// Without it, what is claimed of such keys is skipped aloud.
+    #[must_use]
+    pub fn remove_by_hand<F>(self, remove: impl Fn(Key) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            remove: Some(Box::new(move |key| remove(key).boxed())),
             ..self
         }
     }
@@ -69,6 +87,11 @@ impl Place {
                 Arc::new(Unreliable::around(handle, seed, faults))
             }
         }
+    }
+
+    /// How keys are removed by hand, if that can be done here.
+    pub(crate) fn removal(&self) -> Option<&Remove> {
+        self.remove.as_ref()
     }
 
     /// One more handle, which loses nothing.

@@ -114,6 +114,7 @@ macro_rules! __bare_claims {
             replace_of_an_absent_key_conflicts_and_creates_nothing
             the_same_body_written_again_has_a_new_version
             versions_never_repeat
+            a_key_removed_by_hand_and_created_again_takes_no_old_version
             keys_do_not_touch_each_other
             bodies_of_any_bytes_are_kept
             a_body_at_the_limit_is_kept
@@ -132,6 +133,7 @@ macro_rules! __bare_claims {
             watch_tells_of_writes_before_it_is_first_polled
             watch_keeps_to_its_group
             watch_tells_true_versions
+            watch_leads_to_the_last_of_many_writes
         }
     };
 }

@@ -55,6 +55,14 @@ pub(crate) async fn replace(handle: &Handle, key: &Key, version: &Version, body:
     committed(swap(handle, key, Expected::At(version), body).await)
 }
 
+/// Waits as long as the backend wants between two writes of one key, if so many write it at once.
+pub(crate) async fn pace(handle: &Handle, writers: u32) {
+    let interval = handle.limits().shortest_interval;
+    if !interval.is_zero() {
+        tokio::time::sleep(interval * writers).await;
+    }
+}
+
 pub(crate) async fn list(handle: &Handle, group: &GroupName) -> Vec<(String, Version)> {
     let listed = handle
         .list(group)

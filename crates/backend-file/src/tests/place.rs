@@ -160,7 +160,7 @@ pub(super) fn dying_at(call: usize) -> (Hook, Arc<AtomicUsize>) {
 }
 
 /// Killed after the nth call of this kind.
-fn dying_at_nth(kind: Step, nth: usize) -> Hook {
+pub(super) fn dying_at_nth(kind: Step, nth: usize) -> Hook {
     let left = Mutex::new(Some(nth));
     Hook::new(move |step| {
         let mut left = left.lock().unwrap();

@@ -25,7 +25,7 @@ fn a_missing_directory_is_created_for_its_owner_only() {
         0o700
     );
     let marker = fs::read_to_string(store.join("incumbent-store.json")).unwrap();
-    assert_eq!(marker, r#"{"incumbent":"store","format":1}"#);
+    assert_eq!(marker, r#"{"incumbent":"store","format":1,"sync":"full"}"#);
     try_open(&store).unwrap();
 }
 
@@ -59,6 +59,10 @@ fn a_newer_store_and_a_marker_of_something_else_are_refused_by_name() {
             "format is 2",
         ),
         (r#"{"incumbent":"barn","format":1}"#, "not the marker"),
+        (
+            r#"{"incumbent":"store","format":1,"sync":"often"}"#,
+            "full or none",
+        ),
         ("", "not the marker"),
     ] {
         fs::write(&marker, content).unwrap();
@@ -98,6 +102,54 @@ fn addresses_that_are_no_directory_of_this_host_are_refused_with_the_reason() {
         dir.path().display()
     ))
     .unwrap();
+}
+
+/// Else one process acknowledged what another one has built on something that is not on the disk.
+#[test]
+fn what_a_commit_survives_is_the_same_for_all_who_use_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("file://{}", dir.path().join(name).display());
+    for (name, made_with, agrees, differs) in [
+        ("default", "", "?sync=full", "?sync=none"),
+        ("full", "?sync=full", "?sync=full", "?sync=none"),
+        ("none", "?sync=none", "?sync=none", "?sync=full"),
+    ] {
+        let address = at(name);
+        open_text(&format!("{address}{made_with}")).unwrap();
+        open_text(&format!("{address}{agrees}")).unwrap();
+        open_text(&address).unwrap();
+        let why = open_text(&format!("{address}{differs}")).unwrap_err();
+        assert!(matches!(why, FileError::Address(_)), "{why}");
+        let why = why.to_string();
+        for said in [&agrees[1..], &differs[1..], "incumbent-store.json"] {
+            assert!(why.contains(said), "{why}");
+        }
+    }
+    let marker = dir.path().join("none/incumbent-store.json");
+    fs::write(marker, r#"{"incumbent":"store","format":1}"#).unwrap();
+    open_text(&format!("{}?sync=full", at("none"))).unwrap();
+    open_text(&format!("{}?sync=none", at("none"))).unwrap_err();
+}
+
+#[test]
+fn of_those_who_make_a_store_at_once_with_different_modes_one_mode_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("file://{}/store", dir.path().display());
+    let opened: Vec<(usize, bool)> = std::thread::scope(|scope| {
+        let open = |n: usize| {
+            let address = format!("{address}?sync={}", ["full", "none"][n % 2]);
+            move || (n % 2, open_text(&address).is_ok())
+        };
+        let all: Vec<_> = (0..16).map(|n| scope.spawn(open(n))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let (_, first) = opened[0];
+    assert!(
+        opened
+            .iter()
+            .all(|(mode, fine)| *fine == ((*mode == 0) == first)),
+        "{opened:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use incumbent_backend::{Expected, Failure, Key};
 
-use crate::words::{create, fresh_key, read, replace, stored};
+use crate::words::{create, fresh_key, pace, read, replace, stored};
 use crate::{Handle, Place};
 
 /// Empty, binary, and such that look like ends or headers of something.
@@ -24,6 +24,7 @@ pub async fn bodies_of_any_bytes_are_kept(place: Place) {
             read(&handle, &key).await.expect("it was created").version,
             version
         );
+        pace(&handle, 1).await;
         version = replace(&handle, &key, &version, body).await;
         assert_eq!(read(&handle, &key).await, stored(&version, body));
     }

@@ -10,12 +10,12 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::history::{History, Id, Told, What};
-use crate::words::{committed, fresh_group, fresh_key, key};
+use crate::words::{committed, fresh_group, fresh_key, key, pace};
 use crate::{Handle, Place, settle};
 
 /// Clients at once, and what each does. Enough that they meet, few enough for a store that takes milliseconds.
-const CLIENTS: u64 = 4;
-const INCREMENTS: u64 = 40;
+const CLIENTS: u32 = 4;
+const INCREMENTS: usize = 40;
 const OPERATIONS: usize = 80;
 const ROUNDS: usize = 20;
 
@@ -24,6 +24,7 @@ pub async fn handles_see_acknowledged_writes_of_others_at_once(place: Place) {
     let (writer, reader, key) = (place.open().await, place.open().await, fresh_key());
     let mut version = None::<Version>;
     for round in 0..100u32 {
+        pace(&writer, 1).await;
         let body = round.to_string().into_bytes();
         let expected = version.as_ref().map_or(Expected::Absent, Expected::At);
         let swapped = writer
@@ -58,6 +59,7 @@ pub async fn concurrent_increments_lose_nothing(place: Place) {
         let (handle, key) = (place.open().await, key.clone());
         clients.spawn(async move {
             for n in 0..INCREMENTS {
+                pace(&handle, CLIENTS).await;
                 append(&handle, &key, &format!("{client}.{n} ")).await;
             }
         });
@@ -77,8 +79,8 @@ pub async fn concurrent_increments_lose_nothing(place: Place) {
         "an increment was applied twice"
     );
     assert_eq!(
-        different.len() as u64,
-        CLIENTS * INCREMENTS,
+        different.len(),
+        CLIENTS as usize * INCREMENTS,
         "an acknowledged increment was lost"
     );
 }
@@ -153,7 +155,7 @@ pub async fn history_of_one_key_is_linearizable(place: Place) {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
         let (handle, key, history) = (place.open().await, key.clone(), Arc::clone(&history));
-        clients.spawn(async move { random_client(client, &handle, &key, &history).await });
+        clients.spawn(async move { random_client(client.into(), &handle, &key, &history).await });
     }
     while let Some(ended) = clients.join_next().await {
         ended.expect("a client does not panic");
@@ -180,6 +182,7 @@ async fn random_client(client: u64, handle: &Handle, key: &Key, history: &Histor
             history.add(begin, What::Read { saw, version });
             continue;
         }
+        pace(handle, CLIENTS).await;
         let id: Id = client * 1_000_000 + operation as u64 + 1;
         let after = known.as_ref().map_or(0, |(id, _)| *id);
         let expected = known
@@ -210,6 +213,7 @@ pub async fn dropped_swaps_leave_a_whole_state(place: Place) {
         .await
     );
     for round in 1..=ROUNDS as u64 {
+        pace(&handle, 1).await;
         let before = settle::read(&handle, &key).await.expect("it was created");
         let dropped = body_of(2 * round);
         possible.insert(dropped.clone());
@@ -223,6 +227,7 @@ pub async fn dropped_swaps_leave_a_whole_state(place: Place) {
             possible.contains(&between.body),
             "round {round}: half a body, or one from nowhere"
         );
+        pace(&other, 1).await;
         let mine = body_of(2 * round + 1);
         possible = HashSet::from([mine.clone()]);
         let is_mine = |body: &[u8]| body == mine;

@@ -7,6 +7,7 @@ mod bodies;
 mod concurrent;
 mod model;
 mod names;
+mod removed;
 mod single;
 mod watch;
 
@@ -14,5 +15,6 @@ pub use bodies::*;
 pub use concurrent::*;
 pub use model::*;
 pub use names::*;
+pub use removed::*;
 pub use single::*;
 pub use watch::*;

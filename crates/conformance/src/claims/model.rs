@@ -6,7 +6,7 @@ use incumbent_backend::{Expected, Swapped, Version};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::words::{fresh_group, key, list, read, stored, swap};
+use crate::words::{fresh_group, key, list, pace, read, stored, swap};
 use crate::{Handle, Place};
 
 /// Operations per seed, over few keys, so that they meet.
@@ -62,6 +62,7 @@ async fn random_run(handles: &[Handle; 3], seed: u64) {
             _ => {
                 let claimed = model.some_version(&mut dice, item);
                 let expected = claimed.as_ref().map_or(Expected::Absent, Expected::At);
+                pace(handle, 1).await;
                 let body = vec![dice.random::<u8>(); dice.random_range(0..64)];
                 let swapped = swap(handle, &key, expected, &body).await;
                 assert!(

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use incumbent_backend::{Expected, Swapped};
 
 use crate::Place;
-use crate::words::{create, fresh_group, fresh_key, key, read, replace, stored, swap};
+use crate::words::{create, fresh_group, fresh_key, key, pace, read, replace, stored, swap};
 
 /// Writes in a row to look for a repeated version. More than a backend is likely to keep in one file or segment.
 const MANY: usize = 200;
@@ -53,6 +53,7 @@ pub async fn replace_at_a_stale_version_conflicts_and_changes_nothing(place: Pla
             Swapped::Conflict
         );
         assert_eq!(read(&handle, &key).await, stored(&latest, b"two"));
+        pace(&handle, 1).await;
         latest = replace(&handle, &key, &latest, b"two").await;
     }
 }
@@ -88,6 +89,7 @@ pub async fn versions_never_repeat(place: Place) {
     let mut seen = HashSet::from([version.clone()]);
     for count in 1..MANY {
         let body: &[u8] = if count % 2 == 0 { b"even" } else { b"odd" };
+        pace(&handle, 1).await;
         version = replace(&handle, &key, &version, body).await;
         assert!(
             seen.insert(version.clone()),

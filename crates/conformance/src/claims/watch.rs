@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use futures::future::{Either, select};
 use incumbent_backend::{Hint, Key, Version, WatchStream};
+use tokio::time::timeout;
 
-use crate::words::{create, fresh_group, fresh_key, key, read, replace};
+use crate::words::{create, fresh_group, fresh_key, key, pace, read, replace};
 use crate::{Handle, Place};
 
 /// The time in which a hint must come. Backends that fall back to asking take a while.
 const IN_TIME: Duration = Duration::from_secs(20);
+
+/// When nothing was hinted for so long, what comes next is not about what was before. Longer than the pauses of a backend that asks.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Writes of another handle, in a group that did not exist when the watch began.
 pub async fn watch_tells_of_creates_and_replacements(place: Place) {
@@ -17,9 +22,9 @@ pub async fn watch_tells_of_creates_and_replacements(place: Place) {
     let mut hints = here.watch(key.group());
     let first = create(&there, &key, b"one").await;
     hint_of(&mut hints, &key).await;
-    drain(&mut hints);
+    until_quiet(&mut hints).await;
     replace(&there, &key, &first, b"two").await;
-    hint_of(&mut hints, &key).await;
+    hint_after(&mut hints, &key, &first).await;
 }
 
 /// "From now on" begins with the call, not with the first poll.
@@ -29,7 +34,7 @@ pub async fn watch_tells_of_writes_before_it_is_first_polled(place: Place) {
     let mut hints = here.watch(key.group());
     let found = read(&there, &key).await.expect("it was created");
     replace(&there, &key, &found.version, b"two").await;
-    hint_of(&mut hints, &key).await;
+    hint_after(&mut hints, &key, &found.version).await;
 }
 
 /// What is hinted about is a key of the group, also when others are busy.
@@ -39,6 +44,7 @@ pub async fn watch_keeps_to_its_group(place: Place) {
     let noise = key(&other, "noise");
     let mut version = create(&handle, &noise, b"").await;
     for _ in 0..20 {
+        pace(&handle, 1).await;
         version = replace(&handle, &noise, &version, b"").await;
     }
     let signal = key(&group, "signal");
@@ -66,9 +72,57 @@ pub async fn watch_tells_true_versions(place: Place) {
     }
 }
 
+/// Whoever reads after each hint has read the last body in the end, however fast they were written.
+pub async fn watch_leads_to_the_last_of_many_writes(place: Place) {
+    const WRITES: usize = 30;
+    let (here, there, key) = (place.open().await, place.open().await, fresh_key());
+    let mut hints = here.watch(key.group());
+    for round in 0..3 {
+        let last = format!("last of round {round}");
+        let found = read(&there, &key).await;
+        let write = async {
+            let mut version = found.map(|found| found.version);
+            for n in 0..=WRITES {
+                let body = if n == WRITES { &*last } else { "" };
+                version = Some(match version {
+                    None => create(&there, &key, body.as_bytes()).await,
+                    Some(version) => {
+                        pace(&there, 1).await;
+                        replace(&there, &key, &version, body.as_bytes()).await
+                    }
+                });
+                // A backend that never waits would leave nobody the time to read.
+                tokio::task::yield_now().await;
+            }
+        };
+        let follow = async {
+            loop {
+                hints.next().await.expect("a watch never ends by itself");
+                let found = read(&here, &key).await;
+                if found.is_some_and(|found| found.body == last.as_bytes()) {
+                    return;
+                }
+            }
+        };
+        let mut follow = Box::pin(follow);
+        // How long the writes take is not the watch's business.
+        let early = match select(&mut follow, Box::pin(write)).await {
+            Either::Left(((), write)) => {
+                write.await;
+                true
+            }
+            Either::Right(((), _)) => false,
+        };
+        if !early && timeout(IN_TIME, follow).await.is_err() {
+            panic!("no hint led to the last write of {key} in {IN_TIME:?}");
+        }
+    }
+}
+
 async fn write_some(handle: &Handle, key: &Key) -> Vec<Version> {
     let mut versions = vec![create(handle, key, b"").await];
     for _ in 0..100 {
+        pace(handle, 1).await;
         let next = replace(handle, key, versions.last().expect("one was created"), b"").await;
         versions.push(next);
     }
@@ -88,11 +142,24 @@ async fn hint_of(hints: &mut WatchStream, key: &Key) -> Hint {
             }
         }
     };
-    tokio::time::timeout(IN_TIME, hint)
+    timeout(IN_TIME, hint)
         .await
         .unwrap_or_else(|_| panic!("no hint about {key} in {IN_TIME:?}"))
 }
 
-fn drain(hints: &mut WatchStream) {
-    while let Some(Some(_)) = hints.next().now_or_never() {}
+/// The next hint that may be about what came after this version, and is no late one about the version itself.
+async fn hint_after(hints: &mut WatchStream, key: &Key, version: &Version) -> Hint {
+    loop {
+        let hint = hint_of(hints, key).await;
+        if hint.version.as_ref() != Some(version) {
+            return hint;
+        }
+    }
+}
+
+/// Takes what comes late or twice. A backend that is never quiet says so often that anything may have changed that it needs
+/// no more patience.
+async fn until_quiet(hints: &mut WatchStream) {
+    let quiet = async { while let Ok(Some(_)) = timeout(QUIET, hints.next()).await {} };
+    let _ = timeout(IN_TIME, quiet).await;
 }

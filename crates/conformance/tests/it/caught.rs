@@ -59,6 +59,8 @@ caught! {
         the_same_body_written_again_has_a_new_version
         versions_never_repeat;
     versions_that_start_again_are_caught: VersionsWrapAround by versions_never_repeat;
+    versions_that_start_again_with_the_key_are_caught: VersionsCountFromOne by
+        a_key_removed_by_hand_and_created_again_takes_no_old_version;
     lost_writes_are_caught: LosesWrites by
         versions_never_repeat
         random_operations_agree_with_a_model
@@ -86,6 +88,10 @@ caught! {
         watch_tells_of_creates_and_replacements
         watch_tells_of_writes_before_it_is_first_polled;
     watches_that_miss_replacements_are_caught: WatchMissesReplacements by watch_tells_of_creates_and_replacements;
+    watches_that_repeat_creates_only_are_caught: WatchRepeatsCreates by
+        watch_tells_of_creates_and_replacements
+        watch_leads_to_the_last_of_many_writes;
+    watches_that_forget_the_last_are_caught: WatchForgetsTheLast by watch_leads_to_the_last_of_many_writes;
     watches_of_other_groups_are_caught: WatchTellsEverything by watch_keeps_to_its_group;
     made_up_versions_in_hints_are_caught: WatchTellsWrongVersions by watch_tells_true_versions;
 }

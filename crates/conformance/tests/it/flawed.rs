@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
@@ -12,6 +13,7 @@ use incumbent_backend::{
 };
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_conformance::Place;
+use tokio::time::Instant;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) enum Flaw {
     VersionIsChecksum,
     /// Versions start again after some writes.
     VersionsWrapAround,
+    /// Versions count the writes of a key, from 1 again if it was removed.
+    VersionsCountFromOne,
     /// Some writes are acknowledged and not done.
     LosesWrites,
     /// Some conflicts are told though the write happened.
@@ -58,6 +62,10 @@ pub(crate) enum Flaw {
     DeafWatch,
     /// Tells of created keys only.
     WatchMissesReplacements,
+    /// Tells of created keys only, but twice, the second time late.
+    WatchRepeatsCreates,
+    /// Tells nothing that comes soon after what it told.
+    WatchForgetsTheLast,
     /// Tells of one other group too.
     WatchTellsEverything,
     /// Tells versions that never were.
@@ -75,7 +83,33 @@ pub(crate) struct Flawed {
 /// A place whose handles have this flaw.
 pub(crate) fn place(flaw: Flaw) -> Place {
     let store = MemoryBackend::new();
-    Place::new(move || std::future::ready(Flawed::new(flaw, store.clone())))
+    let removing = store.clone();
+    Place::new(move || std::future::ready(Flawed::new(flaw, store.clone()))).remove_by_hand(
+        move |key| {
+            removing.remove_by_hand(&key);
+            std::future::ready(())
+        },
+    )
+}
+
+/// Hints that come sooner than this after another one are forgotten, or come later by it.
+const SOON: Duration = Duration::from_millis(100);
+
+fn forgetting(hints: WatchStream) -> WatchStream {
+    let next = |(mut hints, told): (WatchStream, Option<Instant>)| async move {
+        loop {
+            let hint = hints.next().await?;
+            if told.is_none_or(|told| told.elapsed() > SOON) {
+                return Some((hint, (hints, Some(Instant::now()))));
+            }
+        }
+    };
+    stream::unfold((hints, None), next).boxed()
+}
+
+/// How often a body was written that begins with its count.
+fn count_in(body: &[u8]) -> u64 {
+    u64::from_be_bytes(body[..8].try_into().unwrap())
 }
 
 impl Flawed {
@@ -126,12 +160,14 @@ impl Flawed {
             Flaw::VersionsWrapAround => {
                 Version::new((stored.version.as_str().parse::<u64>().unwrap() % 100).to_string())
             }
+            Flaw::VersionsCountFromOne => Version::new(count_in(&stored.body).to_string()),
             _ => stored.version,
         };
-        Stored {
-            version,
-            body: stored.body,
-        }
+        let body = match self.flaw {
+            Flaw::VersionsCountFromOne => stored.body[8..].to_vec(),
+            _ => stored.body,
+        };
+        Stored { version, body }
     }
 
     async fn present(&self, key: &Key) -> Option<Stored> {
@@ -202,8 +238,12 @@ impl Backend for Flawed {
                 Err(refused)
             }
         })?;
-        let (key, body) = (self.key(key), self.body(body));
+        let (key, mut body) = (self.key(key), self.body(body));
         let present = self.present(&key).await;
+        if self.has(Flaw::VersionsCountFromOne) {
+            let count = present.as_ref().map_or(0, |found| count_in(&found.body)) + 1;
+            body.splice(..0, count.to_be_bytes());
+        }
         let told = present.clone().map(|found| self.told(found).version);
         let matches = match expected {
             Expected::Absent => told.is_none() || self.has(Flaw::CreatesOverExisting),
@@ -274,6 +314,19 @@ impl Backend for Flawed {
         match self.flaw {
             Flaw::DeafWatch => stream::pending().boxed(),
             Flaw::WatchMissesReplacements => hints.take(1).chain(stream::pending()).boxed(),
+            Flaw::WatchRepeatsCreates => hints
+                .take(1)
+                .flat_map(|hint| {
+                    let late = hint.clone();
+                    let late = async move {
+                        tokio::time::sleep(SOON).await;
+                        late
+                    };
+                    stream::iter([hint]).chain(stream::once(late))
+                })
+                .chain(stream::pending())
+                .boxed(),
+            Flaw::WatchForgetsTheLast => forgetting(hints),
             Flaw::WatchTellsWrongVersions => hints
                 .map(|hint| Hint {
                     version: hint

@@ -4,5 +4,6 @@
 
 mod caught;
 mod flawed;
+mod slow;
 mod transparent;
 mod unreliable;
