@@ -148,6 +148,9 @@ const RUN_HELP: &str = "\
 COMMAND runs while this node leads. It is ended with SIGTERM, later SIGKILL, together with
 everything it started: when the leadership is lost (always before another node can lead by an
 expired lease), on SIGTERM, and also if this program is killed with -9 or stopped.
+What is ignored when this program starts, as SIGHUP under nohup, stays ignored.
+As the first process of a container it reaps no processes but COMMAND's: use an init there
+(docker run --init, shareProcessNamespace).
 
 COMMAND finds in its environment:
   INCUMBENT_EPOCH           its fencing token: it rises with every leader; send it along with

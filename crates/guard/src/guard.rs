@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::plan::{Due, Plan};
 use crate::shim::errno;
 use crate::wire::{FromGuard, ToGuard};
-use crate::{BootTime, Deadlines, EXEC, OUR_FAULT, fds, proc};
+use crate::{BootTime, Deadlines, EXEC, Ignored, OUR_FAULT, fds, proc};
 
 /// How often orphans of a running COMMAND that have ended are collected. They cost a process id each until then.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
@@ -38,6 +38,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Guards `COMMAND ARGS…` for the runner at the other end of stdin, and returns when nothing of it is left.
 pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let stdin = io::stdin();
+    if proc::check().is_err() {
+        let _ = fds::send(&stdin, FromGuard::ForeignProc, &[]);
+        return ExitCode::from(OUR_FAULT);
+    }
     match guard(stdin.as_fd(), args.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -114,12 +118,15 @@ fn guard(runner: BorrowedFd<'_>, command: Vec<OsString>) -> io::Result<()> {
 /// Lets the signals pass that are meant for the runner or for COMMAND and reach everything of this name or this
 /// control group: `killall`, or a service manager that stops a unit. The guard ends when its work is done.
 ///
-/// Caught and not ignored, because a signal that is ignored would stay so in COMMAND.
+/// Caught and not ignored, because a signal that is ignored would stay so in COMMAND. For the same reason one that was
+/// ignored from the start, as under `nohup`, stays so. SIGCHLD does not: how COMMAND ended would be lost, and the
+/// numbers of children would be given to others before they are reaped here.
 fn outlive_signals() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
     let _context = runtime.enter();
+    let ignored = Ignored::now();
     for kind in [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -127,9 +134,12 @@ fn outlive_signals() -> io::Result<()> {
         SignalKind::quit(),
         SignalKind::user_defined1(),
         SignalKind::user_defined2(),
+        SignalKind::child(),
     ] {
-        // The handler stays when what would listen to it is dropped.
-        drop(signal(kind)?);
+        if kind == SignalKind::child() || !ignored.has(kind.as_raw_value()) {
+            // The handler stays when what would listen to it is dropped.
+            drop(signal(kind)?);
+        }
     }
     Ok(())
 }
@@ -249,7 +259,7 @@ impl Watch<'_> {
     /// Kills until there is no child left, and says how COMMAND ended.
     ///
     /// Every descendant becomes a child of this process when the ones between have ended, so "no child" is "nothing
-    /// left". It goes on for as long as that takes: as long as something lives, the listener must not be closed.
+    /// left". But one that cannot be killed keeps its children, so they are looked for behind it. It goes on for as long as that takes: as long as something lives, the listener must not be closed.
     fn end_everything(&self) -> FromGuard {
         let patience = BootTime::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;
@@ -260,16 +270,15 @@ impl Watch<'_> {
                 let _ = kill_process_group(self.command, Signal::KILL);
                 let _ = kill_process(self.command, Signal::KILL);
             }
-            // Only children, whose ids cannot be given to others before they are reaped here.
-            let children = proc::children();
-            for &child in &children {
-                let _ = kill_process(child, Signal::KILL);
-            }
+            let left = proc::descendants();
+            left.iter().for_each(proc::Process::kill);
             if reap(self.command, &mut end) == Next::End {
                 return end.unwrap_or(FromGuard::Broken);
             }
             if !told && BootTime::now() >= patience {
-                self.tell(FromGuard::Lingering(children.len()));
+                // There is one at least, also if it cannot be seen.
+                let count = left.iter().filter(|process| process.runs()).count();
+                self.tell(FromGuard::Lingering(count.max(1)));
                 told = true;
             }
             pause_for(pause, end.is_none().then_some(self.pidfd.as_fd()));

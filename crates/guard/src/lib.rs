@@ -18,10 +18,11 @@
 //! | the runner dies, or drops [`Guarded`] | SIGKILL to the group |
 //! | [`Leash::stop`] | SIGTERM, and SIGKILL after the grace, never later than the hard deadline |
 //! | COMMAND exits | SIGKILL to what it left behind |
+//! | a signal is ignored from the start (`nohup`) | nothing: it stays ignored, in COMMAND too. SIGCHLD does not |
 //! | the guard itself is killed | the kernel kills COMMAND (`PR_SET_PDEATHSIG`), the runner its group |
 //!
 //! It is a child subreaper: what COMMAND leaves behind in other process groups or sessions becomes the guard's child
-//! and is killed too. Only when no child is left does it report and exit. Until then it holds the *liveness listener*
+//! and is killed too, also behind a parent that cannot be killed. Only when no child is left does it report and exit. Until then it holds the *liveness listener*
 //! open without ever accepting. So "connection refused" at that address proves that COMMAND is dead, even
 //! after `kill -9` of the runner.
 //!
@@ -33,6 +34,10 @@
 //! - A process that forks faster than it is found, that the guard may not signal (another user's, through `sudo`), or
 //!   that the kernel cannot end (uninterruptible I/O). The guard keeps the listener and keeps trying, and the runner
 //!   hears of it as [`GuardLost::Lingering`].
+//! - Orphans of others. As process 1 of a container the runner adopts processes that are not COMMAND's (of `docker
+//!   exec`, say) and does not reap them. Start the container with an init: `docker run --init`, or
+//!   `shareProcessNamespace` in a pod.
+//! - A `/proc` that hides processes of the same user, or is not that of the pid namespace. The latter is refused.
 //! - `kill -9` of the guard: children that COMMAND put into groups of their own survive, and so does COMMAND if it
 //!   is a set-user-id program or has file capabilities, for which the kernel forgets the death signal.
 //! - A stopped (`SIGSTOP`) guard enforces nothing until it is continued.
@@ -44,6 +49,7 @@ mod clock;
 mod error;
 mod fds;
 mod guard;
+mod ignored;
 mod plan;
 mod proc;
 mod runner;
@@ -55,6 +61,7 @@ use std::process::ExitCode;
 pub use clock::BootTime;
 pub use error::{GuardLost, LeashError, SpawnError};
 pub use guard::guard_main;
+pub use ignored::Ignored;
 pub use plan::Deadlines;
 pub use runner::{Exit, Guarded, Leash, Spec};
 pub use shim::shim_main;

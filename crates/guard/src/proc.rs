@@ -1,17 +1,87 @@
 //! Who is whose child, as `/proc` tells it.
 
-use std::fs;
+use std::collections::{HashMap, VecDeque};
+use std::{fs, io};
 
-use rustix::process::{Pid, getpid, getsid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getsid, kill_process, pidfd_open, pidfd_send_signal,
+};
 
 /// One process, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+pub(crate) struct Process {
     pid: i32,
     state: char,
     parent: i32,
     group: i32,
     session: i32,
+    /// When it started, in ticks: with this a process is told from a later one of the same number.
+    start: u64,
+}
+
+/// Fails if `/proc` shows other processes than those this one is among: those of another pid namespace, or none.
+///
+/// What is left of a command could not be found there.
+pub(crate) fn check() -> io::Result<()> {
+    let shown = fs::read_link("/proc/self").ok();
+    if shown.is_some_and(|pid| pid.as_os_str() == getpid().as_raw_nonzero().to_string().as_str()) {
+        return Ok(());
+    }
+    Err(io::Error::other(FOREIGN))
+}
+
+/// What is wrong if [`check`] fails.
+pub(crate) const FOREIGN: &str =
+    "/proc is not that of this process's pid namespace; mount it (unshare --mount-proc)";
+
+/// Everything that descends from this process, parents before their children.
+pub(crate) fn descendants() -> Vec<Process> {
+    descendants_of(getpid().as_raw_nonzero().get(), all())
+}
+
+fn descendants_of(ancestor: i32, all: impl IntoIterator<Item = Process>) -> Vec<Process> {
+    let mut children: HashMap<i32, Vec<Process>> = HashMap::new();
+    for process in all {
+        children.entry(process.parent).or_default().push(process);
+    }
+    let mut found = Vec::new();
+    let mut parents = VecDeque::from([ancestor]);
+    while let Some(parent) = parents.pop_front() {
+        // Removed, so that this ends even if what was read at different moments has a circle.
+        for process in children.remove(&parent).unwrap_or_default() {
+            parents.push_back(process.pid);
+            found.push(process);
+        }
+    }
+    found
+}
+
+impl Process {
+    pub(crate) fn runs(&self) -> bool {
+        !"ZX".contains(self.state)
+    }
+
+    /// Kills this process, and never another one that was given its number since.
+    pub(crate) fn kill(&self) {
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return;
+        };
+        let me = getpid().as_raw_nonzero().get();
+        if self.parent == me {
+            // A child keeps its number until it is reaped here.
+            let _ = kill_process(pid, Signal::KILL);
+            return;
+        }
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return;
+        };
+        // Looked at again while it is held. If its parent has died since, it is a child now.
+        let same = read(self.pid)
+            .is_some_and(|now| now.start == self.start && [self.parent, me].contains(&now.parent));
+        if same {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
 }
 
 /// The children of this process that have not been reaped.
@@ -29,9 +99,7 @@ pub(crate) fn children() -> Vec<Pid> {
 pub(crate) fn group_runs(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
     let session = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
-    all().any(|process| {
-        process.group == group && process.session == session && !"ZX".contains(process.state)
-    })
+    all().any(|process| process.group == group && process.session == session && process.runs())
 }
 
 /// All processes. One that ends while we look is left out or not, as it happens.
@@ -45,7 +113,11 @@ fn all() -> impl Iterator<Item = Process> {
         .filter_map(|stat| parse(&stat))
 }
 
-/// Reads `pid (name) state parent group session …`, where the name may hold anything, also spaces and parentheses.
+fn read(pid: i32) -> Option<Process> {
+    parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads `pid (name) state parent group session …`, with the start as field 22, where the name may hold anything, also spaces and parentheses.
 fn parse(stat: &[u8]) -> Option<Process> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
@@ -63,6 +135,7 @@ fn parse(stat: &[u8]) -> Option<Process> {
         parent: rest.next()?.parse().ok()?,
         group: rest.next()?.parse().ok()?,
         session: rest.next()?.parse().ok()?,
+        start: rest.nth(15)?.parse().ok()?,
     })
 }
 
@@ -72,17 +145,75 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_anything() {
-        let process = parse(b"12 (a) Z (1 2\xff) S 3 4 5 0 -1").unwrap();
+        let process =
+            parse(b"12 (a) Z (1 2\xff) S 3 4 5 0 -1 7 8 9 10 11 12 13 14 15 16 17 18 19 4711 21")
+                .unwrap();
         let expected = Process {
             pid: 12,
             state: 'S',
             parent: 3,
             group: 4,
             session: 5,
+            start: 4711,
         };
         assert_eq!(process, expected);
         assert_eq!(parse(b"12 (cut"), None);
         assert_eq!(parse(b")("), None);
+    }
+
+    #[test]
+    fn descendants_are_found_behind_any_parent_and_nobody_else_is() {
+        let process = |(pid, parent, state)| Process {
+            pid,
+            state,
+            parent,
+            group: pid,
+            session: pid,
+            start: 1,
+        };
+        // In the order of numbers, which need not be that of birth. 5 cannot be killed, and is the parent of more.
+        let all = [
+            (1, 0, 'S'),
+            (2, 8, 'S'),
+            (3, 2, 'T'),
+            (4, 1, 'S'),
+            (5, 9, 'D'),
+            (6, 4, 'S'),
+            (8, 5, 'Z'),
+            (9, 1, 'S'),
+            (10, 9, 'S'),
+            // Read at different moments: a circle apart, and one that is its own parent.
+            (20, 21, 'S'),
+            (21, 20, 'S'),
+            (22, 22, 'S'),
+        ];
+        let of = |ancestor| -> Vec<i32> {
+            let found = descendants_of(ancestor, all.map(process));
+            found.iter().map(|process| process.pid).collect()
+        };
+        assert_eq!(of(9), [5, 10, 8, 2, 3]);
+        assert_eq!(of(4), [6]);
+        assert_eq!(of(3), [0; 0]);
+        assert_eq!(of(20), [21, 20], "and it ends");
+    }
+
+    #[test]
+    fn only_the_process_that_was_seen_is_killed() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        let seen = read(child.id().cast_signed()).unwrap();
+        // As seen by somebody who is not its parent, and of whose time another process had this number.
+        let earlier = Process {
+            parent: 1,
+            start: seen.start - 1,
+            ..seen
+        };
+        earlier.kill();
+        assert!(child.try_wait().unwrap().is_none());
+        Process { parent: 1, ..seen }.kill();
+        assert!(!child.wait().unwrap().success());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::wire::{FromGuard, ToGuard};
 use crate::{Deadlines, GUARD, GuardLost, LeashError, SpawnError, fds, proc};
@@ -107,6 +108,8 @@ impl Guarded {
                 source,
             })?;
         }
+        // Without it not even the guard could be found.
+        proc::check().map_err(SpawnError::Guard)?;
         let stdin = stdin_for_command().map_err(SpawnError::Guard)?;
         let mut guarded = Self::spawn_guard(&spec).map_err(SpawnError::Guard)?;
         let passed: Vec<_> = [Some(stdin.as_fd()), spec.liveness.as_ref().map(AsFd::as_fd)]
@@ -131,6 +134,7 @@ impl Guarded {
             Some(FromGuard::Unable(errno)) => {
                 Err(SpawnError::Guard(io::Error::from_raw_os_error(errno)))
             }
+            Some(FromGuard::ForeignProc) => Err(SpawnError::Guard(io::Error::other(proc::FOREIGN))),
             Some(FromGuard::TooLate) => Err(SpawnError::TooLate),
             Some(
                 FromGuard::Exited(_)
@@ -203,6 +207,7 @@ impl Guarded {
                     | FromGuard::Started(_)
                     | FromGuard::ExecFailed(_)
                     | FromGuard::Unable(_)
+                    | FromGuard::ForeignProc
                     | FromGuard::TooLate,
                 ) => Err(GuardLost::Broken),
                 None => Err(GuardLost::Died { status: None }),
@@ -218,6 +223,8 @@ impl Guarded {
     }
 
     fn spawn_guard(spec: &Spec) -> io::Result<Self> {
+        // Replaces that SIGCHLD is ignored, if it is: then how the guard ended would be lost.
+        drop(signal(SignalKind::child())?);
         let (ours, theirs) = fds::pair()?;
         let incoming = std::os::unix::net::UnixStream::from(ours.try_clone()?);
         incoming.set_nonblocking(true)?;

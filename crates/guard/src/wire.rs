@@ -30,6 +30,8 @@ pub(crate) enum FromGuard {
     ExecFailed(i32),
     /// Guard or shim could not do their part, with this `errno`.
     Unable(i32),
+    /// The guard cannot find processes, see [`check`](crate::proc::check).
+    ForeignProc,
     /// The hard deadline had passed before COMMAND was started.
     TooLate,
     Exited(i32),
@@ -61,6 +63,7 @@ impl Display for FromGuard {
             Self::Started(pid) => write!(f, "started {pid}"),
             Self::ExecFailed(errno) => write!(f, "exec-failed {errno}"),
             Self::Unable(errno) => write!(f, "unable {errno}"),
+            Self::ForeignProc => write!(f, "foreign-proc"),
             Self::TooLate => write!(f, "too-late"),
             Self::Exited(code) => write!(f, "exited {code}"),
             Self::Signaled(number) => write!(f, "signaled {number}"),
@@ -92,6 +95,7 @@ impl TryFrom<&[u8]> for FromGuard {
             ["started", pid] => Ok(Self::Started(number(pid)?)),
             ["exec-failed", errno] => Ok(Self::ExecFailed(number(errno)?)),
             ["unable", errno] => Ok(Self::Unable(number(errno)?)),
+            ["foreign-proc"] => Ok(Self::ForeignProc),
             ["too-late"] => Ok(Self::TooLate),
             ["exited", code] => Ok(Self::Exited(number(code)?)),
             ["signaled", signal] => Ok(Self::Signaled(number(signal)?)),
@@ -151,6 +155,7 @@ mod tests {
             FromGuard::Started(4711),
             FromGuard::ExecFailed(2),
             FromGuard::Unable(11),
+            FromGuard::ForeignProc,
             FromGuard::TooLate,
             FromGuard::Exited(255),
             FromGuard::Signaled(9),

@@ -3,9 +3,10 @@
 //! The Unix socket lies in a directory that only the user can enter, and each connection's user is asked of the kernel. On TCP
 //! there is a token, as any user of the machine can connect to loopback.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,6 +14,8 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::problem::Problem;
@@ -131,6 +134,9 @@ impl Listener for SameUser {
     }
 }
 
+/// How old a directory is at least before it is looked into: the one who made it may be about to listen.
+const SETTLED: Duration = Duration::from_mins(1);
+
 /// Removes what processes left behind that were killed before they could: directories of our own making with nothing but
 /// a socket in them that nobody listens on.
 fn remove_leftovers(parent: &Path) {
@@ -138,15 +144,128 @@ fn remove_leftovers(parent: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        let ours = entry
+        let named = entry
             .file_name()
             .to_str()
             .is_some_and(|name| name.starts_with(DIRECTORY));
         let socket = entry.path().join(FILE);
-        let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
-        if ours && std::os::unix::net::UnixStream::connect(&socket).is_err_and(refused) {
-            // Anything else in the directory keeps it, and another user's cannot be removed, and need not be.
+        if named && is_ours_and_settled(&entry.path()) && is_deserted(&socket) {
+            // Anything else in the directory keeps it.
             let _ = std::fs::remove_file(&socket).and_then(|()| std::fs::remove_dir(entry.path()));
         }
+    }
+}
+
+/// Any user can make directories of such names here, and links to those of others.
+fn is_ours_and_settled(directory: &Path) -> bool {
+    let Ok(metadata) = std::fs::symlink_metadata(directory) else {
+        return false;
+    };
+    metadata.is_dir()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata
+            .modified()
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= SETTLED))
+}
+
+/// Whether nobody listens on the socket. Does not wait for one whose queue is full.
+fn is_deserted(socket: &Path) -> bool {
+    let is_socket =
+        std::fs::symlink_metadata(socket).is_ok_and(|metadata| metadata.file_type().is_socket());
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let refused = || {
+        let address = SocketAddrUnix::new(socket)?;
+        let client = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        connect(client, &address)
+    };
+    is_socket && refused() == Err(Errno::CONNREFUSED)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn make(parent: &Path, name: &str) -> (PathBuf, UnixListener) {
+        let directory = parent.join(format!("{DIRECTORY}{name}"));
+        std::fs::create_dir(&directory).unwrap();
+        let listener = UnixListener::bind(directory.join(FILE)).unwrap();
+        (directory, listener)
+    }
+
+    fn age(directory: &Path) {
+        let directory = std::fs::File::open(directory).unwrap();
+        directory.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+
+    /// One that nobody listens on, old enough to be removed.
+    fn leftover(parent: &Path, name: &str) -> PathBuf {
+        let (directory, _) = make(parent, name);
+        age(&directory);
+        directory
+    }
+
+    #[test]
+    fn what_is_deserted_and_old_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let old = leftover(parent.path(), "old");
+        let (young, _) = make(parent.path(), "young");
+        let (used, _listener) = make(parent.path(), "used");
+        age(&used);
+        let more = leftover(parent.path(), "more");
+        std::fs::write(more.join("another file"), "").unwrap();
+        age(&more);
+        let file = parent.path().join(format!("{DIRECTORY}file"));
+        std::fs::create_dir(&file).unwrap();
+        std::fs::write(file.join(FILE), "no socket").unwrap();
+        age(&file);
+        remove_leftovers(parent.path());
+        assert!(!old.exists());
+        assert!(young.join(FILE).exists() && used.join(FILE).exists());
+        assert!(more.join("another file").exists() && file.join(FILE).exists());
+    }
+
+    #[test]
+    fn a_full_queue_is_not_waited_for() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join(format!("{DIRECTORY}full"));
+        std::fs::create_dir(&directory).unwrap();
+        let address = SocketAddrUnix::new(directory.join(FILE)).unwrap();
+        let new = || {
+            let flags = SocketFlags::NONBLOCK;
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+        };
+        let server = new();
+        rustix::net::bind(&server, &address).unwrap();
+        rustix::net::listen(&server, 0).unwrap();
+        let mut clients = Vec::new();
+        let full = (0..100).find_map(|_| {
+            clients.push(new());
+            connect(clients.last()?, &address).err()
+        });
+        assert_eq!(full, Some(Errno::AGAIN));
+        age(&directory);
+        remove_leftovers(parent.path());
+        assert!(directory.join(FILE).exists());
+    }
+
+    #[test]
+    fn links_and_directories_of_others_are_left_alone() {
+        let (parent, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = leftover(elsewhere.path(), "target");
+        symlink(&target, parent.path().join(format!("{DIRECTORY}link"))).unwrap();
+        remove_leftovers(parent.path());
+        assert!(target.join(FILE).exists());
+
+        let others = leftover(parent.path(), "others");
+        if std::os::unix::fs::chown(&others, Some(12345), None).is_err() {
+            eprintln!("skipped: only root can make a directory of another user");
+            return;
+        }
+        remove_leftovers(parent.path());
+        assert!(others.join(FILE).exists());
     }
 }

@@ -2,27 +2,33 @@
 
 use std::io::IsTerminal;
 
+use incumbent_guard::Ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Everything that is listened to.
+/// Everything that is listened to: `None` is ignored since the start, as under `nohup`, and stays so.
 pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    user_1: Signal,
-    user_2: Signal,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+    hang_up: Option<Signal>,
+    user_1: Option<Signal>,
+    user_2: Option<Signal>,
     /// Whether a hang-up means that the terminal is gone, and not that the command is to read its configuration again.
     on_terminal: bool,
 }
 
 impl Signals {
     pub(super) fn new() -> std::io::Result<Self> {
+        let ignored = Ignored::now();
+        let listen = |kind: SignalKind| {
+            let heeded = !ignored.has(kind.as_raw_value());
+            heeded.then(|| signal(kind)).transpose()
+        };
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            user_1: signal(SignalKind::user_defined1())?,
-            user_2: signal(SignalKind::user_defined2())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+            user_1: listen(SignalKind::user_defined1())?,
+            user_2: listen(SignalKind::user_defined2())?,
             on_terminal: std::io::stderr().is_terminal(),
         })
     }
@@ -40,11 +46,19 @@ impl Signals {
     /// Waits for a signal: the number of one that is passed on to the command, `None` for one to end.
     pub(super) async fn next(&mut self) -> Option<i32> {
         tokio::select! {
-            _ = self.terminate.recv() => None,
-            _ = self.interrupt.recv() => None,
-            _ = self.hang_up.recv() => (!self.on_terminal).then_some(SignalKind::hangup().as_raw_value()),
-            _ = self.user_1.recv() => Some(SignalKind::user_defined1().as_raw_value()),
-            _ = self.user_2.recv() => Some(SignalKind::user_defined2().as_raw_value()),
+            _ = received(&mut self.terminate) => None,
+            _ = received(&mut self.interrupt) => None,
+            _ = received(&mut self.hang_up) => (!self.on_terminal).then_some(SignalKind::hangup().as_raw_value()),
+            _ = received(&mut self.user_1) => Some(SignalKind::user_defined1().as_raw_value()),
+            _ = received(&mut self.user_2) => Some(SignalKind::user_defined2().as_raw_value()),
         }
+    }
+}
+
+/// Waits for this signal; for one that is ignored, for ever.
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

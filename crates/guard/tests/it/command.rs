@@ -105,6 +105,60 @@ fn a_command_that_cannot_be_executed_is_126_and_named() {
     }
 }
 
+#[test]
+fn a_parent_that_ignores_its_children_changes_nothing() {
+    let notes = Notes::new();
+    let probe = notes.runner(
+        &[],
+        "grep SigIgn /proc/self/status > \"$0/ignored\"; exit 3",
+    );
+    let status = wrapped(&["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh"], &probe).status();
+    assert_eq!(status.unwrap().code(), Some(3));
+    let ignored = notes.read("ignored");
+    let mask = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(mask & (1 << 16), 0, "no SIGCHLD in {ignored}");
+}
+
+#[test]
+fn what_is_ignored_at_the_start_stays_so_in_the_command() {
+    let notes = Notes::new();
+    let probe = notes.runner(&[], "grep SigIgn /proc/self/status > \"$0/ignored\"");
+    let trap = "trap '' HUP INT; exec \"$@\"";
+    wrapped(&["sh", "-c", trap, "sh"], &probe).status().unwrap();
+    let ignored = notes.read("ignored");
+    let mask = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(mask & 0x3, 0x3, "{ignored}");
+}
+
+#[test]
+fn the_proc_of_another_pid_namespace_is_refused() {
+    if !Command::new("unshare")
+        .args(["-pf", "true"])
+        .status()
+        .is_ok_and(|it| it.success())
+    {
+        eprintln!("skipped: a pid namespace cannot be made here");
+        return;
+    }
+    let notes = Notes::new();
+    let probe = notes.runner(&[], "echo > \"$0/ran\"");
+    let output = wrapped(&["unshare", "-pf"], &probe).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(125), "{message}");
+    assert!(message.contains("/proc is not that of"), "{message}");
+    assert!(!notes.has("ran"));
+}
+
+/// The same as `command`, as the arguments of another program.
+fn wrapped(by: &[&str], command: &Command) -> Command {
+    let mut outer = Command::new(by[0]);
+    outer
+        .args(&by[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    outer
+}
+
 #[tokio::test]
 async fn what_prevents_a_start_is_told_apart() {
     let mut spec = Notes::new().shell("true");
