@@ -1,0 +1,433 @@
+//! [`Step`]: one thing that happens, and what it leads to. This and the files below it are the protocol.
+//!
+//! A request and its answer are one step, because a sender that waits does nothing else and an answer that travels
+//! longer only lets it act later. All that matters is when the request reaches the store, and steps of others may come
+//! between any two of these.
+
+mod record;
+mod root;
+
+use super::state::{
+    Budget, Commits, Expected, Handle, Kind, Leader, MAX_HANDLES, Phase, Record, Role, Root,
+    RootWrite, Seal, State, Term, Write,
+};
+use super::{Bounds, Mutation};
+
+/// The handle of every leader that seals the floor.
+pub(super) const FLOOR: u8 = MAX_HANDLES as u8;
+
+/// One thing that happens. `leader` and `handle` are numbers, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Reads the root and asks for it, perhaps with all memory lost.
+    Campaign {
+        leader: u8,
+        restarted: bool,
+    },
+    /// Looks at one record for its seal; after the last one, asks for the root.
+    Scan {
+        leader: u8,
+    },
+    /// The wanted swap of the root is decided, and the candidate hears how.
+    ClaimAnswered {
+        leader: u8,
+    },
+    /// No answer: the same swap is sent again, and the first may still land.
+    ClaimLost {
+        leader: u8,
+    },
+    /// No answer: the candidate gives up.
+    ClaimGivenUp {
+        leader: u8,
+    },
+    /// After a refusal: reads who won.
+    ClaimChecked {
+        leader: u8,
+    },
+    /// Asks for the root to be written again under the same seal.
+    Renew {
+        leader: u8,
+    },
+    RenewalAnswered {
+        leader: u8,
+    },
+    RenewalLost {
+        leader: u8,
+    },
+    /// Stops leading for no reason.
+    Stop {
+        leader: u8,
+    },
+    /// Reads a record and asks for the same body under the own seal.
+    Open {
+        leader: u8,
+        handle: u8,
+    },
+    Commit {
+        leader: u8,
+        handle: u8,
+    },
+    Delete {
+        leader: u8,
+        handle: u8,
+    },
+    /// The wanted write is decided, and its sender hears how.
+    Answered {
+        leader: u8,
+        handle: u8,
+    },
+    /// No answer: the same write is sent again, and the first may still land.
+    Lost {
+        leader: u8,
+        handle: u8,
+    },
+    /// No answer: the sender closes the handle.
+    GivenUp {
+        leader: u8,
+        handle: u8,
+    },
+    /// After a refusal: reads who wrote instead.
+    Checked {
+        leader: u8,
+        handle: u8,
+    },
+    /// A write that nobody waits for lands.
+    Arrive {
+        index: u8,
+    },
+    ArriveRoot {
+        index: u8,
+    },
+    /// An operator deletes the root.
+    DeleteRoot,
+}
+
+/// What a step did that some promise is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// A write landed on a record that was like this before.
+    Landed { before: Record, write: Write },
+    /// A leader opened a record and read this; the outside world relied on that before.
+    Opened { relied_on: Commits, read: Commits },
+    /// A leader began to lead; this term led the same epoch before, and that epoch was the highest ever led.
+    Led {
+        seal: Seal,
+        same_epoch: Term,
+        highest: u8,
+    },
+    /// The root was written.
+    RootWritten { before: Option<Seal>, after: Seal },
+}
+
+/// The protocol, or what a mutation leaves of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Protocol {
+    pub(super) bounds: Bounds,
+    pub(super) mutation: Mutation,
+}
+
+// What may happen.
+
+impl Protocol {
+    /// Everything that may happen next.
+    pub(super) fn steps(&self, state: &State, steps: &mut Vec<Step>) {
+        for leader in 0..self.bounds.leaders {
+            self.role_steps(state, leader, steps);
+            self.handle_steps(state, leader, steps);
+        }
+        for (index, write) in state.network.iter().enumerate() {
+            let record = &state.records[usize::from(write.record)];
+            if matches(write.expected, record.at()) {
+                steps.push(Step::Arrive { index: index as u8 });
+            }
+        }
+        for (index, write) in state.root_network.iter().enumerate() {
+            if matches(write.expected, state.root.at()) {
+                steps.push(Step::ArriveRoot { index: index as u8 });
+            }
+        }
+        if state.root.seal.is_some() && state.budget.root_deletions > 0 {
+            steps.push(Step::DeleteRoot);
+        }
+    }
+
+    fn role_steps(&self, state: &State, leader: u8, steps: &mut Vec<Step>) {
+        let me = &state.leaders[usize::from(leader)];
+        let may_lose = state.budget.lost_answers > 0;
+        match me.role {
+            Role::Idle if me.terms < self.bounds.terms => {
+                steps.push(Step::Campaign {
+                    leader,
+                    restarted: false,
+                });
+                if me.seen > state.root.seal.map_or(0, |seal| seal.epoch) {
+                    steps.push(Step::Campaign {
+                        leader,
+                        restarted: true,
+                    });
+                }
+            }
+            Role::Idle => {}
+            Role::Scanning { .. } => steps.push(Step::Scan { leader }),
+            Role::Claiming { write } => {
+                steps.push(Step::ClaimAnswered { leader });
+                if may_lose && self.root_write_may_land(&state.root, &state.budget, &write) {
+                    steps.push(Step::ClaimLost { leader });
+                    steps.push(Step::ClaimGivenUp { leader });
+                }
+            }
+            Role::Refused => steps.push(Step::ClaimChecked { leader }),
+            Role::Sealing => {}
+            Role::Leading { renewal: None } => {
+                if state.budget.renewals > 0 {
+                    steps.push(Step::Renew { leader });
+                }
+            }
+            Role::Leading {
+                renewal: Some(write),
+            } => {
+                steps.push(Step::RenewalAnswered { leader });
+                if may_lose && self.root_write_may_land(&state.root, &state.budget, &write) {
+                    steps.push(Step::RenewalLost { leader });
+                }
+            }
+        }
+        // A leader that stops for good is one that takes no further step: it needs no step of its own.
+        let holds = matches!(me.role, Role::Sealing | Role::Leading { .. });
+        if holds && me.terms < self.bounds.terms && (may_lose || !me.waits()) {
+            steps.push(Step::Stop { leader });
+        }
+    }
+
+    fn handle_steps(&self, state: &State, leader: u8, steps: &mut Vec<Step>) {
+        let me = &state.leaders[usize::from(leader)];
+        match me.role {
+            Role::Leading { .. } => {
+                for handle in 0..self.bounds.handles() {
+                    self.steps_of_handle(state, leader, handle, steps);
+                }
+            }
+            Role::Sealing => self.steps_of_handle(state, leader, FLOOR, steps),
+            Role::Idle | Role::Scanning { .. } | Role::Claiming { .. } | Role::Refused => {}
+        }
+    }
+
+    fn steps_of_handle(&self, state: &State, leader: u8, handle: u8, steps: &mut Vec<Step>) {
+        let me = &state.leaders[usize::from(leader)];
+        match me.handles[usize::from(handle)].phase {
+            Phase::Closed => steps.push(Step::Open { leader, handle }),
+            Phase::Writing(attempt) => {
+                steps.push(Step::Answered { leader, handle });
+                let record = &state.records[usize::from(attempt.write.record)];
+                if state.budget.lost_answers > 0 && self.write_may_land(record, &attempt.write) {
+                    steps.push(Step::Lost { leader, handle });
+                    steps.push(Step::GivenUp { leader, handle });
+                }
+            }
+            Phase::Refused(_) => steps.push(Step::Checked { leader, handle }),
+            Phase::Open(known) => {
+                if me.commits < self.bounds.commits {
+                    steps.push(Step::Commit { leader, handle });
+                }
+                if me.deletes < self.bounds.deletes && !known.content.is_empty() {
+                    steps.push(Step::Delete { leader, handle });
+                }
+            }
+        }
+    }
+
+    /// Whether a write that is under way can still land, now or ever.
+    fn write_may_land(&self, record: &Record, write: &Write) -> bool {
+        let gone_for_good = self.mutation != Mutation::PhysicalDelete;
+        match write.expected {
+            Expected::Anything => true,
+            Expected::Absent => record.body.is_none() || !gone_for_good,
+            expected @ Expected::Version(_) => record.at() == expected,
+        }
+    }
+
+    fn root_write_may_land(&self, root: &Root, budget: &Budget, write: &RootWrite) -> bool {
+        match write.expected {
+            Expected::Anything => true,
+            Expected::Absent => root.seal.is_none() || budget.root_deletions > 0,
+            expected @ Expected::Version(_) => {
+                root.at() == expected || self.bounds.versions_restart
+            }
+        }
+    }
+}
+
+impl Leader {
+    /// Whether an answer is outstanding.
+    fn waits(&self) -> bool {
+        let writes = |handle: &Handle| matches!(handle.phase, Phase::Writing(_));
+        let renews = matches!(self.role, Role::Leading { renewal: Some(_) });
+        renews || self.handles.iter().any(writes)
+    }
+}
+
+fn matches(expected: Expected, present: Expected) -> bool {
+    expected == Expected::Anything || expected == present
+}
+
+// What it leads to.
+
+impl Protocol {
+    /// What `step` makes of `state`; the events it caused are added to `events`.
+    pub(super) fn take(&self, state: &State, step: Step, events: &mut Vec<Event>) -> State {
+        let mut run = Run {
+            protocol: self,
+            state: state.clone(),
+            events,
+        };
+        run.step(step);
+        run.forget_dead_writes();
+        run.state
+    }
+}
+
+/// One step under way.
+struct Run<'a> {
+    protocol: &'a Protocol,
+    state: State,
+    events: &'a mut Vec<Event>,
+}
+
+impl Run<'_> {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Campaign { leader, restarted } => self.campaign(leader.into(), restarted),
+            Step::Scan { leader } => self.scan(leader.into()),
+            Step::ClaimAnswered { leader } => self.claim_answered(leader.into()),
+            Step::ClaimLost { leader } => self.claim_lost(leader.into()),
+            Step::ClaimGivenUp { leader } => {
+                self.claim_lost(leader.into());
+                self.stop_leading(leader.into());
+            }
+            Step::ClaimChecked { leader } => self.claim_checked(leader.into()),
+            Step::Renew { leader } => self.renew(leader.into()),
+            Step::RenewalAnswered { leader } => self.renewal_answered(leader.into()),
+            Step::RenewalLost { leader } => self.renewal_lost(leader.into()),
+            Step::Stop { leader } => {
+                if self.me(leader.into()).waits() {
+                    self.state.budget.lost_answers -= 1;
+                }
+                self.stop_leading(leader.into());
+            }
+            Step::Open { leader, handle } => self.open(leader.into(), handle),
+            Step::Commit { leader, handle } => self.commit(leader.into(), handle, Kind::Commit),
+            Step::Delete { leader, handle } => self.commit(leader.into(), handle, Kind::Delete),
+            Step::Answered { leader, handle } => self.answered(leader.into(), handle),
+            Step::Lost { leader, handle } => self.lost(leader.into(), handle),
+            Step::GivenUp { leader, handle } => self.given_up(leader.into(), handle),
+            Step::Checked { leader, handle } => self.checked(leader.into(), handle),
+            Step::Arrive { index } => {
+                let write = self.state.network.remove(index.into());
+                self.land(&write);
+            }
+            Step::ArriveRoot { index } => {
+                let write = self.state.root_network.remove(index.into());
+                self.land_root(&write);
+            }
+            Step::DeleteRoot => {
+                self.state.budget.root_deletions -= 1;
+                self.state.root.seal = None;
+            }
+        }
+    }
+
+    fn me(&mut self, leader: usize) -> &mut Leader {
+        &mut self.state.leaders[leader]
+    }
+
+    fn handle(&mut self, leader: usize, handle: u8) -> &mut Handle {
+        &mut self.state.leaders[leader].handles[usize::from(handle)]
+    }
+
+    fn mutated(&self, mutation: Mutation) -> bool {
+        self.protocol.mutation == mutation
+    }
+
+    fn outranks(&self, found: Seal, mine: Seal) -> bool {
+        if self.mutated(Mutation::NoNonce) {
+            return found.epoch > mine.epoch;
+        }
+        found.outranks(mine)
+    }
+
+    // The store.
+
+    /// Decides a write to a record. Says whether it landed.
+    fn land(&mut self, write: &Write) -> bool {
+        let record = &mut self.state.records[usize::from(write.record)];
+        if !matches(write.expected, record.at()) {
+            return false;
+        }
+        let before = *record;
+        record.version += 1;
+        if write.body.seal.epoch >= record.top.epoch {
+            record.top = write.body.seal;
+        }
+        if write.kind == Kind::Remove {
+            record.buried = write.body.history;
+            record.body = None;
+        } else {
+            let mut body = write.body;
+            body.history = body.history.with(record.buried);
+            record.body = Some(body);
+            record.buried = Commits::default();
+        }
+        let landed = &mut self.state.promised.landed;
+        *landed = landed.with(write.commit);
+        self.events.push(Event::Landed {
+            before,
+            write: *write,
+        });
+        true
+    }
+
+    /// The same for the root.
+    fn land_root(&mut self, write: &RootWrite) -> bool {
+        let restart = self.protocol.bounds.versions_restart;
+        let root = &mut self.state.root;
+        if !matches(write.expected, root.at()) {
+            return false;
+        }
+        let before = root.seal;
+        root.version = if before.is_none() && restart {
+            1
+        } else {
+            root.version + 1
+        };
+        root.seal = Some(write.seal);
+        self.events.push(Event::RootWritten {
+            before,
+            after: write.seal,
+        });
+        true
+    }
+
+    /// Drops what can never land any more, and copies: of two equal swaps one lands.
+    fn forget_dead_writes(&mut self) {
+        let state = &mut self.state;
+        let (records, root, budget) = (&state.records, &state.root, &state.budget);
+        let protocol = self.protocol;
+        keep(&mut state.network, |write| {
+            protocol.write_may_land(&records[usize::from(write.record)], write)
+        });
+        keep(&mut state.root_network, |write| {
+            protocol.root_write_may_land(root, budget, write)
+        });
+    }
+}
+
+fn keep<T: PartialEq>(writes: &mut Vec<T>, alive: impl Fn(&T) -> bool) {
+    let mut index = 0;
+    while index < writes.len() {
+        if alive(&writes[index]) && !writes[..index].contains(&writes[index]) {
+            index += 1;
+        } else {
+            writes.remove(index);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What a leader does to a record: opening, committing, and what becomes of a lost answer.
+
+use super::{Event, FLOOR, Run};
+use crate::model::Mutation;
+use crate::model::state::{
+    Attempt, Body, Commits, Expected, Handle, Kind, Known, Phase, Record, Seal, Write,
+};
+
+impl Run<'_> {
+    // Opening.
+
+    pub(super) fn open(&mut self, leader: usize, handle: u8) {
+        let index = self.protocol.bounds.record_of(handle);
+        let record = self.state.records[usize::from(index)];
+        let mine = self.me(leader).seal;
+        let ordinary = handle != FLOOR;
+        let own = record.body.is_some_and(|body| body.seal == mine);
+        if (ordinary && self.mutated(Mutation::ReadWithoutSeal))
+            || (own && self.mutated(Mutation::ReopenWithoutReseal))
+        {
+            return self.opened(leader, handle, record.known());
+        }
+        self.seal(leader, handle, None);
+    }
+
+    /// Reads the record and asks for the same body under the own seal.
+    pub(super) fn seal(&mut self, leader: usize, handle: u8, first_read: Option<Known>) {
+        let index = self.protocol.bounds.record_of(handle);
+        let record = self.state.records[usize::from(index)];
+        let mine = self.me(leader).seal;
+        if let Some(body) = record.body
+            && self.outranks(body.seal, mine)
+            && !self.mutated(Mutation::OpenIgnoresSeal)
+        {
+            return self.fenced(leader, body.seal);
+        }
+        let read = record.known();
+        let base = match first_read {
+            Some(first) if self.mutated(Mutation::ReadBeforeSeal) => first,
+            _ => read,
+        };
+        let expected = if self.mutated(Mutation::UnconditionalSeal) {
+            Expected::Anything
+        } else {
+            read.at
+        };
+        let known = Known {
+            at: expected,
+            ..read
+        };
+        self.send(leader, handle, Kind::Seal, known, Commits::default(), base);
+    }
+
+    pub(super) fn opened(&mut self, leader: usize, handle: u8, known: Known) {
+        let seal = self.me(leader).seal;
+        let index = self.protocol.bounds.record_of(handle);
+        let record = &mut self.state.records[usize::from(index)];
+        self.events.push(Event::Opened {
+            relied_on: record.relied_on,
+            read: known.history,
+        });
+        record.relied_on = record.relied_on.with(known.history);
+        if !record.opener.outranks(seal) {
+            record.opener = seal;
+        }
+        // Opening again settles what was unknown: what it does not read did not land and never will.
+        let mine = self.handle(leader, handle);
+        let settled = mine.unknown.without(known.history);
+        *mine = Handle {
+            phase: Phase::Open(known),
+            unknown: Commits::default(),
+        };
+        let refused = &mut self.state.promised.refused;
+        *refused = refused.with(settled);
+        if handle == FLOOR {
+            self.lead(leader);
+        }
+    }
+
+    // Committing.
+
+    pub(super) fn commit(&mut self, leader: usize, handle: u8, kind: Kind) {
+        let per_leader = self.protocol.bounds.commits + self.protocol.bounds.deletes;
+        let me = self.me(leader);
+        let Phase::Open(known) = me.handles[usize::from(handle)].phase else {
+            unreachable!("only an opened record is changed");
+        };
+        let number = leader as u8 * per_leader + me.commits + me.deletes;
+        match kind {
+            Kind::Commit => me.commits += 1,
+            Kind::Delete | Kind::Remove | Kind::Seal => me.deletes += 1,
+        }
+        let commit = Commits(1 << number);
+        let mut wanted = changed(&known, kind, commit);
+        if self.mutated(Mutation::UnconditionalWrite) {
+            wanted.at = Expected::Anything;
+        }
+        let kind = match kind {
+            Kind::Delete if self.mutated(Mutation::PhysicalDelete) => Kind::Remove,
+            kind => kind,
+        };
+        self.send(leader, handle, kind, wanted, commit, known);
+    }
+
+    /// Sends a write of `wanted` as a new attempt.
+    pub(super) fn send(
+        &mut self,
+        leader: usize,
+        handle: u8,
+        kind: Kind,
+        wanted: Known,
+        commit: Commits,
+        base: Known,
+    ) {
+        let record = self.protocol.bounds.record_of(handle);
+        let unsealed = kind == Kind::Delete && self.mutated(Mutation::TombstoneWithoutSeal);
+        let me = self.me(leader);
+        me.sequence += 1;
+        let body = Body {
+            seal: if unsealed { Seal::NOBODY } else { me.seal },
+            sequence: me.sequence,
+            content: wanted.content,
+            history: wanted.history,
+        };
+        me.handles[usize::from(handle)].phase = Phase::Writing(Attempt {
+            write: Write {
+                record,
+                expected: wanted.at,
+                body,
+                kind,
+                commit,
+            },
+            lost: false,
+            base,
+        });
+    }
+
+    pub(super) fn answered(&mut self, leader: usize, handle: u8) {
+        let Phase::Writing(attempt) = self.handle(leader, handle).phase else {
+            unreachable!("only a write is answered");
+        };
+        if self.land(&attempt.write) {
+            return self.succeeded(leader, handle, &attempt);
+        }
+        let commits = attempt.write.kind != Kind::Seal;
+        if commits && self.mutated(Mutation::OwnWriteTakenAsForeign) {
+            let refused = &mut self.state.promised.refused;
+            *refused = refused.with(attempt.write.commit);
+            self.handle(leader, handle).phase = Phase::Closed;
+            return;
+        }
+        self.handle(leader, handle).phase = Phase::Refused(attempt);
+    }
+
+    /// The attempt landed, and its sender knows.
+    pub(super) fn succeeded(&mut self, leader: usize, handle: u8, attempt: &Attempt) {
+        let write = &attempt.write;
+        let record = &mut self.state.records[usize::from(write.record)];
+        let known = Known {
+            at: record.at(),
+            content: write.body.content,
+            history: write.body.history,
+        };
+        match write.kind {
+            Kind::Seal => {
+                let read = Known {
+                    at: known.at,
+                    ..attempt.base
+                };
+                return self.opened(leader, handle, read);
+            }
+            Kind::Commit => {}
+            Kind::Delete | Kind::Remove => {
+                record.deleted = record.deleted.with(attempt.base.content);
+            }
+        }
+        record.relied_on = record.relied_on.with(write.commit);
+        self.handle(leader, handle).phase = Phase::Open(known);
+    }
+
+    pub(super) fn lost(&mut self, leader: usize, handle: u8) {
+        let Phase::Writing(mut attempt) = self.handle(leader, handle).phase else {
+            unreachable!("only a write is lost");
+        };
+        self.state.budget.lost_answers -= 1;
+        self.state.network.push(attempt.write);
+        attempt.lost = true;
+        let commits = attempt.write.kind != Kind::Seal;
+        let phase = if commits && self.mutated(Mutation::UnknownTakenAsNotApplied) {
+            let refused = &mut self.state.promised.refused;
+            *refused = refused.with(attempt.write.commit);
+            Phase::Open(attempt.base)
+        } else if commits && self.mutated(Mutation::RetryWithoutRecognition) {
+            Phase::Refused(attempt)
+        } else {
+            Phase::Writing(attempt)
+        };
+        self.handle(leader, handle).phase = phase;
+    }
+
+    pub(super) fn given_up(&mut self, leader: usize, handle: u8) {
+        let Phase::Writing(attempt) = self.handle(leader, handle).phase else {
+            unreachable!("only a write is given up");
+        };
+        self.state.budget.lost_answers -= 1;
+        self.state.network.push(attempt.write);
+        let mine = self.handle(leader, handle);
+        mine.unknown = mine.unknown.with(attempt.write.commit);
+        mine.phase = Phase::Closed;
+    }
+
+    pub(super) fn checked(&mut self, leader: usize, handle: u8) {
+        let Phase::Refused(attempt) = self.handle(leader, handle).phase else {
+            unreachable!("only a refusal is checked");
+        };
+        let record = self.state.records[usize::from(attempt.write.record)];
+        let mine = self.me(leader).seal;
+        let landed = record.body.is_some_and(|body| {
+            attempt.wrote(&body)
+                || (self.mutated(Mutation::SequenceNotCompared) && body.seal == mine)
+        });
+        match attempt.write.kind {
+            _ if landed && !self.mutated(Mutation::RetryWithoutRecognition) => {
+                self.succeeded(leader, handle, &attempt);
+            }
+            Kind::Seal if landed => self.succeeded(leader, handle, &attempt),
+            Kind::Seal => self.seal(leader, handle, Some(attempt.base)),
+            Kind::Commit | Kind::Delete | Kind::Remove => {
+                self.refused(leader, handle, &attempt, &record);
+            }
+        }
+    }
+
+    /// A commit was refused and is not what the record holds.
+    pub(super) fn refused(
+        &mut self,
+        leader: usize,
+        handle: u8,
+        attempt: &Attempt,
+        record: &Record,
+    ) {
+        let Write {
+            kind, commit, body, ..
+        } = attempt.write;
+        if self.mutated(Mutation::CommitFromForeignVersion) {
+            let wanted = Known {
+                at: record.at(),
+                content: body.content,
+                history: body.history,
+            };
+            return self.send(leader, handle, kind, wanted, commit, attempt.base);
+        }
+        let mine = self.me(leader).seal;
+        let fence = record.body.filter(|body| self.outranks(body.seal, mine));
+        if attempt.lost && fence.is_none() && self.mutated(Mutation::RetryWithoutRecognition) {
+            let found = record.known();
+            let wanted = changed(&found, kind, commit);
+            return self.send(leader, handle, kind, wanted, commit, found);
+        }
+        // A swap that was refused at once did not land. One whose earlier answer was lost may have landed, and then been
+        // written over: nobody can tell any more.
+        if attempt.lost && !self.mutated(Mutation::RefusalTakenAsNotApplied) {
+            let mine = self.handle(leader, handle);
+            mine.unknown = mine.unknown.with(commit);
+        } else {
+            let refused = &mut self.state.promised.refused;
+            *refused = refused.with(commit);
+        }
+        match fence {
+            Some(body) => self.fenced(leader, body.seal),
+            None => self.handle(leader, handle).phase = Phase::Closed,
+        }
+    }
+}
+
+/// What a leader that knows this wants the record to be.
+fn changed(known: &Known, kind: Kind, commit: Commits) -> Known {
+    Known {
+        at: known.at,
+        content: match kind {
+            Kind::Commit | Kind::Seal => known.content.with(commit),
+            Kind::Delete | Kind::Remove => Commits::default(),
+        },
+        history: known.history.with(commit),
+    }
+}
