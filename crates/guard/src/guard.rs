@@ -259,7 +259,8 @@ impl Watch<'_> {
     /// Kills until there is no child left, and says how COMMAND ended.
     ///
     /// Every descendant becomes a child of this process when the ones between have ended, so "no child" is "nothing
-    /// left". But one that cannot be killed keeps its children, so they are looked for behind it. It goes on for as long as that takes: as long as something lives, the listener must not be closed.
+    /// left". But one that cannot be killed keeps its children, so they are looked for behind it. It goes on for as long
+    /// as that takes: as long as something lives, the listener must not be closed.
     fn end_everything(&self) -> FromGuard {
         let patience = BootTime::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;

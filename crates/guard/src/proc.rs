@@ -117,7 +117,8 @@ fn read(pid: i32) -> Option<Process> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Reads `pid (name) state parent group session …`, with the start as field 22, where the name may hold anything, also spaces and parentheses.
+/// Reads `pid (name) state parent group session …`, with the start as field 22. The name may hold anything, also spaces
+/// and parentheses.
 fn parse(stat: &[u8]) -> Option<Process> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;

@@ -8,7 +8,7 @@ use incumbent_core::root::BadBody;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This leadership is over: a newer leader has taken over, or may have. Nothing was written: stop leading.
+    /// This leadership is over: a newer leader has taken over, or may have. No record was written: stop leading.
     #[error("fenced: {}", fenced(*ours, *current))]
     Fenced {
         /// The epoch of this leadership.

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use incumbent::{Record, RecordName, Stamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -120,8 +121,7 @@ async fn put(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let data = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad(format!("the body is not JSON: {error}")))?;
+    let data = from_json(&body)?;
     with_open(&office, &name, async |record: &mut Open| {
         check(&headers, record)?;
         Ok(record.commit(data).await?)
@@ -136,8 +136,7 @@ async fn patch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let patch: Value = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad(format!("the body is not JSON: {error}")))?;
+    let patch: Value = from_json(&body)?;
     with_open(&office, &name, async |record: &mut Open| {
         check(&headers, record)?;
         let mut data: Value = record
@@ -238,6 +237,11 @@ fn answer(name: &RecordName, data: Option<&RawValue>, stamp: Stamp, sealed: bool
 
 fn etag(stamp: &str) -> String {
     format!("\"{stamp}\"")
+}
+
+fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad(format!("the body is not JSON: {error}")))
 }
 
 fn parse(name: &str) -> Result<RecordName, Problem> {

@@ -6,18 +6,18 @@ use crate::{Epoch, HolderName, Seal, Version};
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Read the root, and tell [`Event::RootRead`](super::Event::RootRead) or [`Event::RootUnread`](super::Event::RootUnread).
+    /// Read the root, and tell `Event::RootRead` or `Event::RootUnread`.
     ReadRoot,
-    /// Read the seals of all records of the group, the floor included; tell [`Event::SealsScanned`](super::Event::SealsScanned) or [`Event::SealsUnread`](super::Event::SealsUnread).
+    /// Read the seals of all records of the group, the floor included; tell `Event::SealsScanned` or `Event::SealsUnread`.
     ScanSeals,
-    /// Swap the root, `None` expecting it to be absent; tell [`Event::RootSwapped`](super::Event::RootSwapped).
+    /// Swap the root, `None` expecting it to be absent; tell `Event::RootSwapped`.
     SwapRoot {
         /// The version to be replaced.
         expected: Option<Version>,
         /// The new body.
         root: Box<Root>,
     },
-    /// Seal the floor with this seal; tell [`Event::Floor`](super::Event::Floor).
+    /// Seal the floor with this seal; tell `Event::Floor`.
     SealFloor {
         /// The term.
         seal: Seal,

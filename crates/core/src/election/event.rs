@@ -6,7 +6,7 @@ use crate::{EndpointName, Epoch, HolderName, Nonce, Seal, Version};
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Nothing but time: [`Election::wakeup`](super::Election::wakeup) has come.
+    /// Nothing but time: `Election::wakeup` has come.
     Tick,
     /// The application wants to lead.
     Campaign,
@@ -14,7 +14,7 @@ pub enum Event {
     Abstain,
     /// The leading application changes what the root says.
     Change {
-        /// Names the change in [`Action::Changed`](super::Action::Changed) and [`Action::Refused`](super::Action::Refused).
+        /// Names the change in `Action::Changed` and `Action::Refused`.
         ticket: u64,
         /// The change.
         change: Change,
@@ -39,23 +39,23 @@ pub enum Event {
         /// The epoch.
         epoch: Epoch,
     },
-    /// Answer to [`Action::ReadRoot`](super::Action::ReadRoot).
+    /// Answer to `Action::ReadRoot`.
     RootRead {
         /// What was found.
         root: Option<(Version, Box<Root>)>,
     },
-    /// [`Action::ReadRoot`](super::Action::ReadRoot) got no answer.
+    /// `Action::ReadRoot` got no answer.
     RootUnread,
-    /// Answer to [`Action::SwapRoot`](super::Action::SwapRoot).
+    /// Answer to `Action::SwapRoot`.
     RootSwapped(SwapAnswer),
-    /// Answer to [`Action::ScanSeals`](super::Action::ScanSeals): the highest epoch found on any record of the group.
+    /// Answer to `Action::ScanSeals`: the highest epoch found on any record of the group.
     SealsScanned {
         /// The epoch, zero if there was no record.
         highest: Epoch,
     },
-    /// [`Action::ScanSeals`](super::Action::ScanSeals) got no answer.
+    /// `Action::ScanSeals` got no answer.
     SealsUnread,
-    /// Answer to [`Action::SealFloor`](super::Action::SealFloor) for the term with this seal.
+    /// Answer to `Action::SealFloor` for the term with this seal.
     Floor {
         /// The term.
         seal: Seal,

@@ -97,7 +97,7 @@ impl Election {
             vacancy,
             anchor: sent,
             won_at: sent,
-            asked: None,
+            asked: root.handover.as_ref().map(|handover| handover.to.clone()),
             renewal: None,
             phase,
             version,

@@ -471,6 +471,27 @@ fn a_request_to_hand_over_that_comes_early_is_told_when_the_term_is_granted() {
     assert_eq!(granted[1], Action::AskedToResign { to });
 }
 
+/// The answer to the claim was lost, and somebody asked before it was looked for.
+#[test]
+fn a_request_to_hand_over_that_is_found_with_a_lost_claim_is_told_too() {
+    let (mut bench, root) = Bench::claiming();
+    let seal = root.seal();
+    bench.at(Event::RootSwapped(SwapAnswer::Unknown));
+    bench.after(SECOND);
+    let asked = root.asking(crate::root::Handover {
+        to: None,
+        by: "somebody".into(),
+    });
+    assert_eq!(
+        bench.at(Event::RootSwapped(SwapAnswer::Conflict)),
+        [Action::ReadRoot]
+    );
+    assert_eq!(bench.read(Some((2, &asked))), [Action::SealFloor { seal }]);
+    let answer = FloorAnswer::Sealed;
+    let granted = bench.at(Event::Floor { seal, answer });
+    assert_eq!(granted[1], Action::AskedToResign { to: None });
+}
+
 #[test]
 fn a_root_put_back_from_a_backup_is_free_at_once() {
     let (_, root) = Bench::leading();
