@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::{fs, io};
 
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, getsid, kill_process, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal,
 };
 
 /// One process, as far as it matters here.
@@ -98,7 +98,10 @@ pub(crate) fn children() -> Vec<Pid> {
 /// That the session is ours tells the group from one that was given the same number later, after all of it was gone.
 pub(crate) fn group_runs(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
-    let session = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
+    // Read like theirs: it is 0 for all of a session that was begun outside of this pid namespace.
+    let Some(Process { session, .. }) = read(getpid().as_raw_nonzero().get()) else {
+        return false;
+    };
     all().any(|process| process.group == group && process.session == session && process.runs())
 }
 
@@ -142,6 +145,8 @@ fn parse(stat: &[u8]) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt;
+
     use super::*;
 
     #[test]
@@ -215,6 +220,43 @@ mod tests {
         assert!(child.try_wait().unwrap().is_none());
         Process { parent: 1, ..seen }.kill();
         assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_group_runs_until_its_last_member_is_gone() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let group = Pid::from_child(&child);
+        assert!(group_runs(group));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!group_runs(group));
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "skipped aloud")]
+    fn a_group_is_found_in_a_session_that_was_begun_outside_of_the_pid_namespace() {
+        let namespace = ["--pid", "--fork", "--mount-proc"];
+        let inside = |program: &std::ffi::OsStr, args: &[&str]| {
+            let mut command = std::process::Command::new("unshare");
+            command.args(namespace).arg(program).args(args);
+            command.output()
+        };
+        if !inside("true".as_ref(), &[]).is_ok_and(|ended| ended.status.success()) {
+            eprintln!("SKIPPED: a pid namespace may not be made here");
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let claim = "proc::tests::a_group_runs_until_its_last_member_is_gone";
+        let ended = inside(this.as_os_str(), &["--exact", claim]).unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(
+            ended.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
     }
 
     #[test]
