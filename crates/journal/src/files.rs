@@ -1,0 +1,218 @@
+//! The files of a journal by their names, and errors that say which one it was.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::{Failure, OpenError, SnapshotError};
+
+/// Files that are not finished end in this. Nobody needs them after a crash.
+const DRAFT: &str = ".draft";
+
+/// A file of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Name {
+    /// By its number, from 1.
+    Segment(u64),
+    /// By its index.
+    Snapshot(u64),
+}
+
+impl Name {
+    fn of(text: &str) -> Option<Self> {
+        let number = |hex: &str| {
+            let number = u64::from_str_radix(hex, 16).ok()?;
+            (hex.len() == 16).then_some(number)
+        };
+        let (kind, hex) = text.split_once('-')?;
+        let name = match kind {
+            "log" => Self::Segment(number(hex)?),
+            "snapshot" => Self::Snapshot(number(hex)?),
+            _ => return None,
+        };
+        (name.text() == text).then_some(name)
+    }
+
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Segment(number) => format!("log-{number:016x}"),
+            Self::Snapshot(index) => format!("snapshot-{index:016x}"),
+        }
+    }
+}
+
+/// What the operating system refused.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) doing: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+}
+
+impl From<Trouble> for OpenError {
+    fn from(
+        Trouble {
+            doing,
+            path,
+            source,
+        }: Trouble,
+    ) -> Self {
+        Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+impl From<Trouble> for SnapshotError {
+    fn from(
+        Trouble {
+            doing,
+            path,
+            source,
+        }: Trouble,
+    ) -> Self {
+        Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::new(trouble.doing, &trouble.path, trouble.source)
+    }
+}
+
+type Done<T> = Result<T, Trouble>;
+
+/// The directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    disk: Arc<dyn Disk>,
+    dir: Arc<Path>,
+}
+
+impl Files {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self {
+            disk,
+            dir: dir.into(),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn path(&self, name: Name) -> PathBuf {
+        self.dir.join(name.text())
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.disk.random()
+    }
+
+    /// All files of a journal, in order. What a crash left unfinished is removed.
+    pub(crate) fn list(&self) -> Done<Vec<Name>> {
+        let names = self.told("list", &self.dir, self.disk.list())?;
+        let mut found = Vec::new();
+        for text in names {
+            if let Some(name) = Name::of(&text) {
+                found.push(name);
+            } else if text
+                .strip_suffix(DRAFT)
+                .is_some_and(|text| Name::of(text).is_some())
+            {
+                self.told("remove", &self.dir.join(&text), self.disk.remove(&text))?;
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(crate) fn read(&self, name: Name) -> Done<Vec<u8>> {
+        self.told("read", &self.path(name), self.disk.read(&name.text()))
+    }
+
+    pub(crate) fn open(&self, name: Name) -> Done<OpenFile> {
+        let path = self.path(name);
+        let file = self.told("open", &path, self.disk.open(&name.text()))?;
+        Ok(OpenFile { file, path })
+    }
+
+    /// Creates a draft of this file.
+    pub(crate) fn draft(&self, name: Name) -> Done<OpenFile> {
+        let text = name.text() + DRAFT;
+        let path = self.dir.join(&text);
+        let file = self.told("create", &path, self.disk.create(&text))?;
+        Ok(OpenFile { file, path })
+    }
+
+    /// Gives a draft that was synced its name, which survives a loss of power then.
+    pub(crate) fn finish(&self, name: Name) -> Done<()> {
+        let text = name.text();
+        let renamed = self.disk.rename(&(text.clone() + DRAFT), &text);
+        self.told("create", &self.path(name), renamed)?;
+        self.sync_names()
+    }
+
+    /// Removes a draft that could not be finished. If that fails too, the next start does it.
+    pub(crate) fn discard(&self, name: Name) {
+        let _ = self.disk.remove(&(name.text() + DRAFT));
+    }
+
+    /// Removes a file, for good before this returns: files have to go in order.
+    pub(crate) fn remove(&self, name: Name) -> Done<()> {
+        self.told("remove", &self.path(name), self.disk.remove(&name.text()))?;
+        self.sync_names()
+    }
+
+    pub(crate) fn sync_names(&self) -> Done<()> {
+        self.told("sync", &self.dir, self.disk.sync_names())
+    }
+
+    fn told<T>(&self, doing: &'static str, path: &Path, told: io::Result<T>) -> Done<T> {
+        told.map_err(|source| Trouble {
+            doing,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+/// A file that is written to.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    file: Box<dyn DiskFile>,
+    pub(crate) path: PathBuf,
+}
+
+impl OpenFile {
+    pub(crate) fn reserve(&mut self, length: u64) -> Done<()> {
+        let told = self.file.reserve(length);
+        self.told("reserve room for", told)
+    }
+
+    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Done<()> {
+        let told = self.file.write_at(offset, bytes);
+        self.told("write", told)
+    }
+
+    pub(crate) fn sync(&mut self) -> Done<()> {
+        let told = self.file.sync();
+        self.told("sync", told)
+    }
+
+    pub(crate) fn told<T>(&self, doing: &'static str, told: io::Result<T>) -> Done<T> {
+        told.map_err(|source| Trouble {
+            doing,
+            path: self.path.clone(),
+            source,
+        })
+    }
+}

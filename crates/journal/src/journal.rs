@@ -1,0 +1,286 @@
+//! The handle of a journal.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::disk::RealDisk;
+use crate::error::{AppendError, BoxError, Failure, OpenError, SnapshotError};
+use crate::found::{Amount, Found, Torn};
+use crate::lock::Lock;
+use crate::open::open;
+use crate::options::Options;
+use crate::running::{Running, SnapshotTask};
+use crate::shared::{Durable, Shared, lock};
+
+/// A log of entries, with snapshots, in a directory of its own.
+///
+/// A cheap handle: clones are the same journal. Dropping the last one writes what was appended and then frees the directory,
+/// which [`close`](Self::close) waits for.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    shared: Arc<Handle>,
+}
+
+/// The last one of these closes the journal.
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What was found in a directory, besides what was replayed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The journal, ready for more.
+    pub journal: Journal,
+    /// Index of the snapshot that was replayed, if there was one.
+    pub snapshot: Option<u64>,
+    /// Index of the last entry, or of the snapshot if there is none after it; 0 if there was nothing.
+    pub last: u64,
+    /// How much was replayed besides the snapshot.
+    pub replayed: Amount,
+    /// The rest of a write that did not come to its end, which was removed.
+    pub torn: Option<Torn>,
+}
+
+impl Journal {
+    /// Opens the journal in a directory, or begins one: creates the directory if it is not there.
+    ///
+    /// Gives `replay` the newest snapshot, if there is one, and then every entry after it in order. All of this survives a
+    /// loss of power when this returns, also what was never acknowledged before: the process may have ended in between.
+    /// Reads and writes files: call it where that is allowed to take a while.
+    ///
+    /// # Errors
+    ///
+    /// - [`OpenError::Locked`]: somebody has it open.
+    /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person has to look at it. What `replay` was
+    ///   given is not all, and must not be used.
+    /// - [`OpenError::Refused`]: `replay` returned an error.
+    /// - [`OpenError::Options`], [`OpenError::Io`]: as they say.
+    pub fn open(
+        dir: &Path,
+        options: Options,
+        mut replay: impl FnMut(Found<'_>) -> Result<(), BoxError>,
+    ) -> Result<Recovered, OpenError> {
+        RealDisk::create_dir(dir).map_err(|source| OpenError::Io {
+            doing: "create",
+            path: dir.to_owned(),
+            source,
+        })?;
+        let lock = Lock::take(dir)?;
+        let disk = Arc::new(RealDisk(dir.to_owned()));
+        open(disk, dir, options, Some(lock), &mut replay)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::new(Handle(shared)),
+        }
+    }
+
+    fn inner(&self) -> &Arc<Shared> {
+        &self.shared.0
+    }
+
+    /// Adds an entry to what waits to be written. Never waits for the disk: whoever has to know when the entry is durable
+    /// looks at [`durable`](Self::durable).
+    ///
+    /// Indexes rise, from 1, and may leave gaps.
+    ///
+    /// # Errors
+    ///
+    /// The entry was not taken.
+    ///
+    /// - [`AppendError::Full`]: wait for [`room`](Self::room).
+    /// - [`AppendError::TooLarge`], [`AppendError::NotRising`]: it never will be.
+    /// - [`AppendError::Failed`], [`AppendError::Closed`]: nothing will be any more.
+    pub fn append(&self, index: u64, entry: &[u8]) -> Result<(), AppendError> {
+        self.inner().append(index, entry)
+    }
+
+    /// How many bytes wait to be written, of at most [`Options::buffer_bytes`].
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.inner().state).waiting.body.len()
+    }
+
+    /// Waits until at least half of the buffer is free.
+    ///
+    /// # Errors
+    ///
+    /// The journal failed, and there will be no room any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// It changes nothing.
+    pub async fn room(&self) -> Result<(), Failure> {
+        let mut durable = self.durable();
+        loop {
+            if let Some(failure) = durable.borrow_and_update().failure.clone() {
+                return Err(failure);
+            }
+            if self.waiting() <= self.inner().options.buffer_bytes / 2 {
+                return Ok(());
+            }
+            // Whatever waits now is taken and then published, so this ends.
+            durable.changed().await.expect("we hold the sender");
+        }
+    }
+
+    /// Up to which index everything is durable, as it rises.
+    #[must_use]
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.inner().durable.subscribe()
+    }
+
+    /// Waits until the entry with this index, which was appended, is durable.
+    ///
+    /// # Errors
+    ///
+    /// The journal failed, and nobody knows whether it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// It changes nothing.
+    pub async fn wait_durable(&self, index: u64) -> Result<(), Failure> {
+        let mut durable = self.durable();
+        let reached = durable
+            .wait_for(|durable| durable.index >= index || durable.failure.is_some())
+            .await
+            .expect("we hold the sender");
+        match &reached.failure {
+            Some(failure) if reached.index < index => Err(failure.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until everything that was appended so far is durable.
+    ///
+    /// # Errors
+    ///
+    /// The journal failed, and nobody knows whether it is.
+    pub async fn flush(&self) -> Result<(), Failure> {
+        let last = lock(&self.inner().state).last;
+        self.wait_durable(last).await
+    }
+
+    /// How much was appended since the newest snapshot was begun.
+    #[must_use]
+    pub fn since_snapshot(&self) -> Amount {
+        let state = lock(&self.inner().state);
+        let counted = state.snapshots.counted;
+        Amount {
+            entries: state.appended.entries - counted.entries,
+            bytes: state.appended.bytes - counted.bytes,
+        }
+    }
+
+    /// Whether it is time for a snapshot: [`Options::snapshot_after_bytes`] or [`Options::snapshot_after_entries`] were
+    /// appended since the last one, and none is being written. After one that failed it takes another eighth of that.
+    #[must_use]
+    pub fn snapshot_due(&self) -> bool {
+        let (since, options) = (self.since_snapshot(), &self.inner().options);
+        let state = lock(&self.inner().state);
+        let (appended, not_before) = (state.appended, state.snapshots.not_before);
+        !state.snapshots.is_running
+            && (since.entries >= options.snapshot_after_entries
+                || since.bytes >= options.snapshot_after_bytes)
+            && (appended.entries >= not_before.entries || appended.bytes >= not_before.bytes)
+    }
+
+    /// Writes a snapshot of the state after the entry `index`, on a thread of its own. When it is on the disk, it removes the
+    /// snapshots and the log that are not needed any more.
+    ///
+    /// `write` is called on that thread. What it writes is gathered; it need not be large pieces. It has to describe the state
+    /// after exactly the entries up to `index`: those after it are replayed on it.
+    ///
+    /// The outcome is logged; whoever needs it awaits [`SnapshotTask::done`].
+    ///
+    /// # Errors
+    ///
+    /// It was not begun.
+    ///
+    /// - [`SnapshotError::Busy`]: one is being written.
+    /// - [`SnapshotError::OutOfPlace`]: there is nothing new to cover, or no such entry yet.
+    /// - [`SnapshotError::Failed`], [`SnapshotError::Closed`]: there will be none any more.
+    /// - [`SnapshotError::Io`]: there is no thread for it.
+    pub fn snapshot(
+        &self,
+        index: u64,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<SnapshotTask, SnapshotError> {
+        let shared = Arc::clone(self.inner());
+        let alive = shared.alive.upgrade();
+        let mut state = lock(&shared.state);
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone().into());
+        }
+        let (Some(alive), false) = (alive, state.closing) else {
+            return Err(SnapshotError::Closed);
+        };
+        if state.snapshots.is_running {
+            return Err(SnapshotError::Busy);
+        }
+        let (newest, last) = (state.snapshots.newest, state.last);
+        if index <= newest || index > last {
+            return Err(SnapshotError::OutOfPlace {
+                index,
+                newest,
+                last,
+            });
+        }
+        state.snapshots.is_running = true;
+        let appended = state.appended;
+        drop(state);
+        let (told, outcome) = oneshot::channel();
+        let running = Running {
+            shared,
+            appended,
+            index,
+            is_done: false,
+        };
+        let dir = running.shared.files.dir().to_owned();
+        thread::Builder::new()
+            .name("journal-snapshot".into())
+            .spawn(move || {
+                let done = running.run(write);
+                // The directory is free before anybody hears that this has ended.
+                drop(alive);
+                let _ = told.send(done);
+            })
+            .map_err(|source| SnapshotError::Io {
+                doing: "start a thread for a snapshot in",
+                path: dir,
+                source,
+            })?;
+        Ok(SnapshotTask(outcome))
+    }
+
+    /// Takes no more entries, writes those that it has, and waits until the directory is free. A snapshot that is being
+    /// written is given up.
+    ///
+    /// # Errors
+    ///
+    /// The journal failed, now or before. The directory is free nevertheless.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is closed without anybody waiting for it.
+    pub async fn close(&self) -> Result<(), Failure> {
+        self.inner().close();
+        let mut ended = self.inner().ended.clone();
+        while ended.changed().await.is_ok() {}
+        match lock(&self.inner().state).failure.clone() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What is kept, and what is not needed any more.
+
+use crate::files::{Files, Name, Trouble};
+use crate::log::Ended;
+
+/// Snapshots, and segments that have ended, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    snapshots: Vec<u64>,
+    ended: Vec<Ended>,
+}
+
+impl Kept {
+    pub(crate) fn new(snapshots: Vec<u64>, ended: Vec<Ended>) -> Self {
+        Self { snapshots, ended }
+    }
+
+    /// Index of the newest snapshot, or 0.
+    pub(crate) fn newest(&self) -> u64 {
+        self.snapshots.last().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn add_snapshot(&mut self, index: u64) {
+        self.snapshots.push(index);
+    }
+
+    pub(crate) fn add_ended(&mut self, ended: Vec<Ended>) {
+        self.ended.extend(ended);
+    }
+
+    /// Takes out what is not needed any more, in the order in which it has to be removed: what is left after each is whole.
+    ///
+    /// As long as there are fewer snapshots than are kept, the log is kept from its beginning: that is as good as a snapshot.
+    pub(crate) fn take_unneeded(&mut self, keep: usize) -> Vec<Name> {
+        let unneeded = self.snapshots.len().saturating_sub(keep);
+        let mut names: Vec<_> = self
+            .snapshots
+            .drain(..unneeded)
+            .map(Name::Snapshot)
+            .collect();
+        if self.snapshots.len() == keep {
+            let oldest = self.snapshots[0];
+            let covered = self
+                .ended
+                .iter()
+                .take_while(|ended| ended.last <= oldest)
+                .count();
+            names.extend(
+                self.ended
+                    .drain(..covered)
+                    .map(|ended| Name::Segment(ended.number)),
+            );
+        }
+        names
+    }
+}
+
+/// Removes files one after the other. The next start does it again if this fails.
+pub(crate) fn remove(files: &Files, names: Vec<Name>) -> Result<(), Trouble> {
+    names.into_iter().try_for_each(|name| files.remove(name))
+}

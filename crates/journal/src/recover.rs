@@ -1,0 +1,157 @@
+//! Makes a directory one in which a journal can go on. Everything is read and checked before anything is changed.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::error::OpenError;
+use crate::files::{Files, Name, OpenFile, Trouble};
+use crate::format::batch::Position;
+use crate::format::header::{BLOCK, Header};
+use crate::format::scan::Tail;
+use crate::found::{Amount, Replay, Torn};
+use crate::kept::Kept;
+use crate::log::{Aligned, Log};
+use crate::options::Options;
+use crate::reading::{Last, Read, Reading};
+use crate::segment::{self, Segment};
+
+/// A journal that can go on.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    pub(crate) journal: u128,
+    pub(crate) log: Log,
+    pub(crate) next: Option<Segment>,
+    pub(crate) kept: Kept,
+    pub(crate) torn: Option<Torn>,
+    pub(crate) replayed: Amount,
+}
+
+/// Reads the directory, or begins a new journal in it if there is none.
+pub(crate) fn recover(
+    files: &Files,
+    options: &Options,
+    replay: Replay<'_>,
+) -> Result<Recovery, OpenError> {
+    match read(files, replay)? {
+        None => begin(files, options),
+        Some(read) => go_on(files, options, read),
+    }
+}
+
+/// Reads the directory. Nothing, if there is no journal in it.
+pub(crate) fn read(files: &Files, replay: Replay<'_>) -> Result<Option<Read>, OpenError> {
+    let (mut segments, mut snapshots) = (Vec::new(), Vec::new());
+    for name in files.list()? {
+        match name {
+            Name::Segment(number) => segments.push(number),
+            Name::Snapshot(index) => snapshots.push(index),
+        }
+    }
+    // The names that were found may not be on the disk yet, and what follows leans on them.
+    files.sync_names()?;
+    if segments.is_empty() && snapshots.is_empty() {
+        return Ok(None);
+    }
+    let mut reading = Reading::new(files, snapshots, replay);
+    if segments.is_empty() {
+        return Err(reading.missing("its log"));
+    }
+    reading.snapshot()?;
+    for number in segments {
+        reading.segment(number)?;
+    }
+    reading.finish().map(Some)
+}
+
+fn begin(files: &Files, options: &Options) -> Result<Recovery, OpenError> {
+    let journal = u128::from(files.random()) << 64 | u128::from(files.random());
+    let segment = segment::prepare(
+        files,
+        journal,
+        1,
+        options.segment_bytes,
+        &AtomicBool::new(false),
+    )?;
+    Ok(Recovery {
+        journal,
+        log: Log {
+            segment,
+            offset: BLOCK as u64,
+            position: Position::START,
+            ended: Vec::new(),
+            encoded: Default::default(),
+        },
+        next: None,
+        kept: Kept::default(),
+        torn: None,
+        replayed: Amount::default(),
+    })
+}
+
+fn go_on(files: &Files, options: &Options, read: Read) -> Result<Recovery, OpenError> {
+    if let Some(last) = &read.last {
+        rewrite(files, last)?;
+    }
+    let mut file = files.open(Name::Segment(read.current.number))?;
+    let (offset, torn) = match read.tail {
+        Tail::Open { offset } | Tail::Ended { offset } => (offset, None),
+        Tail::Torn { offset, until } => (offset, Some(cut(&mut file, offset, until)?)),
+    };
+    Ok(Recovery {
+        journal: read.current.journal,
+        log: Log {
+            segment: Segment {
+                header: read.current,
+                file,
+            },
+            offset,
+            position: read.position,
+            ended: read.waiting,
+            encoded: Default::default(),
+        },
+        next: next(files, options, read.unused)?,
+        kept: Kept::new(read.snapshots, read.ended),
+        torn,
+        replayed: read.replayed,
+    })
+}
+
+/// The last batch was read, but nobody knows whether it is on the disk: its sync may not have come to its end, or have
+/// failed, after which the kernel takes what it has in memory for written. What is written again is synced again.
+fn rewrite(files: &Files, last: &Last) -> Result<(), Trouble> {
+    let mut file = files.open(Name::Segment(last.number))?;
+    file.write_at(last.offset, &last.bytes)?;
+    file.sync()
+}
+
+/// Removes what was torn. Else its sectors would lie between those of the next batch if that one is torn too.
+fn cut(file: &mut OpenFile, offset: u64, until: u64) -> Result<Torn, Trouble> {
+    let length = until - offset;
+    let mut zeros = Aligned::default();
+    let zeros = zeros.take(usize::try_from(length).expect("the file was read into memory"));
+    zeros.fill(0);
+    file.write_at(offset, zeros)?;
+    file.sync()?;
+    Ok(Torn {
+        file: file.path.clone(),
+        offset,
+        length,
+    })
+}
+
+/// Opens the segment that was prepared already. One of another length than is wanted now is made again.
+fn next(
+    files: &Files,
+    options: &Options,
+    unused: Option<Header>,
+) -> Result<Option<Segment>, Trouble> {
+    let Some(header) = unused else {
+        return Ok(None);
+    };
+    let name = Name::Segment(header.number);
+    if header.length != options.segment_bytes {
+        files.remove(name)?;
+        return Ok(None);
+    }
+    let file = files.open(name)?;
+    Ok(Some(Segment { header, file }))
+}

@@ -1,0 +1,162 @@
+//! What the handles of a journal and its threads share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::watch;
+
+use crate::error::{AppendError, Failure};
+use crate::files::Files;
+use crate::format::batch::{self, ENTRY_HEAD};
+use crate::found::Amount;
+use crate::kept::Kept;
+use crate::lock::Lock;
+use crate::options::Options;
+
+/// How far the log is on the disk.
+#[derive(Clone, Debug, Default)]
+pub struct Durable {
+    /// All entries up to this index survive a loss of power.
+    pub index: u64,
+    /// Why nothing after it ever will. It is final.
+    pub failure: Option<Failure>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) files: Files,
+    pub(crate) options: Options,
+    pub(crate) journal: u128,
+    pub(crate) state: Mutex<State>,
+    /// Told when there is something to do for the writer, if it sleeps.
+    pub(crate) ready: Condvar,
+    /// Told when more is durable, or never will be.
+    pub(crate) progress: Condvar,
+    pub(crate) durable: watch::Sender<Durable>,
+    pub(crate) kept: Mutex<Kept>,
+    /// What takes long and can be done again at the next start ends early.
+    pub(crate) stop: AtomicBool,
+    pub(crate) alive: Weak<Alive>,
+    pub(crate) ended: watch::Receiver<()>,
+}
+
+/// Owned by all threads: the directory is free when the last one has ended, and not before.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    // The order matters: whoever hears that all have ended may open the directory.
+    pub(crate) _lock: Option<Lock>,
+    pub(crate) _ended: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// What waits to be written: the body of the next batch.
+    pub(crate) waiting: Waiting,
+    /// Index of the last entry.
+    pub(crate) last: u64,
+    pub(crate) appended: Amount,
+    pub(crate) closing: bool,
+    /// Whether the writer sleeps. Waking it takes a call of the system, which is saved while it is busy.
+    pub(crate) idle: bool,
+    pub(crate) durable: u64,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) snapshots: Snapshots,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) body: Vec<u8>,
+    pub(crate) count: u32,
+}
+
+impl Waiting {
+    /// The same room, with nothing in it.
+    pub(crate) fn emptied(mut self) -> Self {
+        self.body.clear();
+        self.count = 0;
+        self
+    }
+}
+
+/// What there is to know about when to make the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    pub(crate) is_running: bool,
+    /// Index of the newest one.
+    pub(crate) newest: u64,
+    /// How much had been appended then.
+    pub(crate) counted: Amount,
+    /// None is due before this much was appended, since the last attempt failed.
+    pub(crate) not_before: Amount,
+}
+
+/// A panic elsewhere leaves nothing half done here: every change is made in one go.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn append(&self, index: u64, entry: &[u8]) -> Result<(), AppendError> {
+        let limit = self.options.buffer_bytes;
+        let size = ENTRY_HEAD + entry.len();
+        if size > limit {
+            return Err(AppendError::TooLarge {
+                size: entry.len(),
+                limit: limit.saturating_sub(ENTRY_HEAD),
+            });
+        }
+        let mut state = lock(&self.state);
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone().into());
+        }
+        if state.closing {
+            return Err(AppendError::Closed);
+        }
+        if index <= state.last {
+            let last = state.last;
+            return Err(AppendError::NotRising { index, last });
+        }
+        let waiting = state.waiting.body.len();
+        if waiting + size > limit {
+            return Err(AppendError::Full { waiting, limit });
+        }
+        batch::push(&mut state.waiting.body, index, entry);
+        state.waiting.count += 1;
+        state.last = index;
+        state.appended.entries += 1;
+        state.appended.bytes += entry.len() as u64;
+        let wake = std::mem::take(&mut state.idle);
+        drop(state);
+        if wake {
+            self.ready.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes no more entries, and ends the threads when those that it has are written.
+    pub(crate) fn close(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        lock(&self.state).closing = true;
+        self.ready.notify_one();
+        self.progress.notify_all();
+    }
+
+    /// Says that everything up to `index` is on the disk.
+    pub(crate) fn publish(&self, index: u64) {
+        lock(&self.state).durable = index;
+        self.durable.send_modify(|durable| durable.index = index);
+        self.progress.notify_all();
+    }
+
+    /// Says that nothing more ever will be.
+    pub(crate) fn fail(&self, failure: Failure) {
+        tracing::error!(cause = %failure, source = ?std::error::Error::source(&failure), "the journal failed");
+        let mut state = lock(&self.state);
+        state.failure = Some(failure.clone());
+        state.waiting = Waiting::default();
+        drop(state);
+        self.durable
+            .send_modify(|durable| durable.failure = Some(failure));
+        self.progress.notify_all();
+    }
+}

@@ -1,0 +1,161 @@
+//! The thread that writes. It takes all that waits, writes and syncs it, and says so. What is appended meanwhile waits
+//! for the next round: the more there is to do, the more is done with one sync.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::error::{Failure, is_full};
+use crate::files::Trouble;
+use crate::format::batch::Entries;
+use crate::log::Log;
+use crate::segment::{self, Segment};
+use crate::shared::{Alive, Shared, Waiting, lock};
+
+/// The segment after the present one.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Nobody has begun to prepare it.
+    Later,
+    Preparing(JoinHandle<Result<Segment, Trouble>>),
+    Ready(Segment),
+}
+
+/// Starts the thread. It runs until the journal is closed or fails.
+pub(crate) fn start(
+    shared: Arc<Shared>,
+    log: Log,
+    next: Option<Segment>,
+    alive: Arc<Alive>,
+) -> io::Result<()> {
+    let writer = Writer {
+        next: next.map_or(Next::Later, Next::Ready),
+        shared,
+        alive,
+    };
+    thread::Builder::new()
+        .name("journal".into())
+        .spawn(move || writer.run(log))
+        .map(drop)
+}
+
+#[derive(Debug)]
+struct Writer {
+    shared: Arc<Shared>,
+    next: Next,
+    alive: Arc<Alive>,
+}
+
+impl Writer {
+    fn run(mut self, mut log: Log) {
+        let mut spare = Waiting::default();
+        loop {
+            if matches!(self.next, Next::Later) {
+                self.next = self.prepare(log.segment.header.number + 1);
+            }
+            let Some((waiting, last)) = take(&self.shared, spare) else {
+                break;
+            };
+            let entries = Entries {
+                body: &waiting.body,
+                count: waiting.count,
+                last: Some(last),
+            };
+            match log.commit(entries, |number| self.next(number)) {
+                Ok(ended) => {
+                    lock(&self.shared.kept).add_ended(ended);
+                    self.shared.publish(last);
+                }
+                Err(failure) => {
+                    self.shared.fail(failure);
+                    break;
+                }
+            }
+            spare = waiting;
+        }
+    }
+
+    /// Makes the next segment beside the work.
+    fn prepare(&self, number: u64) -> Next {
+        let (shared, alive) = (Arc::clone(&self.shared), Arc::clone(&self.alive));
+        let thread = thread::Builder::new()
+            .name("journal-prepare".into())
+            .spawn(move || {
+                let _alive = alive;
+                let Shared {
+                    files,
+                    journal,
+                    options,
+                    stop,
+                    ..
+                } = &*shared;
+                let told = segment::prepare(files, *journal, number, options.segment_bytes, stop);
+                if let (Err(trouble), false) = (&told, stop.load(Ordering::Relaxed)) {
+                    let (path, cause) = (trouble.path.display(), &trouble.source);
+                    tracing::warn!(%path, %cause, "the next segment cannot be prepared: the journal will fail when it is needed");
+                }
+                told
+            });
+        // Without a thread it is made when it is needed.
+        thread.map_or(Next::Later, Next::Preparing)
+    }
+
+    /// The next segment, which has this number.
+    fn next(&mut self, number: u64) -> Result<Segment, Failure> {
+        let prepared = match std::mem::replace(&mut self.next, Next::Later) {
+            Next::Ready(segment) => return Ok(segment),
+            Next::Preparing(thread) => thread.join().ok(),
+            Next::Later => None,
+        };
+        let stopped = self.shared.stop.load(Ordering::Relaxed);
+        match prepared {
+            // There may be room by now. Nothing was ever written to what is made anew.
+            Some(Err(trouble)) if !stopped && !is_full(&trouble.source) => Err(trouble.into()),
+            Some(Ok(segment)) => Ok(segment),
+            None | Some(Err(_)) => Ok(segment::prepare(
+                &self.shared.files,
+                self.shared.journal,
+                number,
+                self.shared.options.segment_bytes,
+                // What was appended before the end is written before the end.
+                &AtomicBool::new(false),
+            )?),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // A panic is our mistake. Whoever waits has to hear of it.
+        if thread::panicking() {
+            let error = io::Error::other("the thread that writes panicked");
+            self.shared
+                .fail(Failure::new("write to", self.shared.files.dir(), error));
+        }
+        if let Next::Preparing(thread) = std::mem::replace(&mut self.next, Next::Later) {
+            // It ends early, and takes away what it has made so far.
+            self.shared.stop.store(true, Ordering::Relaxed);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits until there is something to write, and takes all of it. Nothing, when the journal is closed and all is written.
+fn take(shared: &Shared, spare: Waiting) -> Option<(Waiting, u64)> {
+    let mut state = lock(&shared.state);
+    while state.waiting.count == 0 && !state.closing {
+        state.idle = true;
+        state = shared
+            .ready
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+    state.idle = false;
+    if state.waiting.count == 0 {
+        return None;
+    }
+    let last = state.last;
+    let waiting = std::mem::replace(&mut state.waiting, spare.emptied());
+    Some((waiting, last))
+}
