@@ -1,0 +1,63 @@
+//! Where Debian's packages keep Java and ZooKeeper.
+
+use std::path::{Path, PathBuf};
+
+/// If set, to anything, an absent ZooKeeper is a failure and not a skipped test.
+const REQUIRED: &str = "INCUMBENT_REQUIRE_ZOOKEEPER";
+
+/// Its manifest names the jars it needs.
+const JAR: &str = "/usr/share/java/zookeeper.jar";
+
+/// What it takes besides, if it is there: where its log lines go, and a part of Netty, which its secure ports need and its
+/// manifest forgets.
+const EXTRAS: &[&str] = &[
+    "/usr/share/java/slf4j-simple.jar",
+    "/usr/share/java/netty-codec.jar",
+];
+
+pub(crate) struct Install {
+    pub(crate) java: PathBuf,
+    pub(crate) classpath: String,
+}
+
+impl Install {
+    /// What is installed, or `None` after it was said aloud.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is installed and `INCUMBENT_REQUIRE_ZOOKEEPER` is set.
+    #[allow(clippy::print_stderr, reason = "a skipped test is skipped aloud")]
+    pub(crate) fn find() -> Option<Self> {
+        let java = java();
+        let missing = match &java {
+            Some(_) if Path::new(JAR).exists() => None,
+            Some(_) => Some(JAR),
+            None => Some("java"),
+        };
+        if let Some(missing) = missing {
+            assert!(
+                std::env::var_os(REQUIRED).is_none(),
+                "{REQUIRED} is set, and there is no {missing}: apt install zookeeper"
+            );
+            eprintln!("SKIPPED: there is no {missing}; apt install zookeeper");
+            return None;
+        }
+        let extras = EXTRAS.iter().filter(|jar| Path::new(jar).exists());
+        let classpath: Vec<&str> = std::iter::once(&JAR).chain(extras).copied().collect();
+        let classpath = classpath.join(":");
+        java.map(|java| Self { java, classpath })
+    }
+}
+
+fn java() -> Option<PathBuf> {
+    if let Some(home) = std::env::var_os("JAVA_HOME") {
+        let java = Path::new(&home).join("bin/java");
+        if java.exists() {
+            return Some(java);
+        }
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("java"))
+        .find(|java| java.exists())
+}
