@@ -73,7 +73,12 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    /// As many bytes as the array has.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`].
+    pub fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let taken = self.take(N)?;
         Ok(taken.try_into().expect("as many were taken"))
     }
@@ -84,7 +89,7 @@ impl<'a> Reader<'a> {
     ///
     /// [`Malformed`], as for everything that is read.
     pub fn bool(&mut self) -> Result<bool, Malformed> {
-        match self.array::<1>()? {
+        match self.bytes::<1>()? {
             [0] => Ok(false),
             [1] => Ok(true),
             [other] => Err(Malformed::Bool(other)),
@@ -97,7 +102,7 @@ impl<'a> Reader<'a> {
     ///
     /// [`Malformed`].
     pub fn int(&mut self) -> Result<i32, Malformed> {
-        self.array().map(i32::from_be_bytes)
+        self.bytes().map(i32::from_be_bytes)
     }
 
     /// An integer of eight bytes.
@@ -106,7 +111,7 @@ impl<'a> Reader<'a> {
     ///
     /// [`Malformed`].
     pub fn long(&mut self) -> Result<i64, Malformed> {
-        self.array().map(i64::from_be_bytes)
+        self.bytes().map(i64::from_be_bytes)
     }
 
     /// Bytes, or null.

@@ -19,7 +19,7 @@ pub struct Stat {
     pub cversion: i32,
     /// How often its access control list was set.
     pub aversion: i32,
-    /// The session it goes with; for containers and nodes with a time to live, their mark.
+    /// The session it goes with, or 0.
     pub ephemeral_owner: i64,
     /// Length of its data.
     pub data_length: i32,

@@ -1,0 +1,278 @@
+//! Connections: how they get a session, and what becomes of their requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent_zk_proto::{
+    Code, ConnectRequest, ConnectResponse, Id, Op, PASSWORD_BYTES, ReadResult, ReplyHeader,
+    Request, RequestHeader, Response, xid,
+};
+
+use super::entry::What;
+use super::{
+    Closed, Connection, ConnectionId, Machine, Now, Refused, SessionId, Sink, acl, zxid_at,
+};
+
+/// A forgetful machine follows a client no further than to where it would begin after so long a time: clocks go wrong, but who
+/// claims more than that would only keep all others from any server but this one.
+const FOLLOWED_MS: i64 = 365 * 24 * 3600 * 1000;
+
+fn furthest(now: Now) -> i64 {
+    zxid_at(now.wall_ms.saturating_add(FOLLOWED_MS).saturating_mul(1000))
+}
+
+impl Machine {
+    /// Gives a connection a session: a new one, or the one it asks for if its password is right.
+    ///
+    /// `ids` is who is seen to be at the other end. `password` is for a new session; nobody must be able to guess it.
+    /// If the answer is that the session is over, the connection has none, and should be closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: there is no answer; the connection should be closed.
+    pub fn connect(
+        &mut self,
+        connection: ConnectionId,
+        ids: Vec<Id>,
+        request: &ConnectRequest<'_>,
+        password: [u8; PASSWORD_BYTES],
+        now: Now,
+        sink: &mut impl Sink,
+    ) -> Result<ConnectResponse, Refused> {
+        let seen = request.last_zxid_seen;
+        if seen > self.zxid {
+            if !self.options.forgetful || seen > furthest(now) {
+                let newest = self.zxid;
+                return Err(Refused::Behind { seen, newest });
+            }
+            self.zxid = seen;
+        }
+        let timeout_ms = self.negotiate(request.timeout_ms);
+        let timeout = Duration::from_millis(u64::from(timeout_ms.unsigned_abs()));
+        let (session, password) = if request.session == 0 {
+            let limit = self.options.max_sessions;
+            if self.sessions.len() >= limit {
+                return Err(Refused::TooManySessions { limit });
+            }
+            let opened = What::Open {
+                timeout_ms,
+                password,
+            };
+            let session = SessionId(self.log(opened, now, sink).zxid);
+            self.sessions.open(session, timeout, password, now.elapsed);
+            (session, password)
+        } else {
+            let session = SessionId(request.session);
+            match self.sessions.get(session) {
+                Some(known) if known.password == request.password => (session, known.password),
+                _ => return Ok(ConnectResponse::expired(request.read_only.map(|_| false))),
+            }
+        };
+        let before = self
+            .sessions
+            .attach(session, connection, timeout, now.elapsed);
+        if let Some(before) = before {
+            self.forget(before);
+            sink.close(before, Closed::Moved);
+        }
+        let ids = ids.into();
+        self.connections
+            .insert(connection, Connection { session, ids });
+        Ok(ConnectResponse {
+            timeout_ms,
+            session: session.0,
+            password,
+            read_only: request.read_only.map(|_| false),
+        })
+    }
+
+    fn negotiate(&self, wanted_ms: i32) -> i32 {
+        let ms = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
+        let longest = ms(self.options.max_session_timeout).max(1);
+        wanted_ms.clamp(
+            ms(self.options.min_session_timeout).clamp(1, longest),
+            longest,
+        )
+    }
+
+    /// A connection is gone. `closed` tells whether the other end has closed it, or the system did for it: silence, and
+    /// what this server has closed, prove nothing.
+    pub fn disconnect(&mut self, connection: ConnectionId, closed: bool, now: Now) {
+        if let Some(known) = self.forget(connection) {
+            let grace = self.options.disconnect_grace.filter(|_| closed);
+            self.sessions
+                .detach(known.session, connection, grace, now.elapsed);
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) -> Option<Connection> {
+        self.watches.forget(connection);
+        self.connections.remove(&connection)
+    }
+
+    /// Something has come from a connection, which is not looked at yet: its session lives.
+    pub fn heard(&mut self, connection: ConnectionId, now: Now) {
+        if let Some(session) = self.session_of(connection) {
+            self.sessions.touch(session, now.elapsed);
+        }
+    }
+
+    /// Does what a connection with a session asks.
+    ///
+    /// What comes from a connection without a session, because it ended meanwhile, is not looked at.
+    pub fn handle(
+        &mut self,
+        connection: ConnectionId,
+        frame: &[u8],
+        now: Now,
+        sink: &mut impl Sink,
+    ) {
+        let Some(known) = self.connections.get(&connection) else {
+            return;
+        };
+        let (session, ids) = (known.session, Arc::clone(&known.ids));
+        self.sessions.touch(session, now.elapsed);
+        let (header, request) = match Request::read_frame(frame) {
+            Ok(read) => read,
+            Err(malformed) => {
+                self.disconnect(connection, false, now);
+                return sink.close(connection, Closed::Malformed(malformed));
+            }
+        };
+        let who = Who {
+            connection,
+            session,
+            ids: &ids,
+        };
+        let answer = match request {
+            None => Err(Code::Unimplemented),
+            Some(Request::CloseSession) => {
+                self.close_session(session, now, sink);
+                self.reply(connection, header, &Ok(Response::Done), sink);
+                return sink.close(connection, Closed::ByClient);
+            }
+            Some(Request::Auth { scheme, auth }) => {
+                let answer = self.authenticate(connection, scheme, auth);
+                self.reply(connection, header, &answer, sink);
+                if answer.is_err() {
+                    self.disconnect(connection, false, now);
+                    sink.close(connection, Closed::AuthFailed);
+                }
+                return;
+            }
+            Some(Request::SetWatches(watches)) => self.set_watches(&who, &watches, sink),
+            Some(request) => match self.read(&who, &request) {
+                Some(answer) => answer,
+                None => self.write(&who, &request, now, sink),
+            },
+        };
+        self.reply(connection, header, &answer, sink);
+    }
+
+    fn reply(
+        &self,
+        to: ConnectionId,
+        header: RequestHeader,
+        answer: &super::Answer,
+        sink: &mut impl Sink,
+    ) {
+        let too_long = Err(Code::QuotaExceeded);
+        let answer = match answer {
+            Ok(response) if !fits(response, self.options.max_reply) => &too_long,
+            answer => answer,
+        };
+        let header = ReplyHeader {
+            // As ZooKeeper answers, whatever the client says.
+            xid: match Op::from_number(header.op) {
+                Some(Op::Ping) => xid::PING,
+                _ => header.xid,
+            },
+            zxid: match Op::from_number(header.op) {
+                Some(Op::Auth) => 0,
+                _ => self.zxid,
+            },
+            err: answer.as_ref().err().map_or(0, |code| code.number()),
+        };
+        sink.reply(to, header, answer.as_ref().ok());
+    }
+
+    /// Ends a session, and returns the connection it had.
+    pub(super) fn close_session(
+        &mut self,
+        session: SessionId,
+        now: Now,
+        sink: &mut impl Sink,
+    ) -> Option<ConnectionId> {
+        let closed = self.sessions.close(session)?;
+        // Told too of what goes with it, before the connection is forgotten.
+        self.delete_ephemerals(session, now, sink);
+        if let Some(connection) = closed.connection {
+            self.forget(connection);
+        }
+        closed.connection
+    }
+
+    fn authenticate(
+        &mut self,
+        connection: ConnectionId,
+        scheme: &str,
+        auth: &[u8],
+    ) -> super::Answer {
+        let known = self
+            .connections
+            .get_mut(&connection)
+            .expect("it was looked up before its request was read");
+        let mut ids = known.ids.to_vec();
+        match scheme {
+            "digest" => {
+                let id = acl::digest(auth).ok_or(Code::AuthFailed)?;
+                if self.options.super_digest.as_ref() == Some(&id.id) {
+                    ids.push(Id {
+                        scheme: acl::SUPER.into(),
+                        id: String::new(),
+                    });
+                }
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+                if ids.len() > self.options.max_identities {
+                    return Err(Code::AuthFailed);
+                }
+            }
+            // Both are seen, and need no proof beside it.
+            "ip" => {}
+            "x509" if ids.iter().any(|id| id.scheme == "x509") => {}
+            _ => return Err(Code::AuthFailed),
+        }
+        known.ids = ids.into();
+        Ok(Response::Done)
+    }
+}
+
+/// Whether an answer is so short, as far as its length hangs on what is asked for.
+fn fits(response: &Response, limit: usize) -> bool {
+    const BESIDE: usize = 100;
+    let names = |names: &[Arc<str>]| names.iter().map(|name| name.len() + 4).sum::<usize>();
+    let length = match response {
+        Response::Children(children, _) => names(children),
+        Response::Ephemerals(paths) => names(paths),
+        Response::MultiRead(results) => {
+            let one = |result: &ReadResult| match result {
+                ReadResult::Data(data, _) => data.as_ref().map_or(0, |data| data.len()) + BESIDE,
+                ReadResult::Children(children) => names(children) + BESIDE,
+                ReadResult::Refused(_) => BESIDE,
+            };
+            results.iter().map(one).sum()
+        }
+        // No longer than requests, and a few times that.
+        _ => 0,
+    };
+    length <= limit
+}
+
+/// Who asks.
+pub(super) struct Who<'a> {
+    pub(super) connection: ConnectionId,
+    pub(super) session: SessionId,
+    pub(super) ids: &'a [Id],
+}

@@ -1,0 +1,421 @@
+//! The nodes, and the changes that can be made to them. Who may make them is decided elsewhere.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use incumbent_zk_proto::{Acl, Code, Data};
+
+use super::acl::{self, Lists};
+use super::node::{AclList, Node, Owner};
+use super::{SessionId, path};
+
+/// All nodes by their paths.
+pub(super) struct Tree {
+    nodes: HashMap<Arc<str>, Arc<Node>>,
+    lists: Lists,
+    ephemerals: HashMap<SessionId, BTreeSet<Arc<str>>>,
+    /// Containers and nodes with a time to live.
+    fading: BTreeSet<Arc<str>>,
+    bytes: usize,
+}
+
+/// The moment of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) zxid: i64,
+    /// Milliseconds since 1970.
+    pub(super) time: i64,
+}
+
+/// One change of the tree. What was asked is resolved in it: numbers are appended, lists are those that are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Create {
+        path: Arc<str>,
+        data: Data,
+        acl: AclList,
+        owner: Owner,
+    },
+    Delete {
+        path: Arc<str>,
+    },
+    SetData {
+        path: Arc<str>,
+        data: Data,
+    },
+    SetAcl {
+        path: Arc<str>,
+        acl: AclList,
+    },
+}
+
+/// How to take back a change: exact only if all later changes have been taken back before.
+pub(super) enum Undo {
+    Create {
+        path: Arc<str>,
+        parent: Parent,
+    },
+    Delete {
+        path: Arc<str>,
+        node: Arc<Node>,
+        parent: Parent,
+    },
+    SetData {
+        path: Arc<str>,
+        data: Data,
+        mzxid: i64,
+        mtime: i64,
+        version: i32,
+    },
+    SetAcl {
+        path: Arc<str>,
+        acl: AclList,
+        aversion: i32,
+    },
+}
+
+/// What a change of a child changes in its parent.
+pub(super) struct Parent {
+    pzxid: i64,
+    creates: i32,
+}
+
+/// About what a node takes beside its path, list and data.
+const NODE_BYTES: usize = 256;
+
+impl Tree {
+    /// The tree of a new server.
+    pub(super) fn new() -> Self {
+        let mut lists = Lists::default();
+        let open = lists.share(&[Acl::open()]);
+        let read_only = lists.share(&acl::read_only());
+        let mut tree = Self {
+            nodes: HashMap::new(),
+            lists,
+            ephemerals: HashMap::new(),
+            fading: BTreeSet::new(),
+            bytes: 0,
+        };
+        for path in path::SPECIAL {
+            let config = path == path::CONFIG;
+            let node = Node {
+                data: Some(Arc::default()),
+                acl: Arc::clone(if config { &read_only } else { &open }),
+                czxid: 0,
+                mzxid: 0,
+                pzxid: 0,
+                ctime: 0,
+                mtime: 0,
+                version: 0,
+                // As in ZooKeeper, where its list is set without a version.
+                aversion: if config { -1 } else { 0 },
+                creates: 0,
+                owner: Owner::Nobody,
+                children: BTreeSet::new(),
+            };
+            tree.insert(path.into(), Arc::new(node));
+        }
+        tree
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<&Node, Code> {
+        self.nodes.get(path).map(|node| &**node).ok_or(Code::NoNode)
+    }
+
+    pub(super) fn contains(&self, path: &str) -> bool {
+        self.nodes.contains_key(path)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// About how much memory the nodes take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn nodes(&self) -> &HashMap<Arc<str>, Arc<Node>> {
+        &self.nodes
+    }
+
+    /// Paths of a session's ephemeral nodes, in order.
+    pub(super) fn ephemerals(&self, session: SessionId) -> impl Iterator<Item = &Arc<str>> {
+        self.ephemerals.get(&session).into_iter().flatten()
+    }
+
+    /// How many ephemeral nodes there are.
+    pub(super) fn ephemeral_count(&self) -> usize {
+        self.ephemerals.values().map(BTreeSet::len).sum()
+    }
+
+    /// Sessions that have ephemeral nodes, and these.
+    pub(super) fn owners(&self) -> impl Iterator<Item = (SessionId, &BTreeSet<Arc<str>>)> {
+        self.ephemerals
+            .iter()
+            .map(|(session, paths)| (*session, paths))
+    }
+
+    /// Containers without children that once had some, and nodes whose time to live is over.
+    pub(super) fn faded(&self, time: i64) -> Vec<Arc<str>> {
+        let faded = |path: &&Arc<str>| {
+            let node = &self.nodes[*path];
+            node.children.is_empty()
+                && match node.owner {
+                    Owner::Container => node.creates != 0,
+                    Owner::Ttl(ttl) => time.saturating_sub(node.mtime) > ttl,
+                    Owner::Nobody | Owner::Session(_) => false,
+                }
+        };
+        self.fading.iter().filter(faded).cloned().collect()
+    }
+
+    /// How many nodes are below this one.
+    pub(super) fn below(&self, path: &str) -> usize {
+        // Not by recursion: a tree may be as deep as a path is long.
+        let mut count = 0;
+        let mut open = vec![path.to_owned()];
+        while let Some(path) = open.pop() {
+            let Ok(node) = self.get(&path) else { continue };
+            count += node.children.len();
+            open.extend(node.children.iter().map(|name| path::child(&path, name)));
+        }
+        count
+    }
+
+    /// The list, shared with all nodes that have the same.
+    pub(super) fn share(&mut self, list: &[Acl]) -> AclList {
+        self.lists.share(list)
+    }
+
+    /// Makes a change.
+    ///
+    /// # Errors
+    ///
+    /// The change makes no sense in this tree, and nothing was changed.
+    pub(super) fn apply(&mut self, change: &Change, at: At) -> Result<Undo, Code> {
+        match change {
+            Change::Create {
+                path,
+                data,
+                acl,
+                owner,
+            } => self.create(path, data, acl, *owner, at),
+            Change::Delete { path } => self.delete(path, at),
+            Change::SetData { path, data } => {
+                let (old, new) = (self.node(path)?, data.clone());
+                let undo = Undo::SetData {
+                    path: Arc::clone(path),
+                    data: std::mem::replace(&mut old.data, new),
+                    mzxid: std::mem::replace(&mut old.mzxid, at.zxid),
+                    mtime: std::mem::replace(&mut old.mtime, at.time),
+                    version: old.version,
+                };
+                old.version = old.version.wrapping_add(1);
+                self.count_data(&undo, data);
+                Ok(undo)
+            }
+            Change::SetAcl { path, acl } => {
+                let (node, grown) = (self.node(path)?, acl::bytes(acl));
+                let shrunk = acl::bytes(&node.acl);
+                let undo = Undo::SetAcl {
+                    path: Arc::clone(path),
+                    acl: std::mem::replace(&mut node.acl, Arc::clone(acl)),
+                    aversion: node.aversion,
+                };
+                node.aversion = node.aversion.wrapping_add(1);
+                self.bytes = self.bytes + grown - shrunk;
+                Ok(undo)
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        path: &Arc<str>,
+        data: &Data,
+        acl: &AclList,
+        owner: Owner,
+        at: At,
+    ) -> Result<Undo, Code> {
+        let (parent, _) = path::split(path).ok_or(Code::BadArguments)?;
+        if self.contains(path) {
+            return Err(Code::NodeExists);
+        }
+        let parent = self.node(parent)?;
+        let undo = Undo::Create {
+            path: Arc::clone(path),
+            parent: parent.before(),
+        };
+        parent.pzxid = at.zxid;
+        parent.creates = parent.creates.wrapping_add(1);
+        let node = Node {
+            data: data.clone(),
+            acl: Arc::clone(acl),
+            czxid: at.zxid,
+            mzxid: at.zxid,
+            pzxid: at.zxid,
+            ctime: at.time,
+            mtime: at.time,
+            version: 0,
+            aversion: 0,
+            creates: 0,
+            owner,
+            children: BTreeSet::new(),
+        };
+        self.insert(Arc::clone(path), Arc::new(node));
+        Ok(undo)
+    }
+
+    fn delete(&mut self, path: &Arc<str>, at: At) -> Result<Undo, Code> {
+        if !self.get(path)?.children.is_empty() {
+            return Err(Code::NotEmpty);
+        }
+        let (parent, _) = path::split(path).ok_or(Code::BadArguments)?;
+        let parent = self.node(parent)?;
+        let before = parent.before();
+        parent.pzxid = at.zxid;
+        Ok(Undo::Delete {
+            path: Arc::clone(path),
+            node: self.remove(path),
+            parent: before,
+        })
+    }
+
+    /// Takes back the newest change that was not taken back.
+    pub(super) fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Create { path, parent } => {
+                self.remove(&path);
+                self.restore_parent(&path, parent);
+            }
+            Undo::Delete { path, node, parent } => {
+                self.insert(Arc::clone(&path), node);
+                self.restore_parent(&path, parent);
+            }
+            Undo::SetData {
+                path,
+                data,
+                mzxid,
+                mtime,
+                version,
+            } => {
+                let node = self.known(&path);
+                let undone = std::mem::replace(&mut node.data, data.clone());
+                node.mzxid = mzxid;
+                node.mtime = mtime;
+                node.version = version;
+                self.bytes = self.bytes + length(&data) - length(&undone);
+            }
+            Undo::SetAcl {
+                path,
+                acl,
+                aversion,
+            } => {
+                let grown = acl::bytes(&acl);
+                let node = self.known(&path);
+                let shrunk = acl::bytes(&node.acl);
+                node.acl = acl;
+                node.aversion = aversion;
+                self.bytes = self.bytes + grown - shrunk;
+            }
+        }
+    }
+
+    fn count_data(&mut self, undo: &Undo, new: &Data) {
+        if let Undo::SetData { data: old, .. } = undo {
+            self.bytes = self.bytes + length(new) - length(old);
+        }
+    }
+
+    fn restore_parent(&mut self, path: &str, before: Parent) {
+        let (parent, _) =
+            path::split(path).expect("only the root has no parent, and it is never changed");
+        let parent = self.known(parent);
+        parent.pzxid = before.pzxid;
+        parent.creates = before.creates;
+    }
+
+    fn node(&mut self, path: &str) -> Result<&mut Node, Code> {
+        let node = self.nodes.get_mut(path).ok_or(Code::NoNode)?;
+        Ok(Arc::make_mut(node))
+    }
+
+    fn known(&mut self, path: &str) -> &mut Node {
+        self.node(path)
+            .expect("what was changed is there until the change is taken back")
+    }
+
+    /// Puts a node in its place. Its parent, if it is not the root, must be there.
+    pub(super) fn insert(&mut self, path: Arc<str>, node: Arc<Node>) {
+        self.bytes += weight(&path, &node);
+        match node.owner {
+            Owner::Session(session) => {
+                let paths = self.ephemerals.entry(session).or_default();
+                paths.insert(Arc::clone(&path));
+            }
+            Owner::Container | Owner::Ttl(_) => {
+                self.fading.insert(Arc::clone(&path));
+            }
+            Owner::Nobody => {}
+        }
+        if let Some((parent, name)) = path::split(&path) {
+            self.known(parent).children.insert(name.into());
+        }
+        self.nodes.insert(path, node);
+    }
+
+    fn remove(&mut self, path: &str) -> Arc<Node> {
+        let node = self
+            .nodes
+            .remove(path)
+            .expect("what is removed was looked up");
+        self.bytes -= weight(path, &node);
+        match node.owner {
+            Owner::Session(session) => {
+                if let Some(paths) = self.ephemerals.get_mut(&session) {
+                    paths.remove(path);
+                    if paths.is_empty() {
+                        self.ephemerals.remove(&session);
+                    }
+                }
+            }
+            Owner::Container | Owner::Ttl(_) => {
+                self.fading.remove(path);
+            }
+            Owner::Nobody => {}
+        }
+        if let Some((parent, name)) = path::split(path) {
+            self.known(parent).children.remove(name);
+        }
+        node
+    }
+
+    /// Replaces a node that is always there by the one a snapshot has.
+    pub(super) fn replace(&mut self, path: &str, mut node: Node) {
+        let old = self.known(path);
+        node.children = std::mem::take(&mut old.children);
+        let grown = weight(path, &node);
+        let shrunk = weight(path, old);
+        *old = node;
+        self.bytes = self.bytes + grown - shrunk;
+    }
+}
+
+impl Node {
+    fn before(&self) -> Parent {
+        Parent {
+            pzxid: self.pzxid,
+            creates: self.creates,
+        }
+    }
+}
+
+/// About how much memory a node takes. Its list counts, even if others have the same.
+fn weight(path: &str, node: &Node) -> usize {
+    NODE_BYTES + path.len() + length(&node.data) + acl::bytes(&node.acl)
+}
+
+fn length(data: &Data) -> usize {
+    data.as_ref().map_or(0, |data| data.len())
+}

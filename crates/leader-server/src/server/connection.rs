@@ -1,0 +1,357 @@
+//! One connection: reads frames, has them done, sends what is said to it.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use std::time::Instant;
+
+use incumbent_zk_proto::jute::LENGTH_BYTES;
+use incumbent_zk_proto::{ConnectRequest, Id};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tracing::{debug, info};
+
+use super::hub::{Entered, Hub};
+use super::outbound::Next;
+use super::words;
+use crate::machine::Refused;
+
+/// Who is at the other end.
+pub(super) struct Caller {
+    pub(super) address: SocketAddr,
+    /// Who the client is seen to be: its address, and its certificate if it has one.
+    pub(super) ids: Vec<Id>,
+    pub(super) secure: bool,
+}
+
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The other end has closed it, or its system did.
+    #[error("closed by the client")]
+    Gone,
+    /// This server has closed it as it should: what there is to say of it was said.
+    #[error("closed")]
+    Done,
+    #[error("the client has sent a frame of {length} bytes; the limit is {limit}")]
+    Length { length: i32, limit: usize },
+    #[error("the client has sent no request to connect: {0}")]
+    Greeting(#[from] incumbent_zk_proto::Malformed),
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[error("the client has said nothing for {0:?}")]
+    Silent(std::time::Duration),
+    #[error("the client does not read: {0} bytes wait for it")]
+    Backlog(usize),
+    #[error("the client has not read the last that was said to it")]
+    Deaf,
+    #[error("the connection failed: {0}")]
+    Failed(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // The other end, or its system, says that nobody is there any more.
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => Self::Gone,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
+    hub: &Hub,
+    mut stream: S,
+    caller: Caller,
+) {
+    let address = caller.address;
+    #[expect(clippy::disallowed_methods, reason = "shown to people")]
+    let since = std::time::SystemTime::now();
+    let end = match greeting(hub, &mut stream).await {
+        Ok(Greeting::Word(word)) => words::answer(hub, &word, &mut stream).await.err(),
+        Ok(Greeting::Connect(frame)) => {
+            let entered = hub.enter(address, caller.secure, since);
+            let mut connection = Connection {
+                hub,
+                entered: &entered,
+                stream,
+                input: Vec::new(),
+                output: Vec::new(),
+                sent: 0,
+                measured: VecDeque::new(),
+            };
+            let end = connection.run(caller, &frame).await;
+            hub.leave(entered.connection, matches!(end, End::Gone));
+            connection.abandon();
+            // What TLS says last may not be read either.
+            let timeout = hub.options.greeting_timeout;
+            let _ = tokio::time::timeout(timeout, connection.stream.shutdown()).await;
+            Some(end)
+        }
+        Err(end) => Some(end),
+    };
+    match end {
+        None | Some(End::Done | End::Gone) => debug!(%address, "a connection has ended"),
+        Some(end) => info!(%address, why = %end, "closed a connection"),
+    }
+}
+
+enum Greeting {
+    /// A four-letter word.
+    Word(String),
+    /// The frame with the request to connect.
+    Connect(Vec<u8>),
+}
+
+async fn greeting<S: AsyncRead + Unpin>(hub: &Hub, stream: &mut S) -> Result<Greeting, End> {
+    let limit = hub.options.max_frame;
+    let read = async {
+        let mut first = [0; LENGTH_BYTES];
+        stream.read_exact(&mut first).await?;
+        // A word would be the length of a frame that is far too long.
+        if let Some(word) = words::parse(first) {
+            return Ok(Greeting::Word(word));
+        }
+        let length = i32::from_be_bytes(first);
+        let valid = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= limit);
+        let Some(valid) = valid else {
+            return Err(End::Length { length, limit });
+        };
+        let mut frame = vec![0; valid];
+        stream.read_exact(&mut frame).await?;
+        Ok(Greeting::Connect(frame))
+    };
+    let timeout = hub.options.greeting_timeout;
+    tokio::time::timeout(timeout, read)
+        .await
+        .unwrap_or(Err(End::Silent(timeout)))
+}
+
+struct Connection<'a, S> {
+    hub: &'a Hub,
+    entered: &'a Entered,
+    stream: S,
+    /// What was read and not done yet.
+    input: Vec<u8>,
+    /// What is being sent, and how much of it was.
+    output: Vec<u8>,
+    sent: usize,
+    /// When requests came, how many, and after which change their answers may be sent.
+    measured: VecDeque<(u64, u64, Instant)>,
+}
+
+/// Room for what is read next.
+const READ_AT_ONCE: usize = 16 << 10;
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
+    async fn run(&mut self, caller: Caller, greeting: &[u8]) -> End {
+        match self.talk(caller, greeting).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn talk(&mut self, caller: Caller, greeting: &[u8]) -> Result<Never, End> {
+        let request = ConnectRequest::read(greeting)?;
+        let address = caller.address;
+        let came_back = request.session != 0;
+        let mut is_over = false;
+        self.hub.room().await.map_err(|_| End::Done)?;
+        match self.hub.connect(self.entered, caller.ids, &request)? {
+            Some((session, timeout)) => {
+                let timeout_ms = timeout.as_millis();
+                debug!(%address, %session, timeout_ms, came_back, "a session is connected");
+            }
+            None => {
+                debug!(%address, session = format!("0x{:x}", request.session), "the session is over");
+                is_over = true;
+            }
+        }
+        let mut durable = self.hub.durable();
+        let limit = self.hub.options.max_backlog;
+        let mut is_stuck = false;
+        let mut last_words = None;
+        let mut bad = None;
+        loop {
+            let index = {
+                let durable = durable.borrow_and_update();
+                // What waits will never be durable.
+                if durable.failure.is_some() {
+                    return Err(End::Done);
+                }
+                // Looked at here too: it may have changed after there was no room, and before this.
+                is_stuck &= !durable.has_changed();
+                durable.index
+            };
+            // More only when all was sent: else it would grow for ever under a client that never quite catches up.
+            let next = if self.sent == self.output.len() {
+                self.output.clear();
+                self.sent = 0;
+                self.entered.outbound.take(index, &mut self.output)
+            } else {
+                self.entered.outbound.next(index)
+            };
+            self.measure(index);
+            let idle = self.output.is_empty();
+            match next {
+                Next::Close(_) if idle => return Err(End::Done),
+                Next::Idle if idle && is_over => return Err(End::Done),
+                Next::Idle if idle && bad.is_some() => return Err(bad.unwrap_or(End::Done)),
+                Next::Close(_) | Next::Idle | Next::Waits(_) => {}
+            }
+            let is_last = is_over || bad.is_some() || matches!(next, Next::Close(_));
+            if is_last && !idle {
+                let timeout = self.hub.options.greeting_timeout;
+                last_words.get_or_insert_with(|| tokio::time::Instant::now() + timeout);
+            }
+            let backlog = self.entered.outbound.bytes() + self.output.len() - self.sent;
+            // Replies come to an end when nothing is read; events do not.
+            if self.entered.outbound.event_bytes() > 2 * limit {
+                return Err(End::Backlog(backlog));
+            }
+            let reads = backlog <= limit && !is_stuck && !is_last;
+            // Bytes may wait for room in the log, or for their turn.
+            let work = match self.has_frame() {
+                Ok(has_frame) => reads && has_frame,
+                Err(end) => {
+                    // Said when what came before it was answered.
+                    if reads {
+                        bad = Some(end);
+                        continue;
+                    }
+                    false
+                }
+            };
+            let waits = matches!(next, Next::Waits(_)) || is_stuck;
+            if work {
+                is_stuck = self.work()?;
+                // Others have their turn too.
+                if !is_stuck && matches!(self.has_frame(), Ok(true)) {
+                    tokio::task::yield_now().await;
+                }
+                continue;
+            }
+            let input = reads.then_some(&mut self.input);
+            tokio::select! {
+                biased;
+                moved = transfer(&mut self.stream, &self.output[self.sent..], input) => match moved? {
+                    Moved::Sent(0) | Moved::Read(0) => return Err(End::Gone),
+                    Moved::Sent(sent) => self.sent += sent,
+                    Moved::Read(_) => {}
+                },
+                changed = durable.changed(), if waits => {
+                    is_stuck = false;
+                    if changed.is_err() {
+                        return Err(End::Done);
+                    }
+                }
+                () = self.entered.outbound.added.notified() => {}
+                () = until(last_words) => return Err(End::Deaf),
+            }
+        }
+    }
+
+    fn has_frame(&self) -> Result<bool, End> {
+        let Some((length, rest)) = self.input.split_first_chunk() else {
+            return Ok(false);
+        };
+        let length = i32::from_be_bytes(*length);
+        let limit = self.hub.options.max_frame;
+        match usize::try_from(length) {
+            Ok(valid) if valid <= limit => Ok(rest.len() >= valid),
+            _ => Err(End::Length { length, limit }),
+        }
+    }
+
+    /// Has frames done. Says whether there was no room for more in the log.
+    fn work(&mut self) -> Result<bool, End> {
+        #[expect(clippy::disallowed_methods, reason = "latencies are shown to people")]
+        let started = Instant::now();
+        let limit = self.hub.options.max_frame;
+        let handled = self
+            .hub
+            .handle(self.entered, &self.input)
+            .map_err(|length| End::Length { length, limit })?;
+        self.input.drain(..handled.bytes);
+        // Most connections are idle for most of the time, also those that once sent much.
+        if self.input.is_empty() && self.input.capacity() > 4 * READ_AT_ONCE {
+            self.input = Vec::new();
+        }
+        for stats in [&self.hub.stats, &*self.entered.counts] {
+            stats.count_received(handled.frames);
+        }
+        if handled.frames > 0 {
+            self.measured
+                .push_back((handled.after, handled.frames, started));
+        }
+        Ok(handled.is_stuck)
+    }
+
+    fn measure(&mut self, durable: u64) {
+        while let Some((_, frames, started)) =
+            self.measured.pop_front_if(|(after, ..)| *after <= durable)
+        {
+            for stats in [&self.hub.stats, &*self.entered.counts] {
+                stats.count_answered(frames, started.elapsed());
+            }
+            self.entered.counts.count_sent(frames);
+        }
+    }
+
+    /// Nobody waits for answers any more.
+    fn abandon(&mut self) {
+        let frames = self.measured.drain(..).map(|(_, frames, _)| frames).sum();
+        self.hub.stats.count_abandoned(frames);
+    }
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How many bytes went one way.
+enum Moved {
+    Sent(usize),
+    Read(usize),
+}
+
+/// Sends some of `output` if there is any, or adds to `input` what has come if it is wanted; whichever can be done first.
+///
+/// What comes is read into room that is nobody's: most connections say nothing for most of the time.
+async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    output: &[u8],
+    mut input: Option<&mut Vec<u8>>,
+) -> io::Result<Moved> {
+    poll_fn(|context| {
+        let mut stream = Pin::new(&mut *stream);
+        if !output.is_empty()
+            && let Poll::Ready(sent) = stream.as_mut().poll_write(context, output)
+        {
+            return Poll::Ready(sent.map(Moved::Sent));
+        }
+        let Some(input) = input.as_deref_mut() else {
+            return Poll::Pending;
+        };
+        let mut room = [const { MaybeUninit::uninit() }; READ_AT_ONCE];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(stream.poll_read(context, &mut room))?;
+        input.extend_from_slice(room.filled());
+        Poll::Ready(Ok(Moved::Read(room.filled().len())))
+    })
+    .await
+}
+
+enum Never {}

@@ -1,0 +1,478 @@
+//! What all connections share: the machine behind one lock, and what it says to each of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use incumbent_journal::{AppendError, Durable, Failure, Journal};
+use incumbent_zk_proto::jute::frame;
+use incumbent_zk_proto::{
+    ConnectRequest, Id, PASSWORD_BYTES, ReplyHeader, Response, WatchEvent, xid,
+};
+use tokio::sync::{Notify, SetOnce, watch};
+use tracing::{info, warn};
+
+use super::Options;
+use super::outbound::Outbound;
+use super::stats::Stats;
+use crate::machine::{Closed, ConnectionId, Entry, Machine, Now, Refused, SessionId, Sink};
+
+/// What all connections share.
+pub(super) struct Hub {
+    pub(super) options: Options,
+    pub(super) stats: Stats,
+    state: Mutex<State>,
+    journal: Option<Journal>,
+    durable: watch::Receiver<Durable>,
+    started: Instant,
+    /// Told when the next tick is earlier than the ticker knows.
+    sooner: Notify,
+    /// Why the log takes no more although it could be written. The server ends.
+    broken: SetOnce<AppendError>,
+}
+
+pub(super) struct State {
+    pub(super) machine: Machine,
+    pub(super) peers: HashMap<ConnectionId, Peer>,
+    next_connection: u64,
+    /// The newest change that was logged: what is said now may be sent when it is durable.
+    logged: u64,
+    /// When the ticker looks next.
+    next_tick: Duration,
+    /// An entry on its way to the log.
+    entry: Vec<u8>,
+    /// Entries for which there was no room in the log. Requests wait for room before they are done, so these come from
+    /// what does not: sessions that end, nodes that fade.
+    late: VecDeque<(u64, Vec<u8>)>,
+}
+
+/// A connection, as others see it.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) secure: bool,
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) counts: Arc<Stats>,
+    pub(super) since: SystemTime,
+}
+
+/// The most frames of one connection that are looked at before others have their turn.
+const FRAMES_AT_ONCE: u64 = 128;
+
+/// What an entry takes in the log beside its bytes, and more.
+pub(super) const ROOM_BESIDE: usize = 1 << 10;
+
+/// The ticker looks no more often than this because of time-outs alone.
+const SHORTEST_BEAT: Duration = Duration::from_millis(50);
+
+/// A tick that is later than this is so because the server was held up.
+const HELD_UP: Duration = Duration::from_millis(20);
+
+impl Hub {
+    pub(super) fn new(
+        options: Options,
+        machine: Machine,
+        journal: Option<Journal>,
+        started: Instant,
+    ) -> Self {
+        let durable = match &journal {
+            Some(journal) => journal.durable(),
+            None => {
+                watch::channel(Durable {
+                    index: u64::MAX,
+                    failure: None,
+                })
+                .1
+            }
+        };
+        let logged = u64::try_from(machine.zxid()).unwrap_or(0);
+        Self {
+            options,
+            stats: Stats::default(),
+            state: Mutex::new(State {
+                next_tick: machine.next_tick(),
+                machine,
+                peers: HashMap::new(),
+                next_connection: 1,
+                logged: if journal.is_some() { logged } else { 0 },
+                entry: Vec::new(),
+                late: VecDeque::new(),
+            }),
+            journal,
+            durable,
+            started,
+            sooner: Notify::new(),
+            broken: SetOnce::new(),
+        }
+    }
+
+    pub(super) fn durable(&self) -> watch::Receiver<Durable> {
+        self.durable.clone()
+    }
+
+    /// Begins to serve: sessions have their whole time from now on.
+    pub(super) fn start(&self) {
+        let now = self.now();
+        let mut state = self.state();
+        state.machine.start(now);
+        state.next_tick = state.machine.next_tick();
+    }
+
+    /// Waits until the log takes no more, although it could be written.
+    pub(super) async fn broken(&self) -> AppendError {
+        self.broken.wait().await.clone()
+    }
+
+    /// Waits until there is room in the log for a change that is made without being asked for.
+    pub(super) async fn room(&self) -> Result<(), Failure> {
+        match &self.journal {
+            Some(journal) => journal.room().await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in the machine may have left it half changed: nobody may see that.
+        self.state.lock().unwrap_or_else(|_: PoisonError<_>| {
+            panic!("the server has failed, and has to be restarted")
+        })
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the server looks at clocks"
+    )]
+    pub(super) fn now(&self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let wall_ms = since_1970.map_or(0, |since| since.as_millis());
+        Now {
+            elapsed: self.started.elapsed(),
+            wall_ms: i64::try_from(wall_ms).unwrap_or(i64::MAX),
+        }
+    }
+
+    pub(super) fn enter(&self, address: SocketAddr, secure: bool, since: SystemTime) -> Entered {
+        let mut state = self.state();
+        let connection = ConnectionId(state.next_connection);
+        state.next_connection += 1;
+        let outbound = Arc::new(Outbound::default());
+        let counts = Arc::new(Stats::default());
+        let peer = Peer {
+            address,
+            secure,
+            outbound: Arc::clone(&outbound),
+            counts: Arc::clone(&counts),
+            since,
+        };
+        state.peers.insert(connection, peer);
+        Entered {
+            connection,
+            outbound,
+            counts,
+        }
+    }
+
+    pub(super) fn leave(&self, connection: ConnectionId, closed: bool) {
+        let mut state = self.state();
+        state.peers.remove(&connection);
+        state.machine.disconnect(connection, closed, self.now());
+        self.reschedule(&state);
+    }
+
+    /// Gives a connection its session, and puts the answer into what it sends.
+    ///
+    /// The session is `None` if the one that was asked for is over.
+    pub(super) fn connect(
+        &self,
+        entered: &Entered,
+        ids: Vec<Id>,
+        request: &ConnectRequest<'_>,
+    ) -> Result<Option<(SessionId, Duration)>, Refused> {
+        let password: [u8; PASSWORD_BYTES] = rand::random();
+        let mut state = self.state();
+        self.catch_up(&mut state);
+        let (machine, mut voice) = self.split(&mut state, Some(entered.connection));
+        let now = self.now();
+        let answer =
+            machine.connect(entered.connection, ids, request, password, now, &mut voice)?;
+        let after = *voice.logged;
+        entered
+            .outbound
+            .push(after, |out| frame(out, |out| answer.write(out)));
+        self.reschedule(&state);
+        let timeout = Duration::from_millis(u64::from(answer.timeout_ms.unsigned_abs()));
+        Ok((answer.session != 0).then_some((SessionId(answer.session), timeout)))
+    }
+
+    /// Does what the frames at the start of `bytes` ask. Says how many bytes these were, how many frames, and whether
+    /// there was no room in the log for more.
+    ///
+    /// # Errors
+    ///
+    /// A length that cannot be.
+    pub(super) fn handle(&self, entered: &Entered, bytes: &[u8]) -> Result<Handled, i32> {
+        let connection = entered.connection;
+        let mut handled = Handled::default();
+        let Some(mut next) = next_frame(bytes, self.options.max_frame)? else {
+            return Ok(handled);
+        };
+        let mut state = self.state();
+        let now = self.now();
+        self.catch_up(&mut state);
+        loop {
+            if !self.has_room(&state) {
+                // It has been heard, if not understood.
+                state.machine.heard(connection, now);
+                handled.is_stuck = true;
+                break;
+            }
+            let (machine, mut voice) = self.split(&mut state, Some(connection));
+            machine.handle(connection, next, now, &mut voice);
+            handled.frames += 1;
+            handled.bytes += incumbent_zk_proto::jute::LENGTH_BYTES + next.len();
+            handled.after = *voice.logged;
+            // Answers may be much longer than what asks for them.
+            let is_full = entered.outbound.bytes() > self.options.max_backlog;
+            if handled.frames >= FRAMES_AT_ONCE || is_full {
+                break;
+            }
+            match next_frame(&bytes[handled.bytes..], self.options.max_frame) {
+                Ok(Some(frame)) => next = frame,
+                // A bad length is said when what came before it has been done.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.snapshot_if_due(&state);
+        Ok(handled)
+    }
+
+    /// Whether there is room in the log for whatever one request may do.
+    fn has_room(&self, state: &State) -> bool {
+        let Some(journal) = &self.journal else {
+            return true;
+        };
+        let needed = self.options.machine.max_change + ROOM_BESIDE;
+        let limit = self.options.journal.buffer_bytes;
+        state.late.is_empty() && !self.broken.initialized() && journal.waiting() + needed <= limit
+    }
+
+    /// Logs what had no room in the log before.
+    fn catch_up(&self, state: &mut State) {
+        let Some(journal) = &self.journal else { return };
+        while let Some((index, entry)) = state.late.front() {
+            match journal.append(*index, entry) {
+                Ok(()) => state.late.pop_front(),
+                Err(AppendError::Full { .. }) => return,
+                Err(error) => return give_up(&self.broken, error),
+            };
+        }
+    }
+
+    fn snapshot_if_due(&self, state: &State) {
+        let journal = self.journal.as_ref();
+        let due = |journal: &&Journal| journal.snapshot_due() && state.late.is_empty();
+        let Some(journal) = journal.filter(due) else {
+            return;
+        };
+        let frozen = state.machine.freeze();
+        let index = u64::try_from(frozen.zxid()).expect("zxids are not negative");
+        // The journal logs what comes of it.
+        if let Err(error) = journal.snapshot(index, move |out| frozen.write(out)) {
+            warn!(%error, "no snapshot is written now");
+        }
+    }
+
+    fn reschedule(&self, state: &State) {
+        if state.machine.next_tick() < state.next_tick {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Lets time pass for the machine, for ever.
+    pub(super) async fn ticker(&self) {
+        let least = self.options.machine.min_session_timeout;
+        let beat = (least / 4).max(SHORTEST_BEAT);
+        let mut durable = self.durable();
+        let mut due = self.now().elapsed;
+        loop {
+            durable.borrow_and_update();
+            let now = self.now();
+            let late = now.elapsed.saturating_sub(due);
+            let (wait, is_behind) = {
+                let mut state = self.state();
+                if late > least / 2 {
+                    // The server itself was asleep: nobody can say who was silent.
+                    warn!(
+                        seconds = late.as_secs_f64(),
+                        "the server was held up; all sessions have their time again"
+                    );
+                    state.machine.start(now);
+                } else if late > HELD_UP {
+                    state.machine.held_up(late, now);
+                }
+                self.catch_up(&mut state);
+                let (machine, mut voice) = self.split(&mut state, None);
+                machine.tick(now, &mut voice);
+                state.next_tick = state.machine.next_tick();
+                self.snapshot_if_due(&state);
+                let wait = state.next_tick.saturating_sub(now.elapsed);
+                (wait, !state.late.is_empty())
+            };
+            // Also without anything to do: only who looks often knows how long it was asleep.
+            let wait = wait.min(beat);
+            due = now.elapsed + wait;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.sooner.notified() => due = due.min(self.now().elapsed),
+                _ = durable.changed(), if is_behind => due = due.min(self.now().elapsed),
+            }
+        }
+    }
+
+    fn split<'a>(
+        &'a self,
+        state: &'a mut State,
+        speaker: Option<ConnectionId>,
+    ) -> (&'a mut Machine, Voice<'a>) {
+        let voice = Voice {
+            journal: self.journal.as_ref(),
+            peers: &state.peers,
+            logged: &mut state.logged,
+            entry: &mut state.entry,
+            late: &mut state.late,
+            broken: &self.broken,
+            stats: &self.stats,
+            speaker,
+        };
+        (&mut state.machine, voice)
+    }
+}
+
+/// A connection that has entered.
+pub(super) struct Entered {
+    pub(super) connection: ConnectionId,
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) counts: Arc<Stats>,
+}
+
+/// What was done with bytes that came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Handled {
+    pub(super) bytes: usize,
+    pub(super) frames: u64,
+    /// The answers may be sent when this change is durable.
+    pub(super) after: u64,
+    pub(super) is_stuck: bool,
+}
+
+/// The frame at the start of these bytes, if all of it is there.
+fn next_frame(bytes: &[u8], longest: usize) -> Result<Option<&[u8]>, i32> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Ok(None);
+    };
+    let length = i32::from_be_bytes(*length);
+    match usize::try_from(length) {
+        Ok(length) if length <= longest => Ok(rest.get(..length)),
+        _ => Err(length),
+    }
+}
+
+/// The machine is ahead of the log from here on: nothing more is acknowledged.
+fn give_up(broken: &SetOnce<AppendError>, error: AppendError) {
+    if !broken.initialized() {
+        warn!(%error, "a change could not be logged; nothing is acknowledged from here on");
+        let _ = broken.set(error);
+    }
+}
+
+/// Says what the machine says: into the log, and to the connections.
+struct Voice<'a> {
+    journal: Option<&'a Journal>,
+    peers: &'a HashMap<ConnectionId, Peer>,
+    logged: &'a mut u64,
+    entry: &'a mut Vec<u8>,
+    late: &'a mut VecDeque<(u64, Vec<u8>)>,
+    broken: &'a SetOnce<AppendError>,
+    stats: &'a Stats,
+    /// Looks by itself at what it has to send, and need not be woken.
+    speaker: Option<ConnectionId>,
+}
+
+impl Voice<'_> {
+    fn to(&self, to: ConnectionId, push: impl FnOnce(&Outbound)) {
+        if let Some(peer) = self.peers.get(&to) {
+            push(&peer.outbound);
+            if self.speaker != Some(to) {
+                peer.outbound.added.notify_one();
+            }
+        }
+    }
+}
+
+impl Sink for Voice<'_> {
+    fn log(&mut self, entry: &Entry) {
+        let Some(journal) = self.journal else { return };
+        self.entry.clear();
+        entry.write(self.entry);
+        let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
+        let appended = match self.late.is_empty() {
+            true => journal.append(index, self.entry),
+            false => Err(AppendError::Full {
+                waiting: 0,
+                limit: 0,
+            }),
+        };
+        match appended {
+            Ok(()) => {}
+            Err(AppendError::Full { .. }) => self.late.push_back((index, self.entry.clone())),
+            Err(error) => give_up(self.broken, error),
+        }
+        // Whatever came of it: what follows is not sent before this is durable.
+        *self.logged = index;
+    }
+
+    fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>) {
+        self.stats.count_sent(1);
+        self.to(to, |outbound| {
+            outbound.push(*self.logged, |out| {
+                frame(out, |out| {
+                    header.write(out);
+                    if let Some(body) = body {
+                        body.write(out);
+                    }
+                });
+            });
+        });
+    }
+
+    fn event(&mut self, to: ConnectionId, event: &WatchEvent) {
+        self.stats.count_sent(1);
+        self.to(to, |outbound| {
+            outbound.push_event(*self.logged, |out| {
+                frame(out, |out| {
+                    let header = ReplyHeader {
+                        xid: xid::EVENT,
+                        zxid: -1,
+                        err: 0,
+                    };
+                    header.write(out);
+                    event.write(out);
+                });
+            });
+        });
+    }
+
+    fn close(&mut self, connection: ConnectionId, why: Closed) {
+        if let Some(peer) = self.peers.get(&connection) {
+            match why {
+                Closed::ByClient => {}
+                why => info!(address = %peer.address, %why, "closing a connection"),
+            }
+        }
+        self.to(connection, |outbound| outbound.close(why));
+    }
+}

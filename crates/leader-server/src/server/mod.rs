@@ -1,0 +1,383 @@
+//! The server: listens, and gives every connection its task.
+
+mod connection;
+mod hub;
+mod monitor;
+mod options;
+mod outbound;
+mod stats;
+mod words;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use incumbent_journal::{AppendError, Failure, Found, Journal, OpenError, Recovered};
+use incumbent_zk_proto::Id;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::machine::{self, Entry, Machine};
+use connection::Caller;
+use hub::Hub;
+pub use monitor::{Monitor, Report};
+pub use options::Options;
+
+/// A server that listens and does not serve yet.
+pub struct Server {
+    hub: Arc<Hub>,
+    listeners: Vec<TcpListener>,
+    tls: Option<(TcpListener, tokio_rustls::TlsAcceptor)>,
+}
+
+/// Why a server cannot begin.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened at: it is in use, say.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The directory cannot be used: the cause says why, and what to do.
+    #[error("cannot serve from {}", .dir.display())]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        #[source]
+        cause: OpenError,
+    },
+}
+
+/// Why a server has ended by itself. Nothing that was not durable was acknowledged.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The log cannot be written any more.
+    #[error("cannot write to {}: nothing more is acknowledged; start it again when that works", .dir.display())]
+    Journal {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong.
+        #[source]
+        cause: Failure,
+    },
+    /// The log does not take a change: a bug.
+    #[error("cannot log a change in {}: nothing more is acknowledged; start it again, and report this", .dir.display())]
+    Log {
+        /// The directory.
+        dir: PathBuf,
+        /// What the log says.
+        #[source]
+        cause: AppendError,
+    },
+}
+
+/// Time for what is accepted but refused to be told again after an error of the system.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Server {
+    /// Reads what is there, and listens.
+    ///
+    /// Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn bind(mut options: Options) -> Result<Self, StartError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the beginning of the server's time"
+        )]
+        let started = Instant::now();
+        options.fit();
+        let (machine, journal) = match options.data_dir.clone() {
+            None => {
+                options.machine.forgetful = true;
+                let machine = Machine::new(options.machine.clone(), first_zxid());
+                (machine, None)
+            }
+            Some(dir) => {
+                let opening = options.clone();
+                let opened = tokio::task::spawn_blocking(move || open(&opening, &dir)).await;
+                let (machine, journal) =
+                    opened.expect("opening does not panic, and is not aborted")?;
+                (machine, Some(journal))
+            }
+        };
+        let mut listeners = Vec::new();
+        for address in &mut options.listen {
+            let listener = listen(*address).await?;
+            *address = listener.local_addr().unwrap_or(*address);
+            listeners.push(listener);
+        }
+        let mut tls = None;
+        if let Some((address, config)) = &mut options.tls {
+            let listener = listen(*address).await?;
+            *address = listener.local_addr().unwrap_or(*address);
+            tls = Some((
+                listener,
+                tokio_rustls::TlsAcceptor::from(Arc::clone(config)),
+            ));
+        }
+        Ok(Self {
+            hub: Arc::new(Hub::new(options, machine, journal, started)),
+            listeners,
+            tls,
+        })
+    }
+
+    /// Where it listens without TLS.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.hub.options.listen
+    }
+
+    /// Where it listens with TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.hub.options.tls.as_ref().map(|(address, _)| *address)
+    }
+
+    /// Tells how it is, also while it runs.
+    pub fn monitor(&self) -> Monitor {
+        Monitor(Arc::clone(&self.hub))
+    }
+
+    /// Serves until `shutdown` is done, or it cannot any more.
+    ///
+    /// What was acknowledged is durable when this returns, if there is a directory. Sessions stay: whoever comes back in
+    /// time goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self {
+            hub,
+            listeners,
+            tls,
+        } = self;
+        hub.start();
+        let doors = Arc::new(Doors::default());
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            let (hub, doors) = (Arc::clone(&hub), Arc::clone(&doors));
+            tasks.spawn(accept(hub, doors, listener, None));
+        }
+        if let Some((listener, acceptor)) = tls {
+            let (hub, doors) = (Arc::clone(&hub), Arc::clone(&doors));
+            tasks.spawn(accept(hub, doors, listener, Some(acceptor)));
+        }
+        let mut durable = hub.durable();
+        let (failing, failed) = oneshot::channel();
+        // A task of its own: all that becomes durable wakes it, and the present one may be on a thread that sleeps.
+        tasks.spawn(async move {
+            let failure = match durable.wait_for(|durable| durable.failure.is_some()).await {
+                Ok(durable) => durable.failure.clone(),
+                // Nobody says that anything fails.
+                Err(_) => None,
+            };
+            if let Some(failure) = failure {
+                // If nobody hears it, the server has ended.
+                let _ = failing.send(failure);
+            }
+        });
+        let dir = || hub.options.data_dir.clone().unwrap_or_default();
+        let ended = tokio::select! {
+            biased;
+            () = shutdown => Ok(()),
+            Ok(cause) = failed => Err(ServeError::Journal { dir: dir(), cause }),
+            cause = hub.broken() => Err(match cause {
+                AppendError::Failed(cause) => ServeError::Journal { dir: dir(), cause },
+                cause => ServeError::Log { dir: dir(), cause },
+            }),
+            () = hub.ticker() => Ok(()),
+        };
+        // Connections first: nothing is acknowledged after this.
+        tasks.shutdown().await;
+        if let Some(journal) = hub.journal() {
+            let flushed = journal.clone().close().await;
+            if let (Ok(()), Err(cause)) = (&ended, flushed) {
+                warn!(%cause, "what was not acknowledged yet is not on the disk");
+            }
+        }
+        ended
+    }
+}
+
+/// Who is inside.
+#[derive(Default)]
+struct Doors {
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A place inside, given back when dropped.
+struct Place {
+    doors: Arc<Doors>,
+    address: IpAddr,
+}
+
+impl Doors {
+    fn enter(self: &Arc<Self>, address: IpAddr, options: &Options) -> Result<Place, &'static str> {
+        let mut by_address = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if by_address.values().sum::<usize>() >= options.max_connections {
+            return Err("too many connections");
+        }
+        let count = by_address.entry(address).or_default();
+        let most = options.max_connections_per_address;
+        if most > 0 && *count >= most {
+            return Err("too many connections from this address");
+        }
+        *count += 1;
+        Ok(Place {
+            doors: Arc::clone(self),
+            address,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_address = self
+            .doors
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| StartError::Listen { address, cause })
+}
+
+async fn accept(
+    hub: Arc<Hub>,
+    doors: Arc<Doors>,
+    listener: TcpListener,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => match doors.enter(address.ip(), &hub.options) {
+                    Ok(place) => {
+                        let (hub, tls) = (Arc::clone(&hub), tls.clone());
+                        connections.spawn(async move {
+                            let _place = place;
+                            serve(&hub, stream, address, tls).await;
+                        });
+                    }
+                    Err(why) => info!(%address, why, "refused a connection"),
+                },
+                Err(error) => {
+                    // Out of descriptors, mostly: those who wait may be served when others leave.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    warn!(%error, "a connection has failed; this is a bug, please report it");
+                }
+            }
+        }
+    }
+}
+
+async fn serve(
+    hub: &Hub,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+) {
+    // Answers are small and wanted at once.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%address, %error, "the connection cannot be set up");
+        return;
+    }
+    let caller = Caller {
+        address,
+        ids: vec![Id {
+            scheme: "ip".into(),
+            id: address.ip().to_canonical().to_string(),
+        }],
+        secure: tls.is_some(),
+    };
+    match tls {
+        None => connection::serve(hub, stream, caller).await,
+        // In room of its own: TLS needs some kilobytes, and a connection without it would have them too.
+        Some(acceptor) => Box::pin(serve_with_tls(hub, stream, caller, acceptor)).await,
+    }
+}
+
+async fn serve_with_tls(
+    hub: &Hub,
+    stream: TcpStream,
+    mut caller: Caller,
+    acceptor: tokio_rustls::TlsAcceptor,
+) {
+    let address = caller.address;
+    match tokio::time::timeout(hub.options.greeting_timeout, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            caller.ids.extend(crate::tls::identity(stream.get_ref().1));
+            connection::serve(hub, stream, caller).await;
+        }
+        Ok(Err(error)) => info!(%address, %error, "no TLS with a client"),
+        Err(_) => info!(%address, "a client did not come to an end with TLS"),
+    }
+}
+
+/// Reads the directory.
+fn open(options: &Options, dir: &Path) -> Result<(Machine, Journal), StartError> {
+    let mut machine = Machine::new(options.machine.clone(), 0);
+    let recovered = Journal::open(dir, options.journal.clone(), |found| {
+        match found {
+            Found::Snapshot { bytes, .. } => machine.restore(bytes)?,
+            Found::Entry { bytes, .. } => machine.apply(Entry::read(bytes)?)?,
+        }
+        Ok(())
+    });
+    let Recovered { journal, .. } = recovered.map_err(|cause| StartError::Directory {
+        dir: dir.to_owned(),
+        cause,
+    })?;
+    let summary = machine.summary();
+    let (nodes, sessions) = (summary.nodes, summary.sessions);
+    let zxid = format!("0x{:x}", summary.zxid);
+    info!(dir = %dir.display(), nodes, sessions, zxid, "read what was there");
+    Ok((machine, journal))
+}
+
+/// Where a server begins that keeps nothing: behind all that it gave out before, by the clock. If the clock was set back, it
+/// follows those who have seen more.
+fn first_zxid() -> i64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no more than a good guess: see above"
+    )]
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    machine::zxid_at(i64::try_from(micros).unwrap_or(i64::MAX))
+}

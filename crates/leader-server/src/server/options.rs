@@ -1,0 +1,83 @@
+//! How a server serves, and its limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hub::ROOM_BESIDE;
+use crate::machine;
+
+/// How a server serves. The defaults are those of ZooKeeper where it has the same.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS, and how.
+    pub tls: Option<(SocketAddr, Arc<rustls::ServerConfig>)>,
+    /// Where everything is kept. Without it, in memory only.
+    pub data_dir: Option<PathBuf>,
+    /// How the log is kept there.
+    pub journal: incumbent_journal::Options,
+    /// Sessions and limits of the tree.
+    pub machine: machine::Options,
+    /// The longest frame that is taken, in bytes. ZooKeeper calls it `jute.maxbuffer`, and so is the default: 1 MiB less one.
+    pub max_frame: usize,
+    /// Most connections from one address; 0 for any number. ZooKeeper calls it `maxClientCnxns`, and so is the default: 60.
+    pub max_connections_per_address: usize,
+    /// Most connections.
+    pub max_connections: usize,
+    /// How much may wait to be sent on one connection, in bytes, before nothing more is read from it. Twice as much
+    /// again, by events, and the connection is closed: its client does not read.
+    pub max_backlog: usize,
+    /// How long a connection may take to say what it wants, and to take what is left to say when it is closed.
+    pub greeting_timeout: Duration,
+    /// Four-letter words that are answered; `*` for all. ZooKeeper's default: only `srvr`.
+    pub words: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 2181))],
+            tls: None,
+            data_dir: None,
+            journal: incumbent_journal::Options::default(),
+            machine: machine::Options::default(),
+            max_frame: 0xf_ffff,
+            max_connections_per_address: 60,
+            max_connections: 20_000,
+            max_backlog: 4 << 20,
+            greeting_timeout: Duration::from_secs(10),
+            words: vec!["srvr".into()],
+        }
+    }
+}
+
+impl Options {
+    /// A server in memory, on a free port of the loopback interface: for tests, and inside of other programs.
+    pub fn local() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            ..Self::default()
+        }
+    }
+
+    /// Makes room in the log for the largest request that is taken.
+    pub(super) fn fit(&mut self) {
+        // A list may be repeated, and numbers appended, in the change that comes of a request.
+        let largest = 3 * self.max_frame + (64 << 10);
+        let journal = &mut self.journal;
+        journal.buffer_bytes = journal.buffer_bytes.max(2 * (largest + ROOM_BESIDE));
+        // Heads and checksums, and the marks of a segment, take less than an eighth.
+        let least = (journal.buffer_bytes as u64 * 9 / 8 + (64 << 10)).next_multiple_of(4096);
+        journal.segment_bytes = journal.segment_bytes.max(least);
+        // Half of the log's buffer, so that it never has to be empty for one request.
+        let change = journal.buffer_bytes / 2 - ROOM_BESIDE;
+        self.machine.max_change = self.machine.max_change.min(change);
+    }
+
+    pub(super) fn answers(&self, word: &str) -> bool {
+        self.words.iter().any(|known| known == "*" || known == word)
+    }
+}

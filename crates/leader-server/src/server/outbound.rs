@@ -1,0 +1,168 @@
+//! What waits to be sent on one connection, in the order in which it was said.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::machine::Closed;
+
+/// What waits to be sent on one connection. Filled under the lock of the hub, so all that is said is in one order.
+#[derive(Default)]
+pub(super) struct Outbound {
+    queue: Mutex<Queue>,
+    /// Told when somebody else than the connection itself has added something.
+    pub(super) added: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+    /// Of these, those that nobody asked for.
+    event_bytes: usize,
+    closing: Option<Closed>,
+}
+
+/// Frames that may be sent when the same change is durable.
+struct Piece {
+    after: u64,
+    frames: Vec<u8>,
+    event_bytes: usize,
+}
+
+/// What a connection does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing waits.
+    Idle,
+    /// Something waits until this change is durable.
+    Waits(u64),
+    /// Everything was taken, and then the connection is to be closed.
+    Close(Closed),
+}
+
+impl Outbound {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic elsewhere leaves whole frames or none.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what `write` writes, to be sent when `after` is durable.
+    pub(super) fn push(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.add(after, false, write);
+    }
+
+    /// The same for what nobody asked for.
+    pub(super) fn push_event(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.add(after, true, write);
+    }
+
+    fn add(&self, after: u64, is_event: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut queue = self.queue();
+        if queue.closing.is_some() {
+            return;
+        }
+        if queue.pieces.back().is_none_or(|piece| piece.after != after) {
+            let frames = Vec::new();
+            queue.pieces.push_back(Piece {
+                after,
+                frames,
+                event_bytes: 0,
+            });
+        }
+        let piece = queue
+            .pieces
+            .back_mut()
+            .expect("one is there or was just added");
+        let before = piece.frames.len();
+        write(&mut piece.frames);
+        let added = piece.frames.len() - before;
+        let events = if is_event { added } else { 0 };
+        piece.event_bytes += events;
+        queue.event_bytes += events;
+        queue.bytes += added;
+    }
+
+    /// Closes the connection after what was said before. Nothing is added any more.
+    pub(super) fn close(&self, why: Closed) {
+        self.queue().closing.get_or_insert(why);
+    }
+
+    /// Moves what may be sent to `out`.
+    pub(super) fn take(&self, durable: u64, out: &mut Vec<u8>) -> Next {
+        let mut queue = self.queue();
+        while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.after <= durable) {
+            queue.bytes -= piece.frames.len();
+            queue.event_bytes -= piece.event_bytes;
+            if out.is_empty() {
+                *out = piece.frames;
+            } else {
+                out.extend_from_slice(&piece.frames);
+            }
+        }
+        queue.next(durable)
+    }
+
+    /// What comes next, while something else is still being sent.
+    pub(super) fn next(&self, durable: u64) -> Next {
+        self.queue().next(durable)
+    }
+
+    /// How much waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.queue().bytes
+    }
+
+    /// How much of it nobody asked for.
+    pub(super) fn event_bytes(&self) -> usize {
+        self.queue().event_bytes
+    }
+}
+
+impl Queue {
+    fn next(&self, durable: u64) -> Next {
+        match (self.pieces.front(), self.closing) {
+            (Some(piece), _) if piece.after > durable => Next::Waits(piece.after),
+            (_, Some(why)) => Next::Close(why),
+            (_, None) => Next::Idle,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_taken_before_what_it_follows_is_durable() {
+        let outbound = Outbound::default();
+        let mut out = Vec::new();
+        outbound.push(0, |out| out.push(1));
+        outbound.push(7, |out| out.push(2));
+        outbound.push(7, |out| out.push(3));
+        outbound.push(8, |out| out.push(4));
+        assert_eq!(outbound.take(6, &mut out), Next::Waits(7));
+        assert_eq!(out, [1]);
+        assert_eq!(outbound.take(7, &mut out), Next::Waits(8));
+        assert_eq!(out, [1, 2, 3]);
+        outbound.close(Closed::Expired);
+        outbound.push(8, |out| out.push(5));
+        assert_eq!(outbound.take(7, &mut out), Next::Waits(8));
+        assert_eq!(outbound.take(9, &mut out), Next::Close(Closed::Expired));
+        assert_eq!(out, [1, 2, 3, 4]);
+        assert_eq!(outbound.bytes(), 0);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_counted_apart() {
+        let outbound = Outbound::default();
+        outbound.push(7, |out| out.extend_from_slice(&[1; 10]));
+        outbound.push_event(7, |out| out.extend_from_slice(&[2; 5]));
+        assert_eq!((outbound.bytes(), outbound.event_bytes()), (15, 5));
+        assert_eq!(outbound.next(6), Next::Waits(7));
+        assert_eq!(outbound.next(7), Next::Idle);
+        assert_eq!(outbound.take(7, &mut Vec::new()), Next::Idle);
+        assert_eq!((outbound.bytes(), outbound.event_bytes()), (0, 0));
+    }
+}

@@ -1,0 +1,119 @@
+//! A socket with nothing around it, and what the server says of it in its log.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, Once, PoisonError};
+
+use incumbent_zk_probe::new_session;
+use incumbent_zk_proto::jute::frame;
+use incumbent_zk_proto::{ConnectResponse, Request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{soon, until};
+
+/// Everything that the servers of this process have logged.
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+struct Logger;
+
+impl io::Write for Logger {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(crate) fn listen_to_the_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+            .with_writer(|| Logger)
+            .init();
+    });
+}
+
+/// A connection of bytes.
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    local: SocketAddr,
+}
+
+impl Raw {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = soon(TcpStream::connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let local = stream.local_addr().unwrap();
+        Self { stream, local }
+    }
+
+    /// One with a session.
+    pub(crate) async fn greeted(address: SocketAddr, timeout_ms: i32) -> Self {
+        let mut raw = Self::connect(address).await;
+        raw.greet(timeout_ms).await;
+        raw
+    }
+
+    pub(crate) async fn greet(&mut self, timeout_ms: i32) -> ConnectResponse {
+        self.send(&greeting(timeout_ms)).await;
+        let mut length = [0; 4];
+        soon(self.stream.read_exact(&mut length)).await.unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        soon(self.stream.read_exact(&mut answer)).await.unwrap();
+        let answer = ConnectResponse::read(&answer).unwrap();
+        assert_ne!(answer.session, 0);
+        answer
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        // It may have been closed in the middle.
+        let _ = soon(self.stream.write_all(bytes)).await;
+    }
+
+    /// Reads until the server closes, and gives what came before.
+    pub(crate) async fn closed(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        // That there was something left to read for the server makes a reset of it.
+        let _ = soon(self.stream.read_to_end(&mut all)).await;
+        all
+    }
+
+    /// Waits until the server has said why it closed this connection, and it is this.
+    pub(crate) async fn closed_because(&self, words: &str) {
+        let name = format!("address={} ", self.local);
+        let is_said = || {
+            let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lines = log.lines();
+            lines.any(|line| line.contains(&name) && line.contains(words))
+        };
+        until(&format!("{name} is closed because {words:?}"), is_said).await;
+    }
+}
+
+pub(crate) fn greeting(timeout_ms: i32) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame(&mut out, |out| new_session(timeout_ms).write(out));
+    out
+}
+
+/// A frame of these bytes.
+pub(crate) fn framed(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame(&mut out, |out| out.extend_from_slice(content));
+    out
+}
+
+/// A request in its frame.
+pub(crate) fn asked(xid: i32, request: &Request<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame(&mut out, |out| request.write_frame(xid, out));
+    out
+}

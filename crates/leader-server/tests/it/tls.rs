@@ -1,0 +1,302 @@
+//! TLS: who the server is, and who the client is.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use incumbent_leader_server::{Options, tls};
+use incumbent_zk_proto::jute::Reader;
+use incumbent_zk_proto::{
+    Acl, Code, ConnectResponse, Create, CreateKind, Id, ReplyHeader, Request, Response, perms,
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::{LONG_MS, Running, create, done, get_data, soon};
+use crate::raw::{Raw, asked, greeting};
+
+/// Who certifies others.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    dir: TempDir,
+}
+
+/// A certificate and its key.
+struct Certified {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+fn named(parts: &[(DnType, &str)]) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    for (kind, value) in parts {
+        name.push(kind.clone(), *value);
+    }
+    name
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = named(&[(DnType::CommonName, "authority")]);
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, dir }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    fn certify(&self, name: DistinguishedName) -> Certified {
+        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.distinguished_name = name;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Certified { certificate, key }
+    }
+
+    /// A server with a certificate of this authority; clients need one of `clients`.
+    async fn server(&self, clients: Option<&Self>) -> Running {
+        let own = self.certify(named(&[(DnType::CommonName, "server")]));
+        let (cert, key) = (self.dir.path().join("cert"), self.dir.path().join("key"));
+        std::fs::write(&cert, own.certificate.pem()).unwrap();
+        std::fs::write(&key, own.key.serialize_pem()).unwrap();
+        let clients = clients.map(Self::file);
+        let config = tls(&cert, &key, clients.as_deref()).unwrap();
+        let options = Options {
+            tls: Some((SocketAddr::from(([127, 0, 0, 1], 0)), config)),
+            ..Options::local()
+        };
+        Running::start(options).await
+    }
+}
+
+/// A client over TLS with a session.
+struct Client {
+    stream: TlsStream<TcpStream>,
+}
+
+impl Client {
+    /// Trusts `authority`, and shows a certificate if it has one.
+    async fn connect(
+        server: &Running,
+        authority: &Authority,
+        own: Option<&Certified>,
+    ) -> std::io::Result<Self> {
+        Self::connect_to(server.tls_address.unwrap(), authority, own).await
+    }
+
+    async fn connect_to(
+        address: SocketAddr,
+        authority: &Authority,
+        own: Option<&Certified>,
+    ) -> std::io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match own {
+            None => builder.with_no_client_auth(),
+            Some(own) => builder
+                .with_client_auth_cert(
+                    vec![own.certificate.der().clone()],
+                    PrivateKeyDer::try_from(own.key.serialize_der()).unwrap(),
+                )
+                .unwrap(),
+        };
+        let stream = TcpStream::connect(address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = soon(connector.connect(name, stream)).await?;
+        let mut client = Self { stream };
+        client.stream.write_all(&greeting(LONG_MS)).await?;
+        // Only now a server that did not like the certificate has said so.
+        let answer = client.frame().await?;
+        assert_ne!(ConnectResponse::read(&answer).unwrap().session, 0);
+        Ok(client)
+    }
+
+    async fn frame(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        soon(self.stream.read_exact(&mut length)).await?;
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        soon(self.stream.read_exact(&mut frame)).await?;
+        Ok(frame)
+    }
+
+    async fn ask(&mut self, request: &Request<'_>) -> Result<Response, Code> {
+        self.stream.write_all(&asked(1, request)).await.unwrap();
+        let frame = self.frame().await.unwrap();
+        let mut reader = Reader::new(&frame);
+        match ReplyHeader::read(&mut reader).unwrap().err {
+            0 => Ok(Response::read(request.op(), &mut reader).unwrap()),
+            number => Err(Code::from_number(number).unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_over_tls_is_served_beside_plain_ones() {
+    let authority = Authority::new();
+    let server = authority.server(None).await;
+    let mut secure = Client::connect(&server, &authority, None).await.unwrap();
+    let mut plain = server.client().await;
+    done(&mut plain, &create("/n")).await;
+    assert!(secure.ask(&get_data("/n")).await.is_ok());
+    // More than one record of TLS.
+    let long = vec![b'x'; 500_000];
+    let set = crate::harness::set("/n", &long);
+    assert!(secure.ask(&set).await.is_ok());
+    let Ok(Response::Data(Some(bytes), _)) = secure.ask(&get_data("/n")).await else {
+        panic!()
+    };
+    assert_eq!(bytes.len(), long.len());
+}
+
+#[tokio::test]
+async fn the_name_in_a_certificate_is_an_identity() {
+    let authority = Authority::new();
+    let server = authority.server(Some(&authority)).await;
+    let name = |who| {
+        named(&[
+            (DnType::CountryName, "DE"),
+            (DnType::OrganizationName, "A, Inc"),
+            (DnType::CommonName, who),
+        ])
+    };
+    let (first, second) = (
+        authority.certify(name("first")),
+        authority.certify(name("second")),
+    );
+    let mut first = Client::connect(&server, &authority, Some(&first))
+        .await
+        .unwrap();
+    let mut second = Client::connect(&server, &authority, Some(&second))
+        .await
+        .unwrap();
+    let Ok(Response::Identities(who)) = first.ask(&Request::WhoAmI).await else {
+        panic!()
+    };
+    let id = Id {
+        scheme: "x509".into(),
+        // As Java prints it.
+        id: "CN=first,O=A\\, Inc,C=DE".into(),
+    };
+    assert!(who.contains(&id), "{who:?}");
+    let mine = |path, id| {
+        Request::Create(Create {
+            path,
+            data: None,
+            acl: vec![Acl {
+                perms: perms::ALL,
+                id,
+            }],
+            flags: 0,
+            kind: CreateKind::Plain,
+        })
+    };
+    assert!(first.ask(&mine("/named", id)).await.is_ok());
+    let auth = Id {
+        scheme: "auth".into(),
+        id: String::new(),
+    };
+    assert!(first.ask(&mine("/auth", auth.clone())).await.is_ok());
+    for path in ["/named", "/auth"] {
+        assert!(first.ask(&get_data(path)).await.is_ok());
+        assert_eq!(second.ask(&get_data(path)).await, Err(Code::NoAuth));
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_no_text_are_still_told_apart() {
+    let authority = Authority::new();
+    let server = authority.server(Some(&authority)).await;
+    let mut said = Vec::new();
+    for name in ["one", "two"] {
+        let text = rcgen::string::BmpString::try_from(name).unwrap();
+        let mut subject = DistinguishedName::new();
+        subject.push(DnType::CommonName, rcgen::DnValue::BmpString(text));
+        let own = authority.certify(subject);
+        let mut client = Client::connect(&server, &authority, Some(&own))
+            .await
+            .unwrap();
+        said.push(format!("{:?}", client.ask(&Request::WhoAmI).await));
+    }
+    assert_ne!(said[0], said[1]);
+}
+
+#[tokio::test]
+async fn who_has_no_certificate_of_the_right_authority_is_refused_alone() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let server = authority.server(Some(&authority)).await;
+    let name = || named(&[(DnType::CommonName, "client")]);
+    let good = authority.certify(name());
+    let mut client = Client::connect(&server, &authority, Some(&good))
+        .await
+        .unwrap();
+    let forged = stranger.certify(name());
+    for own in [None, Some(&forged)] {
+        let refused = Client::connect(&server, &authority, own).await;
+        assert!(refused.is_err());
+    }
+    // And a client that does not trust the server.
+    assert!(
+        Client::connect(&server, &stranger, Some(&good))
+            .await
+            .is_err()
+    );
+    assert!(client.ask(&create("/on")).await.is_ok());
+}
+
+#[tokio::test]
+async fn plain_where_tls_is_meant_and_the_reverse_fail_alone() {
+    let authority = Authority::new();
+    let server = authority.server(None).await;
+    let mut secure = Client::connect(&server, &authority, None).await.unwrap();
+    let mut plain = Raw::connect(server.tls_address.unwrap()).await;
+    plain.send(&greeting(LONG_MS)).await;
+    // What TLS says to that is no answer.
+    let said = plain.closed().await;
+    assert!(said.len() < 16, "{said:?}");
+    plain.closed_because("no TLS with a client").await;
+    let refused = Client::connect_to(server.address, &authority, None).await;
+    assert!(refused.is_err());
+    assert!(secure.ask(&create("/on")).await.is_ok());
+}
+
+#[test]
+fn files_that_are_no_certificates_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, bad) = (Authority::new(), dir.path().join("bad"));
+    std::fs::write(&bad, "nothing").unwrap();
+    let own = good.certify(named(&[(DnType::CommonName, "server")]));
+    let key = dir.path().join("key");
+    std::fs::write(&key, own.key.serialize_pem()).unwrap();
+    let missing = dir.path().join("missing");
+    for (cert, key, ca, file) in [
+        (&missing, &key, None, "missing"),
+        (&bad, &key, None, "bad"),
+        (&good.file(), &bad, None, "bad"),
+        (&good.file(), &key, Some(&bad), "bad"),
+    ] {
+        let error = tls(cert, key, ca.map(PathBuf::as_path)).unwrap_err();
+        assert!(error.to_string().contains(file), "{error}");
+    }
+    // Those that do not go together.
+    assert!(tls(&good.file(), &key, None).is_err());
+}
