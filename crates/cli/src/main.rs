@@ -13,8 +13,10 @@ mod place;
 mod records;
 mod resign;
 mod run;
+mod serve;
 mod shell;
 mod show;
+mod signals;
 mod status;
 mod watch_server;
 
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode, Failure> {
     let cli = config::parse()?;
-    let usual = if matches!(cli.command, Command::Run(_)) {
+    let usual = if matches!(cli.command, Command::Run(_) | Command::Serve(_)) {
         "info"
     } else {
         "warn"
@@ -53,6 +55,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Status(args) => status::status(&cli.common, args).await,
             Command::Resign(args) => resign::resign(&cli.common, args).await,
             Command::Records(args) => records::records(&cli.common, args).await,
+            Command::Serve(args) => serve::serve(args).await,
             Command::Completions(args) => Ok(shell::completions(&args)),
             Command::Man => shell::man(),
         }

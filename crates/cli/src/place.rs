@@ -34,8 +34,25 @@ pub(crate) fn address(common: &Common) -> Result<String, Failure> {
     }
 }
 
+/// The place, to take part there for long. It may be served by this process from now on.
 pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
-    let store = incumbent::open(&address(common)?).await?;
+    open(&address(common)?).await
+}
+
+/// The group, to look at it or to write something once.
+pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
+    let options = options(common)?;
+    let mut address = address(common)?;
+    // Whoever finds a server of so short a life would lose it at once.
+    if address.starts_with("embedded:") {
+        address.push_str(if address.contains('?') { "&" } else { "?" });
+        address.push_str("serve=no");
+    }
+    Ok(open(&address).await?.group_with(&common.group, options)?)
+}
+
+async fn open(address: &str) -> Result<Store, Failure> {
+    let store = incumbent::open(address).await?;
     if store.limits().reach == Reach::Process {
         let why = format!(
             "{} is inside one process, and nobody else would see it; name a place that others reach",
@@ -44,11 +61,6 @@ pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
         return Err(Failure::new(why).code(Code::Usage));
     }
     Ok(store)
-}
-
-pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
-    let options = options(common)?;
-    Ok(store(common).await?.group_with(&common.group, options)?)
 }
 
 pub(crate) fn options(common: &Common) -> Result<Options, Failure> {

@@ -1,6 +1,7 @@
-//! `/metrics`, `/healthz` and `/readyz` of a running node, when asked for.
+//! `/metrics`, `/healthz` and `/readyz` of what runs, when asked for.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use incumbent::Group;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::show;
@@ -22,15 +23,19 @@ const BUCKETS: [f64; 13] = [
 /// Ends the server when dropped.
 pub(crate) struct WatchServer(tokio::task::JoinHandle<()>);
 
+/// Says whether it is ready, and how it is.
+pub(crate) type Readiness = Arc<dyn Fn() -> (bool, Value) + Send + Sync>;
+
 #[derive(Clone)]
 struct Shared {
-    group: Group,
     metrics: PrometheusHandle,
-    /// The backend has to have answered within this time.
-    patience: std::time::Duration,
+    readiness: Readiness,
 }
 
-pub(crate) async fn start(listen: SocketAddr, group: Group) -> Result<WatchServer, Failure> {
+pub(crate) async fn start(
+    listen: SocketAddr,
+    readiness: Readiness,
+) -> Result<WatchServer, Failure> {
     let failed = |cause: &dyn std::fmt::Display| {
         Failure::new(format!("cannot serve metrics on {listen}: {cause}"))
     };
@@ -39,23 +44,16 @@ pub(crate) async fn start(listen: SocketAddr, group: Group) -> Result<WatchServe
         .map_err(|error| failed(&error))?;
     let metrics = builder.install_recorder().map_err(|error| failed(&error))?;
     describe();
-    // The group could not say so yet, as nothing was counting when it began.
-    metrics::gauge!("incumbent_role", "group" => group.name().to_string()).set(0.0);
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     tracing::info!(%address, "serving /metrics, /healthz and /readyz");
-    let patience = group.timing().lease();
     let routes = Router::new()
         .route("/metrics", get(exposed))
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))
-        .route("/readyz", get(readiness))
-        .with_state(Shared {
-            group,
-            metrics,
-            patience,
-        });
+        .route("/readyz", get(ready))
+        .with_state(Shared { metrics, readiness });
     Ok(WatchServer(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::error!(%error, "metrics are not served any more");
@@ -70,6 +68,8 @@ impl Drop for WatchServer {
 }
 
 async fn exposed(State(shared): State<Shared>) -> Response {
+    // Whoever says how it is counts it, too.
+    let _ = (shared.readiness)();
     shared.metrics.run_upkeep();
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
@@ -78,30 +78,38 @@ async fn exposed(State(shared): State<Shared>) -> Response {
         .into_response()
 }
 
-/// Ready is who leads or stands by, and is in touch with the backend.
-async fn readiness(State(shared): State<Shared>) -> Response {
-    let view = shared.group.observe().view();
-    let silence = shared.group.silence();
-    let in_touch = silence.is_some_and(|silence| silence < shared.patience);
-    let leads = shared.group.is_leading();
-    let role = match (in_touch, leads) {
-        (false, _) => "not in touch",
-        (true, true) => "leader",
-        (true, false) => "standby",
+async fn ready(State(shared): State<Shared>) -> Response {
+    let (is_ready, report) = (shared.readiness)();
+    let status = match is_ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let status = if in_touch {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let silent = silence.map(|silence| silence.as_secs_f64());
-    (
-        status,
-        Json(
-            json!({ "role": role, "backend_silent_seconds": silent, "leader": show::json(&view) }),
-        ),
-    )
-        .into_response()
+    (status, Json(report)).into_response()
+}
+
+/// Of a node: ready is who leads or stands by, and is in touch with the backend.
+pub(crate) fn node(group: &Group) -> Readiness {
+    let group = group.clone();
+    // The backend has to have answered within this time.
+    let patience = group.timing().lease();
+    Arc::new(move || {
+        let view = group.observe().view();
+        let silence = group.silence();
+        let in_touch = silence.is_some_and(|silence| silence < patience);
+        let leads = group.is_leading();
+        let role = match (in_touch, leads) {
+            (false, _) => "not in touch",
+            (true, true) => "leader",
+            (true, false) => "standby",
+        };
+        // The group could not say so when it began, as nothing was counting then.
+        let name = group.name().to_string();
+        metrics::gauge!("incumbent_role", "group" => name).set(f64::from(u8::from(leads)));
+        let silent = silence.map(|silence| silence.as_secs_f64());
+        let leader = show::json(&view);
+        let report = json!({ "role": role, "backend_silent_seconds": silent, "leader": leader });
+        (in_touch, report)
+    })
 }
 
 fn describe() {
@@ -127,5 +135,39 @@ fn describe() {
     describe_histogram!(
         "incumbent_renewal_margin_seconds",
         "How much of the renew deadline was left when a renewal was acknowledged"
+    );
+    for (name, unit) in [
+        (
+            "incumbent_server_requests_total",
+            "Requests that were received",
+        ),
+        (
+            "incumbent_server_replies_total",
+            "Replies and events that were sent",
+        ),
+    ] {
+        describe_counter!(name, unit);
+    }
+    for (name, unit) in [
+        ("incumbent_server_connections", "Connections"),
+        ("incumbent_server_sessions", "Sessions, connected or not"),
+        ("incumbent_server_nodes", "Nodes in the tree"),
+        ("incumbent_server_ephemeral_nodes", "Ephemeral nodes"),
+        (
+            "incumbent_server_bytes",
+            "About how much memory the nodes take",
+        ),
+        ("incumbent_server_watches", "Watches"),
+        (
+            "incumbent_server_outstanding_requests",
+            "Requests without an answer yet",
+        ),
+        ("incumbent_server_zxid", "The newest change"),
+    ] {
+        describe_gauge!(name, unit);
+    }
+    describe_histogram!(
+        "incumbent_server_latency_seconds",
+        "From a request's arrival until its answer could be sent"
     );
 }

@@ -8,10 +8,9 @@
 //! ```
 //!
 //! The guard (crate `incumbent-guard`) is a process of its own that ends the command even if this one is killed or stopped.
-//! `tenure.rs` is one term from beginning to end, `ready.rs` says when the command is ready, `signals.rs` what we are told.
+//! `tenure.rs` is one term from beginning to end, `ready.rs` says when the command is ready.
 
 mod ready;
-mod signals;
 mod tenure;
 
 use std::process::ExitCode;
@@ -20,8 +19,8 @@ use incumbent::{Liveness, Options};
 
 use crate::args::{Common, RunArgs};
 use crate::exit::Failure;
+use crate::signals::Signals;
 use crate::{place, watch_server};
-use signals::Signals;
 use tenure::{End, Tenure};
 
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<ExitCode, Failure> {
@@ -41,7 +40,7 @@ async fn campaign(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> 
     let group = store.group_with(&common.group, options)?;
     let candidate = group.candidate()?;
     let watch = match args.status_listen {
-        Some(listen) => Some(watch_server::start(listen, group.clone()).await?),
+        Some(listen) => Some(watch_server::start(listen, watch_server::node(&group)).await?),
         None => None,
     };
     tracing::info!(address = store.address(), group = %group.name(), node = %group.holder(), "campaigning");

@@ -10,10 +10,10 @@ use incumbent::{Guard, HolderName, Leadership, LostBecause, Time};
 use incumbent_guard::{BootTime, Deadlines, Exit, Guarded, Leash, SpawnError, Spec};
 
 use super::ready::ready;
-use super::signals::Signals;
 use crate::api::{Office, SOCKET, Server, TOKEN, URL};
 use crate::args::{Restart, RunArgs};
 use crate::exit::Failure;
+use crate::signals::Signals;
 
 /// Longest pause before a command that exits again and again is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

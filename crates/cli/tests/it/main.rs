@@ -11,6 +11,7 @@ mod disk;
 mod harness;
 mod look;
 mod records;
+mod serve;
 mod settings;
 mod takeover;
 mod watched;

@@ -6,7 +6,7 @@ use incumbent_guard::Ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Everything that is listened to: `None` is ignored since the start, as under `nohup`, and stays so.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     hang_up: Option<Signal>,
@@ -17,7 +17,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         let ignored = Ignored::now();
         let listen = |kind: SignalKind| {
             let heeded = !ignored.has(kind.as_raw_value());
@@ -34,7 +34,7 @@ impl Signals {
     }
 
     /// Waits for SIGTERM, SIGINT or the end of the terminal: end. What else comes is not kept for a command that starts later.
-    pub(super) async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         while let Some(signal) = self.next().await {
             tracing::info!(
                 signal,
@@ -44,7 +44,7 @@ impl Signals {
     }
 
     /// Waits for a signal: the number of one that is passed on to the command, `None` for one to end.
-    pub(super) async fn next(&mut self) -> Option<i32> {
+    pub(crate) async fn next(&mut self) -> Option<i32> {
         tokio::select! {
             _ = received(&mut self.terminate) => None,
             _ = received(&mut self.interrupt) => None,

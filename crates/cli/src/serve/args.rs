@@ -1,0 +1,198 @@
+//! The command line of `incumbent serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use incumbent_leader_server::{Options, machine};
+
+use crate::exit::{Code, Failure};
+
+const HELP: &str = "\
+It serves whatever knows ZooKeeper 3.8 or 3.9 as a standalone server: Apache Flink, Curator, kazoo, zkCli.sh,
+and `incumbent` itself:
+  incumbent serve --data-dir /var/lib/incumbent
+  incumbent run --ha zookeeper://127.0.0.1:2181/demo -- COMMAND
+
+It is one process and no ensemble: while it is down, nobody is served. With --data-dir nothing that was
+acknowledged is lost by kill -9 or power loss, and sessions go on after a restart.
+
+Losing a dead client sooner than ZooKeeper does, without changing the client:
+  incumbent serve --disconnect-grace 500ms
+ends a session 500 ms after its connection was closed (the system closes the connections of a process that
+dies), unless the client comes back before.";
+
+/// Run the leader server: a name service that speaks the ZooKeeper protocol.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "INCUMBENT_LISTEN",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:2181"
+    )]
+    listen: Vec<SocketAddr>,
+
+    /// The directory where everything is kept. Without it, everything is in memory only.
+    #[arg(long, value_name = "DIR", env = "INCUMBENT_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Four-letter words that are answered, as in ruok,srvr,mntr; * for all.
+    #[arg(
+        long,
+        value_name = "WORDS",
+        env = "INCUMBENT_FOUR_LETTER_WORDS",
+        value_delimiter = ',',
+        default_value = "srvr"
+    )]
+    four_letter_words: Vec<String>,
+
+    /// Serve /metrics (Prometheus), /healthz and /readyz on this address.
+    #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
+    pub(super) status_listen: Option<SocketAddr>,
+
+    /// The shortest session time-out that a client may have; 500ms is fine on a good network.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_MIN_SESSION_TIMEOUT", default_value = "4s",
+          value_parser = humantime::parse_duration, help_heading = "Sessions")]
+    min_session_timeout: Duration,
+
+    /// The longest session time-out that a client may have.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_MAX_SESSION_TIMEOUT", default_value = "40s",
+          value_parser = humantime::parse_duration, help_heading = "Sessions")]
+    max_session_timeout: Duration,
+
+    /// End a session this long after its connection was closed, unless it comes back [default: when its time is out]
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_DISCONNECT_GRACE",
+          value_parser = humantime::parse_duration, help_heading = "Sessions")]
+    disconnect_grace: Option<Duration>,
+
+    /// How often to look for containers without children, and for nodes whose time to live is over.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_FADE_INTERVAL", default_value = "60s",
+          value_parser = humantime::parse_duration, help_heading = "Sessions")]
+    fade_interval: Duration,
+
+    /// Where to listen with TLS.
+    #[arg(long, value_name = "ADDR", env = "INCUMBENT_TLS_LISTEN", requires_all = ["tls_cert", "tls_key"], help_heading = "TLS and access")]
+    tls_listen: Option<SocketAddr>,
+
+    /// The server's certificate and those between it and its authority, PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "INCUMBENT_TLS_CERT",
+        help_heading = "TLS and access"
+    )]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key, PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "INCUMBENT_TLS_KEY",
+        help_heading = "TLS and access"
+    )]
+    tls_key: Option<PathBuf>,
+
+    /// Clients must have a certificate of these authorities, PEM; they are known by it in scheme x509.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "INCUMBENT_TLS_CLIENT_CA",
+        requires = "tls_listen",
+        help_heading = "TLS and access"
+    )]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Who may do everything: user:digest, as ZooKeeper's DigestAuthenticationProvider.superDigest.
+    #[arg(
+        long,
+        value_name = "DIGEST",
+        env = "INCUMBENT_SUPER_DIGEST",
+        hide_env_values = true,
+        help_heading = "TLS and access"
+    )]
+    super_digest: Option<String>,
+
+    /// The longest request, in bytes; ZooKeeper calls it jute.maxbuffer.
+    #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_FRAME", default_value_t = Options::default().max_frame, help_heading = "Limits")]
+    max_frame: usize,
+
+    /// Most connections from one address; 0 for any number.
+    #[arg(long, value_name = "N", env = "INCUMBENT_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = Options::default().max_connections_per_address, help_heading = "Limits")]
+    max_connections_per_address: usize,
+
+    /// Most connections.
+    #[arg(long, value_name = "N", env = "INCUMBENT_MAX_CONNECTIONS", default_value_t = Options::default().max_connections, help_heading = "Limits")]
+    max_connections: usize,
+
+    /// How many bytes may wait for one client before nothing more is read from it.
+    #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_BACKLOG", default_value_t = Options::default().max_backlog, help_heading = "Limits")]
+    max_backlog: usize,
+
+    /// Most sessions.
+    #[arg(long, value_name = "N", env = "INCUMBENT_MAX_SESSIONS", default_value_t = machine::Options::default().max_sessions, help_heading = "Limits")]
+    max_sessions: usize,
+
+    /// Most nodes.
+    #[arg(long, value_name = "N", env = "INCUMBENT_MAX_NODES", default_value_t = machine::Options::default().max_nodes, help_heading = "Limits")]
+    max_nodes: usize,
+
+    /// Most memory that nodes take, in bytes, by estimate.
+    #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_MEMORY", default_value_t = machine::Options::default().max_bytes, help_heading = "Limits")]
+    max_memory: usize,
+
+    /// Most nodes that one client watches.
+    #[arg(long, value_name = "N", env = "INCUMBENT_MAX_WATCHES", default_value_t = machine::Options::default().max_watches, help_heading = "Limits")]
+    max_watches: usize,
+}
+
+impl ServeArgs {
+    /// What they say.
+    pub(super) fn options(self) -> Result<Options, Failure> {
+        let bad = |why: &str| Failure::new(why).code(Code::Usage);
+        if self.fade_interval.is_zero() {
+            return Err(bad("--fade-interval has to be more than 0"));
+        }
+        if self.min_session_timeout.is_zero() || self.max_session_timeout < self.min_session_timeout
+        {
+            return Err(bad(
+                "--min-session-timeout has to be more than 0, and --max-session-timeout at least as long",
+            ));
+        }
+        let tls = match (self.tls_listen, &self.tls_cert, &self.tls_key) {
+            (Some(listen), Some(cert), Some(key)) => {
+                let config = incumbent_leader_server::tls(cert, key, self.tls_client_ca.as_deref())
+                    .map_err(|cause| bad("cannot use TLS").because(cause))?;
+                Some((listen, config))
+            }
+            _ => None,
+        };
+        Ok(Options {
+            listen: self.listen,
+            tls,
+            data_dir: self.data_dir,
+            machine: machine::Options {
+                min_session_timeout: self.min_session_timeout,
+                max_session_timeout: self.max_session_timeout,
+                disconnect_grace: self.disconnect_grace,
+                fade_interval: self.fade_interval,
+                super_digest: self.super_digest,
+                max_nodes: self.max_nodes,
+                max_bytes: self.max_memory,
+                max_sessions: self.max_sessions,
+                max_watches: self.max_watches,
+                ..machine::Options::default()
+            },
+            max_frame: self.max_frame,
+            max_connections_per_address: self.max_connections_per_address,
+            max_connections: self.max_connections,
+            max_backlog: self.max_backlog,
+            words: self.four_letter_words,
+            ..Options::default()
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! `incumbent serve`: the leader server.
+
+mod args;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use incumbent_leader_server::{Options, Server};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::signals::Signals;
+use crate::{show, watch_server};
+pub(crate) use args::ServeArgs;
+
+pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
+    let mut signals =
+        Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+    let status_listen = args.status_listen;
+    let options: Options = args.options()?;
+    if options.data_dir.is_none() {
+        tracing::warn!(
+            "serving from memory: what is here is gone when this program ends; --data-dir keeps it"
+        );
+    }
+    let server = Server::bind(options)
+        .await
+        .map_err(|cause| Failure::new("cannot serve").because(cause))?;
+    let monitor = server.monitor();
+    let readiness: watch_server::Readiness = Arc::new(move || {
+        let report = monitor.report();
+        let summary = report.summary;
+        let said = json!({
+            "role": "leader server", "zxid": format!("0x{:x}", summary.zxid),
+            "sessions": summary.sessions, "nodes": summary.nodes, "connections": report.connections,
+        });
+        (report.is_serving, said)
+    });
+    let _watch = match status_listen {
+        Some(listen) => Some(watch_server::start(listen, readiness).await?),
+        None => None,
+    };
+    // Printed too, for whoever started it with port 0.
+    for address in server.addresses() {
+        tracing::info!(%address, "serving the ZooKeeper protocol");
+        show::line(format!("zookeeper://{address}"));
+    }
+    if let Some(address) = server.tls_address() {
+        tracing::info!(%address, "serving the ZooKeeper protocol with TLS");
+        show::line(format!("zookeeper://{address}?tls=true"));
+    }
+    server
+        .run(async { signals.end().await })
+        .await
+        .map_err(|cause| Failure::new("the server has ended").because(cause))?;
+    tracing::info!("ended as asked");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,24 @@
+import org.apache.flink.configuration.GlobalConfiguration;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.table.api.TableResult;
+
+/** Submits a streaming SQL job to the leader, which Flink's own client finds through the server, and prints the job's id. */
+public final class Submit {
+    public static void main(String[] arguments) throws Exception {
+        EnvironmentSettings settings = EnvironmentSettings.newInstance()
+                .inStreamingMode()
+                .withConfiguration(GlobalConfiguration.loadConfiguration(arguments[0]))
+                .build();
+        TableEnvironment tables = TableEnvironment.create(settings);
+        tables.executeSql("CREATE TEMPORARY TABLE numbers (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '100',"
+                + " 'fields.n.min' = '1', 'fields.n.max' = '10')");
+        tables.executeSql("CREATE TEMPORARY TABLE nowhere (n INT, seen BIGINT) WITH ('connector' = 'blackhole')");
+        // The counts are state, and so in every checkpoint.
+        TableResult inserting = tables.executeSql("INSERT INTO nowhere SELECT n, COUNT(*) FROM numbers GROUP BY n");
+        System.out.println("job " + inserting.getJobClient().orElseThrow().getJobID());
+        System.out.flush();
+        // Its threads have nothing left to do.
+        Runtime.getRuntime().halt(0);
+    }
+}
