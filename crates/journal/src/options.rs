@@ -16,9 +16,10 @@ use crate::format::header::BLOCK;
 pub struct Options {
     /// Length of one file of the log, all of which is written with zeros before it is used. Default: 64 MiB.
     ///
+    /// The first ones are shorter, each half as long as the next, so that beginning takes no time.
     /// Twice this much is taken at least: the file that is written to and the next one, which is prepared meanwhile.
     pub segment_bytes: u64,
-    /// How much may wait to be written, and so the size of the largest entry too. Default: 16 MiB.
+    /// How much may wait to be written, and so the size of the largest entry too. Default: 8 MiB.
     ///
     /// Three times this much memory is used at most: one buffer gathers while another one is written, which takes a copy.
     /// A segment has to have room for all of it.
@@ -35,7 +36,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
-            buffer_bytes: 16 << 20,
+            buffer_bytes: 8 << 20,
             snapshot_after_bytes: 256 << 20,
             snapshot_after_entries: 100_000,
             keep_snapshots: 2,
@@ -60,13 +61,46 @@ impl Options {
                 Self::MAX_SEGMENT
             ));
         }
-        // The header, the largest batch, and the mark that ends the segment.
-        let least = 2 * BLOCK + batch::blocks(self.buffer_bytes) * BLOCK;
-        (self.segment_bytes < least as u64).then(|| {
+        let least = self.least_segment();
+        (self.segment_bytes < least).then(|| {
             format!(
                 "segment_bytes has to be {least} at least for buffer_bytes of {}",
                 self.buffer_bytes
             )
         })
+    }
+
+    /// The header, the largest batch, and the mark that ends the segment.
+    fn least_segment(&self) -> u64 {
+        (2 * BLOCK + batch::blocks(self.buffer_bytes) * BLOCK) as u64
+    }
+
+    /// Length of the segment with this number: the first ones are shorter, as all of it is written at the start.
+    pub(crate) fn segment_length(&self, number: u64) -> u64 {
+        let doublings = number.saturating_sub(1).min(32);
+        let grown = self.least_segment().saturating_mul(1 << doublings);
+        grown.min(self.segment_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_double_until_they_are_as_long_as_they_may_be() {
+        let options = Options::default();
+        let lengths: Vec<_> = (1..6)
+            .map(|number| options.segment_length(number))
+            .collect();
+        assert!(lengths[0] < options.segment_bytes / 4);
+        assert_eq!(lengths[1], 2 * lengths[0]);
+        assert_eq!(lengths[4], options.segment_bytes);
+        assert_eq!(options.segment_length(u64::MAX), options.segment_bytes);
+        assert!(
+            lengths
+                .iter()
+                .all(|length| length.is_multiple_of(BLOCK as u64))
+        );
     }
 }

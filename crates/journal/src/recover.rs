@@ -68,7 +68,7 @@ fn begin(files: &Files, options: &Options) -> Result<Recovery, OpenError> {
         files,
         journal,
         1,
-        options.segment_bytes,
+        options.segment_length(1),
         &AtomicBool::new(false),
     )?;
     Ok(Recovery {
@@ -148,7 +148,7 @@ fn next(
         return Ok(None);
     };
     let name = Name::Segment(header.number);
-    if header.length != options.segment_bytes {
+    if header.length != options.segment_length(header.number) {
         files.remove(name)?;
         return Ok(None);
     }

@@ -90,7 +90,8 @@ impl Writer {
                     stop,
                     ..
                 } = &*shared;
-                let told = segment::prepare(files, *journal, number, options.segment_bytes, stop);
+                let length = options.segment_length(number);
+                let told = segment::prepare(files, *journal, number, length, stop);
                 if let (Err(trouble), false) = (&told, stop.load(Ordering::Relaxed)) {
                     let (path, cause) = (trouble.path.display(), &trouble.source);
                     tracing::warn!(%path, %cause, "the next segment cannot be prepared: the journal will fail when it is needed");
@@ -117,7 +118,7 @@ impl Writer {
                 &self.shared.files,
                 self.shared.journal,
                 number,
-                self.shared.options.segment_bytes,
+                self.shared.options.segment_length(number),
                 // What was appended before the end is written before the end.
                 &AtomicBool::new(false),
             )?),

@@ -71,7 +71,7 @@ impl Written {
         let mut life = Life::start(&disk, &mut history).unwrap();
         let mut offset = 0;
         for step in 0.. {
-            if step == 1 || step == 3 {
+            if step == 1 || step == 2 {
                 life.snapshot(&mut dice, &mut history).unwrap();
             }
             let before = life.offset();

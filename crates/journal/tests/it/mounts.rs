@@ -98,6 +98,7 @@ fn a_disk_without_room_for_a_journal_is_said() {
     };
     let large = Options {
         segment_bytes: 1 << 22,
+        buffer_bytes: 1 << 21,
         ..options()
     };
     let told = open(&dir.path().join("journal"), large).unwrap_err();
