@@ -44,9 +44,13 @@ fn start() -> Result<ExitCode, Failure> {
         "warn"
     };
     logging::init(&cli.common, usual)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(cli.command, Command::Serve(_)) {
+        // One processor is for the log, and for the clients that are on this machine.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(processors.saturating_sub(1).max(1));
+    }
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|cause| Failure::new("cannot start").because(cause))?;
     let code = runtime.block_on(async {
         match cli.command {
