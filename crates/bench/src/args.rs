@@ -9,6 +9,9 @@ The figures of the README:
   cargo build --release -p incumbent-cli
   cargo run --release -p incumbent-bench -- all --table
 
+The leader server beside ZooKeeper:
+  cargo run --release -p incumbent-bench -- server --table
+
 How to read them:
   p50 is the median, p25 and p75 enclose the middle half: the spread.
   PASS and MISS compare with the targets that the project has set itself.
@@ -40,7 +43,8 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) check: bool,
 
-    /// Where the stores are made, and removed afterwards: the file system matters [default: the system's temporary directory]
+    /// Where the stores are made, and removed afterwards: the file system matters [default: the system's temporary
+    /// directory; for `server`, `target`]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -55,9 +59,19 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything, in about two and a half minutes.
+    /// Everything but `server`, in about two and a half minutes.
     All(AllArgs),
+    /// The leader server beside a real ZooKeeper, in about five minutes.
+    #[command(after_help = SERVER_HELP)]
+    Server(ServerArgs),
 }
+
+const SERVER_HELP: &str = "\
+One run measures both servers in turns, with one client, on one disk. Both sync before they acknowledge.
+  req/s     all requests of a turn, over its length; each client has one request in flight
+  CPU       what the server takes of the processors, per request
+  ratio     the leader server's over ZooKeeper's, of each pair of turns
+A figure is a median, and what follows it in brackets the least and the most of all turns.";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TakeoverArgs {
@@ -100,6 +114,66 @@ pub(crate) struct IdleArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// How many turns each server has with each load.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// How long a turn is, in milliseconds.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(50..))]
+    pub(crate) turn: u64,
+    /// Short turns and few: about a minute.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Load, Part::Sessions, Part::Start])]
+    pub(crate) only: Vec<Part>,
+    /// Only these loads.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Load::ALL)]
+    pub(crate) loads: Vec<Load>,
+    /// How many clients ask at a time, one request each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256])]
+    pub(crate) clients: Vec<usize>,
+    /// Flags of ZooKeeper's JVM. Nothing but the heap is set: Debian leaves it to the JVM, which takes a quarter of the memory.
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        value_delimiter = ' ',
+        allow_hyphen_values = true,
+        default_value = "-Xmx1000m"
+    )]
+    pub(crate) jvm: Vec<String>,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+/// What clients ask, of data of 100 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Load {
+    /// Create a node.
+    Create,
+    /// Set the data of a node.
+    Set,
+    /// Two changes and a check, as one.
+    Multi,
+    /// One change for four reads.
+    Mix,
+    /// Get the data of a node.
+    Get,
+}
+
+/// What `server` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Requests per second, and how long they take.
+    Load,
+    /// Many sessions, and watches that are told of a change.
+    Sessions,
+    /// From the start to the first answer.
+    Start,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct AllArgs {
     /// How often the leader is replaced, each way.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -108,8 +182,27 @@ pub(crate) struct AllArgs {
     pub(crate) group: GroupArgs,
 }
 
+impl Load {
+    pub(crate) const ALL: [Self; 5] = [Self::Create, Self::Set, Self::Multi, Self::Mix, Self::Get];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Set => "set",
+            Self::Multi => "multi (2 sets, check)",
+            Self::Mix => "80% get, 20% set",
+            Self::Get => "get",
+        }
+    }
+}
+
 impl Common {
     pub(crate) fn dir(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// The same, but `usual` if none was named.
+    pub(crate) fn dir_or(&self, usual: PathBuf) -> PathBuf {
+        self.dir.clone().unwrap_or(usual)
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use incumbent::backend::{
-    Backend, Expected, Failure, GroupName, Key, Limits, Listed, Stored, Swapped, Unread,
-    WatchStream,
+    Backend, Expected, Failure, GroupName, Key, Limits, Listed, Nonce, Presence, Stored, Swapped,
+    Unread, WatchStream,
 };
 
 /// Any backend, counted. Several handles of one store share their counts.
@@ -61,5 +62,13 @@ impl<B: Backend> Backend for Counting<B> {
 
     fn watch(&self, group: &GroupName) -> WatchStream {
         self.inner.watch(group)
+    }
+
+    fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
+        self.inner.appear(group, nonce)
+    }
+
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+        self.inner.vanished(group, nonce)
     }
 }

@@ -4,6 +4,7 @@
 //!   failover, handover   cluster.rs starts real `incumbent run` processes; takeover.rs kills and times them
 //!   commits              commits.rs lets Record::commit and plain compare-and-swap take turns
 //!   idle                 idle.rs counts what a group writes that has nothing to do
+//!   server               server/ lets the leader server and a real ZooKeeper take turns
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
@@ -19,19 +20,21 @@ mod machine;
 mod program;
 mod progress;
 mod report;
+mod server;
 mod stats;
 mod stopwatch;
 mod takeover;
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Cli, Command, CommitsArgs, IdleArgs, TakeoverArgs};
-use report::{Figure, Report};
+use args::{Cli, Command, CommitsArgs, IdleArgs, ServerArgs, TakeoverArgs};
+use report::{Figure, Report, Section};
 use takeover::How;
 
 /// Why nothing was measured. Told to a person, so text will do.
@@ -65,20 +68,38 @@ fn measure(cli: &Cli) -> Result<Option<Report>, Failure> {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing; use `cargo run --release`");
     }
-    let mut figures = Vec::new();
+    let mut measured = Measured::default();
     for step in steps(&cli.command) {
         // One thread: it takes the times of processes, which die with the thread that started them, and nothing else runs on it.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         match run(&runtime, cli, step)? {
-            Some(more) => figures.extend(more),
+            Some(more) => {
+                measured.figures.extend(more.figures);
+                measured.sections.extend(more.sections);
+            }
             None => return Ok(None),
         }
     }
-    let dir = cli.common.dir();
     Ok(Some(Report {
-        machine: machine::describe(&dir),
-        figures,
+        machine: machine::describe(&dir(cli)?),
+        figures: measured.figures,
+        sections: measured.sections,
     }))
+}
+
+#[derive(Default)]
+struct Measured {
+    figures: Vec<Figure>,
+    sections: Vec<Section>,
+}
+
+/// Where the stores are.
+fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
+    Ok(match cli.command {
+        // The temporary directory may be in memory, where nothing is ever synced.
+        Command::Server(_) => cli.common.dir_or(program::target()?),
+        _ => cli.common.dir(),
+    })
 }
 
 enum Step {
@@ -86,6 +107,7 @@ enum Step {
     Handover(TakeoverArgs),
     Commits(CommitsArgs),
     Idle(IdleArgs),
+    Server(ServerArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -94,6 +116,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Handover(args) => vec![Step::Handover(args.clone())],
         Command::Commits(args) => vec![Step::Commits(*args)],
         Command::Idle(args) => vec![Step::Idle(*args)],
+        Command::Server(args) => vec![Step::Server(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -112,21 +135,27 @@ fn steps(command: &Command) -> Vec<Step> {
     }
 }
 
-fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Vec<Figure>>, Failure> {
-    let dir = cli.common.dir();
+fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Failure> {
+    let dir = dir(cli)?;
     runtime.block_on(async {
         let work = async {
-            match step {
-                Step::Failover(args) => takeover::measure(&dir, &args, How::Killed).await,
-                Step::Handover(args) => takeover::measure(&dir, &args, How::Asked).await,
-                Step::Commits(args) => commits::measure(&dir, args).await,
-                Step::Idle(args) => idle::measure(&dir, args).await,
-            }
+            let mut sections = Vec::new();
+            let figures = match step {
+                Step::Failover(args) => takeover::measure(&dir, &args, How::Killed).await?,
+                Step::Handover(args) => takeover::measure(&dir, &args, How::Asked).await?,
+                Step::Commits(args) => commits::measure(&dir, args).await?,
+                Step::Idle(args) => idle::measure(&dir, args).await?,
+                Step::Server(args) => {
+                    sections = server::measure(&dir, args).await?;
+                    Vec::new()
+                }
+            };
+            Ok(Measured { figures, sections })
         };
         // Dropping the work ends its processes and removes its directories.
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            figures = work => figures.map(Some),
+            measured = work => measured.map(Some),
             _ = tokio::signal::ctrl_c() => Ok(None),
             _ = terminate.recv() => Ok(None),
         }

@@ -4,22 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Failure;
-use crate::args::GroupArgs;
 
 /// The release build of `incumbent`, built if it is not there.
-pub(crate) fn find(args: &GroupArgs) -> Result<PathBuf, Failure> {
-    if let Some(path) = &args.program {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = named {
         return Ok(path
             .canonicalize()
             .map_err(|error| format!("{}: {error}", path.display()))?);
     }
-    let own = std::env::current_exe()?;
-    let profile = own.parent().ok_or("this program has no directory")?;
-    let target = profile.parent().ok_or("this program has no directory")?;
+    let target = target()?;
     // Beside a debug build of this program lies a debug build of that one, whose figures mean nothing.
     let program = target.join("release").join("incumbent");
     if !program.exists() {
-        build(target)?;
+        build(&target)?;
     }
     match program.exists() {
         true => Ok(program),
@@ -29,6 +26,14 @@ pub(crate) fn find(args: &GroupArgs) -> Result<PathBuf, Failure> {
         )
         .into()),
     }
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe()?;
+    let profile = own.parent().ok_or("this program has no directory")?;
+    let target = profile.parent().ok_or("this program has no directory")?;
+    Ok(target.to_owned())
 }
 
 fn build(target: &Path) -> Result<(), Failure> {

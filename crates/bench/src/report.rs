@@ -9,6 +9,18 @@ use crate::stats::{Statistic, Summary};
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) figures: Vec<Figure>,
+    pub(crate) sections: Vec<Section>,
+}
+
+/// Figures with columns of their own.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    /// The head, then all others.
+    pub(crate) rows: Vec<Vec<String>>,
+    /// Said below.
+    pub(crate) notes: Vec<String>,
+    pub(crate) json: Value,
+    pub(crate) has_miss: bool,
 }
 
 /// One figure.
@@ -94,49 +106,71 @@ impl Report {
         self.figures
             .iter()
             .any(|figure| figure.verdict() == Some("MISS"))
+            || self.sections.iter().any(|section| section.has_miss)
     }
 
     pub(crate) fn render(&self, json: bool) -> String {
         match json {
             true => {
                 let figures: Value = self.figures.iter().map(Figure::json).collect();
-                let report = json!({ "machine": self.machine.json(), "figures": figures });
+                let mut report = json!({ "machine": self.machine.json(), "figures": figures });
+                for section in &self.sections {
+                    report[section.name] = json!({ "rows": section.json, "notes": section.notes });
+                }
                 format!("{report:#}")
             }
-            false => format!("{}\n{}", self.table(), self.machine),
+            false => {
+                let sections: String = self.sections.iter().map(Section::table).collect();
+                format!("{}{sections}{}", self.table(), self.machine)
+            }
         }
     }
 
-    /// Markdown that is also easy to read as it is.
     fn table(&self) -> String {
+        if self.figures.is_empty() {
+            return String::new();
+        }
         let mut head = vec!["figure", "unit", "n"];
         head.extend(Statistic::ALL.map(Statistic::name));
         head.extend(["target", ""]);
         let mut rows: Vec<Vec<String>> = vec![head.into_iter().map(Into::into).collect()];
         rows.extend(self.figures.iter().map(Figure::row));
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: Vec<usize> = (0..rows[0].len())
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
-        let mut text = String::new();
-        for (index, row) in rows.iter().enumerate() {
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                text += &match is_number(column) {
-                    true => format!("| {cell:>width$} "),
-                    false => format!("| {cell:<width$} "),
-                };
+        grid(&rows, is_number) + "\n"
+    }
+}
+
+impl Section {
+    fn table(&self) -> String {
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        let table = grid(&self.rows, |column| column > 0);
+        format!("{}:\n\n{table}\n{notes}\n", self.name)
+    }
+}
+
+/// Markdown that is also easy to read as it is.
+fn grid(rows: &[Vec<String>], to_the_right: impl Fn(usize) -> bool) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..rows[0].len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            text += &match to_the_right(column) {
+                true => format!("| {cell:>width$} "),
+                false => format!("| {cell:<width$} "),
+            };
+        }
+        text += "|\n";
+        if index == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let colon = if to_the_right(column) { ":" } else { "-" };
+                text += &format!("|{}{colon}", "-".repeat(width + 1));
             }
             text += "|\n";
-            if index == 0 {
-                for (column, width) in widths.iter().enumerate() {
-                    let colon = if is_number(column) { ":" } else { "-" };
-                    text += &format!("|{}{colon}", "-".repeat(width + 1));
-                }
-                text += "|\n";
-            }
         }
-        text
     }
+    text
 }
 
 /// Columns between the unit and the target.
@@ -145,7 +179,7 @@ fn is_number(column: usize) -> bool {
 }
 
 /// Three digits that count, or all before the point.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),

@@ -53,7 +53,7 @@ pub(crate) async fn measure(
     args: &TakeoverArgs,
     how: How,
 ) -> Result<Vec<Figure>, Failure> {
-    let program = program::find(&args.group)?;
+    let program = program::find(args.group.program.as_deref())?;
     let mut progress = Progress::new(how.name());
     let (mut cluster, mut leader) = Cluster::start(program, above, args.group.runners).await?;
     let mut rounds = Vec::new();
