@@ -1,10 +1,13 @@
 //! The trait [`Backend`] and the types it speaks in.
 
+use std::any::Any;
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use incumbent_core::{GroupName, Key, Version};
+use incumbent_core::{GroupName, Key, Nonce, Version};
 
 /// Any error, as a cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -52,10 +55,35 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// Must be called inside a Tokio runtime. Costs one watch, however many keys there are.
     fn watch(&self, group: &GroupName) -> WatchStream;
+
+    /// Shows to others that the holder of the term with this nonce lives, until what is returned is dropped, or this process
+    /// dies, or the backend has not heard from it for some time. `None` if the backend has nothing of the kind, or was not
+    /// told to.
+    ///
+    /// Must be called inside a Tokio runtime.
+    fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
+        let _ = (group, nonce);
+        None
+    }
+
+    /// Ends when the holder of the term with this nonce was seen to be present, and is gone. Never ends if it was not seen.
+    ///
+    /// A hint: whoever is cut off, or paused, is gone too, and may go on working until it notices. It must not be wrong
+    /// about a holder that can reach the backend, nor because this process was cut off itself.
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+        let _ = (group, nonce);
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Hints as they come.
 pub type WatchStream = BoxStream<'static, Hint>;
+
+/// That the holder of a term lives is shown until this is dropped; see [`Backend::appear`].
+#[must_use]
+pub struct Presence {
+    _guard: Box<dyn Any + Send + Sync>,
+}
 
 /// A body and the version it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +184,21 @@ pub enum Reach {
     Machine,
     /// From other machines too.
     Network,
+}
+
+impl Presence {
+    /// It is shown until this guard is dropped.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self {
+            _guard: Box::new(guard),
+        }
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Presence")
+    }
 }
 
 impl Hint {

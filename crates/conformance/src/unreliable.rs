@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use incumbent_backend::{
-    Backend, BoxError, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Stored, Swapped,
-    Unread, Version, WatchStream,
+    Backend, BoxError, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Nonce, Presence,
+    Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::dice::{Dice, Fate};
@@ -170,6 +171,14 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
             Some((hint, (hints, state)))
         })
         .boxed()
+    }
+
+    fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
+        self.backend.appear(group, nonce)
+    }
+
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+        self.backend.vanished(group, nonce)
     }
 }
 

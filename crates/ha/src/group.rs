@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use incumbent_backend::{Address, Backend, GroupName, Key, Limits, Reach, RecordName};
-use incumbent_backend_file::{FileBackend, FileError};
-use incumbent_backend_memory::MemoryBackend;
+use incumbent_backend::{Backend, GroupName, Key, Limits, Reach, RecordName};
 use incumbent_core::election::Config;
 use incumbent_core::root::Root;
 use incumbent_core::{HolderName, Nonce, Timing, View};
@@ -22,8 +20,8 @@ use crate::{Candidate, Clock, Error, Observer, OpenError};
 /// A place that keeps the records of any number of groups. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    backend: Arc<dyn Backend>,
-    address: String,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) address: String,
 }
 
 /// How a process takes part in a group. The defaults suit most.
@@ -64,35 +62,6 @@ pub(crate) struct Inner {
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
     /// Held by whoever campaigns or leads: one at a time in a process.
     pub(crate) turn: Arc<Mutex<()>>,
-}
-
-/// Opens the place that an address names: `memory:`, `memory:name`, `file:///dir`.
-///
-/// # Errors
-///
-/// [`OpenError`], if the address is none, or the place cannot be used.
-pub async fn open(address: &str) -> Result<Store, OpenError> {
-    let parsed: Address = address.parse()?;
-    let backend: Arc<dyn Backend> = match parsed.scheme() {
-        "memory" => Arc::new(MemoryBackend::open(&parsed)?),
-        "file" => {
-            let place = parsed.clone();
-            let opened = tokio::task::spawn_blocking(move || FileBackend::open(&place)).await;
-            let opened = opened.expect("opening does not panic, and is not aborted");
-            Arc::new(opened.map_err(|cause| match cause {
-                FileError::Address(bad) => OpenError::Address(bad),
-                cause => OpenError::Place {
-                    address: parsed.to_string(),
-                    cause: cause.into(),
-                },
-            })?)
-        }
-        _ => return Err(parsed.unusable("its scheme is none of memory, file").into()),
-    };
-    Ok(Store {
-        backend,
-        address: parsed.to_string(),
-    })
 }
 
 impl Default for Options {

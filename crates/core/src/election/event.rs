@@ -29,7 +29,7 @@ pub enum Event {
         /// The version.
         version: Option<Version>,
     },
-    /// The holder of the term with this nonce is proven dead.
+    /// The holder of the term with this nonce is proven dead, or taken for it.
     Dead {
         /// The nonce.
         nonce: Nonce,

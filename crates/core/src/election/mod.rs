@@ -199,6 +199,14 @@ impl Election {
 
     /// The endpoint by which the present holder could be proven dead, and the nonce that it must say there.
     pub fn probe_target(&self) -> Option<(&Liveness, Nonce)> {
+        let root = self.rival()?;
+        root.liveness
+            .as_ref()
+            .map(|liveness| (liveness, root.nonce))
+    }
+
+    /// The root of another's term that stands in the way of a claim, and would not if [`Event::Dead`] told of its nonce.
+    pub fn rival(&self) -> Option<&Root> {
         let (Role::Standby(_), true, Some((_, root))) =
             (&self.role, self.campaigning, &self.seen.root)
         else {
@@ -207,10 +215,7 @@ impl Election {
         let hidden = root.state == crate::root::State::Released
             || self.is_own(root.nonce)
             || self.dead == Some(root.nonce);
-        root.liveness
-            .as_ref()
-            .filter(|_| !hidden)
-            .map(|liveness| (liveness, root.nonce))
+        (!hidden).then_some(root)
     }
 
     /// The term that this process claims or leads, which its own liveness endpoint must say.

@@ -23,6 +23,8 @@ pub(crate) enum Verdict {
     Refused,
     /// What listens there is in another term, or in none.
     AnotherNonce,
+    /// The backend saw it, and does not any more. That is no proof.
+    Vanished,
 }
 
 /// What one connection came to.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use incumbent_backend::{Backend, Hint, WatchStream};
+use incumbent_backend::{Backend, Hint, Presence, WatchStream};
 use incumbent_core::election::{Action, Change, Config, Election, Event, LostBecause, SwapAnswer};
 use incumbent_core::{GroupName, HolderName, Key, Nonce, Time, View, root};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,6 +92,8 @@ pub(crate) struct Node {
     /// The liveness endpoint, from the first campaign on. Without one, others are not probed either.
     server: Option<Arc<Server>>,
     probe: Option<Probe>,
+    /// The holder that has to go, if the backend shows that it lives.
+    rival: Option<Rival>,
     scope: Option<String>,
     campaigner: Option<oneshot::Sender<Grant>>,
     term: Option<Arc<Term>>,
@@ -101,6 +103,8 @@ pub(crate) struct Node {
     work: Option<oneshot::Receiver<Infallible>>,
     /// What the liveness endpoint says until the work of a term has ended, even if the term is over.
     working: Option<Nonce>,
+    /// Shown by the backend for as long.
+    presence: Option<Presence>,
     resigned: Option<oneshot::Sender<LostBecause>>,
     tickets: BTreeMap<u64, oneshot::Sender<bool>>,
     next_ticket: u64,
@@ -112,6 +116,11 @@ struct Probe {
     address: String,
     nonce: Nonce,
     run: BoxFuture<'static, Verdict>,
+}
+
+struct Rival {
+    nonce: Nonce,
+    vanished: BoxFuture<'static, ()>,
 }
 
 impl Node {
@@ -133,12 +142,14 @@ impl Node {
             floor: None,
             server: None,
             probe: None,
+            rival: None,
             scope: scope(),
             campaigner: None,
             term: None,
             ended: None,
             work: None,
             working: None,
+            presence: None,
             resigned: None,
             tickets: BTreeMap::new(),
             next_ticket: 0,
@@ -178,7 +189,12 @@ impl Node {
                 },
                 (nonce, verdict) = verdict(&mut self.probe) => {
                     self.probe = None;
-                    self.story.proven_dead(verdict);
+                    self.story.dead(verdict);
+                    Some(Event::Dead { nonce })
+                }
+                nonce = vanished(&mut self.rival) => {
+                    self.rival = None;
+                    self.story.dead(Verdict::Vanished);
                     Some(Event::Dead { nonce })
                 }
                 () = given_up(&mut self.campaigner) => {
@@ -188,6 +204,7 @@ impl Node {
                 () = ended(&mut self.work) => {
                     self.work = None;
                     self.working = None;
+                    self.presence = None;
                     self.term.is_some().then_some(Event::Resign { prefer: None })
                 }
                 why = outside(&mut self.ended) => {
@@ -285,6 +302,8 @@ impl Node {
                     Some(Ok(())) => {
                         self.work = Some(receiver);
                         self.working = Some(seal.nonce);
+                        let Setup { backend, group, .. } = &self.setup;
+                        self.presence = backend.appear(group, seal.nonce);
                     }
                     // Nobody waits any more: a campaign that was dropped at this very moment.
                     Some(Err(_)) | None => {
@@ -347,6 +366,7 @@ impl Node {
             );
         }
         self.aim_probe();
+        self.watch_rival();
     }
 
     fn extend(&self) {
@@ -389,6 +409,18 @@ impl Node {
             run,
         });
     }
+
+    fn watch_rival(&mut self) {
+        let nonce = self.election.rival().map(|root| root.nonce);
+        if nonce == self.rival.as_ref().map(|rival| rival.nonce) {
+            return;
+        }
+        let Setup { backend, group, .. } = &self.setup;
+        self.rival = nonce.map(|nonce| Rival {
+            nonce,
+            vanished: backend.vanished(group, nonce),
+        });
+    }
 }
 
 impl Contact {
@@ -427,6 +459,16 @@ async fn answer(request: &mut Option<BoxFuture<'static, Event>>) -> Event {
 async fn verdict(probe: &mut Option<Probe>) -> (Nonce, Verdict) {
     match probe {
         Some(probe) => (probe.nonce, (&mut probe.run).await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn vanished(rival: &mut Option<Rival>) -> Nonce {
+    match rival {
+        Some(rival) => {
+            (&mut rival.vanished).await;
+            rival.nonce
+        }
         None => std::future::pending().await,
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Story {
     told: View,
     /// When the claim under way was first possible.
     claimed_at: Option<Time>,
+    /// Whether the last verdict on a leader was without proof.
+    unproven: bool,
 }
 
 impl Story {
@@ -25,6 +27,7 @@ impl Story {
             holder: setup.config.holder.to_string(),
             told: View::None,
             claimed_at: None,
+            unproven: false,
         }
     }
 
@@ -50,10 +53,20 @@ impl Story {
         }
     }
 
-    pub(super) fn proven_dead(&self, verdict: Verdict) {
+    pub(super) fn dead(&mut self, verdict: Verdict) {
+        self.unproven = verdict == Verdict::Vanished;
         let proof = match verdict {
             Verdict::Refused => "its liveness endpoint refuses connections",
             Verdict::AnotherNonce => "its liveness endpoint is in another term",
+            Verdict::Vanished => {
+                return tracing::info!(
+                    group = self.group,
+                    node = self.holder,
+                    epoch = epoch(&self.told),
+                    sign = "its session with the store has ended",
+                    "the leader is taken for dead"
+                );
+            }
         };
         tracing::info!(
             group = self.group,
@@ -69,6 +82,7 @@ impl Story {
             Vacancy::Absent => "nobody led yet",
             Vacancy::Released => "the last leader resigned",
             Vacancy::Expired => "the lease expired",
+            Vacancy::ProvenDead if self.unproven => "the last leader was taken for dead",
             Vacancy::ProvenDead => "the last leader is dead",
             Vacancy::Own => "its own last term ended",
         };

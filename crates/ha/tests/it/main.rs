@@ -4,6 +4,10 @@
 
 mod chaos;
 mod election;
+mod presence;
+#[path = "../../../backend-zookeeper/tests/it/proxy.rs"]
+#[expect(dead_code, reason = "other tests cut connections and answers")]
+mod proxy;
 mod records;
 
 use incumbent::{Clock, Group, Liveness, Options, Store};

@@ -1,0 +1,140 @@
+//! The server, on its thread, and how others on this machine find it.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use incumbent_leader_server::{OpenError, Options, Server, StartError};
+use tokio::sync::oneshot;
+
+use crate::EmbeddedError;
+use crate::settings::Settings;
+
+/// The server of this process. It ends when this is dropped.
+pub(crate) struct Serving {
+    file: PathBuf,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Before it ends: nobody is to find it any more. If this fails, they find that nobody listens.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// Where a client of this machine reaches the server.
+pub(crate) struct Place(pub(crate) SocketAddr);
+
+/// The file in the directory that says where.
+const ADDRESS: &str = "address";
+
+/// How long the server of a directory that is in use is looked for: it may be reading what is there.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Serves, or finds who does.
+pub(crate) async fn serve_or_find(
+    settings: &Settings,
+) -> Result<(Place, Option<Serving>), EmbeddedError> {
+    let dir = &settings.dir;
+    for _ in 0..PATIENCE.as_millis() / LOOK_AGAIN.as_millis() {
+        match serve(settings.server()).await {
+            Ok((place, serving)) => {
+                let Place(address) = &place;
+                tracing::info!(dir = %dir.display(), %address, "this process serves");
+                return Ok((place, Some(serving)));
+            }
+            Err(EmbeddedError::Start(StartError::Directory {
+                cause: OpenError::Locked { .. },
+                ..
+            })) => {}
+            Err(error) => return Err(error),
+        }
+        // What the file says may be of a server before this one, which has not written it yet.
+        if let Ok(place) = find(dir) {
+            return Ok((place, None));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Err(EmbeddedError::Lost {
+        dir: dir.clone(),
+        waited: PATIENCE,
+    })
+}
+
+/// Finds a server that listens where the directory says.
+pub(crate) fn find(dir: &Path) -> Result<Place, EmbeddedError> {
+    let nobody = || EmbeddedError::Nobody(dir.to_owned());
+    let text = fs::read_to_string(dir.join(ADDRESS)).map_err(|_| nobody())?;
+    let address: SocketAddr = text.trim().parse().map_err(|_| nobody())?;
+    // On this machine a refusal comes at once.
+    TcpStream::connect_timeout(&address, LOOK_AGAIN).map_err(|_| nobody())?;
+    Ok(Place(address))
+}
+
+async fn serve(options: Options) -> Result<(Place, Serving), EmbeddedError> {
+    let file = options.data_dir.clone().unwrap_or_default().join(ADDRESS);
+    let (begun, beginning) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EmbeddedError::Thread)?;
+    std::thread::Builder::new()
+        .name("leader-server".into())
+        .spawn(move || runtime.block_on(run(options, begun, stopped)))
+        .map_err(EmbeddedError::Thread)?;
+    let place = beginning
+        .await
+        .map_err(|_| EmbeddedError::Thread(io::Error::other("the server's thread has ended")))??;
+    Ok((place, Serving { file, _stop: stop }))
+}
+
+async fn run(
+    options: Options,
+    begun: oneshot::Sender<Result<Place, StartError>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let dir = options.data_dir.clone().unwrap_or_default();
+    let server = match Server::bind(options).await {
+        Ok(server) => server,
+        Err(error) => {
+            // Whoever asked has gone if this is not heard.
+            let _ = begun.send(Err(error));
+            return;
+        }
+    };
+    let address = from_here(server.addresses()[0]);
+    if let Err(error) = announce(&dir, address) {
+        tracing::warn!(dir = %dir.display(), %error, "others on this machine will not find the server by its directory");
+    }
+    let _ = begun.send(Ok(Place(address)));
+    let stop = async {
+        // Dropped, and never told anything.
+        let _ = stopped.await;
+    };
+    if let Err(error) = server.run(stop).await {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "the server inside of this process has ended");
+    }
+}
+
+/// Says in the directory where the server is.
+fn announce(dir: &Path, address: SocketAddr) -> io::Result<()> {
+    let new = dir.join(format!("{ADDRESS}.new"));
+    fs::write(&new, format!("{address}\n"))?;
+    fs::rename(new, dir.join(ADDRESS))
+}
+
+/// Who listens everywhere is reached by the loopback interface, too.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}

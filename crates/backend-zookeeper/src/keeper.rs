@@ -1,0 +1,175 @@
+//! Connects, notices losses, and connects again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{Dispatch, dispatcher, info, warn};
+use zookeeper_client::{Client, Error, SessionInfo, SessionState};
+
+use crate::session::Link;
+use crate::settings::Settings;
+use crate::tasks::Tasks;
+
+/// Pauses between attempts: short enough that a restart of a server costs no lease, long enough that many processes which
+/// all lost the same server do not keep the next one busy.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps a connection until nobody wants one any more.
+///
+/// A client whose connection is lost is ended, and a new one goes on with its session. Left to itself, a client tries ever less
+/// often, and a server that is back after seven seconds would be found after twelve.
+pub(crate) struct Keeper {
+    settings: Arc<Settings>,
+    links: watch::Sender<Link>,
+    /// How many connections there were.
+    number: u64,
+    /// To go on with, until the servers say that it is over.
+    session: Option<SessionInfo>,
+    /// The application's log. The thread has none of its own.
+    log: Dispatch,
+    /// What was said last: one line for each loss, and one for each return.
+    said: Option<Said>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Connected,
+    Lost,
+}
+
+impl Keeper {
+    pub(crate) fn new(settings: Arc<Settings>, links: watch::Sender<Link>, log: Dispatch) -> Self {
+        Self {
+            settings,
+            links,
+            number: 0,
+            session: None,
+            log,
+            said: None,
+        }
+    }
+
+    /// Ends when nobody holds the other end; with the client, if there is one to close.
+    pub(crate) async fn run(mut self) -> Option<Client> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let connected = tokio::select! {
+                biased;
+                () = self.links.closed() => return None,
+                connected = self.connect() => connected,
+            };
+            match connected {
+                Ok((client, tasks)) => {
+                    pause = FIRST_PAUSE;
+                    self.session = Some(client.session().clone());
+                    self.attend(&client).await;
+                    if self.links.is_closed() {
+                        return Some(client);
+                    }
+                    tasks.abort();
+                }
+                // Another one is begun at once.
+                Err(Error::SessionExpired) if self.session.take().is_some() => {}
+                Err(trouble) => {
+                    self.say_lost(&trouble);
+                    self.links.send_modify(|link| link.trouble = Some(trouble));
+                    let jitter = rand::random_range(0.5..1.0);
+                    tokio::select! {
+                        () = self.links.closed() => return None,
+                        () = tokio::time::sleep(pause.mul_f64(jitter)) => {}
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Tries each server once.
+    async fn connect(&self) -> Result<(Client, Tasks), Error> {
+        let Settings {
+            hosts,
+            session_timeout,
+            login,
+            tls,
+            ..
+        } = &*self.settings;
+        let mut connector = Client::connector()
+            .with_session_timeout(*session_timeout)
+            .with_fail_eagerly();
+        if let Some(login) = login {
+            connector = connector.with_auth("digest", login.0.as_bytes());
+        }
+        if let Some(session) = &self.session {
+            connector = connector.with_session(session.clone());
+        }
+        let tasks = Tasks::default();
+        let client = match tls {
+            Some(tls) => {
+                let connector = connector.with_tls(tls.clone());
+                tasks.of(connector.secure_connect(hosts)).await?
+            }
+            None => tasks.of(connector.connect(hosts)).await?,
+        };
+        assert!(!tasks.is_empty(), "a client's task is begun through asyncs");
+        Ok((client, tasks))
+    }
+
+    /// Lends this client out until its connection is lost, or nobody wants it.
+    async fn attend(&mut self, client: &Client) {
+        let mut states = client.state_watcher();
+        let mut state = client.state();
+        loop {
+            match state {
+                SessionState::SyncConnected | SessionState::ConnectedReadOnly => {
+                    self.say_connected(client);
+                    self.number += 1;
+                    self.links.send_replace(Link {
+                        client: Some(client.clone()),
+                        number: self.number,
+                        trouble: None,
+                    });
+                }
+                SessionState::Disconnected => return self.lose(Error::ConnectionLoss),
+                SessionState::Expired => return self.lose(Error::SessionExpired),
+                SessionState::AuthFailed => return self.lose(Error::AuthFailed),
+                SessionState::Closed => return self.lose(Error::ClientClosed),
+            }
+            state = tokio::select! {
+                biased;
+                () = self.links.closed() => return,
+                state = states.changed() => state,
+            };
+        }
+    }
+
+    fn lose(&mut self, why: Error) {
+        self.say_lost(&why);
+        self.links.send_replace(Link {
+            client: None,
+            number: self.number,
+            trouble: Some(why),
+        });
+    }
+
+    fn say_lost(&mut self, why: &Error) {
+        if self.said.replace(Said::Lost) != Some(Said::Lost) {
+            let hosts = &*self.settings.hosts;
+            dispatcher::with_default(&self.log, || {
+                warn!(hosts, %why, "no connection to ZooKeeper; it is tried again and again");
+            });
+        }
+    }
+
+    fn say_connected(&mut self, client: &Client) {
+        // A loss that was over before it was seen is none to tell of.
+        if self.said.replace(Said::Connected) != Some(Said::Connected) {
+            let hosts = &*self.settings.hosts;
+            let session = client.session_id();
+            dispatcher::with_default(&self.log, || {
+                info!(hosts, %session, "connected to ZooKeeper");
+            });
+        }
+    }
+}

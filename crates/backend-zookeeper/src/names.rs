@@ -1,0 +1,198 @@
+//! Names of nodes, and of versions.
+
+use incumbent_backend::{GroupName, Key, Nonce, Version};
+
+/// What the name of the child begins with that tells one life of a node from the next.
+const LIFE: &str = "life-";
+
+/// What the first part of a version is if the node has no such child.
+const BARE: &str = "bare-";
+
+/// The node of a group below which holders are present. No item of a key has this name.
+const PRESENT: &str = "@present";
+
+/// The node of a group.
+pub(crate) fn group_node(base: &str, group: &GroupName) -> String {
+    format!("{base}/{group}")
+}
+
+/// The node of a key. `/` becomes `+`, which no name has: a record is one node, whatever it is called.
+pub(crate) fn key_node(base: &str, key: &Key) -> String {
+    format!("{base}/{}/{}", key.group(), key.item().replace('/', "+"))
+}
+
+/// The node above those of the holders that are present.
+pub(crate) fn present_node(base: &str, group: &GroupName) -> String {
+    format!("{base}/{group}/{PRESENT}")
+}
+
+/// The node that is there while the holder of the term with this nonce is.
+pub(crate) fn holder_node(base: &str, group: &GroupName, nonce: Nonce) -> String {
+    format!("{base}/{group}/{PRESENT}/{nonce}")
+}
+
+/// The key of a node, by its name in the node of its group.
+pub(crate) fn key_of(group: &GroupName, node: &str) -> Option<Key> {
+    if node.contains('/') {
+        return None;
+    }
+    Key::of_item(group.clone(), &node.replace('+', "/")).ok()
+}
+
+/// The key whose node has this path, if it is one of the group's.
+pub(crate) fn key_at(group: &GroupName, group_node: &str, path: &str) -> Option<Key> {
+    key_of(group, path.strip_prefix(group_node)?.strip_prefix('/')?)
+}
+
+/// The part of a node's existence between its creation and its removal: a random number, which is drawn once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Life(u64);
+
+impl Life {
+    pub(crate) fn fresh() -> Self {
+        Self(rand::random())
+    }
+
+    /// The node that exists as long as this life lasts.
+    pub(crate) fn node(self, node: &str) -> String {
+        format!("{node}/{LIFE}{:016x}", self.0)
+    }
+
+    /// The one that these children tell of. Two there can be if two processes gave one to the same bare node. Either is good
+    /// for a swap; all readers take the same.
+    pub(crate) fn of_children(children: &[String]) -> Option<Self> {
+        let lives = children.iter().filter_map(|child| Self::of_name(child));
+        lives.min()
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        hex(name.strip_prefix(LIFE)?).map(Self)
+    }
+}
+
+/// What a version says: which body of which life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The usual.
+    Of {
+        /// In which life.
+        life: Life,
+        /// ZooKeeper's version of the body in it.
+        data: i32,
+    },
+    /// A node that a person made, and that has no life yet.
+    Bare {
+        /// The transaction that created it, which no other node has.
+        czxid: i64,
+        /// ZooKeeper's version of the body.
+        data: i32,
+    },
+}
+
+impl State {
+    pub(crate) fn version(self) -> Version {
+        Version::new(match self {
+            Self::Of { life, data } => format!("{:016x}:{data}", life.0),
+            Self::Bare { czxid, data } => format!("{BARE}{czxid:016x}:{data}"),
+        })
+    }
+
+    /// `None` if no state of any key has this version.
+    pub(crate) fn of_version(version: &Version) -> Option<Self> {
+        let (first, data) = version.as_str().split_once(':')?;
+        let number: i32 = data.parse().ok()?;
+        // To ZooKeeper, -1 means any version.
+        if number == -1 || number.to_string() != data {
+            return None;
+        }
+        match first.strip_prefix(BARE) {
+            Some(czxid) => Some(Self::Bare {
+                czxid: hex(czxid)?.cast_signed(),
+                data: number,
+            }),
+            None => Some(Self::Of {
+                life: Life(hex(first)?),
+                data: number,
+            }),
+        }
+    }
+}
+
+/// A number as it is written: sixteen digits in lower case.
+fn hex(text: &str) -> Option<u64> {
+    let number = u64::from_str_radix(text, 16).ok()?;
+    (format!("{number:016x}") == text).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group() -> GroupName {
+        "demo".parse().unwrap()
+    }
+
+    #[test]
+    fn nodes_read_back_and_others_are_none_of_ours() {
+        for item in ["@root", "@floor", "a", "jobs/17/x", &["x"; 100].join("/")] {
+            let key = Key::of_item(group(), item).unwrap();
+            let node = key_node("/p", &key);
+            let name = node.strip_prefix("/p/demo/").unwrap();
+            assert!(!name.contains('/'));
+            assert_eq!(key_of(&group(), name), Some(key.clone()));
+            assert_eq!(key_at(&group(), "/p/demo", &node), Some(key));
+            let below = Life::fresh().node(&node);
+            assert_eq!(key_at(&group(), "/p/demo", &below), None);
+        }
+        for other in ["", "@other", PRESENT, "a b", "+a", "a/b"] {
+            assert_eq!(key_of(&group(), other), None, "{other:?}");
+        }
+        for other in ["/p/demo", "/p/demo2/a", "/p", "/q/demo/a"] {
+            assert_eq!(key_at(&group(), "/p/demo", other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn holders_are_no_keys() {
+        let node = holder_node("/p", &group(), Nonce::new(7));
+        assert!(node.starts_with(&present_node("/p", &group())));
+        assert_eq!(key_at(&group(), "/p/demo", &node), None);
+    }
+
+    #[test]
+    fn versions_read_back_and_others_are_none_of_ours() {
+        let life = Life(0xab);
+        for state in [
+            State::Of { life, data: 0 },
+            State::Of {
+                life,
+                data: i32::MIN,
+            },
+            State::Bare { czxid: 77, data: 3 },
+        ] {
+            assert_eq!(State::of_version(&state.version()), Some(state));
+        }
+        for other in [
+            "",
+            "1",
+            "ab:0",
+            "00000000000000ab:-1",
+            "00000000000000ab:+1",
+            "00000000000000ab:01",
+            "00000000000000AB:1",
+            "bare-1:1",
+            "00000000000000ab:1:1",
+        ] {
+            assert_eq!(State::of_version(&Version::new(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn all_readers_take_the_same_life() {
+        let [a, b] = [Life(1), Life(2)];
+        let name = |life: Life| life.node("").trim_start_matches('/').to_owned();
+        let children = [name(b), "by-hand".into(), "life-x".into(), name(a)];
+        assert_eq!(Life::of_children(&children), Some(a));
+        assert_eq!(Life::of_children(&children[1..3]), None);
+    }
+}

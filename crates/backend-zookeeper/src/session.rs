@@ -1,0 +1,169 @@
+//! One session with the servers, kept alive and replaced on a thread of its own.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Dispatch, Level, dispatcher};
+use zookeeper_client::{Client, CreateMode, CreateOptions, Error, SessionState};
+
+use crate::error::ZooKeeperError;
+use crate::keeper::Keeper;
+use crate::settings::Settings;
+
+/// What the session's own lines are logged as.
+const CLIENT: &str = "zookeeper_client";
+
+/// How long the thread stays to close the session. If it does not come to it, the session expires.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A session with the servers. It connects in the background, also again and again.
+///
+/// It has a thread of its own: heartbeats go on when the application's runtime is blocked, and what the client library logs
+/// about each attempt, several lines at any level, can be kept out of the application's log.
+pub(crate) struct Session {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) links: watch::Receiver<Link>,
+    /// Of that thread.
+    pub(crate) runtime: Handle,
+}
+
+/// The present connection.
+#[derive(Clone, Default)]
+pub(crate) struct Link {
+    /// `None` while there is none.
+    pub(crate) client: Option<Client>,
+    /// Counts the connections. Each is a client of its own, also if it goes on with the session of the one before: watches have
+    /// to be set again.
+    pub(crate) number: u64,
+    /// Why the last attempt failed, if it did.
+    pub(crate) trouble: Option<Error>,
+}
+
+/// One call of the contract, with a limit to the time it takes.
+pub(crate) struct Call {
+    within: Duration,
+    until: Instant,
+}
+
+impl Session {
+    pub(crate) fn start(settings: Settings) -> Result<Self, ZooKeeperError> {
+        let settings = Arc::new(settings);
+        let (sender, links) = watch::channel(Link::default());
+        let (started, runtime) = mpsc::channel();
+        let log = dispatcher::get_default(Dispatch::clone);
+        let keeper = Keeper::new(Arc::clone(&settings), sender, log);
+        // Whoever asks for details gets the client's own lines too.
+        let quiet = !tracing::enabled!(target: CLIENT, Level::DEBUG);
+        std::thread::Builder::new()
+            .name("incumbent-zookeeper".into())
+            .spawn(move || {
+                let _quiet = quiet.then(|| dispatcher::set_default(&Dispatch::none()));
+                let runtime = Builder::new_current_thread().enable_time().build();
+                match runtime {
+                    Ok(runtime) => {
+                        let _ = started.send(Ok(runtime.handle().clone()));
+                        if let Some(last) = runtime.block_on(keeper.run()) {
+                            runtime.block_on(close(last));
+                        }
+                    }
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                    }
+                }
+            })
+            .map_err(ZooKeeperError::Thread)?;
+        let runtime = runtime.recv().expect("the thread says how it started");
+        Ok(Self {
+            settings,
+            links,
+            runtime: runtime.map_err(ZooKeeperError::Thread)?,
+        })
+    }
+
+    /// One more call, from now on.
+    pub(crate) fn call(&self) -> Call {
+        // A connection that is silent for two fifths of the session's timeout is given up, so half of it leaves room for one
+        // more try: a server that is gone costs a call some time, and mostly not its answer.
+        let within = self.settings.session_timeout / 2;
+        Call {
+            within,
+            until: Instant::now() + within,
+        }
+    }
+
+    /// A connection, if there is one or comes in time.
+    pub(crate) async fn client(&self, call: &Call) -> Result<Client, ZooKeeperError> {
+        let mut links = self.links.clone();
+        let connected = async {
+            loop {
+                let client = links.borrow_and_update().client.clone();
+                match client {
+                    // What is sent without a connection would wait, and perhaps be done much later.
+                    Some(client) if client.state() == SessionState::SyncConnected => return client,
+                    _ if links.changed().await.is_ok() => {}
+                    // The thread is gone. It does not go while there is a session, unless it panicked.
+                    _ => std::future::pending().await,
+                }
+            }
+        };
+        timeout_at(call.until, connected).await.map_err(|_| {
+            let trouble = self.links.borrow().trouble.clone();
+            ZooKeeperError::Disconnected {
+                hosts: self.settings.hosts.clone(),
+                within: call.within,
+                source: trouble.map(Into::into),
+            }
+        })
+    }
+
+    /// How nodes of records are created.
+    pub(crate) fn creation(&self) -> CreateOptions<'static> {
+        self.settings.creation(CreateMode::Persistent)
+    }
+}
+
+/// The present connection, or else the next one, and its number.
+pub(crate) async fn connection(links: &mut watch::Receiver<Link>) -> (Client, u64) {
+    if let Ok(link) = links.wait_for(|link| link.client.is_some()).await
+        && let Some(client) = &link.client
+    {
+        return (client.clone(), link.number);
+    }
+    // The session ends, and its tasks with it.
+    std::future::pending().await
+}
+
+/// Ends when the connection with this number is lost.
+///
+/// On the session's thread, whoever races it with a watch of that connection, and it first, never polls the watch afterwards:
+/// the client panics in watches that outlive it.
+pub(crate) async fn lost(links: &mut watch::Receiver<Link>, number: u64) {
+    let gone = |link: &Link| link.client.is_none() || link.number != number;
+    if links.wait_for(gone).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+impl Call {
+    /// The answer, or that none came in time.
+    pub(crate) async fn answer<T, E: From<Error>>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match timeout_at(self.until, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Timeout.into()),
+        }
+    }
+}
+
+/// Lets the client say farewell, so that the servers need not wait for the session to expire.
+async fn close(last: Client) {
+    let mut states = last.state_watcher();
+    drop(last);
+    let closed = async { while !states.changed().await.is_terminated() {} };
+    let _ = timeout(FAREWELL, closed).await;
+}
