@@ -7,16 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use incumbent_journal::{AppendError, Durable, Failure, Journal};
 use incumbent_zk_proto::jute::frame;
-use incumbent_zk_proto::{
-    ConnectRequest, Id, PASSWORD_BYTES, ReplyHeader, Response, WatchEvent, xid,
-};
+use incumbent_zk_proto::{ConnectRequest, Id, PASSWORD_BYTES};
 use tokio::sync::{Notify, SetOnce, watch};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Options;
 use super::outbound::Outbound;
 use super::stats::Stats;
-use crate::machine::{Closed, ConnectionId, Entry, Machine, Now, Refused, SessionId, Sink};
+use super::voice::{Voice, give_up};
+use crate::machine::{ConnectionId, Machine, Now, Refused, SessionId};
 
 /// What all connections share.
 pub(super) struct Hub {
@@ -27,7 +26,7 @@ pub(super) struct Hub {
     durable: watch::Receiver<Durable>,
     started: Instant,
     /// Told when the next tick is earlier than the ticker knows.
-    sooner: Notify,
+    pub(super) sooner: Notify,
     /// Why the log takes no more although it could be written. The server ends.
     broken: SetOnce<AppendError>,
 }
@@ -39,12 +38,12 @@ pub(super) struct State {
     /// The newest change that was logged: what is said now may be sent when it is durable.
     logged: u64,
     /// When the ticker looks next.
-    next_tick: Duration,
+    pub(super) next_tick: Duration,
     /// An entry on its way to the log.
     entry: Vec<u8>,
     /// Entries for which there was no room in the log. Requests wait for room before they are done, so these come from
     /// what does not: sessions that end, nodes that fade.
-    late: VecDeque<(u64, Vec<u8>)>,
+    pub(super) late: VecDeque<(u64, Vec<u8>)>,
 }
 
 /// A connection, as others see it.
@@ -61,12 +60,6 @@ const FRAMES_AT_ONCE: u64 = 128;
 
 /// What an entry takes in the log beside its bytes, and more.
 pub(super) const ROOM_BESIDE: usize = 1 << 10;
-
-/// The ticker looks no more often than this because of time-outs alone.
-const SHORTEST_BEAT: Duration = Duration::from_millis(50);
-
-/// A tick that is later than this is so because the server was held up.
-const HELD_UP: Duration = Duration::from_millis(20);
 
 impl Hub {
     pub(super) fn new(
@@ -261,7 +254,7 @@ impl Hub {
     }
 
     /// Logs what had no room in the log before.
-    fn catch_up(&self, state: &mut State) {
+    pub(super) fn catch_up(&self, state: &mut State) {
         let Some(journal) = &self.journal else { return };
         while let Some((index, entry)) = state.late.front() {
             match journal.append(*index, entry) {
@@ -272,7 +265,7 @@ impl Hub {
         }
     }
 
-    fn snapshot_if_due(&self, state: &State) {
+    pub(super) fn snapshot_if_due(&self, state: &State) {
         let journal = self.journal.as_ref();
         let due = |journal: &&Journal| journal.snapshot_due() && state.late.is_empty();
         let Some(journal) = journal.filter(due) else {
@@ -292,48 +285,7 @@ impl Hub {
         }
     }
 
-    /// Lets time pass for the machine, for ever.
-    pub(super) async fn ticker(&self) {
-        let least = self.options.machine.min_session_timeout;
-        let beat = (least / 4).max(SHORTEST_BEAT);
-        let mut durable = self.durable();
-        let mut due = self.now().elapsed;
-        loop {
-            durable.borrow_and_update();
-            let now = self.now();
-            let late = now.elapsed.saturating_sub(due);
-            let (wait, is_behind) = {
-                let mut state = self.state();
-                if late > least / 2 {
-                    // The server itself was asleep: nobody can say who was silent.
-                    warn!(
-                        seconds = late.as_secs_f64(),
-                        "the server was held up; all sessions have their time again"
-                    );
-                    state.machine.start(now);
-                } else if late > HELD_UP {
-                    state.machine.held_up(late, now);
-                }
-                self.catch_up(&mut state);
-                let (machine, mut voice) = self.split(&mut state, None);
-                machine.tick(now, &mut voice);
-                state.next_tick = state.machine.next_tick();
-                self.snapshot_if_due(&state);
-                let wait = state.next_tick.saturating_sub(now.elapsed);
-                (wait, !state.late.is_empty())
-            };
-            // Also without anything to do: only who looks often knows how long it was asleep.
-            let wait = wait.min(beat);
-            due = now.elapsed + wait;
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.sooner.notified() => due = due.min(self.now().elapsed),
-                _ = durable.changed(), if is_behind => due = due.min(self.now().elapsed),
-            }
-        }
-    }
-
-    fn split<'a>(
+    pub(super) fn split<'a>(
         &'a self,
         state: &'a mut State,
         speaker: Option<ConnectionId>,
@@ -378,101 +330,5 @@ fn next_frame(bytes: &[u8], longest: usize) -> Result<Option<&[u8]>, i32> {
     match usize::try_from(length) {
         Ok(length) if length <= longest => Ok(rest.get(..length)),
         _ => Err(length),
-    }
-}
-
-/// The machine is ahead of the log from here on: nothing more is acknowledged.
-fn give_up(broken: &SetOnce<AppendError>, error: AppendError) {
-    if !broken.initialized() {
-        warn!(%error, "a change could not be logged; nothing is acknowledged from here on");
-        let _ = broken.set(error);
-    }
-}
-
-/// Says what the machine says: into the log, and to the connections.
-struct Voice<'a> {
-    journal: Option<&'a Journal>,
-    peers: &'a HashMap<ConnectionId, Peer>,
-    logged: &'a mut u64,
-    entry: &'a mut Vec<u8>,
-    late: &'a mut VecDeque<(u64, Vec<u8>)>,
-    broken: &'a SetOnce<AppendError>,
-    stats: &'a Stats,
-    /// Looks by itself at what it has to send, and need not be woken.
-    speaker: Option<ConnectionId>,
-}
-
-impl Voice<'_> {
-    fn to(&self, to: ConnectionId, push: impl FnOnce(&Outbound)) {
-        if let Some(peer) = self.peers.get(&to) {
-            push(&peer.outbound);
-            if self.speaker != Some(to) {
-                peer.outbound.added.notify_one();
-            }
-        }
-    }
-}
-
-impl Sink for Voice<'_> {
-    fn log(&mut self, entry: &Entry) {
-        let Some(journal) = self.journal else { return };
-        self.entry.clear();
-        entry.write(self.entry);
-        let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
-        let appended = match self.late.is_empty() {
-            true => journal.append(index, self.entry),
-            false => Err(AppendError::Full {
-                waiting: 0,
-                limit: 0,
-            }),
-        };
-        match appended {
-            Ok(()) => {}
-            Err(AppendError::Full { .. }) => self.late.push_back((index, self.entry.clone())),
-            Err(error) => give_up(self.broken, error),
-        }
-        // Whatever came of it: what follows is not sent before this is durable.
-        *self.logged = index;
-    }
-
-    fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>) {
-        self.stats.count_sent(1);
-        self.to(to, |outbound| {
-            outbound.push(*self.logged, |out| {
-                frame(out, |out| {
-                    header.write(out);
-                    if let Some(body) = body {
-                        body.write(out);
-                    }
-                });
-            });
-        });
-    }
-
-    fn event(&mut self, to: ConnectionId, event: &WatchEvent) {
-        self.stats.count_sent(1);
-        self.to(to, |outbound| {
-            outbound.push_event(*self.logged, |out| {
-                frame(out, |out| {
-                    let header = ReplyHeader {
-                        xid: xid::EVENT,
-                        zxid: -1,
-                        err: 0,
-                    };
-                    header.write(out);
-                    event.write(out);
-                });
-            });
-        });
-    }
-
-    fn close(&mut self, connection: ConnectionId, why: Closed) {
-        if let Some(peer) = self.peers.get(&connection) {
-            match why {
-                Closed::ByClient => {}
-                why => info!(address = %peer.address, %why, "closing a connection"),
-            }
-        }
-        self.to(connection, |outbound| outbound.close(why));
     }
 }

@@ -1,19 +1,21 @@
 //! The server: listens, and gives every connection its task.
 
 mod connection;
+mod doors;
 mod hub;
 mod monitor;
 mod options;
 mod outbound;
 mod stats;
+mod ticker;
+mod voice;
 mod words;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use incumbent_journal::{AppendError, Failure, Found, Journal, OpenError, Recovered};
@@ -25,6 +27,7 @@ use tracing::{debug, info, warn};
 
 use crate::machine::{self, Entry, Machine};
 use connection::Caller;
+use doors::Doors;
 use hub::Hub;
 pub use monitor::{Monitor, Report};
 pub use options::Options;
@@ -212,56 +215,6 @@ impl Server {
             }
         }
         ended
-    }
-}
-
-/// Who is inside.
-#[derive(Default)]
-struct Doors {
-    by_address: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// A place inside, given back when dropped.
-struct Place {
-    doors: Arc<Doors>,
-    address: IpAddr,
-}
-
-impl Doors {
-    fn enter(self: &Arc<Self>, address: IpAddr, options: &Options) -> Result<Place, &'static str> {
-        let mut by_address = self
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if by_address.values().sum::<usize>() >= options.max_connections {
-            return Err("too many connections");
-        }
-        let count = by_address.entry(address).or_default();
-        let most = options.max_connections_per_address;
-        if most > 0 && *count >= most {
-            return Err("too many connections from this address");
-        }
-        *count += 1;
-        Ok(Place {
-            doors: Arc::clone(self),
-            address,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut by_address = self
-            .doors
-            .by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.address);
-            }
-        }
     }
 }
 

@@ -1,0 +1,110 @@
+//! What the machine says: into the log, and to the connections.
+
+use std::collections::{HashMap, VecDeque};
+
+use incumbent_journal::{AppendError, Journal};
+use incumbent_zk_proto::jute::frame;
+use incumbent_zk_proto::{ReplyHeader, Response, WatchEvent, xid};
+use tokio::sync::SetOnce;
+use tracing::{info, warn};
+
+use super::hub::Peer;
+use super::outbound::Outbound;
+use super::stats::Stats;
+use crate::machine::{Closed, ConnectionId, Entry, Sink};
+
+/// Says what the machine says: into the log, and to the connections.
+pub(super) struct Voice<'a> {
+    pub(super) journal: Option<&'a Journal>,
+    pub(super) peers: &'a HashMap<ConnectionId, Peer>,
+    pub(super) logged: &'a mut u64,
+    pub(super) entry: &'a mut Vec<u8>,
+    pub(super) late: &'a mut VecDeque<(u64, Vec<u8>)>,
+    pub(super) broken: &'a SetOnce<AppendError>,
+    pub(super) stats: &'a Stats,
+    /// Looks by itself at what it has to send, and need not be woken.
+    pub(super) speaker: Option<ConnectionId>,
+}
+
+impl Voice<'_> {
+    fn to(&self, to: ConnectionId, push: impl FnOnce(&Outbound)) {
+        if let Some(peer) = self.peers.get(&to) {
+            push(&peer.outbound);
+            if self.speaker != Some(to) {
+                peer.outbound.added.notify_one();
+            }
+        }
+    }
+}
+
+impl Sink for Voice<'_> {
+    fn log(&mut self, entry: &Entry) {
+        let Some(journal) = self.journal else { return };
+        self.entry.clear();
+        entry.write(self.entry);
+        let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
+        let appended = match self.late.is_empty() {
+            true => journal.append(index, self.entry),
+            false => Err(AppendError::Full {
+                waiting: 0,
+                limit: 0,
+            }),
+        };
+        match appended {
+            Ok(()) => {}
+            Err(AppendError::Full { .. }) => self.late.push_back((index, self.entry.clone())),
+            Err(error) => give_up(self.broken, error),
+        }
+        // Whatever came of it: what follows is not sent before this is durable.
+        *self.logged = index;
+    }
+
+    fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>) {
+        self.stats.count_sent(1);
+        self.to(to, |outbound| {
+            outbound.push(*self.logged, |out| {
+                frame(out, |out| {
+                    header.write(out);
+                    if let Some(body) = body {
+                        body.write(out);
+                    }
+                });
+            });
+        });
+    }
+
+    fn event(&mut self, to: ConnectionId, event: &WatchEvent) {
+        self.stats.count_sent(1);
+        self.to(to, |outbound| {
+            outbound.push_event(*self.logged, |out| {
+                frame(out, |out| {
+                    let header = ReplyHeader {
+                        xid: xid::EVENT,
+                        zxid: -1,
+                        err: 0,
+                    };
+                    header.write(out);
+                    event.write(out);
+                });
+            });
+        });
+    }
+
+    fn close(&mut self, connection: ConnectionId, why: Closed) {
+        if let Some(peer) = self.peers.get(&connection) {
+            match why {
+                Closed::ByClient => {}
+                why => info!(address = %peer.address, %why, "closing a connection"),
+            }
+        }
+        self.to(connection, |outbound| outbound.close(why));
+    }
+}
+
+/// The machine is ahead of the log from here on: nothing more is acknowledged.
+pub(super) fn give_up(broken: &SetOnce<AppendError>, error: AppendError) {
+    if !broken.initialized() {
+        warn!(%error, "a change could not be logged; nothing is acknowledged from here on");
+        let _ = broken.set(error);
+    }
+}
