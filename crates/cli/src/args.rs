@@ -164,6 +164,10 @@ COMMAND finds in its environment:
   INCUMBENT_RECORDS_SOCKET  a Unix socket that speaks HTTP: records, fenced by this term
   INCUMBENT_RECORDS_URL     with --records tcp instead, and INCUMBENT_RECORDS_TOKEN
 
+With --ha zookeeper://…?presence=on a standby also takes over when the leader's session has ended.
+That does not prove it dead: one that is cut off or paused may run COMMAND until its hard
+deadline, beside the new one. Records are safe in any case.
+
 Count from a shell script:
   n=$($INCUMBENT_EXE records get counter --default 0) || exit
   $INCUMBENT_EXE records put counter $((n + 1))
