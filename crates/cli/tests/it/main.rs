@@ -12,6 +12,7 @@ mod harness;
 mod look;
 mod records;
 mod serve;
+mod served;
 mod settings;
 mod takeover;
 mod watched;
