@@ -1,0 +1,56 @@
+//! Requests about nodes that all scripts share: reads, and writes that are refused.
+
+use incumbent_zk_proto::{Acl, CreateKind};
+
+use super::{Maker, pools};
+use crate::script::{Ask, Expect, Place};
+
+impl Maker {
+    pub(super) fn shared(&mut self) -> Ask {
+        let how = self.dice.between(0, 9);
+        // `known::EMPTY_PATH`.
+        let shared = match how < 5 {
+            true => &pools::SHARED[1..],
+            false => pools::SHARED,
+        };
+        let path = Place::Exact((*self.dice.pick(shared)).to_owned());
+        let version = Expect::Exactly(pools::NEVER);
+        match how {
+            0 => Ask::Exists { path, watch: false },
+            1 => Ask::GetData { path, watch: false },
+            2 => Ask::GetChildren {
+                path,
+                watch: false,
+                stat: self.dice.percent(50),
+            },
+            3 => Ask::GetAcl { path },
+            4 => Ask::GetAllChildrenNumber { path },
+            5 => Ask::SetData {
+                path,
+                data: None,
+                version,
+            },
+            6 => Ask::SetAcl {
+                path,
+                acl: vec![Acl::open()],
+                version,
+            },
+            7 => Ask::Delete { path, version },
+            8 => Ask::Delete {
+                path,
+                version: Expect::Any,
+            },
+            // Never one that could succeed.
+            _ => match path.path("") == "/zookeeper/nothing" {
+                true => Ask::Exists { path, watch: false },
+                false => Ask::Create {
+                    path,
+                    data: None,
+                    acl: vec![Acl::open()],
+                    flags: *self.dice.pick(&[0, 1, 4, 9]),
+                    kind: CreateKind::Plain,
+                },
+            },
+        }
+    }
+}

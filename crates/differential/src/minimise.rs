@@ -1,0 +1,47 @@
+//! The shortest script that still shows a difference.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::run::{Mismatch, Servers, Unusable, run};
+
+/// Runs that one minimisation may take: some seconds.
+const MOST_RUNS: usize = 300;
+
+/// How long it may take, if a server is slow to say that it says nothing.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Drops steps for as long as a difference of the same kind remains.
+///
+/// # Errors
+///
+/// If a server cannot be used any more.
+pub async fn minimise(mismatch: Mismatch, servers: &Servers) -> Result<Mismatch, Unusable> {
+    let mut best = mismatch;
+    let mut chunk = (best.script.steps.len() / 2).max(1);
+    let mut runs = 0;
+    let begun = Instant::now();
+    loop {
+        let mut end = best.script.steps.len();
+        let mut shorter = false;
+        // From the end: what comes late depends on what comes early.
+        while end > 0 && runs < MOST_RUNS && begun.elapsed() < LONGEST {
+            let start = end.saturating_sub(chunk);
+            let mut script = best.script.clone();
+            script.steps.drain(start..end);
+            runs += 1;
+            if let Some(found) = run(&script, servers).await?
+                && found.difference.kind == best.difference.kind
+            {
+                best = found;
+                shorter = true;
+            }
+            end = start.min(best.script.steps.len());
+        }
+        if runs >= MOST_RUNS || begun.elapsed() >= LONGEST || (chunk == 1 && !shorter) {
+            return Ok(best);
+        }
+        chunk = (chunk / 2).max(1);
+    }
+}

@@ -1,0 +1,261 @@
+//! What a seed stands for: sessions and steps. It names no server and no zxid, so that it means the same on any.
+
+use std::fmt;
+
+use incumbent_zk_proto::{Acl, AddMode, CreateKind, Malformed, Op, RemoveKind};
+
+/// A random sequence of operations of several sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// What it was made of.
+    pub seed: u64,
+    /// How many sessions it has; they are numbered from 0.
+    pub sessions: usize,
+    /// One after the other; a barrier stands between any two.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that one session does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which session.
+    pub session: usize,
+    /// What it does.
+    pub act: Act,
+}
+
+/// What a session can do. What makes no sense at that time (asking without a connection) is skipped on both servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Sends these in one write and waits for all answers.
+    Ask(Vec<Ask>),
+    /// Sends one under this number, which clients would not choose.
+    AskAs(i32, Ask),
+    /// Sends a request of this kind, which need not make sense, with these bytes after the header.
+    Raw(i32, Vec<u8>),
+    /// Drops the socket.
+    Drop,
+    /// Connects; if it was connected, the server has to end the earlier connection.
+    Attach(Attach),
+    /// Connects with a session of its own, asks for this time-out, and closes it.
+    Negotiate {
+        /// The time-out.
+        timeout_ms: i32,
+        /// What is said about read-only servers.
+        read_only: Option<bool>,
+    },
+}
+
+/// How to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// With a new session.
+    New,
+    /// With the session it had.
+    Again,
+    /// With the session it had, as a client that knows nothing of read-only servers.
+    AgainOld,
+    /// With the session it had and a wrong password.
+    WrongPassword,
+    /// With a session that never was.
+    NeverWas,
+    /// With the session it had, and the claim of having seen the future.
+    FromTheFuture,
+}
+
+/// A node: below the root of the script, or exactly this.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The root of the script, and this after it.
+    Below(String),
+    /// This and nothing else.
+    Exact(String),
+}
+
+/// The version that a write expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Any: -1.
+    Any,
+    /// This.
+    Exactly(i32),
+    /// The one that was last seen in any answer.
+    Seen,
+}
+
+/// Since when changes are news to one whose watches are set again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The beginning.
+    Zero,
+    /// The answer that this session got so many answers ago.
+    Reply(usize),
+}
+
+/// Data of a node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload(pub Vec<u8>);
+
+impl fmt::Debug for Payload {
+    /// In short: scripts are printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            0..10 => write!(f, "\"{}\"", self.0.escape_ascii()),
+            length => write!(f, "{length} bytes"),
+        }
+    }
+}
+
+/// A request that owns what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of `Request`")]
+pub enum Ask {
+    Create {
+        path: Place,
+        data: Option<Payload>,
+        acl: Vec<Acl>,
+        flags: i32,
+        kind: CreateKind,
+    },
+    Delete {
+        path: Place,
+        version: Expect,
+    },
+    Exists {
+        path: Place,
+        watch: bool,
+    },
+    GetData {
+        path: Place,
+        watch: bool,
+    },
+    SetData {
+        path: Place,
+        data: Option<Payload>,
+        version: Expect,
+    },
+    GetAcl {
+        path: Place,
+    },
+    SetAcl {
+        path: Place,
+        acl: Vec<Acl>,
+        version: Expect,
+    },
+    GetChildren {
+        path: Place,
+        watch: bool,
+        stat: bool,
+    },
+    Sync {
+        path: Place,
+    },
+    Ping,
+    Check {
+        path: Place,
+        version: Expect,
+    },
+    Multi(Vec<Ask>),
+    MultiRead(Vec<Ask>),
+    CheckWatches {
+        path: Place,
+        kind: RemoveKind,
+    },
+    RemoveWatches {
+        path: Place,
+        kind: RemoveKind,
+    },
+    Auth {
+        scheme: String,
+        auth: Vec<u8>,
+    },
+    SetWatches {
+        since: Since,
+        data: Vec<Place>,
+        exist: Vec<Place>,
+        child: Vec<Place>,
+        persistent: Option<(Vec<Place>, Vec<Place>)>,
+    },
+    GetEphemerals {
+        prefix: Place,
+    },
+    GetAllChildrenNumber {
+        path: Place,
+    },
+    AddWatch {
+        path: Place,
+        mode: AddMode,
+    },
+    WhoAmI,
+    CloseSession,
+}
+
+impl Place {
+    /// Its path, below this root.
+    pub fn path(&self, root: &str) -> String {
+        match self {
+            Self::Below(rest) => format!("{root}{rest}"),
+            Self::Exact(path) => path.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {} sessions", self.seed, self.sessions)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {number:3}  {step}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}: ", self.session)?;
+        match &self.act {
+            Act::Ask(asks) => {
+                for (number, ask) in asks.iter().enumerate() {
+                    let separator = if number == 0 { "" } else { " | " };
+                    write!(f, "{separator}{ask:?}")?;
+                }
+                Ok(())
+            }
+            Act::Raw(op, body) => match Op::from_number(*op) {
+                Some(op) => write!(f, "Raw {op:?} {body:?}"),
+                None => write!(f, "Raw {op} {body:?}"),
+            },
+            act => write!(f, "{act:?}"),
+        }
+    }
+}
+
+/// Why a script stopped before its end, where that is nobody's fault: the two servers may only do it alike.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The server closed the connection.
+    #[error("closed")]
+    Closed,
+    /// The server does not answer.
+    #[error("silent")]
+    Silent,
+    /// The answer makes no sense.
+    #[error("malformed: {0}")]
+    Malformed(#[from] Malformed),
+    /// The socket failed.
+    #[error("broken: {0}")]
+    Broken(String),
+}
+
+impl Ask {
+    /// How many bytes of data it carries.
+    pub(crate) fn data_bytes(&self) -> usize {
+        match self {
+            Self::Create { data, .. } | Self::SetData { data, .. } => {
+                data.as_ref().map_or(0, |data| data.0.len())
+            }
+            Self::Multi(parts) => parts.iter().map(Self::data_bytes).sum(),
+            _ => 0,
+        }
+    }
+}
