@@ -15,11 +15,15 @@ use crate::settings::Settings;
 /// The server of this process. It ends when this is dropped.
 pub(crate) struct Serving {
     file: PathBuf,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        // It may have ended by itself, and the file be of who serves now.
+        if self.stop.is_closed() {
+            return;
+        }
         // Before it ends: nobody is to find it any more. If this fails, they find that nobody listens.
         let _ = fs::remove_file(&self.file);
     }
@@ -28,7 +32,8 @@ impl Drop for Serving {
 /// Where a client of this machine reaches the server.
 pub(crate) struct Place(pub(crate) SocketAddr);
 
-/// The file in the directory that says where.
+/// The file in the directory that says where, and which process it is: the address of one that was killed may be another
+/// server's by now.
 const ADDRESS: &str = "address";
 
 /// How long the server of a directory that is in use is looked for: it may be reading what is there.
@@ -69,7 +74,12 @@ pub(crate) async fn serve_or_find(
 pub(crate) fn find(dir: &Path) -> Result<Place, EmbeddedError> {
     let nobody = || EmbeddedError::Nobody(dir.to_owned());
     let text = fs::read_to_string(dir.join(ADDRESS)).map_err(|_| nobody())?;
-    let address: SocketAddr = text.trim().parse().map_err(|_| nobody())?;
+    let (address, process) = text.trim_end().split_once(' ').ok_or_else(nobody)?;
+    let (pid, _) = process.split_once(' ').ok_or_else(nobody)?;
+    if identity(pid).ok().as_deref() != Some(process) {
+        return Err(nobody());
+    }
+    let address: SocketAddr = address.parse().map_err(|_| nobody())?;
     // On this machine a refusal comes at once.
     TcpStream::connect_timeout(&address, LOOK_AGAIN).map_err(|_| nobody())?;
     Ok(Place(address))
@@ -79,18 +89,28 @@ async fn serve(options: Options) -> Result<(Place, Serving), EmbeddedError> {
     let file = options.data_dir.clone().unwrap_or_default().join(ADDRESS);
     let (begun, beginning) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(EmbeddedError::Thread)?;
+    let (building, built) = oneshot::channel();
     std::thread::Builder::new()
         .name("leader-server".into())
-        .spawn(move || runtime.block_on(run(options, begun, stopped)))
+        .spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            match runtime.enable_all().build() {
+                Ok(runtime) => {
+                    drop(building);
+                    runtime.block_on(run(options, begun, stopped));
+                }
+                // Whoever asked has gone if this is not heard.
+                Err(error) => drop(building.send(error)),
+            }
+        })
         .map_err(EmbeddedError::Thread)?;
+    if let Ok(error) = built.await {
+        return Err(EmbeddedError::Thread(error));
+    }
     let place = beginning
         .await
         .map_err(|_| EmbeddedError::Thread(io::Error::other("the server's thread has ended")))??;
-    Ok((place, Serving { file, _stop: stop }))
+    Ok((place, Serving { file, stop }))
 }
 
 async fn run(
@@ -125,8 +145,20 @@ async fn run(
 /// Says in the directory where the server is.
 fn announce(dir: &Path, address: SocketAddr) -> io::Result<()> {
     let new = dir.join(format!("{ADDRESS}.new"));
-    fs::write(&new, format!("{address}\n"))?;
+    let process = identity(&std::process::id().to_string())?;
+    fs::write(&new, format!("{address} {process}\n"))?;
     fs::rename(new, dir.join(ADDRESS))
+}
+
+/// Number of a process and when it started: no other process ever has both.
+fn identity(pid: &str) -> io::Result<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold anything. The start is the twentieth field after it.
+    let start = stat
+        .rsplit_once(')')
+        .and_then(|(_, fields)| fields.split_whitespace().nth(19))
+        .ok_or_else(|| io::Error::other("/proc is not as it should be"))?;
+    Ok(format!("{pid} {start}"))
 }
 
 /// Who listens everywhere is reached by the loopback interface, too.
@@ -137,4 +169,45 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
         _ => {}
     }
     address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_stopped_serving_takes_nothing_from_who_serves_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(ADDRESS);
+        let serving = || {
+            let (stop, stopped) = oneshot::channel();
+            (
+                Serving {
+                    file: file.clone(),
+                    stop,
+                },
+                stopped,
+            )
+        };
+        announce(dir.path(), SocketAddr::from(([127, 0, 0, 1], 1))).unwrap();
+        let (ended, stopped) = serving();
+        drop(stopped);
+        drop(ended);
+        assert!(file.exists());
+        let (serves, _stopped) = serving();
+        drop(serves);
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_address_of_a_process_that_is_gone_is_nobodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        announce(dir.path(), address).unwrap();
+        assert_eq!(find(dir.path()).unwrap().0, address);
+        let pid = std::process::id();
+        fs::write(dir.path().join(ADDRESS), format!("{address} {pid} 1\n")).unwrap();
+        assert!(matches!(find(dir.path()), Err(EmbeddedError::Nobody(_))));
+    }
 }

@@ -159,6 +159,10 @@ fn describe() {
         ),
         ("incumbent_server_watches", "Watches"),
         (
+            "incumbent_server_watch_bytes",
+            "About how much memory the watches take",
+        ),
+        (
             "incumbent_server_outstanding_requests",
             "Requests without an answer yet",
         ),

@@ -84,6 +84,7 @@ pub(crate) struct ServeArgs {
         long,
         value_name = "FILE",
         env = "INCUMBENT_TLS_CERT",
+        requires = "tls_listen",
         help_heading = "TLS and access"
     )]
     tls_cert: Option<PathBuf>,
@@ -93,6 +94,7 @@ pub(crate) struct ServeArgs {
         long,
         value_name = "FILE",
         env = "INCUMBENT_TLS_KEY",
+        requires = "tls_listen",
         help_heading = "TLS and access"
     )]
     tls_key: Option<PathBuf>,

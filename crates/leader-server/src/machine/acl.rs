@@ -99,14 +99,23 @@ fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
 }
 
 /// The list as it is kept: `auth` stands for whoever the client has proven to be; doubles are left out.
-pub(super) fn resolve(list: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Code> {
+///
+/// It is refused if it takes more than `limit` bytes in the log: where `auth` stands for many, it would grow far beyond
+/// what was asked.
+pub(super) fn resolve(list: &[Acl], ids: &[Id], limit: usize) -> Result<Vec<Acl>, Code> {
+    let mut length = 0;
     let mut resolved: Vec<Acl> = Vec::with_capacity(list.len());
     // Lists may be long: it is not looked for in what is resolved so far.
     let mut known = HashSet::with_capacity(list.len());
     let mut add = |entry: Acl| {
         if known.insert(entry.clone()) {
+            length += logged(&entry);
             resolved.push(entry);
         }
+        if length > limit {
+            return Err(Code::QuotaExceeded);
+        }
+        Ok(())
     };
     for entry in list {
         let id = &entry.id;
@@ -118,7 +127,7 @@ pub(super) fn resolve(list: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Code> {
                     add(Acl {
                         perms: entry.perms,
                         id: (*id).clone(),
-                    });
+                    })?;
                 }
                 if proven.is_empty() {
                     return Err(Code::InvalidAcl);
@@ -135,7 +144,7 @@ pub(super) fn resolve(list: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Code> {
         if !valid {
             return Err(Code::InvalidAcl);
         }
-        add(entry.clone());
+        add(entry.clone())?;
     }
     if resolved.is_empty() {
         return Err(Code::InvalidAcl);
@@ -183,6 +192,11 @@ pub(super) fn user(id: &Id) -> Id {
         scheme: id.scheme.clone(),
         id: user.into(),
     }
+}
+
+/// How much an entry takes in the log.
+pub(super) fn logged(entry: &Acl) -> usize {
+    12 + entry.id.scheme.len() + entry.id.id.len()
 }
 
 /// About how much memory a list takes.
@@ -248,9 +262,9 @@ mod tests {
             id: id("auth", ""),
         }];
         let seen = [id("ip", "127.0.0.1")];
-        assert_eq!(resolve(&list, &seen), Err(Code::InvalidAcl));
+        assert_eq!(resolve(&list, &seen, usize::MAX), Err(Code::InvalidAcl));
         let proven = [seen[0].clone(), id("digest", "a:b"), id("digest", "a:b")];
-        let resolved = resolve(&list, &proven).unwrap();
+        let resolved = resolve(&list, &proven, usize::MAX).unwrap();
         assert_eq!(resolved.len(), 1);
         assert_eq!(resolved[0].id, id("digest", "a:b"));
     }
@@ -264,9 +278,10 @@ mod tests {
                     id: id(scheme, name),
                 }],
                 &[],
+                usize::MAX,
             )
         };
-        assert_eq!(resolve(&[], &[]), Err(Code::InvalidAcl));
+        assert_eq!(resolve(&[], &[], usize::MAX), Err(Code::InvalidAcl));
         for (scheme, name) in [
             ("world", "everyone"),
             ("digest", "a"),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent_zk_proto::{
-    Code, ConnectRequest, ConnectResponse, Id, Op, PASSWORD_BYTES, ReadResult, ReplyHeader,
-    Request, RequestHeader, Response, xid,
+    Code, ConnectRequest, ConnectResponse, Id, Malformed, Op, PASSWORD_BYTES, ReadResult,
+    ReplyHeader, Request, RequestHeader, Response, xid,
 };
 
 use super::entry::What;
@@ -16,6 +16,9 @@ use super::{
 /// A forgetful machine follows a client no further than to where it would begin after so long a time: clocks go wrong, but who
 /// claims more than that would only keep all others from any server but this one.
 const FOLLOWED_MS: i64 = 365 * 24 * 3600 * 1000;
+
+/// The longest name of a user, with its digest. They are kept as long as the connection, and no limit of memory counts them.
+const LONGEST_IDENTITY: usize = 1 << 10;
 
 fn furthest(now: Now) -> i64 {
     zxid_at(now.wall_ms.saturating_add(FOLLOWED_MS).saturating_mul(1000))
@@ -145,7 +148,16 @@ impl Machine {
             ids: &ids,
         };
         let answer = match request {
-            None => Err(Code::Unimplemented),
+            // As in ZooKeeper: who asks for what is not known here may mean anything by what follows.
+            None => {
+                self.reply(connection, header, &Err(Code::Unimplemented), sink);
+                self.disconnect(connection, false, now);
+                let (what, number) = ("a request of kind", header.op);
+                return sink.close(
+                    connection,
+                    Closed::Malformed(Malformed::Unknown { what, number }),
+                );
+            }
             Some(Request::CloseSession) => {
                 self.close_session(session, now, sink);
                 self.reply(connection, header, &Ok(Response::Done), sink);
@@ -189,7 +201,8 @@ impl Machine {
             },
             zxid: match Op::from_number(header.op) {
                 Some(Op::Auth) => 0,
-                _ => self.zxid,
+                Some(_) => self.zxid,
+                None => -1,
             },
             err: answer.as_ref().err().map_or(0, |code| code.number()),
         };
@@ -225,12 +238,16 @@ impl Machine {
         let mut ids = known.ids.to_vec();
         match scheme {
             "digest" => {
-                let id = acl::digest(auth).ok_or(Code::AuthFailed)?;
-                if self.options.super_digest.as_ref() == Some(&id.id) {
-                    ids.push(Id {
-                        scheme: acl::SUPER.into(),
-                        id: String::new(),
-                    });
+                let id = acl::digest(auth)
+                    .filter(|id| id.id.len() <= LONGEST_IDENTITY)
+                    .ok_or(Code::AuthFailed)?;
+                let everything = Id {
+                    scheme: acl::SUPER.into(),
+                    id: String::new(),
+                };
+                if self.options.super_digest.as_ref() == Some(&id.id) && !ids.contains(&everything)
+                {
+                    ids.push(everything);
                 }
                 if !ids.contains(&id) {
                     ids.push(id);
@@ -251,23 +268,30 @@ impl Machine {
 
 /// Whether an answer is so short, as far as its length hangs on what is asked for.
 fn fits(response: &Response, limit: usize) -> bool {
-    const BESIDE: usize = 100;
-    let names = |names: &[Arc<str>]| names.iter().map(|name| name.len() + 4).sum::<usize>();
     let length = match response {
         Response::Children(children, _) => names(children),
         Response::Ephemerals(paths) => names(paths),
-        Response::MultiRead(results) => {
-            let one = |result: &ReadResult| match result {
-                ReadResult::Data(data, _) => data.as_ref().map_or(0, |data| data.len()) + BESIDE,
-                ReadResult::Children(children) => names(children) + BESIDE,
-                ReadResult::Refused(_) => BESIDE,
-            };
-            results.iter().map(one).sum()
-        }
+        // Measured when it was made.
+        Response::MultiRead(_) => 0,
         // No longer than requests, and a few times that.
         _ => 0,
     };
     length <= limit
+}
+
+fn names(names: &[Arc<str>]) -> usize {
+    names.iter().map(|name| name.len() + 4).sum()
+}
+
+/// At least how long one of several answers is.
+pub(super) fn part_length(result: &ReadResult) -> usize {
+    const BESIDE: usize = 100;
+    BESIDE
+        + match result {
+            ReadResult::Data(data, _) => data.as_ref().map_or(0, |data| data.len()),
+            ReadResult::Children(children) => names(children),
+            ReadResult::Refused(_) => 0,
+        }
 }
 
 /// Who asks.

@@ -102,10 +102,7 @@ impl Change {
     /// At least as many bytes as it takes in the log.
     pub(super) fn size(&self) -> usize {
         const FIXED: usize = 32;
-        let list = |acl: &[Acl]| {
-            let one = |entry: &Acl| 12 + entry.id.scheme.len() + entry.id.id.len();
-            acl.iter().map(one).sum::<usize>()
-        };
+        let list = |acl: &[Acl]| acl.iter().map(super::acl::logged).sum::<usize>();
         let length = |data: &incumbent_zk_proto::Data| data.as_ref().map_or(0, |data| data.len());
         FIXED
             + match self {

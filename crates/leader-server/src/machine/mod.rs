@@ -30,7 +30,7 @@ mod tree;
 mod watch;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,13 @@ pub struct Machine {
     connections: HashMap<ConnectionId, Connection>,
     /// When to look for containers without children and for nodes whose time to live is over.
     fade_look: Duration,
+    /// What had faded at the last look, and has not had its turn to be deleted.
+    fading: VecDeque<Arc<str>>,
 }
+
+/// The most nodes that fade at once, and the time until the next ones do: others have their turn meanwhile.
+const FADED_AT_ONCE: usize = 1_000;
+const FADED_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a machine allows.
 #[derive(Clone, Debug)]
@@ -175,8 +181,10 @@ pub struct Summary {
     pub zxid: i64,
     /// Nodes, with those that are always there.
     pub nodes: usize,
-    /// About how much memory nodes and watches take.
+    /// About how much memory they take.
     pub bytes: usize,
+    /// About how much memory watches take.
+    pub watch_bytes: usize,
     /// Ephemeral nodes.
     pub ephemerals: usize,
     /// Sessions.
@@ -227,6 +235,7 @@ impl Machine {
             sessions: Sessions::default(),
             watches: Watches::default(),
             connections: HashMap::new(),
+            fading: VecDeque::new(),
         }
     }
 
@@ -297,12 +306,23 @@ impl Machine {
             }
         }
         if now.elapsed >= self.fade_look {
-            self.fade_look = now.elapsed + self.options.fade_interval;
-            for path in self.tree.faded(now.wall_ms) {
-                // Its parent may have become empty by this, and is looked at the next time.
-                let deleted = self.delete_faded(path, now, sink);
-                debug_assert_eq!(deleted, Ok(()), "what has faded has no children");
+            if self.fading.is_empty() {
+                self.fading = self.tree.faded(now.wall_ms).into();
             }
+            let turn = self.fading.len().min(FADED_AT_ONCE);
+            for path in self.fading.drain(..turn).collect::<Vec<_>>() {
+                // Since an earlier turn it may have been changed, or be gone.
+                if self.tree.has_faded(&path, now.wall_ms) {
+                    // Its parent may have become empty by this, and is looked at the next time.
+                    let deleted = self.delete_faded(path, now, sink);
+                    debug_assert_eq!(deleted, Ok(()), "what has faded has no children");
+                }
+            }
+            self.fade_look = now.elapsed
+                + match self.fading.is_empty() {
+                    true => self.options.fade_interval,
+                    false => FADED_PAUSE.min(self.options.fade_interval),
+                };
         }
     }
 
@@ -321,7 +341,8 @@ impl Machine {
         Summary {
             zxid: self.zxid,
             nodes: self.tree.len(),
-            bytes: self.bytes(),
+            bytes: self.tree.bytes(),
+            watch_bytes: self.watches.bytes(),
             ephemerals: self.tree.ephemeral_count(),
             sessions: self.sessions.len(),
             watches: self

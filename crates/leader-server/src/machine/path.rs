@@ -36,6 +36,7 @@ pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 /// Whether `path` is somewhere below `above`.
 pub(super) fn is_below(path: &str, above: &str) -> bool {
     match above {
+        "" => false,
         ROOT => path.len() > 1 && path.starts_with(ROOT),
         above => path
             .strip_prefix(above)

@@ -4,9 +4,10 @@ use incumbent_zk_proto::{
     AddMode, Code, EventKind, ReadResult, Request, Response, SetWatches, WatchEvent, perms,
 };
 
-use super::connection::Who;
+use super::connection::{Who, part_length};
 use super::node::Node;
 use super::watch::Kinds;
+use super::write::MOST_LOOKS;
 use super::{Answer, Machine, Sink, acl};
 
 impl Machine {
@@ -27,6 +28,11 @@ impl Machine {
                 }),
             Request::GetAcl { path } => self.get_acl(who, path),
             Request::GetEphemerals { prefix } => {
+                // As in ZooKeeper: nothing but what is not seen, and the root, stand for all.
+                let prefix = match prefix.trim_matches(|c| c <= ' ') {
+                    "" | "/" => "",
+                    _ => prefix,
+                };
                 let paths = self.tree.ephemerals(who.session);
                 let matching = paths.filter(|path| path.starts_with(prefix));
                 Ok(Response::Ephemerals(matching.cloned().collect()))
@@ -38,18 +44,8 @@ impl Machine {
                 })
             }
             Request::MultiRead(ref requests) => {
-                // As in ZooKeeper, parts set no watches.
-                let results = requests.iter().map(|request| match *request {
-                    Request::GetData { path, .. } => {
-                        self.part(who, &Request::GetData { path, watch: false })
-                    }
-                    Request::GetChildren { path, stat, .. } => {
-                        let watch = false;
-                        self.part(who, &Request::GetChildren { path, watch, stat })
-                    }
-                    _ => ReadResult::Refused(Code::Unimplemented),
-                });
-                Ok(Response::MultiRead(results.collect()))
+                let parts = self.parts(who, requests);
+                parts.map(Response::MultiRead)
             }
             Request::AddWatch { path, mode } => {
                 let kinds = match mode {
@@ -116,6 +112,33 @@ impl Machine {
             Err(_) => acl::redact(&node.acl),
         };
         Ok(Response::Acl(list, node.stat()))
+    }
+
+    fn parts(&mut self, who: &Who<'_>, requests: &[Request<'_>]) -> Result<Vec<ReadResult>, Code> {
+        let mut results = Vec::with_capacity(requests.len());
+        let (mut length, mut looks) = (0, 0);
+        for request in requests {
+            looks += self.looks(who, request);
+            if looks > MOST_LOOKS {
+                return Err(Code::QuotaExceeded);
+            }
+            // As in ZooKeeper, parts set no watches.
+            let watch = false;
+            let result = match *request {
+                Request::GetData { path, .. } => self.part(who, &Request::GetData { path, watch }),
+                Request::GetChildren { path, stat, .. } => {
+                    self.part(who, &Request::GetChildren { path, watch, stat })
+                }
+                _ => ReadResult::Refused(Code::Unimplemented),
+            };
+            // Not when all is there: a small request names the same long list any number of times.
+            length += part_length(&result);
+            if length > self.options.max_reply {
+                return Err(Code::QuotaExceeded);
+            }
+            results.push(result);
+        }
+        Ok(results)
     }
 
     fn part(&mut self, who: &Who<'_>, request: &Request<'_>) -> ReadResult {

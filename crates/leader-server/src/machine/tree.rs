@@ -158,16 +158,20 @@ impl Tree {
 
     /// Containers without children that once had some, and nodes whose time to live is over.
     pub(super) fn faded(&self, time: i64) -> Vec<Arc<str>> {
-        let faded = |path: &&Arc<str>| {
-            let node = &self.nodes[*path];
-            node.children.is_empty()
-                && match node.owner {
-                    Owner::Container => node.creates != 0,
-                    Owner::Ttl(ttl) => time.saturating_sub(node.mtime) > ttl,
-                    Owner::Nobody | Owner::Session(_) => false,
-                }
-        };
+        let faded = |path: &&Arc<str>| self.has_faded(path, time);
         self.fading.iter().filter(faded).cloned().collect()
+    }
+
+    pub(super) fn has_faded(&self, path: &str, time: i64) -> bool {
+        let Some(node) = self.nodes.get(path) else {
+            return false;
+        };
+        node.children.is_empty()
+            && match node.owner {
+                Owner::Container => node.creates != 0,
+                Owner::Ttl(ttl) => time.saturating_sub(node.mtime) > ttl,
+                Owner::Nobody | Owner::Session(_) => false,
+            }
     }
 
     /// How many nodes are below this one.

@@ -275,6 +275,16 @@ mod tests {
     }
 
     #[test]
+    fn a_recursive_watch_on_what_is_no_path_tells_of_nothing() {
+        let mut watches = Watches::default();
+        for path in ["", "x", "/x/", "//"] {
+            watches.set(A, path, Kinds::RECURSIVE);
+        }
+        assert!(watches.take(EventKind::Created, "/x/y").is_empty());
+        assert!(watches.take(EventKind::Created, "/x/1/2/3/4/5").is_empty());
+    }
+
+    #[test]
     fn a_deleted_node_is_told_once_to_who_watches_data_and_children() {
         let mut watches = Watches::default();
         watches.set(A, "/x", Kinds::DATA.or(Kinds::CHILDREN));

@@ -12,6 +12,10 @@ use super::node::{AclList, Node, Owner};
 use super::tree::{At, Change, Undo};
 use super::{Answer, Machine, Now, SessionId, Sink, acl, path};
 
+/// The most comparisons of identities for one request. Lists may be long, clients may have many identities, and a request
+/// may name the same node any number of times; others wait meanwhile.
+pub(super) const MOST_LOOKS: usize = 1 << 24;
+
 /// What happened to a node, for those who watch and may read it.
 struct Happened {
     kind: EventKind,
@@ -73,8 +77,14 @@ impl Machine {
         pending: &mut Pending,
     ) -> Vec<MultiResult> {
         let mut results = Vec::with_capacity(requests.len());
+        let mut looks = 0;
         for (index, request) in requests.iter().enumerate() {
-            match self.step(who, request, at, pending) {
+            looks += self.looks(who, request);
+            let step = match looks <= MOST_LOOKS {
+                true => self.step(who, request, at, pending),
+                false => Err(Code::QuotaExceeded),
+            };
+            match step {
                 Ok(done) => results.push(result(done, request)),
                 Err(code) => {
                     self.take_back(std::mem::take(pending).undo);
@@ -87,6 +97,25 @@ impl Machine {
             }
         }
         results
+    }
+
+    /// How many pairs of identities are compared, at most, to see whether part of a request is allowed.
+    pub(super) fn looks(&self, who: &Who<'_>, part: &Request<'_>) -> usize {
+        let path = match *part {
+            Request::Create(Create { path, .. }) | Request::Delete { path, .. } => {
+                match path.rfind('/') {
+                    Some(0) => path::ROOT,
+                    slash => &path[..slash.unwrap_or(0)],
+                }
+            }
+            Request::SetData { path, .. }
+            | Request::Check { path, .. }
+            | Request::GetData { path, .. }
+            | Request::GetChildren { path, .. } => path,
+            _ => return 0,
+        };
+        let entries = self.tree.get(path).map_or(0, |node| node.acl.len());
+        entries * who.ids.len()
     }
 
     fn take_back(&mut self, done: Vec<Undo>) {
@@ -206,7 +235,7 @@ impl Machine {
                 if !path::is_valid(path) {
                     return Err(Code::BadArguments);
                 }
-                let list = acl::resolve(list, who.ids)?;
+                let list = acl::resolve(list, who.ids, self.options.max_change)?;
                 let node = self.allowed(who, path, perms::ADMIN)?;
                 check_version(node.aversion, version)?;
                 self.check_room(acl::bytes(&list))?;
@@ -247,7 +276,7 @@ impl Machine {
             0 => path::ROOT,
             slash => &create.path[..slash],
         };
-        let list = acl::resolve(&create.acl, who.ids)?;
+        let list = acl::resolve(&create.acl, who.ids, self.options.max_change)?;
         let above = self.tree.get(parent)?;
         acl::check(&above.acl, perms::CREATE, who.ids)?;
         let path: Arc<str> = match sequential {
@@ -379,8 +408,8 @@ fn result(done: Done, request: &Request<'_>) -> MultiResult {
     match done {
         Done::Created { path, stat } => MultiResult::Created {
             path: path.as_ref().into(),
-            // As in ZooKeeper, one that only wants the stat does not get it here.
-            stat: has_mark(request).then_some(stat),
+            // As in ZooKeeper, this hangs on the node that is made and not on how it was asked.
+            stat: fades(request).then_some(stat),
         },
         Done::Deleted => MultiResult::Deleted,
         Done::DataSet(stat) | Done::AclSet(stat) => MultiResult::DataSet(stat),
@@ -388,8 +417,9 @@ fn result(done: Done, request: &Request<'_>) -> MultiResult {
     }
 }
 
-fn has_mark(request: &Request<'_>) -> bool {
-    matches!(request, Request::Create(create) if matches!(create.kind, CreateKind::Container | CreateKind::Ttl(_)))
+/// Whether the node is a container or has a time to live.
+fn fades(request: &Request<'_>) -> bool {
+    matches!(request, Request::Create(create) if matches!(create.flags, 4..=6))
 }
 
 fn wants_stat(request: &Request<'_>) -> bool {

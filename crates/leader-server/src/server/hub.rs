@@ -58,6 +58,9 @@ pub(super) struct Peer {
 /// The most frames of one connection that are looked at before others have their turn.
 const FRAMES_AT_ONCE: u64 = 128;
 
+/// The longest time that is taken for them, but for the last one.
+const TIME_AT_ONCE: Duration = Duration::from_millis(1);
+
 /// What an entry takes in the log beside its bytes, and more.
 pub(super) const ROOM_BESIDE: usize = 1 << 10;
 
@@ -230,7 +233,9 @@ impl Hub {
             handled.after = *voice.logged;
             // Answers may be much longer than what asks for them.
             let is_full = entered.outbound.bytes() > self.options.max_backlog;
-            if handled.frames >= FRAMES_AT_ONCE || is_full {
+            // And some requests take as long as thousands of others.
+            let is_long = self.started.elapsed().saturating_sub(now.elapsed) > TIME_AT_ONCE;
+            if handled.frames >= FRAMES_AT_ONCE || is_full || is_long {
                 break;
             }
             match next_frame(&bytes[handled.bytes..], self.options.max_frame) {

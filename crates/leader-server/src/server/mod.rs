@@ -112,6 +112,7 @@ impl Server {
                 (machine, None)
             }
             Some(dir) => {
+                options.machine.forgetful = false;
                 let opening = options.clone();
                 let opened = tokio::task::spawn_blocking(move || open(&opening, &dir)).await;
                 let (machine, journal) =

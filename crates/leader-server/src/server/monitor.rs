@@ -61,6 +61,7 @@ impl Report {
         gauge!("incumbent_server_nodes").set(summary.nodes as f64);
         gauge!("incumbent_server_ephemeral_nodes").set(summary.ephemerals as f64);
         gauge!("incumbent_server_bytes").set(summary.bytes as f64);
+        gauge!("incumbent_server_watch_bytes").set(summary.watch_bytes as f64);
         gauge!("incumbent_server_watches").set(summary.watches as f64);
         gauge!("incumbent_server_zxid").set(summary.zxid as f64);
     }

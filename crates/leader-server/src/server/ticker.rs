@@ -25,7 +25,7 @@ impl Hub {
             let late = now.elapsed.saturating_sub(due);
             let (wait, is_behind) = {
                 let mut state = self.state();
-                if late > least / 2 {
+                if late > (least / 2).max(HELD_UP) {
                     // The server itself was asleep: nobody can say who was silent.
                     warn!(
                         seconds = late.as_secs_f64(),

@@ -44,6 +44,8 @@ impl Sink for Voice<'_> {
         entry.write(self.entry);
         let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
         let appended = match self.late.is_empty() {
+            // Never behind one that is missing: that would make it look durable, and the log unreadable.
+            _ if self.broken.initialized() => return *self.logged = index,
             true => journal.append(index, self.entry),
             false => Err(AppendError::Full {
                 waiting: 0,
@@ -106,5 +108,60 @@ pub(super) fn give_up(broken: &SetOnce<AppendError>, error: AppendError) {
     if !broken.initialized() {
         warn!(%error, "a change could not be logged; nothing is acknowledged from here on");
         let _ = broken.set(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use incumbent_zk_proto::ConnectRequest;
+
+    use super::*;
+    use crate::machine::{Machine, Now, Options};
+
+    #[tokio::test]
+    async fn nothing_is_logged_behind_what_could_not_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = incumbent_journal::Options::default();
+        let opened = Journal::open(dir.path(), options, |_| Ok(())).unwrap();
+        let journal = opened.journal;
+        // As if somebody else had logged it: the machine's first change is not taken.
+        journal.append(1, b"").unwrap();
+        journal.flush().await.unwrap();
+        let mut machine = Machine::new(Options::default(), 0);
+        let (mut logged, mut entry, mut late) = (0, Vec::new(), VecDeque::new());
+        let (peers, broken, stats) = (HashMap::new(), SetOnce::new(), Stats::default());
+        let request = ConnectRequest {
+            last_zxid_seen: 0,
+            timeout_ms: 10_000,
+            session: 0,
+            password: &[0; 16],
+            read_only: None,
+        };
+        let now = Now {
+            elapsed: Duration::ZERO,
+            wall_ms: 0,
+        };
+        for connection in 1..=3 {
+            let mut voice = Voice {
+                journal: Some(&journal),
+                peers: &peers,
+                logged: &mut logged,
+                entry: &mut entry,
+                late: &mut late,
+                broken: &broken,
+                stats: &stats,
+                speaker: None,
+            };
+            let connection = ConnectionId(connection);
+            let connected =
+                machine.connect(connection, Vec::new(), &request, [0; 16], now, &mut voice);
+            connected.unwrap();
+        }
+        assert!(broken.initialized());
+        assert_eq!(logged, 3);
+        journal.flush().await.unwrap();
+        assert_eq!(journal.durable().borrow().index, 1);
     }
 }

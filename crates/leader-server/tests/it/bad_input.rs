@@ -160,18 +160,23 @@ async fn what_is_no_request_ends_only_its_connection() {
     bystander.was_not_disturbed().await;
 }
 
+/// As in ZooKeeper: the answer, and then the end of the connection.
 #[tokio::test]
-async fn an_unknown_operation_is_refused_and_the_connection_goes_on() {
+async fn an_unknown_operation_is_refused_and_the_connection_is_closed() {
     let server = Running::start(Options::local()).await;
-    let mut probe = server.client().await;
     for op in [999, -7, 20, i32::MAX, i32::MIN] {
+        let mut probe = server.client().await;
         probe.send_op(5, op, b"whatever").await.unwrap();
         let incumbent_zk_probe::Frame::Reply(reply) = probe.receive().await.unwrap() else {
             panic!("an event")
         };
         assert_eq!(reply.code(), Some(Code::Unimplemented), "{op}");
+        let end = probe.receive().await;
+        assert!(
+            matches!(end, Err(incumbent_zk_probe::Error::Closed)),
+            "{end:?}"
+        );
     }
-    done(&mut probe, &create("/on")).await;
 }
 
 #[tokio::test]

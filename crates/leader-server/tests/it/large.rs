@@ -5,7 +5,7 @@ use incumbent_zk_proto::{AddMode, Code, MultiResult, Request, Response};
 
 use crate::harness::{
     LONG_MS, Running, SEQUENTIAL, ask, children, create, create_with, data, delete, done, is_there,
-    set,
+    set, soon,
 };
 use crate::raw::{Raw, asked};
 
@@ -134,4 +134,39 @@ async fn a_huge_transaction_is_made_or_taken_back_as_a_whole() {
     done(&mut probe, &Request::Multi(parts)).await;
     assert_eq!(server.monitor.report().summary.nodes, 5 + PARTS);
     assert_eq!(server.monitor.report().summary.zxid, zxid + 1);
+}
+
+#[tokio::test]
+async fn who_asks_for_what_takes_long_again_and_again_does_not_keep_others_waiting() {
+    const COUNTS: usize = 100;
+    let server = Running::start(Options::local()).await;
+    let (mut greedy, mut other) = (server.client().await, server.client().await);
+    for _ in 0..3 {
+        let many = vec![create_with("/c-", SEQUENTIAL, b""); 10_000];
+        done(&mut greedy, &Request::Multi(many)).await;
+    }
+    for _ in 0..COUNTS {
+        greedy.push(&Request::GetAllChildrenNumber { path: "/" });
+    }
+    greedy.flush().await.unwrap();
+    let counts = async {
+        while greedy.in_flight() > 0 {
+            soon(greedy.receive()).await.unwrap();
+        }
+    };
+    let mut pings = 0;
+    let pinging = async {
+        loop {
+            soon(other.ping()).await.unwrap();
+            pings += 1;
+        }
+    };
+    tokio::select! {
+        () = counts => {}
+        () = pinging => {}
+    }
+    assert!(
+        pings >= COUNTS / 5,
+        "{pings} answers in the time of {COUNTS}"
+    );
 }

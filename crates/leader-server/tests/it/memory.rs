@@ -56,3 +56,18 @@ async fn a_session_of_before_is_over_after_a_restart() {
     let error = connect(server.address, &again(&granted)).await.unwrap_err();
     assert!(matches!(error, Error::SessionOver), "{error:?}");
 }
+
+#[tokio::test]
+async fn who_keeps_something_follows_nobody_whatever_the_options_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = crate::harness::kept_in(dir.path());
+    options.machine.forgetful = true;
+    let server = Running::start(options).await;
+    let ahead = ConnectRequest {
+        last_zxid_seen: 1 << 20,
+        ..new_session(10_000)
+    };
+    // What it has seen is not in the log: after a restart the same numbers would be given to other changes.
+    let error = connect(server.address, &ahead).await.err().unwrap();
+    assert!(matches!(error, Error::Closed), "{error:?}");
+}

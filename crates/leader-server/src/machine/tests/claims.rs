@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use incumbent_zk_proto::{
-    AddMode, Code, ConnectRequest, CreateKind, EventKind, MultiResult, Request, Response,
-    SetWatches, perms,
+    AddMode, Code, ConnectRequest, CreateKind, EventKind, Malformed, MultiResult, Request,
+    Response, SetWatches, perms,
 };
 
 use super::super::{Refused, SessionId};
@@ -212,6 +212,60 @@ fn a_transaction_happens_whole_or_not_at_all() {
         .map(|(_, kind, _)| kind)
         .collect();
     assert_eq!(kinds, [CREATED, CREATED, CHANGED, DELETED, CREATED]);
+}
+
+#[test]
+fn ephemeral_nodes_are_listed_by_how_their_paths_begin() {
+    let mut world = World::new();
+    let (a, b) = (world.client(), world.client());
+    world.create(a, "/x1", 1).unwrap();
+    world.create(a, "/y", 1).unwrap();
+    world.create(b, "/x2", 1).unwrap();
+    for (prefix, count) in [
+        ("", 2),
+        ("/", 2),
+        ("\0", 2),
+        (" /", 2),
+        ("/x", 1),
+        (" /x", 0),
+    ] {
+        let listed = world.ask(a, &Request::GetEphemerals { prefix });
+        let Ok(Response::Ephemerals(paths)) = listed else {
+            panic!("{listed:?}");
+        };
+        assert_eq!(paths.len(), count, "{prefix:?}");
+    }
+}
+
+#[test]
+fn in_a_transaction_the_stat_comes_with_nodes_that_fade() {
+    let mut world = World::new();
+    let a = world.client();
+    for (flags, kind, comes) in [
+        (0, CreateKind::WithStat, false),
+        (2, CreateKind::Container, false),
+        (4, CreateKind::Plain, true),
+        (4, CreateKind::Container, true),
+        (6, CreateKind::Ttl(90_000), true),
+    ] {
+        let path = format!("/n{flags}{comes}");
+        let create = Request::Create(incumbent_zk_proto::Create {
+            path: &path,
+            data: None,
+            acl: vec![Acl::open()],
+            flags,
+            kind,
+        });
+        let delete = delete(&path, -1);
+        let Ok(Response::Multi(results)) = world.ask(a, &Request::Multi(vec![create])) else {
+            panic!("not done");
+        };
+        let [MultiResult::Created { stat, .. }] = &results[..] else {
+            panic!("{results:?}");
+        };
+        assert_eq!(stat.is_some(), comes, "{flags} {kind:?}");
+        let _ = world.ask(a, &delete);
+    }
 }
 
 #[test]
@@ -448,4 +502,11 @@ fn what_a_lone_server_has_not_is_refused() {
         .handle(a.connection, &frame, world.now, &mut world.said);
     let (_, header, _) = world.said.replies.last().unwrap();
     assert_eq!(header.err, Code::Unimplemented.number());
+    // And nothing that follows it is looked at.
+    let [(closed, Closed::Malformed(Malformed::Unknown { number: 999, .. }))] =
+        world.said.closed[..]
+    else {
+        panic!("{:?}", world.said.closed);
+    };
+    assert_eq!(closed, a.connection);
 }

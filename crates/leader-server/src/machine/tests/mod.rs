@@ -1,5 +1,6 @@
 //! The machine, asked as clients ask, and what it says.
 
+mod burdens;
 mod claims;
 mod random;
 
