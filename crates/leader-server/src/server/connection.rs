@@ -161,26 +161,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
     }
 
     async fn talk(&mut self, caller: Caller, greeting: &[u8]) -> Result<Never, End> {
-        let request = ConnectRequest::read(greeting)?;
-        let address = caller.address;
-        let came_back = request.session != 0;
-        let mut is_over = false;
-        self.hub.room().await.map_err(|_| End::Done)?;
-        match self.hub.connect(self.entered, caller.ids, &request)? {
-            Some((session, timeout)) => {
-                let timeout_ms = timeout.as_millis();
-                debug!(%address, %session, timeout_ms, came_back, "a session is connected");
-            }
-            None => {
-                debug!(%address, session = format!("0x{:x}", request.session), "the session is over");
-                is_over = true;
-            }
-        }
-        let mut durable = self.hub.durable();
-        let limit = self.hub.options.max_backlog;
-        let mut is_stuck = false;
+        // Why nothing more is read, and the connection ends when all was sent.
+        let mut ending = self.begin(caller, greeting).await?;
         let mut last_words = None;
-        let mut bad = None;
+        let mut durable = self.hub.durable();
+        // Whether there was no room in the log.
+        let mut is_stuck = false;
         loop {
             let index = {
                 let durable = durable.borrow_and_update();
@@ -192,54 +178,39 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                 is_stuck &= !durable.has_changed();
                 durable.index
             };
-            // More only when all was sent: else it would grow for ever under a client that never quite catches up.
-            let next = if self.sent == self.output.len() {
-                self.output.clear();
-                self.sent = 0;
-                self.entered.outbound.take(index, &mut self.output)
-            } else {
-                self.entered.outbound.next(index)
-            };
-            self.measure(index);
-            let idle = self.output.is_empty();
+            let next = self.fill(index);
+            let is_idle = self.output.is_empty();
             match next {
-                Next::Close(_) if idle => return Err(End::Done),
-                Next::Idle if idle && is_over => return Err(End::Done),
-                Next::Idle if idle && bad.is_some() => return Err(bad.unwrap_or(End::Done)),
+                Next::Close(_) if is_idle => return Err(End::Done),
+                Next::Idle if is_idle && ending.is_some() => {
+                    return Err(ending.unwrap_or(End::Done));
+                }
                 Next::Close(_) | Next::Idle | Next::Waits(_) => {}
             }
-            let is_last = is_over || bad.is_some() || matches!(next, Next::Close(_));
-            if is_last && !idle {
+            let is_last = ending.is_some() || matches!(next, Next::Close(_));
+            if is_last && !is_idle {
                 let timeout = self.hub.options.greeting_timeout;
                 last_words.get_or_insert_with(|| tokio::time::Instant::now() + timeout);
             }
-            let backlog = self.entered.outbound.bytes() + self.output.len() - self.sent;
-            // Replies come to an end when nothing is read; events do not.
-            if self.entered.outbound.event_bytes() > 2 * limit {
-                return Err(End::Backlog(backlog));
-            }
-            let reads = backlog <= limit && !is_stuck && !is_last;
+            let reads = self.takes_more()? && !is_stuck && !is_last;
             // Bytes may wait for room in the log, or for their turn.
-            let work = match self.has_frame() {
-                Ok(has_frame) => reads && has_frame,
-                Err(end) => {
-                    // Said when what came before it was answered.
-                    if reads {
-                        bad = Some(end);
-                        continue;
+            match self.has_frame() {
+                Ok(true) if reads => {
+                    is_stuck = self.work()?;
+                    // Others have their turn too.
+                    if !is_stuck && matches!(self.has_frame(), Ok(true)) {
+                        tokio::task::yield_now().await;
                     }
-                    false
+                    continue;
                 }
-            };
-            let waits = matches!(next, Next::Waits(_)) || is_stuck;
-            if work {
-                is_stuck = self.work()?;
-                // Others have their turn too.
-                if !is_stuck && matches!(self.has_frame(), Ok(true)) {
-                    tokio::task::yield_now().await;
+                // Said when what came before it was answered.
+                Err(end) if reads => {
+                    ending = Some(end);
+                    continue;
                 }
-                continue;
+                Ok(_) | Err(_) => {}
             }
+            let waits = matches!(next, Next::Waits(_)) || is_stuck;
             let input = reads.then_some(&mut self.input);
             tokio::select! {
                 biased;
@@ -258,6 +229,48 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                 () = until(last_words) => return Err(End::Deaf),
             }
         }
+    }
+
+    /// Gets the connection its session. If that is over, the connection has nothing more to say than this.
+    async fn begin(&mut self, caller: Caller, greeting: &[u8]) -> Result<Option<End>, End> {
+        let request = ConnectRequest::read(greeting)?;
+        let address = caller.address;
+        self.hub.room().await.map_err(|_| End::Done)?;
+        match self.hub.connect(self.entered, caller.ids, &request)? {
+            Some((session, timeout)) => {
+                let (timeout_ms, came_back) = (timeout.as_millis(), request.session != 0);
+                debug!(%address, %session, timeout_ms, came_back, "a session is connected");
+                Ok(None)
+            }
+            None => {
+                debug!(%address, session = format!("0x{:x}", request.session), "the session is over");
+                Ok(Some(End::Done))
+            }
+        }
+    }
+
+    /// Takes what may be sent, if all that was taken before has been: else it would grow for ever under a client that never
+    /// quite catches up.
+    fn fill(&mut self, durable: u64) -> Next {
+        self.measure(durable);
+        if self.sent < self.output.len() {
+            return self.entered.outbound.next(durable);
+        }
+        self.output.clear();
+        self.sent = 0;
+        self.entered.outbound.take(durable, &mut self.output)
+    }
+
+    /// Whether more can be asked, as far as what waits to be sent tells.
+    fn takes_more(&self) -> Result<bool, End> {
+        let outbound = &self.entered.outbound;
+        let limit = self.hub.options.max_backlog;
+        let backlog = outbound.bytes() + self.output.len() - self.sent;
+        // Replies come to an end when nothing is read; events do not.
+        if outbound.event_bytes() > 2 * limit {
+            return Err(End::Backlog(backlog));
+        }
+        Ok(backlog <= limit)
     }
 
     fn has_frame(&self) -> Result<bool, End> {
