@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
-    Address, Backend, BadAddress, Expected, Failure, GroupName, Key, Limits, Listed, Nonce,
-    Presence, Stored, Swapped, Unread, WatchStream,
+    Address, Backend, BadAddress, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed,
+    Nonce, Presence, Stored, Swapped, Unread, Version, WatchStream,
 };
 use incumbent_backend_zookeeper::{ZooKeeperBackend, ZooKeeperError};
 use incumbent_leader_server::StartError;
@@ -119,6 +119,14 @@ impl Backend for EmbeddedBackend {
         self.client.swap(key, expected, body).await
     }
 
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        self.client.erase(key, version).await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        self.client.groups().await
+    }
+
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
         self.client.list(group).await
     }
@@ -131,7 +139,7 @@ impl Backend for EmbeddedBackend {
         self.client.appear(group, nonce)
     }
 
-    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         self.client.vanished(group, nonce)
     }
 }

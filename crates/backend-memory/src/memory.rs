@@ -1,13 +1,13 @@
 //! The store itself, and the addresses it is opened by.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use incumbent_backend::{
-    Address, Backend, BadAddress, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Reach,
-    Stored, Swapped, Unread, Version, WatchStream,
+    Address, Backend, BadAddress, Erased, Expected, Failure, GroupName, Hint, Key, Limits, Listed,
+    Reach, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::watch::Bell;
@@ -89,17 +89,21 @@ impl MemoryBackend {
     /// Not part of the contract, which knows no removal. Watchers get a hint. If the key is created again, its version is
     /// one it never had.
     pub fn remove_by_hand(&self, key: &Key) -> bool {
-        let removed = self.records().bodies.remove(key).is_some();
+        self.remove(key, |_| true)
+    }
+
+    /// Removes a body if it is one that may go.
+    fn remove(&self, key: &Key, may_go: impl Fn(&Body) -> bool) -> bool {
+        let mut records = self.records();
+        let removed = records.bodies.get(key).is_some_and(may_go);
         if removed {
-            let key = key.clone();
-            let group = key.group().clone();
-            self.store.bell.ring(
-                group,
-                Hint {
-                    key: Some(key),
-                    version: None,
-                },
-            );
+            records.bodies.remove(key);
+            // Rung under the lock: hints come in the order of the writes.
+            let hint = Hint {
+                key: Some(key.clone()),
+                version: None,
+            };
+            self.store.bell.ring(key.group().clone(), hint);
         }
         removed
     }
@@ -161,6 +165,19 @@ impl Backend for MemoryBackend {
         };
         self.store.bell.ring(key.group().clone(), hint);
         Ok(Swapped::Committed(version))
+    }
+
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        match self.remove(key, |body| body.name() == *version) {
+            true => Ok(Erased::Gone),
+            false => Ok(Erased::Conflict),
+        }
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        let records = self.records();
+        let groups: BTreeSet<&GroupName> = records.bodies.keys().map(Key::group).collect();
+        Ok(groups.into_iter().cloned().collect())
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
-    Address, Backend, Expected, Failure, GroupName, Key, Limits, Listed, Nonce, Presence, Reach,
-    Stored, Swapped, Unread, WatchStream,
+    Address, Backend, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce, Presence,
+    Reach, Stored, Swapped, Unread, WatchStream,
 };
 
 use crate::error::ZooKeeperError;
@@ -122,7 +122,7 @@ impl Backend for ZooKeeperBackend {
         presence::appear(&self.session, group, nonce)
     }
 
-    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         presence::vanished(&self.session, group, nonce)
     }
 }

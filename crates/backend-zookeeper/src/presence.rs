@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use incumbent_backend::{GroupName, Nonce, Presence};
+use incumbent_backend::{Gone, GroupName, Nonce, Presence};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -53,7 +53,7 @@ pub(crate) fn vanished(
     session: &Arc<Session>,
     group: &GroupName,
     nonce: Nonce,
-) -> BoxFuture<'static, ()> {
+) -> BoxFuture<'static, Gone> {
     if !session.settings.presence {
         return Box::pin(std::future::pending());
     }
@@ -66,6 +66,7 @@ pub(crate) fn vanished(
         if !matches!(task.join_next().await, Some(Ok(()))) {
             std::future::pending::<()>().await;
         }
+        Gone::Unseen
     })
 }
 

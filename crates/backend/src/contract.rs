@@ -45,6 +45,22 @@ pub trait Backend: Send + Sync + 'static {
         body: &[u8],
     ) -> Result<Swapped, Failure>;
 
+    /// Removes `key` for good if it still has this version: nothing remains, not even a tombstone.
+    ///
+    /// It is a swap as any other: atomic, with honest outcomes. What is created under the key later has a version that the key
+    /// never had. A backend that cannot do so removes nothing, and says [`Erased::Kept`].
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        let _ = (key, version);
+        Ok(Erased::Kept)
+    }
+
+    /// The groups that have a key here, in their order. A list and no snapshot, as [`list`](Self::list).
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        Err(Unread::Unavailable(
+            "this backend does not tell its groups".into(),
+        ))
+    }
+
     /// All keys of a group that have a body, in the order of their text.
     ///
     /// It shows every key that was created and acknowledged before the call. It is a list and no snapshot: keys that are
@@ -68,12 +84,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends when the holder of the term with this nonce was seen to be present, and is gone. Never ends if it was not seen.
     ///
-    /// A hint: whoever is cut off, or paused, is gone too, and may go on working until it notices. It must not be wrong
-    /// about a holder that can reach the backend, nor because this process was cut off itself.
-    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    /// A hint, unless it says [`Gone::Ended`]: whoever is cut off, or paused, is gone too, and may go on working until it notices.
+    /// It must not be wrong about a holder that can reach the backend, nor because this process was cut off itself.
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         let _ = (group, nonce);
         Box::pin(std::future::pending())
     }
+}
+
+/// How a holder went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It is not seen any more. It may be cut off, or paused, and go on.
+    Unseen,
+    /// Whoever ran its process says that the process has ended, and how.
+    Ended(String),
 }
 
 /// Hints as they come.
@@ -120,6 +145,18 @@ pub enum Swapped {
     Committed(Version),
     /// It did not happen, and this request never will: the key is not in the expected state.
     Conflict,
+}
+
+/// The known outcomes of an [`erase`](Backend::erase).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Erased {
+    /// The key is gone.
+    Gone,
+    /// It did not happen, and this request never will: the key has not the expected version, or is absent.
+    Conflict,
+    /// Nothing was done: this backend removes no keys. Leave a tombstone.
+    Kept,
 }
 
 /// Why a swap has no known outcome, or none to be proud of.

@@ -10,7 +10,8 @@
 //! - a **watch** that hints that something may have changed. It may lag, repeat, coalesce or fall silent: no safety and
 //!   no progress hangs on it, only speed.
 //!
-//! It may offer a fifth, **presence**: that a holder is seen to live, and to vanish. That too is a hint.
+//! It may offer two more: **presence**, that a holder is seen to live, and to vanish, which too is a hint; and to **erase** a key at
+//! a version, so that nothing is left of it.
 //!
 //! The crate `incumbent-conformance` checks all of it in three lines.
 
@@ -19,7 +20,7 @@ mod contract;
 
 pub use address::{Address, BadAddress};
 pub use contract::{
-    Backend, BoxError, Expected, Failure, Hint, Limits, Listed, Presence, Reach, Stored, Swapped,
-    Unread, WatchStream,
+    Backend, BoxError, Erased, Expected, Failure, Gone, Hint, Limits, Listed, Presence, Reach,
+    Stored, Swapped, Unread, WatchStream,
 };
 pub use incumbent_core::{BadName, GroupName, Key, Nonce, RecordName, Version};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent::backend::{
-    Backend, Expected, Failure, GroupName, Key, Limits, Listed, Nonce, Presence, Stored, Swapped,
-    Unread, WatchStream,
+    Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce, Presence,
+    Stored, Swapped, Unread, Version, WatchStream,
 };
 
 /// Any backend, counted. Several handles of one store share their counts.
@@ -55,6 +55,16 @@ impl<B: Backend> Backend for Counting<B> {
         self.inner.swap(key, expected, body).await
     }
 
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        self.counts.writes.fetch_add(1, Ordering::Relaxed);
+        self.inner.erase(key, version).await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
+        self.inner.groups().await
+    }
+
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
         self.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.list(group).await
@@ -68,7 +78,7 @@ impl<B: Backend> Backend for Counting<B> {
         self.inner.appear(group, nonce)
     }
 
-    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         self.inner.vanished(group, nonce)
     }
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use incumbent_backend::{
-    Backend, BoxError, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Nonce, Presence,
-    Stored, Swapped, Unread, Version, WatchStream,
+    Backend, BoxError, Erased, Expected, Failure, Gone, GroupName, Hint, Key, Limits, Listed,
+    Nonce, Presence, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::dice::{Dice, Fate};
@@ -159,6 +159,26 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
         }
     }
 
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        let fate = self.begin().await;
+        let answer = if fate.happens {
+            Some(self.backend.erase(key, version).await)
+        } else {
+            None
+        };
+        pause(fate.delay_after).await;
+        match (answer, fate.heard) {
+            (Some(answer), true) => answer,
+            (None, true) => Err(Failure::NotApplied(lost(fate))),
+            // One that is not heard happens at once or never: a late one is what a late swap at that version is.
+            (_, false) => Err(Failure::Unknown(lost(fate))),
+        }
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        self.ask(self.backend.groups()).await
+    }
+
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
         self.ask(self.backend.list(group)).await
     }
@@ -177,7 +197,7 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
         self.backend.appear(group, nonce)
     }
 
-    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         self.backend.vanished(group, nonce)
     }
 }

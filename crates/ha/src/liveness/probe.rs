@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const WHO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a holder is taken to be dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing listens there any more.
     Refused,
@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     AnotherNonce,
     /// The backend saw it, and does not any more. That is no proof.
     Vanished,
+    /// Whoever ran it says that it has ended, and how.
+    Ended(String),
 }
 
 /// What one connection came to.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use incumbent_backend::{Backend, Hint, Presence, WatchStream};
+use incumbent_backend::{Backend, Gone, Hint, Presence, WatchStream};
 use incumbent_core::election::{Action, Change, Config, Election, Event, LostBecause, SwapAnswer};
 use incumbent_core::{GroupName, HolderName, Key, Nonce, Time, View, root};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -120,7 +120,7 @@ struct Probe {
 
 struct Rival {
     nonce: Nonce,
-    vanished: BoxFuture<'static, ()>,
+    vanished: BoxFuture<'static, Gone>,
 }
 
 impl Node {
@@ -192,9 +192,12 @@ impl Node {
                     self.story.dead(verdict);
                     Some(Event::Dead { nonce })
                 }
-                nonce = vanished(&mut self.rival) => {
+                (nonce, gone) = vanished(&mut self.rival) => {
                     self.rival = None;
-                    self.story.dead(Verdict::Vanished);
+                    self.story.dead(match gone {
+                        Gone::Unseen => Verdict::Vanished,
+                        Gone::Ended(how) => Verdict::Ended(how),
+                    });
                     Some(Event::Dead { nonce })
                 }
                 () = given_up(&mut self.campaigner) => {
@@ -463,12 +466,9 @@ async fn verdict(probe: &mut Option<Probe>) -> (Nonce, Verdict) {
     }
 }
 
-async fn vanished(rival: &mut Option<Rival>) -> Nonce {
+async fn vanished(rival: &mut Option<Rival>) -> (Nonce, Gone) {
     match rival {
-        Some(rival) => {
-            (&mut rival.vanished).await;
-            rival.nonce
-        }
+        Some(rival) => (rival.nonce, (&mut rival.vanished).await),
         None => std::future::pending().await,
     }
 }

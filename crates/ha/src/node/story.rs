@@ -56,8 +56,9 @@ impl Story {
     pub(super) fn dead(&mut self, verdict: Verdict) {
         self.unproven = verdict == Verdict::Vanished;
         let proof = match verdict {
-            Verdict::Refused => "its liveness endpoint refuses connections",
-            Verdict::AnotherNonce => "its liveness endpoint is in another term",
+            Verdict::Refused => "its liveness endpoint refuses connections".to_owned(),
+            Verdict::AnotherNonce => "its liveness endpoint is in another term".to_owned(),
+            Verdict::Ended(how) => how,
             Verdict::Vanished => {
                 return tracing::info!(
                     group = self.group,

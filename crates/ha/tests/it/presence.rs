@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent::backend::{
-    Backend, Expected, Failure, GroupName, Key, Limits, Listed, Nonce, Presence, Stored, Swapped,
-    Unread, WatchStream,
+    Backend, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce, Presence, Stored,
+    Swapped, Unread, WatchStream,
 };
 use incumbent::{Clock, Epoch, Error, Group, Liveness, LostBecause, Options, Store};
 use incumbent_backend_memory::MemoryBackend;
@@ -86,13 +86,14 @@ impl Backend for Seeing {
         Some(Presence::new(Shown(self.clone(), nonce)))
     }
 
-    fn vanished(&self, _group: &GroupName, nonce: Nonce) -> BoxFuture<'static, ()> {
+    fn vanished(&self, _group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         let mut present = self.present.subscribe();
         Box::pin(async move {
             for wanted in [true, false] {
                 let found = present.wait_for(|present| present.contains(&nonce) == wanted);
                 found.await.expect("the backend is there");
             }
+            Gone::Unseen
         })
     }
 }
