@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use incumbent_backend::{Backend, GroupName, Nonce, Presence};
+use incumbent_backend::{Backend, Gone, GroupName, Nonce, Presence};
 use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_leader_server as ours;
 use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
@@ -34,7 +34,7 @@ fn group() -> GroupName {
     "demo".parse().unwrap()
 }
 
-type Gone = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Going = Pin<Box<dyn Future<Output = Gone> + Send>>;
 
 /// Either server, which can be restarted with its sessions.
 enum Server {
@@ -118,7 +118,7 @@ fn at(socket: impl std::fmt::Display, base: &str, more: &str) -> ZooKeeperBacken
 }
 
 /// Watches the holder, from when it has been seen.
-async fn watched(standby: &ZooKeeperBackend, by_hand: &Client, base: &str) -> Gone {
+async fn watched(standby: &ZooKeeperBackend, by_hand: &Client, base: &str) -> Going {
     let mut gone = standby.vanished(&group(), NONCE).boxed();
     let node = format!("{base}/demo/@present/{NONCE}");
     let seen = async {
@@ -137,7 +137,7 @@ async fn watched(standby: &ZooKeeperBackend, by_hand: &Client, base: &str) -> Go
     gone
 }
 
-async fn still(gone: &mut Gone, why: &str) {
+async fn still(gone: &mut Going, why: &str) {
     assert!(timeout(LONG_ENOUGH, gone).await.is_err(), "{why}");
 }
 
