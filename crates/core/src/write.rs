@@ -1,8 +1,12 @@
-//! One write of one record as a small state machine: sealing on open, and commits.
+//! One write of one record as a small state machine: sealing on open, commits, and erasing.
 //!
 //! This is the safety rule in code. A leader *seals before it reads*: it swaps the body back under its own seal, and what
 //! that swap was made on is the state. It then writes only from a version that it sealed or wrote itself. An older
 //! leader's swap names a version that is gone.
+//!
+//! A record that was erased has no version any more that could be gone, and an old leader could create it anew. So whoever opens
+//! a record without data *looks at the floor* afterwards: if that still bears its own seal, no newer leader had begun when the
+//! record was sealed, and none can have read or erased it. If not, it is fenced, and what it leaves behind is vacant.
 //!
 //! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and when to give up, is its
 //! driver's choice; the outcome is right in any case.
@@ -20,6 +24,8 @@ pub struct Write {
     seal: Seal,
     seq: u64,
     goal: Goal,
+    /// Opened without data: what to return once the floor has been looked at.
+    vacant: Option<(Version, Arc<RecordBody>)>,
     /// A request was sent whose outcome is not known: from here on "not applied" settles nothing.
     unsettled: bool,
     /// The last swap that was asked for; a repetition is the same one.
@@ -30,8 +36,12 @@ pub struct Write {
 enum Goal {
     /// Seal the record, whatever is in it.
     Open,
+    /// Seal the floor, which is never erased: it is what others are measured by.
+    Floor,
     /// Replace what this leader sealed or wrote at that version.
     Commit,
+    /// Remove what this leader sealed or wrote as this version.
+    Erase(Version),
 }
 
 /// What to do next.
@@ -45,6 +55,18 @@ pub enum Step {
         expected: Option<Version>,
         /// The new body, shared with the machine, which may have to ask for it again.
         body: Arc<RecordBody>,
+    },
+    /// Remove the record, if it has this version.
+    Erase {
+        /// The version to be removed.
+        expected: Version,
+    },
+    /// Read the floor of the group, and tell its seal.
+    ReadFloor,
+    /// It is done: there is no such record any more.
+    Gone {
+        /// Whether it is known to have been this request. If not, an answer was lost, and another request may have been faster.
+        ours: bool,
     },
     /// It is done: the record has this body at this version, and is this leader's.
     Done {
@@ -75,6 +97,8 @@ pub enum Refused {
     },
     /// The backend did not take it.
     NotApplied,
+    /// The floor bears neither this leader's seal nor a higher one: somebody removed or changed it by hand.
+    NoFloor,
 }
 
 /// What a request came to.
@@ -82,31 +106,38 @@ pub enum Refused {
 pub enum Answer {
     /// A read found this.
     Read(Option<(Version, RecordBody)>),
+    /// A read of the floor found this seal.
+    Floor(Option<Seal>),
     /// A read got no answer.
     Unread,
     /// The swap happened.
     Committed(Version),
-    /// The swap did not happen: the record is not in the expected state.
+    /// The record was removed.
+    Erased,
+    /// The swap, or the removal, did not happen: the record is not in the expected state.
     Conflict,
-    /// The swap did not happen, for another reason.
+    /// It did not happen, for another reason.
     NotApplied,
-    /// The swap may have happened, or may still.
+    /// It may have happened, or may still.
     Unknown,
 }
 
 impl Write {
     /// Seals a record and so reads it. `seq` is a number that this term has not used.
     pub fn open(seal: Seal, seq: u64) -> (Self, Step) {
-        (
-            Self {
-                seal,
-                seq,
-                goal: Goal::Open,
-                unsettled: false,
-                swap: None,
-            },
-            Step::Read,
-        )
+        (Self::new(seal, seq, Goal::Open), Step::Read)
+    }
+
+    /// Seals the floor.
+    pub fn floor(seal: Seal, seq: u64) -> (Self, Step) {
+        (Self::new(seal, seq, Goal::Floor), Step::Read)
+    }
+
+    /// Removes a record that this leader sealed or wrote as `version`: nothing is left of it, not even a tombstone.
+    pub fn erase(seal: Seal, seq: u64, version: Version) -> (Self, Step) {
+        let write = Self::new(seal, seq, Goal::Erase(version));
+        let step = write.repeat();
+        (write, step)
     }
 
     /// Replaces the data of a record that this leader sealed or wrote as `version`.
@@ -117,15 +148,20 @@ impl Write {
         data: Option<Box<RawValue>>,
     ) -> (Self, Step) {
         let body = RecordBody::new(seal, seq, data);
-        let mut write = Self {
-            seal,
-            seq,
-            goal: Goal::Commit,
-            unsettled: false,
-            swap: None,
-        };
+        let mut write = Self::new(seal, seq, Goal::Commit);
         let step = write.ask(Some(version), body);
         (write, step)
+    }
+
+    fn new(seal: Seal, seq: u64, goal: Goal) -> Self {
+        Self {
+            seal,
+            seq,
+            goal,
+            vacant: None,
+            unsettled: false,
+            swap: None,
+        }
     }
 
     /// Whether a request of it may have taken effect, or may still, without anybody knowing.
@@ -141,12 +177,15 @@ impl Write {
     pub fn step(&mut self, answer: Answer) -> Step {
         match answer {
             Answer::Read(found) => self.read(found),
+            Answer::Floor(found) => self.look_at_floor(found),
+            Answer::Unread if self.vacant.is_some() => Step::ReadFloor,
             Answer::Unread | Answer::Conflict => Step::Read,
             Answer::Committed(version) => {
                 let (_, body) = self.swap.take().expect("an answer follows a swap");
-                Step::Done { version, body }
+                self.done(version, body)
             }
-            Answer::NotApplied if !self.unsettled && matches!(self.goal, Goal::Commit) => {
+            Answer::Erased => Step::Gone { ours: true },
+            Answer::NotApplied if !self.unsettled && self.changes_data() => {
                 Step::Refused(Refused::NotApplied)
             }
             Answer::NotApplied => self.repeat(),
@@ -162,10 +201,7 @@ impl Write {
             .clone()
             .filter(|(_, body)| body.is_write(self.seal, self.seq))
         {
-            return Step::Done {
-                version,
-                body: Arc::new(body),
-            };
+            return self.done(version, Arc::new(body));
         }
         if let Some((_, body)) = &found
             && body.seal.outranks(self.seal)
@@ -178,8 +214,8 @@ impl Write {
                 false => Refused::Fenced { current },
             });
         }
-        match self.goal {
-            Goal::Open => {
+        match &self.goal {
+            Goal::Open | Goal::Floor => {
                 let (version, body) = match found {
                     Some((version, body)) => (Some(version), body.sealed(self.seal, self.seq)),
                     None => (None, RecordBody::new(self.seal, self.seq, None)),
@@ -198,12 +234,46 @@ impl Write {
                 }
                 _ => Step::Refused(Refused::Conflict),
             },
+            Goal::Erase(expected) => match found {
+                Some((version, _)) if version == *expected => self.repeat(),
+                None if self.unsettled => Step::Gone { ours: false },
+                Some(_) if self.unsettled => Step::Refused(Refused::Unsettled { fenced_by: None }),
+                Some(_) | None => Step::Refused(Refused::Conflict),
+            },
         }
     }
 
-    /// Whether data may have been changed by a request whose answer was lost. Opening changes none.
+    /// The record bears the own seal, as this body.
+    fn done(&mut self, version: Version, body: Arc<RecordBody>) -> Step {
+        if matches!(self.goal, Goal::Open) && body.data.is_none() {
+            self.vacant = Some((version, body));
+            return Step::ReadFloor;
+        }
+        Step::Done { version, body }
+    }
+
+    fn look_at_floor(&mut self, found: Option<Seal>) -> Step {
+        let (version, body) = self.vacant.take().expect("the floor was asked for");
+        match found {
+            Some(seal) if seal == self.seal => Step::Done { version, body },
+            Some(seal) if seal.outranks(self.seal) => Step::Refused(Refused::Fenced {
+                current: seal.epoch,
+            }),
+            Some(_) | None => Step::Refused(Refused::NoFloor),
+        }
+    }
+
+    /// Whether its requests change data. Opening changes none.
+    fn changes_data(&self) -> bool {
+        match self.goal {
+            Goal::Commit | Goal::Erase(_) => true,
+            Goal::Open | Goal::Floor => false,
+        }
+    }
+
+    /// Whether data may have been changed by a request whose answer was lost.
     fn may_have_written(&self) -> bool {
-        self.unsettled && matches!(self.goal, Goal::Commit)
+        self.unsettled && self.changes_data()
     }
 
     fn ask(&mut self, expected: Option<Version>, body: RecordBody) -> Step {
@@ -213,159 +283,16 @@ impl Write {
     }
 
     fn repeat(&self) -> Step {
+        if let Goal::Erase(version) = &self.goal {
+            return Step::Erase {
+                expected: version.clone(),
+            };
+        }
         let (expected, body) = self.swap.clone().expect("a repetition follows a swap");
         Step::Swap { expected, body }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Nonce;
-
-    fn seal(epoch: u64, nonce: u128) -> Seal {
-        Seal {
-            epoch: Epoch::new(epoch),
-            nonce: Nonce::new(nonce),
-        }
-    }
-
-    fn version(text: &str) -> Version {
-        Version::new(text)
-    }
-
-    fn data(text: &str) -> Option<Box<RawValue>> {
-        Some(RawValue::from_string(text.into()).unwrap())
-    }
-
-    #[test]
-    fn an_open_seals_what_it_read_and_returns_what_it_sealed() {
-        let (mut open, step) = Write::open(seal(2, 2), 1);
-        assert_eq!(step, Step::Read);
-        let old = RecordBody::new(seal(1, 1), 7, data("5"));
-        let sealed = RecordBody::new(seal(2, 2), 1, data("5"));
-        let step = open.step(Answer::Read(Some((version("a"), old))));
-        assert_eq!(
-            step,
-            Step::Swap {
-                expected: Some(version("a")),
-                body: sealed.clone().into()
-            }
-        );
-        assert_eq!(
-            open.step(Answer::Committed(version("b"))),
-            Step::Done {
-                version: version("b"),
-                body: sealed.into()
-            }
-        );
-    }
-
-    #[test]
-    fn an_open_that_met_a_late_write_takes_that_write_as_the_state() {
-        let (mut open, _) = Write::open(seal(2, 2), 1);
-        open.step(Answer::Read(Some((
-            version("a"),
-            RecordBody::new(seal(1, 1), 7, data("5")),
-        ))));
-        assert_eq!(open.step(Answer::Conflict), Step::Read);
-        let step = open.step(Answer::Read(Some((
-            version("b"),
-            RecordBody::new(seal(1, 1), 8, data("6")),
-        ))));
-        assert_eq!(
-            step,
-            Step::Swap {
-                expected: Some(version("b")),
-                body: RecordBody::new(seal(2, 2), 1, data("6")).into()
-            }
-        );
-    }
-
-    #[test]
-    fn an_absent_record_is_sealed_too() {
-        let (mut open, _) = Write::open(seal(2, 2), 1);
-        let vacant = RecordBody::new(seal(2, 2), 1, None);
-        assert_eq!(
-            open.step(Answer::Read(None)),
-            Step::Swap {
-                expected: None,
-                body: vacant.into()
-            }
-        );
-    }
-
-    #[test]
-    fn a_newer_seal_fences_opens_and_commits() {
-        for newer in [seal(3, 9), seal(2, 9)] {
-            let found = Some((version("x"), RecordBody::new(newer, 1, None)));
-            let (mut open, _) = Write::open(seal(2, 2), 1);
-            let fenced = Step::Refused(Refused::Fenced {
-                current: newer.epoch,
-            });
-            assert_eq!(open.step(Answer::Read(found.clone())), fenced);
-            let (mut commit, _) = Write::commit(seal(2, 2), 2, version("a"), data("1"));
-            assert_eq!(commit.step(Answer::Conflict), Step::Read);
-            assert_eq!(commit.step(Answer::Read(found)), fenced);
-        }
-    }
-
-    #[test]
-    fn a_lost_answer_is_settled_by_the_same_swap() {
-        let (mut commit, first) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
-        assert_eq!(commit.step(Answer::Unknown), first);
-        assert_eq!(
-            commit.step(Answer::NotApplied),
-            first,
-            "not applied settles nothing once a request is unknown"
-        );
-        assert_eq!(commit.step(Answer::Conflict), Step::Read);
-        let mine = RecordBody::new(seal(2, 2), 5, data("1"));
-        let done = Step::Done {
-            version: version("b"),
-            body: mine.clone().into(),
-        };
-        assert_eq!(commit.step(Answer::Read(Some((version("b"), mine)))), done);
-    }
-
-    /// The first request may have landed, and the newer leader may have sealed over it: its data live on under another seal.
-    #[test]
-    fn a_fence_after_a_lost_answer_does_not_say_that_nothing_was_written() {
-        for (found, fenced_by) in [(seal(3, 3), Some(Epoch::new(3))), (seal(2, 2), None)] {
-            let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
-            commit.step(Answer::Unknown);
-            assert_eq!(commit.step(Answer::Conflict), Step::Read);
-            let sealed = RecordBody::new(found, 9, data("1"));
-            let step = commit.step(Answer::Read(Some((version("c"), sealed))));
-            assert_eq!(step, Step::Refused(Refused::Unsettled { fenced_by }));
-        }
-    }
-
-    #[test]
-    fn a_refusal_before_anything_was_unknown_is_final() {
-        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
-        assert_eq!(
-            commit.step(Answer::NotApplied),
-            Step::Refused(Refused::NotApplied)
-        );
-        assert!(!commit.is_unsettled());
-    }
-
-    #[test]
-    fn another_handles_write_is_a_conflict_and_no_fence() {
-        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
-        commit.step(Answer::Conflict);
-        let other = RecordBody::new(seal(2, 2), 6, data("2"));
-        assert_eq!(
-            commit.step(Answer::Read(Some((version("b"), other)))),
-            Step::Refused(Refused::Conflict)
-        );
-        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
-        commit.step(Answer::Conflict);
-        assert_eq!(
-            commit.step(Answer::Read(None)),
-            Step::Refused(Refused::Conflict),
-            "removed by hand"
-        );
-    }
-}
+#[path = "write_tests.rs"]
+mod tests;

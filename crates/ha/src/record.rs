@@ -14,12 +14,16 @@ use serde_json::value::RawValue;
 use crate::Error;
 use crate::group::Inner;
 use crate::read::{Stamp, decode, read_record};
-use crate::settle::{Patience, Unwritten, settle};
+use crate::settle::{Patience, Settled, Unwritten, settle};
 use crate::term::Term;
 
 /// Room for the seal and the frame around the data. It stays free so that a later leader, whose epoch may have more digits,
 /// can always seal what this one wrote.
 const ENVELOPE: usize = 1024;
+
+/// Why a record without data cannot be opened although this leader leads.
+const NO_FLOOR: &str = "the floor of the group was removed or changed by hand, so nothing tells whether a newer leader has \
+                        erased the record; resign, and the next leader makes the floor anew";
 
 /// A record that this leader has opened, and so sealed.
 ///
@@ -45,7 +49,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ) -> Result<Self, Error> {
         let key = group.key(name);
         let write = Write::open(term.seal, term.next_seq());
-        let (version, body) = run(group, term, &key, "open", write).await?;
+        let settled = run(group, term, &key, "open", write).await?;
+        let (version, body) = written(settled);
         Ok(Self {
             data: decode(name, &body)?,
             key,
@@ -118,6 +123,36 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Ok(())
     }
 
+    /// Deletes the record and its name: nothing is left, where the backend can do so. Where it cannot, a tombstone is.
+    ///
+    /// For names that come and go without end, as those of jobs. Safe as [`delete`](Self::delete): what an older leader still
+    /// has under way names a version that is gone, and if it opens the record again it is fenced. What is lost with the tombstone
+    /// is the memory that the name was used: whoever creates records without leading may create this one again.
+    ///
+    /// # Errors
+    ///
+    /// As of [`commit`](Self::commit). Open the record again before deciding anything; one that is gone is opened without data, and can
+    /// be erased again.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`commit`](Self::commit).
+    pub async fn erase(mut self) -> Result<(), Error> {
+        let Some(version) = self.version.take() else {
+            return Err(self.count("erase", self.conflict()));
+        };
+        let (seal, seq) = (self.term.seal, self.term.next_seq());
+        let write = Write::erase(seal, seq, version.clone());
+        match run(&self.group, &self.term, &self.key, "erase", write).await? {
+            Settled::Gone | Settled::Written(..) => Ok(()),
+            Settled::Kept if self.data.is_none() => Ok(()),
+            Settled::Kept => {
+                self.version = Some(version);
+                self.delete().await
+            }
+        }
+    }
+
     /// Seals and reads the record again, after a conflict or an unknown outcome. A write of this handle that is still on
     /// its way cannot land afterwards.
     ///
@@ -170,16 +205,12 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ) -> Result<(), Error> {
         // Taken, so that it is gone if this future is dropped.
         let Some(version) = self.version.take() else {
-            return Err(self.count(
-                what,
-                Error::Conflict {
-                    record: self.name().clone(),
-                },
-            ));
+            return Err(self.count(what, self.conflict()));
         };
         let write = Write::commit(self.term.seal, self.term.next_seq(), version.clone(), data);
         match run(&self.group, &self.term, &self.key, what, write).await {
-            Ok((version, body)) => {
+            Ok(settled) => {
+                let (version, body) = written(settled);
                 self.version = Some(version);
                 self.stamp = Stamp::of(&body);
                 Ok(())
@@ -190,6 +221,12 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    fn conflict(&self) -> Error {
+        Error::Conflict {
+            record: self.name().clone(),
         }
     }
 
@@ -216,13 +253,20 @@ pub(crate) fn check_size(
     }
 }
 
+fn written(settled: Settled) -> (Version, Arc<RecordBody>) {
+    match settled {
+        Settled::Written(version, body) => (version, body),
+        Settled::Gone | Settled::Kept => unreachable!("only an erasure ends so"),
+    }
+}
+
 async fn run(
     group: &Inner,
     term: &Term,
     key: &Key,
     what: &'static str,
     write: (Write, Step),
-) -> Result<(Version, Arc<RecordBody>), Error> {
+) -> Result<Settled, Error> {
     let patience = Patience {
         request: group.timing.request_timeout(),
         whole: group.whole_write(),
@@ -286,6 +330,7 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
         Unwritten::Unknown(cause) => Error::Unknown { record, cause },
         Unwritten::NotApplied(cause) => Error::Unavailable(cause),
         Unwritten::Damaged(cause) => Error::damaged(name, cause),
+        Unwritten::NoFloor => Error::damaged(name, NO_FLOOR),
     }
 }
 

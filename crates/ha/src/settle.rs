@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped, Unread};
+use incumbent_backend::{Backend, BoxError, Erased, Expected, Failure, Key, Swapped, Unread};
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Epoch, Version};
@@ -21,6 +21,17 @@ pub(crate) struct Patience {
     pub(crate) whole: Duration,
 }
 
+/// How a write ended well.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// The record has this body at this version.
+    Written(Version, Arc<RecordBody>),
+    /// There is no such record any more.
+    Gone,
+    /// The backend does not erase, and nothing was done.
+    Kept,
+}
+
 /// Why a write did not end well.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
@@ -35,6 +46,8 @@ pub(crate) enum Unwritten {
     /// Unknown, and somebody else has written since: a newer leader at this epoch, if known.
     Unsettled(Option<Epoch>),
     Damaged(BoxError),
+    /// The group's floor is not what this leader left there.
+    NoFloor,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +60,7 @@ pub(crate) async fn settle(
     key: &Key,
     (mut write, mut step): (Write, Step),
     patience: Patience,
-) -> Result<(Version, Arc<RecordBody>), Unwritten> {
+) -> Result<Settled, Unwritten> {
     let end = tokio::time::Instant::now() + patience.whole;
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(patience.request / 200)
@@ -58,13 +71,23 @@ pub(crate) async fn settle(
     loop {
         steps += 1;
         let (answer, cause) = match step {
-            Step::Done { version, body } => return Ok((version, body)),
+            Step::Done { version, body } => return Ok(Settled::Written(version, body)),
+            // By this request, or by another one of this leader or a newer one: it is gone.
+            Step::Gone { .. } => return Ok(Settled::Gone),
+            Step::Refused(Refused::NoFloor) => return Err(Unwritten::NoFloor),
             Step::Refused(Refused::Fenced { current }) => return Err(Unwritten::Fenced(current)),
             Step::Refused(Refused::Conflict) => return Err(Unwritten::Conflict),
             Step::Refused(Refused::Unsettled { fenced_by }) => {
                 return Err(Unwritten::Unsettled(fenced_by));
             }
             Step::Refused(Refused::NotApplied) => unreachable!("returned where the cause is known"),
+            Step::ReadFloor => floor(backend, key, patience.request).await?,
+            Step::Erase { expected } => {
+                match erase(backend, key, &expected, patience.request).await? {
+                    Some(answer) => answer,
+                    None => return Ok(Settled::Kept),
+                }
+            }
             Step::Read => match read(backend, key, patience.request).await {
                 // What is there cannot be understood, so it does not say what became of the write.
                 Err(Unwritten::Damaged(cause)) if write.is_unsettled() => {
@@ -78,7 +101,10 @@ pub(crate) async fn settle(
         };
         step = write.step(answer);
         let Some(cause) = cause else {
-            let ended = matches!(step, Step::Done { .. } | Step::Refused(_));
+            let ended = matches!(
+                step,
+                Step::Done { .. } | Step::Gone { .. } | Step::Refused(_)
+            );
             if ended || (steps < MOST_STEPS && tokio::time::Instant::now() < end) {
                 continue;
             }
@@ -119,6 +145,40 @@ async fn read(
             Err(cause) => Err(Unwritten::Damaged(cause.into())),
         },
     }
+}
+
+/// The seal of the group's floor.
+async fn floor(
+    backend: &dyn Backend,
+    key: &Key,
+    timeout: Duration,
+) -> Result<(Answer, Option<BoxError>), Unwritten> {
+    let floor = Key::floor(key.group().clone());
+    let (answer, cause) = read(backend, &floor, timeout).await?;
+    let answer = match answer {
+        Answer::Read(found) => Answer::Floor(found.map(|(_, body): (_, RecordBody)| body.seal)),
+        answer => answer,
+    };
+    Ok((answer, cause))
+}
+
+/// `None` if the backend does not erase.
+async fn erase(
+    backend: &dyn Backend,
+    key: &Key,
+    expected: &Version,
+    timeout: Duration,
+) -> Result<Option<(Answer, Option<BoxError>)>, Unwritten> {
+    Ok(Some(
+        match tokio::time::timeout(timeout, backend.erase(key, expected)).await {
+            Err(_) => (Answer::Unknown, Some(TimedOut(timeout).into())),
+            Ok(Ok(Erased::Gone)) => (Answer::Erased, None),
+            Ok(Ok(Erased::Conflict)) => (Answer::Conflict, None),
+            Ok(Ok(Erased::Kept)) => return Ok(None),
+            Ok(Err(Failure::NotApplied(cause))) => (Answer::NotApplied, Some(cause)),
+            Ok(Err(cause)) => (Answer::Unknown, Some(cause.into())),
+        },
+    ))
 }
 
 async fn swap(

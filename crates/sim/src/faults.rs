@@ -61,8 +61,8 @@ pub enum Mutation {
     RefusalBelieved,
     /// The right to act counts from the answer to a renewal.
     LeaseFromAnswer,
-    /// A deleted record is gone, with its seal.
-    PhysicalDelete,
+    /// A record that was erased is opened without a look at the floor.
+    VacantUnconfirmed,
     /// Observers hand out whatever root they read.
     ForgetfulObserver,
     /// A leader is granted without a seal on the floor.
@@ -80,7 +80,7 @@ impl Mutation {
         Self::UnknownIsNotApplied,
         Self::RefusalBelieved,
         Self::LeaseFromAnswer,
-        Self::PhysicalDelete,
+        Self::VacantUnconfirmed,
         Self::ForgetfulObserver,
         Self::NoFloor,
         Self::RestlessLeader,

@@ -175,7 +175,7 @@ pub enum Fact {
     Removed {
         /// What.
         item: Item,
-        /// The write that should have left a tombstone; `None` if a person did it.
+        /// The erasure, as the write of a tombstone; `None` if a person did it.
         write: Option<Body>,
     },
     /// A process leads.

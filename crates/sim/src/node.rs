@@ -10,6 +10,7 @@ use std::fmt;
 use incumbent_core::election::{
     Action, Config, Election, Event, FloorAnswer, LostBecause, SwapAnswer,
 };
+use incumbent_core::record::RecordBody;
 use incumbent_core::root::Liveness;
 use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Epoch, Nonce, Seal, Version, View};
@@ -159,6 +160,10 @@ enum Waiting {
         job: u64,
         reads: bool,
     },
+    /// A look at the floor, for a record that was opened vacant.
+    Confirm {
+        job: u64,
+    },
     /// A read of a record by anybody.
     Read(Op),
 }
@@ -173,11 +178,26 @@ pub(crate) struct Job {
 }
 
 /// What a write is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Goal {
-    Floor { seal: Seal },
-    Open { op: Op, place: Place },
-    Commit { op: Op, place: Place },
+    Floor {
+        seal: Seal,
+    },
+    Open {
+        op: Op,
+        place: Place,
+        seal: Seal,
+    },
+    Commit {
+        op: Op,
+        place: Place,
+    },
+    /// With the body that a tombstone would have.
+    Erase {
+        op: Op,
+        place: Place,
+        body: Box<RecordBody>,
+    },
 }
 
 impl Context<'_> {
@@ -354,7 +374,7 @@ impl Node {
                 self.tell(Event::Floor { seal, answer });
             }
             Action::SealFloor { seal } => {
-                let (write, step) = Write::open(seal, self.fresh_seq());
+                let (write, step) = Write::floor(seal, self.fresh_seq());
                 self.begin(write, step, Item::Floor, Goal::Floor { seal }, cx);
             }
             Action::Granted { seal, .. } => {
@@ -426,12 +446,20 @@ impl Node {
 
     fn ask(&mut self, waiting: Waiting, item: Item, call: Call, cx: &mut Context<'_>) {
         let request = cx.number();
-        if let Call::Swap { expected, body } = &call {
+        let write = match &call {
+            Call::Swap { expected, body } => Some((expected.as_ref(), store::describe(body))),
+            Call::Erase { expected, body } => {
+                let body = store::describe(&Stored::Record((**body).clone()));
+                Some((Some(expected), body))
+            }
+            Call::Read => None,
+        };
+        if let Some((expected, body)) = write {
             cx.fact(Fact::Asked {
                 process: self.process,
                 item,
-                expected: expected.as_ref().map(store::number),
-                body: store::describe(body),
+                expected: expected.map(store::number),
+                body,
             });
         }
         self.requests.insert(request, waiting);
@@ -476,6 +504,15 @@ impl Node {
             },
             Waiting::Job { job, reads } => {
                 let answer = job_answer(reads, reply, sent, cx.plan.mutation);
+                self.job_answered(job, answer, cx);
+            }
+            Waiting::Confirm { job } => {
+                let answer = match reply {
+                    Some(Reply::Found(found)) => {
+                        Answer::Floor(found.map(|(_, body)| store::describe(&body).seal()))
+                    }
+                    _ => Answer::Unread,
+                };
                 self.job_answered(job, answer, cx);
             }
             Waiting::Read(op) => {
@@ -537,55 +574,64 @@ impl Node {
                 self.ask(waiting, item, Call::Read, cx);
             }
             Step::Swap { expected, body } => {
-                let call = self.swap_call(number, expected, (*body).clone(), cx);
+                let body = Stored::Record((*body).clone());
+                let call = Call::Swap { expected, body };
                 let waiting = Waiting::Job {
                     job: number,
                     reads: false,
                 };
                 self.ask(waiting, item, call, cx);
             }
+            Step::Erase { expected } => {
+                let Goal::Erase { body, .. } = &job.goal else {
+                    unreachable!("only an erasure erases");
+                };
+                let body = body.clone();
+                let call = Call::Erase { expected, body };
+                let waiting = Waiting::Job {
+                    job: number,
+                    reads: false,
+                };
+                self.ask(waiting, item, call, cx);
+            }
+            Step::ReadFloor if cx.plan.mutation == Mutation::VacantUnconfirmed => {
+                let Goal::Open { seal, .. } = job.goal else {
+                    unreachable!("only who opens looks at the floor");
+                };
+                self.job_answered(number, Answer::Floor(Some(seal)), cx);
+            }
+            Step::ReadFloor => {
+                let waiting = Waiting::Confirm { job: number };
+                self.ask(waiting, Item::Floor, Call::Read, cx);
+            }
+            Step::Gone { ours } => {
+                let job = self.jobs.remove(&number).expect("it is there");
+                let Goal::Erase { op, place, .. } = job.goal else {
+                    unreachable!("only an erasure ends so");
+                };
+                self.erased(op, place, ours, cx);
+            }
             Step::Done { version, body } => {
                 let job = self.jobs.remove(&number).expect("it is there");
                 match job.goal {
                     Goal::Floor { seal } => self.floor(seal, FloorAnswer::Sealed),
-                    Goal::Open { op, place } => self.opened(op, place, version, &body, cx),
+                    Goal::Open { op, place, .. } => self.opened(op, place, version, &body, cx),
                     Goal::Commit { op, place } => self.committed(op, place, version, &body, cx),
+                    Goal::Erase { .. } => unreachable!("an erasure leaves no body"),
                 }
             }
             Step::Refused(refused) => {
                 let job = self.jobs.remove(&number).expect("it is there");
-                match (job.goal, refused) {
+                match (&job.goal, refused) {
                     (Goal::Floor { seal }, Refused::Fenced { current }) => {
-                        self.floor(seal, FloorAnswer::Fenced(current));
+                        self.floor(*seal, FloorAnswer::Fenced(current));
                     }
-                    (Goal::Floor { seal }, _) => self.floor(seal, FloorAnswer::Failed),
-                    (Goal::Open { .. } | Goal::Commit { .. }, _) => {
+                    (Goal::Floor { seal }, _) => self.floor(*seal, FloorAnswer::Failed),
+                    (Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. }, _) => {
                         self.refused(&job, refused, cx);
                     }
                 }
             }
-        }
-    }
-
-    fn swap_call(
-        &self,
-        number: u64,
-        expected: Option<Version>,
-        body: incumbent_core::record::RecordBody,
-        cx: &Context<'_>,
-    ) -> Call {
-        let deletes = matches!(self.jobs[&number].goal, Goal::Commit { .. }) && body.data.is_none();
-        match expected {
-            Some(expected) if deletes && cx.plan.mutation == Mutation::PhysicalDelete => {
-                Call::Remove {
-                    expected,
-                    body: Box::new(body),
-                }
-            }
-            expected => Call::Swap {
-                expected,
-                body: Stored::Record(body),
-            },
         }
     }
 
@@ -598,13 +644,18 @@ impl Node {
             return; // The term ended meanwhile.
         };
         if cx.plan.mutation == Mutation::ReadWithoutSeal
-            && let (Goal::Open { op, place }, Answer::Read(Some((version, body)))) =
-                (job.goal, &answer)
+            && let (Goal::Open { op, place, .. }, Answer::Read(Some((version, body)))) =
+                (&job.goal, &answer)
         {
+            let (op, place) = (*op, *place);
             let (version, body) = (version.clone(), body.clone());
             self.jobs.remove(&number);
             return self.opened(op, place, version, &body, cx);
         }
+        let answer = match (&job.goal, answer) {
+            (Goal::Erase { .. }, Answer::Committed(_)) => Answer::Erased,
+            (_, answer) => answer,
+        };
         let fails = matches!(
             answer,
             Answer::Unread | Answer::NotApplied | Answer::Unknown
@@ -627,7 +678,9 @@ impl Node {
     pub(crate) fn given_up(&mut self, job: &Job, cx: &mut Context<'_>) {
         match job.goal {
             Goal::Floor { seal } => self.floor(seal, FloorAnswer::Failed),
-            Goal::Open { .. } | Goal::Commit { .. } => self.refused(job, Refused::NotApplied, cx),
+            Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. } => {
+                self.refused(job, Refused::NotApplied, cx);
+            }
         }
     }
 

@@ -39,11 +39,11 @@ pub enum Call {
         /// What is put there.
         body: Stored,
     },
-    /// Take it away, as no rule allows.
-    Remove {
+    /// Take it away, and leave nothing.
+    Erase {
         /// What must be there.
         expected: Version,
-        /// What should be put there.
+        /// The write that a tombstone would have shown. For the invariants; a real store is not told.
         body: Box<RecordBody>,
     },
 }
@@ -66,11 +66,11 @@ impl Store {
                 let (version, fact) = self.put(item, body, false);
                 (Reply::Swapped(SwapAnswer::Committed(version)), Some(fact))
             }
-            Call::Remove { expected, body } if self.is_at(item, Some(&expected)) => {
+            Call::Erase { expected, body } if self.is_at(item, Some(&expected)) => {
                 let fact = self.remove(item, Some(describe(&Stored::Record(*body))));
                 (Reply::Swapped(SwapAnswer::Committed(expected)), fact)
             }
-            Call::Swap { .. } | Call::Remove { .. } => (Reply::Swapped(SwapAnswer::Conflict), None),
+            Call::Swap { .. } | Call::Erase { .. } => (Reply::Swapped(SwapAnswer::Conflict), None),
         }
     }
 
@@ -101,7 +101,7 @@ impl Store {
         (name(self.last_version), fact)
     }
 
-    /// Takes something away: by a write that should have left a tombstone, or by hand.
+    /// Takes something away: by an erasure, or by hand.
     pub fn remove(&mut self, item: Item, write: Option<Body>) -> Option<Fact> {
         self.items
             .remove(&item)

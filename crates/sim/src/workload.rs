@@ -72,7 +72,7 @@ impl Node {
         let outcome = Outcome::Unknown;
         self.jobs.retain(|_, job| match job.goal {
             Goal::Floor { .. } => true,
-            Goal::Open { op, .. } | Goal::Commit { op, .. } => {
+            Goal::Open { op, .. } | Goal::Commit { op, .. } | Goal::Erase { op, .. } => {
                 cx.fact(Fact::Ended { op, outcome });
                 false
             }
@@ -118,13 +118,25 @@ impl Node {
         let value = store::value(body);
         let outcome = Outcome::Committed;
         cx.fact(Fact::Ended { op, outcome });
-        let gone = cx.plan.mutation == Mutation::PhysicalDelete && body.data.is_none();
-        self.hold(place, (!gone).then_some(Handle::Open { version, value }));
+        self.hold(place, Some(Handle::Open { version, value }));
+    }
+
+    /// The record is gone. Whether it was this erasure that did it may be unknown.
+    pub(crate) fn erased(&mut self, op: Op, place: Place, ours: bool, cx: &mut Context<'_>) {
+        let outcome = match ours {
+            true => Outcome::Committed,
+            false => Outcome::Unknown,
+        };
+        cx.fact(Fact::Ended { op, outcome });
+        self.hold(place, None);
     }
 
     /// A write came to nothing, as far as anybody knows: the record must be opened again.
     pub(crate) fn refused(&mut self, job: &Job, refused: Refused, cx: &mut Context<'_>) {
-        let (Goal::Open { op, place } | Goal::Commit { op, place }) = job.goal else {
+        let (Goal::Open { op, place, .. }
+        | Goal::Commit { op, place }
+        | Goal::Erase { op, place, .. }) = job.goal
+        else {
             return;
         };
         let settled = !job.write.is_unsettled() || cx.plan.mutation == Mutation::RefusalBelieved;
@@ -215,7 +227,11 @@ impl Node {
                 self.open(place, cx);
             }
             Some(Handle::Open { version, value }) => {
-                let deletes = cx.phase == Phase::Chaos && cx.dice.chance(120);
+                let chaos = cx.phase == Phase::Chaos;
+                if chaos && cx.dice.chance(80) {
+                    return self.erase(place, version, value, cx);
+                }
+                let deletes = chaos && cx.dice.chance(60);
                 self.commit(place, version, value, deletes, cx);
             }
         }
@@ -228,7 +244,7 @@ impl Node {
         let op = self.began(place.record, Deed::Open { seal }, cx);
         let (write, step) = Write::open(seal, self.fresh_seq());
         self.hold(place, Some(Handle::Busy));
-        let goal = Goal::Open { op, place };
+        let goal = Goal::Open { op, place, seal };
         self.begin(write, step, Item::Record(place.record), goal, cx);
     }
 
@@ -262,6 +278,25 @@ impl Node {
         let (write, step) = Write::commit(seal, seq, version, data);
         self.hold(place, Some(Handle::Busy));
         let goal = Goal::Commit { op, place };
+        self.begin(write, step, Item::Record(place.record), goal, cx);
+    }
+
+    fn erase(&mut self, place: Place, version: Version, after: Value, cx: &mut Context<'_>) {
+        let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
+            return;
+        };
+        let seq = self.fresh_seq();
+        let deed = Deed::Commit {
+            seal,
+            seq,
+            after,
+            value: 0,
+        };
+        let op = self.began(place.record, deed, cx);
+        let (write, step) = Write::erase(seal, seq, version);
+        self.hold(place, Some(Handle::Busy));
+        let body = Box::new(RecordBody::new(seal, seq, None));
+        let goal = Goal::Erase { op, place, body };
         self.begin(write, step, Item::Record(place.record), goal, cx);
     }
 

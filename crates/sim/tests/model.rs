@@ -14,6 +14,7 @@ const SMALL: Bounds = Bounds {
     handles_per_record: 1,
     commits: 1,
     deletes: 0,
+    erases: false,
     lost_answers: 1,
     root_deletions: 0,
     renewals: 0,
@@ -31,6 +32,11 @@ const RECORD_DELETED: Bounds = Bounds {
     commits: 2,
     deletes: 1,
     ..SMALL
+};
+
+const RECORD_ERASED: Bounds = Bounds {
+    erases: true,
+    ..RECORD_DELETED
 };
 
 const TWO_HANDLES: Bounds = Bounds {
@@ -112,6 +118,49 @@ fn holds_with_tombstones_and_two_terms_each() {
 }
 
 #[test]
+fn holds_with_erasures() {
+    holds(RECORD_ERASED);
+}
+
+#[test]
+fn holds_with_erasures_when_two_answers_are_lost() {
+    holds(Bounds {
+        commits: 1,
+        lost_answers: 2,
+        ..RECORD_ERASED
+    });
+}
+
+#[test]
+fn holds_with_erasures_and_two_terms_each() {
+    holds(Bounds {
+        commits: 1,
+        terms: 2,
+        ..RECORD_ERASED
+    });
+}
+
+#[test]
+fn holds_with_erasures_when_the_root_is_deleted() {
+    holds(Bounds {
+        commits: 1,
+        root_deletions: 1,
+        versions_restart: true,
+        ..RECORD_ERASED
+    });
+}
+
+#[test]
+fn holds_with_erasures_for_three_leaders() {
+    holds(Bounds {
+        leaders: 3,
+        commits: 1,
+        lost_answers: 0,
+        ..RECORD_ERASED
+    });
+}
+
+#[test]
 fn holds_when_a_leader_opens_a_record_twice_at_a_time() {
     holds(TWO_HANDLES);
 }
@@ -184,8 +233,19 @@ fn caught_commit_from_a_version_another_leader_wrote() {
 }
 
 #[test]
-fn caught_physical_delete() {
-    caught(Mutation::PhysicalDelete, RECORD_DELETED);
+fn caught_vacant_record_opened_without_a_look_at_the_floor() {
+    caught(Mutation::VacantUnconfirmed, RECORD_ERASED);
+    let writes = [Promise::OldWritesStayOut];
+    let outcome = explore_promises(RECORD_ERASED, Mutation::VacantUnconfirmed, &writes);
+    assert!(matches!(outcome, Outcome::Broken(_)), "{outcome}");
+    // Where nothing is erased it is not needed.
+    let outcome = explore(RECORD_DELETED, Mutation::VacantUnconfirmed);
+    assert!(matches!(outcome, Outcome::Holds { .. }), "{outcome}");
+}
+
+#[test]
+fn caught_erasure_without_compare_and_swap() {
+    caught(Mutation::UnconditionalErase, RECORD_ERASED);
 }
 
 #[test]
@@ -257,7 +317,7 @@ fn the_floor_alone_keeps_epochs_apart() {
 #[test]
 fn every_rule_left_out_is_caught() {
     for mutation in Mutation::ALL {
-        let worlds = [SMALL, ROOT_DELETED, RECORD_DELETED];
+        let worlds = [SMALL, ROOT_DELETED, RECORD_DELETED, RECORD_ERASED];
         let mut outcomes = worlds.map(|bounds| explore(bounds, mutation)).into_iter();
         let caught = outcomes.any(|outcome| matches!(outcome, Outcome::Broken(_)));
         assert!(caught, "{mutation}: {}", mutation.rule());
@@ -267,7 +327,7 @@ fn every_rule_left_out_is_caught() {
 #[test]
 fn every_promise_can_be_broken() {
     for promise in Promise::ALL {
-        let worlds = [SMALL, ROOT_DELETED, RECORD_DELETED];
+        let worlds = [SMALL, ROOT_DELETED, RECORD_DELETED, RECORD_ERASED];
         let broken = Mutation::ALL.into_iter().find(|mutation| {
             worlds.iter().any(|bounds| {
                 let outcome = explore_promises(*bounds, *mutation, &[promise]);

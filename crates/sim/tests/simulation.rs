@@ -106,13 +106,13 @@ fn a_refusal_believed_after_a_lost_answer_is_seen() {
 
 #[test]
 fn a_lease_counted_from_the_answer_is_seen() {
-    let promise = broken_by(Mutation::LeaseFromAnswer, Mode::Everything);
+    let promise = broken_by(Mutation::LeaseFromAnswer, Mode::Hands);
     assert!(promise.contains("right to act"), "{promise}");
 }
 
 #[test]
-fn a_physical_delete_is_seen() {
-    let promise = broken_by(Mutation::PhysicalDelete, Mode::Verdicts);
+fn a_vacant_record_opened_without_a_look_at_the_floor_is_seen() {
+    let promise = broken_by(Mutation::VacantUnconfirmed, Mode::Verdicts);
     assert!(promise.contains("write of an old leader"), "{promise}");
 }
 

@@ -99,7 +99,7 @@ pub(super) fn seal_floor(setup: &Setup, seal: Seal) -> Request {
         whole: setup.config.timing.renew_deadline(),
     };
     Box::pin(async move {
-        let answer = match settle(&*backend, &key, Write::open(seal, 1), patience).await {
+        let answer = match settle(&*backend, &key, Write::floor(seal, 1), patience).await {
             Ok(_) => FloorAnswer::Sealed,
             Err(Unwritten::Fenced(epoch)) => FloorAnswer::Fenced(epoch),
             Err(error) => {

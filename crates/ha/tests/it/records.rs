@@ -191,3 +191,70 @@ async fn a_dropped_commit_must_be_opened_again() {
     count.reopen().await.unwrap();
     assert_eq!(count.data(), Some(&2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_erased_record_leaves_nothing_and_its_name_can_be_used_again() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut job = leadership.open::<u32>(&record("jobs/1")).await.unwrap();
+    job.commit(1).await.unwrap();
+    job.erase().await.unwrap();
+    assert_eq!(group.records().await.unwrap(), []);
+    let mut job = leadership.open::<u32>(&record("jobs/1")).await.unwrap();
+    assert_eq!(job.data(), None);
+    job.commit(2).await.unwrap();
+    assert_eq!(group.records().await.unwrap(), [record("jobs/1")]);
+}
+
+/// Flink's issue 20695: a session cluster keeps objects of jobs that are long done.
+#[tokio::test(start_paused = true)]
+async fn after_a_thousand_short_jobs_nothing_is_left_of_them() {
+    let group = node(&MemoryBackend::new(), "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    for number in 0..1000 {
+        let name = record(&format!("jobs/{number}"));
+        let mut job = leadership.open::<u32>(&name).await.unwrap();
+        job.commit(number).await.unwrap();
+        job.erase().await.unwrap();
+    }
+    assert_eq!(group.records().await.unwrap(), []);
+}
+
+/// The old leader does not even know that it lost, and the name is free.
+#[tokio::test(start_paused = true)]
+async fn a_deposed_leader_cannot_bring_back_what_a_newer_one_erased() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let old = a.candidate().unwrap().campaign().await;
+    let mut stale = old.open::<u32>(&record("jobs/1")).await.unwrap();
+    stale.commit(1).await.unwrap();
+    let again = old.open::<u32>(&record("jobs/2")).await.unwrap();
+    again.erase().await.unwrap();
+    backend.remove_by_hand(&Key::root("demo".parse().unwrap()));
+    let new = b.candidate().unwrap().campaign().await;
+    let job = new.open::<u32>(&record("jobs/1")).await.unwrap();
+    job.erase().await.unwrap();
+    let gone = stale.commit(2).await.unwrap_err();
+    assert!(
+        matches!(gone, Error::Conflict { .. } | Error::Fenced { .. }),
+        "{gone}"
+    );
+    let fenced = stale.reopen().await.unwrap_err();
+    assert!(matches!(fenced, Error::Fenced { .. }), "{fenced}");
+    assert_eq!(b.read::<u32>(&record("jobs/1")).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_floor_was_removed_by_hand_opens_no_record_without_data() {
+    let backend = MemoryBackend::new();
+    let group = node(&backend, "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    let mut count = leadership.open::<u32>(&record("count")).await.unwrap();
+    count.commit(1).await.unwrap();
+    backend.remove_by_hand(&Key::floor("demo".parse().unwrap()));
+    count.reopen().await.unwrap();
+    let Err(damaged) = leadership.open::<u32>(&record("other")).await else {
+        panic!("nothing tells whether somebody newer has erased it");
+    };
+    assert!(matches!(damaged, Error::Damaged { .. }), "{damaged}");
+}

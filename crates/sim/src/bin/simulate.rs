@@ -71,6 +71,9 @@ struct ModelOptions {
     /// How often each leader deletes.
     #[arg(long, default_value_t = 0)]
     deletes: u8,
+    /// Deleting erases, and leaves no tombstone.
+    #[arg(long)]
+    erases: bool,
     /// How many answers are lost.
     #[arg(long, default_value_t = 1)]
     lost_answers: u8,
@@ -94,7 +97,7 @@ Examples:
   simulate --seeds 1000000 --from 5000       a million, beginning elsewhere
   simulate --mode network --from 17 --seeds 1 --trace
                                              one seed again, with everything that happens
-  simulate --mutation physical-delete        see a promise break
+  simulate --mutation vacant-unconfirmed     see a promise break
   simulate model --leaders 3 --terms 1       every state of three leaders";
 
 fn main() -> ExitCode {
@@ -129,6 +132,7 @@ fn explore(options: &ModelOptions) -> ExitCode {
         handles_per_record: options.handles,
         commits: options.commits,
         deletes: options.deletes,
+        erases: options.erases,
         lost_answers: options.lost_answers,
         root_deletions: options.root_deletions,
         renewals: options.renewals,

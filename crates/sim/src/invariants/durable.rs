@@ -109,7 +109,6 @@ impl Invariant for Durable {
                 body: Body::Record { seal, seq, value },
                 ..
             } => self.written(*record, *seal, *seq, *value),
-            // Only a mutation does this.
             Fact::Removed {
                 item: Item::Record(record),
                 write: Some(Body::Record { seal, seq, value }),

@@ -1,6 +1,8 @@
 //! A write of an old leader never lands after a new leader has read.
+//!
+//! Where a record was erased, an old leader may leave a vacant one, or seal that again: nothing that anybody reads changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use incumbent_core::Seal;
 
@@ -13,6 +15,8 @@ pub(super) struct Fence {
     /// The seal that outranks all others that were ever on an item, or whose leader has opened it.
     highest: BTreeMap<Item, Seal>,
     opening: BTreeMap<Op, (Item, Seal)>,
+    /// Records that were erased once, and have no data since.
+    vacant: BTreeSet<Item>,
 }
 
 impl Fence {
@@ -33,6 +37,11 @@ impl Invariant for Fence {
         match fact {
             Fact::Written {
                 item,
+                body: Body::Record { seal, value: 0, .. },
+                ..
+            } if self.vacant.contains(item) => self.raise(*item, *seal),
+            Fact::Written {
+                item,
                 body: Body::Record { seal, .. },
                 ..
             }
@@ -40,6 +49,10 @@ impl Invariant for Fence {
                 item,
                 write: Some(Body::Record { seal, .. }),
             } => {
+                match fact {
+                    Fact::Removed { .. } => _ = self.vacant.insert(*item),
+                    _ => _ = self.vacant.remove(item),
+                }
                 if let Some(highest) = self.highest.get(item)
                     && highest.outranks(*seal)
                 {

@@ -141,7 +141,7 @@ impl Naming<'_> {
             open = open.with(handle.unknown);
             match handle.phase {
                 Phase::Closed => {}
-                Phase::Open(known) => held = held.with(known.history),
+                Phase::Open(known) | Phase::Confirming(known, _) => held = held.with(known.history),
                 Phase::Writing(attempt) | Phase::Refused(attempt) => {
                     held = held.with(attempt.write.body.history);
                     open = open.with(attempt.write.commit);
@@ -204,6 +204,11 @@ impl Naming<'_> {
             }
             Phase::Open(known) => {
                 mixer.bytes([3, unknown, unknown_]);
+                mixer.bytes(self.known(self.bounds.record_of(number), known));
+            }
+            Phase::Confirming(known, relied_on) => {
+                let [relied, relied_] = self.commits(relied_on);
+                mixer.bytes([4, unknown, unknown_, relied, relied_]);
                 mixer.bytes(self.known(self.bounds.record_of(number), known));
             }
         }

@@ -13,7 +13,9 @@
 //!    its term. What the successful swap was made on is the state. An absent record is created vacant.
 //! 4. A leader writes a record only from a version it sealed or wrote itself. If it finds a seal that outranks its own,
 //!    it is fenced and stops.
-//! 5. Deleting writes a tombstone that keeps the seal. Should the root be absent, the seals of all records are looked at
+//! 5. Deleting writes a tombstone that keeps the seal; or it *erases* the record at a version, and leaves nothing. Since an older
+//!    leader could then create it anew, whoever opens a vacant record looks at the floor afterwards: it is open only if the
+//!    floor still bears the own seal. Should the root be absent, the seals of all records are looked at
 //!    before it is created anew. Whoever has won the root seals the *floor*, a record of its own, before it counts as
 //!    leading: so no epoch is led twice, even if the root was lost.
 //! 6. An answer may be lost. Then the very same swap is sent again. If it is refused, the record is read: bearing this
@@ -71,6 +73,8 @@ pub struct Bounds {
     pub commits: u8,
     /// How often each leader deletes.
     pub deletes: u8,
+    /// Whether deleting erases, and leaves no tombstone.
+    pub erases: bool,
     /// How many answers are lost altogether.
     pub lost_answers: u8,
     /// How often the root is deleted by hand.
@@ -126,6 +130,7 @@ impl Default for Bounds {
             handles_per_record: 1,
             commits: 1,
             deletes: 0,
+            erases: false,
             lost_answers: 1,
             root_deletions: 0,
             renewals: 0,

@@ -25,8 +25,10 @@ pub enum Mutation {
     OpenIgnoresSeal,
     /// After a conflict the version is read again and the own value written there, whoever sealed it.
     CommitFromForeignVersion,
-    /// A deleted record is gone, with its seal.
-    PhysicalDelete,
+    /// A vacant record is open once it is sealed: nobody looks at the floor. Harmless as long as no record is erased.
+    VacantUnconfirmed,
+    /// A record is erased at any version.
+    UnconditionalErase,
     /// A deleted record leaves a tombstone that bears no seal.
     TombstoneWithoutSeal,
     /// A leader counts as leading as soon as it has won the root.
@@ -50,7 +52,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every rule left out in turn, without [`Mutation::None`] and the harmless [`Mutation::NoScan`].
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UnconditionalWrite,
         Self::UnconditionalSeal,
         Self::UnconditionalRoot,
@@ -60,7 +62,8 @@ impl Mutation {
         Self::ReadBeforeSeal,
         Self::OpenIgnoresSeal,
         Self::CommitFromForeignVersion,
-        Self::PhysicalDelete,
+        Self::VacantUnconfirmed,
+        Self::UnconditionalErase,
         Self::TombstoneWithoutSeal,
         Self::NoFloor,
         Self::UnknownTakenAsNotApplied,
@@ -89,7 +92,8 @@ impl Mutation {
             Self::CommitFromForeignVersion => {
                 "4: write only from a version this leader sealed or wrote"
             }
-            Self::PhysicalDelete => "5: a deleted name keeps a tombstone",
+            Self::VacantUnconfirmed => "5: the floor says whether a vacant record is open",
+            Self::UnconditionalErase => "5: a record is erased at a version",
             Self::TombstoneWithoutSeal => "5: a tombstone keeps the seal",
             Self::NoFloor => "5: a leader seals the floor before it counts as one",
             Self::UnknownTakenAsNotApplied => "6: no answer means unknown",

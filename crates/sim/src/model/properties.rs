@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Bounds;
-use super::state::{State, Term};
+use super::state::{Kind, State, Term};
 use super::step::Event;
 
 /// Something that must hold in every reachable state.
@@ -50,8 +50,12 @@ impl Promise {
     /// Whether a step that caused `events` and led to `after` keeps this promise.
     pub(super) fn kept(self, bounds: &Bounds, events: &[Event], after: &State) -> bool {
         match self {
-            Self::OldWritesStayOut => events.iter().all(old_writes_stay_out),
-            Self::SealsNeverGoDown => events.iter().all(seals_never_go_down),
+            Self::OldWritesStayOut => events
+                .iter()
+                .all(|event| vacancy_sealed(bounds, event) || old_writes_stay_out(event)),
+            Self::SealsNeverGoDown => events
+                .iter()
+                .all(|event| vacancy_sealed(bounds, event) || seals_never_go_down(event)),
             Self::EpochLedOnce => events.iter().all(epoch_led_once),
             Self::EpochsRise => events.iter().all(epochs_rise),
             Self::RootRises => bounds.versions_restart || events.iter().all(root_rises),
@@ -78,6 +82,17 @@ impl fmt::Display for Promise {
             Self::NothingTwice => "no commit lands twice",
             Self::DeletedStaysDeleted => "what was deleted does not come back",
         })
+    }
+}
+
+/// Whether all that happened is that nothing became a vacant record, or that one another's. Where records are erased, an older
+/// leader may do so; nobody can tell the two apart by what they read.
+fn vacancy_sealed(bounds: &Bounds, event: &Event) -> bool {
+    match event {
+        Event::Landed { before, write } => {
+            bounds.erases && write.kind == Kind::Seal && before.known().content.is_empty()
+        }
+        Event::Opened { .. } | Event::Led { .. } | Event::RootWritten { .. } => false,
     }
 }
 

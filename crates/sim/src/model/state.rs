@@ -125,8 +125,8 @@ pub(super) enum Kind {
     Seal,
     Commit,
     Delete,
-    /// Only a mutation does so.
-    Remove,
+    /// Leaves nothing, where the bounds say so.
+    Erase,
 }
 
 /// A write on its way to the root: a claim, or the renewal of one.
@@ -187,6 +187,9 @@ pub(super) enum Phase {
     Writing(Attempt),
     /// That write was refused: about to read who wrote instead.
     Refused(Attempt),
+    /// Sealed, and found vacant: about to look at the floor. With what the outside world relied on when it was sealed: that is
+    /// the moment of the read, not when the floor has answered.
+    Confirming(Known, Commits),
     /// Open: this is what the leader knows, at a version it sealed or wrote itself.
     Open(Known),
 }

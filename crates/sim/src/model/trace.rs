@@ -97,6 +97,11 @@ impl Teller<'_> {
                 name(leader),
                 self.write(leader, handle)
             ),
+            Step::Confirmed { leader, handle } => format!(
+                "{} has sealed {} vacant and looks at the floor",
+                name(leader),
+                self.record(handle)
+            ),
             Step::Arrive { index } => {
                 let write = self.before.network[usize::from(index)];
                 let what = Show(&write.body);
@@ -118,7 +123,7 @@ impl Teller<'_> {
                 let body = attempt.write.body;
                 format!("its write {} to {}", Show(&body), self.record(handle))
             }
-            Phase::Closed | Phase::Open(_) => "nothing".to_owned(),
+            Phase::Closed | Phase::Open(_) | Phase::Confirming(..) => "nothing".to_owned(),
         }
     }
 
@@ -174,7 +179,10 @@ impl Teller<'_> {
                     (Phase::Writing(was), Phase::Writing(is)) if was.write == is.write => {}
                     (_, Phase::Writing(is)) => add(format!("asks for {}", Show(&is.write.body))),
                     (Phase::Writing(_), Phase::Refused(_)) => add("refused".to_owned()),
-                    (_, Phase::Closed | Phase::Refused(_) | Phase::Open(_)) => {}
+                    (
+                        _,
+                        Phase::Closed | Phase::Refused(_) | Phase::Open(_) | Phase::Confirming(..),
+                    ) => {}
                 }
             }
         }

@@ -91,6 +91,11 @@ pub(super) enum Step {
         leader: u8,
         handle: u8,
     },
+    /// After a vacant record was sealed: looks at the floor.
+    Confirmed {
+        leader: u8,
+        handle: u8,
+    },
     /// A write that nobody waits for lands.
     Arrive {
         index: u8,
@@ -225,6 +230,7 @@ impl Protocol {
                 }
             }
             Phase::Refused(_) => steps.push(Step::Checked { leader, handle }),
+            Phase::Confirming(..) => steps.push(Step::Confirmed { leader, handle }),
             Phase::Open(known) => {
                 if me.commits < self.bounds.commits {
                     steps.push(Step::Commit { leader, handle });
@@ -238,10 +244,9 @@ impl Protocol {
 
     /// Whether a write that is under way can still land, now or ever.
     fn write_may_land(&self, record: &Record, write: &Write) -> bool {
-        let gone_for_good = self.mutation != Mutation::PhysicalDelete;
         match write.expected {
             Expected::Anything => true,
-            Expected::Absent => record.body.is_none() || !gone_for_good,
+            Expected::Absent => record.body.is_none() || self.bounds.erases,
             expected @ Expected::Version(_) => record.at() == expected,
         }
     }
@@ -321,6 +326,7 @@ impl Run<'_> {
             Step::Lost { leader, handle } => self.lost(leader.into(), handle),
             Step::GivenUp { leader, handle } => self.given_up(leader.into(), handle),
             Step::Checked { leader, handle } => self.checked(leader.into(), handle),
+            Step::Confirmed { leader, handle } => self.confirmed(leader.into(), handle),
             Step::Arrive { index } => {
                 let write = self.state.network.remove(index.into());
                 self.land(&write);
@@ -368,7 +374,7 @@ impl Run<'_> {
         if write.body.seal.epoch >= record.top.epoch {
             record.top = write.body.seal;
         }
-        if write.kind == Kind::Remove {
+        if write.kind == Kind::Erase {
             record.buried = write.body.history;
             record.body = None;
         } else {

@@ -18,7 +18,7 @@ impl Run<'_> {
         if (ordinary && self.mutated(Mutation::ReadWithoutSeal))
             || (own && self.mutated(Mutation::ReopenWithoutReseal))
         {
-            return self.opened(leader, handle, record.known());
+            return self.opened(leader, handle, record.known(), record.relied_on);
         }
         self.seal(leader, handle, None);
     }
@@ -51,12 +51,42 @@ impl Run<'_> {
         self.send(leader, handle, Kind::Seal, known, Commits::default(), base);
     }
 
-    pub(super) fn opened(&mut self, leader: usize, handle: u8, known: Known) {
+    /// The record is sealed, and this was in it.
+    fn sealed(&mut self, leader: usize, handle: u8, known: Known) {
+        let vacant = known.content.is_empty() && handle != FLOOR;
+        if vacant && !self.mutated(Mutation::VacantUnconfirmed) {
+            let relied_on = self.relied_on(handle);
+            self.handle(leader, handle).phase = Phase::Confirming(known, relied_on);
+        } else {
+            self.opened(leader, handle, known, self.relied_on(handle));
+        }
+    }
+
+    /// Looks at the floor: if it bears the own seal, no newer leader had begun when the record was sealed.
+    pub(super) fn confirmed(&mut self, leader: usize, handle: u8) {
+        let Phase::Confirming(known, relied_on) = self.handle(leader, handle).phase else {
+            unreachable!("only a vacant record is confirmed");
+        };
+        let floor = self.state.records[usize::from(self.protocol.bounds.floor())].body;
+        let mine = self.me(leader).seal;
+        match floor {
+            Some(floor) if floor.seal == mine => self.opened(leader, handle, known, relied_on),
+            Some(floor) => self.fenced(leader, floor.seal),
+            None => self.stop_leading(leader),
+        }
+    }
+
+    fn relied_on(&self, handle: u8) -> Commits {
+        self.state.records[usize::from(self.protocol.bounds.record_of(handle))].relied_on
+    }
+
+    /// A leader knows what is in a record, as it was when the outside world relied on that.
+    fn opened(&mut self, leader: usize, handle: u8, known: Known, relied_on: Commits) {
         let seal = self.me(leader).seal;
         let index = self.protocol.bounds.record_of(handle);
         let record = &mut self.state.records[usize::from(index)];
         self.events.push(Event::Opened {
-            relied_on: record.relied_on,
+            relied_on,
             read: known.history,
         });
         record.relied_on = record.relied_on.with(known.history);
@@ -88,17 +118,19 @@ impl Run<'_> {
         let number = leader as u8 * per_leader + me.commits + me.deletes;
         match kind {
             Kind::Commit => me.commits += 1,
-            Kind::Delete | Kind::Remove | Kind::Seal => me.deletes += 1,
+            Kind::Delete | Kind::Erase | Kind::Seal => me.deletes += 1,
         }
         let commit = Commits(1 << number);
         let mut wanted = changed(&known, kind, commit);
-        if self.mutated(Mutation::UnconditionalWrite) {
-            wanted.at = Expected::Anything;
-        }
         let kind = match kind {
-            Kind::Delete if self.mutated(Mutation::PhysicalDelete) => Kind::Remove,
+            Kind::Delete if self.protocol.bounds.erases => Kind::Erase,
             kind => kind,
         };
+        if self.mutated(Mutation::UnconditionalWrite)
+            || (kind == Kind::Erase && self.mutated(Mutation::UnconditionalErase))
+        {
+            wanted.at = Expected::Anything;
+        }
         self.send(leader, handle, kind, wanted, commit, known);
     }
 
@@ -167,15 +199,18 @@ impl Run<'_> {
                     at: known.at,
                     ..attempt.base
                 };
-                return self.opened(leader, handle, read);
+                return self.sealed(leader, handle, read);
             }
             Kind::Commit => {}
-            Kind::Delete | Kind::Remove => {
+            Kind::Delete | Kind::Erase => {
                 record.deleted = record.deleted.with(attempt.base.content);
             }
         }
         record.relied_on = record.relied_on.with(write.commit);
-        self.handle(leader, handle).phase = Phase::Open(known);
+        self.handle(leader, handle).phase = match write.kind {
+            Kind::Erase => Phase::Closed,
+            Kind::Seal | Kind::Commit | Kind::Delete => Phase::Open(known),
+        };
     }
 
     pub(super) fn lost(&mut self, leader: usize, handle: u8) {
@@ -225,7 +260,7 @@ impl Run<'_> {
             }
             Kind::Seal if landed => self.succeeded(leader, handle, &attempt),
             Kind::Seal => self.seal(leader, handle, Some(attempt.base)),
-            Kind::Commit | Kind::Delete | Kind::Remove => {
+            Kind::Commit | Kind::Delete | Kind::Erase => {
                 self.refused(leader, handle, &attempt, &record);
             }
         }
@@ -279,7 +314,7 @@ fn changed(known: &Known, kind: Kind, commit: Commits) -> Known {
         at: known.at,
         content: match kind {
             Kind::Commit | Kind::Seal => known.content.with(commit),
-            Kind::Delete | Kind::Remove => Commits::default(),
+            Kind::Delete | Kind::Erase => Commits::default(),
         },
         history: known.history.with(commit),
     }
