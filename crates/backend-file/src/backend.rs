@@ -132,6 +132,13 @@ impl Backend for FileBackend {
         swapped.unwrap_or_else(|| Err(Failure::Unknown("the runtime is shutting down".into())))
     }
 
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        let groups = self.blocking(Handle::groups).await;
+        let groups =
+            groups.ok_or_else(|| Unread::Unavailable("the runtime is shutting down".into()))??;
+        Ok(groups)
+    }
+
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
         let group = group.clone();
         let listed = self.blocking(move |handle| handle.list(&group)).await;
@@ -154,6 +161,17 @@ impl Backend for FileBackend {
 impl Handle {
     fn versions<'a>(&'a self, key: &'a Key) -> Versions<'a> {
         Versions::new(&self.store, &self.seen, key)
+    }
+
+    fn groups(&self) -> Result<Vec<GroupName>, FileError> {
+        self.store.still_there()?;
+        let names = self.store.disk.list(&self.store.dir)?;
+        let mut groups: Vec<GroupName> = names
+            .iter()
+            .filter_map(|name| names::group_of_dir(name))
+            .collect();
+        groups.sort();
+        Ok(groups)
     }
 
     fn list(&self, group: &GroupName) -> Result<Vec<(Key, Number)>, FileError> {

@@ -105,6 +105,15 @@ pub(crate) fn group_dir(store: &Path, group: &GroupName) -> PathBuf {
     }
 }
 
+/// The group of a directory, or `None` if it is no group's.
+pub(crate) fn group_of_dir(name: &str) -> Option<GroupName> {
+    match name.strip_suffix("@group") {
+        Some(MARKER) => MARKER.parse().ok(),
+        _ if name == MARKER => None,
+        _ => name.parse().ok(),
+    }
+}
+
 /// The name of a key's directory: `/` becomes `+`, which no name has. So it stays as short as the name, and file names end
 /// at 255 bytes.
 pub(crate) fn item_dir(key: &Key) -> String {

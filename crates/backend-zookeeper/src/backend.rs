@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
-    Address, Backend, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce, Presence,
-    Reach, Stored, Swapped, Unread, WatchStream,
+    Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
+    Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::error::ZooKeeperError;
@@ -108,6 +108,20 @@ impl Backend for ZooKeeperBackend {
             None => swap.create().await,
             Some(state) => swap.replace(state).await,
         }
+    }
+
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        let Some(state) = State::of_version(version) else {
+            return Ok(Erased::Conflict);
+        };
+        Swap::begin(&self.session, key, b"")
+            .await?
+            .erase(state)
+            .await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        Ok(read::groups(&self.session).await?)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -71,6 +71,31 @@ fn state(children: &[String], stat: &Stat) -> State {
     }
 }
 
+/// The groups below the base that have a node. One whose nodes were all removed is told as long as its own node is there.
+pub(crate) async fn groups(session: &Session) -> Result<Vec<GroupName>, ZooKeeperError> {
+    let call = session.call();
+    let client = session.client(&call).await?;
+    let base = match session.settings.base.as_str() {
+        "" => "/",
+        base => base,
+    };
+    let asked = async {
+        let (sync, children) = (client.sync(base), client.list_children(base));
+        sync.await?;
+        children.await
+    };
+    let children = match call.answer(asked).await {
+        Err(Error::NoNode) => return Ok(Vec::new()),
+        children => children.map_err(|error| ZooKeeperError::of(base, error))?,
+    };
+    let mut groups: Vec<GroupName> = children
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    groups.sort();
+    Ok(groups)
+}
+
 pub(crate) async fn list(
     session: &Session,
     group: &GroupName,

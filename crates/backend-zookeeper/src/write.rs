@@ -1,6 +1,6 @@
 //! Swaps: each is one transaction of the server.
 
-use incumbent_backend::{Failure, Key, Swapped};
+use incumbent_backend::{Erased, Failure, Key, Swapped};
 use zookeeper_client::{Client, Error};
 
 use crate::error::ZooKeeperError;
@@ -86,6 +86,29 @@ impl<'a> Swap<'a> {
                 Ok(Swapped::Committed(State::Of { life, data }.version()))
             }
             Err(Error::NoNode | Error::BadVersion) => Ok(Swapped::Conflict),
+            Err(error) => Err(self.failed(error).of_the_write()),
+        }
+    }
+
+    /// Removes the node and its life, if it is still in this state.
+    pub(crate) async fn erase(&self, state: State) -> Result<Erased, Failure> {
+        let (life, data) = match state {
+            State::Of { life, data } => (life, data),
+            State::Bare { czxid, data } => match self.adopt(czxid).await {
+                Ok(Some(life)) => (life, data),
+                Ok(None) => return Ok(Erased::Conflict),
+                Err(error) => return Err(error.before_the_write()),
+            },
+        };
+        let mut multi = self.client.new_multi_writer();
+        multi
+            .add_delete(&life.node(&self.node), None)
+            .and_then(|()| multi.add_delete(&self.node, Some(data)))
+            .map_err(|error| self.failed(error).before_the_write())?;
+        let answer = self.call.answer(multi.commit()).await;
+        match answer.map_err(Error::from) {
+            Ok(_) => Ok(Erased::Gone),
+            Err(Error::NoNode | Error::BadVersion) => Ok(Erased::Conflict),
             Err(error) => Err(self.failed(error).of_the_write()),
         }
     }

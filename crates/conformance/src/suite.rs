@@ -115,6 +115,9 @@ macro_rules! __bare_claims {
             the_same_body_written_again_has_a_new_version
             versions_never_repeat
             a_key_removed_by_hand_and_created_again_takes_no_old_version
+            an_erased_key_is_gone_and_can_be_created_again
+            an_erasure_at_another_version_conflicts_and_changes_nothing
+            of_erasures_and_swaps_at_one_version_one_wins
             keys_do_not_touch_each_other
             bodies_of_any_bytes_are_kept
             a_body_at_the_limit_is_kept
@@ -123,6 +126,7 @@ macro_rules! __bare_claims {
             list_of_an_empty_group_is_empty
             list_shows_exactly_what_exists
             groups_do_not_see_each_other
+            each_group_that_has_a_key_is_told
             handles_see_acknowledged_writes_of_others_at_once
             random_operations_agree_with_a_model
             concurrent_creates_have_one_winner

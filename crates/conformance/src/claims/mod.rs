@@ -5,6 +5,7 @@
 
 mod bodies;
 mod concurrent;
+mod erased;
 mod model;
 mod names;
 mod removed;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use bodies::*;
 pub use concurrent::*;
+pub use erased::*;
 pub use model::*;
 pub use names::*;
 pub use removed::*;

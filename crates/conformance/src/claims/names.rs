@@ -136,3 +136,29 @@ pub async fn groups_do_not_see_each_other(place: Place) {
         assert_eq!(items, ["a", group.as_str()]);
     }
 }
+
+/// Once each, in their order; and none that has nothing.
+#[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
+pub async fn each_group_that_has_a_key_is_told(place: Place) {
+    let handle = place.open().await;
+    let before = match handle.groups().await {
+        Ok(groups) => groups,
+        Err(error) => return eprintln!("SKIPPED: {error:?}"),
+    };
+    let name = fresh_group();
+    let mut mine: Vec<GroupName> = ["", ".b", "-a", "a"]
+        .iter()
+        .map(|end| format!("{name}{end}").parse().expect("it is a name"))
+        .collect();
+    assert!(mine.iter().all(|group| !before.contains(group)));
+    for group in &mine {
+        create(&handle, &key(group, "a"), b"").await;
+        create(&handle, &key(group, "b/c"), b"").await;
+    }
+    mine.sort();
+    let told = place.open().await.groups().await.expect("it is reliable");
+    assert!(told.is_sorted(), "in their order: {told:?}");
+    let begins = |group: &&GroupName| group.as_str().starts_with(name.as_str());
+    let told: Vec<GroupName> = told.iter().filter(begins).cloned().collect();
+    assert_eq!(told, mine);
+}

@@ -76,6 +76,11 @@ caught! {
     halves_of_writes_are_caught: WritesInTwoSteps by
         dropped_swaps_leave_a_whole_state;
     forgotten_limits_are_caught: ForgetsTooLarge by a_body_above_the_limit_is_refused_and_nothing_is_written;
+    erasures_without_compare_and_swap_are_caught: ErasesAnyVersion by
+        an_erasure_at_another_version_conflicts_and_changes_nothing;
+    erasures_that_do_nothing_are_caught: ErasesNothing by
+        an_erased_key_is_gone_and_can_be_created_again;
+    strange_groups_are_caught: TellsStrangeGroups by each_group_that_has_a_key_is_told;
     cut_bodies_are_caught: CutsLongBodies by a_body_at_the_limit_is_kept;
     text_only_bodies_are_caught: EndsBodiesAtNul by bodies_of_any_bytes_are_kept;
     folded_case_is_caught: FoldsCase by names_at_the_limits_are_different_keys;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use incumbent_backend::{
-    Backend, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Stored, Swapped, Unread,
-    Version, WatchStream,
+    Backend, Erased, Expected, Failure, GroupName, Hint, Key, Limits, Listed, Stored, Swapped,
+    Unread, Version, WatchStream,
 };
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_conformance::Place;
@@ -42,6 +42,12 @@ pub(crate) enum Flaw {
     WritesInTwoSteps,
     /// Declares a limit and forgets it.
     ForgetsTooLarge,
+    /// Erases whatever version is there.
+    ErasesAnyVersion,
+    /// Erases nothing, and says that it did.
+    ErasesNothing,
+    /// Tells groups that have nothing.
+    TellsStrangeGroups,
     /// Cuts off what is too long.
     CutsLongBodies,
     /// Bodies end at the first NUL byte.
@@ -289,6 +295,28 @@ impl Backend for Flawed {
             }
             Swapped::Conflict => Swapped::Conflict,
         })
+    }
+
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        let key = self.key(key);
+        let Some(present) = self.present(&key).await else {
+            return Ok(Erased::Conflict);
+        };
+        let told = self.told(present.clone()).version;
+        match self.flaw {
+            Flaw::ErasesNothing => Ok(Erased::Gone),
+            Flaw::ErasesAnyVersion => self.store.erase(&key, &present.version).await,
+            _ if told == *version => self.store.erase(&key, &present.version).await,
+            _ => Ok(Erased::Conflict),
+        }
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        let mut groups = self.store.groups().await?;
+        if self.has(Flaw::TellsStrangeGroups) {
+            groups.push(groups[0].clone());
+        }
+        Ok(groups)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
