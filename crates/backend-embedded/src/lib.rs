@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
     Address, Backend, BadAddress, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed,
-    Nonce, Presence, Stored, Swapped, Unread, Version, WatchStream,
+    Nonce, Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
 };
 use incumbent_backend_zookeeper::{ZooKeeperBackend, ZooKeeperError};
 use incumbent_leader_server::StartError;
@@ -30,6 +30,7 @@ use settings::Settings;
 /// Records on a leader server of this process, or of the one that serves the same directory.
 pub struct EmbeddedBackend {
     client: ZooKeeperBackend,
+    reach: Reach,
     /// Until this is dropped, if it is this process that serves.
     serving: Option<Serving>,
 }
@@ -90,6 +91,7 @@ impl EmbeddedBackend {
         let client = client.parse().map_err(EmbeddedError::Address)?;
         Ok(Self {
             client: ZooKeeperBackend::open(&client)?,
+            reach: settings.reach(),
             serving,
         })
     }
@@ -103,7 +105,10 @@ impl EmbeddedBackend {
 #[async_trait]
 impl Backend for EmbeddedBackend {
     fn limits(&self) -> Limits {
-        self.client.limits()
+        Limits {
+            reach: self.reach,
+            ..self.client.limits()
+        }
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use incumbent_backend::{Address, BadAddress};
+use incumbent_backend::{Address, BadAddress, Reach};
 use incumbent_leader_server::{Options, machine};
 
 /// What an address says.
@@ -21,6 +21,14 @@ pub(crate) struct Settings {
 const OPTIONS: &str = "listen, disconnect-grace, session-timeout, presence and serve";
 
 impl Settings {
+    /// From where the server can be reached, if it is this process that serves.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.listen.ip().is_loopback() {
+            true => Reach::Machine,
+            false => Reach::Network,
+        }
+    }
+
     pub(crate) fn of(address: &Address) -> Result<Self, BadAddress> {
         if address.scheme() != "embedded" {
             return Err(address.unusable("its scheme is not embedded"));

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
     Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
-    Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
+    Presence, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::error::ZooKeeperError;
@@ -79,7 +79,7 @@ impl Backend for ZooKeeperBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
-            reach: Reach::Network,
+            reach: self.session.settings.reach(),
         }
     }
 

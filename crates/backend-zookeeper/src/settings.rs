@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use incumbent_backend::{Address, BadAddress};
+use incumbent_backend::{Address, BadAddress, Reach};
 use zookeeper_client::{Acls, CreateMode, CreateOptions, TlsOptions};
 
 use crate::error::ZooKeeperError;
@@ -102,6 +102,13 @@ impl Settings {
             Some(_) => Acls::creator_all(),
             None => Acls::anyone_all(),
         })
+    }
+}
+
+impl Settings {
+    pub(crate) fn reach(&self) -> Reach {
+        let with_port = self.hosts.split(',');
+        Reach::of_hosts(with_port.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name)))
     }
 }
 

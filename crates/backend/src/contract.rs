@@ -223,6 +223,21 @@ pub enum Reach {
     Network,
 }
 
+impl Reach {
+    /// From where servers with these names, without ports, can be reached: on loopback only from this machine.
+    pub fn of_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        let on_loopback = |host: &str| {
+            let address = host.trim_start_matches('[').trim_end_matches(']');
+            let address = address.parse::<std::net::IpAddr>();
+            host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+        };
+        match hosts.into_iter().all(on_loopback) {
+            true => Self::Machine,
+            false => Self::Network,
+        }
+    }
+}
+
 impl Presence {
     /// It is shown until this guard is dropped.
     pub fn new(guard: impl Send + Sync + 'static) -> Self {
@@ -262,5 +277,30 @@ impl Limits {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reach;
+
+    #[test]
+    fn only_what_is_on_loopback_is_of_this_machine() {
+        for near in [
+            &["127.0.0.1"][..],
+            &["localhost"],
+            &["[::1]", "127.1.2.3"],
+            &["::1"],
+        ] {
+            assert_eq!(Reach::of_hosts(near.iter().copied()), Reach::Machine);
+        }
+        for far in [
+            &["10.0.0.7"][..],
+            &["zk1"],
+            &["127.0.0.1", "zk1"],
+            &["localhost.example"],
+        ] {
+            assert_eq!(Reach::of_hosts(far.iter().copied()), Reach::Network);
+        }
     }
 }

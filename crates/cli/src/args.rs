@@ -138,6 +138,8 @@ pub(crate) enum Command {
     Resign(ResignArgs),
     /// Look at records, and change them.
     Records(RecordsArgs),
+    /// Remove what a group has left behind, after asking.
+    Purge(PurgeArgs),
     /// Run the leader server: a name service that speaks the ZooKeeper protocol.
     Serve(crate::serve::ServeArgs),
     /// Print a completion script for a shell.
@@ -226,7 +228,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
     pub(crate) status_listen: Option<SocketAddr>,
 
-    /// Where standbys can see this leader live [default: a free port on loopback]
+    /// Where standbys can see this leader live [default: a free port, on the address by which this host reaches others]
     #[arg(
         long,
         value_name = "ADDR",
@@ -360,6 +362,28 @@ pub(crate) enum RecordsCommand {
         #[command(flatten)]
         how: WriteHow,
     },
+}
+
+const PURGE_HELP: &str = "\
+Lists what there is, asks, and then removes records, root and floor, each only if it has not changed since.
+Nothing else is touched: what is not Incumbent's, what other groups have, files that records point to.
+With the floor goes the memory of the epochs: whoever uses the group again begins at epoch 1. So stop everybody first,
+and forget the fencing tokens that were handed out. A directory (file://) keeps tombstones; remove it by hand.";
+
+#[derive(Debug, Args)]
+#[command(after_help = PURGE_HELP)]
+pub(crate) struct PurgeArgs {
+    /// Of all groups that are there, instead of one.
+    #[arg(long, env = "INCUMBENT_ALL_GROUPS", value_parser = BoolishValueParser::new())]
+    pub(crate) all_groups: bool,
+    /// Do not ask.
+    #[arg(long, env = "INCUMBENT_YES", value_parser = BoolishValueParser::new())]
+    pub(crate) yes: bool,
+    /// Also if somebody leads. It is deposed.
+    #[arg(long, env = "INCUMBENT_PURGE_FORCE", value_parser = BoolishValueParser::new())]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Debug, Args)]

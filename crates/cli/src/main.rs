@@ -10,6 +10,7 @@ mod http;
 mod logging;
 mod observe;
 mod place;
+mod purge;
 mod records;
 mod resign;
 mod run;
@@ -59,6 +60,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Status(args) => status::status(&cli.common, args).await,
             Command::Resign(args) => resign::resign(&cli.common, args).await,
             Command::Records(args) => records::records(&cli.common, args).await,
+            Command::Purge(args) => purge::purge(&cli.common, args).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Completions(args) => Ok(shell::completions(&args)),
             Command::Man => shell::man(),

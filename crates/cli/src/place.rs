@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use incumbent::{Group, Options, Reach, Store, Timing, TimingOptions};
+use incumbent::{BadName, Group, GroupName, Options, Reach, Store, Timing, TimingOptions};
 
 use crate::args::Common;
 use crate::exit::{Code, Failure};
@@ -42,13 +42,19 @@ pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
 /// The group, to look at it or to write something once.
 pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
     let options = options(common)?;
+    let store = visited(common).await?;
+    Ok(store.group_with(&common.group, options)?)
+}
+
+/// The place, to look at it or to change something once.
+pub(crate) async fn visited(common: &Common) -> Result<Store, Failure> {
     let mut address = address(common)?;
     // Whoever finds a server of so short a life would lose it at once.
     if address.starts_with("embedded:") {
         address.push_str(if address.contains('?') { "&" } else { "?" });
         address.push_str("serve=no");
     }
-    Ok(open(&address).await?.group_with(&common.group, options)?)
+    open(&address).await
 }
 
 async fn open(address: &str) -> Result<Store, Failure> {
@@ -61,6 +67,11 @@ async fn open(address: &str) -> Result<Store, Failure> {
         return Err(Failure::new(why).code(Code::Usage));
     }
     Ok(store)
+}
+
+pub(crate) fn group_name(common: &Common) -> Result<GroupName, Failure> {
+    let name = common.group.parse();
+    name.map_err(|error: BadName| Failure::new(error.to_string()).code(Code::Usage))
 }
 
 pub(crate) fn options(common: &Common) -> Result<Options, Failure> {

@@ -1,12 +1,12 @@
-//! What people may do without leading: ask the leader to hand over, and repair a record.
+//! What people may do without leading: ask the leader to hand over, repair a record, and remove what is left of a group.
 
-use incumbent_backend::{Expected, Key, RecordName};
+use incumbent_backend::{Erased, Expected, Failure, Key, Listed, RecordName};
 use incumbent_core::record::RecordBody;
 use incumbent_core::root::{Handover, Root, State};
 use incumbent_core::{Epoch, HolderName, Nonce, Seal};
 use serde_json::value::RawValue;
 
-use crate::read::{Once, read_key, read_record, swap_once};
+use crate::read::{Once, in_time, read_key, read_record, swap_once};
 use crate::record::check_size;
 use crate::{Error, Group};
 
@@ -97,5 +97,49 @@ impl Group {
         }
         let trouble = format!("the record changed {ATTEMPTS} times meanwhile");
         Err(Error::Unavailable(trouble.into()))
+    }
+
+    /// All that the store keeps of this group: records, tombstones, the root, and the floor last. To be removed in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Damaged`].
+    pub async fn everything(&self) -> Result<Vec<Listed>, Error> {
+        let (timeout, name) = (self.inner.timing.request_timeout(), self.name());
+        let mut listed = in_time(timeout, self.inner.backend.list(name), name).await?;
+        // Whoever finds the floor without a root begins above it; the other way round an epoch could be led twice.
+        listed.sort_by_key(|listed| (listed.key.record_name().is_none(), !listed.key.is_root()));
+        Ok(listed)
+    }
+
+    /// Removes one of [`everything`](Self::everything) **without leading**, if it is still at that version: for a person who wants
+    /// nothing to be left of a group that is not used any more.
+    ///
+    /// With the floor goes the memory of the epochs: whoever uses the group again begins at 1. [`Erased::Conflict`] says that somebody has
+    /// written meanwhile, [`Erased::Kept`] that this backend erases nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]: look again what is there. [`Error::Damaged`].
+    pub async fn erase_by_hand(&self, listed: &Listed) -> Result<Erased, Error> {
+        let (backend, timeout) = (&*self.inner.backend, self.inner.timing.request_timeout());
+        let Listed { key, version } = listed;
+        let mut unknown = false;
+        let mut trouble = "it was not erased".into();
+        for _ in 0..ATTEMPTS {
+            match tokio::time::timeout(timeout, backend.erase(key, version)).await {
+                Ok(Ok(Erased::Conflict)) if unknown => {
+                    return match in_time(timeout, backend.read(key), key).await? {
+                        None => Ok(Erased::Gone),
+                        Some(_) => Ok(Erased::Conflict),
+                    };
+                }
+                Ok(Ok(erased)) => return Ok(erased),
+                Ok(Err(Failure::NotApplied(cause))) => return Err(Error::Unavailable(cause)),
+                Ok(Err(cause)) => (unknown, trouble) = (true, cause.into()),
+                Err(elapsed) => (unknown, trouble) = (true, elapsed.into()),
+            }
+        }
+        Err(Error::Unavailable(trouble))
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::liveness::{Liveness, Server};
 use crate::node::{Command, Contact, Node, Setup};
-use crate::read::{Snapshot, read_key, read_record};
+use crate::read::{Snapshot, in_time, read_key, read_record};
 use crate::{Candidate, Clock, Error, Observer, OpenError};
 
 /// A place that keeps the records of any number of groups. Cheap to clone.
@@ -92,6 +92,16 @@ impl Store {
     /// What it can take.
     pub fn limits(&self) -> Limits {
         self.backend.limits()
+    }
+
+    /// The groups that have something here, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Damaged`].
+    pub async fn groups(&self) -> Result<Vec<GroupName>, Error> {
+        let timeout = Timing::default().request_timeout();
+        in_time(timeout, self.backend.groups(), &self.address).await
     }
 
     /// Takes part in a group with the defaults.
@@ -209,13 +219,14 @@ impl Group {
     ///
     /// [`OpenError::Liveness`].
     pub fn candidate(&self) -> Result<Candidate, OpenError> {
-        let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let reach = self.inner.backend.limits().reach;
         let (listen, advertise) = match &self.inner.liveness {
             Liveness::Off => return Ok(Candidate::new(self.clone(), None)),
-            Liveness::Default if self.inner.backend.limits().reach == Reach::Process => {
+            Liveness::Default if reach == Reach::Process => {
                 return Ok(Candidate::new(self.clone(), None));
             }
-            Liveness::Default => (loopback, None),
+            Liveness::Default if reach == Reach::Network => (Server::reachable(), None),
+            Liveness::Default => (Server::loopback(), None),
             Liveness::On { listen, advertise } => (*listen, advertise.as_deref()),
         };
         match Server::listen(listen, advertise) {
@@ -245,20 +256,16 @@ impl Group {
         }
     }
 
-    /// The names of all records there ever were in this group, in their order. Deleted ones keep a tombstone and are among
-    /// them until [`read`](Self::read) says so.
+    /// The names of the records of this group, in their order. Deleted ones keep a tombstone and are among them until
+    /// [`read`](Self::read) says so; erased ones are not.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`], [`Error::Damaged`].
     pub async fn records(&self) -> Result<Vec<RecordName>, Error> {
         let timeout = self.inner.timing.request_timeout();
-        let listed = crate::read::in_time(
-            timeout,
-            self.inner.backend.list(&self.inner.name),
-            self.name(),
-        )
-        .await?;
+        let name = self.name();
+        let listed = in_time(timeout, self.inner.backend.list(name), name).await?;
         Ok(listed
             .into_iter()
             .filter_map(|listed| listed.key.record_name().cloned())

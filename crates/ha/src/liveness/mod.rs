@@ -30,7 +30,8 @@ const LONGEST_LINE: u64 = 512;
 /// Whether and where a leader can be seen to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// As the backend suggests: on loopback if every candidate is on this machine; not at all inside one process.
+    /// As the backend suggests: on the address by which this host reaches others; on loopback if every candidate is on this
+    /// machine; not at all inside one process.
     Default,
     /// Not at all: standbys wait for the lease.
     Off,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +63,21 @@ impl Server {
             nonce,
             task,
         })
+    }
+
+    /// A free port on the address by which this host reaches others: a pod's own, in a pod. On loopback if it reaches nobody.
+    pub(crate) fn reachable() -> SocketAddr {
+        let any = [
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        ];
+        let own = any.into_iter().find_map(|any| own_address(any).ok());
+        own.map_or_else(Self::loopback, |own| SocketAddr::new(own, 0))
+    }
+
+    /// A free port that only this machine reaches.
+    pub(crate) fn loopback() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
     }
 
     /// Says this nonce from now on, and ends the connections that were told another one.
