@@ -1,0 +1,256 @@
+//! The double, as its owner holds it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::access::{Rule, User};
+use crate::fault::{Fault, FaultId};
+use crate::object;
+use crate::options::Options;
+use crate::resource::Resource;
+use crate::seen::Seen;
+use crate::server::{Order, What, bind, serve};
+use crate::store::Key;
+use crate::world::{World, now};
+
+/// A running double of the API server. It stops when it is dropped.
+///
+/// It runs on a thread of its own: it answers while its test blocks, and a paused clock of the test is not its clock.
+#[derive(Debug)]
+pub struct Double {
+    world: Arc<World>,
+    address: SocketAddr,
+    orders: Option<mpsc::Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Double {
+    /// Starts a double.
+    ///
+    /// # Panics
+    ///
+    /// If the port cannot be had.
+    #[expect(
+        clippy::unused_async,
+        reason = "where it is started may come to matter, and every test that starts one is async"
+    )]
+    pub async fn start(options: Options) -> Double {
+        Double::start_now(options)
+    }
+
+    /// As [`Double::start`], where nothing is async.
+    ///
+    /// # Panics
+    ///
+    /// If the port cannot be had.
+    pub fn start_now(options: Options) -> Double {
+        let listen = options.listen;
+        let world = Arc::new(World::new(options));
+        // One order at a time: whoever gives one waits for it.
+        let (orders, received) = mpsc::channel(1);
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let served = world.clone();
+        let thread = std::thread::Builder::new().name("kubernetes-double".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(async {
+                let socket = bind(listen).unwrap_or_else(|error| panic!("{listen} cannot be listened on: {error}"));
+                let address = socket.local_addr().expect("a bound socket has an address");
+                let serving = serve(served, socket, received);
+                tokio::pin!(serving);
+                // The first turn begins to listen.
+                tokio::select! { biased; () = &mut serving => return, () = std::future::ready(()) => {} }
+                // Who starts it waits for this.
+                let _ = tell.send(address);
+                serving.await;
+            });
+        });
+        let thread = thread.expect("a thread starts");
+        let address = told.recv().expect("the double listens");
+        Double {
+            world,
+            address,
+            orders: Some(orders),
+            thread: Some(thread),
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The text of a kubeconfig for it: namespace `default`, and the user with this token, or the administrator without one.
+    pub fn kubeconfig(&self, token: Option<&str>) -> String {
+        let user = token.map_or("{}".to_owned(), |token| format!("{{token: {token:?}}}"));
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: double\n\
+             clusters: [{{name: double, cluster: {{server: \"{}\"}}}}]\n\
+             users: [{{name: double, user: {user}}}]\n\
+             contexts: [{{name: double, context: {{cluster: double, user: double, namespace: default}}}}]\n",
+            self.url()
+        )
+    }
+
+    /// Whoever has this token is this user, and may do what these rules and the Roles bound to it allow. Replaces what was said of
+    /// the token before. A service account is the user `system:serviceaccount:NAMESPACE:NAME`.
+    pub fn allow(&self, user_token: &str, user: &str, rules: Vec<Rule>) {
+        self.world
+            .state()
+            .users
+            .allow(user_token, User::new(user, rules));
+    }
+
+    /// Puts a fault in force, after those that are.
+    pub fn inject(&self, fault: Fault) -> FaultId {
+        self.world.state().faults.inject(fault)
+    }
+
+    /// How many requests the fault has struck. 0 if it is not in force any more.
+    pub fn struck(&self, fault: FaultId) -> u32 {
+        self.world.state().faults.struck(fault)
+    }
+
+    /// Lifts one fault. Requests that hang by it go on hanging.
+    pub fn clear_fault(&self, fault: FaultId) {
+        self.world.state().faults.remove(fault);
+    }
+
+    /// Lifts all faults. Requests that hang go on hanging.
+    pub fn clear_faults(&self) {
+        self.world.state().faults.clear();
+    }
+
+    /// Refuses connections from now on, and cuts those there are. The objects stay.
+    pub fn go_down(&self) {
+        self.order(What::GoDown);
+    }
+
+    /// Listens again on the same port.
+    pub fn come_back(&self) {
+        self.order(What::ComeBack);
+    }
+
+    /// Forgets all history: a watch or an exact list from before, and the rest of a list in chunks, get 410. Watches that run go on;
+    /// to see them refused, [`Double::cut_watches`] too.
+    pub fn compact(&self) {
+        self.world.with_store(crate::store::Store::compact);
+    }
+
+    /// Cuts the connections of all watches that run.
+    pub fn cut_watches(&self) {
+        self.world.cut.send_modify(|count| *count += 1);
+    }
+
+    /// The requests so far, in the order in which they came.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.world.state().log.all()
+    }
+
+    /// Forgets the requests so far.
+    pub fn forget_seen(&self) {
+        self.world.state().log.forget();
+    }
+
+    /// An object, as it is kept. `resource` is the plural; `namespace` is empty for a namespace.
+    pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.world
+            .state()
+            .store
+            .get(&place(resource, namespace, name))
+            .map(|it| (*it).clone())
+    }
+
+    /// How many there are. An empty namespace is all.
+    pub fn count(&self, resource: &str, namespace: &str) -> usize {
+        self.world
+            .state()
+            .store
+            .list(kind(resource), namespace)
+            .count()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> u64 {
+        self.world.state().store.revision()
+    }
+
+    /// Writes an object past all rules but the form: as somebody else would who may do everything. What it does not say of its
+    /// system fields is kept, or made. Returns it as it is kept.
+    ///
+    /// # Panics
+    ///
+    /// If it has not the form of such an object.
+    pub fn put_by_hand(&self, resource: &str, namespace: &str, name: &str, object: Value) -> Value {
+        let key = place(resource, namespace, name);
+        let mut object = object::formed(kind(resource), object, false)
+            .unwrap_or_else(|refusal| panic!("{}", refusal.message));
+        object["metadata"]["name"] = Value::from(name);
+        if !namespace.is_empty() {
+            object["metadata"]["namespace"] = Value::from(namespace);
+        }
+        let now = now();
+        self.world.with_store(|store| {
+            let before = store.get(&key);
+            let old = |field: &str| before.as_ref().map(|it| it["metadata"][field].clone());
+            for (field, new) in [("uid", now.uid), ("creationTimestamp", now.time)] {
+                if object["metadata"][field].is_null() {
+                    object["metadata"][field] = old(field).unwrap_or_else(|| Value::from(new));
+                }
+            }
+            crate::write::committed(store, key, object)
+        })
+    }
+
+    /// Removes an object past all rules. Returns it if there was one.
+    pub fn delete_by_hand(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        let key = place(resource, namespace, name);
+        self.world.with_store(|store| {
+            let object = store.get(&key)?;
+            store.commit(key, None);
+            Some((*object).clone())
+        })
+    }
+
+    fn order(&self, what: What) {
+        let (done, waited) = std::sync::mpsc::sync_channel(1);
+        let mut order = Order { what, done };
+        let orders = self
+            .orders
+            .as_ref()
+            .expect("it is there until it is dropped");
+        // Full only while another order is carried out, which is short.
+        while let Err(refused) = orders.try_send(order) {
+            order = match refused {
+                mpsc::error::TrySendError::Full(order) => order,
+                mpsc::error::TrySendError::Closed(_) => panic!("the double's thread has ended"),
+            };
+            std::thread::yield_now();
+        }
+        waited
+            .recv()
+            .expect("the double's thread carries out orders")
+            .expect("the port is the double's");
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // That it has panicked was said when it did.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn kind(resource: &str) -> &'static Resource {
+    Resource::of_plural(resource).unwrap_or_else(|| panic!("the double has no {resource}"))
+}
+
+fn place(resource: &str, namespace: &str, name: &str) -> Key {
+    Key::new(kind(resource), namespace, name)
+}

@@ -1,0 +1,49 @@
+//! A test double of the Kubernetes API server: ConfigMaps, Leases, Pods, Deployments, StatefulSets, Roles, RoleBindings and
+//! namespaces, in memory, with the rules of the real server and with faults on demand.
+//!
+//! The claims in `tests/it` hold for it and for real API servers alike. What it is not: there are no controllers, no scheduler, no
+//! kubelet, no garbage collector, no admission and no TLS; objects get few defaults; see the README.
+//!
+//! ```no_run
+//! use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};
+//!
+//! # async fn example() {
+//! let double = Double::start(Options::default()).await;
+//! println!("{}", double.url());
+//! // The first answer to a PUT of a ConfigMap gets lost.
+//! double.inject(Fault { on: Match::on(Verb::Update, "configmaps"), skip: 0, times: Some(1), how: How::CutAfter });
+//! # }
+//! ```
+//!
+//! Start reading at [`Double`]; inside, at `world.rs`, which has the way of one request.
+
+mod access;
+mod answer;
+mod ask;
+mod delete;
+mod discovery;
+mod double;
+mod fault;
+mod object;
+mod options;
+mod patch;
+mod read;
+mod represent;
+mod resource;
+mod seen;
+mod selector;
+mod server;
+mod status;
+mod store;
+mod validate;
+mod verb;
+mod watch;
+mod world;
+mod write;
+
+pub use access::Rule;
+pub use double::Double;
+pub use fault::{Fault, FaultId, How, Match};
+pub use options::Options;
+pub use seen::Seen;
+pub use verb::Verb;

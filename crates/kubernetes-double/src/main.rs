@@ -1,0 +1,91 @@
+//! `kubernetes-double`: the double as a program, to try things with `kubectl`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule};
+
+/// A test double of the Kubernetes API server, in memory. It has no access control for who brings no token: listen on loopback.
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Arguments {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8001")]
+    listen: SocketAddr,
+    /// Write a kubeconfig to this file; without it, it is printed.
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
+    /// A namespace that exists beside `default` and `kube-system`. May be given again.
+    #[arg(long)]
+    namespace: Vec<String>,
+    /// A user with a token, as USER=TOKEN, who may do what the Roles allow that are bound to USER. May be given again.
+    #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
+    user: Vec<(String, String)>,
+    /// As --user, and may do everything.
+    #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
+    admin: Vec<(String, String)>,
+    /// Seconds between the bookmarks of a watch.
+    #[arg(long, default_value_t = 60)]
+    bookmark_every: u64,
+    /// Answer every request this many milliseconds late.
+    #[arg(long, default_value_t = 0)]
+    delay: u64,
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    let (user, token) = text.split_once('=').ok_or("it is not USER=TOKEN")?;
+    Ok((user.to_owned(), token.to_owned()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut options = Options {
+        listen: arguments.listen,
+        bookmark_every: Duration::from_secs(arguments.bookmark_every.max(1)),
+        ..Options::default()
+    };
+    options.namespaces.extend(arguments.namespace);
+    let double = Double::start(options).await;
+    for (user, token) in arguments.user {
+        double.allow(&token, &user, Vec::new());
+    }
+    for (user, token) in arguments.admin {
+        double.allow(&token, &user, vec![Rule::new("*", &["*"], &["*"])]);
+    }
+    if arguments.delay > 0 {
+        let how = How::Delay {
+            before: Duration::ZERO,
+            after: Duration::from_millis(arguments.delay),
+        };
+        double.inject(Fault {
+            on: Match::any(),
+            skip: 0,
+            times: None,
+            how,
+        });
+    }
+    eprintln!("kubernetes-double: listening on {}", double.url());
+    match arguments.kubeconfig {
+        None => print!("{}", double.kubeconfig(None)),
+        Some(path) => {
+            if let Err(error) = std::fs::write(&path, double.kubeconfig(None)) {
+                eprintln!(
+                    "kubernetes-double: {} cannot be written: {error}",
+                    path.display()
+                );
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kubernetes-double: no signals can be waited for: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

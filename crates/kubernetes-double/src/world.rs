@@ -1,0 +1,342 @@
+//! All that the requests share, and what becomes of one request.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
+
+use crate::access::{Act, User, Users};
+use crate::answer::{Answer, Cut, json as answer_json, refused, whole};
+use crate::ask::{Ask, Headers, Target};
+use crate::fault::{Faults, How};
+use crate::options::Options;
+use crate::resource::Resource;
+use crate::seen::{Entry, Log, Seen};
+use crate::status::Refusal;
+use crate::store::{Key, Store};
+use crate::verb::Verb;
+use crate::write::Now;
+use crate::{delete, discovery, patch, read, watch, write};
+
+/// How long a read waits for a revision that is still to come. The real server's figure.
+const WAIT_FOR_VERSION: Duration = Duration::from_secs(3);
+
+/// All that the requests share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) options: Options,
+    state: Mutex<State>,
+    /// The newest revision.
+    pub(crate) changed: tokio::sync::watch::Sender<u64>,
+    /// Counts how often the watches were cut.
+    pub(crate) cut: tokio::sync::watch::Sender<u64>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) users: Users,
+    pub(crate) faults: Faults,
+    pub(crate) log: Log,
+}
+
+impl World {
+    pub(crate) fn new(options: Options) -> World {
+        let mut store = Store::new();
+        for name in &options.namespaces {
+            let now = now();
+            let object = json!({
+                "kind": "Namespace", "apiVersion": "v1", "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
+                "metadata": {
+                    "name": name, "uid": now.uid, "creationTimestamp": now.time,
+                    "labels": {"kubernetes.io/metadata.name": name},
+                },
+            });
+            store.commit(Key::new(Resource::namespaces(), "", name), Some(object));
+        }
+        // No real server remembers its first revisions either.
+        store.compact();
+        let changed = tokio::sync::watch::Sender::new(store.revision());
+        let state = State {
+            store,
+            users: Users::default(),
+            faults: Faults::default(),
+            log: Log::default(),
+        };
+        World {
+            options,
+            state: Mutex::new(state),
+            changed,
+            cut: tokio::sync::watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock fails the test that it happens in; the rest may still look.
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Does something with the store and tells the watches.
+    pub(crate) fn with_store<T>(&self, act: impl FnOnce(&mut Store) -> T) -> T {
+        let mut state = self.state();
+        let result = act(&mut state.store);
+        self.changed.send_if_modified(|known| {
+            std::mem::replace(known, state.store.revision()) != state.store.revision()
+        });
+        result
+    }
+
+    /// Answers a request, or has the connection cut.
+    pub(crate) async fn answer(
+        self: &Arc<World>,
+        parts: &Parts,
+        body: Result<Bytes, Refusal>,
+    ) -> Result<Answer, Cut> {
+        let headers = Headers::of(&parts.headers);
+        let bytes_in = body.as_ref().map_or(0, Bytes::len) as u64;
+        // What is too long to be read is still a request that a fault may have.
+        let (body, too_large) = match body {
+            Ok(body) => (body, None),
+            Err(refusal) => (Bytes::new(), Some(refusal)),
+        };
+        let target = Target::of(parts, body);
+        let (entry, how) = match &target {
+            Ok(Target::Objects(ask)) => {
+                let (verb, resource, name) = (ask.verb(), ask.resource_path(), ask.name_to_tell());
+                let mut state = self.state();
+                let how = state.faults.strike(Some(verb), &resource, &name);
+                (
+                    Some(state.log.add(seen(ask, verb, resource, name, bytes_in))),
+                    how,
+                )
+            }
+            _ => (None, self.state().faults.strike(None, "", "")),
+        };
+        let how = match how {
+            Some(How::Answer {
+                status,
+                reason,
+                message,
+                retry_after,
+            }) => {
+                let answer = refused(&ordered(status, &reason, &message, retry_after));
+                return Ok(counted(answer, entry));
+            }
+            Some(How::CutBefore) => return Err(Cut),
+            Some(How::HangBefore) => std::future::pending().await,
+            Some(How::Delay { before, after }) => {
+                tokio::time::sleep(before).await;
+                Some(How::Delay { before, after })
+            }
+            how => how,
+        };
+        let answer = match (target, too_large) {
+            (_, Some(refusal)) | (Err(refusal), None) => refused(&refusal),
+            (Ok(target), None) => self
+                .serve(target, &headers)
+                .await
+                .unwrap_or_else(|refusal| refused(&refusal)),
+        };
+        match how {
+            Some(How::CutAfter) => return Err(Cut),
+            Some(How::HangAfter) => std::future::pending().await,
+            Some(How::Delay { after, .. }) => tokio::time::sleep(after).await,
+            Some(How::CutInAnswer) => {
+                let (head, body) = answer.into_parts();
+                return Ok(counted(Answer::from_parts(head, body.cut_in_half()), entry));
+            }
+            _ => {}
+        }
+        Ok(counted(answer, entry))
+    }
+
+    async fn serve(
+        self: &Arc<World>,
+        target: Target,
+        headers: &Headers,
+    ) -> Result<Answer, Refusal> {
+        let user = self.user(headers)?;
+        let ask = match target {
+            Target::Other(path) => {
+                return Ok(discovery::answer(&path, headers).unwrap_or_else(no_such_page));
+            }
+            Target::Objects(ask) => ask,
+        };
+        self.permit(&user, &ask, ask.verb)?;
+        if matches!(ask.verb, "get" | "list")
+            && let Some(version) = read::wanted_version(&ask)?
+        {
+            self.wait_for(version).await?;
+        }
+        if ask.verb == "watch" {
+            return watch::watch(self, &ask);
+        }
+        let (status, body) = self.act(&user, &ask)?;
+        Ok(answer_json(status, &body))
+    }
+
+    /// What is done in one step, under the lock.
+    fn act(&self, user: &User, ask: &Ask) -> write::Done {
+        let now = now();
+        let may_create = self.permit(user, ask, "create");
+        let form = crate::represent::Form::accepted(&ask.headers.accept)?;
+        let (status, body) = self.with_store(|store| match ask.verb {
+            "get" => read::get(store, ask),
+            "list" => read::list(store, ask),
+            "create" => write::create(store, ask, &now),
+            "update" => write::update(store, ask, &now, may_create),
+            "patch" => patch::patch(store, ask),
+            "delete" => delete::delete(store, ask, &now),
+            _ => delete::delete_collection(store, ask, &now),
+        })?;
+        let written = matches!(ask.verb, "create" | "update" | "patch");
+        Ok((status, if written { form.one(&body)? } else { body }))
+    }
+
+    fn permit(&self, user: &User, ask: &Ask, verb: &str) -> Result<(), Refusal> {
+        let (resource, namespace, group) = (
+            ask.resource_path(),
+            ask.namespace_to_judge(),
+            ask.resource.group,
+        );
+        let act = Act {
+            verb,
+            group,
+            resource: &resource,
+            namespace,
+            name: &ask.name,
+        };
+        if user.may(act, &self.state().store) {
+            return Ok(());
+        }
+        let place = match namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace {namespace:?}"),
+        };
+        let what = format!(
+            "User {:?} cannot {verb} resource {resource:?} in API group {group:?} {place}",
+            user.name
+        );
+        Err(Refusal::forbidden(
+            group,
+            ask.resource.plural,
+            &ask.name,
+            &what,
+        ))
+    }
+
+    /// Who asks: whoever has the token, or the administrator if there is none.
+    fn user(&self, headers: &Headers) -> Result<User, Refusal> {
+        let user = match &headers.token {
+            None => User::admin(),
+            Some(token) => {
+                let user = self.state().users.with(token).cloned();
+                user.ok_or_else(|| Refusal::new(401, "Unauthorized", "Unauthorized"))?
+            }
+        };
+        let Some(other) = &headers.impersonate else {
+            return Ok(user);
+        };
+        if user.admin {
+            return Ok(User::new(other, Vec::new()));
+        }
+        let name = user.name;
+        let what = format!(
+            "User {name:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope"
+        );
+        Err(Refusal::forbidden("", "users", other, &what))
+    }
+
+    async fn wait_for(&self, version: u64) -> Result<(), Refusal> {
+        let mut changed = self.changed.subscribe();
+        let come = tokio::time::timeout(
+            WAIT_FOR_VERSION,
+            changed.wait_for(|revision| *revision >= version),
+        )
+        .await
+        .is_ok();
+        let current = self.state().store.revision();
+        if come {
+            Ok(())
+        } else {
+            Err(Refusal::too_large_version(version, current))
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests compare when requests came, as the client's own clock has it"
+)]
+fn seen(ask: &Ask, verb: Verb, resource: String, name: String, bytes_in: u64) -> Seen {
+    let (namespace, user_agent) = (ask.namespace.clone(), ask.headers.user_agent.clone());
+    Seen {
+        verb,
+        resource,
+        namespace,
+        name,
+        status: 0,
+        user_agent,
+        bytes_in,
+        bytes_out: 0,
+        at: Instant::now(),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server stamps its objects with the wall clock"
+)]
+pub(crate) fn now() -> Now {
+    let bits: u128 = rand::random();
+    // Version 4, variant 1.
+    let hex = format!(
+        "{:032x}",
+        bits & !(0xf << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62)
+    );
+    let uid = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-");
+    Now {
+        time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        uid,
+    }
+}
+
+fn counted(mut answer: Answer, entry: Option<Arc<Entry>>) -> Answer {
+    if let Some(entry) = entry {
+        entry.status.store(
+            answer.status().as_u16(),
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        answer.body_mut().count_in(entry);
+    }
+    answer
+}
+
+fn ordered(status: u16, reason: &str, message: &str, retry_after: Option<u32>) -> Refusal {
+    let mut refusal = Refusal::new(status, reason, message);
+    refusal.retry_after = retry_after;
+    if let Some(seconds) = retry_after {
+        refusal.detail("retryAfterSeconds", Value::from(seconds));
+    }
+    refusal
+}
+
+fn no_such_page() -> Answer {
+    whole(
+        404,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"404 page not found\n"),
+    )
+}

@@ -1,0 +1,40 @@
+//! The contract of an API server, as claims. Each is put to the double and, if `INCUMBENT_TEST_KUBECONFIG` names the kubeconfig of
+//! one, to a real API server. What follows about faults and history holds for the double alone: a real server does not fail, and
+//! does not forget, when it is told to.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod api;
+mod deletions;
+mod double_only;
+mod faults;
+mod kubectl;
+mod lists;
+mod objects;
+mod patches;
+mod pods;
+mod refusals;
+mod roles;
+mod validation;
+mod watches;
+
+/// Makes two tests of every claim: one on the double, one on a real server.
+macro_rules! claims {
+    ($($claim:ident)*) => {
+        mod on_the_double {
+            $(#[tokio::test]
+            async fn $claim() {
+                let (_double, api) = crate::api::Api::of_double().await;
+                api.check(super::$claim).await;
+            })*
+        }
+        mod on_a_real_server {
+            $(#[tokio::test]
+            async fn $claim() {
+                let Some(api) = crate::api::Api::of_real_server(stringify!($claim)).await else { return };
+                api.check(super::$claim).await;
+            })*
+        }
+    };
+}
+pub(crate) use claims;
