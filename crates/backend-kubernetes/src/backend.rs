@@ -1,0 +1,244 @@
+//! The contract, on Kubernetes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use incumbent_backend::{
+    Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
+    Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
+};
+
+use crate::api::{Api, Written};
+use crate::connect::connect;
+use crate::content::{Along, Content, LARGEST_BODY, largest_body, resource_of};
+use crate::error::KubernetesError;
+use crate::health::Health;
+use crate::pace::{Lane, Pace};
+use crate::pod::{self, Here, Pod};
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::version::ObjectVersion;
+use crate::watch::Watches;
+
+/// Records in ConfigMaps. Clones share connections, limits and the watch.
+///
+/// Its calls must be used inside the Tokio runtime in which it was opened, with timers.
+#[derive(Clone)]
+pub struct KubernetesBackend {
+    session: Arc<Session>,
+    watches: Arc<Watches>,
+    /// With `pod=on`.
+    pod: Option<Looked>,
+}
+
+/// That leaders' pods are looked at; and our own, if it is known.
+#[derive(Clone)]
+struct Looked {
+    here: Option<Arc<Here>>,
+}
+
+impl KubernetesBackend {
+    /// Opens `kubernetes://namespace/cluster`.
+    ///
+    /// It reads the configuration, and asks no server: servers may come later. Without a namespace, as in `kubernetes:///cluster`, it is
+    /// that of the kubeconfig's context, or of the pod. The configuration is the file that `KUBECONFIG` names, or `~/.kube/config`;
+    /// if there is none, the service account of the pod.
+    ///
+    /// | option | means |
+    /// |---|---|
+    /// | `context` | Which context of the kubeconfig, if not its present one. |
+    /// | `kubeconfig` | Path of the kubeconfig. |
+    /// | `root` | `configmap`, if the address does not say: the root of each group is a ConfigMap. `lease`: it is a Lease. All processes of a cluster have to say the same. |
+    /// | `owner` | As in `deployment/demo`: what owns all objects that are written, so that they go with it. Without, they outlive everything. A `deployment`, `statefulset`, `replicaset`, `pod`, `service`, `configmap` or `job` of the same namespace. |
+    /// | `pod` | `on`: a standby takes over when the kubelet says that the leader's container has ended; see [`Pod`]. `off`, if the address does not say. |
+    /// | `qps`, `burst` | Most requests in a second, and at once, 200 and 400 if the address does not say. Roots and floors are not counted: no lease waits for records. |
+    ///
+    /// Must be called inside a Tokio runtime. If the kubeconfig names a command that fetches credentials, that is run, and waited for.
+    ///
+    /// # Errors
+    ///
+    /// - [`KubernetesError::Address`]: another scheme, a namespace or cluster that cannot be one, an option that there is not.
+    /// - [`KubernetesError::Config`]: no configuration, or one that cannot be used.
+    /// - [`KubernetesError::NoRuntime`]: not inside a Tokio runtime.
+    pub fn open(address: &Address) -> Result<Self, KubernetesError> {
+        Self::open_in(address, Pod::from_env())
+    }
+
+    /// As [`open`](Self::open), in this pod, whatever the environment says. It matters only with `pod=on`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_in(address: &Address, pod: Option<Pod>) -> Result<Self, KubernetesError> {
+        let settings = Settings::of(address)?;
+        let (client, usual_namespace) = connect(&settings)?;
+        let session = Session {
+            api: Api {
+                client,
+                namespace: settings.namespace.unwrap_or(usual_namespace),
+                pace: Pace::new(settings.rate, settings.burst),
+                health: Health::default(),
+            },
+            cluster: settings.cluster,
+            root: settings.root,
+            owner: settings.owner,
+            owner_uid: Mutex::default(),
+        };
+        Ok(Self {
+            session: Arc::new(session),
+            watches: Arc::default(),
+            pod: settings.pod.then(|| Looked { here: here(pod) }),
+        })
+    }
+
+    async fn content(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Content, KubernetesError> {
+        let new_root = key.is_root() && expected == Expected::Absent;
+        if new_root {
+            self.session.is_the_only_root(key).await?;
+        }
+        let here = self.pod.as_ref().and_then(|pod| pod.here.as_ref());
+        let along = Along {
+            owner: self.session.owner(new_root).await?,
+            pod: here.and_then(|here| here.note(key, body)),
+            write: rand::random(),
+        };
+        let Session { cluster, root, .. } = &*self.session;
+        Ok(Content::new(cluster, key, *root, body, along))
+    }
+}
+
+/// This process in its pod, with its mark left there.
+fn here(pod: Option<Pod>) -> Option<Arc<Here>> {
+    let Some(pod) = pod else {
+        tracing::warn!(
+            "pod=on, but the environment has neither POD_NAME nor HOSTNAME: nobody will know of the end of this container"
+        );
+        return None;
+    };
+    let path = pod.termination_log.clone();
+    match Here::mark(pod) {
+        Ok(here) => Some(here),
+        Err(error) => {
+            let path = path.display();
+            tracing::warn!(%error, %path, "pod=on, but the file for last words cannot be written: nobody will know of the end of this container");
+            None
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for KubernetesBackend {
+    fn limits(&self) -> Limits {
+        Limits {
+            largest_body: LARGEST_BODY,
+            shortest_interval: Duration::ZERO,
+            reach: Reach::Network,
+        }
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {
+        Ok(self.session.read(key).await?)
+    }
+
+    async fn swap(
+        &self,
+        key: &Key,
+        expected: Expected<'_>,
+        body: &[u8],
+    ) -> Result<Swapped, Failure> {
+        let limit = largest_body(key, self.session.root);
+        Limits {
+            largest_body: limit,
+            ..self.limits()
+        }
+        .check(body)?;
+        let at = match expected {
+            Expected::Absent => None,
+            Expected::At(version) => match ObjectVersion::of_version(version) {
+                Some(at) => Some(at),
+                // No body ever had this version.
+                None => return Ok(Swapped::Conflict),
+            },
+        };
+        let content = self.content(key, expected, body).await;
+        let content = content.map_err(|error| Failure::NotApplied(Box::new(error)))?;
+        let (api, lane) = (&self.session.api, Lane::of(key));
+        let written = match at {
+            None => api.create(lane, content).await?,
+            Some(at) => api.replace(lane, &at, content).await?,
+        };
+        Ok(match written {
+            Written::Done(version) => Swapped::Committed(version.version()),
+            Written::Conflict => Swapped::Conflict,
+        })
+    }
+
+    async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
+        let Some(at) = ObjectVersion::of_version(version) else {
+            return Ok(Erased::Conflict);
+        };
+        let Session {
+            api, cluster, root, ..
+        } = &*self.session;
+        let (resource, name) = (resource_of(key, *root), cluster.object_name(key));
+        Ok(
+            match api.delete(Lane::of(key), resource, &name, &at).await? {
+                Written::Done(()) => Erased::Gone,
+                Written::Conflict => Erased::Conflict,
+            },
+        )
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
+        let listed = self.session.list(None).await?;
+        let groups: BTreeSet<GroupName> = listed
+            .into_iter()
+            .map(|listed| listed.key.group().clone())
+            .collect();
+        Ok(groups.into_iter().collect())
+    }
+
+    async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
+        let mut listed = self.session.list(Some(group)).await?;
+        listed.sort_by(|a, b| a.key.item().cmp(b.key.item()));
+        Ok(listed)
+    }
+
+    fn watch(&self, group: &GroupName) -> WatchStream {
+        Watches::hints(&self.watches, &self.session, group)
+    }
+
+    fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
+        let here = self.pod.as_ref()?.here.as_ref()?;
+        Some(Here::appear(here, group, nonce))
+    }
+
+    fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
+        if self.pod.is_none() {
+            return Box::pin(std::future::pending());
+        }
+        let (session, watches) = (Arc::clone(&self.session), Arc::clone(&self.watches));
+        Box::pin(pod::vanished(session, watches, group.clone(), nonce))
+    }
+}
+
+impl fmt::Debug for KubernetesBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Session { api, cluster, .. } = &*self.session;
+        write!(
+            f,
+            "KubernetesBackend({}/{})",
+            api.namespace,
+            cluster.as_str()
+        )
+    }
+}
