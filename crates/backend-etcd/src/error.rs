@@ -1,0 +1,70 @@
+//! What goes wrong between us and etcd.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use incumbent_backend::{BadAddress, BoxError, Failure, Unread};
+
+/// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum EtcdError {
+    /// The address is not one of etcd: correct it.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// A file that the address names cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The certificates that the address names cannot be used.
+    #[error("cannot use the certificates")]
+    Tls(#[source] BoxError),
+    /// There is no connection. Nothing was sent.
+    #[error("not connected to {hosts} within {within:?}")]
+    Disconnected {
+        /// The servers.
+        hosts: String,
+        /// How long a connection was waited for.
+        within: Duration,
+        /// Why the last attempt failed.
+        source: Option<BoxError>,
+    },
+    /// No answer came in time, or the connection was lost before, or the answer does not say whether it was done. What was
+    /// sent may take effect, or may have.
+    #[error("no answer about {what}")]
+    Unanswered {
+        /// The key, or what was asked for.
+        what: String,
+        /// What is known.
+        source: BoxError,
+    },
+    /// The server refused. Nothing was done.
+    #[error("refused at {what}")]
+    Refused {
+        /// The key, or what was asked for.
+        what: String,
+        /// What the server says, and what helps.
+        source: BoxError,
+    },
+}
+
+impl EtcdError {
+    /// As the outcome of a write.
+    pub(crate) fn of_a_write(self) -> Failure {
+        match self {
+            Self::Unanswered { .. } => Failure::Unknown(Box::new(self)),
+            _ => Failure::NotApplied(Box::new(self)),
+        }
+    }
+}
+
+impl From<EtcdError> for Unread {
+    fn from(error: EtcdError) -> Self {
+        Unread::Unavailable(Box::new(error))
+    }
+}

@@ -1,0 +1,371 @@
+//! The present connection: made when it is needed, to one server after the other.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prost::Message;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::{info, warn};
+
+use crate::error::EtcdError;
+use crate::link::{Link, Trouble};
+use crate::message::Method;
+use crate::names::Cluster;
+use crate::outcome::{self, Known, Then, Why, chain};
+use crate::settings::Settings;
+
+/// Pauses after all servers were tried: short enough that a restart of a server costs no lease, long enough that many processes
+/// which all lost the same server do not keep it busy.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The part of a call's time in which a server has to be connected to: one that is silent leaves time for another.
+const CONNECT_SHARE: f64 = 0.4;
+
+/// The part of a call's time after which later calls do not rely on a connection that gave this one no answer. It is still waited for.
+const SILENCE_SHARE: f64 = 0.4;
+
+/// The same for a call that is given up by its caller. Shorter: whoever has shorter leases gives calls up sooner.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// How often one call is sent at most. Again only if it is certain that nothing was done: it never left, or the token was too old.
+const SENDINGS: usize = 3;
+
+/// The present connection, and what leads to the next one. There is no task that keeps it: whoever asks connects if need be, one at a
+/// time, and whoever watches asks at all times.
+pub(crate) struct Links {
+    pub(crate) settings: Settings,
+    present: watch::Sender<Option<Arc<Link>>>,
+    dialing: tokio::sync::Mutex<Dialing>,
+    /// The place in the list of the server that is tried first.
+    first: AtomicUsize,
+    said: Mutex<Said>,
+}
+
+struct Dialing {
+    /// How many connections there were.
+    number: u64,
+    pause: Duration,
+    not_before: Option<Instant>,
+}
+
+/// What was said last: one line for each loss, and one for each return.
+#[derive(Default)]
+struct Said {
+    connected: Option<bool>,
+    /// Why the last attempt failed, if it did.
+    trouble: Option<String>,
+}
+
+/// One call of the contract, with a limit to the time it takes.
+pub(crate) struct Call {
+    pub(crate) within: Duration,
+    pub(crate) until: Instant,
+}
+
+/// A call that is being waited for.
+struct Waiting<'a> {
+    links: &'a Links,
+    link: &'a Link,
+    since: Instant,
+    over: bool,
+}
+
+impl Waiting<'_> {
+    fn give_up(&self) {
+        let silent = self.since.elapsed();
+        let why = format!("{} says nothing for {silent:.1?}", self.link.host);
+        self.links.leave(self.link, &Why::new(why));
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.over && self.since.elapsed() >= SILENCE {
+            self.give_up();
+        }
+    }
+}
+
+impl Links {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            present: watch::Sender::default(),
+            dialing: tokio::sync::Mutex::new(Dialing {
+                number: 0,
+                pause: FIRST_PAUSE,
+                not_before: None,
+            }),
+            first: AtomicUsize::new(0),
+            said: Mutex::default(),
+        }
+    }
+
+    /// One more call, from now on.
+    pub(crate) fn call(&self) -> Call {
+        let within = self.settings.timeout;
+        Call {
+            within,
+            until: Instant::now() + within,
+        }
+    }
+
+    /// Asks, and sends it once more only if it is certain that nothing was done.
+    ///
+    /// `Ok(None)` if the question is about this etcd, and the one that is there is another one. Then nothing was sent.
+    pub(crate) async fn ask<Q, A>(
+        self: &Arc<Self>,
+        call: &Call,
+        about: Option<Cluster>,
+        method: Method,
+        what: &str,
+        question: &Q,
+    ) -> Result<Option<A>, EtcdError>
+    where
+        Q: Message + Clone + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut sendings = 0;
+        loop {
+            let link = self.link(call).await?;
+            if about.is_some_and(|cluster| cluster != link.cluster) {
+                return Ok(None);
+            }
+            sendings += 1;
+            let token = link.token();
+            let asked = link.wire.ask(method, token.clone(), question.clone());
+            let Some(answer) = self.wait(call, &link, asked).await else {
+                let why = format!("{} says nothing for {:?}", link.host, call.within);
+                return Err(unanswered(what, Why::new(why)));
+            };
+            let status = match answer {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(status) => status,
+            };
+            let judged = outcome::judge(&status);
+            if judged.then == Then::Leave && (judged.known == Known::Unsent || self.has_others()) {
+                self.leave(&link, &judged.why);
+            }
+            match (judged.known, judged.then, &self.settings.login) {
+                (Known::Unsent, ..) if sendings < SENDINGS => {}
+                (Known::Refused, Then::LogIn, Some(login)) if sendings < SENDINGS => {
+                    let renewed = link.log_in_again(login, token.as_ref());
+                    match timeout_at(call.until, renewed).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(Trouble::Refused(error))) => return Err(error),
+                        Ok(Err(Trouble::Unreachable(_))) | Err(_) => {
+                            return Err(refused(what, judged.why));
+                        }
+                    }
+                }
+                (Known::Unsent, ..) => {
+                    return Err(self.disconnected(call, Some(judged.why.to_string())));
+                }
+                (Known::Refused, ..) => return Err(refused(what, judged.why)),
+                (Known::Unsure, ..) => return Err(unanswered(what, judged.why)),
+            }
+        }
+    }
+
+    /// Waits for an answer, as long as the call may take. A connection that is silent for long may be gone without a word, so it is
+    /// given up before that, and also if the caller gives up.
+    async fn wait<T>(&self, call: &Call, link: &Link, asked: impl Future<Output = T>) -> Option<T> {
+        let mut waiting = Waiting {
+            links: self,
+            link,
+            since: Instant::now(),
+            over: false,
+        };
+        let mut asked = pin!(asked);
+        let patience = call
+            .until
+            .min(Instant::now() + call.within.mul_f64(SILENCE_SHARE));
+        let mut answer = timeout_at(patience, &mut asked).await.ok();
+        if answer.is_none() {
+            waiting.give_up();
+            answer = timeout_at(call.until, asked).await.ok();
+        }
+        waiting.over = true;
+        answer
+    }
+
+    /// A connection, if there is one or comes in time.
+    pub(crate) async fn link(self: &Arc<Self>, call: &Call) -> Result<Arc<Link>, EtcdError> {
+        if let Some(link) = self.present() {
+            return Ok(link);
+        }
+        match timeout_at(call.until, self.next(call)).await {
+            Ok(link) => link,
+            Err(_) => {
+                let trouble = self.said().trouble.clone();
+                Err(self.disconnected(call, trouble))
+            }
+        }
+    }
+
+    fn disconnected(&self, call: &Call, trouble: Option<String>) -> EtcdError {
+        EtcdError::Disconnected {
+            hosts: self.settings.hosts(),
+            within: call.within,
+            source: trouble.map(Into::into),
+        }
+    }
+
+    /// The present connection, as far as is known. It is not given if it has ended.
+    fn present(&self) -> Option<Arc<Link>> {
+        let present = self.present.borrow();
+        present
+            .as_ref()
+            .filter(|link| !link.wire.is_closed())
+            .cloned()
+    }
+
+    /// Tries all servers again and again.
+    async fn next(self: &Arc<Self>, call: &Call) -> Result<Arc<Link>, EtcdError> {
+        let mut dialing = self.dialing.lock().await;
+        loop {
+            // Whoever had the turn before may have succeeded.
+            if let Some(link) = self.present() {
+                return Ok(link);
+            }
+            if let Some(at) = dialing.not_before.take() {
+                sleep_until(at).await;
+            }
+            let hosts = &self.settings.hosts;
+            let first = self.first.load(Ordering::Relaxed);
+            let mut refused = None;
+            for n in first..first + hosts.len() {
+                let n = n % hosts.len();
+                // If the caller gives up meanwhile, the next one does not wait for the same server again.
+                self.first.store(n + 1, Ordering::Relaxed);
+                match self.dial(&mut dialing, n, call).await {
+                    Ok(link) => {
+                        dialing.pause = FIRST_PAUSE;
+                        self.first.store(n, Ordering::Relaxed);
+                        return Ok(link);
+                    }
+                    Err(Trouble::Refused(error)) => {
+                        self.say_lost(&chain(&error));
+                        refused = Some(error);
+                        break;
+                    }
+                    Err(Trouble::Unreachable(error)) => {
+                        self.say_lost(&format!("{}: {}", hosts[n], chain(&*error)));
+                    }
+                }
+            }
+            let pause = dialing.pause.mul_f64(rand::random_range(0.5..1.0));
+            dialing.not_before = Some(Instant::now() + pause);
+            dialing.pause = (dialing.pause * 2).min(LONGEST_PAUSE);
+            if let Some(error) = refused {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Tries one server.
+    async fn dial(
+        self: &Arc<Self>,
+        dialing: &mut Dialing,
+        n: usize,
+        call: &Call,
+    ) -> Result<Arc<Link>, Trouble> {
+        dialing.number += 1;
+        let number = dialing.number;
+        let host = &self.settings.hosts[n];
+        let links = Arc::downgrade(self);
+        let begin = |work| {
+            tokio::spawn(async move {
+                let ended: hyper::Result<()> = work.await;
+                let why = ended.err().map_or("it was closed".into(), |e| chain(&e));
+                if let Some(links) = links.upgrade() {
+                    links.lose(number, &why);
+                }
+            });
+        };
+        let within = call.within.mul_f64(CONNECT_SHARE);
+        let opened = Link::open(&self.settings, host, number, begin);
+        let Ok(opened) = timeout(within, opened).await else {
+            let why = format!("it does not serve within {within:?}");
+            return Err(Trouble::Unreachable(why.into()));
+        };
+        let link = Arc::new(opened?);
+        self.present.send_replace(Some(Arc::clone(&link)));
+        self.say_connected(&link);
+        Ok(link)
+    }
+
+    /// Gives a connection up: the next call makes another one, first to the next server.
+    pub(crate) fn leave(&self, link: &Link, why: &Why) {
+        self.lose(link.number, &why.to_string());
+    }
+
+    /// Whether there is another server to go to.
+    pub(crate) fn has_others(&self) -> bool {
+        self.settings.hosts.len() > 1
+    }
+
+    fn lose(&self, number: u64, why: &str) {
+        let was_present = self.present.send_if_modified(|present| {
+            let is = present.as_ref().is_some_and(|link| link.number == number);
+            if is {
+                *present = None;
+            }
+            is
+        });
+        if was_present {
+            self.first.fetch_add(1, Ordering::Relaxed);
+            self.say_lost(why);
+        }
+    }
+
+    /// Ends when the connection with this number is not the present one any more.
+    pub(crate) async fn lost(&self, number: u64) {
+        let mut present = self.present.subscribe();
+        let gone =
+            |link: &Option<Arc<Link>>| link.as_ref().is_none_or(|link| link.number != number);
+        // The sender is ours.
+        let _ = present.wait_for(gone).await;
+    }
+
+    fn say_lost(&self, why: &str) {
+        let mut said = self.said();
+        said.trouble = Some(why.to_owned());
+        if said.connected.replace(false) != Some(false) {
+            let hosts = self.settings.hosts();
+            warn!(hosts, %why, "no connection to etcd; it is tried again and again");
+        }
+    }
+
+    fn say_connected(&self, link: &Link) {
+        let mut said = self.said();
+        said.trouble = None;
+        // A loss that was over before it was seen is none to tell of.
+        if said.connected.replace(true) != Some(true) {
+            let hosts = self.settings.hosts();
+            info!(hosts, server = %link.host, cluster = %link.cluster, "connected to etcd");
+        }
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unanswered(what: &str, why: Why) -> EtcdError {
+    EtcdError::Unanswered {
+        what: what.to_owned(),
+        source: Box::new(why),
+    }
+}
+
+fn refused(what: &str, why: Why) -> EtcdError {
+    EtcdError::Refused {
+        what: what.to_owned(),
+        source: Box::new(why),
+    }
+}

@@ -1,0 +1,157 @@
+//! Servers that are killed and come back, or do not.
+
+use std::sync::Arc;
+
+use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread};
+use incumbent_real_etcd::{Etcd, Options};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::logs::Log;
+use crate::{IN_TIME, create, key, open, read, words};
+
+const RESTARTS: u64 = 3;
+/// Between two of them.
+const WRITES: u64 = 30;
+
+/// The writer goes on through it all, as it would in `ha`: it settles what it does not know by reading.
+#[tokio::test]
+async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_told_in_few_words()
+{
+    let Some(server) = Etcd::start(Options::default()) else {
+        return;
+    };
+    let (log, _guard) = Log::begin();
+    let server = Arc::new(server);
+    let backend = open(&format!("etcd://{}", server.address()));
+    let key = key("@root");
+    create(&backend, &key, b"0").await;
+    let (progress, mut seen) = watch::channel(0);
+    let killer = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move {
+            for _ in 0..RESTARTS {
+                let before = *seen.borrow();
+                let enough = seen.wait_for(|acknowledged| *acknowledged >= before + WRITES);
+                enough.await.expect("the writer goes on");
+                let server = Arc::clone(&server);
+                spawn_blocking(move || server.restart()).await.unwrap();
+            }
+        }
+    });
+    let (mut acknowledged, mut doubts, mut refused) = (0_u64, 0, 0);
+    let mut last = 0;
+    while acknowledged < last + WRITES {
+        progress.send_replace(acknowledged);
+        if !killer.is_finished() {
+            last = acknowledged;
+        }
+        let found = match backend.read(&key).await {
+            Ok(found) => found.expect("it was created"),
+            Err(Unread::Unavailable(_)) => continue,
+            Err(error) => panic!("{error}"),
+        };
+        let at: u64 = String::from_utf8(found.body).unwrap().parse().unwrap();
+        assert!(at >= acknowledged, "{at} is older than {acknowledged}");
+        let next = (at + 1).to_string();
+        match backend
+            .swap(&key, Expected::At(&found.version), next.as_bytes())
+            .await
+        {
+            Ok(Swapped::Committed(_)) => acknowledged = at + 1,
+            Ok(Swapped::Conflict) => panic!("nobody else writes"),
+            Err(Failure::Unknown(_)) => doubts += 1,
+            Err(Failure::NotApplied(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    killer.await.unwrap();
+    println!("{acknowledged} acknowledged, {doubts} unknown, {refused} not applied");
+    let lines = log.lines();
+    for (n, line) in lines.iter().enumerate() {
+        let (is, only) = match n % 2 {
+            0 => (" connected to etcd", "one line for each return"),
+            _ => ("no connection to etcd", "one line for each loss"),
+        };
+        assert!(line.contains(is), "{only}: {lines:#?}");
+    }
+    assert_eq!(lines.len() as u64, 2 * RESTARTS + 1, "{lines:#?}");
+}
+
+/// No call hangs, and each says what it can say.
+#[tokio::test]
+async fn without_a_server_nothing_is_written_or_read_and_that_is_said_in_time() {
+    let Some(server) = Etcd::start(Options::default()) else {
+        return;
+    };
+    let backend = open(&format!("etcd://{}/it?timeout=1s", server.address()));
+    let key = key("a");
+    let version = create(&backend, &key, b"1").await;
+    server.kill();
+    let swapped = timeout(IN_TIME, async {
+        loop {
+            // The first one may have been on the way.
+            match backend.swap(&key, Expected::At(&version), b"2").await {
+                Err(Failure::Unknown(_)) => {}
+                other => return other,
+            }
+        }
+    });
+    let swapped = swapped.await.expect("it ends");
+    assert!(
+        matches!(swapped, Err(Failure::NotApplied(_))),
+        "{swapped:?}"
+    );
+    let found = timeout(IN_TIME, backend.read(&key)).await.expect("it ends");
+    let why = words(&found.expect_err("there is no server"));
+    assert!(why.contains("not connected to 127.0.0.1"), "{why}");
+    assert!(why.contains("refused"), "{why}");
+    let listed = timeout(IN_TIME, backend.list(key.group())).await;
+    assert!(matches!(listed, Ok(Err(Unread::Unavailable(_)))));
+    let erased = timeout(IN_TIME, backend.erase(&key, &version)).await;
+    assert!(matches!(erased, Ok(Err(Failure::NotApplied(_)))));
+    server.restart();
+    let found = read(&backend, &key).await.expect("it was created");
+    assert!(found.body == b"1" || found.body == b"2");
+}
+
+/// A program may be started before its servers are.
+#[tokio::test]
+async fn servers_may_come_later_than_the_backend() {
+    let Some(server) = Etcd::start(Options::default()) else {
+        return;
+    };
+    server.kill();
+    let backend = open(&format!("etcd://{}", server.address()));
+    let key = key("a");
+    let restarted = spawn_blocking(move || {
+        server.restart();
+        server
+    });
+    let (version, _server) = tokio::join!(create(&backend, &key, b"1"), restarted);
+    assert_eq!(read(&backend, &key).await.unwrap().version, version);
+}
+
+/// What was sent to a server that is stopped is done when it goes on.
+#[tokio::test]
+async fn what_a_stopped_server_was_asked_is_unknown_and_happens_when_it_goes_on() {
+    let Some(server) = Etcd::start(Options::default()) else {
+        return;
+    };
+    let backend = open(&format!("etcd://{}/it?timeout=1s", server.address()));
+    let key = key("a");
+    let version = create(&backend, &key, b"1").await;
+    server.pause();
+    let swapped = backend.swap(&key, Expected::At(&version), b"2").await;
+    assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
+    // Later ones find that there is nobody.
+    let swapped = backend.swap(&key, Expected::At(&version), b"3").await;
+    assert!(
+        matches!(swapped, Err(Failure::NotApplied(_))),
+        "{swapped:?}"
+    );
+    server.resume();
+    let found = read(&backend, &key).await.unwrap();
+    assert!(found.body == b"1" || found.body == b"2", "{found:?}");
+}

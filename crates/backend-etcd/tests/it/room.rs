@@ -1,0 +1,65 @@
+//! Too much: of one body, or of all.
+
+use incumbent_backend::{Backend, Expected, Failure, Swapped};
+use incumbent_real_etcd::{Etcd, Options};
+
+use crate::{base, create, key, open, read, swap, words};
+
+#[tokio::test]
+async fn a_body_that_the_servers_do_not_take_is_not_written_and_says_which_limit() {
+    for options in [
+        // etcd's own check, and gRPC's, which is half a MiB above it.
+        Options::default().argument("--max-request-bytes=10000"),
+        Options::default().argument("--max-request-bytes=600000"),
+    ] {
+        let Some(server) = Etcd::start(options) else {
+            return;
+        };
+        let backend = open(&format!("etcd://{}{}", server.address(), base()));
+        let largest = vec![b'x'; backend.limits().largest_body];
+        let version = create(&backend, &key("a"), b"1").await;
+        for body in [&largest[..], &largest[..610_000]] {
+            let swapped = backend.swap(&key("a"), Expected::At(&version), body).await;
+            let Err(Failure::NotApplied(why)) = swapped else {
+                panic!("{swapped:?}");
+            };
+            let why = words(&*why);
+            assert!(why.contains("--max-request-bytes"), "{why}");
+        }
+        assert_eq!(read(&backend, &key("a")).await.unwrap().version, version);
+    }
+}
+
+/// The transaction that uses the last room is answered as if it had not been done.
+#[tokio::test]
+async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() {
+    let options = Options::default().argument("--quota-backend-bytes=16777216");
+    let Some(server) = Etcd::start(options) else {
+        return;
+    };
+    let backend = open(&format!("etcd://{}", server.address()));
+    let key = key("a");
+    let body = vec![b'x'; backend.limits().largest_body];
+    let mut version = create(&backend, &key, b"1").await;
+    let why = loop {
+        match backend.swap(&key, Expected::At(&version), &body).await {
+            Ok(Swapped::Committed(next)) => version = next,
+            Err(Failure::Unknown(why)) => break words(&*why),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(why.contains("alarm disarm"), "{why}");
+    // Reads go on, and so does what frees room.
+    let found = read(&backend, &key).await.unwrap();
+    let swapped = backend.swap(&key, Expected::At(&found.version), b"2").await;
+    assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
+    assert_eq!(read(&backend, &key).await.unwrap(), found);
+    // As the error says.
+    let revision = found.version.as_str().split_once(':').unwrap().1;
+    server.ctl(&["compaction", revision]).unwrap();
+    server.ctl(&["defrag"]).unwrap();
+    server.ctl(&["alarm", "disarm"]).unwrap();
+    let Swapped::Committed(_) = swap(&backend, &key, &found.version, b"3").await else {
+        panic!("nobody else writes");
+    };
+}
