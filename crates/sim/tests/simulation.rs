@@ -7,7 +7,7 @@ use incumbent_sim::simulation::Simulation;
 const SEEDS: u64 = 60;
 
 /// A rule left out is found within so many seeds. Most are found within a dozen.
-const SEEDS_OF_A_MUTATION: u64 = 400;
+const SEEDS_OF_A_MUTATION: u64 = 6000;
 
 /// How many of the last lines a failure shows.
 const LINES: usize = 100;
@@ -106,7 +106,7 @@ fn a_refusal_believed_after_a_lost_answer_is_seen() {
 
 #[test]
 fn a_lease_counted_from_the_answer_is_seen() {
-    let promise = broken_by(Mutation::LeaseFromAnswer, Mode::Hands);
+    let promise = broken_by(Mutation::LeaseFromAnswer, Mode::Network);
     assert!(promise.contains("right to act"), "{promise}");
 }
 

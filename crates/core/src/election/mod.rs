@@ -14,9 +14,12 @@
 //! What is safe does not depend on anything here: see [`write`](mod@crate::write). What is decided here is *when* somebody tries to
 //! take over:
 //!
-//! - the root is absent, or was **released** by its holder;
+//! - nobody has led yet, or the root was **released** by its holder;
 //! - the root did not change for the lease found in it, on this node's own clock: **expired**;
 //! - its holder was **proven dead** ([`Event::Dead`]).
+//!
+//! A root that was removed by hand frees nothing by itself: its holder may not know yet, and what it runs takes time to end. So the
+//! last two are waited for as if the root were still there.
 //!
 //! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
 
@@ -83,6 +86,8 @@ pub struct Election {
     backoff: Option<ExponentialBackoff>,
     /// The last write failed. Reads that are answered do not make the next failure of a write the first.
     unwritten: bool,
+    /// The same of the last scan.
+    unscanned: bool,
     /// Time of the last step.
     stepped_at: Time,
     own_versions: VecDeque<Version>,
@@ -108,6 +113,8 @@ struct Seen {
     /// False until the first answer.
     known: bool,
     root: Option<(Version, Root)>,
+    /// What it was before it was removed by hand.
+    removed: Option<Root>,
     /// When its pulse was seen to change.
     changed_at: Time,
 }
@@ -144,6 +151,7 @@ impl Election {
             hold_until: Time::default(),
             backoff: None,
             unwritten: false,
+            unscanned: false,
             stepped_at: Time::default(),
             own_versions: VecDeque::with_capacity(OWN_VERSIONS),
             views: ViewTracker::default(),
@@ -207,15 +215,17 @@ impl Election {
 
     /// The root of another's term that stands in the way of a claim, and would not if [`Event::Dead`] told of its nonce.
     pub fn rival(&self) -> Option<&Root> {
-        let (Role::Standby(_), true, Some((_, root))) =
-            (&self.role, self.campaigning, &self.seen.root)
-        else {
-            return None;
-        };
-        let hidden = root.state == crate::root::State::Released
+        let present = self.seen.root.as_ref().map(|(_, root)| root);
+        let root = present.or(self.seen.removed.as_ref())?;
+        let waits = matches!(self.role, Role::Standby(_)) && self.campaigning;
+        (waits && !self.is_out_of_the_way(root)).then_some(root)
+    }
+
+    /// Whether the holder of this root has given up, is this process, or is dead.
+    fn is_out_of_the_way(&self, root: &Root) -> bool {
+        root.state == crate::root::State::Released
             || self.is_own(root.nonce)
-            || self.dead == Some(root.nonce);
-        (!hidden).then_some(root)
+            || self.dead == Some(root.nonce)
     }
 
     /// The term that this process claims or leads, which its own liveness endpoint must say.
@@ -270,12 +280,14 @@ impl Election {
             }
             Event::SealsScanned { highest } => {
                 self.answered(Request::Scan);
+                self.unscanned = false;
                 self.heard(now.time);
                 self.ahead = self.ahead.max(highest);
                 self.scanned = true;
             }
             Event::SealsUnread => {
                 self.answered(Request::Scan);
+                self.unscanned = true;
                 self.stale = true;
                 self.hold(now.time);
             }
@@ -301,7 +313,12 @@ impl Election {
             self.scanned = false;
         }
         self.seen.known = true;
-        self.seen.root = root;
+        let before = std::mem::replace(&mut self.seen.root, root);
+        match (&self.seen.root, before) {
+            (Some(_), _) => self.seen.removed = None,
+            (None, Some((_, before))) => self.seen.removed = Some(before),
+            (None, None) => {}
+        }
     }
 
     fn swapped(&mut self, now: Now, answer: SwapAnswer, out: &mut Vec<Action>) {
@@ -388,10 +405,10 @@ impl Election {
         );
     }
 
-    /// The backend answered: failures before this do not count any more, unless writes fail and reads do not, and polling
-    /// starts anew.
+    /// The backend answered: failures before this do not count any more, unless writes or scans fail and reads do not, and
+    /// polling starts anew.
     fn heard(&mut self, now: Time) {
-        if !self.unwritten {
+        if !self.unwritten && !self.unscanned {
             self.backoff = None;
         }
         self.hold_until = Time::default();

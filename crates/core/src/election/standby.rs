@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Action, Attempt, Election, Request, Role, Vacancy};
 use crate::root::{Root, State};
-use crate::{Now, Seal, Time, Version};
+use crate::{Epoch, Now, Seal, Time, Version};
 
 impl Election {
     /// The application no longer wants to lead.
@@ -117,7 +117,7 @@ impl Election {
     /// When a candidate may claim the root that was seen, and why then.
     fn free_at(&self) -> (Time, Vacancy) {
         let Some((_, root)) = &self.seen.root else {
-            return (Time::default(), Vacancy::Absent);
+            return (self.absent_until(), Vacancy::Absent);
         };
         let changed_at = self.seen.changed_at;
         let others_first = match &root.preferred {
@@ -136,6 +136,17 @@ impl Election {
             _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
             _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),
             State::Activating | State::Active => (changed_at + root.lease(), Vacancy::Expired),
+        }
+    }
+
+    /// When a root may be created. At once if nobody has led; if one was removed by hand, its holder is waited for.
+    fn absent_until(&self) -> Time {
+        match &self.seen.removed {
+            Some(root) if self.is_out_of_the_way(root) => Time::default(),
+            Some(root) => self.seen.changed_at + root.lease(),
+            // It was removed before this process looked, and records remember that somebody led.
+            None if self.ahead > Epoch::ZERO => self.seen.changed_at + self.config.timing.lease(),
+            None => Time::default(),
         }
     }
 

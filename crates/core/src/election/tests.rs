@@ -116,10 +116,70 @@ fn a_root_that_was_deleted_by_hand_begins_above_the_highest_seal() {
     let mut bench = Bench::new("a");
     bench.at(Event::Campaign);
     bench.read(None);
-    let root = swapped(&bench.at(Event::SealsScanned {
-        highest: Epoch::new(41),
-    }));
-    assert_eq!(root.epoch, Epoch::new(42));
+    let highest = Epoch::new(41);
+    let waits = bench.at(Event::SealsScanned { highest });
+    assert_eq!(waits, [], "somebody led, and may not know yet");
+    assert_eq!(bench.after(15 * SECOND), [Action::ReadRoot]);
+    assert_eq!(swapped(&bench.read(None)).epoch, Epoch::new(42));
+}
+
+/// Sees the root removed, and has looked at the seals.
+fn removed(standby: &mut Bench) {
+    standby.at(Event::Hint { version: None });
+    assert_eq!(standby.read(None), []);
+}
+
+#[test]
+fn a_root_that_was_removed_by_hand_frees_nothing_while_its_holder_may_live() {
+    let (_, root) = Bench::leading();
+    let mut standby = Bench::standing_by(&root);
+    removed(&mut standby);
+    let rival = standby.election.rival().map(|root| root.nonce);
+    assert_eq!(rival, Some(root.nonce), "it is still looked at");
+    standby.after(14 * SECOND);
+    assert_eq!(standby.read(None), []);
+    assert_eq!(standby.after(SECOND), [Action::ScanSeals]);
+    let highest = Epoch::new(1);
+    let claim = swapped(&standby.at(Event::SealsScanned { highest }));
+    assert_eq!(claim.epoch, Epoch::new(2));
+}
+
+#[test]
+fn a_root_that_was_removed_by_hand_is_free_once_its_holder_is_dead() {
+    let (_, root) = Bench::leading();
+    let mut standby = Bench::standing_by(&root);
+    removed(&mut standby);
+    let nonce = root.nonce;
+    assert_eq!(standby.at(Event::Dead { nonce }), [Action::ScanSeals]);
+}
+
+/// As with a role that lacks `list`: the root is read, and the seals are not.
+#[test]
+fn scans_that_fail_are_repeated_ever_more_slowly_although_reads_are_answered() {
+    let mut bench = Bench::new("a");
+    bench.at(Event::Campaign);
+    let mut pauses = Vec::new();
+    for _ in 0..10 {
+        assert_eq!(bench.read(None), [Action::ScanSeals]);
+        assert_eq!(bench.at(Event::SealsUnread), []);
+        let wakeup = bench.election.wakeup();
+        pauses.push(wakeup.since(bench.now));
+        bench.now = wakeup;
+        assert_eq!(bench.at(Event::Tick), [Action::ReadRoot]);
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert_eq!(pauses[9], 2 * SECOND);
+}
+
+#[test]
+fn who_held_a_root_that_was_removed_by_hand_may_lead_again_at_once() {
+    let (mut bench, root) = Bench::leading();
+    bench.at(Event::Hint { version: None });
+    let (seal, why) = (root.seal(), LostBecause::RootGone);
+    let lost = [Action::Lost { seal, why }, Action::ReadRoot];
+    assert_eq!(bench.read(None), lost);
+    assert_eq!(bench.read(None), []);
+    assert_eq!(bench.at(Event::Campaign), [Action::ScanSeals]);
 }
 
 #[test]
