@@ -224,7 +224,7 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) records: RecordsApi,
 
-    /// Serve /metrics (Prometheus), /healthz and /readyz on this address.
+    /// Serve /metrics (Prometheus), /healthz, /readyz and /leaderz (ready only while it leads) on this address.
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
     pub(crate) status_listen: Option<SocketAddr>,
 

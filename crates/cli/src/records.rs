@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use futures::{StreamExt, stream};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
@@ -19,6 +20,9 @@ use crate::args::{Common, Output, RecordsArgs, RecordsCommand, WriteHow};
 use crate::exit::{Code, Failure};
 use crate::http::{self, Target};
 use crate::{api, place, show};
+
+/// Records that are read at a time for a list.
+const AT_A_TIME: usize = 16;
 
 /// How long to try to lead for one write.
 const CAMPAIGN: Duration = Duration::from_secs(5);
@@ -58,13 +62,15 @@ pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCo
 
 async fn list(group: &Group, prefix: &str, output: Output) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for name in group
-        .records()
-        .await?
-        .into_iter()
-        .filter(|name| name.as_str().starts_with(prefix))
-    {
-        let Some(found) = group.read::<Box<RawValue>>(&name).await? else {
+    let names = group.records().await?;
+    let names = names
+        .iter()
+        .filter(|name| name.as_str().starts_with(prefix));
+    let read = stream::iter(names)
+        .map(async |name| Ok::<_, Failure>((name, group.read::<Box<RawValue>>(name).await?)));
+    let mut read = std::pin::pin!(read.buffered(AT_A_TIME));
+    while let Some((name, found)) = read.next().await.transpose()? {
+        let Some(found) = found else {
             continue;
         };
         let (epoch, data) = (found.stamp.epoch(), found.data);

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz` of what runs, when asked for.
+//! `/metrics`, `/healthz`, `/readyz` and `/leaderz` of what runs, when asked for.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +53,7 @@ pub(crate) async fn start(
         .route("/metrics", get(exposed))
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))
         .route("/readyz", get(ready))
+        .route("/leaderz", get(leads))
         .with_state(Shared { metrics, readiness });
     Ok(WatchServer(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -81,6 +82,17 @@ async fn exposed(State(shared): State<Shared>) -> Response {
 async fn ready(State(shared): State<Shared>) -> Response {
     let (is_ready, report) = (shared.readiness)();
     let status = match is_ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(report)).into_response()
+}
+
+/// For whoever sends requests to the leader alone: it is in touch, and its command is ready.
+async fn leads(State(shared): State<Shared>) -> Response {
+    let (is_ready, report) = (shared.readiness)();
+    let leads = is_ready && report["role"] == "leader" && report["leader"]["state"] == "active";
+    let status = match leads {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -8,14 +8,15 @@ use incumbent_backend_memory::MemoryBackend;
 
 use crate::{OpenError, Store};
 
-/// The schemes that this build knows.
-const SCHEMES: &str = if cfg!(feature = "embedded") {
-    "memory, file, zookeeper, embedded"
-} else if cfg!(feature = "zookeeper") {
-    "memory, file, zookeeper"
-} else {
-    "memory, file"
-};
+/// The schemes that there are, and whether this build knows them.
+const SCHEMES: [(&str, bool); 6] = [
+    ("memory", true),
+    ("file", true),
+    ("zookeeper", cfg!(feature = "zookeeper")),
+    ("kubernetes", cfg!(feature = "kubernetes")),
+    ("etcd", cfg!(feature = "etcd")),
+    ("embedded", cfg!(feature = "embedded")),
+];
 
 /// Opens the place that an address names.
 ///
@@ -24,6 +25,8 @@ const SCHEMES: &str = if cfg!(feature = "embedded") {
 /// | `memory:`, `memory:name` | inside this process |
 /// | `file:///dir` | a directory |
 /// | `zookeeper://h1:2181,h2:2181/path` | a ZooKeeper ensemble, or `incumbent serve` (feature `zookeeper`, on by default) |
+/// | `kubernetes://namespace/cluster` | ConfigMaps, through the Kubernetes API (feature `kubernetes`, on by default) |
+/// | `etcd://h1:2379,h2:2379/prefix` | etcd (feature `etcd`, on by default) |
 /// | `embedded:///dir` | a leader server inside of this process, or of whichever opened the directory first (feature `embedded`, on by default) |
 ///
 /// A directory is looked at. Servers need not be there yet: whatever asks them waits, each time for as long as it may.
@@ -61,6 +64,27 @@ async fn backend(address: &Address) -> Result<Arc<dyn Backend>, OpenError> {
                 cause => unusable(address, cause),
             })?)
         }
+        #[cfg(feature = "kubernetes")]
+        "kubernetes" => {
+            use incumbent_backend_kubernetes::{KubernetesBackend, KubernetesError};
+            // It reads files, and may ask a command for credentials.
+            let place = address.clone();
+            let opened = tokio::task::spawn_blocking(move || KubernetesBackend::open(&place)).await;
+            let opened = opened.expect("opening does not panic, and is not aborted");
+            Arc::new(opened.map_err(|cause| match cause {
+                KubernetesError::Address(bad) => OpenError::Address(bad),
+                cause => unusable(address, cause),
+            })?)
+        }
+        #[cfg(feature = "etcd")]
+        "etcd" => {
+            use incumbent_backend_etcd::{EtcdBackend, EtcdError};
+            let opened = EtcdBackend::open(address);
+            Arc::new(opened.map_err(|cause| match cause {
+                EtcdError::Address(bad) => OpenError::Address(bad),
+                cause => unusable(address, cause),
+            })?)
+        }
         #[cfg(feature = "embedded")]
         "embedded" => {
             use incumbent_backend_embedded::{EmbeddedBackend, EmbeddedError};
@@ -70,11 +94,17 @@ async fn backend(address: &Address) -> Result<Arc<dyn Backend>, OpenError> {
                 cause => unusable(address, cause),
             })?)
         }
-        _ => {
-            let why = format!("its scheme is none of {SCHEMES}");
-            return Err(address.unusable(why).into());
-        }
+        scheme => return Err(address.unusable(unknown(scheme)).into()),
     })
+}
+
+fn unknown(scheme: &str) -> String {
+    if SCHEMES.iter().any(|(name, _)| *name == scheme) {
+        return format!("this build has no {scheme}: enable the feature of that name");
+    }
+    let known = SCHEMES.iter().filter(|(_, known)| *known);
+    let known: Vec<&str> = known.map(|(name, _)| *name).collect();
+    format!("its scheme is none of {}", known.join(", "))
 }
 
 fn unusable(address: &Address, cause: impl Into<BoxError>) -> OpenError {

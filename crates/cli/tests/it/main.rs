@@ -9,6 +9,7 @@ mod command;
 mod counter;
 mod disk;
 mod harness;
+mod kubernetes;
 mod look;
 mod records;
 mod serve;

@@ -53,6 +53,10 @@ fn leader_and_standby_tell_their_state() {
     until("b knows the leader", || {
         b.get("/readyz").json()["leader"]["holder"] == "a"
     });
+    until("a is the one to be asked", || {
+        a.get("/leaderz").status == 200
+    });
+    assert_eq!(b.get("/leaderz").status, 503);
 
     assert_eq!(a.metric("incumbent_role", ""), Some(1.0));
     assert_eq!(
