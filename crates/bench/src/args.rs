@@ -59,8 +59,11 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `server`, in about two and a half minutes.
+    /// Everything but `kubernetes` and `server`, in about two and a half minutes.
     All(AllArgs),
+    /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
+    #[command(after_help = KUBERNETES_HELP)]
+    Kubernetes(KubernetesArgs),
     /// The leader server beside a real ZooKeeper, in about five minutes.
     #[command(after_help = SERVER_HELP)]
     Server(ServerArgs),
@@ -72,6 +75,35 @@ One run measures both servers in turns, with one client, on one disk. Both sync 
   CPU       what the server takes of the processors, per request
   ratio     the leader server's over ZooKeeper's, of each pair of turns
 A figure is a median, and what follows it in brackets the least and the most of all turns.";
+
+const KUBERNETES_HELP: &str = "\
+Without --kubeconfig it brings a double of the API server, which keeps everything in memory: then nothing but Incumbent
+itself is measured. With it, a real one; what that is asked cannot be counted from here, and those figures are left out.
+It makes ConfigMaps of clusters named bench-…, and removes them.";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KubernetesArgs {
+    /// A real API server, by a kubeconfig file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// How often the leader is replaced, each way.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// How often it is replaced without a proof of death: each time takes a lease of 15 s.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) lease_rounds: u32,
+    /// For how long requests of an idle group are counted, in seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(4..))]
+    pub(crate) seconds: u64,
+    /// How many records a new leader seals.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) records: u32,
+    /// How many records there are when they are listed and watched.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) many: u32,
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+}
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TakeoverArgs {

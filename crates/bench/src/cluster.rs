@@ -1,8 +1,9 @@
-//! A group of real processes on one directory: starts them, hears them, ends them.
+//! A group of real processes on one store: starts them, hears them, ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use incumbent::backend::{Backend, Key};
@@ -27,17 +28,29 @@ const MOST_LINES: usize = 4096;
 /// What takes longer than this does not happen: four leases.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long processes may take to start and stand by where nobody can see it: more than a second retry period.
+const UNSEEN_STANDBYS: Duration = Duration::from_secs(5);
+
 /// How often the standbys are counted. Their number changes within milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// A directory, and the processes that use it. Dropping it ends them and removes it.
+/// Where processes compete, if not in a directory.
+#[derive(Clone)]
+pub(crate) struct Spot {
+    pub(crate) address: String,
+    pub(crate) store: Arc<dyn Backend>,
+    /// Of `incumbent run`.
+    pub(crate) flags: &'static [&'static str],
+}
+
+/// A store, and the processes that use it. Dropping it ends them.
 pub(crate) struct Cluster {
     runners: BTreeMap<String, Child>,
     program: PathBuf,
+    spot: Spot,
     arrivals: UnixListener,
     lines: mpsc::Receiver<Line>,
     tell: mpsc::Sender<Line>,
-    store: FileBackend,
     /// Last, so that it is removed last.
     dir: TempDir,
 }
@@ -66,11 +79,22 @@ impl Cluster {
         program: PathBuf,
         above: &Path,
         runners: u32,
+        spot: Option<Spot>,
     ) -> Result<(Self, Arrival), Failure> {
         let dir = tempfile::Builder::new()
             .prefix("incumbent-bench-")
             .tempdir_in(above)?;
-        let address = address(dir.path())?.parse()?;
+        let spot = match spot {
+            Some(spot) => spot,
+            None => {
+                let address = address(dir.path())?;
+                Spot {
+                    store: Arc::new(FileBackend::open(&address.parse()?)?),
+                    address,
+                    flags: &[],
+                }
+            }
+        };
         let (tell, lines) = mpsc::channel(MOST_LINES);
         let mut cluster = Self {
             runners: BTreeMap::new(),
@@ -78,7 +102,7 @@ impl Cluster {
             arrivals: UnixListener::bind(dir.path().join("arrivals"))?,
             lines,
             tell,
-            store: FileBackend::open(&address)?,
+            spot,
             dir,
         };
         for letter in ('a'..).take(usize::try_from(runners)?) {
@@ -96,9 +120,11 @@ impl Cluster {
         command
             .args([disguise::TIED, &std::process::id().to_string()])
             .arg(&self.program)
-            .args(["--ha", &address(self.dir.path())?, "--group", GROUP])
+            .args(["--ha", &self.spot.address, "--group", GROUP])
             .args(["--holder", &holder, "--log", "info", "--log-format", "json"])
-            .args(["run", "--"])
+            .arg("run")
+            .args(self.spot.flags)
+            .arg("--")
             .arg(&this)
             .arg(disguise::ARRIVE)
             .arg(self.dir.path().join("arrivals"));
@@ -119,6 +145,19 @@ impl Cluster {
         tokio::spawn(listen(log, holder.clone(), self.tell.clone()));
         self.runners.insert(holder, child);
         Ok(())
+    }
+
+    /// What a process keeps in memory, in bytes.
+    pub(crate) fn memory(&self, holder: &str) -> Result<u64, Failure> {
+        let child = self.runners.get(holder).ok_or("there is no such runner")?;
+        let id = child.id().ok_or("it has ended already")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kilobytes
+            .ok_or("the system does not tell")?
+            .parse::<u64>()?
+            * 1024)
     }
 
     /// Sends a signal, and says when.
@@ -181,13 +220,23 @@ impl Cluster {
             .collect();
         let look = async {
             loop {
-                if let Some(root) = self.root().await?
-                    && root.epoch.get() == leader.epoch
-                    && let Some(liveness) = root.liveness
-                    && let Ok(sign) = incumbent::sign_of_life(&liveness.address).await
+                let root = self.root().await?;
+                let liveness = match root {
+                    Some(root) if root.epoch.get() == leader.epoch => root.liveness,
+                    _ => {
+                        tokio::time::sleep(LOOK_EVERY).await;
+                        continue;
+                    }
+                };
+                // Nothing tells who stands by, so they are given the time.
+                let Some(liveness) = liveness else {
+                    tokio::time::sleep(UNSEEN_STANDBYS).await;
+                    return Ok::<_, Failure>(());
+                };
+                if let Ok(sign) = incumbent::sign_of_life(&liveness.address).await
                     && others.iter().all(|name| stands_by(&sign.standbys, name))
                 {
-                    return Ok::<_, Failure>(());
+                    return Ok(());
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -205,7 +254,7 @@ impl Cluster {
     }
 
     async fn root(&self) -> Result<Option<Root>, Failure> {
-        let found = self.store.read(&Key::root(GROUP.parse()?)).await?;
+        let found = self.spot.store.read(&Key::root(GROUP.parse()?)).await?;
         let root = found.map(|found| Root::from_bytes(&found.body));
         Ok(root.transpose()?)
     }

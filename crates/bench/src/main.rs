@@ -4,6 +4,7 @@
 //!   failover, handover   cluster.rs starts real `incumbent run` processes; takeover.rs kills and times them
 //!   commits              commits.rs lets Record::commit and plain compare-and-swap take turns
 //!   idle                 idle.rs counts what a group writes that has nothing to do
+//!   kubernetes           kubernetes.rs does the first two on an API server, and counts what that is asked
 //!   server               server/ lets the leader server and a real ZooKeeper take turns
 //!                        stats.rs and report.rs make one table of it
 //! ```
@@ -16,6 +17,7 @@ mod commits;
 mod counting;
 mod disguise;
 mod idle;
+mod kubernetes;
 mod machine;
 mod program;
 mod progress;
@@ -33,7 +35,7 @@ use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Cli, Command, CommitsArgs, IdleArgs, ServerArgs, TakeoverArgs};
+use args::{Cli, Command, CommitsArgs, IdleArgs, KubernetesArgs, ServerArgs, TakeoverArgs};
 use report::{Figure, Report, Section};
 use takeover::How;
 
@@ -108,6 +110,7 @@ enum Step {
     Commits(CommitsArgs),
     Idle(IdleArgs),
     Server(ServerArgs),
+    Kubernetes(KubernetesArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -117,6 +120,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Commits(args) => vec![Step::Commits(*args)],
         Command::Idle(args) => vec![Step::Idle(*args)],
         Command::Server(args) => vec![Step::Server(args.clone())],
+        Command::Kubernetes(args) => vec![Step::Kubernetes(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -141,10 +145,11 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
         let work = async {
             let mut sections = Vec::new();
             let figures = match step {
-                Step::Failover(args) => takeover::measure(&dir, &args, How::Killed).await?,
-                Step::Handover(args) => takeover::measure(&dir, &args, How::Asked).await?,
+                Step::Failover(args) => takeover::measure(&dir, &args, How::Killed, None).await?,
+                Step::Handover(args) => takeover::measure(&dir, &args, How::Asked, None).await?,
                 Step::Commits(args) => commits::measure(&dir, args).await?,
                 Step::Idle(args) => idle::measure(&dir, args).await?,
+                Step::Kubernetes(args) => kubernetes::measure(&dir, args).await?,
                 Step::Server(args) => {
                     sections = server::measure(&dir, args).await?;
                     Vec::new()

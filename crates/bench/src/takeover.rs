@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use incumbent::Timing;
 use rustix::process::Signal;
 
 use crate::args::TakeoverArgs;
-use crate::cluster::{Arrival, Cluster, Line};
+use crate::cluster::{Arrival, Cluster, Line, Spot};
 use crate::progress::Progress;
 use crate::report::Figure;
 use crate::stats::{Statistic, Summary};
@@ -26,6 +27,8 @@ const LOGS_LAG: Duration = Duration::from_millis(20);
 pub(crate) enum How {
     /// kill -9.
     Killed,
+    /// kill -9, and nothing proves it.
+    Unproven,
     /// SIGTERM.
     Asked,
 }
@@ -52,10 +55,13 @@ pub(crate) async fn measure(
     above: &Path,
     args: &TakeoverArgs,
     how: How,
+    spot: Option<Spot>,
 ) -> Result<Vec<Figure>, Failure> {
+    let remote = spot.is_some();
     let program = program::find(args.group.program.as_deref())?;
     let mut progress = Progress::new(how.name());
-    let (mut cluster, mut leader) = Cluster::start(program, above, args.group.runners).await?;
+    let (mut cluster, mut leader) =
+        Cluster::start(program, above, args.group.runners, spot).await?;
     let mut rounds = Vec::new();
     for number in 0..args.rounds {
         tokio::time::sleep(pause(number)).await;
@@ -67,7 +73,7 @@ pub(crate) async fn measure(
         tokio::time::sleep(LOGS_LAG).await;
         let log = cluster.log();
         let round = Round::of(how, begin, &gone, &leader, &log);
-        if round.total > SLOW || args.group.stories {
+        if (round.total > SLOW && how != How::Unproven) || args.group.stories {
             progress.note(&story(number, begin, &leader, &log));
         }
         rounds.push(round);
@@ -76,20 +82,21 @@ pub(crate) async fn measure(
         progress.step(|| format!("{} of {} rounds", number + 1, args.rounds));
     }
     drop(progress);
-    Ok(figures(how, &rounds))
+    Ok(figures(how, remote, &rounds))
 }
 
 impl How {
     fn name(self) -> &'static str {
         match self {
             Self::Killed => "failover",
+            Self::Unproven => "failover without a proof",
             Self::Asked => "handover",
         }
     }
 
     fn signal(self) -> Signal {
         match self {
-            Self::Killed => Signal::KILL,
+            Self::Killed | Self::Unproven => Signal::KILL,
             Self::Asked => Signal::TERM,
         }
     }
@@ -98,6 +105,7 @@ impl How {
     fn expected(self) -> &'static str {
         match self {
             Self::Killed => "the last leader is dead",
+            Self::Unproven => "the lease expired",
             Self::Asked => "the last leader resigned",
         }
     }
@@ -111,6 +119,7 @@ impl Round {
         };
         let free = match how {
             How::Killed => find(&leader.holder, "the leader is proven dead"),
+            How::Unproven => None,
             How::Asked => find(gone, "resigned"),
         };
         let leading = find(&leader.holder, "leading");
@@ -134,7 +143,7 @@ fn pause(number: u32) -> Duration {
     LONGEST_PAUSE.mul_f64((f64::from(number) * golden).fract())
 }
 
-fn figures(how: How, rounds: &[Round]) -> Vec<Figure> {
+fn figures(how: How, remote: bool, rounds: &[Round]) -> Vec<Figure> {
     let other_ways: Vec<&str> = rounds
         .iter()
         .map(|round| round.because.as_deref().unwrap_or("no line in its log"))
@@ -153,12 +162,20 @@ fn figures(how: How, rounds: &[Round]) -> Vec<Figure> {
         How::Killed => (
             "failover: kill -9 to the next command",
             "proven dead",
-            vec![(Statistic::Median, 200.0), (Statistic::P99, 1000.0)],
+            vec![
+                (Statistic::Median, if remote { 300.0 } else { 200.0 }),
+                (Statistic::P99, 1000.0),
+            ],
+        ),
+        How::Unproven => (
+            "failover by the lease: kill -9 to the next command",
+            "",
+            vec![(Statistic::Max, longest_silence())],
         ),
         How::Asked => (
             "hand-over: SIGTERM to the next command",
             "command ended, resigned",
-            vec![(Statistic::Median, 100.0)],
+            vec![(Statistic::Median, if remote { 200.0 } else { 100.0 })],
         ),
     };
     let total = Summary::of_millis(rounds.iter().map(|round| round.total));
@@ -175,6 +192,12 @@ fn figures(how: How, rounds: &[Round]) -> Vec<Figure> {
     figures.extend(part("root won, floor sealed", |parts| parts.won));
     figures.extend(part("command started", |parts| parts.started));
     figures
+}
+
+/// The lease, and what it may take to notice that it is over, in milliseconds.
+fn longest_silence() -> f64 {
+    let timing = Timing::default();
+    (timing.lease() + timing.retry().mul_f64(1.2)).as_secs_f64() * 1e3
 }
 
 fn story(number: u32, begin: Instant, leader: &Arrival, log: &[Line]) -> String {
