@@ -1,0 +1,82 @@
+//! Who leads a component.
+
+use super::{DecodeError, shown};
+use crate::java::{Content, Graph, modified_utf8};
+use crate::model::Leader;
+use crate::session_id::SessionId;
+
+/// The leader in a znode `connection_info`: an object stream with a string, as `writeUTF` writes it, and a `java.util.UUID`. `None`
+/// if the node has no bytes, or says that nobody leads.
+///
+/// # Errors
+///
+/// [`DecodeError`] if it has other bytes.
+pub fn connection_info(bytes: &[u8]) -> Result<Option<Leader>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let graph = Graph::read(bytes)?;
+    let mut blocks = Vec::new();
+    let mut contents = graph.contents.iter();
+    let session = loop {
+        match contents.next() {
+            // A long address is in several.
+            Some(Content::Block(block)) => blocks.extend_from_slice(block),
+            Some(Content::Value(value)) => break *value,
+            None => return Err(DecodeError::Missing("session id")),
+        }
+    };
+    let address = utf(&blocks).ok_or(DecodeError::Missing("address"))?;
+    if session == crate::java::Value::Null {
+        return Ok(None);
+    }
+    let id = graph.object(session);
+    let id = id.filter(|object| object.class() == "java.util.UUID");
+    let id = id.ok_or(DecodeError::Missing("session id"))?;
+    let half = |name| id.long(name).ok_or(DecodeError::Missing("session id"));
+    let (most, least) = (half("mostSigBits")?, half("leastSigBits")?);
+    Ok(Some(Leader {
+        session: SessionId::of_halves(most.cast_unsigned(), least.cast_unsigned()),
+        address,
+    }))
+}
+
+/// What `writeUTF` wrote.
+fn utf(block: &[u8]) -> Option<String> {
+    let (length, text) = block.split_first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    modified_utf8(text.get(..length)?)
+}
+
+/// The leader in a ConfigMap since 1.15: `UUID,address`. `None` if the value is empty.
+///
+/// # Errors
+///
+/// [`DecodeError`] if it is something else. Flink itself takes it for nothing then.
+pub fn leader_value(text: &str) -> Result<Option<Leader>, DecodeError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (session, address) = text
+        .split_once(',')
+        .ok_or(DecodeError::Missing("address"))?;
+    leader_values(session, address)
+}
+
+/// The leader in a ConfigMap before 1.15, where it has two values.
+///
+/// # Errors
+///
+/// [`DecodeError`] if one of them is not what it should be.
+pub fn leader_values(session: &str, address: &str) -> Result<Option<Leader>, DecodeError> {
+    let session = session
+        .parse()
+        .map_err(|_| DecodeError::Session(shown(session)))?;
+    if address.is_empty() {
+        return Err(DecodeError::Missing("address"));
+    }
+    Ok(Some(Leader {
+        session,
+        address: address.to_owned(),
+    }))
+}

@@ -1,0 +1,69 @@
+//! What Flink has written, for the tests: see `tests/fixtures/README.md`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::zookeeper::{Node, Tree};
+
+pub(crate) const ZNODES: [(&str, &str); 2] = [
+    (
+        "jobgraphs",
+        include_str!("../tests/fixtures/zookeeper-1.20.3.znodes"),
+    ),
+    (
+        "execution-plans",
+        include_str!("../tests/fixtures/zookeeper-2.2.1.znodes"),
+    ),
+];
+
+pub(crate) const MAPS: [(&str, &str); 2] = [
+    (
+        "jobGraph-",
+        include_str!("../tests/fixtures/kubernetes-1.20.3.json"),
+    ),
+    (
+        "executionPlan-",
+        include_str!("../tests/fixtures/kubernetes-2.2.1.json"),
+    ),
+];
+
+/// With an election for each component.
+pub(crate) const OLDER_MAPS: &str = include_str!("../tests/fixtures/kubernetes-1.14.6.json");
+
+/// Values by their names.
+pub(crate) fn made() -> BTreeMap<&'static str, Vec<u8>> {
+    let lines = include_str!("../tests/fixtures/made.tsv").lines();
+    let pairs = lines.map(|line| line.split_once('\t').unwrap());
+    pairs.map(|(name, hex)| (name, bytes(hex))).collect()
+}
+
+/// The nodes below `/flink/cluster`.
+pub(crate) fn tree(lines: &str) -> Tree {
+    let nodes = lines.lines().filter_map(|line| {
+        let [path, owner, data]: [&str; 3] =
+            line.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let path = path
+            .strip_prefix("/flink/cluster")
+            .filter(|path| !path.is_empty())?;
+        let node = Node {
+            data: bytes(data),
+            owner: u64::from_str_radix(owner, 16).unwrap(),
+        };
+        Some((path.to_owned(), node))
+    });
+    nodes.collect()
+}
+
+pub(crate) fn maps(json: &str) -> Vec<ConfigMap> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        items: Vec<ConfigMap>,
+    }
+    serde_json::from_str::<List>(json).unwrap().items
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pair = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(pair).collect()
+}
