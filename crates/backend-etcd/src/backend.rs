@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use incumbent_backend::{
-    Address, Backend, Erased, Expected, Failure, GroupName, Key, Limits, Listed, Reach, Stored,
-    Swapped, Unread, Version, WatchStream,
+    Address, Backend, Erased, Expected, Failure, GroupName, Key, Limits, Listed, Stored, Swapped,
+    Unread, Version, WatchStream,
 };
 
 use crate::error::EtcdError;
@@ -63,7 +63,7 @@ impl Backend for EtcdBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
-            reach: Reach::Network,
+            reach: self.links.settings.reach(),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Incumbent records in etcd.
 //!
 //! ```text
-//! /incumbent/demo/@root        a key of etcd: the base, which is the path of the address, a group, and a record;
-//! /incumbent/demo/@floor       its body as it is, to be read with etcdctl
-//! /incumbent/demo/jobs/17
+//! /incumbent/demo//@root        a key of etcd: the base, which is the path of the address, a group, and a record;
+//! /incumbent/demo//@floor       its body as it is, to be read with etcdctl
+//! /incumbent/demo//jobs/17
 //!
 //!   swap(jobs/17, at cdf8…:41, body)          cdf8…: which etcd      41: the revision of the write
 //!        │
 //!        ▼  only if this connection leads to the etcd cdf8…
-//!   Txn  if mod_revision(/incumbent/demo/jobs/17) = 41  then put  ──► committed at 57: the version cdf8…:57
+//!   Txn  if mod_revision(/incumbent/demo//jobs/17) = 41  then put  ──► committed at 57: the version cdf8…:57
 //!                                                       else nothing ──► conflict
 //! ```
 //!

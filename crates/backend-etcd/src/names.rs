@@ -7,7 +7,8 @@ use prost::bytes::Bytes;
 
 use crate::message::Header;
 
-/// A key is `BASE/GROUP/ITEM`. The byte after `/` ends the range of all that lies below one.
+/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside of this one, is never taken for ours.
+/// The byte after `/` ends the range of all that lies below one.
 const AFTER_SLASH: char = '0';
 
 /// Keys of etcd from one until before another.
@@ -25,7 +26,7 @@ impl Range {
 
     /// All of a group.
     pub(crate) fn of_group(base: &str, group: &GroupName) -> Self {
-        Self::below(&format!("{base}/{group}"))
+        Self::below(&format!("{base}/{group}/"))
     }
 
     fn below(path: &str) -> Self {
@@ -53,14 +54,14 @@ impl Range {
 }
 
 pub(crate) fn key_bytes(base: &str, key: &Key) -> Bytes {
-    format!("{base}/{}/{}", key.group(), key.item()).into()
+    format!("{base}/{}//{}", key.group(), key.item()).into()
 }
 
 /// The key of ours that has this name in etcd, if it is one.
 pub(crate) fn key_of(base: &str, bytes: &[u8]) -> Option<Key> {
     let path = std::str::from_utf8(bytes).ok()?;
     let path = path.strip_prefix(base)?.strip_prefix('/')?;
-    let (group, item) = path.split_once('/')?;
+    let (group, item) = path.split_once("//")?;
     Key::of_item(group.parse().ok()?, item).ok()
 }
 
@@ -120,18 +121,20 @@ mod tests {
         for item in ["@root", "@floor", "a", "jobs/17/x"] {
             let key = Key::of_item(group("demo"), item).unwrap();
             let bytes = key_bytes("/p", &key);
-            assert_eq!(bytes, format!("/p/demo/{item}"));
+            assert_eq!(bytes, format!("/p/demo//{item}"));
             assert_eq!(key_of("/p", &bytes), Some(key));
         }
         for other in [
             &b"/p/demo"[..],
-            b"/p/demo/",
-            b"/p/demo/@other",
-            b"/p/demo/a b",
-            b"/p/a b/c",
-            b"/p2/demo/a",
-            b"/demo/a",
-            b"/p/demo/\xff",
+            b"/p/demo//",
+            b"/p/demo//@other",
+            b"/p/demo//a b",
+            b"/p/demo/a",
+            b"/p/demo/sub//a",
+            b"/p/a b//c",
+            b"/p2/demo//a",
+            b"/demo//a",
+            b"/p/demo//\xff",
         ] {
             assert_eq!(key_of("/p", other), None, "{other:?}");
         }
@@ -141,7 +144,8 @@ mod tests {
     fn a_range_has_what_is_below_and_nothing_else() {
         let range = Range::of_group("/p", &group("demo"));
         let has = |key: &str| range.from <= key.as_bytes() && key.as_bytes() < &range.until[..];
-        assert!(has("/p/demo/@root") && has("/p/demo/a") && has("/p/demo/~"));
+        assert!(has("/p/demo//@root") && has("/p/demo//a") && has("/p/demo//~"));
+        assert!(!has("/p/demo/sub//a"));
         assert!(!has("/p/demo") && !has("/p/demo-2/a") && !has("/p/demo0") && !has("/p/demo2/a"));
     }
 
@@ -156,10 +160,10 @@ mod tests {
             ("demo2", true),
             ("e", true),
         ] {
-            let key = format!("/p/{name}/a");
+            let key = format!("/p/{name}//a");
             assert_eq!(rest.from <= key.as_bytes(), later, "{name}");
         }
-        assert!(rest.from > b"/p/demo/zzz"[..]);
+        assert!(rest.from > b"/p/demo//zzz"[..]);
         assert_eq!(rest.until, all.until);
         assert_eq!(all.after(b"/p/a").from, &b"/p/a\0"[..]);
     }

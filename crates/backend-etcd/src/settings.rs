@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use incumbent_backend::{Address, BadAddress};
+use incumbent_backend::{Address, BadAddress, Reach};
 use rustls::ClientConfig;
 
 use crate::error::EtcdError;
@@ -84,6 +84,10 @@ impl Settings {
         }
         settings.tls = files.read(address)?;
         Ok(settings)
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::of_hosts(self.hosts.iter().map(|host| host.name.as_str()))
     }
 
     /// All of them, as people write them.

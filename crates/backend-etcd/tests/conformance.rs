@@ -12,7 +12,7 @@ fn place() -> Option<Place> {
     let open =
         move || std::future::ready(EtcdBackend::open(&address).expect("the address is good"));
     let place = Place::new(open).remove_by_hand(move |key| {
-        let key = format!("{base}/{key}");
+        let key = format!("{base}/{}//{}", key.group(), key.item());
         async move {
             let removed = server.ctl(&["del", &key]).expect("it is there");
             assert_eq!(removed, "1\n");

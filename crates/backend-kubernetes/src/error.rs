@@ -13,7 +13,9 @@ pub enum KubernetesError {
     #[error(transparent)]
     Address(#[from] BadAddress),
     /// Neither a kubeconfig nor a service account can be used, or not the context that the address names.
-    #[error("cannot use the Kubernetes configuration")]
+    #[error(
+        "no usable Kubernetes configuration (set KUBECONFIG, or kubeconfig= and context= in the address)"
+    )]
     Config(#[source] BoxError),
     /// It was opened outside of a Tokio runtime.
     #[error("not inside a Tokio runtime")]

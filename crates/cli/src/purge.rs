@@ -23,8 +23,8 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
     let mut found = Vec::new();
     for name in names {
         let group = store.group_with(name.as_str(), place::options(common)?)?;
-        refuse_led(&group, args.force).await?;
         let everything = group.everything().await?;
+        refuse_led(&group, &everything, args.force).await?;
         found.push((group, everything));
     }
     let total = found.iter().map(|(_, listed)| listed.len()).sum();
@@ -36,13 +36,19 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
     if !args.yes {
         confirm(total, store.address())?;
     }
-    let mut changed = Vec::new();
     let mut done = 0;
     for (group, everything) in &found {
         for listed in everything {
             match group.erase_by_hand(listed).await? {
                 Erased::Gone => done += 1,
-                Erased::Conflict => changed.push(listed.key.to_string()),
+                // The root goes first: whoever has begun to lead meanwhile is met there.
+                Erased::Conflict => {
+                    let why = format!(
+                        "{} was written meanwhile; {done} of {total} were removed; stop everybody and try again",
+                        listed.key
+                    );
+                    return Err(Failure::new(why).code(Code::Refused));
+                }
                 Erased::Kept => {
                     let why = format!(
                         "nothing was removed: {} keeps tombstones; stop everybody, and remove it by hand",
@@ -57,17 +63,10 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
         }
     }
     eprintln!("{done} of {total} removed from {}", store.address());
-    if changed.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let why = format!(
-        "written meanwhile, and left: {}; stop everybody and try again",
-        changed.join(", ")
-    );
-    Err(Failure::new(why).code(Code::Refused))
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn refuse_led(group: &Group, force: bool) -> Result<(), Failure> {
+async fn refuse_led(group: &Group, everything: &[Listed], force: bool) -> Result<(), Failure> {
     let leads = |state| matches!(state, State::Activating | State::Active);
     match group.root().await {
         Ok(Some(root)) if leads(root.state) && !force => {
@@ -76,6 +75,15 @@ async fn refuse_led(group: &Group, force: bool) -> Result<(), Failure> {
                 root.holder,
                 group.name(),
                 root.epoch
+            );
+            Err(Failure::new(why).code(Code::Refused))
+        }
+        // It may be kept elsewhere, and somebody lead by it.
+        Ok(None) if !everything.is_empty() && !force => {
+            let why = format!(
+                "{} has records here and no root; if the address lacks an option that its nodes have, as root=lease, add it; \
+                 if the root was removed by hand, say --force",
+                group.name()
             );
             Err(Failure::new(why).code(Code::Refused))
         }

@@ -48,7 +48,7 @@ pub(crate) async fn start(
         .await
         .map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    tracing::info!(%address, "serving /metrics, /healthz and /readyz");
+    tracing::info!(%address, "serving /metrics, /healthz, /readyz and /leaderz");
     let routes = Router::new()
         .route("/metrics", get(exposed))
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))

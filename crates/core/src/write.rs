@@ -5,7 +5,7 @@
 //! leader's swap names a version that is gone.
 //!
 //! A record that was erased has no version any more that could be gone, and an old leader could create it anew. So whoever opens
-//! a record without data *looks at the floor* afterwards: if that still bears its own seal, no newer leader had begun when the
+//! a record without data, or with data of somebody who did not lead, *looks at the floor* afterwards: if that still bears its own seal, no newer leader had begun when the
 //! record was sealed, and none can have read or erased it. If not, it is fenced, and what it leaves behind is vacant.
 //!
 //! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and when to give up, is its
@@ -24,8 +24,8 @@ pub struct Write {
     seal: Seal,
     seq: u64,
     goal: Goal,
-    /// Opened without data: what to return once the floor has been looked at.
-    vacant: Option<(Version, Arc<RecordBody>)>,
+    /// Opened, and nothing tells whether it is younger than an erasure: what to return once the floor has been looked at.
+    unsure: Option<(Version, Arc<RecordBody>)>,
     /// A request was sent whose outcome is not known: from here on "not applied" settles nothing.
     unsettled: bool,
     /// The last swap that was asked for; a repetition is the same one.
@@ -158,7 +158,7 @@ impl Write {
             seal,
             seq,
             goal,
-            vacant: None,
+            unsure: None,
             unsettled: false,
             swap: None,
         }
@@ -178,7 +178,7 @@ impl Write {
         match answer {
             Answer::Read(found) => self.read(found),
             Answer::Floor(found) => self.look_at_floor(found),
-            Answer::Unread if self.vacant.is_some() => Step::ReadFloor,
+            Answer::Unread if self.unsure.is_some() => Step::ReadFloor,
             Answer::Unread | Answer::Conflict => Step::Read,
             Answer::Committed(version) => {
                 let (_, body) = self.swap.take().expect("an answer follows a swap");
@@ -245,15 +245,15 @@ impl Write {
 
     /// The record bears the own seal, as this body.
     fn done(&mut self, version: Version, body: Arc<RecordBody>) -> Step {
-        if matches!(self.goal, Goal::Open) && body.data.is_none() {
-            self.vacant = Some((version, body));
+        if matches!(self.goal, Goal::Open) && (body.data.is_none() || body.unled) {
+            self.unsure = Some((version, body));
             return Step::ReadFloor;
         }
         Step::Done { version, body }
     }
 
     fn look_at_floor(&mut self, found: Option<Seal>) -> Step {
-        let (version, body) = self.vacant.take().expect("the floor was asked for");
+        let (version, body) = self.unsure.take().expect("the floor was asked for");
         match found {
             Some(seal) if seal == self.seal => Step::Done { version, body },
             Some(seal) if seal.outranks(self.seal) => Step::Refused(Refused::Fenced {

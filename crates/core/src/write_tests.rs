@@ -242,3 +242,25 @@ fn an_erasure_never_takes_what_others_wrote() {
         Step::Refused(Refused::NotApplied)
     );
 }
+
+/// A person writes where a newer leader has erased; an older leader must not take that for its own record.
+#[test]
+fn data_of_whoever_did_not_lead_are_open_only_if_the_floor_says_so_until_a_leader_has_written() {
+    let mut by_hand = RecordBody::new(seal(0, 9), 1, data("5"));
+    by_hand.unled = true;
+    for found in [by_hand.clone(), by_hand.sealed(seal(2, 2), 1)] {
+        let (mut open, _) = Write::open(seal(2, 2), 5);
+        let step = open.step(Answer::Read(Some((version("a"), found))));
+        let Step::Swap { body, .. } = step else {
+            panic!("{step:?}");
+        };
+        assert!(body.unled, "a seal is no write");
+        assert_eq!(open.step(Answer::Committed(version("b"))), Step::ReadFloor);
+        assert!(matches!(
+            open.step(Answer::Floor(Some(seal(3, 3)))),
+            Step::Refused(Refused::Fenced { .. })
+        ));
+    }
+    let (_, step) = Write::commit(seal(2, 2), 6, version("b"), data("6"));
+    assert!(matches!(step, Step::Swap { body, .. } if !body.unled));
+}

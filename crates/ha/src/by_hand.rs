@@ -79,7 +79,11 @@ impl Group {
             let seal = found.as_ref().map_or(unsealed, |(_, body)| body.seal);
             // Above every number that the leader of that seal uses, so that it is not taken for a write of its own.
             let seq = u64::MAX - rand::random_range(0..u64::MAX / 2);
-            let body = RecordBody::new(seal, seq, data.clone()).to_bytes();
+            let mut body = RecordBody::new(seal, seq, data.clone());
+            body.unled = found
+                .as_ref()
+                .is_none_or(|(_, body)| body.data.is_none() || body.unled);
+            let body = body.to_bytes();
             let expected = found
                 .as_ref()
                 .map_or(Expected::Absent, |(version, _)| Expected::At(version));
@@ -99,7 +103,8 @@ impl Group {
         Err(Error::Unavailable(trouble.into()))
     }
 
-    /// All that the store keeps of this group: records, tombstones, the root, and the floor last. To be removed in this order.
+    /// All that the store keeps of this group: the root, the floor, then records and tombstones. To be removed in this order, up to
+    /// the first that somebody has written meanwhile: whoever begins to lead writes the root, and then the floor.
     ///
     /// # Errors
     ///
@@ -107,8 +112,7 @@ impl Group {
     pub async fn everything(&self) -> Result<Vec<Listed>, Error> {
         let (timeout, name) = (self.inner.timing.request_timeout(), self.name());
         let mut listed = in_time(timeout, self.inner.backend.list(name), name).await?;
-        // Whoever finds the floor without a root begins above it; the other way round an epoch could be led twice.
-        listed.sort_by_key(|listed| (listed.key.record_name().is_none(), !listed.key.is_root()));
+        listed.sort_by_key(|listed| (listed.key.record_name().is_some(), !listed.key.is_root()));
         Ok(listed)
     }
 

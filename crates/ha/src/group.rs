@@ -139,6 +139,7 @@ impl Store {
             config,
             clock: options.clock,
             contact: Arc::default(),
+            trouble: Arc::default(),
         };
         let contact = Arc::clone(&setup.contact);
         let (commands, views, task) = Node::spawn(setup);

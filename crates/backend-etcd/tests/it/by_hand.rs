@@ -11,7 +11,7 @@ async fn a_person_reads_what_is_there_where_it_is_looked_for() {
     let base = base();
     let backend = open(&format!("etcd://{}{base}", server.address()));
     create(&backend, &key("jobs/17"), br#"{"state":"running"}"#).await;
-    let name = format!("{base}/demo/jobs/17");
+    let name = format!("{base}/demo//jobs/17");
     let shown = server.ctl(&["get", &name]).unwrap();
     assert_eq!(shown, format!("{name}\n{}\n", r#"{"state":"running"}"#));
 }
@@ -21,7 +21,7 @@ async fn what_is_changed_removed_and_made_by_hand_is_a_new_version() {
     let Some(server) = Etcd::shared() else { return };
     let base = base();
     let backend = open(&format!("etcd://{}{base}", server.address()));
-    let (key, name) = (key("a"), format!("{base}/demo/a"));
+    let (key, name) = (key("a"), format!("{base}/demo//a"));
     let first = create(&backend, &key, b"1").await;
     server.ctl(&["put", &name, "by hand"]).unwrap();
     assert_eq!(swap(&backend, &key, &first, b"2").await, Swapped::Conflict);

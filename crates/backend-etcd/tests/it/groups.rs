@@ -56,8 +56,8 @@ async fn what_is_not_ours_is_neither_a_key_nor_a_group() {
         "",
         "/",
         "/demo",
-        "/demo/",
-        "/demo/@else",
+        "/demo//",
+        "/demo//@else",
         "/demo2",
         "/other/a b",
         "2/other/a",
@@ -68,4 +68,17 @@ async fn what_is_not_ours_is_neither_a_key_nor_a_group() {
     let listed: Vec<_> = listed.into_iter().map(|found| found.key).collect();
     assert_eq!(listed, [key("a")]);
     assert_eq!(backend.groups().await.unwrap(), [key("a").group().clone()]);
+}
+
+/// A store below the name of a group of another one.
+#[tokio::test]
+async fn what_another_prefix_inside_of_this_one_keeps_is_not_ours() {
+    let Some(server) = Etcd::shared() else { return };
+    let base = base();
+    let outer = open(&format!("etcd://{}{base}", server.address()));
+    let inner = open(&format!("etcd://{}{base}/demo", server.address()));
+    create(&inner, &key("b/c"), b"{}").await;
+    assert_eq!(outer.list(key("a").group()).await.unwrap(), []);
+    assert_eq!(outer.groups().await.unwrap(), []);
+    assert_eq!(inner.groups().await.unwrap(), [key("a").group().clone()]);
 }

@@ -310,7 +310,7 @@ impl Election {
         }
         if let Some((_, root)) = &root {
             self.ahead = self.ahead.max(root.epoch);
-            self.scanned = false;
+            (self.scanned, self.unscanned) = (false, false);
         }
         self.seen.known = true;
         let before = std::mem::replace(&mut self.seen.root, root);

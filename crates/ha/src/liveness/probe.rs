@@ -1,6 +1,7 @@
 //! The standby's side.
 
 use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -58,7 +59,8 @@ pub(crate) async fn probe(
     let mut met = same_scope;
     loop {
         match connect(address, nonce, name).await {
-            Seen::Refused if met => return Verdict::Refused,
+            // An address of this host may have moved to another one, which refuses and knows nothing.
+            Seen::Refused if met && (!same_scope || is_local(address)) => return Verdict::Refused,
             Seen::AnotherNonce if met => return Verdict::AnotherNonce,
             Seen::Ended => {
                 met = true;
@@ -68,6 +70,12 @@ pub(crate) async fn probe(
         }
         tokio::time::sleep(pause.next().unwrap_or(retry)).await;
     }
+}
+
+/// Whether this is an address of this host, as it is now.
+fn is_local(address: &str) -> bool {
+    let address = address.parse::<SocketAddr>().map(|address| address.ip());
+    address.is_ok_and(|ip| ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok())
 }
 
 async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {

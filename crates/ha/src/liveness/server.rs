@@ -1,8 +1,8 @@
 //! The leader's side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,12 @@ use super::{LONGEST_LINE, greeting};
 /// Most standbys that are served; further ones wait for the lease. No more than a quarter of the descriptors that this
 /// process may have, since the leader needs the others.
 const MOST_CONNECTIONS: u64 = 256;
+
+/// Most of them from one address. More are many standbys behind one that translates addresses, or nobody's friend.
+const MOST_OF_ONE_ADDRESS: usize = 64;
+
+/// When a standby that vanished without a word is noticed, so that it does not keep its place: after silence, each so often, so often.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
 /// How long somebody who connects may take to say who it is.
 const INTRODUCTION: Duration = Duration::from_secs(5);
@@ -34,6 +40,13 @@ pub(crate) struct Server {
 #[derive(Debug, Default)]
 struct Standbys {
     names: Mutex<BTreeMap<u64, HolderName>>,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection that counts for its address, while this exists.
+struct Counted {
+    standbys: Arc<Standbys>,
+    address: IpAddr,
 }
 
 impl Server {
@@ -141,25 +154,77 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
     let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
     // Connections end with this task, so that an ended leader is seen to be gone.
     let mut connections = tokio::task::JoinSet::new();
+    let mut said = false;
     for number in 0.. {
         while connections.try_join_next().is_some() {}
+        if places.available_permits() == 0 && !said {
+            said = true;
+            tracing::warn!(
+                most,
+                "the liveness endpoint has no place left; further standbys wait for the lease"
+            );
+        }
         let place = Arc::clone(&places)
             .acquire_owned()
             .await
             .expect("it is never closed");
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let Some(counted) = Counted::new(&standbys, peer.ip()) else {
+                    continue;
+                };
+                // A connection without it is as good until its host vanishes.
+                let _ = keep_alive(&stream);
                 let (nonce, standbys) = (nonce.clone(), Arc::clone(&standbys));
                 connections.spawn(async move {
                     // Whatever goes wrong, the standby finds out by itself.
                     let _ = talk(stream, nonce, &standbys, number).await;
                     standbys.lock().remove(&number);
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             Err(error) => {
                 tracing::debug!(%error, "a standby could not be accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    let (idle, interval, count) = KEEPALIVE;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, idle)?;
+    sockopt::set_tcp_keepintvl(stream, interval)?;
+    sockopt::set_tcp_keepcnt(stream, count)?;
+    Ok(())
+}
+
+impl Counted {
+    /// `None` if there are too many from this address already.
+    fn new(standbys: &Arc<Standbys>, address: IpAddr) -> Option<Self> {
+        let mut addresses = standbys.addresses();
+        let count = addresses.entry(address).or_default();
+        if *count >= MOST_OF_ONE_ADDRESS && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        drop(addresses);
+        Some(Self {
+            standbys: Arc::clone(standbys),
+            address,
+        })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut addresses = self.standbys.addresses();
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
             }
         }
     }
@@ -203,6 +268,12 @@ async fn talk(
 impl Standbys {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, HolderName>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn list(&self) -> String {

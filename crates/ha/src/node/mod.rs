@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) contact: Arc<Contact>,
+    pub(crate) trouble: Arc<requests::Trouble>,
 }
 
 /// Whether all is well: when the backend last answered, and whether this process leads.

@@ -1,6 +1,7 @@
 //! The requests to the backend that the election asks for, each answered in time with one event.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,20 +16,48 @@ use incumbent_core::{Epoch, Seal, Version};
 use super::Setup;
 use crate::settle::{Patience, TimedOut, Unwritten, settle};
 
-/// Reads under way at once when the seals of all records are looked at.
-const PARALLEL_READS: usize = 16;
+/// Reads under way at once when the seals of all records are looked at: few, for it is seldom, and backends have rates to keep.
+const PARALLEL_READS: usize = 4;
 
 type Request = BoxFuture<'static, Event>;
 
+/// What was last told of each kind of failure: the same again is for whoever debugs.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    told: Mutex<HashMap<&'static str, String>>,
+}
+
+impl Trouble {
+    fn tell(&self, key: &Key, what: &'static str, error: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(what).is_some_and(|before| before == error) {
+            tracing::debug!(%key, error, "{what}, again");
+        } else {
+            tracing::warn!(%key, error, "{what}; it is tried on");
+            told.insert(what, error.to_owned());
+        }
+    }
+
+    /// A failure that comes again is news again.
+    fn is_over(&self, what: &'static str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(what);
+    }
+}
+
 pub(super) fn read_root(setup: &Setup) -> Request {
     let (backend, key, timeout) = parts(setup, Key::root(setup.group.clone()));
+    let trouble = Arc::clone(&setup.trouble);
     Box::pin(async move {
         match read(&*backend, &key, timeout, Root::from_bytes).await {
-            Ok(root) => Event::RootRead {
-                root: root.map(|(version, root)| (version, Box::new(root))),
-            },
+            Ok(root) => {
+                trouble.is_over("the root was not read");
+                Event::RootRead {
+                    root: root.map(|(version, root)| (version, Box::new(root))),
+                }
+            }
             Err(error) => {
-                tracing::warn!(%key, error = chain(&*error), "the root was not read");
+                trouble.tell(&key, "the root was not read", &chain(&*error));
                 Event::RootUnread
             }
         }
@@ -38,21 +67,29 @@ pub(super) fn read_root(setup: &Setup) -> Request {
 pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -> Request {
     let (backend, key, timeout) = parts(setup, Key::root(setup.group.clone()));
     let body = root.to_bytes();
+    let trouble = Arc::clone(&setup.trouble);
     Box::pin(async move {
         let expected = expected.as_ref().map_or(Expected::Absent, Expected::At);
         let answer = match tokio::time::timeout(timeout, backend.swap(&key, expected, &body)).await
         {
-            Ok(Ok(Swapped::Committed(version))) => SwapAnswer::Committed(version),
+            Ok(Ok(Swapped::Committed(version))) => {
+                trouble.is_over("the root was not written");
+                SwapAnswer::Committed(version)
+            }
             Ok(Ok(Swapped::Conflict)) => SwapAnswer::Conflict,
             Ok(Err(error)) => {
-                tracing::warn!(%key, error = chain(&error), "the root was not written");
+                trouble.tell(&key, "the root was not written", &chain(&error));
                 match error {
                     Failure::NotApplied(_) | Failure::TooLarge { .. } => SwapAnswer::NotApplied,
                     _ => SwapAnswer::Unknown,
                 }
             }
             Err(_) => {
-                tracing::warn!(%key, error = %TimedOut(timeout), "the root may not be written");
+                trouble.tell(
+                    &key,
+                    "the root may not be written",
+                    &TimedOut(timeout).to_string(),
+                );
                 SwapAnswer::Unknown
             }
         };
@@ -60,11 +97,17 @@ pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -
     })
 }
 
-/// The highest epoch on any record of the group.
+/// The highest epoch on any record of the group: the floor's, which every leader seals first; without a floor, that of all records.
 pub(super) fn scan_seals(setup: &Setup) -> Request {
     let (backend, root, timeout) = parts(setup, Key::root(setup.group.clone()));
+    let floor = Key::floor(setup.group.clone());
+    let trouble = Arc::clone(&setup.trouble);
     Box::pin(async move {
         let scan = async {
+            match seal_of(&*backend, &floor, timeout).await? {
+                Epoch::ZERO => {}
+                epoch => return Ok(epoch),
+            }
             let listed = match tokio::time::timeout(timeout, backend.list(root.group())).await {
                 Ok(listed) => listed?,
                 Err(_) => return Err(BoxError::from(TimedOut(timeout))),
@@ -85,7 +128,7 @@ pub(super) fn scan_seals(setup: &Setup) -> Request {
         match scan.await {
             Ok(highest) => Event::SealsScanned { highest },
             Err(error) => {
-                tracing::warn!(group = %root.group(), error = chain(&*error), "the seals were not read");
+                trouble.tell(&root, "the seals were not read", &chain(&*error));
                 Event::SealsUnread
             }
         }

@@ -80,6 +80,7 @@ impl Story {
 
     pub(super) fn granted(&mut self, seal: Seal, vacancy: Vacancy, now: Time) {
         let because = match vacancy {
+            Vacancy::Absent if seal.epoch.get() > 1 => "the root was removed",
             Vacancy::Absent => "nobody led yet",
             Vacancy::Released => "the last leader resigned",
             Vacancy::Expired => "the lease expired",

@@ -258,3 +258,27 @@ async fn a_leader_whose_floor_was_removed_by_hand_opens_no_record_without_data()
     };
     assert!(matches!(damaged, Error::Damaged { .. }), "{damaged}");
 }
+
+/// What a person writes after the erasure is not the old leader's either.
+#[tokio::test(start_paused = true)]
+async fn a_deposed_leader_cannot_take_what_was_put_by_hand_after_an_erasure() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let old = a.candidate().unwrap().campaign().await;
+    let mut stale = old.open::<u32>(&record("jobs/1")).await.unwrap();
+    backend.remove_by_hand(&Key::root("demo".parse().unwrap()));
+    let new = b.candidate().unwrap().campaign().await;
+    let job = new.open::<u32>(&record("jobs/1")).await.unwrap();
+    job.erase().await.unwrap();
+    let json = serde_json::value::RawValue::from_string("7".into()).unwrap();
+    b.overwrite_by_hand(&record("jobs/1"), Some(json))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let fenced = stale.reopen().await.unwrap_err();
+        assert!(matches!(fenced, Error::Fenced { .. }), "{fenced}");
+    }
+    let mut job = new.open::<u32>(&record("jobs/1")).await.unwrap();
+    assert_eq!(job.data(), Some(&7));
+    job.commit(8).await.unwrap();
+}
