@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Where and who")]
 pub(crate) struct Common {
-    /// Where the records are kept, as in file:///var/lib/incumbent or zookeeper://h1:2181,h2:2181/path [default: a directory of your own]
+    /// Where the records are kept, as in file:///dir, zookeeper://h1,h2:2181/path, kubernetes://namespace/cluster or etcd://h1:2379/prefix [default: a directory of your own]
     #[arg(long, value_name = "ADDRESS", global = true, env = "INCUMBENT_HA")]
     pub(crate) ha: Option<String>,
 
@@ -92,7 +92,7 @@ pub(crate) struct Common {
           value_parser = humantime::parse_duration, help_heading = "Timing")]
     pub(crate) request_timeout: Option<Duration>,
 
-    /// What is logged, as in `debug` or `incumbent=debug,warn` [default: info for run and serve, warn otherwise]
+    /// What is logged, as in `debug` or `incumbent=debug,warn` [default: info for run, serve and gateway, warn otherwise]
     #[arg(
         long,
         value_name = "FILTER",
@@ -140,6 +140,10 @@ pub(crate) enum Command {
     Records(RecordsArgs),
     /// Remove what a group has left behind, after asking.
     Purge(PurgeArgs),
+    /// Answer for whoever leads: an HTTP reverse proxy that knows the leader.
+    Gateway(Box<crate::gateway::GatewayArgs>),
+    /// Look at the high-availability data of a real Apache Flink.
+    Flink(crate::flink::FlinkArgs),
     /// Run the leader server: a name service that speaks the ZooKeeper protocol.
     Serve(crate::serve::ServeArgs),
     /// Print a completion script for a shell.

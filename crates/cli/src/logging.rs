@@ -2,30 +2,39 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use incumbent_gateway::ACCESS;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::args::{Common, LogFormat};
 use crate::exit::{Code, Failure};
+use crate::gateway::{AccessLog, access_log};
 
-/// `usual` is what is logged if nobody says.
-pub(crate) fn init(common: &Common, usual: &str) -> Result<(), Failure> {
+/// `usual` is what is logged if nobody says. The access log of a gateway has its own place.
+pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<(), Failure> {
     let filter = common.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|cause| {
         Failure::new(format!("the log filter {filter:?} cannot be used"))
             .because(cause)
             .code(Code::Usage)
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let silent = format!("{ACCESS}=off").parse();
+    let filter = filter.add_directive(silent.expect("it is a directive"));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false);
-    match common.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder
+    let lines = match common.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .init(),
-    }
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(access_log::layer(access))
+        .init();
     Ok(())
 }

@@ -6,6 +6,8 @@ mod api;
 mod args;
 mod config;
 mod exit;
+mod flink;
+mod gateway;
 mod http;
 mod logging;
 mod observe;
@@ -39,12 +41,15 @@ fn main() -> ExitCode {
 
 fn start() -> Result<ExitCode, Failure> {
     let cli = config::parse()?;
-    let usual = if matches!(cli.command, Command::Run(_) | Command::Serve(_)) {
-        "info"
-    } else {
-        "warn"
+    let usual = match cli.command {
+        Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
+        _ => "warn",
     };
-    logging::init(&cli.common, usual)?;
+    let access = match &cli.command {
+        Command::Gateway(args) => args.access_log,
+        _ => gateway::AccessLog::Off,
+    };
+    logging::init(&cli.common, usual, access)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Serve(_)) {
         // One processor is for the log, and for the clients that are on this machine.
@@ -61,6 +66,8 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Resign(args) => resign::resign(&cli.common, args).await,
             Command::Records(args) => records::records(&cli.common, args).await,
             Command::Purge(args) => purge::purge(&cli.common, args).await,
+            Command::Flink(args) => flink::flink(args).await,
+            Command::Gateway(args) => gateway::gateway(&cli.common, *args).await,
             Command::Serve(args) => serve::serve(args).await,
             Command::Completions(args) => Ok(shell::completions(&args)),
             Command::Man => shell::man(),

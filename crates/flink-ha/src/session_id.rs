@@ -25,6 +25,11 @@ impl SessionId {
     pub const fn of_halves(most: u64, least: u64) -> Self {
         Self(((most as u128) << 64) | least as u128)
     }
+
+    /// The same as one number.
+    pub const fn number(self) -> u128 {
+        self.0
+    }
 }
 
 impl FromStr for SessionId {

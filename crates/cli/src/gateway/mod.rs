@@ -1,0 +1,86 @@
+//! `incumbent gateway`: an HTTP reverse proxy to whoever leads.
+
+pub(crate) mod access_log;
+mod args;
+mod flink;
+mod tcp;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use incumbent_gateway::{Gateway, Listener, describe_metrics};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::args::Common;
+use crate::exit::{Code, Failure};
+use crate::signals::Signals;
+use crate::{place, show, watch_server};
+pub(crate) use args::{AccessLog, GatewayArgs};
+
+pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCode, Failure> {
+    let mut signals =
+        Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+    if args.tcp {
+        return tcp::pass_on(common, &args, &mut signals).await;
+    }
+    let options = args.options().await?;
+    let made = match &args.flink {
+        Some(address) => Gateway::following(flink::views(address, &options)?, options),
+        None => Gateway::new(&place::group(common).await?, options),
+    };
+    let gateway = made.map_err(|cause| {
+        Failure::new("cannot use TLS")
+            .because(cause)
+            .code(Code::Usage)
+    })?;
+    let handle = gateway.handle();
+    let readiness: watch_server::Readiness = Arc::new(move || {
+        let status = handle.status();
+        let said = json!({
+            "role": "gateway", "upstream": status.leader,
+            "held": status.held, "connections": status.connections,
+        });
+        // It holds requests while nobody leads: that is no reason to send them elsewhere.
+        (true, said)
+    });
+    let _watch = match args.status_listen {
+        Some(listen) => {
+            let watch = watch_server::start(listen, readiness).await?;
+            describe_metrics();
+            Some(watch)
+        }
+        None => None,
+    };
+    let mut listeners = Vec::new();
+    for address in &args.listen {
+        let (socket, bound) = bind(*address).await?;
+        tell(&args, &format!("http://{bound}"));
+        listeners.push(Listener::plain(socket));
+    }
+    for address in &args.tls_listen {
+        let (socket, bound) = bind(*address).await?;
+        tell(&args, &format!("https://{bound}"));
+        listeners.push(Listener::tls(socket));
+    }
+    gateway.run(listeners, async { signals.end().await }).await;
+    tracing::info!("ended as asked");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Printed too, for whoever started it with port 0; unless standard output is the access log.
+fn tell(args: &GatewayArgs, address: &str) {
+    tracing::info!(address, "passing requests on to the leader");
+    if args.access_log == AccessLog::Off {
+        show::line(address);
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed =
+        |cause: std::io::Error| Failure::new(format!("cannot listen on {address}")).because(cause);
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = socket.local_addr().map_err(failed)?;
+    Ok((socket, bound))
+}

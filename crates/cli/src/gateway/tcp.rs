@@ -1,0 +1,48 @@
+//! `incumbent gateway --tcp`: connections of any protocol.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
+use serde_json::json;
+
+use super::{GatewayArgs, bind, tell};
+use crate::args::Common;
+use crate::exit::Failure;
+use crate::signals::Signals;
+use crate::{place, watch_server};
+
+pub(super) async fn pass_on(
+    common: &Common,
+    args: &GatewayArgs,
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    let group = place::group(common).await?;
+    let gateway = TcpGateway::new(&group, args.tcp_options());
+    let handle = gateway.handle();
+    let readiness: watch_server::Readiness = Arc::new(move || {
+        let status = handle.status();
+        let said = json!({
+            "role": "gateway", "upstream": status.leader,
+            "held": status.held, "connections": status.connections,
+        });
+        (true, said)
+    });
+    let _watch = match args.status_listen {
+        Some(listen) => {
+            let watch = watch_server::start(listen, readiness).await?;
+            describe_tcp_metrics();
+            Some(watch)
+        }
+        None => None,
+    };
+    let mut listeners = Vec::new();
+    for address in &args.listen {
+        let (socket, bound) = bind(*address).await?;
+        tell(args, &format!("tcp://{bound}"));
+        listeners.push(socket);
+    }
+    gateway.run(listeners, async { signals.end().await }).await;
+    tracing::info!("ended as asked");
+    Ok(ExitCode::SUCCESS)
+}

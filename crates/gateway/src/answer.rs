@@ -1,0 +1,213 @@
+//! The body of an answer: [`Answer`].
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use tokio::time::{Instant, Sleep};
+
+use crate::access::Report;
+use crate::problem::Problem;
+use crate::tape::{BoxError, Playback};
+use crate::target::Target;
+
+/// The body of an answer, passed on as it comes, or made here.
+pub struct Answer {
+    kind: Kind,
+    report: Option<Report>,
+    /// Dropped with the answer.
+    held: Option<Box<dyn Send>>,
+}
+
+enum Kind {
+    Made(Option<Bytes>),
+    Passed(Box<Passed>),
+}
+
+/// What is passed on.
+pub(crate) struct Passed {
+    pub(crate) body: Incoming,
+    /// The connection that it comes on, if others can use it afterwards.
+    pub(crate) back: Option<Back>,
+    pub(crate) silence: Option<Silence>,
+    /// Ends the answer early.
+    pub(crate) end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// A connection on loan.
+pub(crate) struct Back {
+    pub(crate) sender: http1::SendRequest<Playback>,
+    pub(crate) address: usize,
+    pub(crate) target: Arc<Target>,
+}
+
+/// How long a body may be silent.
+pub(crate) struct Silence {
+    longest: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Why the answer was cut off by the gateway.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("the answer was silent for too long")]
+    Silent,
+    #[error("the answer took too long, or whoever gave it does not lead any more")]
+    Ended,
+}
+
+impl Answer {
+    /// An answer of the gateway's own that is none of its problems.
+    pub(crate) async fn own(found: Response<Full<Bytes>>, mut report: Report) -> Response<Self> {
+        report.status = found.status();
+        let (parts, body) = found.into_parts();
+        let whole = match body.collect().await {
+            Ok(whole) => whole.to_bytes(),
+            Err(never) => match never {},
+        };
+        let body = Self {
+            kind: Kind::Made(Some(whole)),
+            report: Some(report),
+            held: None,
+        };
+        Response::from_parts(parts, body)
+    }
+
+    pub(crate) fn problem(problem: Problem, mut report: Option<Report>) -> Response<Self> {
+        let body = problem.body();
+        if let Some(report) = &mut report {
+            report.problem = Some(problem);
+            report.status = problem.status();
+        }
+        let mut response = Response::new(());
+        *response.status_mut() = problem.status();
+        *response.headers_mut() = problem.headers(&body);
+        response.map(|()| Self {
+            kind: Kind::Made(Some(body)),
+            report,
+            held: None,
+        })
+    }
+
+    pub(crate) fn passed(passed: Passed, report: Report) -> Self {
+        let mut answer = Self {
+            kind: Kind::Passed(Box::new(passed)),
+            report: Some(report),
+            held: None,
+        };
+        // Nobody asks for the first frame of an empty body.
+        if answer.is_end_stream() {
+            answer.finish();
+        }
+        answer
+    }
+
+    /// Nothing: what follows is no HTTP.
+    pub(crate) fn upgraded(report: Report) -> Self {
+        let mut answer = Self {
+            kind: Kind::Made(None),
+            report: Some(report),
+            held: None,
+        };
+        answer.finish();
+        answer
+    }
+
+    /// Keeps something until the answer has ended.
+    #[must_use]
+    pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
+        self.held = Some(Box::new(held));
+        self
+    }
+
+    fn finish(&mut self) {
+        if let Kind::Passed(passed) = &mut self.kind
+            && let Some(back) = passed.back.take()
+        {
+            back.target.give_back(back.sender, back.address);
+        }
+        if let Some(report) = &mut self.report {
+            report.is_complete = true;
+        }
+    }
+}
+
+impl Silence {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            timer: Box::pin(tokio::time::sleep(longest)),
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
+            Kind::Made(body) => body.take().map(|body| Ok(Frame::data(body))),
+            Kind::Passed(passed) => ready!(passed.poll(cx)),
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(data), Some(report)) = (frame.data_ref(), &mut this.report) {
+                    report.sent += data.len() as u64;
+                }
+                if this.is_end_stream() {
+                    this.finish();
+                }
+            }
+            Some(Err(_)) => {}
+            None => this.finish(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Made(body) => body.is_none(),
+            Kind::Passed(passed) => passed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Made(body) => SizeHint::with_exact(body.as_ref().map_or(0, |b| b.len() as u64)),
+            Kind::Passed(passed) => passed.body.size_hint(),
+        }
+    }
+}
+
+impl Passed {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(Cut::Ended.into())));
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if let Some(Silence { longest, timer }) = &mut self.silence {
+                timer.as_mut().reset(Instant::now() + *longest);
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        if let Some(silence) = &mut self.silence {
+            ready!(silence.timer.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(Cut::Silent.into())));
+        }
+        Poll::Pending
+    }
+}

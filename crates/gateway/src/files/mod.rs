@@ -1,0 +1,334 @@
+//! Static files that any node serves itself: [`Files`].
+//!
+//! ```text
+//!   Assets, or a directory ──► table.rs ──────────────► Files ◄── a request
+//!                              read once, hashed,         │ negotiate.rs: which coding; does the client have it
+//!                              compressed once            ▼
+//!                                                       200, 304, 308, 404, 405
+//! ```
+//!
+//! Everything is in memory, and found by its exact name: no request reaches a file system, so none can climb out of a
+//! directory, and what is served is one state of it, also while it is being written. Large downloads are for other servers.
+
+mod negotiate;
+mod table;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue,
+    LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use tower_layer::Layer;
+use tower_service::Service;
+
+pub use table::FilesError;
+use table::{File, Table};
+
+/// What a directory is asked for.
+const INDEX: &str = "index.html";
+
+/// Files that are part of the program: paths with what is in them, as `include_bytes!` has it.
+///
+/// ```
+/// use incumbent_gateway::{Assets, Files};
+///
+/// const ASSETS: Assets = Assets::new(&[
+///     ("/index.html", b"<!doctype html><title>Hello</title>"),
+///     ("/hello.css", b"body { color: green }"),
+/// ]);
+/// let files = Files::embedded(ASSETS);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Assets(&'static [(&'static str, &'static [u8])]);
+
+/// Serves files. A tower service, cheap to clone; never fails.
+///
+/// - `GET` and `HEAD`; any other method is answered 405. What is not there is answered 404. Both are problems, as the gateway's.
+/// - Each file has a strong `ETag`, made from its content alone, so that all nodes have the same. Who has it is answered 304.
+/// - Names with a hash in them (`app-3f9a0c1b.js`) are kept by caches for a year, and never asked for again. All else is asked
+///   for each time, which costs little with an `ETag`. [`immutable`](Self::immutable) has other rules.
+/// - What gets smaller by it is sent compressed to those who accept it: with gzip, and with brotli if there is a sibling with
+///   `.br` at the end of its name. A sibling with `.gz` is used as well. Siblings are not served under their own names.
+/// - A path that ends in `/` is answered with `index.html`; one that should, with 308.
+///
+/// There are no ranges: whoever asks for one gets all.
+#[derive(Clone)]
+pub struct Files {
+    table: Arc<Table>,
+    single_page: bool,
+}
+
+/// Answers with files what can be answered so, and leaves all else to a service.
+///
+/// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, whoever leads. Only `GET` and `HEAD` of files
+/// that there are, are taken; nobody is asked for a token.
+#[derive(Clone)]
+pub struct FilesLayer(Files);
+
+/// The service of a [`FilesLayer`].
+#[derive(Clone)]
+pub struct WithFiles<S> {
+    inner: S,
+    files: Files,
+}
+
+impl Assets {
+    /// These files. Each path begins with `/`; those that do not are served as if they did.
+    pub const fn new(files: &'static [(&'static str, &'static [u8])]) -> Self {
+        Self(files)
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+impl Files {
+    /// Serves what is part of the program. Compresses it, so call it once.
+    pub fn embedded(assets: Assets) -> Self {
+        let files = assets.0.iter().map(|(path, content)| {
+            let path = format!("/{}", path.trim_start_matches('/'));
+            (path, Bytes::from_static(content))
+        });
+        Self::of(Table::new(files.collect()))
+    }
+
+    /// Serves what is in a directory and those below it now; what changes in it later is not seen.
+    ///
+    /// Left out, with a warning, are names that begin with a dot (but not `.well-known`), names that are not UTF-8, and
+    /// symbolic links that lead out of the directory.
+    ///
+    /// # Errors
+    ///
+    /// [`FilesError`]: it cannot be read, or is too large.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe; reading goes on for a while.
+    pub async fn directory(path: impl Into<PathBuf>) -> Result<Self, FilesError> {
+        let path = path.into();
+        let reading = tokio::task::spawn_blocking(move || table::read(&path).map(Table::new));
+        let table = reading.await.expect("reading a directory does not panic");
+        table.map(Self::of)
+    }
+
+    fn of(table: Table) -> Self {
+        Self {
+            table: Arc::new(table),
+            single_page: false,
+        }
+    }
+
+    /// Answers paths that name no file, and have no dot in their last part, with `/index.html`: for applications that look at
+    /// the path in the browser.
+    #[must_use]
+    pub fn single_page(mut self) -> Self {
+        self.single_page = true;
+        self
+    }
+
+    /// Says which files never change under their names, by their paths.
+    #[must_use]
+    pub fn immutable(mut self, is_so: impl Fn(&str) -> bool) -> Self {
+        let mut table = Arc::unwrap_or_clone(self.table);
+        table.immutable(is_so);
+        self.table = Arc::new(table);
+        self
+    }
+
+    /// The answer to this request.
+    pub fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if !is_read(request.method()) {
+            let mut response = problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "read-only",
+                "This can only be read",
+                "Files are read with GET and HEAD.",
+                request.method(),
+            );
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(ALLOW, allowed);
+            return response;
+        }
+        self.find(request).unwrap_or_else(|| {
+            problem(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "There is no such file",
+                "No file has this path.",
+                request.method(),
+            )
+        })
+    }
+
+    /// The answer to this request, if it reads a file that there is.
+    pub fn find<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+        if !is_read(request.method()) {
+            return None;
+        }
+        let raw = request.uri().path();
+        let path = percent_decode_str(raw).decode_utf8().ok()?;
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let table = &self.table;
+        if last.is_empty() {
+            if let Some(file) = table.file(&format!("{path}{INDEX}")) {
+                return Some(serve(file, request));
+            }
+        } else if let Some(file) = table.file(&path) {
+            return Some(serve(file, request));
+        } else if table.file(&format!("{path}/{INDEX}")).is_some() {
+            return redirect(raw, request.uri().query());
+        }
+        if self.single_page && !last.contains('.') {
+            return Some(serve(table.file(&format!("/{INDEX}"))?, request));
+        }
+        None
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn serve<B>(file: &File, request: &Request<B>) -> Response<Full<Bytes>> {
+    let content = negotiate::choose(file, request.headers());
+    let has_it = negotiate::has(request.headers(), &content.etag);
+    let is_head = request.method() == Method::HEAD;
+    let body = match has_it || is_head {
+        true => Bytes::new(),
+        false => content.bytes.clone(),
+    };
+    let mut response = Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    headers.insert(ETAG, content.etag.clone());
+    headers.insert(CACHE_CONTROL, file.cache.clone());
+    if file.is_coded() {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if has_it {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    headers.insert(CONTENT_TYPE, file.kind.clone());
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(content.bytes.len()));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(coding) = content.coding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}
+
+/// To the same path with `/` at its end. Relative: it stays true behind whatever is in front.
+fn redirect(path: &str, query: Option<&str>) -> Option<Response<Full<Bytes>>> {
+    let last = path.rsplit('/').next()?;
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    let location = HeaderValue::from_str(&format!("./{last}/{query}")).ok()?;
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    Some(response)
+}
+
+fn problem(
+    status: StatusCode,
+    name: &str,
+    title: &str,
+    detail: &str,
+    method: &Method,
+) -> Response<Full<Bytes>> {
+    let body = json!({
+        "type": format!("urn:incumbent:problem:{name}"),
+        "title": title,
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let body = Bytes::from(body.to_string());
+    let length = HeaderValue::from(body.len());
+    let body = match *method {
+        Method::HEAD => Bytes::new(),
+        _ => body,
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl<B> Service<Request<B>> for Files {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.respond(&request)))
+    }
+}
+
+impl FilesLayer {
+    /// Answers with these files.
+    pub fn new(files: Files) -> Self {
+        Self(files)
+    }
+}
+
+impl<S> Layer<S> for FilesLayer {
+    type Service = WithFiles<S>;
+
+    fn layer(&self, inner: S) -> WithFiles<S> {
+        WithFiles {
+            inner,
+            files: self.0.clone(),
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for WithFiles<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    R: Send + 'static,
+{
+    type Response = Response<Either<Full<Bytes>, R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let found = self.files.find(&request);
+        if let Some(response) = found {
+            let response = response.map(Either::Left);
+            return Box::pin(async move { Ok(response) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

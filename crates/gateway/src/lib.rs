@@ -1,0 +1,142 @@
+//! Any node answers: an HTTP reverse proxy to whoever leads.
+//!
+//! ```text
+//!   clients ──► server.rs ──► forward.rs ──► attempt.rs ──► target.rs ──► the leader of the present term
+//!               TLS, limits   │    ▲         connections
+//!                             ▼    │
+//!                  route.rs: forward, hold or refuse  ◄──── board.rs ◄── Observer: who leads
+//!                  repeat.rs: may it be sent again?         wakes what is held
+//!                  headers/: what is passed on
+//! ```
+//!
+//! A client reaches any gateway, under any name, and is never sent elsewhere. [`Gateway`] is the process of its own;
+//! [`Handle`] and [`NodeLayer`] are for use inside of a node, which answers itself what it can.
+//!
+//! # What it guarantees
+//!
+//! - **A request that may not be repeated reaches at most one node that may process it.** One that was sent and not answered is
+//!   sent again only if its method is idempotent (RFC 9110, 9.2.2) or it has an `Idempotency-Key`, and if the beginning of its
+//!   body was kept; at most [`MOST_SENT`] times. Otherwise the client gets one [`Problem`] which says that the request may
+//!   have been carried out.
+//! - What was *not* sent, or was answered with 421, is not lost by a change of leader, whatever its method: it is held until
+//!   somebody can be asked, within the limits below, and held requests are woken in the order in which they began to wait.
+//! - An answer that has begun is never begun again, and one that breaks off is not taken for a whole one: the connection is closed
+//!   (HTTP/1.1) or the stream reset (HTTP/2).
+//! - Every request that is passed on says in `Incumbent-Epoch` which term's leader is meant. What a client says there is dropped.
+//! - No header or body that is made here names an internal address. A `Location` that names the node by its own is made relative.
+//! - One request in is one request out: lengths are written anew, and what could be read in two ways is refused.
+//!
+//! # What it does not
+//!
+//! - **At most once is not exactly once.** After a problem with `"processed":"unknown"` only the application knows.
+//! - A leader that knows nothing of epochs may answer after its term, as it does without a gateway. [`NodeLayer`] is the remedy, or
+//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field.
+//! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
+//!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
+//! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
+//!   the leader is well.
+//! - Streams of events and WebSockets break when their leader dies, and are ended [`Times::outlived`] after somebody else leads.
+//! - A client that closes its half of a connection is taken for gone: what it asked for is given up.
+//! - A client that waits for `100 Continue` is told to go on when its request is sent, not when the leader says so.
+//! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused (405), as `CONNECT` is.
+//! - Requests that HTTP itself forbids are answered by the library below, with a bare 400 or 431.
+//!
+//! # Limits
+//!
+//! | what | default | when it is reached |
+//! |---|---|---|
+//! | held: time, number | 30 s, 1024 | 503 `no-leader` or whatever is missing; 503 `too-many-held` |
+//! | requests at a time | 10 000 | 503 `too-busy` |
+//! | kept of a body, of all bodies | 64 KiB, 64 MiB | it streams on, and is not repeated |
+//! | connections of clients | 10 000 | more wait to be accepted |
+//! | head of a request: size, fields, time | 64 KiB, 100, 60 s | 431; closed |
+//! | body of a request | none | 413 |
+//! | a body that does not arrive, an answer that is not read | 60 s | 408; closed |
+//! | connecting to an address of the leader | 2 s | the next address, then held |
+//! | first byte of an answer | 60 s | 504 |
+//! | silence of an answer, a request in all | none | the answer is cut off |
+//! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |
+//! | addresses of an endpoint | [`MOST_ADDRESSES`] | the rest is not tried |
+//! | gateways and proxies on the way | 16 | 508 |
+//! | shutting down | 10 s | what is left is cut |
+//!
+//! # Example
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use incumbent_gateway::{Gateway, Options};
+//!
+//! let store = incumbent::open("memory:").await?;
+//! let group = store.group("demo")?;
+//! let gateway = Gateway::new(&group, Options::to("web".parse()?))?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! println!("http://{}/ leads to whoever leads", listener.local_addr()?);
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let serving = tokio::spawn(gateway.run([listener.into()], async { stopped.await.unwrap_or(()) }));
+//! drop(stop);
+//! serving.await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Inside of a node
+//!
+//! ```
+//! # async fn example(group: incumbent::Group, leadership: incumbent::Leadership) -> Result<(), Box<dyn std::error::Error>> {
+//! use incumbent_gateway::{Gateway, NodeLayer, Options, Role};
+//!
+//! let gateway = Gateway::new(&group, Options::to("web".parse()?))?;
+//! let role = Role::default();
+//! let led = axum::Router::new()
+//!     .route("/jobs", axum::routing::get(async || "only the leader knows"))
+//!     .layer(NodeLayer::new(role.clone()).pass_on(gateway.handle()));
+//! let routes: axum::Router = led.route("/about", axum::routing::get(async || "any node knows"));
+//!
+//! // Before it is activated, so that the first request finds it so.
+//! role.leads(leadership.guard());
+//! leadership.activate().await?;
+//! # drop(routes); Ok(()) }
+//! ```
+//!
+//! Start reading in `route.rs`, then `forward.rs`, `attempt.rs` and `pass_on.rs`.
+
+mod access;
+mod answer;
+mod attempt;
+mod board;
+mod endpoint;
+mod files;
+mod forward;
+mod gateway;
+mod headers;
+mod node;
+mod options;
+mod pass_on;
+mod problem;
+mod repeat;
+mod route;
+mod server;
+mod stream;
+mod tape;
+mod target;
+mod tcp;
+mod tls;
+mod tunnel;
+pub mod worker;
+
+pub use access::{ACCESS, describe_metrics};
+pub use answer::Answer;
+pub use endpoint::{BadUpstream, MOST_ADDRESSES, Upstream};
+pub use files::{Assets, Files, FilesError, FilesLayer, WithFiles};
+pub use gateway::{Gateway, Handle, Listener, Status};
+pub use headers::{EPOCH, Peer};
+pub use ipnet::IpNet;
+pub use node::{Node, NodeBody, NodeLayer, Role};
+pub use options::{Limits, Options, ServerTls, Times, UpstreamHttp, UpstreamTls};
+pub use problem::{Problem, RETRY_AFTER_SECONDS};
+pub use repeat::IDEMPOTENCY_KEY;
+pub use route::MOST_SENT;
+pub use tcp::{
+    TCP_ACCESS, TcpGateway, TcpHandle, TcpLimits, TcpOptions, TcpStatus, TcpTimes,
+    describe_tcp_metrics,
+};
+pub use tls::TlsError;

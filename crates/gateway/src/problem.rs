@@ -1,0 +1,347 @@
+//! Answers that the gateway itself gives: problems, as RFC 9457 has them.
+//!
+//! ```json
+//! {"type":"urn:incumbent:problem:no-leader","title":"Nobody leads","status":503,"processed":"no","detail":"…"}
+//! ```
+//!
+//! `processed` says what a client has to know before it tries again: `no`, or `unknown`. No problem names an address.
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::headers::BadRequest;
+use crate::route::Refusal;
+
+/// Seconds after which a client may try again: a change of leader takes less, as a rule.
+pub const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Why the gateway itself answers.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// 503: nobody leads, for as long as a request is held.
+    NoLeader,
+    /// 503: the leader has not published the endpoint.
+    NotPublished,
+    /// 503: the leader cannot be reached.
+    Unreachable,
+    /// 503: nobody felt responsible.
+    Misdirected,
+    /// 503: not processed, but too large to have been kept for the next leader.
+    NotKept,
+    /// 503: as many requests as may be are held already.
+    TooManyHeld,
+    /// 503: as many requests as may be are under way already.
+    TooBusy,
+    /// 502: it was sent and not answered. It may have been carried out.
+    Lost,
+    /// 502: it was sent as often as it may be, and never answered.
+    TooOften,
+    /// 502: what came back is no answer.
+    BadAnswer,
+    /// 504: no answer in time. It may be carried out yet.
+    Slow,
+    /// 508: it has passed here before.
+    Loop,
+    /// 413: its body is larger than allowed.
+    TooLarge,
+    /// 408: its body did not arrive in time, or not to its end.
+    BodyLate,
+    /// 400: no host, several, or one that cannot be.
+    BadHost,
+    /// 405: tunnels are not made here.
+    NoTunnels,
+    /// 417: it expects what nobody knows.
+    Expectation,
+    /// 401: no bearer token, or a wrong one.
+    Unauthorized,
+    /// 421, from a node: it does not lead, and did nothing.
+    NotLeading,
+    /// 503, from a node: its term ended while it worked. It may have been carried out.
+    TermEnded,
+}
+
+struct Words {
+    status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+    detail: &'static str,
+    processed: Option<&'static str>,
+    retry: bool,
+}
+
+impl Problem {
+    /// Its status.
+    pub fn status(self) -> StatusCode {
+        self.words().status
+    }
+
+    /// Its name, as the last part of its `type`, and in metrics.
+    pub fn name(self) -> &'static str {
+        self.words().name
+    }
+
+    /// Its header fields.
+    pub(crate) fn headers(self, body: &Bytes) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let kind = HeaderValue::from_static("application/problem+json");
+        headers.insert(CONTENT_TYPE, kind);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.words().retry {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        match self {
+            Self::NoTunnels => {
+                headers.insert(
+                    ALLOW,
+                    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+                );
+            }
+            Self::Unauthorized => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        headers
+    }
+
+    /// Its body.
+    pub(crate) fn body(self) -> Bytes {
+        let words = self.words();
+        let mut body = json!({
+            "type": format!("urn:incumbent:problem:{}", words.name),
+            "title": words.title,
+            "status": words.status.as_u16(),
+            "detail": words.detail,
+        });
+        if let Some(processed) = words.processed {
+            body["processed"] = processed.into();
+        }
+        Bytes::from(body.to_string())
+    }
+
+    fn words(self) -> Words {
+        let (status, name, title, detail) = match self {
+            Self::NoLeader => (
+                503,
+                "no-leader",
+                "Nobody leads",
+                "Nobody leads, and the time to wait for a leader is over.",
+            ),
+            Self::NotPublished => (
+                503,
+                "not-published",
+                "The leader does not serve this",
+                "Somebody leads, but has not published the endpoint.",
+            ),
+            Self::Unreachable => (
+                503,
+                "unreachable",
+                "The leader cannot be reached",
+                "Somebody leads, but does not take connections.",
+            ),
+            Self::Misdirected => (
+                503,
+                "no-responsible",
+                "Nobody is responsible",
+                "Who was asked does not lead any more, and nobody else leads yet.",
+            ),
+            Self::NotKept => (
+                503,
+                "not-kept",
+                "The leader has changed",
+                "Who was asked does not lead any more, and the request was too large to be kept for the next leader.",
+            ),
+            Self::TooManyHeld => (
+                503,
+                "too-many-held",
+                "Too many requests wait",
+                "Nobody can be asked, and as many requests as may wait do so already.",
+            ),
+            Self::TooBusy => (
+                503,
+                "too-busy",
+                "Too many requests at a time",
+                "As many requests as may be are under way already.",
+            ),
+            Self::Lost => (
+                502,
+                "lost",
+                "The connection to the leader broke",
+                "The request was sent and not answered. It may have been carried out, so it was not sent again.",
+            ),
+            Self::TooOften => (
+                502,
+                "too-often",
+                "The connection to the leader broke, several times",
+                "The request was sent several times and never answered.",
+            ),
+            Self::BadAnswer => (
+                502,
+                "bad-answer",
+                "The leader did not answer in HTTP",
+                "What came back cannot be read.",
+            ),
+            Self::Slow => (
+                504,
+                "slow",
+                "The leader did not answer in time",
+                "The request was sent and not answered in time. It may be carried out yet.",
+            ),
+            Self::Loop => (
+                508,
+                "loop",
+                "The request goes round in a circle",
+                "It has passed here before, or too many others.",
+            ),
+            Self::TooLarge => (
+                413,
+                "too-large",
+                "The body is too large",
+                "The body is larger than is allowed here.",
+            ),
+            Self::BodyLate => (
+                408,
+                "body-late",
+                "The body did not arrive",
+                "The body did not arrive in time, or not to its end.",
+            ),
+            Self::BadHost => (
+                400,
+                "bad-host",
+                "The host is none",
+                "A request names one host.",
+            ),
+            Self::NoTunnels => (405, "no-tunnels", "No tunnels", "This is no open proxy."),
+            Self::Expectation => (
+                417,
+                "expectation",
+                "Unknown expectation",
+                "Only 100-continue can be expected.",
+            ),
+            Self::Unauthorized => (
+                401,
+                "unauthorized",
+                "Not allowed",
+                "A bearer token is needed.",
+            ),
+            Self::NotLeading => (
+                421,
+                "not-leading",
+                "This node does not lead",
+                "The request was meant for the leader of another term. Nothing was done.",
+            ),
+            Self::TermEnded => (
+                503,
+                "term-ended",
+                "This node does not lead any more",
+                "Its term ended while it worked. The request may have been carried out.",
+            ),
+        };
+        let processed = match status {
+            503 | 421 | 508 if self != Self::TermEnded => Some("no"),
+            502..=504 => Some("unknown"),
+            _ => None,
+        };
+        Words {
+            status: StatusCode::from_u16(status).expect("a status has three digits"),
+            name,
+            title,
+            detail,
+            processed,
+            retry: matches!(status, 502 | 503),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NobodyLeads => Self::NoLeader,
+            Refusal::Unpublished => Self::NotPublished,
+            Refusal::Unreachable => Self::Unreachable,
+            Refusal::Misdirected => Self::Misdirected,
+            Refusal::NotKept => Self::NotKept,
+            Refusal::Lost => Self::Lost,
+            Refusal::TooOften => Self::TooOften,
+            Refusal::Slow => Self::Slow,
+        }
+    }
+}
+
+impl From<BadRequest> for Problem {
+    fn from(bad: BadRequest) -> Self {
+        match bad {
+            BadRequest::Loop => Self::Loop,
+            BadRequest::Host => Self::BadHost,
+            BadRequest::Connect => Self::NoTunnels,
+            BadRequest::Expectation => Self::Expectation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Problem; 20] = [
+        Problem::NoLeader,
+        Problem::NotPublished,
+        Problem::Unreachable,
+        Problem::Misdirected,
+        Problem::NotKept,
+        Problem::TooManyHeld,
+        Problem::TooBusy,
+        Problem::Lost,
+        Problem::TooOften,
+        Problem::BadAnswer,
+        Problem::Slow,
+        Problem::Loop,
+        Problem::TooLarge,
+        Problem::BodyLate,
+        Problem::BadHost,
+        Problem::NoTunnels,
+        Problem::Expectation,
+        Problem::Unauthorized,
+        Problem::NotLeading,
+        Problem::TermEnded,
+    ];
+
+    #[test]
+    fn every_problem_is_json_and_says_its_status() {
+        for problem in ALL {
+            let body = problem.body();
+            let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(read["status"], problem.status().as_u16());
+            assert_eq!(
+                read["type"],
+                format!("urn:incumbent:problem:{}", problem.name())
+            );
+            let headers = problem.headers(&body);
+            assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
+        }
+    }
+
+    #[test]
+    fn who_may_try_again_is_told_so_and_whether_anything_was_done() {
+        for problem in ALL {
+            let retry = problem.headers(&problem.body()).contains_key(RETRY_AFTER);
+            assert_eq!(retry, matches!(problem.status().as_u16(), 502 | 503));
+        }
+        let processed = |problem: Problem| {
+            let body: serde_json::Value = serde_json::from_slice(&problem.body()).unwrap();
+            body["processed"].as_str().map(str::to_owned)
+        };
+        assert_eq!(processed(Problem::NoLeader).as_deref(), Some("no"));
+        assert_eq!(processed(Problem::NotLeading).as_deref(), Some("no"));
+        assert_eq!(processed(Problem::Lost).as_deref(), Some("unknown"));
+        assert_eq!(processed(Problem::TermEnded).as_deref(), Some("unknown"));
+        assert_eq!(processed(Problem::Slow).as_deref(), Some("unknown"));
+        assert_eq!(processed(Problem::BadHost), None);
+    }
+}

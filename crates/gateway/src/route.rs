@@ -1,0 +1,216 @@
+//! What to do with one request next: [`Route`]. Pure: it is told how much time has passed, who leads, and how attempts failed.
+//!
+//! ```text
+//!              ┌──────── nobody to ask ────────► Hold ──── the view changed, or it is time ───┐
+//!   next() ────┼──────── somebody leads ───────► Forward ── failed(): may it be sent again? ──┼──► next()
+//!              └──────── no time, not safe ────► Refuse                                       │
+//! ```
+
+use std::time::Duration;
+
+use incumbent::Seal;
+
+use crate::repeat::{self, Fate, Kept, Once};
+
+/// How often one request is sent at most. A request that ends the process that gets it must not end all of them in turn.
+pub const MOST_SENT: u32 = 4;
+/// How long the same leader is left alone after a request to it broke off, doubled each time. Long enough for a process that
+/// is being ended to refuse connections, short enough to go unnoticed.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is known of the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Nobody leads.
+    Nobody,
+    /// Somebody leads, but has not published what is looked for.
+    Unpublished(Seal),
+    /// Somebody leads, but cannot be connected to. Somebody else keeps trying, and the view changes when it works.
+    Away(Seal),
+    /// The leader of this view has said that its term is over.
+    Over(Seal),
+    /// Somebody leads and can be asked.
+    Ready(Seal),
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Send it to the leader of this term; over a new connection if `fresh`.
+    Forward {
+        /// The term.
+        seal: Seal,
+        /// Whether a connection that was used before will not do.
+        fresh: bool,
+    },
+    /// Ask again when the view has changed, at this time at the latest.
+    Hold {
+        /// Counted as what `next` is told.
+        until: Duration,
+    },
+    /// Answer with a problem.
+    Refuse(Refusal),
+}
+
+/// How an attempt ended without an answer to pass on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection, or it was closed before the request began.
+    NotSent,
+    /// The node said that it does not lead, and did nothing.
+    Misdirected,
+    /// The connection ended after the request, or a part of it, was sent.
+    Broken {
+        /// Whether the connection was used before: then it was likely closed while idle, and says nothing about the node.
+        reused: bool,
+    },
+    /// Somebody else leads by now, and this one has not answered.
+    Overtaken,
+    /// No answer in time.
+    Slow,
+}
+
+/// Why a request is not answered by the leader. Each is one problem for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Held as long as it may be, and nobody led.
+    NobodyLeads,
+    /// Held as long as it may be, and the leader did not publish the endpoint.
+    Unpublished,
+    /// Held as long as it may be, and the leader was not reached.
+    Unreachable,
+    /// Held as long as it may be, and no leader felt responsible.
+    Misdirected,
+    /// It was not processed, but the beginning of its body is gone.
+    NotKept,
+    /// It was sent and not answered; it may have been carried out.
+    Lost,
+    /// It was sent as often as it may be.
+    TooOften,
+    /// No answer in time; it may still be carried out.
+    Slow,
+}
+
+/// One request on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    is_safe: bool,
+    longest_hold: Duration,
+    /// When it was first held.
+    held_since: Option<Duration>,
+    /// How often it was sent, or may have been.
+    sent: u32,
+    /// The term that is not asked any more by this request.
+    avoid: Option<Seal>,
+    /// The term that is not asked before this time.
+    pause: Option<(Seal, Duration)>,
+    fresh: bool,
+    /// Whether an earlier attempt may have been carried out.
+    may_be_done: bool,
+}
+
+impl Route {
+    /// The way of a request that may be held this long, and may be repeated or not.
+    pub(crate) fn new(is_safe: bool, longest_hold: Duration) -> Self {
+        Self {
+            is_safe,
+            longest_hold,
+            held_since: None,
+            sent: 0,
+            avoid: None,
+            pause: None,
+            fresh: false,
+            may_be_done: false,
+        }
+    }
+
+    /// Whether it may be carried out twice without harm.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.is_safe
+    }
+
+    /// How often it was sent, or may have been.
+    pub(crate) fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// Whether it may be sent once more while the fate of this attempt is unknown.
+    pub(crate) fn may_repeat(&self, kept: Kept) -> bool {
+        self.sent < MOST_SENT && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
+    }
+
+    /// What to do `at` this time since the request came, seeing this.
+    pub(crate) fn next(&mut self, at: Duration, sight: Sight) -> Step {
+        let (why, pause) = match sight {
+            Sight::Ready(seal) if self.avoid == Some(seal) => (Refusal::Misdirected, None),
+            Sight::Ready(seal) => match self.pause {
+                Some((paused, until)) if paused == seal && at < until => {
+                    (Refusal::Unreachable, Some(until))
+                }
+                Some(_) | None => {
+                    let fresh = self.fresh;
+                    return Step::Forward { seal, fresh };
+                }
+            },
+            Sight::Nobody => (Refusal::NobodyLeads, None),
+            Sight::Unpublished(_) => (Refusal::Unpublished, None),
+            Sight::Away(_) => (Refusal::Unreachable, None),
+            Sight::Over(_) => (Refusal::Misdirected, None),
+        };
+        let since = *self.held_since.get_or_insert(at);
+        let end = since.saturating_add(self.longest_hold);
+        match at >= end {
+            // Whoever hears that nobody leads believes that nothing was done.
+            true if self.may_be_done => Step::Refuse(Refusal::Lost),
+            true => Step::Refuse(why),
+            false => Step::Hold {
+                until: pause.map_or(end, |pause| pause.min(end)),
+            },
+        }
+    }
+
+    /// Notes how the attempt with the leader of this term ended `at` this time, and whether its body can be sent again.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: it is not sent again.
+    pub(crate) fn failed(
+        &mut self,
+        at: Duration,
+        seal: Seal,
+        how: Failure,
+        kept: Kept,
+    ) -> Result<(), Refusal> {
+        let fate = match how {
+            Failure::NotSent | Failure::Misdirected => Fate::NotProcessed,
+            Failure::Broken { .. } | Failure::Overtaken => Fate::Unknown,
+            Failure::Slow => return Err(Refusal::Slow),
+        };
+        self.sent += u32::from(how != Failure::NotSent);
+        self.may_be_done |= fate == Fate::Unknown;
+        match repeat::again(self.is_safe, fate, kept) {
+            Ok(()) => {}
+            Err(Once::Unsafe) => return Err(Refusal::Lost),
+            Err(Once::BodyGone) if fate == Fate::NotProcessed => return Err(Refusal::NotKept),
+            Err(Once::BodyGone) => return Err(Refusal::Lost),
+        }
+        // Who says that he did nothing may be asked about any number of times; each time it is another term's leader.
+        if fate == Fate::Unknown && self.sent >= MOST_SENT {
+            return Err(Refusal::TooOften);
+        }
+        match how {
+            Failure::NotSent | Failure::Slow => {}
+            Failure::Misdirected | Failure::Overtaken => self.avoid = Some(seal),
+            Failure::Broken { reused: true } => self.fresh = true,
+            Failure::Broken { reused: false } => {
+                let factor = 2_u32.saturating_pow(self.sent.saturating_sub(1));
+                self.pause = Some((seal, at.saturating_add(PAUSE.saturating_mul(factor))));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

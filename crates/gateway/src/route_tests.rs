@@ -1,0 +1,275 @@
+use incumbent::{Epoch, Nonce};
+
+use super::*;
+
+const HOLD: Duration = Duration::from_secs(30);
+
+fn seal(epoch: u64) -> Seal {
+    Seal {
+        epoch: Epoch::new(epoch),
+        nonce: Nonce::new(epoch.into()),
+    }
+}
+
+fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn forward(epoch: u64) -> Step {
+    Step::Forward {
+        seal: seal(epoch),
+        fresh: false,
+    }
+}
+
+#[test]
+fn a_leader_that_is_there_is_asked_at_once() {
+    let mut route = Route::new(false, HOLD);
+    assert_eq!(route.next(s(0), Sight::Ready(seal(1))), forward(1));
+}
+
+#[test]
+fn whoever_cannot_be_asked_is_waited_for_and_the_refusal_says_why() {
+    for (sight, why) in [
+        (Sight::Nobody, Refusal::NobodyLeads),
+        (Sight::Unpublished(seal(1)), Refusal::Unpublished),
+        (Sight::Away(seal(1)), Refusal::Unreachable),
+        (Sight::Over(seal(1)), Refusal::Misdirected),
+    ] {
+        let mut route = Route::new(true, HOLD);
+        assert_eq!(route.next(s(1), sight), Step::Hold { until: s(31) });
+        assert_eq!(route.next(s(30), sight), Step::Hold { until: s(31) });
+        assert_eq!(route.next(s(31), sight), Step::Refuse(why));
+    }
+}
+
+#[test]
+fn all_holds_of_a_request_share_one_time() {
+    let mut route = Route::new(true, HOLD);
+    assert_eq!(route.next(s(0), Sight::Nobody), Step::Hold { until: s(30) });
+    assert_eq!(route.next(s(20), Sight::Ready(seal(1))), forward(1));
+    let broken = Failure::Broken { reused: false };
+    route.failed(s(21), seal(1), broken, Kept::Whole).unwrap();
+    assert_eq!(
+        route.next(s(22), Sight::Nobody),
+        Step::Hold { until: s(30) }
+    );
+}
+
+#[test]
+fn no_hold_at_all_means_an_answer_at_once() {
+    let mut route = Route::new(true, Duration::ZERO);
+    assert_eq!(
+        route.next(s(5), Sight::Nobody),
+        Step::Refuse(Refusal::NobodyLeads)
+    );
+}
+
+#[test]
+fn what_was_not_sent_is_sent_again_whatever_it_is() {
+    let mut route = Route::new(false, HOLD);
+    for _ in 0..100 {
+        assert_eq!(route.next(s(0), Sight::Ready(seal(1))), forward(1));
+        route
+            .failed(s(0), seal(1), Failure::NotSent, Kept::Whole)
+            .unwrap();
+    }
+    assert_eq!(route.sent(), 0);
+}
+
+#[test]
+fn what_was_sent_and_is_unsafe_is_never_sent_again() {
+    for how in [
+        Failure::Broken { reused: false },
+        Failure::Broken { reused: true },
+        Failure::Overtaken,
+    ] {
+        for kept in [Kept::Whole, Kept::Cut] {
+            let mut route = Route::new(false, HOLD);
+            assert_eq!(route.failed(s(0), seal(1), how, kept), Err(Refusal::Lost));
+        }
+    }
+}
+
+#[test]
+fn a_request_without_its_body_is_not_sent_again() {
+    let mut route = Route::new(true, HOLD);
+    let broken = Failure::Broken { reused: false };
+    assert_eq!(
+        route.failed(s(0), seal(1), broken, Kept::Cut),
+        Err(Refusal::Lost)
+    );
+    for how in [Failure::NotSent, Failure::Misdirected] {
+        let mut route = Route::new(true, HOLD);
+        assert_eq!(
+            route.failed(s(0), seal(1), how, Kept::Cut),
+            Err(Refusal::NotKept)
+        );
+    }
+}
+
+#[test]
+fn a_late_answer_is_refused_and_nothing_repeated() {
+    let mut route = Route::new(true, HOLD);
+    assert_eq!(
+        route.failed(s(60), seal(1), Failure::Slow, Kept::Whole),
+        Err(Refusal::Slow)
+    );
+}
+
+#[test]
+fn after_a_421_that_term_is_not_asked_any_more_whatever_the_method() {
+    let mut route = Route::new(false, HOLD);
+    route
+        .failed(s(0), seal(1), Failure::Misdirected, Kept::Whole)
+        .unwrap();
+    assert_eq!(
+        route.next(s(0), Sight::Ready(seal(1))),
+        Step::Hold { until: s(30) }
+    );
+    assert_eq!(route.next(s(1), Sight::Ready(seal(2))), forward(2));
+    assert_eq!(
+        route.next(s(30), Sight::Ready(seal(1))),
+        Step::Refuse(Refusal::Misdirected)
+    );
+}
+
+#[test]
+fn a_term_of_the_same_epoch_and_another_nonce_is_another_term() {
+    let mut route = Route::new(false, HOLD);
+    route
+        .failed(s(0), seal(1), Failure::Misdirected, Kept::Whole)
+        .unwrap();
+    let other = Seal {
+        nonce: Nonce::new(99),
+        ..seal(1)
+    };
+    let fresh = false;
+    assert_eq!(
+        route.next(s(0), Sight::Ready(other)),
+        Step::Forward { seal: other, fresh }
+    );
+}
+
+#[test]
+fn a_connection_that_broke_while_idle_is_replaced_at_once() {
+    let mut route = Route::new(true, HOLD);
+    route
+        .failed(s(0), seal(1), Failure::Broken { reused: true }, Kept::Whole)
+        .unwrap();
+    assert_eq!(
+        route.next(s(0), Sight::Ready(seal(1))),
+        Step::Forward {
+            seal: seal(1),
+            fresh: true
+        }
+    );
+}
+
+#[test]
+fn a_new_connection_that_broke_leaves_the_leader_alone_for_a_while_but_not_the_next_leader() {
+    let mut route = Route::new(true, HOLD);
+    route
+        .failed(
+            s(1),
+            seal(1),
+            Failure::Broken { reused: false },
+            Kept::Whole,
+        )
+        .unwrap();
+    let later = s(1) + PAUSE;
+    assert_eq!(
+        route.next(s(1), Sight::Ready(seal(1))),
+        Step::Hold { until: later }
+    );
+    assert_eq!(route.clone().next(s(1), Sight::Ready(seal(2))), forward(2));
+    assert_eq!(route.next(later, Sight::Ready(seal(1))), forward(1));
+}
+
+#[test]
+fn a_request_that_breaks_everything_is_given_up() {
+    let mut route = Route::new(true, HOLD);
+    let broken = Failure::Broken { reused: false };
+    for sent in 1..MOST_SENT {
+        assert!(route.may_repeat(Kept::Whole));
+        assert_eq!(route.failed(s(0), seal(1), broken, Kept::Whole), Ok(()));
+        assert_eq!(route.sent(), sent);
+    }
+    assert_eq!(
+        route.failed(s(0), seal(1), broken, Kept::Whole),
+        Err(Refusal::TooOften)
+    );
+    assert!(!route.may_repeat(Kept::Whole));
+}
+
+#[test]
+fn only_what_may_be_repeated_may_be_taken_from_a_leader_that_was_overtaken() {
+    assert!(Route::new(true, HOLD).may_repeat(Kept::Whole));
+    assert!(!Route::new(true, HOLD).may_repeat(Kept::Cut));
+    assert!(!Route::new(false, HOLD).may_repeat(Kept::Whole));
+    let mut route = Route::new(true, HOLD);
+    route
+        .failed(s(0), seal(1), Failure::Overtaken, Kept::Whole)
+        .unwrap();
+    assert_eq!(route.next(s(0), Sight::Ready(seal(2))), forward(2));
+}
+
+/// Whatever happens in whatever order: an unsafe request reaches nodes that may process it at most once, a safe one at most
+/// MOST_SENT times, and nothing is held longer than it may be.
+#[test]
+fn no_sequence_of_misfortunes_breaks_the_promises() {
+    let events = [
+        Failure::NotSent,
+        Failure::Misdirected,
+        Failure::Broken { reused: true },
+        Failure::Broken { reused: false },
+        Failure::Overtaken,
+        Failure::Slow,
+    ];
+    let sights = [
+        Sight::Nobody,
+        Sight::Away(seal(1)),
+        Sight::Over(seal(1)),
+        Sight::Ready(seal(1)),
+        Sight::Ready(seal(2)),
+    ];
+    // All sequences of five rounds, each a sight and a failure, in a counted order.
+    let choices = events.len() * sights.len();
+    for is_safe in [false, true] {
+        for number in 0..choices.pow(4) {
+            let mut route = Route::new(is_safe, s(3));
+            let (mut rest, mut unknown, mut at) = (number, 0, s(0));
+            for _ in 0..4 {
+                let (event, sight) = (rest % events.len(), rest / events.len() % sights.len());
+                rest /= choices;
+                at += s(1);
+                match route.next(at, sights[sight]) {
+                    Step::Forward { seal, .. } => {
+                        assert_eq!(sights[sight], Sight::Ready(seal));
+                        let how = events[event];
+                        unknown +=
+                            u32::from(!matches!(how, Failure::NotSent | Failure::Misdirected));
+                        if route.failed(at, seal, how, Kept::Whole).is_err() {
+                            break;
+                        }
+                    }
+                    Step::Hold { until } => assert!(until > at && until <= s(1 + 3 + 4)),
+                    Step::Refuse(_) => break,
+                }
+            }
+            assert!(unknown <= if is_safe { MOST_SENT } else { 1 });
+        }
+    }
+}
+
+#[test]
+fn whoever_waited_in_vain_after_an_attempt_is_not_told_that_nothing_was_done() {
+    let mut route = Route::new(true, HOLD);
+    let broken = Failure::Broken { reused: false };
+    route.failed(s(0), seal(1), broken, Kept::Whole).unwrap();
+    assert_eq!(route.next(s(1), Sight::Nobody), Step::Hold { until: s(31) });
+    assert_eq!(
+        route.next(s(31), Sight::Nobody),
+        Step::Refuse(Refusal::Lost)
+    );
+}

@@ -1,0 +1,262 @@
+//! Connections of clients: accepted, served, drained.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::forward::forward;
+use crate::gateway::{Listener, Shared, source};
+use crate::headers::Peer;
+use crate::stream::{self, Stream};
+use crate::tunnel::{Tunnel, Tunnels};
+
+/// How long not to accept after the system refused to: it has no more descriptors, and needs time to get some back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a connection of HTTP/2 is asked whether it lives, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+/// How long a handshake of TLS may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The least that the head of a request may be limited to: what HTTP/1.1 is read with at least.
+const LEAST_HEAD: usize = 8 * 1024;
+
+/// What a connection is doing.
+#[derive(Default)]
+struct Activity {
+    requests: AtomicUsize,
+    /// Set with every request, taken back with every look.
+    was_active: AtomicBool,
+}
+
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stop, stopping) = watch::channel(false);
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        doors.spawn(accept(Arc::clone(&shared), listener, stopping.clone()));
+    }
+    let following = async {
+        match &shared.front {
+            Some(front) => front.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown => {}
+        () = following => {}
+    }
+    let _ = stop.send(true);
+    let drained = async { while doors.join_next().await.is_some() {} };
+    let drain = shared.options.times.drain;
+    if timeout(drain, drained).await.is_err() {
+        tracing::info!("connections that did not end in time are cut");
+    }
+    // Dropping the doors ends what is left behind them.
+}
+
+/// Accepts until told to stop; then waits for its connections.
+async fn accept(shared: Arc<Shared>, listener: Listener, mut stopping: watch::Receiver<bool>) {
+    let Listener { socket, tls } = listener;
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            loop {
+                match socket.accept().await {
+                    Ok(accepted) => return accepted,
+                    // A client that is gone before it was accepted is no client, and other errors pass.
+                    Err(error) => {
+                        tracing::debug!(%error, "cannot accept");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = accepted => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stopped(&mut stopping) => break,
+        };
+        // The one that was accepted waits here, the others in the queue of the system.
+        let permit = tokio::select! {
+            permit = Arc::clone(&shared.doors).acquire_owned() => permit.expect("nobody closes it"),
+            () = stopped(&mut stopping) => break,
+        };
+        let (shared, stopping) = (Arc::clone(&shared), stopping.clone());
+        connections.spawn(connection(shared, stream, peer, tls, permit, stopping));
+    }
+    drop(socket);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: bool,
+    _permit: OwnedSemaphorePermit,
+    stopping: watch::Receiver<bool>,
+) {
+    let _counted = Counted::new(&shared);
+    stream::prepare(&stream);
+    let stall = shared.options.times.stall;
+    let front = shared.front.as_ref().filter(|_| tls);
+    let (stream, certificate) = match front {
+        None => (Stream::plain(stream, stall), None),
+        Some(front) => {
+            let accepted = TlsAcceptor::from(front.now()).accept(stream);
+            let Ok(Ok(stream)) = timeout(HANDSHAKE, accepted).await else {
+                tracing::debug!(%address, "no handshake");
+                return;
+            };
+            let shown = stream.get_ref().1.peer_certificates();
+            let shown = shown.and_then(|chain| chain.first());
+            let certificate = shown.map(|first| Bytes::copy_from_slice(first));
+            (Stream::tls(stream, stall), certificate)
+        }
+    };
+    let peer = Arc::new(Peer {
+        address,
+        tls,
+        certificate,
+    });
+    let place: Arc<Mutex<Option<Tunnel>>> = Arc::default();
+    serve(&shared, stream, peer, &place, stopping).await;
+    let tunnel = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel {
+        tunnel.await;
+    }
+}
+
+async fn serve(
+    shared: &Arc<Shared>,
+    stream: Stream,
+    peer: Arc<Peer>,
+    place: &Arc<Mutex<Option<Tunnel>>>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let activity = Arc::new(Activity::default());
+    let service = service_fn(|request: Request<Incoming>| {
+        let (shared, peer) = (Arc::clone(shared), Arc::clone(&peer));
+        let tunnels = Tunnels::Connection(Arc::clone(place));
+        let busy = Busy::new(&activity);
+        async move {
+            let request = request.map(source);
+            let response = Box::pin(forward(&shared, request, &peer, tunnels)).await;
+            Ok::<_, Infallible>(response.map(|answer| answer.holding(busy)))
+        }
+    });
+    let builder = builder(shared);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection: Pin<&mut _> = pin!(connection);
+    let head = shared.options.times.head;
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(address = %peer.address, %error, "a connection ended early");
+                }
+                return;
+            }
+            () = stopped(&mut stopping), if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            // HTTP/1.1 looks after itself once its first byte has come; this is for all others that say nothing.
+            () = sleep(head) => {
+                if activity.is_idle() {
+                    connection.as_mut().graceful_shutdown();
+                    // Whoever has not even said what he speaks has nothing to end.
+                    let _ = timeout(ACCEPT_PAUSE, connection.as_mut()).await;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Whoever would say it is gone: that says it too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
+    let limits = &shared.options.limits;
+    let head = limits.head.max(LEAST_HEAD);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.options.times.head)
+        .max_headers(limits.fields)
+        .max_buf_size(head);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}
+
+impl Activity {
+    /// Whether there was nothing since the last look, and there is nothing now.
+    fn is_idle(&self) -> bool {
+        let was_active = self.was_active.swap(false, Ordering::SeqCst);
+        !was_active && self.requests.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// A request that is being answered.
+struct Busy(Arc<Activity>);
+
+impl Busy {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::SeqCst);
+        activity.was_active.store(true, Ordering::SeqCst);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A connection that is there.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::SeqCst);
+        metrics::gauge!("incumbent_gateway_connections").increment(1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::SeqCst);
+        metrics::gauge!("incumbent_gateway_connections").decrement(1);
+    }
+}

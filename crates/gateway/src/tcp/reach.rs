@@ -1,0 +1,262 @@
+//! A connection to the leader, waited for: [`Reach`].
+//!
+//! ```text
+//!   reach() ──► somebody leads? ──yes──► connect ──► does he still lead? ──yes──► done
+//!                  │ no            ▲        │ not reached        └─no─► from the start
+//!                  ▼               │        ▼
+//!              a place to wait ────┴─ one of those who wait tries on; the others are woken when it works
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent::Seal;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::board::Board;
+use crate::endpoint::Upstream;
+use crate::route::Sight;
+use crate::stream;
+use crate::target::Target;
+
+/// How soon a leader that took no connection is tried again, doubled up to the last. Often, since it may be just starting.
+const FIRST_TRY: Duration = Duration::from_millis(20);
+const LAST_TRY: Duration = Duration::from_millis(250);
+
+/// Finds connections to the leader.
+pub(crate) struct Reach {
+    board: Arc<Board>,
+    places: Arc<Semaphore>,
+    hold: Duration,
+    connect: Duration,
+    /// The term whose leader took no connection when it was last tried.
+    away: watch::Sender<Option<Seal>>,
+    /// Whoever has it tries a leader that is away.
+    turn: Mutex<()>,
+}
+
+/// A connection to a leader.
+pub(crate) struct Reached {
+    pub(crate) stream: TcpStream,
+    pub(crate) seal: Seal,
+    pub(crate) upstream: Upstream,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    NobodyLeads,
+    Unpublished,
+    Unreachable,
+    TooManyHeld,
+}
+
+/// A connection that is held, while this exists.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    since: Instant,
+}
+
+/// Whether whoever waited should try.
+enum Woken {
+    Try,
+    Late,
+}
+
+impl Reach {
+    pub(crate) fn new(
+        board: Arc<Board>,
+        held: usize,
+        (hold, connect): (Duration, Duration),
+    ) -> Self {
+        Self {
+            board,
+            places: Arc::new(Semaphore::new(held.min(Semaphore::MAX_PERMITS))),
+            hold,
+            connect,
+            away: watch::Sender::new(None),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// A connection to whoever leads; waited for, if need be. Never one to `here`, which is where the client was accepted: a
+    /// gateway that was published as the leader would talk to itself without end.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: the time to wait is over, or there was no place to wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a place is given back, and somebody else tries on.
+    pub(crate) async fn reach(&self, here: Option<SocketAddr>) -> Result<Reached, Refused> {
+        let mut place: Option<Place> = None;
+        // Held by whoever tries a leader that is away.
+        let mut turn = None;
+        let mut pause = FIRST_TRY;
+        loop {
+            let mut changed = pin!(self.board.changed());
+            changed.as_mut().enable();
+            let (sight, target) = self.board.look();
+            let why = match (sight, target) {
+                (Sight::Ready(seal), Some(target)) => {
+                    let is_away = *self.away.borrow() == Some(seal);
+                    if is_away && turn.is_none() {
+                        // Nobody may be trying any more.
+                        turn = self.turn.try_lock().ok();
+                    }
+                    if !is_away || turn.is_some() {
+                        match self.connect(&target, here).await {
+                            Ok(reached) if !self.board.is_overtaken(seal) => {
+                                self.is_back(seal);
+                                return Ok(reached);
+                            }
+                            // Nothing was sent yet.
+                            Ok(_) => continue,
+                            Err(error) => self.is_gone(seal, &error),
+                        }
+                    }
+                    Refused::Unreachable
+                }
+                (Sight::Unpublished(_), _) => Refused::Unpublished,
+                (Sight::Nobody | Sight::Away(_) | Sight::Over(_) | Sight::Ready(_), _) => {
+                    Refused::NobodyLeads
+                }
+            };
+            let since = match &place {
+                Some(place) => place.since,
+                None => place.insert(self.hold_one()?).since,
+            };
+            let end = since + self.hold;
+            let wait = async {
+                match (why, turn.is_some()) {
+                    // Its turn to try.
+                    (Refused::Unreachable, true) => {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(LAST_TRY);
+                    }
+                    (Refused::Unreachable, false) => {
+                        tokio::select! {
+                            mine = self.turn.lock() => {
+                                turn = Some(mine);
+                                pause = FIRST_TRY;
+                            }
+                            () = self.no_longer_away() => {}
+                        }
+                    }
+                    (Refused::NobodyLeads | Refused::Unpublished | Refused::TooManyHeld, _) => {
+                        std::future::pending().await
+                    }
+                }
+            };
+            let woken = tokio::select! {
+                () = wait => Woken::Try,
+                () = changed => Woken::Try,
+                () = sleep_until(end) => Woken::Late,
+            };
+            if matches!(woken, Woken::Late) {
+                return Err(why);
+            }
+        }
+    }
+
+    /// How many are held.
+    pub(crate) fn held(&self, most: usize) -> usize {
+        most.saturating_sub(self.places.available_permits())
+    }
+
+    /// Whether the leader of this term took no connection when it was last tried, and somebody tries on.
+    pub(crate) fn is_away(&self, seal: Seal) -> bool {
+        *self.away.borrow() == Some(seal) && self.turn.try_lock().is_err()
+    }
+
+    async fn connect(&self, target: &Target, here: Option<SocketAddr>) -> io::Result<Reached> {
+        let mut said = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for upstream in &target.addresses {
+            let error = match timeout(self.connect, connect(upstream, here)).await {
+                Ok(Ok(stream)) => {
+                    stream::prepare(&stream);
+                    return Ok(Reached {
+                        stream,
+                        seal: target.seal,
+                        upstream: upstream.clone(),
+                    });
+                }
+                Ok(Err(error)) => error,
+                Err(_) => io::ErrorKind::TimedOut.into(),
+            };
+            tracing::debug!(%upstream, %error, "cannot connect");
+            said = error;
+        }
+        Err(said)
+    }
+
+    fn is_gone(&self, seal: Seal, error: &io::Error) {
+        let is_new = self.away.send_if_modified(|away| {
+            let is_new = *away != Some(seal);
+            *away = Some(seal);
+            is_new
+        });
+        if is_new {
+            tracing::info!(epoch = %seal.epoch, %error, "the leader cannot be connected to; trying on");
+        }
+    }
+
+    fn is_back(&self, seal: Seal) {
+        let was_away = self.away.send_if_modified(|away| {
+            let was_away = *away == Some(seal);
+            if was_away {
+                *away = None;
+            }
+            was_away
+        });
+        if was_away {
+            tracing::info!(epoch = %seal.epoch, "the leader takes connections");
+        }
+    }
+
+    async fn no_longer_away(&self) {
+        let mut away = self.away.subscribe();
+        // The sender is here: it cannot be gone.
+        let _ = away.wait_for(Option::is_none).await;
+    }
+
+    fn hold_one(&self) -> Result<Place, Refused> {
+        let permit = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Refused::TooManyHeld)?;
+        metrics::gauge!("incumbent_gateway_tcp_held").increment(1);
+        Ok(Place {
+            _permit: permit,
+            since: Instant::now(),
+        })
+    }
+}
+
+/// Tries all addresses that the name has.
+async fn connect(upstream: &Upstream, here: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let mut said = io::Error::other("its name has no address");
+    for address in lookup_host((upstream.host.as_str(), upstream.port)).await? {
+        if Some(address) == here {
+            said = io::Error::other("it publishes the address of this gateway");
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => said = error,
+        }
+    }
+    Err(said)
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("incumbent_gateway_tcp_held").decrement(1);
+        metrics::histogram!("incumbent_gateway_tcp_held_seconds").record(self.since.elapsed());
+    }
+}

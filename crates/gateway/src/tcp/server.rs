@@ -1,0 +1,224 @@
+//! Connections: accepted, carried, drained.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Shared;
+use super::pipe::{End, Pipe};
+use super::proxy_v2;
+use super::reach::{Reached, Refused};
+use crate::stream;
+
+/// The target of the events of the log of connections: one for each, when it has ended.
+///
+/// Fields: `client`, `outcome`, `received` and `sent` (bytes), `seconds`, `waited` (seconds, until there was somebody to talk
+/// to), `epoch` and `upstream` (if there was).
+pub const TCP_ACCESS: &str = "incumbent::access::tcp";
+
+/// How long not to accept after the system refused to: it has no more descriptors, and needs time to get some back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Piped(End),
+    /// Somebody else leads, and the grace is over.
+    Outlived,
+    Refused(Refused),
+    /// Ended from here, as the gateway was shut down.
+    Cut,
+}
+
+/// What is known of one connection. Told when dropped.
+struct Report {
+    shared: Arc<Shared>,
+    client: SocketAddr,
+    began: Instant,
+    waited: Option<Duration>,
+    leader: Option<(u64, String)>,
+    pipe: Pipe,
+    outcome: Outcome,
+}
+
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stop, stopping) = watch::channel(false);
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        doors.spawn(accept(Arc::clone(&shared), listener, stopping.clone()));
+    }
+    shutdown.await;
+    let _ = stop.send(true);
+    let drained = async { while doors.join_next().await.is_some() {} };
+    if timeout(shared.options.times.drain, drained).await.is_err() {
+        tracing::info!("connections that did not end in time are cut");
+    }
+    // Dropping the doors ends what is left behind them.
+    doors.shutdown().await;
+}
+
+/// Accepts until told to stop; then waits for its connections.
+async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&shared.permits).acquire_owned().await;
+            let permit = permit.expect("nobody closes it");
+            loop {
+                match listener.accept().await {
+                    Ok((stream, client)) => return (stream, client, permit),
+                    // A client that is gone before it was accepted is no client, and other errors pass.
+                    Err(error) => {
+                        tracing::debug!(%error, "cannot accept");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            (stream, client, permit) = next => {
+                connections.spawn(connection(Arc::clone(&shared), stream, client, permit));
+            }
+            Some(_) = connections.join_next() => {}
+            // Whoever would say it is gone: that says it too.
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    mut client: TcpStream,
+    address: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+) {
+    let mut report = Report::begin(&shared, address);
+    stream::prepare(&client);
+    reset_when_closed(&client, true);
+    let here = client
+        .local_addr()
+        .ok()
+        .map(|here| SocketAddr::new(here.ip().to_canonical(), here.port()));
+    let reached = shared.reach.reach(here).await;
+    report.waited = Some(report.began.elapsed());
+    let reached = match reached {
+        Ok(reached) => reached,
+        Err(refused) => {
+            report.outcome = Outcome::Refused(refused);
+            return;
+        }
+    };
+    report.outcome = carry(&shared, (&mut client, here), reached, &mut report).await;
+}
+
+async fn carry(
+    shared: &Shared,
+    (client, here): (&mut TcpStream, Option<SocketAddr>),
+    reached: Reached,
+    report: &mut Report,
+) -> Outcome {
+    let Reached {
+        stream: mut leader,
+        seal,
+        upstream,
+    } = reached;
+    report.leader = Some((seal.epoch.get(), upstream.to_string()));
+    reset_when_closed(&leader, true);
+    if let Some(here) = here.filter(|_| shared.options.proxy_protocol) {
+        let header = proxy_v2::header(report.client, here);
+        // It is smaller than any buffer for sending: this does not wait.
+        if leader.write_all(&header).await.is_err() {
+            return Outcome::Piped(End::Broken);
+        }
+    }
+    let times = &shared.options.times;
+    let patience = (times.idle, times.half_closed);
+    let outlived = async {
+        shared.board.overtaken(seal).await;
+        sleep(times.outlived).await;
+    };
+    let end = tokio::select! {
+        end = report.pipe.run(client, &mut leader, patience) => end,
+        () = outlived => return Outcome::Outlived,
+    };
+    if end == End::Closed {
+        reset_when_closed(client, false);
+        reset_when_closed(&leader, false);
+    }
+    Outcome::Piped(end)
+}
+
+/// Whether closing a connection breaks it off, rather than to end it in good order. Set before anything else, so that it is
+/// broken off also if this process is killed.
+fn reset_when_closed(stream: &TcpStream, is_so: bool) {
+    // Without it, ends look better than they are; that is no reason to carry nothing.
+    let _ = set_socket_linger(stream, is_so.then_some(Duration::ZERO));
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Piped(End::Closed) => "closed",
+            Self::Piped(End::Broken) => "broken",
+            Self::Piped(End::Idle) => "idle",
+            Self::Outlived => "leader-changed",
+            Self::Refused(Refused::NobodyLeads) => "no-leader",
+            Self::Refused(Refused::Unpublished) => "not-published",
+            Self::Refused(Refused::Unreachable) => "unreachable",
+            Self::Refused(Refused::TooManyHeld) => "too-many-held",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+impl Report {
+    fn begin(shared: &Arc<Shared>, client: SocketAddr) -> Self {
+        shared.connections.fetch_add(1, Ordering::SeqCst);
+        metrics::gauge!("incumbent_gateway_tcp_connections").increment(1);
+        Self {
+            shared: Arc::clone(shared),
+            client,
+            began: Instant::now(),
+            waited: None,
+            leader: None,
+            pipe: Pipe::new(),
+            outcome: Outcome::Cut,
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Ordering::SeqCst);
+        metrics::gauge!("incumbent_gateway_tcp_connections").decrement(1);
+        let outcome = self.outcome.name();
+        metrics::counter!("incumbent_gateway_tcp_connections_total", "outcome" => outcome)
+            .increment(1);
+        let seconds = self.began.elapsed().as_secs_f64();
+        tracing::info!(
+            target: TCP_ACCESS,
+            client = %self.client.ip().to_canonical(),
+            outcome,
+            received = self.pipe.received.bytes(),
+            sent = self.pipe.sent.bytes(),
+            seconds,
+            waited = self.waited.map_or(seconds, |waited| waited.as_secs_f64()),
+            epoch = self.leader.as_ref().map(|(epoch, _)| *epoch),
+            upstream = self.leader.as_ref().map(|(_, upstream)| upstream.as_str()),
+        );
+    }
+}
