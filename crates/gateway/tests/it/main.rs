@@ -12,4 +12,5 @@ mod shutdown;
 mod streaming;
 mod tcp;
 mod tls;
+mod trouble;
 mod websocket;

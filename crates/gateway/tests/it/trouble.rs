@@ -1,0 +1,341 @@
+//! What becomes of requests when a leader misbehaves: it says 421, closes, breaks off, is overtaken or cannot be reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+
+use crate::harness::{Cluster, RawUpstream, Upstream, boxed, exchange, options, send, soon, until};
+
+use crate::change::{asked, in_background, is_held, silent};
+
+#[tokio::test]
+async fn who_says_421_is_not_asked_again_and_the_request_waits_for_the_next_leader() {
+    let cluster = Cluster::new().await;
+    let deposed = Upstream::new(|request| {
+        Box::pin(async move {
+            let _ = request.into_body().collect().await;
+            let mut response = Response::new(boxed("not me"));
+            *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            response.headers_mut().insert("incumbent-epoch", 1.into());
+            response
+        })
+    });
+    let deposed = deposed.await;
+    let leadership = cluster.lead_at(&deposed).await;
+    let front = cluster.gateway().await;
+    let first = in_background(&front, Method::POST, &[], "one");
+    is_held(&front, 1).await;
+    // The second one does not even try.
+    let second = in_background(&front, Method::POST, &[], "two");
+    is_held(&front, 2).await;
+    assert_eq!(deposed.seen().len(), 1);
+    assert_eq!(deposed.seen()[0].headers["incumbent-epoch"], "1");
+    leadership.resign(None).await;
+    let echo = Upstream::echoing().await;
+    let _second = cluster.lead_at(&echo).await;
+    assert_eq!(soon(first).await.unwrap().text(), "one");
+    assert_eq!(soon(second).await.unwrap().text(), "two");
+    assert_eq!(deposed.seen().len(), 1);
+}
+
+/// A 421 that says nothing of epochs may be about this request alone.
+#[tokio::test]
+async fn a_421_of_a_stranger_holds_up_nobody_else() {
+    let cluster = Cluster::new().await;
+    let picky = Upstream::new(|request| {
+        let is_odd = request.headers()["host"] == "odd";
+        Box::pin(async move {
+            let mut response = Response::new(boxed("well"));
+            if is_odd {
+                *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            }
+            response
+        })
+    });
+    let picky = picky.await;
+    let _leadership = cluster.lead_at(&picky).await;
+    let front = cluster.gateway().await;
+    let odd = in_background(&front, Method::GET, &[("host", "odd")], "");
+    is_held(&front, 1).await;
+    assert_eq!(front.get("/").await.text(), "well");
+    odd.abort();
+}
+
+#[tokio::test]
+async fn a_body_that_is_gone_when_421_comes_is_refused_and_said_not_to_be_processed() {
+    let cluster = Cluster::new().await;
+    let deposed = Upstream::new(|request| {
+        Box::pin(async move {
+            let _ = request.into_body().collect().await;
+            let mut response = Response::new(boxed(""));
+            *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+            response
+        })
+    });
+    let deposed = deposed.await;
+    let _leadership = cluster.lead_at(&deposed).await;
+    let mut options = options();
+    options.limits.kept_body = 3;
+    let front = cluster.gateway_with(options).await;
+    let reply = front.send(Method::POST, "/", &[], "four").await;
+    reply.is_problem(503, "not-kept");
+    assert!(reply.text().contains(r#""processed":"no""#));
+}
+
+/// A paused or cut-off leader does not keep requests that others could answer.
+#[tokio::test]
+async fn a_leader_that_was_overtaken_loses_what_can_be_repeated() {
+    let cluster = Cluster::new().await;
+    let (first, says) = silent().await;
+    let leadership = cluster.lead_at(&first).await;
+    let mut options = options();
+    options.times.overtaken = Duration::from_millis(10);
+    options.times.first_byte = Duration::from_secs(2);
+    let front = cluster.gateway_with(options).await;
+    let safe = in_background(&front, Method::GET, &[], "");
+    let once = in_background(&front, Method::POST, &[], "pay");
+    asked(&says).await;
+    asked(&says).await;
+    leadership.resign(None).await;
+    let second = Upstream::saying("second").await;
+    let _second = cluster.lead_at(&second).await;
+    assert_eq!(soon(safe).await.unwrap().text(), "second");
+    let reply = soon(once).await.unwrap();
+    assert_eq!(reply.status, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(second.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn the_next_address_is_tried_when_one_refuses() {
+    let cluster = Cluster::new().await;
+    let gone = Upstream::saying("gone").await.kill().await;
+    let upstream = Upstream::saying("here").await;
+    let both = format!("{gone}, {}", upstream.address);
+    let _leadership = cluster.lead(&[("web", &both)]).await;
+    let front = cluster.gateway().await;
+    assert_eq!(front.get("/").await.text(), "here");
+
+    let external = format!("http://{}", upstream.address);
+    let other = Cluster::new().await;
+    let _leadership = other
+        .lead(&[
+            ("web", &gone.to_string()),
+            ("web-external", &external),
+            ("z", "z:1"),
+        ])
+        .await;
+    let mut options = options();
+    options.endpoints.push("web-external".parse().unwrap());
+    let front = other.gateway_with(options).await;
+    assert_eq!(front.get("/").await.text(), "here");
+}
+
+/// Servers close idle connections at any time, also just when a request comes.
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_fails_no_get() {
+    let cluster = Cluster::new().await;
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    // Answers one request as if the connection went on, and breaks it when the second has come.
+    let rude = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        loop {
+            let (mut stream, _) = socket.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    .await;
+                let _ = stream.read(&mut buffer).await;
+            });
+        }
+    });
+    let _leadership = cluster.lead(&[("web", &address)]).await;
+    let front = cluster.gateway().await;
+    for _ in 0..5 {
+        assert_eq!(front.get("/").await.text(), "ok");
+    }
+    rude.abort();
+}
+
+#[tokio::test]
+async fn a_get_that_breaks_every_leader_is_given_up() {
+    let cluster = Cluster::new().await;
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let breaking = tokio::spawn(async move {
+        use tokio::io::AsyncReadExt as _;
+        let mut count = 0;
+        loop {
+            let (mut stream, _) = socket.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let _ = stream.read(&mut buffer).await;
+            count += 1;
+            assert!(count <= incumbent_gateway::MOST_SENT);
+        }
+    });
+    let _leadership = cluster.lead(&[("web", &address)]).await;
+    let front = cluster.gateway().await;
+    front.get("/").await.is_problem(502, "too-often");
+    breaking.abort();
+}
+
+/// An answer that has begun is not begun again: the client sees that it broke.
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_taken_for_a_whole_one() {
+    for head in [
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        "Content-Length: 8\r\n\r\nhalf",
+    ] {
+        let cluster = Cluster::new().await;
+        let half = RawUpstream::saying(format!("HTTP/1.1 200 OK\r\n{head}")).await;
+        let _leadership = cluster.lead(&[("web", &half.address.to_string())]).await;
+        let front = cluster.gateway().await;
+        let request = Request::get("/")
+            .header("host", "h")
+            .body(boxed(""))
+            .unwrap();
+        let read = soon(exchange(front.address, request)).await;
+        assert!(read.is_err(), "{read:?}");
+        assert_eq!(half.requests().len(), 1);
+    }
+}
+
+/// A leader that is late with a renewal says 421 for a moment, and goes on to lead.
+#[tokio::test]
+async fn a_leader_that_said_421_and_still_leads_is_asked_again_later() {
+    let cluster = Cluster::new().await;
+    let is_late = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let says_so = Arc::clone(&is_late);
+    let upstream = Upstream::new(move |_| {
+        let is_late = says_so.swap(false, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move {
+            let mut response = Response::new(boxed("here"));
+            if is_late {
+                *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+                response.headers_mut().insert("incumbent-epoch", 1.into());
+            }
+            response
+        })
+    });
+    let upstream = upstream.await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    let front = cluster.gateway().await;
+    let unlucky = in_background(&front, Method::GET, &[], "");
+    is_held(&front, 1).await;
+    assert_eq!(front.handle.status().leader, "misdirected");
+    assert_eq!(front.get("/").await.text(), "here");
+    unlucky.abort();
+}
+
+#[tokio::test]
+async fn requests_that_waited_go_on_in_the_order_in_which_they_came() {
+    let cluster = Cluster::new().await;
+    let front = cluster.gateway().await;
+    let mut waiting = Vec::new();
+    for number in 0..10 {
+        let (address, path) = (front.address, format!("/{number}"));
+        waiting.push(tokio::spawn(async move {
+            send(address, Method::GET, &path, &[], "").await.unwrap()
+        }));
+        is_held(&front, number + 1).await;
+    }
+    let upstream = Upstream::saying("here").await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    for waiting in waiting {
+        assert_eq!(soon(waiting).await.unwrap().text(), "here");
+    }
+    let order: Vec<String> = upstream
+        .seen()
+        .into_iter()
+        .map(|seen| seen.target)
+        .collect();
+    let expected: Vec<String> = (0..10).map(|number| format!("/{number}")).collect();
+    assert_eq!(order, expected);
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let counted = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    incumbent_gateway::describe_metrics();
+    let cluster = Cluster::new().await;
+    let (first, says) = silent().await;
+    let leadership = cluster.lead_at(&first).await;
+    let front = cluster.gateway().await;
+    let waiting = in_background(&front, Method::GET, &[], "");
+    asked(&says).await;
+    first.kill().await;
+    is_held(&front, 1).await;
+    assert!(counted.render().contains("incumbent_gateway_held 1"));
+    leadership.resign(None).await;
+    let second = Upstream::saying("second").await;
+    let _second = cluster.lead_at(&second).await;
+    soon(waiting).await.unwrap();
+    front.send(Method::CONNECT, "h:1", &[], "").await;
+    let upstream = format!(
+        "incumbent_gateway_upstream_seconds_count{{upstream=\"{}\"}} 1",
+        second.address
+    );
+    for line in [
+        "incumbent_gateway_held 0",
+        "incumbent_gateway_held_seconds_count 1",
+        "incumbent_gateway_repeated_total 1",
+        "incumbent_gateway_failed_total{reason=\"broken\"} 1",
+        "incumbent_gateway_requests_total{status=\"2xx\",outcome=\"passed\"} 1",
+        "incumbent_gateway_requests_total{status=\"4xx\",outcome=\"no-tunnels\"} 1",
+        &upstream,
+    ] {
+        until(line, || counted.render().contains(line)).await;
+    }
+}
+
+/// As a port mapping does with nothing behind it.
+#[tokio::test]
+async fn whoever_closes_connections_at_once_is_not_asked_in_a_hot_loop() {
+    let cluster = Cluster::new().await;
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counting = Arc::clone(&count);
+    let closing = tokio::spawn(async move {
+        loop {
+            drop(socket.accept().await.unwrap());
+            counting.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    let _leadership = cluster.lead(&[("web", &address)]).await;
+    let mut options = options();
+    options.times.hold = Duration::from_millis(500);
+    let front = cluster.gateway_with(options).await;
+    let reply = front.get("/").await;
+    assert!(matches!(reply.status.as_u16(), 502 | 503), "{reply:?}");
+    assert!(count.load(std::sync::atomic::Ordering::SeqCst) < 100);
+    closing.abort();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_withdrawn_and_comes_back_is_used_again() {
+    let cluster = Cluster::new().await;
+    let upstream = Upstream::saying("here").await;
+    let leadership = cluster.lead_at(&upstream).await;
+    let front = cluster.gateway().await;
+    assert_eq!(front.get("/").await.text(), "here");
+    let web = "web".parse().unwrap();
+    leadership.withdraw(&web).await.unwrap();
+    until("it is seen", || {
+        front.handle.status().leader == "not published"
+    })
+    .await;
+    let waiting = in_background(&front, Method::GET, &[], "");
+    is_held(&front, 1).await;
+    leadership
+        .publish(&web, &upstream.address.to_string())
+        .await
+        .unwrap();
+    assert_eq!(soon(waiting).await.unwrap().text(), "here");
+}
