@@ -5,7 +5,7 @@ use std::time::Duration;
 use incumbent_backend::{BadAddress, BoxError, Unread};
 
 /// Why a store cannot be opened, or what the cause of a [`Failure`](incumbent_backend::Failure) or
-/// [`Unread`](incumbent_backend::Unread) of it is.
+/// [`Unread`] of it is.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Flink keeps three things there: who leads each component of its JobManager, pointers to the graphs of its jobs and to their
-//! checkpoints, and the number of the next checkpoint. [`inspect`] reads them once, and tells what is stale or unreadable among them.
-//! [`follow`] tells who leads now and from then on: what a gateway in front of a Flink needs.
+//! checkpoints, and the number of the next checkpoint. [`inspect()`] reads them once, and tells what is stale or unreadable among them.
+//! [`follow()`] tells who leads now and from then on: what a gateway in front of a Flink needs.
 //!
 //! # What holds, and what does not
 //!

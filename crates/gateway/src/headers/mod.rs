@@ -1,4 +1,4 @@
-//! What happens to header fields on their way: [`request`] towards the leader, [`response`] towards the client. Pure.
+//! What happens to header fields on their way: [`request()`] towards the leader, [`response()`] towards the client. Pure.
 
 mod request;
 mod response;
