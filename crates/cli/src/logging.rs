@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use incumbent_gateway::ACCESS;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -19,10 +20,13 @@ pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<()
             .because(cause)
             .code(Code::Usage)
     })?;
-    let silent = format!("{ACCESS}=off").parse();
-    let filter = filter.add_directive(silent.expect("it is a directive"));
+    let level = if access == AccessLog::Off { "off" } else { "info" };
+    let directive = format!("{ACCESS}={level}").parse();
+    // One filter for all. A filter for each layer keeps what it decided in a place where a question of the crate `log`, as TLS
+    // and HTTP ask it, is taken for the answer about the next event: that one is then lost (tokio-rs/tracing#2519).
+    let filter = filter.add_directive(directive.expect("it is a directive"));
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr.with_filter(|of| of.target() != ACCESS))
         .with_target(false);
     let lines = match common.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -33,7 +37,8 @@ pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<()
             .boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(filter)
+        .with(lines)
         .with(access_log::layer(access))
         .init();
     Ok(())

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -26,13 +25,14 @@ pub(crate) fn layer<S>(format: AccessLog) -> Option<impl Layer<S>>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = (format != AccessLog::Off).then_some(Lines { format });
-    let is_access = FilterFn::new(|metadata| metadata.target() == ACCESS);
-    lines.map(|lines| lines.with_filter(is_access))
+    (format != AccessLog::Off).then_some(Lines { format })
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() != ACCESS {
+            return;
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         let line = match self.format {
