@@ -8,6 +8,7 @@
 mod command;
 mod counter;
 mod disk;
+mod gateway;
 mod harness;
 mod kubernetes;
 mod look;
