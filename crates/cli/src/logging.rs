@@ -20,7 +20,11 @@ pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<()
             .because(cause)
             .code(Code::Usage)
     })?;
-    let level = if access == AccessLog::Off { "off" } else { "info" };
+    let level = if access == AccessLog::Off {
+        "off"
+    } else {
+        "info"
+    };
     let directive = format!("{ACCESS}={level}").parse();
     // One filter for all. A filter for each layer keeps what it decided in a place where a question of the crate `log`, as TLS
     // and HTTP ask it, is taken for the answer about the next event: that one is then lost (tokio-rs/tracing#2519).
