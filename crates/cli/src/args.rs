@@ -215,6 +215,13 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) restart: Restart,
 
+    /// How long the command goes on after its endpoints were withdrawn, before SIGTERM, in a planned hand-over.
+    ///
+    /// Who follows the endpoints, as the gateway does, sends it nothing new from then on, and it can answer what it has. Only if
+    /// something is published. Longer if its requests take longer and it does not finish them after SIGTERM.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_DRAIN", default_value = "100ms", value_parser = humantime::parse_duration)]
+    pub(crate) drain: Duration,
+
     /// How long the command may take to end after SIGTERM.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_STOP_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) stop_timeout: Duration,
