@@ -20,6 +20,11 @@ const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// What is worth asking for. What never leads answers `/leaderz` with 503 always.
+pub(crate) const USUAL: &str = "/metrics, /healthz and /readyz";
+/// The same of a node.
+pub(crate) const OF_NODE: &str = "/metrics, /healthz, /readyz and /leaderz";
+
 /// Ends the server when dropped.
 pub(crate) struct WatchServer(tokio::task::JoinHandle<()>);
 
@@ -35,6 +40,7 @@ struct Shared {
 pub(crate) async fn start(
     listen: SocketAddr,
     readiness: Readiness,
+    paths: &str,
 ) -> Result<WatchServer, Failure> {
     let failed = |cause: &dyn std::fmt::Display| {
         Failure::new(format!("cannot serve metrics on {listen}: {cause}"))
@@ -48,7 +54,7 @@ pub(crate) async fn start(
         .await
         .map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    tracing::info!(%address, "serving /metrics, /healthz, /readyz and /leaderz");
+    tracing::info!(%address, "serving {paths}");
     let routes = Router::new()
         .route("/metrics", get(exposed))
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))

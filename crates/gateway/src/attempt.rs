@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::access::Report;
 use crate::gateway::{Place, Shared};
 use crate::headers::{self, Asked, EPOCH};
+use crate::node::TERM_ENDED;
 use crate::options::UpstreamHttp;
 use crate::problem::Problem;
 use crate::route::{Failure, Route};
@@ -129,6 +130,11 @@ pub(crate) async fn attempt(
             shared.board.is_over(target);
         }
         return Attempt::Failed(Failure::Misdirected);
+    }
+    // Whoever leads next is asked, if that does no harm; else its answer says that it may be done.
+    if response.headers().contains_key(TERM_ENDED) && route.may_repeat(job.tape.kept()) {
+        shared.board.is_over(target);
+        return Attempt::Failed(Failure::Ended);
     }
     Attempt::Answered(Answered {
         response,

@@ -172,6 +172,7 @@ fn reason(failure: Failure) -> &'static str {
     match failure {
         Failure::NotSent => "not-sent",
         Failure::Misdirected => "misdirected",
+        Failure::Ended => "term-ended",
         Failure::Broken { .. } => "broken",
         Failure::Overtaken => "overtaken",
         Failure::Slow => "slow",

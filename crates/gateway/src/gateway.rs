@@ -99,6 +99,9 @@ impl Gateway {
     /// A gateway to whoever these views say, first now and then whenever that changes: for leaders that were not elected here. The
     /// terms of two leaders must differ in their nonce, and each must publish what [`Options::endpoints`] names.
     ///
+    /// When the stream ends nobody leads any more: what comes is held and then refused, until the gateway is dropped. A stream that
+    /// is to survive the loss of its source has to connect again by itself.
+    ///
     /// Must be called inside a Tokio runtime.
     ///
     /// # Errors

@@ -30,7 +30,8 @@
 //!
 //! - **At most once is not exactly once.** After a problem with `"processed":"unknown"` only the application knows.
 //! - A leader that knows nothing of epochs may answer after its term, as it does without a gateway. [`NodeLayer`] is the remedy, or
-//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field.
+//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field if nothing was done, and 503 with [`TERM_ENDED`]
+//!   if the term ended meanwhile.
 //! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
 //!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
 //! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
@@ -130,7 +131,7 @@ pub use files::{Assets, Files, FilesError, FilesLayer, WithFiles};
 pub use gateway::{Gateway, Handle, Listener, Status};
 pub use headers::{EPOCH, Peer};
 pub use ipnet::IpNet;
-pub use node::{Node, NodeBody, NodeLayer, Role};
+pub use node::{Node, NodeBody, NodeLayer, Role, TERM_ENDED};
 pub use options::{Limits, Options, ServerTls, Times, UpstreamHttp, UpstreamTls};
 pub use problem::{Problem, RETRY_AFTER_SECONDS};
 pub use repeat::IDEMPOTENCY_KEY;

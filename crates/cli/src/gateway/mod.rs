@@ -2,6 +2,7 @@
 
 pub(crate) mod access_log;
 mod args;
+mod check;
 mod flink;
 mod tcp;
 
@@ -22,6 +23,7 @@ pub(crate) use args::{AccessLog, GatewayArgs};
 pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+    check::check(&args)?;
     if args.tcp {
         return tcp::pass_on(common, &args, &mut signals).await;
     }
@@ -47,14 +49,14 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness).await?;
+            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
             describe_metrics();
             Some(watch)
         }
         None => None,
     };
     let mut listeners = Vec::new();
-    for address in &args.listen {
+    for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
         tell(&args, &format!("http://{bound}"));
         listeners.push(Listener::plain(socket));

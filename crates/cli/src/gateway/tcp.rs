@@ -30,14 +30,14 @@ pub(super) async fn pass_on(
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness).await?;
+            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
             describe_tcp_metrics();
             Some(watch)
         }
         None => None,
     };
     let mut listeners = Vec::new();
-    for address in &args.listen {
+    for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
         tell(args, &format!("tcp://{bound}"));
         listeners.push(socket);

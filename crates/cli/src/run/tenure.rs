@@ -240,7 +240,7 @@ impl<'a> Tenure<'a> {
 
     /// Sends nobody to the command any more, and leaves it the time to answer those who are there. It leads as long as that takes.
     async fn withdraw(&self, signals: &mut Signals) {
-        if self.args.publish.is_empty() || self.args.drain.is_zero() {
+        if self.args.publish.is_empty() || self.args.linger.is_zero() {
             return;
         }
         let Ok(leadership) = self.office.leadership().await else {
@@ -258,7 +258,7 @@ impl<'a> Tenure<'a> {
         let drained = async {
             // What is not withdrawn by then stays until the term ends.
             let _ = tokio::time::timeout(self.retry, withdrawn).await;
-            tokio::time::sleep(self.args.drain).await;
+            tokio::time::sleep(self.args.linger).await;
         };
         tokio::select! {
             () = drained => {}

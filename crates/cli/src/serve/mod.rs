@@ -37,7 +37,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
         (report.is_serving, said)
     });
     let _watch = match status_listen {
-        Some(listen) => Some(watch_server::start(listen, readiness).await?),
+        Some(listen) => Some(watch_server::start(listen, readiness, watch_server::USUAL).await?),
         None => None,
     };
     // Printed too, for whoever started it with port 0.

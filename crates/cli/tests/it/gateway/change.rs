@@ -91,7 +91,7 @@ fn posts_to_a_command_that_finishes_nothing_are_carried_out_once_each_when_the_l
     let hasty = |name: &str| {
         let address = format!("127.0.0.1:{}", free_port());
         let publish = format!("web={address}");
-        let flags = ["--lease", "10s", "--drain", "2s"];
+        let flags = ["--lease", "10s", "--linger", "2s"];
         let mut command = front::node_at(&place, name, &address, &publish, &flags);
         command.env("BACKEND_HASTY", "1");
         place.start(name, command)
