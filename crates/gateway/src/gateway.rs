@@ -201,7 +201,7 @@ impl From<TcpListener> for Listener {
 impl Handle {
     /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a [`Problem`].
     ///
-    /// Of `peer` the leader learns who asked. If the request opens a WebSocket, the connection that it came on must be served
+    /// Of `peer` the leader learns who asked. Whoever serves the connection has to give up clients that do not take the answer. If the request opens a WebSocket, the connection that it came on must be served
     /// with upgrades.
     ///
     /// # Cancel safety

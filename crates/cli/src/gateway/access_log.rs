@@ -204,6 +204,42 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_logged_and_nothing_else_though_nobody_reads_yet() {
+        use std::io::Read as _;
+        use tracing_subscriber::layer::SubscriberExt as _;
+
+        // What is written to it waits until somebody reads, once the pipe is full.
+        let (mut reading, writing) = std::io::pipe().unwrap();
+        let lines = Lines::to(writing).unwrap();
+        let layer = Written {
+            format: AccessLog::Json,
+            lines: lines.clone(),
+        };
+        let agent = "a".repeat(1000);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for number in 0..1000 {
+                tracing::info!(target: ACCESS, number, agent);
+                tracing::info!("something else");
+            }
+        });
+        let mut text = Vec::new();
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while text.iter().filter(|byte| **byte == b'\n').count() < 1000 {
+                let count = reading.read(&mut buffer).unwrap();
+                text.extend_from_slice(&buffer[..count]);
+            }
+            text
+        });
+        assert_eq!(lines.flush(Duration::from_secs(20)), 0);
+        let text = String::from_utf8(reader.join().unwrap()).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["number"], number);
+        }
+    }
+
+    #[test]
     fn as_json_every_field_is_there() {
         let line = fields().json();
         assert_eq!(line["status"], 200);
