@@ -5,6 +5,7 @@
 mod api;
 mod args;
 mod config;
+mod descriptors;
 mod exit;
 mod flink;
 mod gateway;
@@ -53,7 +54,7 @@ fn start() -> Result<ExitCode, Failure> {
         Command::Gateway(args) => args.access_log,
         _ => gateway::AccessLog::Off,
     };
-    logging::init(&cli.common, usual, access)?;
+    let access_log = logging::init(&cli.common, usual, access)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Serve(_)) {
         // One processor is for the log, and for the clients that are on this machine.
@@ -79,5 +80,6 @@ fn start() -> Result<ExitCode, Failure> {
     });
     // What still runs in the background has nobody to tell.
     runtime.shutdown_background();
+    access_log.finish();
     code
 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
@@ -128,7 +129,12 @@ async fn deliver(
         let mut changed = pin!(changed);
         // Before looking, so that no change is missed.
         let (sight, target) = shared.board.look();
-        match route.next(report.at(), sight) {
+        let at = match shared.is_closing() {
+            // Nobody is waited for any longer.
+            true => Duration::MAX,
+            false => report.at(),
+        };
+        match route.next(at, sight) {
             Step::Refuse(refusal) => return Err(refusal.into()),
             Step::Hold { until } => {
                 changed.as_mut().enable();
@@ -144,6 +150,7 @@ async fn deliver(
                 tokio::select! {
                     () = &mut changed => {}
                     () = sleep_until(until) => {}
+                    () = shared.closing() => {}
                 }
                 report.held += began.elapsed();
             }

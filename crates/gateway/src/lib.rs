@@ -35,8 +35,10 @@
 //! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
 //!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
 //! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
-//!   the leader is well.
-//! - Streams of events and WebSockets break when their leader dies, and are ended [`Times::outlived`] after somebody else leads.
+//!   the leader is well. With [`Gateway::following`] the views decide.
+//! - WebSockets, and answers that do not say how long they are, break when their leader dies, and are ended [`Times::outlived`] after
+//!   somebody else leads: also those that would have come to an end by themselves. An answer of known length is only ended if
+//!   nothing comes of it for [`Times::stall`].
 //! - A client that closes its half of a connection is taken for gone: what it asked for is given up.
 //! - A client that waits for `100 Continue` is told to go on when its request is sent, not when the leader says so.
 //! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused (405), as `CONNECT` is.
@@ -52,14 +54,15 @@
 //! | connections of clients | 10 000 | more wait to be accepted |
 //! | head of a request: size, fields, time | 64 KiB, 100, 60 s | 431; closed |
 //! | body of a request | none | 413 |
-//! | a body that does not arrive, an answer that is not read | 60 s | 408; closed |
+//! | a body that does not arrive, an answer that is not read | 60 s | 408; closed, or reset on HTTP/2 |
 //! | connecting to an address of the leader | 2 s | the next address, then held |
 //! | first byte of an answer | 60 s | 504 |
+//! | head of an answer | 64 KiB | 502 `bad-answer` |
 //! | silence of an answer, a request in all | none | the answer is cut off |
 //! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |
 //! | addresses of an endpoint | [`MOST_ADDRESSES`] | the rest is not tried |
 //! | gateways and proxies on the way | 16 | 508 |
-//! | shutting down | 10 s | what is left is cut |
+//! | shutting down | 10 s | what is held is answered 1 s before; what is left is cut |
 //!
 //! # Example
 //!
@@ -104,6 +107,7 @@ mod access;
 mod answer;
 mod attempt;
 mod board;
+mod ending;
 mod endpoint;
 mod files;
 mod forward;
@@ -117,6 +121,7 @@ mod repeat;
 mod route;
 mod server;
 mod stream;
+mod streams;
 mod tape;
 mod target;
 mod tcp;

@@ -328,6 +328,7 @@ impl Connector {
 
 async fn handshake(stream: Stream) -> io::Result<http1::SendRequest<Playback>> {
     let (sender, connection) = http1::Builder::new()
+        .max_buf_size(stream::BUFFER)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
 use serde_json::json;
 
-use super::{GatewayArgs, bind, tell};
+use super::{DESCRIPTORS, GatewayArgs, bind, tell};
 use crate::args::Common;
 use crate::exit::Failure;
 use crate::signals::Signals;
-use crate::{place, watch_server};
+use crate::{descriptors, place, watch_server};
 
 pub(super) async fn pass_on(
     common: &Common,
@@ -18,7 +18,11 @@ pub(super) async fn pass_on(
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
     let group = place::group(common).await?;
-    let gateway = TcpGateway::new(&group, args.tcp_options());
+    let mut options = args.tcp_options();
+    let most = descriptors::raise(DESCRIPTORS);
+    let limits = &mut options.limits;
+    limits.connections = descriptors::fit(limits.connections, most, "--connections");
+    let gateway = TcpGateway::new(&group, options);
     let handle = gateway.handle();
     let readiness: watch_server::Readiness = Arc::new(move || {
         let status = handle.status();
