@@ -81,8 +81,8 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     }
     let upgrade = wants_upgrade(&parts.method, parts.version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
-    let is_http2 = parts.version == Version::HTTP_2;
-    let http2 = is_http2 && (trailers || is_grpc(headers));
+    // Browsers ask for trailers with every request: that alone is no reason to need HTTP/2 further on.
+    let http2 = parts.version == Version::HTTP_2 && is_grpc(headers);
     strip_hop_by_hop(headers);
     headers.remove(HOST);
     headers.remove(HTTP2_SETTINGS);
@@ -185,9 +185,13 @@ fn is_host(host: &[u8]) -> bool {
     host.iter().all(is_fine)
 }
 
+/// Whether its outcome comes in trailers, which HTTP/1.1 loses as a rule. Not so `application/grpc-web`, which was made for that.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+    let Some(rest) = kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) else {
+        return false;
+    };
+    matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 fn is_loop(headers: &HeaderMap, name: &str) -> bool {

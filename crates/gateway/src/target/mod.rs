@@ -1,34 +1,39 @@
 //! The leader of one term, as it is connected to: [`Target`].
+//!
+//! ```text
+//!   at_once() ──► idle.rs (HTTP/1.1) or shared.rs (HTTP/2): a connection that is there
+//!   connection() ──► dial.rs: a new one, waited for ──► wire.rs: who speaks HTTP/2 says so first
+//! ```
+
+mod dial;
+mod idle;
+mod shared;
+mod wire;
 
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use incumbent::Seal;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) use dial::{Connector, dial};
+use idle::Idle;
+use shared::Lines;
+pub(crate) use shared::{Refused, Share, refused};
 
 use crate::endpoint::Upstream;
-use crate::stream::{self, Stream};
+use crate::stream::Stream;
 use crate::tape::Playback;
-use crate::tls::Back;
 
-/// The most idle connections that are kept to one leader.
-const MOST_IDLE: usize = 1024;
-/// How long a connection is kept idle: less than most servers do, so that few are closed while a request is on its way.
-const IDLE: Duration = Duration::from_secs(4);
-/// How long it may have been idle for a request that must not be sent twice: hardly any server closes one so soon.
+/// How long ago a connection may have been used for a request that must not be sent twice: hardly any server closes one so soon.
 const RECENT: Duration = Duration::from_secs(1);
 /// How many connections are made at a time. When a leader comes, all that waited want one; a server's queue is not for that.
 const MOST_DIALLED: usize = 64;
-/// How many idle connections are looked at for one that can be used at once.
-const MOST_LOOKED_AT: usize = 8;
-/// How often a connection of HTTP/2 is asked whether it lives, and how long it may take to say so.
-const PING: Duration = Duration::from_secs(20);
 
 /// The leader of one term.
 pub(crate) struct Target {
@@ -37,13 +42,14 @@ pub(crate) struct Target {
     /// The addresses as text.
     pub(crate) names: Vec<Arc<str>>,
     state: AtomicU8,
-    /// Permits to make a connection.
+    /// Permits to make a connection of HTTP/1.1.
     dialling: Semaphore,
     /// Which address worked last. It is tried first.
     best: AtomicUsize,
-    idle: Mutex<Vec<Idle>>,
-    /// All requests of HTTP/2 share one. Locked while it is being made, so that it is made once.
-    shared: tokio::sync::Mutex<Option<(http2::SendRequest<Playback>, usize)>>,
+    idle: Idle,
+    lines: Lines,
+    /// How long each address took to answer. Kept, since looking them up costs as much as small requests do.
+    timings: Vec<OnceLock<metrics::Histogram>>,
 }
 
 /// Whether it can be asked.
@@ -71,6 +77,8 @@ pub(crate) struct Connection {
     /// Which of the addresses it leads to.
     pub(crate) address: usize,
     pub(crate) reused: bool,
+    /// The place of the request among those that share the connection, to be kept until its answer has ended.
+    pub(crate) share: Option<Share>,
 }
 
 pub(crate) enum Sender {
@@ -78,18 +86,30 @@ pub(crate) enum Sender {
     Http2(http2::SendRequest<Playback>),
 }
 
-/// Makes connections.
-#[derive(Clone)]
-pub(crate) struct Connector {
-    pub(crate) tls: Back,
-    pub(crate) patience: Duration,
-    pub(crate) stall: Duration,
-}
-
-struct Idle {
-    sender: http1::SendRequest<Playback>,
-    address: usize,
-    since: Instant,
+/// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this order counts.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Missed {
+    /// Somebody else found that it cannot be asked.
+    #[error("it cannot be asked any more")]
+    NotReady,
+    /// Not in the time that there is.
+    #[error("it was not connected to in time")]
+    Late,
+    /// Not in the time that there is, as all connections are full that may be.
+    #[error("all connections of HTTP/2 are full")]
+    Full,
+    /// It is this host that can make no more connections.
+    #[error("this host has no descriptors, ports or buffers for more connections: {0}")]
+    Exhausted(Arc<io::Error>),
+    /// Nobody took the connection.
+    #[error("nobody takes connections: {0}")]
+    Unreachable(Arc<io::Error>),
+    /// Somebody took the connection and did not greet: he may be starting or ending, or speak something else.
+    #[error("it takes connections and does not greet: {0}")]
+    Unclear(Arc<io::Error>),
+    /// It is there, and speaks something else.
+    #[error("it does not speak HTTP/2")]
+    NoHttp2,
 }
 
 impl Target {
@@ -97,12 +117,13 @@ impl Target {
         Self {
             seal,
             names: addresses.iter().map(|at| at.to_string().into()).collect(),
+            timings: addresses.iter().map(|_| OnceLock::new()).collect(),
             addresses,
             state: AtomicU8::new(0),
             dialling: Semaphore::new(MOST_DIALLED),
             best: AtomicUsize::new(0),
-            idle: Mutex::default(),
-            shared: tokio::sync::Mutex::default(),
+            idle: Idle::default(),
+            lines: Lines::default(),
         }
     }
 
@@ -140,197 +161,160 @@ impl Target {
         self.state.store(0, Ordering::SeqCst);
     }
 
-    /// A connection for one request.
+    /// A connection that is there already.
+    pub(crate) fn at_once(&self, http2: bool, wanted: Wanted) -> Option<Connection> {
+        if http2 {
+            return self.line_at_once(wanted);
+        }
+        let (sender, address) = self.idle.take(wanted)?;
+        Some(Connection {
+            sender: Sender::Http1(sender),
+            address,
+            reused: true,
+            share: None,
+        })
+    }
+
+    /// A connection for one request, waited for until `end`.
     ///
     /// # Errors
     ///
-    /// What the last address said: all were tried; or that somebody else found none to work.
+    /// [`Missed`], of all addresses.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: connections of HTTP/1.1 are given up, those of HTTP/2 are kept for others.
     pub(crate) async fn connection(
-        &self,
+        self: &Arc<Self>,
         connector: &Connector,
         http2: bool,
         wanted: Wanted,
-    ) -> io::Result<Connection> {
+        end: Instant,
+    ) -> Result<Connection, Missed> {
         if http2 {
-            return self.multiplexed(connector).await;
+            return self.line(connector, wanted, end).await;
         }
-        if let Some(found) = self.reuse(wanted) {
-            return Ok(found);
-        }
-        let _permit = self.dialling.acquire().await.map_err(io::Error::other)?;
-        if self.state() != State::Ready {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        if let Some(found) = self.reuse(wanted) {
-            return Ok(found);
-        }
-        let (stream, address) = self.reach(connector, false).await?;
-        let sender = handshake(stream).await?;
-        Ok(Connection {
-            sender: Sender::Http1(sender),
-            address,
-            reused: false,
-        })
+        let dialled = timeout_at(end, self.dial_in_turn(connector, wanted)).await;
+        dialled.unwrap_or(Err(Missed::Late))
     }
 
     /// Takes a connection back whose answer was read to its end.
     pub(crate) fn give_back(&self, sender: http1::SendRequest<Playback>, address: usize) {
-        if sender.is_closed() {
-            return;
-        }
-        let mut idle = self.idle();
-        let now = Instant::now();
-        if idle.len() >= MOST_IDLE {
-            idle.remove(0);
-        }
-        idle.push(Idle {
-            sender,
-            address,
-            since: now,
-        });
+        self.idle.keep(sender, address);
     }
 
     /// Closes what has been idle for long.
     pub(crate) fn tidy(&self) {
-        let now = Instant::now();
-        self.idle()
-            .retain(|idle| !idle.sender.is_closed() && now.duration_since(idle.since) < IDLE);
+        self.idle.tidy();
+        self.lines.tidy();
     }
 
     /// Tries all addresses once. What was connected is kept for the next request.
-    pub(crate) async fn try_once(&self, connector: &Connector, http2: bool) -> io::Result<()> {
+    pub(crate) async fn try_once(
+        self: &Arc<Self>,
+        connector: &Connector,
+        http2: bool,
+    ) -> Result<(), Missed> {
         if http2 {
-            return self.multiplexed(connector).await.map(drop);
+            return self.line_once(connector).await;
         }
-        let (stream, address) = self.reach(connector, false).await?;
-        self.give_back(handshake(stream).await?, address);
+        let (sender, address) = self.dial_http1(connector).await?;
+        self.give_back(sender, address);
         Ok(())
     }
 
-    fn reuse(&self, wanted: Wanted) -> Option<Connection> {
-        let longest = match wanted {
-            Wanted::Any => IDLE,
-            Wanted::Recent => RECENT,
-            Wanted::New => return None,
-        };
-        let mut idle = self.idle();
-        let now = Instant::now();
-        // The newest first, so that the others grow old and are closed.
-        let mut looked_at = 0;
-        let mut index = idle.len();
-        while index > 0 && looked_at < MOST_LOOKED_AT {
-            index -= 1;
-            let one = &idle[index];
-            if one.sender.is_closed() || now.duration_since(one.since) >= IDLE {
-                idle.remove(index);
-            } else if now.duration_since(one.since) >= longest {
-                // All others are older.
-                return None;
-            } else if one.sender.is_ready() {
-                let Idle {
-                    sender, address, ..
-                } = idle.remove(index);
-                return Some(Connection {
-                    sender: Sender::Http1(sender),
-                    address,
-                    reused: true,
-                });
-            } else {
-                // Its last answer was read a moment ago, or its request's body is still being sent.
-                looked_at += 1;
-            }
-        }
-        None
+    /// Notes how long an address took to begin its answer.
+    pub(crate) fn took(&self, address: usize, time: Duration) {
+        let timing = self.timings[address].get_or_init(|| {
+            let upstream = Arc::clone(&self.names[address]);
+            metrics::histogram!("incumbent_gateway_upstream_seconds", "upstream" => upstream)
+        });
+        timing.record(time);
     }
 
-    async fn multiplexed(&self, connector: &Connector) -> io::Result<Connection> {
-        let mut shared = self.shared.lock().await;
-        if let Some((sender, address)) = &*shared
-            && !sender.is_closed()
-        {
-            return Ok(Connection {
-                sender: Sender::Http2(sender.clone()),
-                address: *address,
-                reused: true,
-            });
+    async fn dial_in_turn(
+        &self,
+        connector: &Connector,
+        wanted: Wanted,
+    ) -> Result<Connection, Missed> {
+        let permit = self.dialling.acquire().await;
+        let _permit = permit.expect("nobody closes it");
+        if self.state() != State::Ready {
+            return Err(Missed::NotReady);
         }
-        let (stream, address) = self.reach(connector, true).await?;
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
-        tokio::spawn(async move {
-            // Whoever has a request on it learns why it ended.
-            let _ = connection.await;
-        });
-        *shared = Some((sender.clone(), address));
+        if let Some(found) = self.at_once(false, wanted) {
+            return Ok(found);
+        }
+        let (sender, address) = self.dial_http1(connector).await?;
         Ok(Connection {
-            sender: Sender::Http2(sender),
+            sender: Sender::Http1(sender),
             address,
             reused: false,
+            share: None,
         })
     }
 
-    async fn reach(&self, connector: &Connector, http2: bool) -> io::Result<(Stream, usize)> {
-        let count = self.addresses.len();
-        let first = self.best.load(Ordering::Relaxed);
-        let mut said = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for index in (0..count).map(|n| (first + n) % count) {
-            match connector.connect(&self.addresses[index], http2).await {
-                Ok(stream) => {
-                    self.best.store(index, Ordering::Relaxed);
-                    return Ok((stream, index));
-                }
-                Err(error) => {
-                    tracing::debug!(upstream = %self.addresses[index], %error, "cannot connect");
-                    said = error;
-                }
+    async fn dial_http1(
+        &self,
+        connector: &Connector,
+    ) -> Result<(http1::SendRequest<Playback>, usize), Missed> {
+        let mut said = Missed::NotReady;
+        for index in self.in_order() {
+            let greeted = match connector.connect(&self.addresses[index], false).await {
+                Ok(stream) => greet(stream).await,
+                Err(missed) => Err(missed),
+            };
+            match greeted {
+                Ok(sender) => return Ok((sender, self.worked(index))),
+                Err(missed) => self.failed(index, missed, &mut said),
             }
         }
         Err(said)
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All addresses, the one that worked last first.
+    fn in_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let count = self.addresses.len();
+        let first = self.best.load(Ordering::Relaxed);
+        (0..count).map(move |n| (first + n) % count)
+    }
+
+    fn worked(&self, index: usize) -> usize {
+        self.best.store(index, Ordering::Relaxed);
+        index
+    }
+
+    fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
+        tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect");
+        if missed.rank() >= said.rank() {
+            *said = missed;
+        }
     }
 }
 
-impl Connector {
-    async fn connect(&self, to: &Upstream, http2: bool) -> io::Result<Stream> {
-        match timeout(self.patience, self.connect_at_leisure(to, http2)).await {
-            Ok(done) => done,
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+impl Missed {
+    fn unclear(error: impl Into<io::Error>) -> Self {
+        Self::Unclear(Arc::new(error.into()))
     }
 
-    async fn connect_at_leisure(&self, to: &Upstream, http2: bool) -> io::Result<Stream> {
-        let stream = TcpStream::connect((to.host.as_str(), to.port)).await?;
-        stream::prepare(&stream);
-        if !to.tls {
-            return Ok(Stream::plain(stream, self.stall));
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NotReady => 0,
+            Self::Late => 1,
+            Self::Full => 2,
+            Self::Exhausted(_) => 3,
+            Self::Unreachable(_) => 4,
+            Self::Unclear(_) => 5,
+            Self::NoHttp2 => 6,
         }
-        let (config, name) = self
-            .tls
-            .with(http2, &to.host)
-            .ok_or_else(|| io::Error::other("its host is no name that a certificate can have"))?;
-        let stream = tokio_rustls::TlsConnector::from(config)
-            .connect(name, stream)
-            .await?;
-        if http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-            return Err(io::Error::other("it does not speak HTTP/2"));
-        }
-        Ok(Stream::tls(stream, self.stall))
     }
 }
 
-async fn handshake(stream: Stream) -> io::Result<http1::SendRequest<Playback>> {
+async fn greet(stream: Stream) -> Result<http1::SendRequest<Playback>, Missed> {
     let (sender, connection) = http1::Builder::new()
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(io::Error::other)?;
+        .map_err(|error| Missed::unclear(io::Error::other(error)))?;
     tokio::spawn(async move {
         // Whoever has a request on it learns why it ended.
         let _ = connection.with_upgrades().await;
