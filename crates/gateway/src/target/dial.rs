@@ -55,13 +55,20 @@ pub(crate) async fn dial(
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
     };
     let mut found: Vec<SocketAddr> = found.collect();
-    let all = found.len();
+    if found.is_empty() {
+        return Err(io::Error::other("its name has no address"));
+    }
     found.retain(|address| Some(*address) != not);
-    let mut said = io::Error::other(match all {
-        0 => "its name has no address",
-        _ => "it publishes the address of this gateway",
-    });
-    let mut rest = in_turn(found).into_iter();
+    if found.is_empty() {
+        return Err(io::Error::other("it publishes the address of this gateway"));
+    }
+    first_of(in_turn(found), each).await
+}
+
+/// Connects to whichever of these addresses answers first.
+async fn first_of(addresses: Vec<SocketAddr>, each: Duration) -> io::Result<TcpStream> {
+    let mut said = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut rest = addresses.into_iter();
     let mut tried = FuturesUnordered::new();
     let mut is_first = true;
     loop {
@@ -177,6 +184,56 @@ mod tests {
         let many: Vec<SocketAddr> = (1..100).map(|port| ([1, 1, 1, 1], port).into()).collect();
         assert_eq!(in_turn(many).len(), MOST_RESOLVED);
         assert!(in_turn(Vec::new()).is_empty());
+    }
+
+    /// One that answers nothing, as its queue is full, and what keeps it so.
+    async fn black() -> (SocketAddr, impl Sized) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        let patience = Duration::from_millis(200);
+        while let Ok(stream) = timeout(patience, TcpStream::connect(address)).await {
+            queued.push(stream.unwrap());
+            assert!(queued.len() < 100, "its queue has an end");
+        }
+        (address, (listener, queued))
+    }
+
+    #[tokio::test]
+    async fn a_black_address_keeps_nobody_from_the_next() {
+        let (one, _kept) = black().await;
+        let (other, _kept_too) = black().await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let well = listener.local_addr().unwrap();
+        let each = Duration::from_secs(60);
+        let stream = first_of(vec![one, other, well], each);
+        let stream = timeout(each / 2, stream).await.unwrap().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), well);
+    }
+
+    #[tokio::test]
+    async fn all_black_addresses_together_take_little_longer_than_one() {
+        let (one, _kept) = black().await;
+        let (other, _kept_too) = black().await;
+        let each = Duration::from_millis(300);
+        let began = tokio::time::Instant::now();
+        let said = first_of(vec![one, other], each).await.unwrap_err();
+        assert_eq!(said.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() < STAGGER + each + each / 2);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_is_followed_by_the_next_at_once() {
+        let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let gone = bind().local_addr().unwrap();
+        let listener = bind();
+        let well = listener.local_addr().unwrap();
+        let began = tokio::time::Instant::now();
+        let stream = first_of(vec![gone, well], Duration::from_secs(60)).await;
+        assert_eq!(stream.unwrap().peer_addr().unwrap(), well);
+        assert!(began.elapsed() < STAGGER);
     }
 
     #[test]

@@ -372,3 +372,63 @@ async fn a_leader_that_speaks_http2_over_tls_is_spoken_to_so() {
     assert_eq!(front.get("/").await.text(), "guarded HTTP/2.0");
     serving.abort();
 }
+
+/// A certificate of the gateway that is renewed is shown as soon as it is there.
+#[tokio::test]
+async fn an_identity_towards_the_leader_is_read_again_when_it_changes() {
+    let (cluster, authority) = (Cluster::new().await, Authority::new());
+    let (address, serving) = guarded(&authority, "leader.internal", b"http/1.1").await;
+    let _leadership = cluster
+        .lead(&[("web", &format!("https://{address}"))])
+        .await;
+    let mut options = options();
+    options.times.hold = std::time::Duration::from_millis(200);
+    let expired = Authority::new();
+    let identity = expired.sign("gateway", "gateway.internal");
+    options.upstream_tls.ca = Some(authority.file("ca.pem"));
+    options.upstream_tls.identity = Some(identity.clone());
+    options.upstream_tls.name = Some("leader.internal".into());
+    let front = cluster.gateway_with(options).await;
+    until("the leader is seen", || {
+        front.handle.status().leader != "no leader"
+    })
+    .await;
+    let refused = front.get("/").await;
+    assert!(refused.status.is_server_error(), "{refused:?}");
+    let renewed = authority.sign("gateway", "gateway.internal");
+    std::fs::copy(renewed.1, identity.1).unwrap();
+    std::fs::copy(renewed.0, identity.0).unwrap();
+    let answered = async {
+        while front.get("/").await.status != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    soon(answered).await;
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_leader_without_http2_over_tls_is_there_for_all_who_do_not_need_it() {
+    let (cluster, authority) = (Cluster::new().await, Authority::new());
+    let (address, serving) = guarded(&authority, "leader.internal", b"http/1.1").await;
+    let _leadership = cluster
+        .lead(&[("web", &format!("https://{address}"))])
+        .await;
+    let mut options = options();
+    options.upstream_tls.ca = Some(authority.file("ca.pem"));
+    options.upstream_tls.identity = Some(authority.sign("gateway", "gateway.internal"));
+    options.upstream_tls.name = Some("leader.internal".into());
+    let front = cluster.gateway_with(options).await;
+    for _ in 0..2 {
+        assert_eq!(front.get("/").await.text(), "guarded HTTP/1.1");
+        let mut client = crate::harness::http2(front.address).await;
+        let call = Request::post("http://h/")
+            .header("content-type", "application/grpc")
+            .body(boxed(""))
+            .unwrap();
+        let reply = soon(client.send_request(call)).await.unwrap();
+        read(reply).await.unwrap().is_problem(502, "no-http2");
+        assert_eq!(front.handle.status().leader, "ready");
+    }
+    serving.abort();
+}
