@@ -1,11 +1,11 @@
 //! An answer's fields, as the client gets them.
 
 use http::header::{
-    ALT_SVC, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::{remove_by_prefix, strip_hop_by_hop};
+use super::strip;
 use crate::endpoint::Upstream;
 
 /// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever gave it.
@@ -14,10 +14,10 @@ pub(crate) fn response(headers: &mut HeaderMap, own: &[Upstream], upgraded: bool
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    strip_hop_by_hop(headers);
-    remove_by_prefix(headers, "incumbent-");
-    // It names another way to the node, which leads past here.
-    headers.remove(ALT_SVC);
+    // The latter names another way to the node, which leads past here.
+    strip(headers, |name| {
+        name.starts_with("incumbent-") || name == "alt-svc"
+    });
     relative(headers, LOCATION, own);
     relative(headers, CONTENT_LOCATION, own);
     if upgraded {

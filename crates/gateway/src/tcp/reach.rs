@@ -111,7 +111,11 @@ impl Reach {
                         turn = self.turn.try_lock().ok();
                     }
                     if !is_away || turn.is_some() {
-                        match self.connect(&target, here).await {
+                        let connected = tokio::select! {
+                            connected = self.connect(&target, here) => connected,
+                            () = self.board.overtaken(seal) => continue,
+                        };
+                        match connected {
                             Ok(reached) if !self.board.is_overtaken(seal) => {
                                 self.is_back(seal);
                                 return Ok(reached);

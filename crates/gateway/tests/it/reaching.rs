@@ -119,6 +119,23 @@ async fn whoever_waits_for_a_connection_goes_on_with_the_next_leader() {
 }
 
 #[tokio::test]
+async fn a_connection_in_tcp_mode_goes_on_with_the_next_leader_too() {
+    let (cluster, black) = (Cluster::new().await, Black::new().await);
+    let leadership = cluster.lead(&[("db", &black.address.to_string())]).await;
+    let mut options = crate::tcp::options();
+    options.times.connect = Duration::from_secs(60);
+    options.times.hold = Duration::from_secs(60);
+    let front = crate::tcp::Front::new(&cluster, options).await;
+    front.ready().await;
+    let mut client = front.connect().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    leadership.resign(None).await;
+    let node = crate::tcp::Node::new("next").await;
+    let _next = cluster.lead(&[("db", &node.address.to_string())]).await;
+    crate::harness::read_until(&mut client, "next").await;
+}
+
+#[tokio::test]
 async fn connecting_takes_no_longer_than_a_request_may() {
     for scheme in ["http", "h2c"] {
         let (cluster, black) = (Cluster::new().await, Black::new().await);
