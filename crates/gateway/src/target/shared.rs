@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::wire::{Heard, Wire};
-use super::{Connection, Connector, Missed, RECENT, Sender, Target, Wanted};
+use super::{Connection, Connector, Missed, RECENT, Sender, State, Target, Wanted};
 use crate::endpoint::Upstream;
 use crate::tape::Playback;
 
@@ -46,6 +46,8 @@ pub(super) struct Lines {
     now: Mutex<Now>,
     /// There may be a place now.
     changed: Arc<Notify>,
+    /// Whoever has it gets the next place. The others stand behind, and so does who comes later.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -93,6 +95,8 @@ enum Next {
 
 impl Target {
     pub(super) fn line_at_once(&self, wanted: Wanted) -> Option<Connection> {
+        // Not before those who wait.
+        drop(self.lines.turn.try_lock().ok()?);
         self.lines.lock().take(wanted, None, &self.lines.changed)
     }
 
@@ -103,7 +107,14 @@ impl Target {
         end: Instant,
     ) -> Result<Connection, Missed> {
         let since = Instant::now();
+        let mut turn = match self.lines.turn.try_lock() {
+            Ok(_nobody_waits) => None,
+            Err(_) => Some(self.lines.turn(end).await?),
+        };
         loop {
+            if self.state() != State::Ready {
+                return Err(Missed::NotReady);
+            }
             let mut changed = std::pin::pin!(self.lines.changed.notified());
             // Before looking, so that no change is missed.
             changed.as_mut().enable();
@@ -112,11 +123,17 @@ impl Target {
                 Next::Take(connection) => return Ok(connection),
                 Next::Join(told) => told,
                 Next::Open(tell, not_before) => self.open(connector, tell, not_before),
+                Next::Wait if turn.is_none() => {
+                    turn = Some(self.lines.turn(end).await?);
+                    continue;
+                }
                 Next::Wait => {
                     timeout_at(end, changed).await.map_err(|_| Missed::Full)?;
                     continue;
                 }
             };
+            // Those behind may wait for the same attempt.
+            turn = None;
             let dialled = timeout_at(end, outcome(told)).await;
             dialled.unwrap_or(Err(Missed::Late))?;
         }
@@ -198,6 +215,12 @@ impl Lines {
         self.lock()
             .lines
             .retain(|line| line.is_open() && (line.busy() > 0 || line.load.heard.ago() < UNUSED));
+    }
+
+    async fn turn(&self, end: Instant) -> Result<tokio::sync::MutexGuard<'_, ()>, Missed> {
+        timeout_at(end, self.turn.lock())
+            .await
+            .map_err(|_| Missed::Full)
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {

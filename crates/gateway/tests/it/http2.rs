@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::change::{in_background, is_held};
 use crate::harness::{
-    BoxBody, Cluster, Front, RawUpstream, Reply, Upstream, boxed, http2, options, read, soon, until,
+    BoxBody, Cluster, Front, RawUpstream, Reply, boxed, http2, options, read, soon, until,
 };
 use crate::streaming::large;
 
@@ -158,29 +158,6 @@ async fn grpc(front: &Front) -> Reply {
     read(soon(client.send_request(request)).await.unwrap())
         .await
         .unwrap()
-}
-
-/// As Firefox does with every request.
-#[tokio::test]
-async fn to_ask_for_trailers_is_no_reason_to_need_http2() {
-    let cluster = Cluster::new().await;
-    let upstream = Upstream::saying("here").await;
-    let _leadership = cluster.lead_at(&upstream).await;
-    let front = cluster.gateway().await;
-    let mut client = http2(front.address).await;
-    for kind in ["text/plain", "application/grpc-web"] {
-        let request = Request::post("http://some.name/")
-            .header("te", "trailers")
-            .header("content-type", kind)
-            .body(boxed(""))
-            .unwrap();
-        let reply = soon(client.send_request(request)).await.unwrap();
-        assert_eq!(reply.status(), StatusCode::OK);
-    }
-    for seen in upstream.seen() {
-        assert_eq!(seen.version, Version::HTTP_11);
-        assert_eq!(seen.headers["te"], "trailers");
-    }
 }
 
 #[tokio::test]

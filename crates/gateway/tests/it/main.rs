@@ -14,5 +14,6 @@ mod shutdown;
 mod streaming;
 mod tcp;
 mod tls;
+mod tls_leader;
 mod trouble;
 mod websocket;
