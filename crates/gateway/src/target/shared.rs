@@ -107,11 +107,13 @@ impl Target {
         end: Instant,
     ) -> Result<Connection, Missed> {
         let since = Instant::now();
-        let mut turn = match self.lines.turn.try_lock() {
-            Ok(_nobody_waits) => None,
-            Err(_) => Some(self.lines.turn(end).await?),
-        };
+        let mut must_queue = self.lines.turn.try_lock().is_err();
+        let mut turn = None;
         loop {
+            // Not while listening for changes: a place is told to one who listens.
+            if must_queue && turn.is_none() {
+                turn = Some(self.lines.turn(end).await?);
+            }
             if self.state() != State::Ready {
                 return Err(Missed::NotReady);
             }
@@ -124,7 +126,7 @@ impl Target {
                 Next::Join(told) => told,
                 Next::Open(tell, not_before) => self.open(connector, tell, not_before),
                 Next::Wait if turn.is_none() => {
-                    turn = Some(self.lines.turn(end).await?);
+                    must_queue = true;
                     continue;
                 }
                 Next::Wait => {
@@ -133,9 +135,13 @@ impl Target {
                 }
             };
             // Those behind may wait for the same attempt.
-            turn = None;
-            let dialled = timeout_at(end, outcome(told)).await;
-            dialled.unwrap_or(Err(Missed::Late))?;
+            (turn, must_queue) = (None, false);
+            tokio::select! {
+                biased;
+                done = outcome(told) => done?,
+                () = changed => {}
+                () = sleep_until(end) => return Err(Missed::Late),
+            }
         }
     }
 

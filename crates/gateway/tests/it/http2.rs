@@ -269,6 +269,30 @@ async fn requests_that_find_no_place_on_any_connection_wait_and_are_not_sent() {
     assert_eq!(leader.connections(), 16);
 }
 
+/// Far more than there are places: each gets one in its turn, and gives it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_is_answered_through_few_places() {
+    let (cluster, leader) = (Cluster::new().await, Leader::taking(2).await);
+    let _leadership = cluster.lead(&[("web", &leader.url())]).await;
+    let front = cluster.gateway().await;
+    let mut calls = JoinSet::new();
+    for _ in 0..4 {
+        let client = http2(front.address).await;
+        for _ in 0..100 {
+            let mut client = client.clone();
+            calls.spawn(async move {
+                let request = Request::post("http://h/").body(boxed("call")).unwrap();
+                let reply = client.send_request(request).await.unwrap();
+                assert_eq!(read(reply).await.unwrap().text(), "call");
+            });
+        }
+    }
+    let all = async { while calls.join_next().await.transpose().unwrap().is_some() {} };
+    soon(all).await;
+    assert_eq!(leader.requests(), 400);
+    assert!(leader.connections() <= 16);
+}
+
 /// RFC 9113, 8.7: it did nothing, whatever the method.
 #[tokio::test]
 async fn a_post_that_the_leader_refused_is_sent_again() {
