@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::headers::Peer;
 use crate::problem::Problem;
 use crate::tape::Tape;
+use crate::target;
 
 /// The target of the events of the access log: one for each request, when its answer has ended.
 ///
@@ -39,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) is_complete: bool,
     /// Its share of all requests that may be under way.
     pub(crate) share: Option<OwnedSemaphorePermit>,
+    /// Its place on a connection of HTTP/2 to the leader.
+    pub(crate) stream: Option<target::Share>,
 }
 
 /// What only the log needs; not copied if nobody listens.
@@ -88,6 +91,7 @@ impl Report {
             problem: None,
             is_complete: false,
             share: None,
+            stream: None,
         }
     }
 

@@ -18,10 +18,12 @@ use crate::options::UpstreamHttp;
 use crate::problem::Problem;
 use crate::route::{Failure, Route};
 use crate::tape::{Playback, Spoilt, Tape};
-use crate::target::{Connection, Sender, Target, Wanted};
+use crate::target::{self, Connection, Missed, Refused, Sender, Target, Wanted};
 
 /// How often a request that waits for its answer looks whether that still makes sense. Its time-outs are that coarse.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long to wait before a leader is asked again that has just refused a request: it has too many.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A request, ready to be sent any number of times.
 pub(crate) struct Job {
@@ -31,11 +33,22 @@ pub(crate) struct Job {
     pub(crate) tape: Tape,
 }
 
+/// What a request that waits has, and has had.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// Kept until it is sent: who has waited is not sent away for somebody who has not.
+    pub(crate) place: Option<Place>,
+    /// How long it has waited for connections, in all attempts.
+    connecting: Duration,
+}
+
 /// What came of one attempt.
 pub(crate) enum Attempt {
     Answered(Answered),
     /// No answer; perhaps another attempt brings one.
     Failed(Failure),
+    /// Not sent, and no further attempt is worth it.
+    Unsent(Problem),
     /// No answer, and no further attempt will bring one.
     Problem(Problem),
 }
@@ -59,6 +72,13 @@ enum Unanswered {
     Broken(hyper::Error),
 }
 
+/// Which HTTP a request goes on in, and whether all others to this leader do too.
+#[derive(Clone, Copy)]
+struct Spoken {
+    http2: bool,
+    always: bool,
+}
+
 /// Sends the request to the leader of this term once, and waits for the head of its answer. Gives the place of a held request
 /// back when it is sent.
 pub(crate) async fn attempt(
@@ -67,35 +87,33 @@ pub(crate) async fn attempt(
     target: &Arc<Target>,
     fresh: bool,
     route: &Route,
-    report: &Report,
-    place: &mut Option<Place>,
+    report: &mut Report,
+    waiting: &mut Waiting,
 ) -> Attempt {
-    let said = &target.addresses[0];
-    let http2 = match shared.options.upstream_http {
-        UpstreamHttp::Http1 => said.http2,
-        UpstreamHttp::Http2 => true,
-        UpstreamHttp::AsNeeded => said.http2 || job.asked.http2,
-    };
+    let spoken = Spoken::to(target, shared.options.upstream_http, &job.asked);
     let wanted = match (fresh, route.is_safe()) {
         (true, _) => Wanted::New,
         (false, true) => Wanted::Any,
         (false, false) => Wanted::Recent,
     };
-    let connection = match target.connection(&shared.connector, http2, wanted).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            tracing::debug!(epoch = %target.seal.epoch, %error, "the leader cannot be connected to");
-            shared.board.is_away(target, &shared.connector, http2);
-            return Attempt::Failed(Failure::NotSent);
-        }
+    let connection = match target.at_once(spoken.http2, wanted) {
+        Some(connection) => connection,
+        None => match waiting
+            .connection(shared, target, spoken.http2, wanted, report)
+            .await
+        {
+            Ok(connection) => connection,
+            Err(missed) => return missing(shared, target, spoken, &missed),
+        },
     };
-    drop(place.take());
+    drop(waiting.place.take());
     let Connection {
         mut sender,
         address,
         reused,
+        share,
     } = connection;
-    let request = job.request(target, address, http2);
+    let request = job.request(target, address, spoken.http2);
     let began = Instant::now();
     let sent = send(shared, job, target, &mut sender, request, route, report).await;
     let response = match sent {
@@ -103,29 +121,40 @@ pub(crate) async fn attempt(
         Err(Unanswered::GivenUp(failure)) => return Attempt::Failed(failure),
         Err(Unanswered::NotSent) => {
             // Whoever closes new connections at once is not there, whatever the connection says.
-            if !reused {
-                shared.board.is_away(target, &shared.connector, http2);
+            if !reused && spoken.is_all() {
+                shared
+                    .board
+                    .is_away(target, &shared.connector, spoken.always);
+            } else if !reused {
+                waiting.pause().await;
             }
             return Attempt::Failed(Failure::NotSent);
         }
         Err(Unanswered::Broken(error)) => {
-            return match job.tape.spoilt() {
-                Some(Spoilt::TooLong) => Attempt::Problem(Problem::TooLarge),
-                Some(Spoilt::Late) => Attempt::Problem(Problem::BodyLate),
-                None if error.is_parse() => Attempt::Problem(Problem::BadAnswer),
-                None => Attempt::Failed(Failure::Broken { reused }),
+            return match (job.tape.spoilt(), target::refused(&error)) {
+                (Some(Spoilt::TooLong), _) => Attempt::Problem(Problem::TooLarge),
+                (Some(Spoilt::Late), _) => Attempt::Problem(Problem::BodyLate),
+                (None, Some(refused)) => {
+                    if let (Refused::GoneAway, Some(share)) = (refused, &share) {
+                        share.retire();
+                    }
+                    drop(share);
+                    if refused == Refused::Stream || !reused {
+                        waiting.pause().await;
+                    }
+                    Attempt::Failed(Failure::NotSent)
+                }
+                (None, None) if error.is_parse() => Attempt::Problem(Problem::BadAnswer),
+                (None, None) => Attempt::Failed(Failure::Broken { reused }),
             };
         }
     };
-    let upstream = Arc::clone(&target.names[address]);
-    metrics::histogram!("incumbent_gateway_upstream_seconds", "upstream" => upstream)
-        .record(began.elapsed());
-    if response.status() == StatusCode::MISDIRECTED_REQUEST {
-        // Only a node that knows of epochs can speak for all requests of this term; another may mean this one alone.
-        let seen = response
-            .headers()
-            .get(EPOCH)
-            .and_then(|epoch| epoch.to_str().ok()?.parse::<u64>().ok());
+    target.took(address, began.elapsed());
+    if response.status() == StatusCode::MISDIRECTED_REQUEST
+        && let Some(seen) = response.headers().get(EPOCH)
+    {
+        // Only a node that knows of epochs speaks of its term; any other 421 is an answer like others.
+        let seen = seen.to_str().ok().and_then(|seen| seen.parse::<u64>().ok());
         if seen.is_some_and(|seen| seen >= target.seal.epoch.get()) {
             shared.board.is_over(target);
         }
@@ -136,12 +165,87 @@ pub(crate) async fn attempt(
         shared.board.is_over(target);
         return Attempt::Failed(Failure::Ended);
     }
+    report.stream = share;
     Attempt::Answered(Answered {
         response,
         sender,
         address,
         target: Arc::clone(target),
     })
+}
+
+/// What no connection means for the request, and for others.
+fn missing(shared: &Arc<Shared>, target: &Arc<Target>, spoken: Spoken, missed: &Missed) -> Attempt {
+    tracing::debug!(epoch = %target.seal.epoch, error = %missed, "no connection to the leader");
+    let is_away = match missed {
+        Missed::Unreachable(_) => true,
+        // It may be HTTP/2 alone that does not work, which is no matter to those who do without.
+        Missed::Unclear(_) => spoken.is_all(),
+        Missed::NotReady => false,
+        Missed::NoHttp2 => return Attempt::Unsent(Problem::NoHttp2),
+        Missed::Late => return Attempt::Unsent(Problem::Unreachable),
+        // The leader is well; it is here that there is no room.
+        Missed::Full | Missed::Exhausted(_) => return Attempt::Unsent(Problem::TooBusy),
+    };
+    if is_away {
+        shared
+            .board
+            .is_away(target, &shared.connector, spoken.always);
+    }
+    Attempt::Failed(Failure::NotSent)
+}
+
+impl Waiting {
+    /// A connection, waited for as long as a request may be held; as long as trying each address once takes in any case. Not
+    /// waited for once somebody else leads.
+    async fn connection(
+        &mut self,
+        shared: &Shared,
+        target: &Arc<Target>,
+        http2: bool,
+        wanted: Wanted,
+        report: &Report,
+    ) -> Result<Connection, Missed> {
+        let times = &shared.options.times;
+        let addresses = u32::try_from(target.addresses.len()).unwrap_or(u32::MAX);
+        let longest = times.hold.max(times.connect.saturating_mul(addresses));
+        let left = longest.saturating_sub(self.connecting);
+        let left = times
+            .total
+            .map_or(left, |total| left.min(total.saturating_sub(report.at())));
+        if left.is_zero() {
+            return Err(Missed::Late);
+        }
+        let began = Instant::now();
+        let found = tokio::select! {
+            found = target.connection(&shared.connector, http2, wanted, began + left) => found,
+            () = shared.board.overtaken(target.seal) => Err(Missed::NotReady),
+        };
+        self.connecting += began.elapsed();
+        found
+    }
+
+    async fn pause(&mut self) {
+        self.connecting += REFUSED_PAUSE;
+        sleep(REFUSED_PAUSE).await;
+    }
+}
+
+impl Spoken {
+    fn to(target: &Target, options: UpstreamHttp, asked: &Asked) -> Self {
+        let said = &target.addresses[0];
+        let always = said.http2 || options == UpstreamHttp::Http2;
+        let as_needed = options == UpstreamHttp::AsNeeded && asked.http2;
+        Self {
+            http2: always || as_needed,
+            always,
+        }
+    }
+
+    /// Whether what does not work for this request works for none.
+    fn is_all(self) -> bool {
+        self.always || !self.http2
+    }
 }
 
 async fn send(
@@ -165,15 +269,19 @@ async fn send(
         })
     };
     let mut answer = pin!(answer);
+    let mut look = pin!(sleep(LOOK));
     let times = &shared.options.times;
     let (mut whole, mut overtaken): (Option<Instant>, Option<Instant>) = (None, None);
+    // How much of the body was read when, at the last look at which that was more than before.
+    let mut progress = (0, Instant::now());
     loop {
         tokio::select! {
             biased;
             answered = &mut answer => return answered,
-            () = sleep(LOOK) => {}
+            () = look.as_mut() => {}
         }
         let now = Instant::now();
+        look.as_mut().reset(now + LOOK);
         let waited = |since: &mut Option<Instant>| now.duration_since(*since.get_or_insert(now));
         if shared.board.is_overtaken(target.seal) {
             let for_long = waited(&mut overtaken) >= times.overtaken;
@@ -181,10 +289,17 @@ async fn send(
                 return Err(Unanswered::GivenUp(Failure::Overtaken));
             }
         }
-        if job.tape.is_over() && waited(&mut whole) >= times.first_byte {
-            return Err(Unanswered::GivenUp(Failure::Slow));
-        }
-        if times.total.is_some_and(|total| report.at() >= total) {
+        let is_late = if job.tape.is_over() {
+            waited(&mut whole) >= times.first_byte
+        } else {
+            // It is the leader that does not read, unless more of the body is waited for.
+            let read = job.tape.read();
+            if read != progress.0 || job.tape.is_awaited() {
+                progress = (read, now);
+            }
+            now.duration_since(progress.1) >= times.first_byte
+        };
+        if is_late || times.total.is_some_and(|total| report.at() >= total) {
             return Err(Unanswered::GivenUp(Failure::Slow));
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::access::Report;
 use crate::answer::Answer;
-use crate::attempt::{Answered, Attempt, Job, attempt};
+use crate::attempt::{Answered, Attempt, Job, Waiting, attempt};
 use crate::gateway::Shared;
 use crate::headers::{self, Asked, Hop, Peer};
 use crate::pass_on::pass_on;
@@ -122,8 +122,9 @@ async fn deliver(
     route: &mut Route,
     report: &mut Report,
 ) -> Result<Answered, Problem> {
-    // Kept until it is sent: who has waited is not sent away for somebody who has not.
-    let mut place = None;
+    let mut waiting = Waiting::default();
+    // Whether an earlier attempt may have been carried out.
+    let mut may_be_done = false;
     loop {
         let changed = shared.board.changed();
         let mut changed = pin!(changed);
@@ -144,8 +145,8 @@ async fn deliver(
                 }
                 let began = Instant::now();
                 let until = began + until.saturating_sub(report.at());
-                if place.is_none() {
-                    place = Some(shared.hold()?);
+                if waiting.place.is_none() {
+                    waiting.place = Some(shared.hold()?);
                 }
                 tokio::select! {
                     () = &mut changed => {}
@@ -156,12 +157,16 @@ async fn deliver(
             }
             Step::Forward { seal, fresh } => {
                 let target = target.expect("whoever can be asked is there");
-                let failure =
-                    match attempt(shared, job, &target, fresh, route, report, &mut place).await {
-                        Attempt::Answered(answered) => return Ok(answered),
-                        Attempt::Problem(problem) => return Err(problem),
-                        Attempt::Failed(failure) => failure,
-                    };
+                let attempt =
+                    attempt(shared, job, &target, fresh, route, report, &mut waiting).await;
+                let failure = match attempt {
+                    Attempt::Answered(answered) => return Ok(answered),
+                    // Whoever hears that it was not sent believes that nothing was done.
+                    Attempt::Unsent(_) if may_be_done => return Err(Problem::Lost),
+                    Attempt::Unsent(problem) | Attempt::Problem(problem) => return Err(problem),
+                    Attempt::Failed(failure) => failure,
+                };
+                may_be_done |= matches!(failure, Failure::Broken { .. } | Failure::Overtaken);
                 let kept = job.tape.kept();
                 metrics::counter!("incumbent_gateway_failed_total", "reason" => reason(failure))
                     .increment(1);

@@ -18,8 +18,9 @@
 //!   sent again only if its method is idempotent (RFC 9110, 9.2.2) or it has an `Idempotency-Key`, and if the beginning of its
 //!   body was kept; at most [`MOST_SENT`] times. Otherwise the client gets one [`Problem`] which says that the request may
 //!   have been carried out.
-//! - What was *not* sent, or was answered with 421, is not lost by a change of leader, whatever its method: it is held until
-//!   somebody can be asked, within the limits below, and held requests are woken in the order in which they began to wait.
+//! - What was *not* sent, or was answered with 421 and an [`EPOCH`], is not lost by a change of leader, whatever its method: it is
+//!   held until somebody can be asked, within the limits below, and held requests are woken in the order in which they began to
+//!   wait. HTTP/2 counts as not sent what the leader refused, or went away before.
 //! - An answer that has begun is never begun again, and one that breaks off is not taken for a whole one: the connection is closed
 //!   (HTTP/1.1) or the stream reset (HTTP/2).
 //! - Every request that is passed on says in `Incumbent-Epoch` which term's leader is meant. What a client says there is dropped.
@@ -34,6 +35,8 @@
 //!   if the term ended meanwhile.
 //! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
 //!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
+//!   With HTTP/2 a server says what it has not processed, unless its connection breaks without a word; connections that were
+//!   heard of within the last second are used then too, or any if all that may be are in use.
 //! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
 //!   the leader is well. With [`Gateway::following`] the views decide.
 //! - WebSockets, and answers that do not say how long they are, break when their leader dies, and are ended [`Times::outlived`] after
@@ -55,8 +58,11 @@
 //! | head of a request: size, fields, time | 64 KiB, 100, 60 s | 431; closed |
 //! | body of a request | none | 413 |
 //! | a body that does not arrive, an answer that is not read | 60 s | 408; closed, or reset on HTTP/2 |
-//! | connecting to an address of the leader | 2 s | the next address, then held |
-//! | first byte of an answer | 60 s | 504 |
+//! | connecting to an address of the leader | 2 s, TLS and the greeting of HTTP/2 as long again | the next address, then held |
+//! | addresses of a name | 8, one each 250 ms | the rest is not tried |
+//! | waiting for a connection | 30 s, as held | 503 `unreachable`; 503 `too-busy` if all of HTTP/2 are full |
+//! | connections of HTTP/2 to the leader, requests on each | 16; 128, or what the leader allows | they wait |
+//! | first byte of an answer; a body that the leader does not read | 60 s | 504 |
 //! | head of an answer | 64 KiB | 502 `bad-answer` |
 //! | silence of an answer, a request in all | none | the answer is cut off |
 //! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |

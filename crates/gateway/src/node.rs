@@ -260,10 +260,10 @@ fn read(value: &HeaderValue) -> Option<Epoch> {
 
 fn not_leading<R>(role: &Role) -> Response<NodeBody<R>> {
     let mut response = Answer::problem(Problem::NotLeading, None);
-    if let Some(guard) = role.last() {
-        let epoch = HeaderValue::from(guard.epoch().get());
-        response.headers_mut().insert(EPOCH, epoch);
-    }
+    // Zero if it never led: without the field it would be an answer of the application.
+    let seen = role.last().map_or(0, |guard| guard.epoch().get());
+    let headers = response.headers_mut();
+    headers.insert(EPOCH, HeaderValue::from(seen));
     response.map(|answer| NodeBody(Kind::Other(Box::new(answer))))
 }
 

@@ -38,9 +38,10 @@ pub struct Options {
 pub struct Times {
     /// How long a request is held in all while there is nobody to ask. 30 s: twice the default lease. Zero holds none.
     pub hold: Duration,
-    /// How long connecting to one address of the leader may take, TLS included. 2 s.
+    /// How long connecting to one address of the leader may take; TLS, and the greeting of HTTP/2, may take as long each. 2 s.
     pub connect: Duration,
-    /// How long the leader may take to begin its answer once it has the whole request. 60 s.
+    /// How long the leader may take to begin its answer once it has the whole request, and for how long it may read nothing of
+    /// it before. 60 s.
     pub first_byte: Duration,
     /// How long a client may take for the head of a request; also how long a connection may be idle. 60 s.
     pub head: Duration,
@@ -101,7 +102,7 @@ pub struct ServerTls {
     pub pass_certificate: bool,
 }
 
-/// The TLS towards the leader.
+/// The TLS towards the leader. The files are read again when they change; connections that are there stay.
 #[derive(Clone, Debug, Default)]
 pub struct UpstreamTls {
     /// Whether addresses that do not say are spoken to over TLS.
@@ -117,7 +118,7 @@ pub struct UpstreamTls {
 /// Which HTTP is spoken to the leader. An address that says `h2c` or `h2` is always spoken to in HTTP/2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UpstreamHttp {
-    /// HTTP/1.1; HTTP/2 for requests that came by it and are gRPC, or ask for trailers.
+    /// HTTP/1.1; HTTP/2 for requests that came by it and are gRPC.
     #[default]
     AsNeeded,
     /// Always HTTP/1.1.

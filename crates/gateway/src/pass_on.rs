@@ -31,20 +31,20 @@ pub(crate) fn pass_on(
         target,
     } = answered;
     job.tape.forget();
-    let upstream = &target.addresses[address];
+    let own = &target.addresses;
     report.status = response.status();
     report.answered_by = Some((target.seal.epoch, Arc::clone(&target.names[address])));
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(client) = client.filter(|_| job.asked.upgrade) else {
             return Answer::problem(Problem::BadAnswer, Some(report));
         };
-        headers::response(response.headers_mut(), upstream, true);
+        headers::response(response.headers_mut(), own, true);
         let node = hyper::upgrade::on(&mut response);
         let tunnel = tunnel::run(Arc::clone(shared), client, node, target.seal);
         tunnels.take(Box::pin(tunnel));
         return response.map(|_| Answer::upgraded(report));
     }
-    headers::response(response.headers_mut(), upstream, false);
+    headers::response(response.headers_mut(), own, false);
     let is_endless = response.body().size_hint().exact().is_none();
     let ending = Ending::new(shared, target.seal, is_endless, report.at());
     let back = match sender {

@@ -43,6 +43,8 @@ pub enum Problem {
     TooOften,
     /// 502: what came back is no answer.
     BadAnswer,
+    /// 502: it needs HTTP/2, which the leader does not speak. It was not sent.
+    NoHttp2,
     /// 504: no answer in time. It may be carried out yet.
     Slow,
     /// 508: it has passed here before.
@@ -187,6 +189,12 @@ impl Problem {
                 "The leader did not answer in HTTP",
                 "What came back cannot be read.",
             ),
+            Self::NoHttp2 => (
+                502,
+                "no-http2",
+                "The leader does not speak HTTP/2",
+                "The request is passed on in HTTP/2 only, so it was not sent.",
+            ),
             Self::Slow => (
                 504,
                 "slow",
@@ -245,6 +253,7 @@ impl Problem {
         };
         let processed = match status {
             503 | 421 | 508 if self != Self::TermEnded => Some("no"),
+            502 if self == Self::NoHttp2 => Some("no"),
             502..=504 => Some("unknown"),
             _ => None,
         };
@@ -289,7 +298,7 @@ impl From<BadRequest> for Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 20] = [
+    const ALL: [Problem; 21] = [
         Problem::NoLeader,
         Problem::NotPublished,
         Problem::Unreachable,
@@ -300,6 +309,7 @@ mod tests {
         Problem::Lost,
         Problem::TooOften,
         Problem::BadAnswer,
+        Problem::NoHttp2,
         Problem::Slow,
         Problem::Loop,
         Problem::TooLarge,

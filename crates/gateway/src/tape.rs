@@ -75,6 +75,8 @@ struct Reel {
     /// The number of the newest playback.
     newest: u64,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Whether somebody waits for more from the source.
+    is_awaited: bool,
 }
 
 enum Kind {
@@ -101,6 +103,7 @@ impl Tape {
             spoilt: None,
             newest: 0,
             stalled: None,
+            is_awaited: false,
         };
         Self {
             reel: Some(Arc::new(Mutex::new(reel))),
@@ -137,6 +140,11 @@ impl Tape {
     /// Whether all of it was read.
     pub(crate) fn is_over(&self) -> bool {
         self.reel.as_ref().is_none_or(|reel| lock(reel).is_over)
+    }
+
+    /// Whether more of it is waited for, and has not come from the client.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.reel.as_ref().is_some_and(|reel| lock(reel).is_awaited)
     }
 
     /// Why it ended early, if it did.
@@ -224,7 +232,9 @@ impl Reel {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let Poll::Ready(frame) = Pin::new(&mut self.source).poll_frame(cx) else {
+        let polled = Pin::new(&mut self.source).poll_frame(cx);
+        self.is_awaited = polled.is_pending();
+        let Poll::Ready(frame) = polled else {
             let stall = self.allowance.stall;
             let late = self
                 .stalled

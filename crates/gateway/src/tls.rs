@@ -1,7 +1,7 @@
-//! TLS: in front, read again when its files change, and towards the leader.
+//! TLS: in front and towards the leader, both read again when their files change.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
@@ -49,12 +49,17 @@ pub(crate) struct Front {
     now: RwLock<Arc<ServerConfig>>,
 }
 
-/// The TLS towards leaders.
+/// The TLS towards leaders, as it is now. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Back {
+    now: Arc<RwLock<Configs>>,
+    name: Option<ServerName<'static>>,
+}
+
+/// One for each HTTP.
+struct Configs {
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
-    name: Option<ServerName<'static>>,
 }
 
 impl Front {
@@ -76,87 +81,84 @@ impl Front {
 
     /// Reads the files again whenever they have changed. What cannot be used is told, and what was there stays.
     pub(crate) async fn follow(&self) {
-        let mut seen = contents(&self.files).await;
+        let ServerTls {
+            certificate, key, ..
+        } = &self.files;
+        let mut files = vec![certificate.clone(), key.clone()];
+        files.extend(self.files.client_ca.clone());
+        let mut seen = contents(&files).await;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let found = contents(&self.files).await;
-            if found == seen {
-                continue;
+            changed(&files, &mut seen).await;
+            let options = self.files.clone();
+            if let Some(config) = again(move || server(&options), certificate).await {
+                *self.now.write().unwrap_or_else(PoisonError::into_inner) = config;
             }
-            let files = self.files.clone();
-            let built = tokio::task::spawn_blocking(move || server(&files)).await;
-            match built.expect("reading files does not panic, and is not aborted") {
-                Ok(config) => {
-                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = config;
-                    tracing::info!(certificate = %self.files.certificate.display(), "read the certificate again");
-                }
-                // Certificate and key are rarely replaced in one moment: the other one follows.
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the new certificate cannot be used; the old one stays"
-                    );
-                }
-            }
-            seen = found;
+        }
+    }
+}
+
+/// Waits until the files are not what was seen of them.
+async fn changed(files: &[PathBuf], seen: &mut Vec<Option<Vec<u8>>>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let found = contents(files).await;
+        if found != *seen {
+            *seen = found;
+            return;
+        }
+    }
+}
+
+/// What was read again, unless it cannot be used.
+async fn again<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, TlsError> + Send + 'static,
+    file: &Path,
+) -> Option<T> {
+    let read = tokio::task::spawn_blocking(read).await;
+    match read.expect("reading files does not panic, and is not aborted") {
+        Ok(config) => {
+            tracing::info!(certificate = %file.display(), "read the certificate again");
+            Some(config)
+        }
+        // Certificate and key are rarely replaced in one moment: the other one follows.
+        Err(error) => {
+            tracing::warn!(
+                certificate = %file.display(),
+                error = &error as &dyn std::error::Error,
+                "the new certificate cannot be used; the old one stays"
+            );
+            None
         }
     }
 }
 
 /// The contents, and not the times: a file may be replaced within the resolution of a clock, or be a link to another.
-async fn contents(files: &ServerTls) -> Vec<Option<Vec<u8>>> {
-    let all = [
-        Some(files.certificate.clone()),
-        Some(files.key.clone()),
-        files.client_ca.clone(),
-    ];
-    let read = move || {
-        let read = |file: Option<PathBuf>| file.and_then(|file| std::fs::read(file).ok());
-        all.into_iter().map(read).collect()
-    };
+async fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
+    let files = files.to_vec();
+    let read = move || files.iter().map(|file| std::fs::read(file).ok()).collect();
     let read = tokio::task::spawn_blocking(read).await;
     read.expect("reading files does not panic, and is not aborted")
 }
 
 impl Back {
+    /// Reads the files, and follows them until the last clone is dropped.
+    ///
+    /// Must be called inside a Tokio runtime.
     pub(crate) fn new(options: &UpstreamTls) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        match &options.ca {
-            Some(file) => {
-                for certificate in certificates(file)? {
-                    roots.add(certificate)?;
-                }
-            }
-            // Whichever of the system's can be used; if there is none, no leader is believed, and the log says so.
-            None => {
-                let found = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(found.certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
-        let mut http1 = match &options.identity {
-            Some((certificate, file)) => {
-                builder.with_client_auth_cert(certificates(certificate)?, key(file)?)?
-            }
-            None => builder.with_no_client_auth(),
-        };
-        let mut http2 = http1.clone();
-        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        http2.alpn_protocols = vec![b"h2".to_vec()];
         let name = match &options.name {
             Some(name) => {
                 Some(ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name.clone()))?)
             }
             None => None,
         };
-        Ok(Self {
-            http1: Arc::new(http1),
-            http2: Arc::new(http2),
-            name,
-        })
+        let now = Arc::new(RwLock::new(client(options)?));
+        let identity = options.identity.clone();
+        let mut files = Vec::from_iter(identity.into_iter().flat_map(|(one, two)| [one, two]));
+        files.extend(options.ca.clone());
+        if !files.is_empty() {
+            tokio::spawn(follow(Arc::downgrade(&now), files, options.clone()));
+        }
+        Ok(Self { now, name })
     }
 
     /// The configuration for this HTTP, and the name that the leader at `host` must have.
@@ -165,13 +167,70 @@ impl Back {
         http2: bool,
         host: &str,
     ) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
-        let config = if http2 { &self.http2 } else { &self.http1 };
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        let config = if http2 { &now.http2 } else { &now.http1 };
         let name = match &self.name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).ok()?,
         };
         Some((Arc::clone(config), name))
     }
+}
+
+/// Reads the files towards leaders again whenever they have changed. Connections that are there stay.
+async fn follow(now: Weak<RwLock<Configs>>, files: Vec<PathBuf>, options: UpstreamTls) {
+    let mut seen = contents(&files).await;
+    loop {
+        tokio::select! {
+            () = changed(&files, &mut seen) => {}
+            () = gone(&now) => return,
+        }
+        let options = options.clone();
+        let read = again(move || client(&options), &files[0]).await;
+        let Some(now) = now.upgrade() else { return };
+        if let Some(configs) = read {
+            *now.write().unwrap_or_else(PoisonError::into_inner) = configs;
+        }
+    }
+}
+
+async fn gone<T>(thing: &Weak<T>) {
+    while thing.strong_count() > 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn client(options: &UpstreamTls) -> Result<Configs, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match &options.ca {
+        Some(file) => {
+            for certificate in certificates(file)? {
+                roots.add(certificate)?;
+            }
+        }
+        // Whichever of the system's can be used; if there is none, no leader is believed, and the log says so.
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    let mut http1 = match &options.identity {
+        Some((certificate, file)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, key(file)?)?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut http2 = http1.clone();
+    http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+    http2.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Configs {
+        http1: Arc::new(http1),
+        http2: Arc::new(http2),
+    })
 }
 
 fn server(files: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {

@@ -27,17 +27,20 @@ pub struct Peer {
     pub certificate: Option<Bytes>,
 }
 
-/// Fields that are about one connection and never passed on (RFC 9110, 7.6.1), with those that older software uses so.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    http::header::PROXY_AUTHENTICATE,
-    http::header::PROXY_AUTHORIZATION,
-    http::header::TE,
-    http::header::TRANSFER_ENCODING,
-    http::header::UPGRADE,
-];
+/// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1); with those that older software uses so.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Fields that `Connection` must not take away: without them the next one would read another request.
 const NEVER_NAMED: [HeaderName; 3] = [
@@ -46,8 +49,8 @@ const NEVER_NAMED: [HeaderName; 3] = [
     http::header::AUTHORIZATION,
 ];
 
-/// Takes away what is about the connection, `Connection` itself and what it names included.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Takes away what is about the connection, `Connection` itself and what it names included, and what else `is_dropped`.
+fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
             .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
@@ -57,7 +60,13 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
+    // Once over what is there costs less than asking for all that might be.
+    let dropped: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_hop_by_hop(name.as_str()) || is_dropped(name.as_str()))
+        .cloned()
+        .collect();
+    for name in dropped {
         headers.remove(name);
     }
 }
@@ -70,16 +79,4 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .flat_map(|line| line.split(','))
         .map(str::trim)
         .filter(|token| !token.is_empty())
-}
-
-/// Takes away the fields whose names begin so.
-fn remove_by_prefix(headers: &mut HeaderMap, prefix: &str) {
-    let named: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with(prefix))
-        .cloned()
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
 }

@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use http::header::{
-    self, CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    TE, UPGRADE, VIA,
+    CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    UPGRADE, VIA,
 };
 use http::request::Parts;
 use http::{Method, Version};
 use incumbent::Epoch;
 
-use super::{EPOCH, Peer, remove_by_prefix, strip_hop_by_hop, tokens};
+use super::{EPOCH, Peer, strip, tokens};
 
 /// How many gateways and proxies a request may have passed. More means that they send it round in a circle.
 pub(crate) const MOST_HOPS: usize = 16;
 
+/// An element of `Forwarded` without its host: an IPv6 address, and the names around.
+const LONGEST_ELEMENT: usize = 80;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// What this gateway is to a request that passes it.
 #[derive(Clone, Copy, Debug)]
@@ -81,26 +81,25 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     }
     let upgrade = wants_upgrade(&parts.method, parts.version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
-    let is_http2 = parts.version == Version::HTTP_2;
-    let http2 = is_http2 && (trailers || is_grpc(headers));
-    strip_hop_by_hop(headers);
-    headers.remove(HOST);
-    headers.remove(HTTP2_SETTINGS);
-    // Whoever sends it frames it anew, from what the body really is.
-    headers.remove(header::CONTENT_LENGTH);
-    remove_by_prefix(headers, "incumbent-");
-    headers.remove(CLIENT_CERT);
-    headers.remove(CLIENT_CERT_CHAIN);
-    if hop.drop_authorization {
-        headers.remove(header::AUTHORIZATION);
-    }
+    // Browsers ask for trailers with every request: that alone is no reason to need HTTP/2 further on.
+    let http2 = parts.version == Version::HTTP_2 && is_grpc(headers);
+    strip(headers, |name| match name {
+        // Whoever sends it frames it anew, from what the body really is.
+        "host" | "http2-settings" | "content-length" => true,
+        "client-cert" | "client-cert-chain" => true,
+        "authorization" => hop.drop_authorization,
+        "forwarded" | "x-real-ip" => !hop.is_trusted,
+        _ => {
+            name.starts_with("incumbent-") || (!hop.is_trusted && name.starts_with("x-forwarded-"))
+        }
+    });
     forwarded(headers, &host, hop);
     let version = match parts.version {
         Version::HTTP_10 => "1.0",
         Version::HTTP_2 => "2.0",
         _ => "1.1",
     };
-    append(headers, VIA, &format!("{version} {}", hop.name));
+    append(headers, VIA, format!("{version} {}", hop.name));
     if let Some(certificate) = &hop.peer.certificate
         && hop.pass_certificate
     {
@@ -185,9 +184,13 @@ fn is_host(host: &[u8]) -> bool {
     host.iter().all(is_fine)
 }
 
+/// Whether its outcome comes in trailers, which HTTP/1.1 loses as a rule. Not so `application/grpc-web`, which was made for that.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+    let Some(rest) = kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) else {
+        return false;
+    };
+    matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 fn is_loop(headers: &HeaderMap, name: &str) -> bool {
@@ -202,26 +205,23 @@ fn is_loop(headers: &HeaderMap, name: &str) -> bool {
 }
 
 fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
-    if !hop.is_trusted {
-        headers.remove(FORWARDED);
-        headers.remove(X_REAL_IP);
-        remove_by_prefix(headers, "x-forwarded-");
-    }
     let address = hop.peer.address.ip().to_canonical();
     let proto = if hop.peer.tls { "https" } else { "http" };
-    let text = host.to_str().unwrap_or_default();
-    let mut element = match address.is_ipv6() {
-        true => format!("for=\"[{address}]\""),
-        false => format!("for={address}"),
+    let host_text = host.to_str().unwrap_or_default();
+    // Room for all of it at once: this is written for every request.
+    let mut element = String::with_capacity(LONGEST_ELEMENT + host_text.len());
+    let _ = match address.is_ipv6() {
+        true => write!(element, "for=\"[{address}]\""),
+        false => write!(element, "for={address}"),
     };
-    if !text.is_empty() {
-        let _ = write!(element, ";host=\"{text}\"");
+    if !host_text.is_empty() {
+        element.extend([";host=\"", host_text, "\""]);
     }
-    let _ = write!(element, ";proto={proto}");
-    append(headers, FORWARDED, &element);
-    append(headers, X_FORWARDED_FOR, &address.to_string());
+    element.extend([";proto=", proto]);
+    append(headers, FORWARDED, element);
+    append(headers, X_FORWARDED_FOR, address.to_string());
     // The first proxy knows what the client asked for; later ones see only what that proxy made of it.
-    if !text.is_empty() && !headers.contains_key(X_FORWARDED_HOST) {
+    if !host_text.is_empty() && !headers.contains_key(X_FORWARDED_HOST) {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
     if !headers.contains_key(X_FORWARDED_PROTO) {
@@ -230,12 +230,16 @@ fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
 }
 
 /// Adds a member to a list, on one line with those before it.
-fn append(headers: &mut HeaderMap, name: HeaderName, member: &str) {
-    let before: Vec<&str> = tokens(headers, &name).collect();
-    let line = match before.is_empty() {
-        true => visible(member),
-        false => visible(&format!("{}, {member}", before.join(", "))),
+fn append(headers: &mut HeaderMap, name: HeaderName, member: String) {
+    let line = match headers.contains_key(&name) {
+        false => member,
+        true => {
+            let mut all: Vec<&str> = tokens(headers, &name).collect();
+            all.push(&member);
+            all.join(", ")
+        }
     };
+    let line = HeaderValue::try_from(line).unwrap_or(HeaderValue::from_static(""));
     headers.insert(name, line);
 }
 

@@ -1,33 +1,33 @@
 //! An answer's fields, as the client gets them.
 
 use http::header::{
-    ALT_SVC, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::{remove_by_prefix, strip_hop_by_hop};
+use super::strip;
 use crate::endpoint::Upstream;
 
-/// Makes the fields of an answer of `upstream` those that the client gets.
-pub(crate) fn response(headers: &mut HeaderMap, upstream: &Upstream, upgraded: bool) {
+/// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever gave it.
+pub(crate) fn response(headers: &mut HeaderMap, own: &[Upstream], upgraded: bool) {
     // Both together are one length too many, and the other one was followed.
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    strip_hop_by_hop(headers);
-    remove_by_prefix(headers, "incumbent-");
-    // It names another way to the node, which leads past here.
-    headers.remove(ALT_SVC);
-    relative(headers, LOCATION, upstream);
-    relative(headers, CONTENT_LOCATION, upstream);
+    // The latter names another way to the node, which leads past here.
+    strip(headers, |name| {
+        name.starts_with("incumbent-") || name == "alt-svc"
+    });
+    relative(headers, LOCATION, own);
+    relative(headers, CONTENT_LOCATION, own);
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
 }
 
-/// An absolute URL that names the node by its own address becomes relative to wherever the client is. Others stay.
-fn relative(headers: &mut HeaderMap, name: HeaderName, upstream: &Upstream) {
+/// An absolute URL that names the node by an address of its own becomes relative to wherever the client is. Others stay.
+fn relative(headers: &mut HeaderMap, name: HeaderName, own: &[Upstream]) {
     let Some(Ok(text)) = headers.get(&name).map(HeaderValue::to_str) else {
         return;
     };
@@ -41,7 +41,7 @@ fn relative(headers: &mut HeaderMap, name: HeaderName, upstream: &Upstream) {
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    if !upstream.is_named_by(scheme, authority) {
+    if !own.iter().any(|one| one.is_named_by(scheme, authority)) {
         return;
     }
     // Two slashes at the beginning would name a host again.

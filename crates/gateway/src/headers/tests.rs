@@ -284,13 +284,13 @@ fn answered(lines: &[(&str, &str)]) -> HeaderMap {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.append(name, HeaderValue::from_str(value).unwrap());
     }
-    let upstream = Upstream {
-        host: "10.0.0.7".into(),
-        port: 8081,
+    let own = [("external", 80), ("10.0.0.7", 8081)].map(|(host, port)| Upstream {
+        host: host.into(),
+        port,
         tls: false,
         http2: false,
-    };
-    response(&mut headers, &upstream, false);
+    });
+    response(&mut headers, &own, false);
     headers
 }
 
@@ -303,6 +303,7 @@ fn no_redirect_leads_to_an_internal_address() {
         ("HTTP://10.0.0.7:8081", "/"),
         ("http://10.0.0.7:8081?x", "/?x"),
         ("//10.0.0.7:8081/x", "/x"),
+        ("http://external/x", "/x"),
         ("http://10.0.0.7:8081//evil.example/", "/evil.example/"),
         ("http://10.0.0.7:9999/x", "http://10.0.0.7:9999/x"),
         ("https://elsewhere/x", "https://elsewhere/x"),

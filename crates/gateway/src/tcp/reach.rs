@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent::Seal;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::board::Board;
 use crate::endpoint::Upstream;
 use crate::route::Sight;
 use crate::stream;
-use crate::target::Target;
+use crate::target::{Target, dial};
 
 /// How soon a leader that took no connection is tried again, doubled up to the last. Often, since it may be just starting.
 const FIRST_TRY: Duration = Duration::from_millis(20);
@@ -111,7 +111,11 @@ impl Reach {
                         turn = self.turn.try_lock().ok();
                     }
                     if !is_away || turn.is_some() {
-                        match self.connect(&target, here).await {
+                        let connected = tokio::select! {
+                            connected = self.connect(&target, here) => connected,
+                            () = self.board.overtaken(seal) => continue,
+                        };
+                        match connected {
                             Ok(reached) if !self.board.is_overtaken(seal) => {
                                 self.is_back(seal);
                                 return Ok(reached);
@@ -178,8 +182,9 @@ impl Reach {
     async fn connect(&self, target: &Target, here: Option<SocketAddr>) -> io::Result<Reached> {
         let mut said = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for upstream in &target.addresses {
-            let error = match timeout(self.connect, connect(upstream, here)).await {
-                Ok(Ok(stream)) => {
+            let to = (upstream.host.as_str(), upstream.port);
+            let error = match dial(to, self.connect, here).await {
+                Ok(stream) => {
                     stream::prepare(&stream);
                     return Ok(Reached {
                         stream,
@@ -187,8 +192,7 @@ impl Reach {
                         upstream: upstream.clone(),
                     });
                 }
-                Ok(Err(error)) => error,
-                Err(_) => io::ErrorKind::TimedOut.into(),
+                Err(error) => error,
             };
             tracing::debug!(%upstream, %error, "cannot connect");
             said = error;
@@ -236,22 +240,6 @@ impl Reach {
             since: Instant::now(),
         })
     }
-}
-
-/// Tries all addresses that the name has.
-async fn connect(upstream: &Upstream, here: Option<SocketAddr>) -> io::Result<TcpStream> {
-    let mut said = io::Error::other("its name has no address");
-    for address in lookup_host((upstream.host.as_str(), upstream.port)).await? {
-        if Some(address) == here {
-            said = io::Error::other("it publishes the address of this gateway");
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => said = error,
-        }
-    }
-    Err(said)
 }
 
 impl Drop for Place {

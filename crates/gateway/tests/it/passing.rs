@@ -230,6 +230,29 @@ async fn grpc_goes_on_as_http2_with_its_trailers() {
     assert!(!seen.headers.contains_key("host"));
 }
 
+/// As Firefox does with every request.
+#[tokio::test]
+async fn to_ask_for_trailers_is_no_reason_to_need_http2() {
+    let cluster = Cluster::new().await;
+    let upstream = Upstream::saying("here").await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    let front = cluster.gateway().await;
+    let mut client = http2(front.address).await;
+    for kind in ["text/plain", "application/grpc-web"] {
+        let request = Request::post("http://some.name/")
+            .header("te", "trailers")
+            .header("content-type", kind)
+            .body(boxed(""))
+            .unwrap();
+        let reply = soon(client.send_request(request)).await.unwrap();
+        assert_eq!(reply.status(), StatusCode::OK);
+    }
+    for seen in upstream.seen() {
+        assert_eq!(seen.version, Version::HTTP_11);
+        assert_eq!(seen.headers["te"], "trailers");
+    }
+}
+
 #[tokio::test]
 async fn an_address_that_says_h2c_is_spoken_to_in_http2() {
     let cluster = Cluster::new().await;

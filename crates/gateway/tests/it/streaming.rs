@@ -30,7 +30,7 @@ fn sent() -> (mpsc::Sender<Bytes>, BoxBody) {
 }
 
 /// A body of so many mebibytes, which counts what was taken.
-fn large(mebibytes: u64, taken: &Arc<AtomicU64>) -> BoxBody {
+pub(crate) fn large(mebibytes: u64, taken: &Arc<AtomicU64>) -> BoxBody {
     let taken = Arc::clone(taken);
     let piece = Bytes::from(vec![7; 64 * 1024]);
     let frames = futures::stream::iter(0..mebibytes * 16).map(move |_| {

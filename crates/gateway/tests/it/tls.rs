@@ -1,4 +1,4 @@
-//! TLS in front and towards the leader.
+//! TLS in front.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use incumbent_gateway::{Gateway, Listener, Options, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Cluster, Reply, Upstream, boxed, options, read, soon, until};
+use crate::harness::{Cluster, Reply, Upstream, boxed, options, read, soon};
 
 /// An authority, and the files of what it has signed.
-struct Authority {
+pub(crate) struct Authority {
     dir: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -32,11 +32,11 @@ impl Authority {
         Self { dir, issuer }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
+    pub(crate) fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -73,7 +73,7 @@ impl Authority {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
@@ -260,87 +260,6 @@ async fn a_certificate_is_read_again_when_it_changes_and_connections_stay() {
     serving.abort();
 }
 
-/// A leader with TLS that wants to know its clients.
-async fn guarded(
-    authority: &Authority,
-    name: &str,
-    alpn: &[u8],
-) -> (String, tokio::task::JoinHandle<()>) {
-    let (certificate, key) = authority.sign("leader", name);
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(authority.file("ca.pem")).unwrap())
-        .unwrap();
-    let verifier =
-        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-            .build()
-            .unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(
-            vec![CertificateDer::from_pem_file(certificate).unwrap()],
-            PrivateKeyDer::from_pem_file(key).unwrap(),
-        )
-        .unwrap();
-    config.alpn_protocols = vec![alpn.to_vec()];
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    let serving = tokio::spawn(async move {
-        loop {
-            let (stream, _) = socket.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let service = hyper::service::service_fn(async |request: Request<_>| {
-                    let version = format!("guarded {:?}", request.version());
-                    let _: hyper::body::Incoming = request.into_body();
-                    Ok::<_, std::convert::Infallible>(http::Response::new(boxed(version)))
-                });
-                let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
-    (address, serving)
-}
-
-#[tokio::test]
-async fn a_leader_is_known_by_its_authority_and_knows_the_gateway_by_its_certificate() {
-    let (cluster, authority) = (Cluster::new().await, Authority::new());
-    let (address, serving) = guarded(&authority, "leader.internal", b"http/1.1").await;
-    let _leadership = cluster
-        .lead(&[("web", &format!("https://{address}"))])
-        .await;
-    let mut good = options();
-    good.upstream_tls.ca = Some(authority.file("ca.pem"));
-    good.upstream_tls.identity = Some(authority.sign("gateway", "gateway.internal"));
-    good.upstream_tls.name = Some("leader.internal".into());
-    let front = cluster.gateway_with(good.clone()).await;
-    assert_eq!(front.get("/").await.text(), "guarded HTTP/1.1");
-
-    let stranger = Authority::new();
-    let mut wrong_authority = good.clone();
-    wrong_authority.upstream_tls.ca = Some(stranger.file("ca.pem"));
-    let mut wrong_name = good.clone();
-    wrong_name.upstream_tls.name = Some("other.internal".into());
-    for mut wrong in [wrong_authority, wrong_name] {
-        wrong.times.hold = std::time::Duration::from_millis(200);
-        let front = cluster.gateway_with(wrong).await;
-        until("the leader is seen", || {
-            front.handle.status().leader != "no leader"
-        })
-        .await;
-        front.get("/").await.is_problem(503, "unreachable");
-    }
-    serving.abort();
-}
-
 #[tokio::test]
 async fn files_that_cannot_be_used_are_told_at_once() {
     let (cluster, authority) = (Cluster::new().await, Authority::new());
@@ -357,18 +276,4 @@ async fn files_that_cannot_be_used_are_told_at_once() {
     options.tls = None;
     options.upstream_tls.ca = Some(authority.file("none.pem"));
     assert!(Gateway::new(&cluster.group(), options).is_err());
-}
-
-#[tokio::test]
-async fn a_leader_that_speaks_http2_over_tls_is_spoken_to_so() {
-    let (cluster, authority) = (Cluster::new().await, Authority::new());
-    let (address, serving) = guarded(&authority, "leader.internal", b"h2").await;
-    let _leadership = cluster.lead(&[("web", &format!("h2://{address}"))]).await;
-    let mut options = options();
-    options.upstream_tls.ca = Some(authority.file("ca.pem"));
-    options.upstream_tls.identity = Some(authority.sign("gateway", "gateway.internal"));
-    options.upstream_tls.name = Some("leader.internal".into());
-    let front = cluster.gateway_with(options).await;
-    assert_eq!(front.get("/").await.text(), "guarded HTTP/2.0");
-    serving.abort();
 }

@@ -1,0 +1,324 @@
+//! The leader of one term, as it is connected to: [`Target`].
+//!
+//! ```text
+//!   at_once() ──► idle.rs (HTTP/1.1) or shared.rs (HTTP/2): a connection that is there
+//!   connection() ──► dial.rs: a new one, waited for ──► wire.rs: who speaks HTTP/2 says so first
+//! ```
+
+mod dial;
+mod idle;
+mod shared;
+mod wire;
+
+use std::io;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use incumbent::Seal;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) use dial::{Connector, dial};
+use idle::Idle;
+use shared::Lines;
+pub(crate) use shared::{Refused, Share, refused};
+
+use crate::endpoint::Upstream;
+use crate::stream::{self, Stream};
+use crate::tape::Playback;
+
+/// How long ago a connection may have been used for a request that must not be sent twice: hardly any server closes one so soon.
+const RECENT: Duration = Duration::from_secs(1);
+/// How many connections are made at a time. When a leader comes, all that waited want one; a server's queue is not for that.
+const MOST_DIALLED: usize = 64;
+
+/// The leader of one term.
+pub(crate) struct Target {
+    pub(crate) seal: Seal,
+    pub(crate) addresses: Vec<Upstream>,
+    /// The addresses as text.
+    pub(crate) names: Vec<Arc<str>>,
+    state: AtomicU8,
+    /// Permits to make a connection of HTTP/1.1.
+    dialling: Semaphore,
+    /// Which address worked last. It is tried first.
+    best: AtomicUsize,
+    idle: Idle,
+    lines: Lines,
+    /// How long each address took to answer. Kept, since looking them up costs as much as small requests do.
+    timings: Vec<OnceLock<metrics::Histogram>>,
+}
+
+/// Whether it can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    /// No address took a connection, and somebody keeps trying.
+    Away,
+    /// It said that its term is over.
+    Over,
+}
+
+/// Which connection will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Any,
+    /// One that was used a moment ago, or a new one.
+    Recent,
+    New,
+}
+
+/// A connection that takes one request.
+pub(crate) struct Connection {
+    pub(crate) sender: Sender,
+    /// Which of the addresses it leads to.
+    pub(crate) address: usize,
+    pub(crate) reused: bool,
+    /// The place of the request among those that share the connection, to be kept until its answer has ended.
+    pub(crate) share: Option<Share>,
+}
+
+pub(crate) enum Sender {
+    Http1(http1::SendRequest<Playback>),
+    Http2(http2::SendRequest<Playback>),
+}
+
+/// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this order counts.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Missed {
+    /// Somebody else found that it cannot be asked.
+    #[error("it cannot be asked any more")]
+    NotReady,
+    /// Not in the time that there is.
+    #[error("it was not connected to in time")]
+    Late,
+    /// Not in the time that there is, as all connections are full that may be.
+    #[error("all connections of HTTP/2 are full")]
+    Full,
+    /// It is this host that can make no more connections.
+    #[error("this host has no descriptors, ports or buffers for more connections: {0}")]
+    Exhausted(Arc<io::Error>),
+    /// Nobody took the connection.
+    #[error("nobody takes connections: {0}")]
+    Unreachable(Arc<io::Error>),
+    /// Somebody took the connection and did not greet: he may be starting or ending, or speak something else.
+    #[error("it takes connections and does not greet: {0}")]
+    Unclear(Arc<io::Error>),
+    /// It is there, and speaks something else.
+    #[error("it does not speak HTTP/2")]
+    NoHttp2,
+}
+
+impl Target {
+    pub(crate) fn new(seal: Seal, addresses: Vec<Upstream>) -> Self {
+        Self {
+            seal,
+            names: addresses.iter().map(|at| at.to_string().into()).collect(),
+            timings: addresses.iter().map(|_| OnceLock::new()).collect(),
+            addresses,
+            state: AtomicU8::new(0),
+            dialling: Semaphore::new(MOST_DIALLED),
+            best: AtomicUsize::new(0),
+            idle: Idle::default(),
+            lines: Lines::default(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::SeqCst) {
+            0 => State::Ready,
+            1 => State::Away,
+            _ => State::Over,
+        }
+    }
+
+    /// Notes that it cannot be connected to. True for whoever noted it first: he keeps trying.
+    pub(crate) fn is_away(&self) -> bool {
+        let swapped = self
+            .state
+            .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
+        swapped.is_ok()
+    }
+
+    /// Notes that it can be connected to again.
+    pub(crate) fn is_back(&self) {
+        // Who has said that his term is over has said so for good.
+        let _ = self
+            .state
+            .compare_exchange(1, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Notes that it said that its term is over. True for whoever noted it first.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.swap(2, Ordering::SeqCst) != 2
+    }
+
+    /// Notes that it may be asked again after all.
+    pub(crate) fn is_asked_again(&self) {
+        self.state.store(0, Ordering::SeqCst);
+    }
+
+    /// A connection that is there already.
+    pub(crate) fn at_once(&self, http2: bool, wanted: Wanted) -> Option<Connection> {
+        if http2 {
+            return self.line_at_once(wanted);
+        }
+        let (sender, address) = self.idle.take(wanted)?;
+        Some(Connection {
+            sender: Sender::Http1(sender),
+            address,
+            reused: true,
+            share: None,
+        })
+    }
+
+    /// A connection for one request, waited for until `end`.
+    ///
+    /// # Errors
+    ///
+    /// [`Missed`], of all addresses.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: connections of HTTP/1.1 are given up, those of HTTP/2 are kept for others.
+    pub(crate) async fn connection(
+        self: &Arc<Self>,
+        connector: &Connector,
+        http2: bool,
+        wanted: Wanted,
+        end: Instant,
+    ) -> Result<Connection, Missed> {
+        if http2 {
+            return self.line(connector, wanted, end).await;
+        }
+        let dialled = timeout_at(end, self.dial_in_turn(connector, wanted)).await;
+        dialled.unwrap_or(Err(Missed::Late))
+    }
+
+    /// Takes a connection back whose answer was read to its end.
+    pub(crate) fn give_back(&self, sender: http1::SendRequest<Playback>, address: usize) {
+        self.idle.keep(sender, address);
+    }
+
+    /// Closes what has been idle for long.
+    pub(crate) fn tidy(&self) {
+        self.idle.tidy();
+        self.lines.tidy();
+    }
+
+    /// Tries all addresses once. What was connected is kept for the next request.
+    pub(crate) async fn try_once(
+        self: &Arc<Self>,
+        connector: &Connector,
+        http2: bool,
+    ) -> Result<(), Missed> {
+        if http2 {
+            return self.line_once(connector).await;
+        }
+        let (sender, address) = self.dial_http1(connector).await?;
+        self.give_back(sender, address);
+        Ok(())
+    }
+
+    /// Notes how long an address took to begin its answer.
+    pub(crate) fn took(&self, address: usize, time: Duration) {
+        let timing = self.timings[address].get_or_init(|| {
+            let upstream = Arc::clone(&self.names[address]);
+            metrics::histogram!("incumbent_gateway_upstream_seconds", "upstream" => upstream)
+        });
+        timing.record(time);
+    }
+
+    async fn dial_in_turn(
+        &self,
+        connector: &Connector,
+        wanted: Wanted,
+    ) -> Result<Connection, Missed> {
+        let permit = self.dialling.acquire().await;
+        let _permit = permit.expect("nobody closes it");
+        if self.state() != State::Ready {
+            return Err(Missed::NotReady);
+        }
+        if let Some(found) = self.at_once(false, wanted) {
+            return Ok(found);
+        }
+        let (sender, address) = self.dial_http1(connector).await?;
+        Ok(Connection {
+            sender: Sender::Http1(sender),
+            address,
+            reused: false,
+            share: None,
+        })
+    }
+
+    async fn dial_http1(
+        &self,
+        connector: &Connector,
+    ) -> Result<(http1::SendRequest<Playback>, usize), Missed> {
+        let mut said = Missed::NotReady;
+        for index in self.in_order() {
+            let greeted = match connector.connect(&self.addresses[index], false).await {
+                Ok(stream) => greet(stream).await,
+                Err(missed) => Err(missed),
+            };
+            match greeted {
+                Ok(sender) => return Ok((sender, self.worked(index))),
+                Err(missed) => self.failed(index, missed, &mut said),
+            }
+        }
+        Err(said)
+    }
+
+    /// All addresses, the one that worked last first.
+    fn in_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let count = self.addresses.len();
+        let first = self.best.load(Ordering::Relaxed);
+        (0..count).map(move |n| (first + n) % count)
+    }
+
+    fn worked(&self, index: usize) -> usize {
+        self.best.store(index, Ordering::Relaxed);
+        index
+    }
+
+    fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
+        tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect");
+        if missed.rank() >= said.rank() {
+            *said = missed;
+        }
+    }
+}
+
+impl Missed {
+    fn unclear(error: impl Into<io::Error>) -> Self {
+        Self::Unclear(Arc::new(error.into()))
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NotReady => 0,
+            Self::Late => 1,
+            Self::Full => 2,
+            Self::Exhausted(_) => 3,
+            Self::Unreachable(_) => 4,
+            Self::Unclear(_) => 5,
+            Self::NoHttp2 => 6,
+        }
+    }
+}
+
+async fn greet(stream: Stream) -> Result<http1::SendRequest<Playback>, Missed> {
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(stream::BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Missed::unclear(io::Error::other(error)))?;
+    tokio::spawn(async move {
+        // Whoever has a request on it learns why it ended.
+        let _ = connection.with_upgrades().await;
+    });
+    Ok(sender)
+}

@@ -1,0 +1,402 @@
+//! Connections of HTTP/2, which requests share: [`Lines`].
+//!
+//! There are few, and a request gets a place on the one that has most room. When all are full another one is opened, one at a
+//! time for all who wait; when there may be no more, requests wait for a place here, and not inside of a connection, where nobody
+//! could say of them that they were not sent.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::wire::{Heard, Wire};
+use super::{Connection, Connector, Missed, RECENT, Sender, State, Target, Wanted};
+use crate::endpoint::Upstream;
+use crate::tape::Playback;
+
+/// The most connections of HTTP/2 to one leader.
+const MOST_LINES: usize = 16;
+/// The most requests at a time on one of them; fewer if the leader says so. What most servers allow.
+const MOST_STREAMS: usize = 128;
+/// What the leader may send of one answer before somebody reads it: enough for 200 Mbit/s over 10 ms.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// What it may send of all answers: all that their windows can hold, so that those who do not read stop nobody else.
+const LINE_WINDOW: u32 = 128 * STREAM_WINDOW;
+/// How often a connection is asked whether it lives while requests are on it, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+/// How long one is kept without a request.
+const UNUSED: Duration = Duration::from_secs(30);
+/// How long nobody tries after none could be opened.
+const PAUSE: Duration = Duration::from_millis(100);
+
+type Driven = http2::Connection<TokioIo<Wire>, Playback, TokioExecutor>;
+type Dialled = Option<Result<(), Missed>>;
+
+/// The connections of HTTP/2 to one leader.
+#[derive(Default)]
+pub(super) struct Lines {
+    now: Mutex<Now>,
+    /// There may be a place now.
+    changed: Arc<Notify>,
+    /// Whoever has it gets the next place. The others stand behind, and so does who comes later.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Now {
+    lines: Vec<Line>,
+    /// The attempt to open one more, if there is one.
+    dial: Option<watch::Receiver<Dialled>>,
+    /// When the last attempt failed.
+    failed: Option<Instant>,
+}
+
+struct Line {
+    sender: http2::SendRequest<Playback>,
+    address: usize,
+    born: Instant,
+    load: Arc<Load>,
+}
+
+/// How a connection is used.
+struct Load {
+    busy: AtomicUsize,
+    was_used: AtomicBool,
+    /// It takes no more requests.
+    is_retired: AtomicBool,
+    heard: Arc<Heard>,
+    /// The connection itself, until it ends: it knows how many streams the leader allows.
+    driven: Arc<Mutex<Option<Driven>>>,
+}
+
+/// The place of one request on a connection; free again when dropped.
+pub(crate) struct Share {
+    load: Arc<Load>,
+    changed: Arc<Notify>,
+}
+
+/// What to do for a connection.
+enum Next {
+    Take(Connection),
+    Join(watch::Receiver<Dialled>),
+    /// Open one, not before this time, and tell.
+    Open(watch::Sender<Dialled>, Option<Instant>),
+    /// There may be no more.
+    Wait,
+}
+
+impl Target {
+    pub(super) fn line_at_once(&self, wanted: Wanted) -> Option<Connection> {
+        // Not before those who wait.
+        drop(self.lines.turn.try_lock().ok()?);
+        self.lines.lock().take(wanted, None, &self.lines.changed)
+    }
+
+    pub(super) async fn line(
+        self: &Arc<Self>,
+        connector: &Connector,
+        wanted: Wanted,
+        end: Instant,
+    ) -> Result<Connection, Missed> {
+        let since = Instant::now();
+        let mut must_queue = self.lines.turn.try_lock().is_err();
+        let mut turn = None;
+        loop {
+            // Not while listening for changes: a place is told to one who listens.
+            if must_queue && turn.is_none() {
+                turn = Some(self.lines.turn(end).await?);
+            }
+            if self.state() != State::Ready {
+                return Err(Missed::NotReady);
+            }
+            let mut changed = std::pin::pin!(self.lines.changed.notified());
+            // Before looking, so that no change is missed.
+            changed.as_mut().enable();
+            let next = self.lines.lock().next(wanted, since, &self.lines.changed);
+            let told = match next {
+                Next::Take(connection) => return Ok(connection),
+                Next::Join(told) => told,
+                Next::Open(tell, not_before) => self.open(connector, tell, not_before),
+                Next::Wait if turn.is_none() => {
+                    must_queue = true;
+                    continue;
+                }
+                Next::Wait => {
+                    timeout_at(end, changed).await.map_err(|_| Missed::Full)?;
+                    continue;
+                }
+            };
+            // Those behind may wait for the same attempt.
+            (turn, must_queue) = (None, false);
+            tokio::select! {
+                biased;
+                done = outcome(told) => done?,
+                () = changed => {}
+                () = sleep_until(end) => return Err(Missed::Late),
+            }
+        }
+    }
+
+    /// Sees whether a connection can be had; one attempt serves all who want to know.
+    pub(super) async fn line_once(self: &Arc<Self>, connector: &Connector) -> Result<(), Missed> {
+        let since = Instant::now();
+        let next = self
+            .lines
+            .lock()
+            .next(Wanted::New, since, &self.lines.changed);
+        match next {
+            Next::Take(_) | Next::Wait => Ok(()),
+            Next::Join(told) => outcome(told).await,
+            Next::Open(tell, not_before) => outcome(self.open(connector, tell, not_before)).await,
+        }
+    }
+
+    /// Opens one more connection, in a task of its own: whoever began it may be gone before the others are.
+    fn open(
+        self: &Arc<Self>,
+        connector: &Connector,
+        tell: watch::Sender<Dialled>,
+        not_before: Option<Instant>,
+    ) -> watch::Receiver<Dialled> {
+        let told = tell.subscribe();
+        let (target, connector) = (Arc::clone(self), connector.clone());
+        tokio::spawn(async move {
+            if let Some(at) = not_before {
+                sleep_until(at).await;
+            }
+            let changed = Arc::clone(&target.lines.changed);
+            let opened = target.greet_in_order(&connector).await;
+            let done = {
+                let mut now = target.lines.lock();
+                now.dial = None;
+                match opened {
+                    Ok(((sender, load), address)) => {
+                        now.failed = None;
+                        now.lines.push(Line {
+                            sender,
+                            address,
+                            born: Instant::now(),
+                            load,
+                        });
+                        Ok(())
+                    }
+                    Err(missed) => {
+                        now.failed = Some(Instant::now());
+                        Err(missed)
+                    }
+                }
+            };
+            tell.send_replace(Some(done));
+            changed.notify_waiters();
+        });
+        told
+    }
+
+    async fn greet_in_order(
+        &self,
+        connector: &Connector,
+    ) -> Result<((http2::SendRequest<Playback>, Arc<Load>), usize), Missed> {
+        let mut said = Missed::NotReady;
+        for index in self.in_order() {
+            match greet(connector, &self.addresses[index], &self.lines.changed).await {
+                Ok(opened) => return Ok((opened, self.worked(index))),
+                Err(missed) => self.failed(index, missed, &mut said),
+            }
+        }
+        Err(said)
+    }
+}
+
+impl Lines {
+    /// Closes what nobody has used for long.
+    pub(super) fn tidy(&self) {
+        self.lock()
+            .lines
+            .retain(|line| line.is_open() && (line.busy() > 0 || line.load.heard.ago() < UNUSED));
+    }
+
+    async fn turn(&self, end: Instant) -> Result<tokio::sync::MutexGuard<'_, ()>, Missed> {
+        timeout_at(end, self.turn.lock())
+            .await
+            .map_err(|_| Missed::Full)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Now {
+    fn next(&mut self, wanted: Wanted, since: Instant, changed: &Arc<Notify>) -> Next {
+        if let Some(connection) = self.take(wanted, Some(since), changed) {
+            return Next::Take(connection);
+        }
+        if self.lines.len() >= MOST_LINES {
+            return Next::Wait;
+        }
+        // Whose task was ended tells nobody.
+        if let Some(told) = self.dial.as_ref().filter(|told| told.has_changed().is_ok()) {
+            return Next::Join(told.clone());
+        }
+        let tell = watch::Sender::new(None);
+        self.dial = Some(tell.subscribe());
+        Next::Open(tell, self.failed.map(|failed| failed + PAUSE))
+    }
+
+    /// A place on the connection with most room. One that was opened after `since` is new.
+    fn take(
+        &mut self,
+        wanted: Wanted,
+        since: Option<Instant>,
+        changed: &Arc<Notify>,
+    ) -> Option<Connection> {
+        let fits = |line: &Line| match wanted {
+            Wanted::Any => true,
+            Wanted::Recent => line.load.heard.ago() < RECENT,
+            Wanted::New => since.is_some_and(|since| line.born >= since),
+        };
+        // Whatever does not fit and has no request is in the way of one that would.
+        self.lines
+            .retain(|line| line.is_open() && (line.busy() > 0 || fits(line)));
+        // Better one that was not heard of late than none.
+        let may_be_any = self.lines.len() >= MOST_LINES;
+        let found = self
+            .lines
+            .iter()
+            .filter(|line| (may_be_any || fits(line)) && line.busy() < line.room())
+            .min_by_key(|line| (!fits(line), line.busy()))?;
+        found.load.busy.fetch_add(1, Ordering::SeqCst);
+        Some(Connection {
+            sender: Sender::Http2(found.sender.clone()),
+            address: found.address,
+            reused: found.load.was_used.swap(true, Ordering::SeqCst),
+            share: Some(Share {
+                load: Arc::clone(&found.load),
+                changed: Arc::clone(changed),
+            }),
+        })
+    }
+}
+
+impl Line {
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed() && !self.load.is_retired.load(Ordering::SeqCst)
+    }
+
+    fn busy(&self) -> usize {
+        self.load.busy.load(Ordering::SeqCst)
+    }
+
+    /// How many requests it takes at a time.
+    fn room(&self) -> usize {
+        let driven = lock(&self.load.driven);
+        let allowed = driven.as_ref().map_or(0, Driven::current_max_send_streams);
+        allowed.min(MOST_STREAMS)
+    }
+}
+
+impl Share {
+    /// No further request uses the connection.
+    pub(crate) fn retire(&self) {
+        self.load.is_retired.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.load.busy.fetch_sub(1, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+}
+
+/// Whether the leader has said that it did nothing with a request (RFC 9113, 8.7): it refused the stream, or went away before it.
+pub(crate) fn refused(error: &hyper::Error) -> Option<Refused> {
+    let said = error.source()?.downcast_ref::<h2::Error>()?;
+    match said.is_remote() {
+        true if said.is_go_away() => Some(Refused::GoneAway),
+        true if said.is_reset() && said.reason() == Some(h2::Reason::REFUSED_STREAM) => {
+            Some(Refused::Stream)
+        }
+        _ => None,
+    }
+}
+
+/// How a leader said that it did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It takes no more requests on this connection.
+    GoneAway,
+    /// It did not take this one.
+    Stream,
+}
+
+async fn outcome(mut told: watch::Receiver<Dialled>) -> Result<(), Missed> {
+    match told.wait_for(Option::is_some).await {
+        Ok(done) => done.clone().expect("it was waited for"),
+        Err(_) => Err(Missed::unclear(io::ErrorKind::Interrupted)),
+    }
+}
+
+/// Connects, and waits until the other side has said that it speaks HTTP/2.
+async fn greet(
+    connector: &Connector,
+    upstream: &Upstream,
+    changed: &Arc<Notify>,
+) -> Result<(http2::SendRequest<Playback>, Arc<Load>), Missed> {
+    let stream = connector.connect(upstream, true).await?;
+    let (wire, heard, first) = Wire::new(stream);
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(LINE_WINDOW)
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(|error| Missed::unclear(io::Error::other(error)))?;
+    let driven = Arc::new(Mutex::new(Some(connection)));
+    tokio::spawn(drive(Arc::clone(&driven), Arc::clone(changed)));
+    match timeout(connector.patience, first).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => return Err(Missed::NoHttp2),
+        Ok(Err(_)) => return Err(Missed::unclear(io::ErrorKind::ConnectionAborted)),
+        Err(_) => return Err(Missed::unclear(io::ErrorKind::TimedOut)),
+    }
+    let load = Load {
+        busy: AtomicUsize::new(0),
+        was_used: AtomicBool::new(false),
+        is_retired: AtomicBool::new(false),
+        heard,
+        driven,
+    };
+    Ok((sender, Arc::new(load)))
+}
+
+async fn drive(driven: Arc<Mutex<Option<Driven>>>, changed: Arc<Notify>) {
+    std::future::poll_fn(|cx| {
+        let mut driven = lock(&driven);
+        let Some(connection) = driven.as_mut() else {
+            return Poll::Ready(());
+        };
+        // Whoever has a request on it learns why it ended.
+        let ended = Pin::new(connection).poll(cx);
+        if ended.is_ready() {
+            *driven = None;
+        }
+        ended.map(|_| ())
+    })
+    .await;
+    changed.notify_one();
+}
+
+fn lock(driven: &Mutex<Option<Driven>>) -> MutexGuard<'_, Option<Driven>> {
+    driven.lock().unwrap_or_else(PoisonError::into_inner)
+}

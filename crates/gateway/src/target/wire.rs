@@ -1,0 +1,121 @@
+//! What comes from the other end of a connection of HTTP/2, noticed on its way: [`Wire`].
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::stream::Stream;
+
+/// What a server of HTTP/2 says first is its settings; this is their type, and stands where the length of that frame ends.
+const SETTINGS: u8 = 4;
+const TYPE_AT: usize = 3;
+
+/// A connection that notes when it was heard last.
+pub(super) struct Wire {
+    stream: Stream,
+    heard: Arc<Heard>,
+    /// How many bytes came before it was known what is spoken, and who wants to know.
+    first: Option<(usize, oneshot::Sender<bool>)>,
+}
+
+/// When a connection was heard last.
+pub(super) struct Heard {
+    since: Instant,
+    /// Milliseconds after that.
+    last: AtomicU64,
+}
+
+impl Wire {
+    /// The connection, and whether what comes first on it is HTTP/2; an error if nothing comes.
+    pub(super) fn new(stream: Stream) -> (Self, Arc<Heard>, oneshot::Receiver<bool>) {
+        let heard = Arc::new(Heard {
+            since: Instant::now(),
+            last: AtomicU64::new(0),
+        });
+        let (tell, told) = oneshot::channel();
+        let wire = Self {
+            stream,
+            heard: Arc::clone(&heard),
+            first: Some((0, tell)),
+        };
+        (wire, heard, told)
+    }
+
+    fn note(&mut self, came: &[u8]) {
+        if came.is_empty() {
+            return;
+        }
+        self.heard.note();
+        if let Some((before, tell)) = self.first.take() {
+            match came.get(TYPE_AT - before) {
+                // Whoever asked may have lost patience.
+                Some(kind) => drop(tell.send(*kind == SETTINGS)),
+                None => self.first = Some((before + came.len(), tell)),
+            }
+        }
+    }
+}
+
+impl Heard {
+    /// How long ago.
+    pub(super) fn ago(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(last)
+    }
+
+    fn note(&self) {
+        let at = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(at, Ordering::Relaxed);
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
+        this.note(&buffer.filled()[before..]);
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
