@@ -62,6 +62,15 @@ impl FileBackend {
         Self::open_hooked(address, Hook::default())
     }
 
+    /// Whether there is a store at `file:///dir`, without making one. Blocks for a few calls of the system.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open): the address is none, the directory holds something else, or the system refused.
+    pub fn is_there(address: &Address) -> Result<bool, FileError> {
+        Store::is_there(address)
+    }
+
     pub(crate) fn open_hooked(address: &Address, hook: Hook) -> Result<Self, FileError> {
         let store = Store::open(address, hook)?;
         Ok(Self {

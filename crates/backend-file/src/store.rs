@@ -78,6 +78,28 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether the directory of the address is a store already. Changes nothing.
+    pub(crate) fn is_there(address: &Address) -> Result<bool, FileError> {
+        let (dir, _) = parse(address)?;
+        let store = Self {
+            dir,
+            disk: Disk {
+                durability: Durability::Full,
+                hook: Hook::default(),
+            },
+            first: Number::fresh_first,
+        };
+        if store.marked()?.is_some() {
+            return Ok(true);
+        }
+        match store.refuse_foreign() {
+            // It may have become one by now.
+            Ok(()) => Ok(store.marked()?.is_some()),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn disagrees(&self, address: &Address, asked: Durability, agreed: Durability) -> BadAddress {
         let (asked, agreed) = (asked.name(), agreed.name());
         address.unusable(format!(

@@ -45,6 +45,7 @@ const METADATA_LIST: &str =
 /// A namespace, as it is reached.
 pub(crate) struct Api {
     pub(crate) client: Client,
+    pub(crate) server: String,
     pub(crate) namespace: String,
     pub(crate) pace: Pace,
     pub(crate) health: Health,
@@ -334,6 +335,7 @@ impl Api {
         name: Option<&'a str>,
     ) -> Asked<'a> {
         Asked {
+            server: &self.server,
             verb,
             resource,
             namespace: &self.namespace,

@@ -8,6 +8,7 @@ use crate::resource::Resource;
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
+    pub(crate) server: &'a str,
     pub(crate) verb: Verb,
     pub(crate) resource: &'static Resource,
     pub(crate) namespace: &'a str,
@@ -52,7 +53,10 @@ impl Asked<'_> {
     pub(crate) fn error(&self, reply: Reply) -> KubernetesError {
         let what = self.what();
         match reply {
-            Reply::Unsent(source) => KubernetesError::Unsent { what, source },
+            Reply::Unsent(source) => {
+                let what = format!("{what} at {}", self.server);
+                KubernetesError::Unsent { what, source }
+            }
             Reply::Unanswered(source) | Reply::Torn(source) => {
                 KubernetesError::Unanswered { what, source }
             }

@@ -75,11 +75,12 @@ impl KubernetesBackend {
     /// As [`open`](Self::open).
     pub fn open_in(address: &Address, pod: Option<Pod>) -> Result<Self, KubernetesError> {
         let settings = Settings::of(address)?;
-        let (client, usual_namespace) = connect(&settings)?;
+        let connected = connect(&settings)?;
         let session = Session {
             api: Api {
-                client,
-                namespace: settings.namespace.unwrap_or(usual_namespace),
+                client: connected.client,
+                server: connected.server,
+                namespace: settings.namespace.unwrap_or(connected.namespace),
                 pace: Pace::new(settings.rate, settings.burst),
                 health: Health::default(),
             },

@@ -125,6 +125,7 @@ impl Call<'_> {
             resource,
             namespace,
             name,
+            ..
         } = self.asked;
         let mut path = format!(
             "{}/namespaces/{namespace}/{}",

@@ -16,8 +16,17 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Who asks, in the server's audit log.
 const AGENT: &str = concat!("incumbent/", env!("CARGO_PKG_VERSION"));
 
-/// A client, and the namespace that its configuration names.
-pub(crate) fn connect(settings: &Settings) -> Result<(Client, String), KubernetesError> {
+/// What a configuration leads to.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    /// Its URL, to be told about.
+    pub(crate) server: String,
+    /// That the configuration names.
+    pub(crate) namespace: String,
+}
+
+/// A client, as it is configured.
+pub(crate) fn connect(settings: &Settings) -> Result<Connected, KubernetesError> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(KubernetesError::NoRuntime);
     }
@@ -31,9 +40,16 @@ pub(crate) fn connect(settings: &Settings) -> Result<(Client, String), Kubernete
     config
         .headers
         .push((USER_AGENT, HeaderValue::from_static(AGENT)));
-    let namespace = config.default_namespace.clone();
+    let (server, namespace) = (
+        config.cluster_url.to_string(),
+        config.default_namespace.clone(),
+    );
     let client = Client::try_from(config).map_err(|cause| KubernetesError::Config(cause.into()))?;
-    Ok((client, namespace))
+    Ok(Connected {
+        client,
+        server,
+        namespace,
+    })
 }
 
 fn config(settings: &Settings) -> Result<Config, KubernetesError> {

@@ -26,7 +26,8 @@ impl Health {
             Some(why) => {
                 if !lost.swap(true, Ordering::Relaxed) {
                     let (resource, namespace) = (asked.resource.plural, asked.namespace);
-                    warn!(%why, resource, namespace, "no {what} through the Kubernetes API server; it is tried again and again");
+                    let server = asked.server;
+                    warn!(%why, server, resource, namespace, "no {what} through the Kubernetes API server; it is tried again and again");
                 }
             }
             None => {

@@ -23,6 +23,7 @@ const VERBS: [Verb; 6] = [
 fn asked(verb: Verb) -> Asked<'static> {
     let listed = matches!(verb, Verb::List | Verb::Watch);
     Asked {
+        server: "https://api.example:6443",
         verb,
         resource: &CONFIG_MAPS,
         namespace: "default",
@@ -249,10 +250,10 @@ fn a_wait_is_taken_from_the_header_or_the_status_and_has_an_end() {
 #[test]
 fn errors_are_named_for_what_happened() {
     let error = |reply| asked(Verb::Update).error(reply);
-    assert!(matches!(
-        error(Reply::Unsent("x".into())),
-        KubernetesError::Unsent { .. }
-    ));
+    let unsent = error(Reply::Unsent("x".into()));
+    assert!(matches!(unsent, KubernetesError::Unsent { .. }));
+    let whom = "in namespace default at https://api.example:6443: not sent";
+    assert!(unsent.to_string().ends_with(whom), "{unsent}");
     assert!(matches!(
         error(Reply::Unanswered("x".into())),
         KubernetesError::Unanswered { .. }

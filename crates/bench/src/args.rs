@@ -12,6 +12,9 @@ The figures of the README:
 The leader server beside ZooKeeper:
   cargo run --release -p incumbent-bench -- server --table
 
+The gateway beside HAProxy and nginx:
+  cargo run --release -p incumbent-bench -- gateway --table
+
 How to read them:
   p50 is the median, p25 and p75 enclose the middle half: the spread.
   PASS and MISS compare with the targets that the project has set itself.
@@ -59,7 +62,7 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `kubernetes` and `server`, in about two and a half minutes.
+    /// Everything but `gateway`, `kubernetes` and `server`, in about two and a half minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
     #[command(after_help = KUBERNETES_HELP)]
@@ -67,7 +70,20 @@ pub(crate) enum Command {
     /// The leader server beside a real ZooKeeper, in about five minutes.
     #[command(after_help = SERVER_HELP)]
     Server(ServerArgs),
+    /// The gateway beside HAProxy and nginx, in about five minutes.
+    #[command(after_help = GATEWAY_HELP)]
+    Gateway(GatewayArgs),
 }
+
+const GATEWAY_HELP: &str = "\
+It needs HAProxy and nginx: apt-get install haproxy nginx (neither has to run as a service).
+All stand before the same tiny HTTP server, with the same client, and take turns.
+  req/s     answers that came within a turn; each connection has one request in flight, and is kept alive
+  CPU       what the proxy takes of the processors, per request
+  ratio     the gateway's over HAProxy's, of each pair of turns
+A figure is a median, and what follows it in brackets the least and the most of all turns.
+Changes of leader: every other one by kill -9, every other one by `incumbent resign`, under a steady load through the
+gateway and through an HAProxy that asks both nodes each second which of them leads.";
 
 const SERVER_HELP: &str = "\
 One run measures both servers in turns, with one client, on one disk. Both sync before they acknowledge.
@@ -177,6 +193,40 @@ pub(crate) struct ServerArgs {
     /// The program to measure [default: `incumbent` beside this one, built if it is missing]
     #[arg(long, value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GatewayArgs {
+    /// How many turns each has with each load.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// How long a turn is, in milliseconds.
+    #[arg(long, default_value_t = 700, value_parser = clap::value_parser!(u64).range(50..))]
+    pub(crate) turn: u64,
+    /// How often the leader is replaced.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) changes: u32,
+    /// Short turns and few, and few changes: about a minute.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [GatewayPart::Load, GatewayPart::Changes])]
+    pub(crate) only: Vec<GatewayPart>,
+    /// How many connections ask at a time.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 512])]
+    pub(crate) connections: Vec<usize>,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+/// What `gateway` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GatewayPart {
+    /// Requests per second, and what they take.
+    Load,
+    /// Requests that fail or wait while the leader is replaced.
+    Changes,
 }
 
 /// What clients ask, of data of 100 bytes.

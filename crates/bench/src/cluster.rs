@@ -1,6 +1,8 @@
 //! A group of real processes on one store: starts them, hears them, ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::{Failure, disguise, stopwatch};
 
 /// The group they compete in.
-const GROUP: &str = "bench";
+pub(crate) const GROUP: &str = "bench";
 
 /// Log lines that wait to be read: many rounds of them.
 const MOST_LINES: usize = 4096;
@@ -43,9 +45,22 @@ pub(crate) struct Spot {
     pub(crate) flags: &'static [&'static str],
 }
 
+/// What the command of a runner serves, besides saying that it runs.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    /// Published as the endpoint `web`.
+    pub(crate) web: SocketAddr,
+    /// Where the runner says whether it leads.
+    pub(crate) status: SocketAddr,
+    /// Of [`disguise::ANSWER`], after the socket and the address.
+    pub(crate) arguments: Vec<OsString>,
+}
+
 /// A store, and the processes that use it. Dropping it ends them.
 pub(crate) struct Cluster {
     runners: BTreeMap<String, Child>,
+    /// By the names of those that serve something.
+    serving: BTreeMap<String, Serving>,
     program: PathBuf,
     spot: Spot,
     arrivals: UnixListener,
@@ -61,7 +76,7 @@ pub(crate) struct Arrival {
     pub(crate) holder: String,
     pub(crate) epoch: u64,
     /// It ends itself when this is closed.
-    _open: UnixStream,
+    open: UnixStream,
 }
 
 /// What a runner logged.
@@ -81,6 +96,28 @@ impl Cluster {
         runners: u32,
         spot: Option<Spot>,
     ) -> Result<(Self, Arrival), Failure> {
+        let letters = ('a'..).take(usize::try_from(runners)?);
+        let names = letters.map(String::from).collect();
+        Self::start_all(program, above, names, BTreeMap::new(), spot).await
+    }
+
+    /// The same, on a store in a directory, with runners whose commands serve something.
+    pub(crate) async fn start_serving(
+        program: PathBuf,
+        above: &Path,
+        serving: BTreeMap<String, Serving>,
+    ) -> Result<(Self, Arrival), Failure> {
+        let names = serving.keys().cloned().collect();
+        Self::start_all(program, above, names, serving, None).await
+    }
+
+    async fn start_all(
+        program: PathBuf,
+        above: &Path,
+        names: Vec<String>,
+        serving: BTreeMap<String, Serving>,
+        spot: Option<Spot>,
+    ) -> Result<(Self, Arrival), Failure> {
         let dir = tempfile::Builder::new()
             .prefix("incumbent-bench-")
             .tempdir_in(above)?;
@@ -98,6 +135,7 @@ impl Cluster {
         let (tell, lines) = mpsc::channel(MOST_LINES);
         let mut cluster = Self {
             runners: BTreeMap::new(),
+            serving,
             program,
             arrivals: UnixListener::bind(dir.path().join("arrivals"))?,
             lines,
@@ -105,8 +143,8 @@ impl Cluster {
             spot,
             dir,
         };
-        for letter in ('a'..).take(usize::try_from(runners)?) {
-            cluster.start_runner(letter.to_string())?;
+        for name in names {
+            cluster.start_runner(name)?;
         }
         let arrival = cluster.next_arrival().await?;
         cluster.until_all_stand_by(&arrival).await?;
@@ -123,11 +161,22 @@ impl Cluster {
             .args(["--ha", &self.spot.address, "--group", GROUP])
             .args(["--holder", &holder, "--log", "info", "--log-format", "json"])
             .arg("run")
-            .args(self.spot.flags)
-            .arg("--")
-            .arg(&this)
-            .arg(disguise::ARRIVE)
-            .arg(self.dir.path().join("arrivals"));
+            .args(self.spot.flags);
+        let arrivals = self.dir.path().join("arrivals");
+        match self.serving.get(&holder) {
+            None => {
+                command.arg("--").arg(&this);
+                command.arg(disguise::ARRIVE).arg(arrivals);
+            }
+            Some(serving) => {
+                let web = serving.web.to_string();
+                command.args(["--publish", &format!("web={web}")]);
+                command.args(["--status-listen", &serving.status.to_string()]);
+                command.arg("--").arg(&this);
+                command.arg(disguise::ANSWER).arg(arrivals);
+                command.arg(web).args(&serving.arguments);
+            }
+        }
         // What the user has configured is not what is measured.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("INCUMBENT_") {
@@ -145,6 +194,11 @@ impl Cluster {
         tokio::spawn(listen(log, holder.clone(), self.tell.clone()));
         self.runners.insert(holder, child);
         Ok(())
+    }
+
+    /// Where the records are.
+    pub(crate) fn address(&self) -> &str {
+        &self.spot.address
     }
 
     /// What a process keeps in memory, in bytes.
@@ -196,7 +250,7 @@ impl Cluster {
                 at,
                 holder: holder.to_owned(),
                 epoch: epoch.parse()?,
-                _open: stream.into_inner(),
+                open: stream.into_inner(),
             })
         };
         match in_time("the next command", accept).await {
@@ -257,6 +311,16 @@ impl Cluster {
         let found = self.spot.store.read(&Key::root(GROUP.parse()?)).await?;
         let root = found.map(|found| Root::from_bytes(&found.body));
         Ok(root.transpose()?)
+    }
+}
+
+impl Arrival {
+    /// Of the command.
+    pub(crate) fn pid(&self) -> Result<u32, Failure> {
+        let pid = self.open.peer_cred()?.pid();
+        Ok(u32::try_from(
+            pid.ok_or("the system does not tell who arrived")?,
+        )?)
     }
 }
 

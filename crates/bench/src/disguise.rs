@@ -5,22 +5,33 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
+use crate::gateway::application;
+
 /// `__arrive SOCKET`: the command that is run by whoever leads. It says so at once, and lives until it is ended.
 pub(crate) const ARRIVE: &str = "__arrive";
 
+/// `__answer SOCKET ADDRESS …`: the same, for a command that answers HTTP: see [`application`].
+pub(crate) const ANSWER: &str = "__answer";
+
 /// `__tied PARENT PROGRAM ARGS…`: becomes PROGRAM, and dies with its parent, even if that is killed.
 pub(crate) const TIED: &str = "__tied";
+
+/// The same for a program with processes of its own, which it can only end if it is asked to end.
+pub(crate) const TIED_SOFTLY: &str = "__tied_softly";
 
 /// Runs as one of these if this process was started so. Comes before everything else: its start-up is part of what is timed.
 pub(crate) fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     let ended = match args.next()?.to_str()? {
         ARRIVE => arrive(args),
-        TIED => tied(args).map(|never| match never {}),
+        ANSWER => application::run(args),
+        TIED => tied(args, Signal::KILL).map(|never| match never {}),
+        TIED_SOFTLY => tied(args, Signal::TERM).map(|never| match never {}),
         _ => return None,
     };
     Some(match ended {
@@ -34,17 +45,23 @@ pub(crate) fn intercept() -> Option<ExitCode> {
 
 fn arrive(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let socket = args.next().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut bench = UnixStream::connect(socket)?;
-    let own = |name| std::env::var(name).unwrap_or_default();
-    let line = format!("{} {}\n", own("INCUMBENT_HOLDER"), own("INCUMBENT_EPOCH"));
-    bench.write_all(line.as_bytes())?;
+    let mut bench = say_so(Path::new(&socket))?;
     // Nothing comes. It ends when nobody measures any more.
     bench.read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
-fn tied(mut args: impl Iterator<Item = OsString>) -> io::Result<Infallible> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+/// Tells who runs, and in which epoch.
+pub(crate) fn say_so(socket: &Path) -> io::Result<UnixStream> {
+    let mut bench = UnixStream::connect(socket)?;
+    let own = |name| std::env::var(name).unwrap_or_default();
+    let line = format!("{} {}\n", own("INCUMBENT_HOLDER"), own("INCUMBENT_EPOCH"));
+    bench.write_all(line.as_bytes())?;
+    Ok(bench)
+}
+
+fn tied(mut args: impl Iterator<Item = OsString>, end: Signal) -> io::Result<Infallible> {
+    set_parent_process_death_signal(Some(end))?;
     // If the parent died before the line above, no signal comes, and this process has another parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     if parent != getppid().map(|pid| pid.as_raw_nonzero().get()) {

@@ -6,6 +6,7 @@
 //!   idle                 idle.rs counts what a group writes that has nothing to do
 //!   kubernetes           kubernetes.rs does the first two on an API server, and counts what that is asked
 //!   server               server/ lets the leader server and a real ZooKeeper take turns
+//!   gateway              gateway/ lets the gateway, HAProxy and nginx take turns, and replaces leaders behind them
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
@@ -16,6 +17,7 @@ mod cluster;
 mod commits;
 mod counting;
 mod disguise;
+mod gateway;
 mod idle;
 mod kubernetes;
 mod machine;
@@ -35,7 +37,9 @@ use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use args::{Cli, Command, CommitsArgs, IdleArgs, KubernetesArgs, ServerArgs, TakeoverArgs};
+use args::{
+    Cli, Command, CommitsArgs, GatewayArgs, IdleArgs, KubernetesArgs, ServerArgs, TakeoverArgs,
+};
 use report::{Figure, Report, Section};
 use takeover::How;
 
@@ -111,6 +115,7 @@ enum Step {
     Idle(IdleArgs),
     Server(ServerArgs),
     Kubernetes(KubernetesArgs),
+    Gateway(GatewayArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -121,6 +126,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Idle(args) => vec![Step::Idle(*args)],
         Command::Server(args) => vec![Step::Server(args.clone())],
         Command::Kubernetes(args) => vec![Step::Kubernetes(args.clone())],
+        Command::Gateway(args) => vec![Step::Gateway(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -150,6 +156,10 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
                 Step::Commits(args) => commits::measure(&dir, args).await?,
                 Step::Idle(args) => idle::measure(&dir, args).await?,
                 Step::Kubernetes(args) => kubernetes::measure(&dir, args).await?,
+                Step::Gateway(args) => {
+                    sections = gateway::measure(&dir, args).await?;
+                    Vec::new()
+                }
                 Step::Server(args) => {
                     sections = server::measure(&dir, args).await?;
                     Vec::new()

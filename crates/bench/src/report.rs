@@ -187,6 +187,20 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// The median, and between what all lie.
+pub(crate) fn spread(summary: &Summary) -> String {
+    let of = |statistic| number(summary.get(statistic));
+    match summary.count() {
+        1 => of(Statistic::Median),
+        _ => format!(
+            "{} ({}–{})",
+            of(Statistic::Median),
+            of(Statistic::Min),
+            of(Statistic::Max)
+        ),
+    }
+}
+
 fn brief(number: String) -> String {
     match number.contains('.') {
         true => number

@@ -1,7 +1,7 @@
 //! The command line, and what it teaches.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -215,6 +215,13 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) restart: Restart,
 
+    /// How long the command goes on after its endpoints were withdrawn, before SIGTERM, in a planned hand-over.
+    ///
+    /// Who follows the endpoints, as the gateway does, sends it nothing new from then on, and it can answer what it has. Only if
+    /// something is published. Longer if its requests take longer and it does not finish them after SIGTERM.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_LINGER", default_value = "100ms", value_parser = humantime::parse_duration)]
+    pub(crate) linger: Duration,
+
     /// How long the command may take to end after SIGTERM.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_STOP_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) stop_timeout: Duration,
@@ -229,7 +236,7 @@ pub(crate) struct RunArgs {
     pub(crate) records: RecordsApi,
 
     /// Serve /metrics (Prometheus), /healthz, /readyz and /leaderz (ready only while it leads) on this address.
-    #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN", value_parser = socket)]
     pub(crate) status_listen: Option<SocketAddr>,
 
     /// Where standbys can see this leader live [default: a free port, on the address by which this host reaches others]
@@ -237,6 +244,7 @@ pub(crate) struct RunArgs {
         long,
         value_name = "ADDR",
         env = "INCUMBENT_LIVENESS_LISTEN",
+        value_parser = socket,
         help_heading = "Proof of death"
     )]
     pub(crate) liveness_listen: Option<SocketAddr>,
@@ -418,6 +426,12 @@ fn http_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where to listen.
+pub(crate) fn socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write IP:PORT, such as 127.0.0.1:8080 or [::]:8080".into())
+}
+
 fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
     let Some((name, address)) = text.split_once('=') else {
         return Err("write NAME=ADDR, as in web=http://10.0.0.7:8000".into());
@@ -425,9 +439,25 @@ fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
     let name: EndpointName = name
         .parse()
         .map_err(|error: incumbent::BadName| error.to_string())?;
-    crate::http::host_and_port(address).map_err(|error| format!("{address:?}: {error}"))?;
+    let reached =
+        crate::http::host_and_port(address).map_err(|error| format!("{address:?}: {error}"))?;
+    if let Some(ip) = no_one_host(&reached) {
+        return Err(format!(
+            "{ip} is where a server listens, not where others reach it; write the address or name of this host, as in \
+             {name}=10.0.0.7:8000"
+        ));
+    }
     if address.len() > incumbent::LONGEST_ENDPOINT {
         return Err(format!("longer than {} bytes", incumbent::LONGEST_ENDPOINT));
     }
     Ok((name, address.to_owned()))
+}
+
+/// The IP address of a `host:port` if it stands for no host, for all of the own (`0.0.0.0`, `::`) or for several.
+fn no_one_host(address: &str) -> Option<IpAddr> {
+    let (host, _) = address.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = host.parse::<IpAddr>().ok()?.to_canonical();
+    let is_none = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    is_none.then_some(ip)
 }

@@ -94,6 +94,10 @@ impl From<incumbent::OpenError> for Failure {
     fn from(error: incumbent::OpenError) -> Self {
         Self::new(chain(&error)).code(match error {
             incumbent::OpenError::Address(_) | incumbent::OpenError::Name(_) => Code::Usage,
+            // A directory is not asked and does not get better by waiting. Servers may.
+            incumbent::OpenError::Place { ref address, .. } if address.starts_with("file:") => {
+                Code::Usage
+            }
             _ => Code::Unavailable,
         })
     }

@@ -10,10 +10,11 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::args::{Common, LogFormat};
 use crate::exit::{Code, Failure};
-use crate::gateway::{AccessLog, access_log};
+use crate::gateway::AccessLog;
+use crate::gateway::access_log::Log;
 
-/// `usual` is what is logged if nobody says. The access log of a gateway has its own place.
-pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<(), Failure> {
+/// `usual` is what is logged if nobody says. The access log of a gateway has its own place, and its own end.
+pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<Log, Failure> {
     let filter = common.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|cause| {
         Failure::new(format!("the log filter {filter:?} cannot be used"))
@@ -40,10 +41,11 @@ pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<()
             .with_current_span(false)
             .boxed(),
     };
+    let log = Log::new(access)?;
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)
-        .with(access_log::layer(access))
+        .with(log.layer())
         .init();
-    Ok(())
+    Ok(log)
 }

@@ -39,15 +39,34 @@ pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
     open(&address(common)?).await
 }
 
-/// The group, to look at it or to write something once.
+/// The group, to look at it for long, or to write something once. A directory that is not there is made: who leads may come later.
 pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
     let options = options(common)?;
     let store = visited(common).await?;
     Ok(store.group_with(&common.group, options)?)
 }
 
+/// The group, to look at what is there now.
+pub(crate) async fn present_group(common: &Common) -> Result<Group, Failure> {
+    let options = options(common)?;
+    let store = present(common).await?;
+    Ok(store.group_with(&common.group, options)?)
+}
+
+/// The place, to look at what is there now. One that is not there is not made: the address may be mistyped.
+pub(crate) async fn present(common: &Common) -> Result<Store, Failure> {
+    let address = address(common)?;
+    if !incumbent::is_there(&address).await? {
+        let why = format!(
+            "there is no store at {address}; correct --ha, or begin with `incumbent run`, which makes one"
+        );
+        return Err(Failure::new(why).code(Code::Usage));
+    }
+    visited(common).await
+}
+
 /// The place, to look at it or to change something once.
-pub(crate) async fn visited(common: &Common) -> Result<Store, Failure> {
+async fn visited(common: &Common) -> Result<Store, Failure> {
     let mut address = address(common)?;
     // Whoever finds a server of so short a life would lose it at once.
     if address.starts_with("embedded:") {

@@ -15,7 +15,7 @@ use crate::{place, show};
 const TELL_EVERY: usize = 500;
 
 pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, Failure> {
-    let store = place::visited(common).await?;
+    let store = place::present(common).await?;
     let names: Vec<GroupName> = match args.all_groups {
         true => store.groups().await?,
         false => vec![place::group_name(common)?],

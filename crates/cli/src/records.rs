@@ -30,7 +30,7 @@ const CAMPAIGN: Duration = Duration::from_secs(5);
 pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCode, Failure> {
     match args.command {
         RecordsCommand::Ls { prefix, output } => {
-            list(&place::group(common).await?, &prefix, output).await?
+            list(&place::present_group(common).await?, &prefix, output).await?
         }
         RecordsCommand::Get { name, default } => {
             let data = match Beside::command(common) {
@@ -38,7 +38,7 @@ pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCo
                     .filter(|found| found.exists)
                     .map(|found| found.data),
                 None => {
-                    let group = place::group(common).await?;
+                    let group = place::present_group(common).await?;
                     group
                         .read::<Box<RawValue>>(&name)
                         .await?

@@ -9,7 +9,7 @@ use crate::exit::{Code, Failure};
 use crate::{place, show};
 
 pub(crate) async fn resign(common: &Common, args: ResignArgs) -> Result<ExitCode, Failure> {
-    let group = place::group(common).await?;
+    let group = place::present_group(common).await?;
     let mut observer = group.observe();
     let asked = group
         .ask_to_hand_over(args.to.clone(), group.holder().as_str())

@@ -26,7 +26,7 @@ enum Leader {
 }
 
 pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode, Failure> {
-    let group = place::group(common).await?;
+    let group = place::present_group(common).await?;
     let root = group.root().await?;
     let records = group.records().await?.len();
     let leader = judge(&group, root.as_ref()).await?;

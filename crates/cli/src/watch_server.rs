@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -20,6 +21,14 @@ const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// What is worth asking for. What never leads answers `/leaderz` with 503 always.
+pub(crate) const USUAL: &str = "/metrics, /healthz and /readyz";
+/// The same of a node.
+pub(crate) const OF_NODE: &str = "/metrics, /healthz, /readyz and /leaderz";
+
+/// How often single values are put into the histograms. Until then each takes room, whether anybody asks for metrics or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Ends the server when dropped.
 pub(crate) struct WatchServer(tokio::task::JoinHandle<()>);
 
@@ -35,6 +44,7 @@ struct Shared {
 pub(crate) async fn start(
     listen: SocketAddr,
     readiness: Readiness,
+    paths: &str,
 ) -> Result<WatchServer, Failure> {
     let failed = |cause: &dyn std::fmt::Display| {
         Failure::new(format!("cannot serve metrics on {listen}: {cause}"))
@@ -48,7 +58,8 @@ pub(crate) async fn start(
         .await
         .map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    tracing::info!(%address, "serving /metrics, /healthz, /readyz and /leaderz");
+    tracing::info!(%address, "serving {paths}");
+    let tidied = metrics.clone();
     let routes = Router::new()
         .route("/metrics", get(exposed))
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))
@@ -56,8 +67,13 @@ pub(crate) async fn start(
         .route("/leaderz", get(leads))
         .with_state(Shared { metrics, readiness });
     Ok(WatchServer(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, routes).await {
-            tracing::error!(%error, "metrics are not served any more");
+        let tidied = regularly(UPKEEP, || tidied.run_upkeep());
+        let served = axum::serve(listener, routes).into_future();
+        tokio::select! {
+            () = tidied => {}
+            ended = served => if let Err(error) = ended {
+                tracing::error!(%error, "metrics are not served any more");
+            }
         }
     })))
 }
@@ -65,6 +81,14 @@ pub(crate) async fn start(
 impl Drop for WatchServer {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Does this now and then, and never ends.
+async fn regularly(every: Duration, mut task: impl FnMut()) {
+    loop {
+        tokio::time::sleep(every).await;
+        task();
     }
 }
 
@@ -186,4 +210,26 @@ fn describe() {
         "incumbent_server_latency_seconds",
         "From a request's arrival until its answer could be sent"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn histograms_are_tidied_again_and_again_though_nobody_asks_for_metrics() {
+        let times = AtomicUsize::new(0);
+        let third = std::pin::pin!(async {
+            while times.load(Ordering::SeqCst) < 3 {
+                tokio::task::yield_now().await;
+            }
+        });
+        let count = || _ = times.fetch_add(1, Ordering::SeqCst);
+        tokio::select! {
+            () = third => {}
+            () = regularly(Duration::from_millis(1), count) => {}
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) const LONGEST_NAME: usize = 200;
 
 /// A name that cannot be one, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} cannot be the name of a {what}: {why}")]
+#[error("{name:?} cannot be the name of {what}: {why}")]
 pub struct BadName {
     what: &'static str,
     name: String,
@@ -66,19 +66,19 @@ macro_rules! name {
 
 name! {
     /// Name of an election group: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
-    GroupName, "group", check_word
+    GroupName, "a group", check_word
 }
 name! {
     /// Name of a record: words like a group's, joined by `/`, as in `jobs/17`.
-    RecordName, "record", check_path
+    RecordName, "a record", check_path
 }
 name! {
     /// Name of an endpoint that a leader publishes, as in `rest` or `web`.
-    EndpointName, "endpoint", check_word
+    EndpointName, "an endpoint", check_word
 }
 name! {
     /// Name of a candidate, for people: it need not be unique, the nonce of the term is.
-    HolderName, "holder", check_visible
+    HolderName, "a holder", check_visible
 }
 
 fn check_word(word: &str) -> Result<(), &'static str> {
@@ -252,6 +252,8 @@ mod tests {
         }
         assert!("jobs/17".parse::<GroupName>().is_err());
         assert!("host:1 2".parse::<HolderName>().is_err());
+        let said = "a/b".parse::<EndpointName>().unwrap_err().to_string();
+        assert!(said.contains("the name of an endpoint: "), "{said}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::zookeeper::ZooKeeperPlace;
 ///   which is `/default` if Flink was not told. A name and a password before `@` log in with the scheme `digest`. Options:
 ///   `session-timeout` of our own session (10s), and `ca`, `cert` and `key`, files for TLS.
 ///
-/// Files that the address names are read when it is parsed (TLS), or used (kubeconfig).
+/// Files that the address names are read when it is used, not when it is parsed.
 #[derive(Clone)]
 pub struct FlinkAddress {
     /// As it was given, without a password.

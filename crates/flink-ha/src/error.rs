@@ -1,6 +1,5 @@
 //! Why a cluster's data cannot be had.
 
-use std::io;
 use std::path::PathBuf;
 
 use incumbent_backend::{BadAddress, BoxError};
@@ -12,15 +11,15 @@ pub enum FlinkError {
     /// The address is not one of a Flink cluster: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file that the address names cannot be read.
-    #[error("cannot read {}", path.display())]
+    /// A file that the address names cannot be read, or has not in it what it should have.
+    #[error("cannot use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        source: BoxError,
     },
-    /// The certificates or the kubeconfig cannot be used.
+    /// The kubeconfig, or another configuration of the client, cannot be used.
     #[error("the configuration cannot be used")]
     Config(#[source] BoxError),
     /// It was called where no Tokio runtime is.
@@ -42,8 +41,8 @@ pub enum FlinkError {
         /// Why not, if it is known.
         source: Option<BoxError>,
     },
-    /// There is nothing of such a cluster.
-    #[error("there is no HA data of a Flink cluster at {0}")]
+    /// There is nothing of such a cluster. It says where, and what is there instead.
+    #[error("there is no HA data of a Flink cluster {0}")]
     Nothing(String),
     /// There is more than any cluster has.
     #[error("there are more than {most} {what}")]

@@ -34,7 +34,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 ///
-/// - [`FlinkError::Config`]: the kubeconfig cannot be used.
+/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be used.
 /// - [`FlinkError::NoRuntime`]: it is not called inside a Tokio runtime.
 pub fn follow(
     address: &FlinkAddress,
@@ -49,7 +49,8 @@ pub fn follow(
     let component = component.clone();
     let task = match &address.place {
         Place::ZooKeeper(place) => {
-            runtime.spawn(zookeeper::follow(*place.clone(), component, teller))
+            let tls = place.tls()?;
+            runtime.spawn(zookeeper::follow(*place.clone(), tls, component, teller))
         }
         Place::Kubernetes(place) => {
             let cluster = kubernetes::Cluster::connect(place)?;

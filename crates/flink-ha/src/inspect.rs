@@ -18,7 +18,8 @@ use crate::zookeeper;
 /// - [`FlinkError::Nothing`]: there is no such cluster there.
 /// - [`FlinkError::Unavailable`]: the store does not answer; try again later.
 /// - [`FlinkError::Refused`]: rights are missing.
-/// - [`FlinkError::Config`], [`FlinkError::NoRuntime`], [`FlinkError::TooMuch`].
+/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be used.
+/// - [`FlinkError::NoRuntime`], [`FlinkError::TooMuch`].
 ///
 /// # Cancel safety
 ///

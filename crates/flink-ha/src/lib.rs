@@ -49,6 +49,7 @@ mod java;
 mod judge;
 mod kubernetes;
 mod model;
+mod room;
 mod session_id;
 mod zookeeper;
 

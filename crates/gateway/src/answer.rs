@@ -14,7 +14,9 @@ use hyper::client::conn::http1;
 use tokio::time::{Instant, Sleep};
 
 use crate::access::Report;
+use crate::ending::Ending;
 use crate::problem::Problem;
+use crate::streams::{Flow, PIECE};
 use crate::tape::{BoxError, Playback};
 use crate::target::Target;
 
@@ -24,6 +26,11 @@ pub struct Answer {
     report: Option<Report>,
     /// Dropped with the answer.
     held: Option<Box<dyn Send>>,
+    /// On a stream of HTTP/2, whose client is watched.
+    flow: Option<Arc<Flow>>,
+    /// How many pieces were given out, and what is left of the last one.
+    pieces: u64,
+    rest: Bytes,
 }
 
 enum Kind {
@@ -37,8 +44,7 @@ pub(crate) struct Passed {
     /// The connection that it comes on, if others can use it afterwards.
     pub(crate) back: Option<Back>,
     pub(crate) silence: Option<Silence>,
-    /// Ends the answer early.
-    pub(crate) end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(crate) ending: Ending,
 }
 
 /// A connection on loan.
@@ -72,11 +78,7 @@ impl Answer {
             Ok(whole) => whole.to_bytes(),
             Err(never) => match never {},
         };
-        let body = Self {
-            kind: Kind::Made(Some(whole)),
-            report: Some(report),
-            held: None,
-        };
+        let body = Self::new(Kind::Made(Some(whole)), Some(report));
         Response::from_parts(parts, body)
     }
 
@@ -89,19 +91,11 @@ impl Answer {
         let mut response = Response::new(());
         *response.status_mut() = problem.status();
         *response.headers_mut() = problem.headers(&body);
-        response.map(|()| Self {
-            kind: Kind::Made(Some(body)),
-            report,
-            held: None,
-        })
+        response.map(|()| Self::new(Kind::Made(Some(body)), report))
     }
 
     pub(crate) fn passed(passed: Passed, report: Report) -> Self {
-        let mut answer = Self {
-            kind: Kind::Passed(Box::new(passed)),
-            report: Some(report),
-            held: None,
-        };
+        let mut answer = Self::new(Kind::Passed(Box::new(passed)), Some(report));
         // Nobody asks for the first frame of an empty body.
         if answer.is_end_stream() {
             answer.finish();
@@ -111,13 +105,27 @@ impl Answer {
 
     /// Nothing: what follows is no HTTP.
     pub(crate) fn upgraded(report: Report) -> Self {
-        let mut answer = Self {
-            kind: Kind::Made(None),
-            report: Some(report),
-            held: None,
-        };
+        let mut answer = Self::new(Kind::Made(None), Some(report));
         answer.finish();
         answer
+    }
+
+    fn new(kind: Kind, report: Option<Report>) -> Self {
+        Self {
+            kind,
+            report,
+            held: None,
+            flow: None,
+            pieces: 0,
+            rest: Bytes::new(),
+        }
+    }
+
+    /// Tells whether it waits for its client.
+    #[must_use]
+    pub(crate) fn flowing(mut self, flow: Option<Arc<Flow>>) -> Self {
+        self.flow = flow;
+        self
     }
 
     /// Keeps something until the answer has ended.
@@ -125,6 +133,27 @@ impl Answer {
     pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
         self.held = Some(Box::new(held));
         self
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.rest.is_empty() {
+            let piece = self.rest.split_to(self.rest.len().min(PIECE));
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let frame = match &mut self.kind {
+            Kind::Made(body) => body.take().map(|body| Ok(Frame::data(body))),
+            Kind::Passed(passed) => ready!(passed.poll(cx)),
+        };
+        match frame {
+            Some(Ok(frame)) if self.flow.is_some() => match frame.into_data() {
+                Ok(mut data) => {
+                    self.rest = data.split_off(data.len().min(PIECE));
+                    Poll::Ready(Some(Ok(Frame::data(data))))
+                }
+                Err(other) => Poll::Ready(Some(Ok(other))),
+            },
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn finish(&mut self) {
@@ -157,10 +186,12 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let frame = match &mut this.kind {
-            Kind::Made(body) => body.take().map(|body| Ok(Frame::data(body))),
-            Kind::Passed(passed) => ready!(passed.poll(cx)),
-        };
+        let next = this.next(cx);
+        if let Some(flow) = &this.flow {
+            this.pieces += u64::from(next.is_ready());
+            flow.offers(next.is_ready().then_some(this.pieces));
+        }
+        let frame = ready!(next);
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(data), Some(report)) = (frame.data_ref(), &mut this.report) {
@@ -177,32 +208,43 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
+        let is_over = match &self.kind {
             Kind::Made(body) => body.is_none(),
             Kind::Passed(passed) => passed.body.is_end_stream(),
-        }
+        };
+        is_over && self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
+        let mut hint = match &self.kind {
             Kind::Made(body) => SizeHint::with_exact(body.as_ref().map_or(0, |b| b.len() as u64)),
             Kind::Passed(passed) => passed.body.size_hint(),
+        };
+        let rest = self.rest.len() as u64;
+        if let Some(most) = hint.upper() {
+            hint.set_upper(most + rest);
         }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 
 impl Passed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(end) = &mut self.end
-            && end.as_mut().poll(cx).is_ready()
-        {
+        if self.ending.poll_total(cx).is_ready() {
             return Poll::Ready(Some(Err(Cut::Ended.into())));
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            if frame.is_some() && self.ending.poll_passing(cx).is_ready() {
+                return Poll::Ready(Some(Err(Cut::Ended.into())));
+            }
             if let Some(Silence { longest, timer }) = &mut self.silence {
                 timer.as_mut().reset(Instant::now() + *longest);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        if self.ending.poll_waiting(cx).is_ready() {
+            return Poll::Ready(Some(Err(Cut::Ended.into())));
         }
         if let Some(silence) = &mut self.silence {
             ready!(silence.timer.as_mut().poll(cx));

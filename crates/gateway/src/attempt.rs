@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::access::Report;
 use crate::gateway::{Place, Shared};
 use crate::headers::{self, Asked, EPOCH};
+use crate::node::TERM_ENDED;
 use crate::options::UpstreamHttp;
 use crate::problem::Problem;
 use crate::route::{Failure, Route};
@@ -159,6 +160,11 @@ pub(crate) async fn attempt(
         }
         return Attempt::Failed(Failure::Misdirected);
     }
+    // Whoever leads next is asked, if that does no harm; else its answer says that it may be done.
+    if response.headers().contains_key(TERM_ENDED) && route.may_repeat(job.tape.kept()) {
+        shared.board.is_over(target);
+        return Attempt::Failed(Failure::Ended);
+    }
     report.stream = share;
     Attempt::Answered(Answered {
         response,
@@ -212,8 +218,10 @@ impl Waiting {
         }
         let began = Instant::now();
         let found = tokio::select! {
+            biased;
             found = target.connection(&shared.connector, http2, wanted, began + left) => found,
             () = shared.board.overtaken(target.seal) => Err(Missed::NotReady),
+            () = shared.closing() => Err(Missed::Late),
         };
         self.connecting += began.elapsed();
         found

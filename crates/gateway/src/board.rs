@@ -1,6 +1,6 @@
 //! Who leads, as all requests see it: [`Board`], and the task that follows the observer.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -8,17 +8,15 @@ use futures::stream::{self, BoxStream};
 use incumbent::{EndpointName, Group, Leader, Seal, View};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 
 use crate::endpoint::{self, Upstream};
-use crate::route::Sight;
+use crate::route::{self, Sight};
 use crate::target::{Connector, State, Target};
 
 /// How soon a leader that took no connection is tried again, doubled up to the second. Often, since it may be just starting.
 const FIRST_TRY: Duration = Duration::from_millis(20);
 const LAST_TRY: Duration = Duration::from_millis(250);
-/// When a leader that said that its term is over is asked again, if it still leads by all that is known: it may have been late
-/// with a renewal, and just so have gone on.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// How often idle connections are looked through.
 const TIDY: Duration = Duration::from_secs(5);
 
@@ -27,6 +25,16 @@ const TIDY: Duration = Duration::from_secs(5);
 pub(crate) struct Board {
     seen: RwLock<Seen>,
     changed: Notify,
+    denied: Mutex<Option<Denied>>,
+}
+
+/// A leader that says that it does not lead.
+#[derive(Clone, Copy)]
+struct Denied {
+    seal: Seal,
+    /// How often in a row.
+    times: u32,
+    last: Instant,
 }
 
 #[derive(Clone, Default)]
@@ -88,15 +96,33 @@ impl Board {
             return;
         }
         let (board, later) = (Arc::downgrade(self), Arc::downgrade(target));
+        let pause = self.denies(target.seal);
         tokio::spawn(async move {
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::time::sleep(pause).await;
             if let (Some(board), Some(target)) = (board.upgrade(), later.upgrade()) {
                 target.is_asked_again();
                 board.changed.notify_waiters();
             }
         });
-        tracing::info!(epoch = %target.seal.epoch, "the leader does not lead any more; waiting for the next");
+        tracing::info!(epoch = %target.seal.epoch, "the leader says that it does not lead; waiting for the next");
         self.changed.notify_waiters();
+    }
+
+    /// Counts that the leader of this term said that it does not lead, and tells how long to leave it alone.
+    fn denies(&self, seal: Seal) -> Duration {
+        let now = Instant::now();
+        let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        // What it said long ago was about something else.
+        let before = denied.filter(|denied| {
+            denied.seal == seal && now.duration_since(denied.last) < 2 * route::LAST_ASKED_AGAIN
+        });
+        let times = before.map_or(0, |denied| denied.times);
+        *denied = Some(Denied {
+            seal,
+            times: times.saturating_add(1),
+            last: now,
+        });
+        route::asked_again(times)
     }
 
     /// Notes that the leader took no connection, and keeps trying in the background.
@@ -142,14 +168,20 @@ pub(crate) fn observed(group: &Group) -> BoxStream<'static, View> {
     views.boxed()
 }
 
-/// Follows the views until it is dropped.
+/// Follows the views until it is dropped. When they end, nobody leads.
 pub(crate) async fn follow(board: Arc<Board>, mut views: BoxStream<'static, View>, looked: Looked) {
     // The same leader as before: its connections go on, whatever was unclear in between.
     let mut last: Option<Arc<Target>> = None;
     let mut tidy = tokio::time::interval(TIDY);
+    let mut has_ended = false;
     loop {
         let view = tokio::select! {
-            Some(view) = views.next() => view,
+            // A stream that has ended must not be asked again.
+            view = views.next(), if !has_ended => view.unwrap_or_else(|| {
+                has_ended = true;
+                tracing::warn!("it is not told any more who leads");
+                View::None
+            }),
             _ = tidy.tick() => {
                 board.tidy();
                 continue;

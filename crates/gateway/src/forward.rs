@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
@@ -129,7 +130,12 @@ async fn deliver(
         let mut changed = pin!(changed);
         // Before looking, so that no change is missed.
         let (sight, target) = shared.board.look();
-        match route.next(report.at(), sight) {
+        let at = match shared.is_closing() {
+            // Nobody is waited for any longer.
+            true => Duration::MAX,
+            false => report.at(),
+        };
+        match route.next(at, sight) {
             Step::Refuse(refusal) => return Err(refusal.into()),
             Step::Hold { until } => {
                 changed.as_mut().enable();
@@ -145,6 +151,7 @@ async fn deliver(
                 tokio::select! {
                     () = &mut changed => {}
                     () = sleep_until(until) => {}
+                    () = shared.closing() => {}
                 }
                 report.held += began.elapsed();
             }
@@ -159,7 +166,10 @@ async fn deliver(
                     Attempt::Unsent(problem) | Attempt::Problem(problem) => return Err(problem),
                     Attempt::Failed(failure) => failure,
                 };
-                may_be_done |= matches!(failure, Failure::Broken { .. } | Failure::Overtaken);
+                may_be_done |= matches!(
+                    failure,
+                    Failure::Broken { .. } | Failure::Overtaken | Failure::Ended
+                );
                 let kept = job.tape.kept();
                 metrics::counter!("incumbent_gateway_failed_total", "reason" => reason(failure))
                     .increment(1);
@@ -177,6 +187,7 @@ fn reason(failure: Failure) -> &'static str {
     match failure {
         Failure::NotSent => "not-sent",
         Failure::Misdirected => "misdirected",
+        Failure::Ended => "term-ended",
         Failure::Broken { .. } => "broken",
         Failure::Overtaken => "overtaken",
         Failure::Slow => "slow",

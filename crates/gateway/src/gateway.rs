@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use incumbent::{Group, Seal, View};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) doors: Arc<Semaphore>,
     /// The connections that there are.
     pub(crate) connections: AtomicUsize,
+    /// Whether nothing is held any longer.
+    closing: watch::Sender<bool>,
     follower: JoinHandle<()>,
 }
 
@@ -98,6 +100,9 @@ impl Gateway {
 
     /// A gateway to whoever these views say, first now and then whenever that changes: for leaders that were not elected here. The
     /// terms of two leaders must differ in their nonce, and each must publish what [`Options::endpoints`] names.
+    ///
+    /// When the stream ends nobody leads any more: what comes is held and then refused, until the gateway is dropped. A stream that
+    /// is to survive the loss of its source has to connect again by itself.
     ///
     /// Must be called inside a Tokio runtime.
     ///
@@ -131,6 +136,7 @@ impl Gateway {
             requests: semaphore(limits.requests),
             doors: semaphore(limits.connections),
             connections: AtomicUsize::new(0),
+            closing: watch::Sender::new(false),
             name: format!("incumbent-{:016x}", rand::random::<u64>()),
             options,
             board,
@@ -152,7 +158,8 @@ impl Gateway {
     }
 
     /// Serves these listeners until `shutdown` is done; then takes no more connections and requests, and returns when those
-    /// that there are have ended, after [`Times::drain`](crate::Times::drain) in any case.
+    /// that there are have ended, after [`Times::drain`](crate::Times::drain) in any case. Shortly before that, what is still
+    /// held is answered with the problem that it is held for.
     ///
     /// # Panics
     ///
@@ -197,7 +204,7 @@ impl From<TcpListener> for Listener {
 impl Handle {
     /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a [`Problem`].
     ///
-    /// Of `peer` the leader learns who asked. If the request opens a WebSocket, the connection that it came on must be served
+    /// Of `peer` the leader learns who asked. Whoever serves the connection has to give up clients that do not take the answer. If the request opens a WebSocket, the connection that it came on must be served
     /// with upgrades.
     ///
     /// # Cancel safety
@@ -258,6 +265,21 @@ impl Shared {
             _permit: permit,
             since: Instant::now(),
         })
+    }
+
+    /// Lets go of all that is held, and holds nothing from now on.
+    pub(crate) fn hold_no_longer(&self) {
+        self.closing.send_replace(true);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Waits until nothing is held any longer.
+    pub(crate) async fn closing(&self) {
+        // The sender is here, so there is one.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     pub(crate) fn pass_certificate(&self) -> bool {

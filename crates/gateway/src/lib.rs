@@ -31,14 +31,17 @@
 //!
 //! - **At most once is not exactly once.** After a problem with `"processed":"unknown"` only the application knows.
 //! - A leader that knows nothing of epochs may answer after its term, as it does without a gateway. [`NodeLayer`] is the remedy, or
-//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field.
+//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field if nothing was done, and 503 with [`TERM_ENDED`]
+//!   if the term ended meanwhile.
 //! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
 //!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
 //!   With HTTP/2 a server says what it has not processed, unless its connection breaks without a word; connections that were
 //!   heard of within the last second are used then too, or any if all that may be are in use.
 //! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
-//!   the leader is well.
-//! - Streams of events and WebSockets break when their leader dies, and are ended [`Times::outlived`] after somebody else leads.
+//!   the leader is well. With [`Gateway::following`] the views decide.
+//! - WebSockets, and answers that do not say how long they are, break when their leader dies, and are ended [`Times::outlived`] after
+//!   somebody else leads: also those that would have come to an end by themselves. An answer of known length is only ended if
+//!   nothing comes of it for [`Times::stall`].
 //! - A client that closes its half of a connection is taken for gone: what it asked for is given up.
 //! - A client that waits for `100 Continue` is told to go on when its request is sent, not when the leader says so.
 //! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused (405), as `CONNECT` is.
@@ -54,17 +57,18 @@
 //! | connections of clients | 10 000 | more wait to be accepted |
 //! | head of a request: size, fields, time | 64 KiB, 100, 60 s | 431; closed |
 //! | body of a request | none | 413 |
-//! | a body that does not arrive, an answer that is not read | 60 s | 408; closed |
+//! | a body that does not arrive, an answer that is not read | 60 s | 408; closed, or reset on HTTP/2 |
 //! | connecting to an address of the leader | 2 s, TLS and the greeting of HTTP/2 as long again | the next address, then held |
 //! | addresses of a name | 8, one each 250 ms | the rest is not tried |
 //! | waiting for a connection | 30 s, as held | 503 `unreachable`; 503 `too-busy` if all of HTTP/2 are full |
 //! | connections of HTTP/2 to the leader, requests on each | 16; 128, or what the leader allows | they wait |
 //! | first byte of an answer; a body that the leader does not read | 60 s | 504 |
+//! | head of an answer | 64 KiB | 502 `bad-answer` |
 //! | silence of an answer, a request in all | none | the answer is cut off |
 //! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |
 //! | addresses of an endpoint | [`MOST_ADDRESSES`] | the rest is not tried |
 //! | gateways and proxies on the way | 16 | 508 |
-//! | shutting down | 10 s | what is left is cut |
+//! | shutting down | 10 s | what is held is answered 1 s before; what is left is cut |
 //!
 //! # Example
 //!
@@ -109,6 +113,7 @@ mod access;
 mod answer;
 mod attempt;
 mod board;
+mod ending;
 mod endpoint;
 mod files;
 mod forward;
@@ -122,6 +127,7 @@ mod repeat;
 mod route;
 mod server;
 mod stream;
+mod streams;
 mod tape;
 mod target;
 mod tcp;
@@ -136,7 +142,7 @@ pub use files::{Assets, Files, FilesError, FilesLayer, WithFiles};
 pub use gateway::{Gateway, Handle, Listener, Status};
 pub use headers::{EPOCH, Peer};
 pub use ipnet::IpNet;
-pub use node::{Node, NodeBody, NodeLayer, Role};
+pub use node::{Node, NodeBody, NodeLayer, Role, TERM_ENDED};
 pub use options::{Limits, Options, ServerTls, Times, UpstreamHttp, UpstreamTls};
 pub use problem::{Problem, RETRY_AFTER_SECONDS};
 pub use repeat::IDEMPOTENCY_KEY;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              ┌── meant for our term, and it lasts ──► the service ── the term still lasts? ──► answer
-//!   request ───┼── meant for another term ──► 421                      └─ no ──► 421 or 503
+//!   request ───┼── meant for another term ──► 421                      └─ no ──► the gateway, or 503
 //!              └── meant for nobody ──┬─ we lead ──► the service
 //!                                     └─ we do not ──► the gateway ──► the leader
 //! ```
@@ -13,8 +13,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response};
+use http::header::UPGRADE;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Empty;
 use incumbent::{Epoch, Guard};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -23,7 +26,12 @@ use crate::answer::Answer;
 use crate::gateway::Handle;
 use crate::headers::{EPOCH, Peer};
 use crate::problem::Problem;
+use crate::repeat;
 use crate::tape::BoxError;
+
+/// In an answer with status 503: the term of this epoch ended while the node worked. The request may have been carried out, and is
+/// sent to the next leader only if that does no harm.
+pub const TERM_ENDED: HeaderName = HeaderName::from_static("incumbent-term-ended");
 
 /// Whether this node leads, as far as its answers are concerned. Cheap to clone; all clones are one.
 ///
@@ -39,8 +47,13 @@ pub struct Role {
 /// - A request with `Incumbent-Epoch`, as gateways send it, is answered if that is the epoch of this node's present term; else
 ///   the answer is 421: nothing was done, ask the leader.
 /// - A request without it is answered if this node leads. If it does not, the gateway passes it on; without one the answer is 421.
-/// - If the term ends while the service works, its answer is not given. Instead it is 421 if the method is idempotent, so that
-///   the gateway asks the next leader, else 503: the service may have done something. A body that has begun ends with an error.
+/// - If the term ends while the service works, the service is dropped, as when a client goes away, and its answer is not given.
+///   Instead it is 503 with [`TERM_ENDED`]: the service may have done something. A gateway then asks the next leader if that does no
+///   harm. So does this node itself with what came without an epoch, if it may be repeated and has no body.
+/// - A body that has begun ends with an error then, also if it is silent.
+///
+/// What it cannot take back: bytes that were handed to the connection before the end of the term, and may still be on their way; and
+/// a connection that was upgraded, as to a WebSocket, which is the service's own from then on. End those by [`Guard::ended`].
 #[derive(Clone)]
 pub struct NodeLayer {
     role: Role,
@@ -63,9 +76,15 @@ pub struct NodeBody<B>(Kind<B>);
 
 enum Kind<B> {
     /// Of the service, for as long as the term lasts.
-    Own(B, Option<Guard>),
+    Own(B, Term),
     /// Of the gateway.
     Other(Box<Answer>),
+}
+
+/// The term in which a request is answered.
+struct Term {
+    guard: Guard,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +134,17 @@ impl NodeLayer {
     ) -> Self {
         self.peer = Arc::new(peer);
         self
+    }
+
+    async fn passed_on<B, R>(&self, gateway: &Handle, request: Request<B>) -> Response<NodeBody<R>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let peer = (self.peer)(request.extensions());
+        let peer = peer.unwrap_or_else(Peer::unknown);
+        let response = gateway.forward(request, &peer).await;
+        response.map(|answer| NodeBody(Kind::Other(Box::new(answer))))
     }
 
     /// Why this node does not answer itself: with another epoch than its own, or because it does not lead.
@@ -168,27 +198,60 @@ where
         let mut inner = std::mem::replace(&mut self.inner, next);
         let layer = self.layer.clone();
         let meant = request.headers().get(EPOCH).map(read);
+        let is_meant = meant.is_some();
         let guard = layer.guard_for(meant);
-        let method = request.method().clone();
         Box::pin(async move {
             let guard = match (guard, &layer.gateway) {
                 (Ok(guard), _) => guard,
                 (Err(Not::Ours), Some(gateway)) => {
-                    let peer = (layer.peer)(request.extensions());
-                    let peer = peer.unwrap_or_else(Peer::unknown);
-                    let response = gateway.forward(request, &peer).await;
-                    return Ok(response.map(|answer| NodeBody(Kind::Other(Box::new(answer)))));
+                    return Ok(layer.passed_on(gateway, request).await);
                 }
                 (Err(Not::Ours | Not::This), _) => return Ok(not_leading(&layer.role)),
             };
             request.headers_mut().remove(EPOCH);
-            let response = inner.call(request).await?;
-            if guard.is_valid() {
-                return Ok(response.map(|body| NodeBody(Kind::Own(body, Some(guard)))));
+            // Whoever was sent here by a gateway is sent on by that one.
+            let gateway = layer.gateway.as_ref().filter(|_| !is_meant);
+            let again = gateway.and_then(|gateway| Some((gateway, kept(&request)?)));
+            let mut term = Term {
+                ended: Box::pin(guard.ended()),
+                guard,
+            };
+            {
+                let response = tokio::select! {
+                    biased;
+                    response = inner.call(request) => Some(response?),
+                    () = &mut term.ended => None,
+                };
+                if let Some(response) = response.filter(|_| term.guard.is_valid()) {
+                    return Ok(response.map(|body| NodeBody(Kind::Own(body, term))));
+                }
             }
-            Ok(ended(&layer.role, &method))
+            match again {
+                Some((gateway, head)) => {
+                    let request = Request::from_parts(head, Empty::<Bytes>::new());
+                    Ok(layer.passed_on(gateway, request).await)
+                }
+                None => Ok(term_ended(&term.guard)),
+            }
         })
     }
+}
+
+/// The head of a request that is nothing else and can be sent again without harm. One that opens a WebSocket is more: the service
+/// may have taken its connection.
+fn kept<B: Body>(request: &Request<B>) -> Option<Parts> {
+    let is_safe = repeat::is_safe(request.method(), request.headers());
+    let is_all = request.body().is_end_stream() && !request.headers().contains_key(UPGRADE);
+    if !(is_safe && is_all) {
+        return None;
+    }
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    *head.extensions_mut() = request.extensions().clone();
+    Some(head.into_parts().0)
 }
 
 fn read(value: &HeaderValue) -> Option<Epoch> {
@@ -204,12 +267,11 @@ fn not_leading<R>(role: &Role) -> Response<NodeBody<R>> {
     response.map(|answer| NodeBody(Kind::Other(Box::new(answer))))
 }
 
-fn ended<R>(role: &Role, method: &Method) -> Response<NodeBody<R>> {
-    // Who is told 421 believes that nothing was done, and asks again whatever the method.
-    if method.is_idempotent() {
-        return not_leading(role);
-    }
-    let response = Answer::problem(Problem::TermEnded, None);
+/// Not 421: who is told that believes that nothing was done, and asks again whatever the method.
+fn term_ended<R>(guard: &Guard) -> Response<NodeBody<R>> {
+    let mut response = Answer::problem(Problem::TermEnded, None);
+    let epoch = HeaderValue::from(guard.epoch().get());
+    response.headers_mut().insert(TERM_ENDED, epoch);
     response.map(|answer| NodeBody(Kind::Other(Box::new(answer))))
 }
 
@@ -227,14 +289,20 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().0 {
             Kind::Other(answer) => Pin::new(&mut **answer).poll_frame(cx),
-            Kind::Own(body, guard) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                let is_valid = guard.as_ref().is_none_or(Guard::is_valid);
-                match frame {
-                    Some(Ok(_)) if !is_valid => Poll::Ready(Some(Err(TermEnded.into()))),
-                    frame => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Kind::Own(body, term) => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) if term.guard.is_valid() => {
+                    Poll::Ready(Some(Ok(frame)))
                 }
-            }
+                Poll::Ready(Some(Ok(_))) => Poll::Ready(Some(Err(TermEnded.into()))),
+                Poll::Ready(end) => Poll::Ready(end.map(|end| end.map_err(Into::into))),
+                Poll::Pending => {
+                    // Once it is over it is not waited for again.
+                    if term.guard.is_valid() {
+                        ready!(term.ended.as_mut().poll(cx));
+                    }
+                    Poll::Ready(Some(Err(TermEnded.into())))
+                }
+            },
         }
     }
 

@@ -11,8 +11,9 @@ use crate::files::Files;
 /// How a gateway works. [`Options::to`] has defaults for everything but where it leads.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The endpoints of the leader, the best first: all addresses of the first are tried, then those of the second. Those that
-    /// the leader has not published are passed over.
+    /// The endpoints of the leader, the best first: all addresses of the first are tried, then those of the second, until one
+    /// takes a connection. That one is tried first from then on, for the rest of the term: a better one that was away for a
+    /// moment is not gone back to. Those that the leader has not published are passed over.
     pub endpoints: Vec<EndpointName>,
     /// How long things may take.
     pub times: Times,
@@ -44,8 +45,9 @@ pub struct Times {
     pub first_byte: Duration,
     /// How long a client may take for the head of a request; also how long a connection may be idle. 60 s.
     pub head: Duration,
-    /// How long nothing may arrive of a request's body that is waited for, and how long a client may read nothing of an
-    /// answer that is there for it. 60 s.
+    /// How long nothing may arrive of a request's body that is waited for; how long a client may read nothing of an answer that
+    /// is there for it; and how long nothing may arrive of the body of an answer when somebody else leads already. 60 s. On
+    /// HTTP/2, a client that grants no room reads nothing, and its stream is reset.
     pub stall: Duration,
     /// How long the body of an answer may be silent. Off by default: event streams may be silent for long, and the keep-alive of
     /// TCP and HTTP/2 notices who is gone.
@@ -54,9 +56,11 @@ pub struct Times {
     pub total: Option<Duration>,
     /// How long a leader may take to answer when somebody else leads already, before a request that can be repeated is. 2 s.
     pub overtaken: Duration,
-    /// How long event streams and WebSockets to a leader go on when somebody else leads already. 10 s.
+    /// How long WebSockets, and answers that do not say how long they are, go on when somebody else leads already: event
+    /// streams, gRPC, whatever is chunked. 10 s. An answer of known length may take its time.
     pub outlived: Duration,
-    /// How long requests may take to end when the gateway is shut down. 10 s.
+    /// How long requests may take to end when the gateway is shut down. 10 s. What is still held a second before that, or a
+    /// tenth of it, is answered.
     pub drain: Duration,
 }
 
@@ -74,7 +78,8 @@ pub struct Limits {
     pub kept_body: usize,
     /// How much is kept of all of them together. 64 MiB. What finds no room is not kept, and so not repeated.
     pub kept_bodies: usize,
-    /// The head of a request. 64 KiB; less than 8 KiB cannot be. Bodies are read and written in pieces of up to as much.
+    /// The head of a request. 64 KiB; less than 8 KiB cannot be. What clients send and get is read and written in pieces of up to
+    /// as much; what the leader gets and sends, in pieces of up to 64 KiB, and a longer head of an answer is refused.
     pub head: usize,
     /// The fields of a request of HTTP/1.1. 100.
     pub fields: usize,

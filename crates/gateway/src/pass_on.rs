@@ -1,19 +1,15 @@
 //! The answer of the leader, on its way to the client.
 
-use std::future::pending;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
-use incumbent::Seal;
-use tokio::time::sleep;
 
 use crate::access::Report;
 use crate::answer::{Answer, Back, Passed, Silence};
 use crate::attempt::{Answered, Job};
+use crate::ending::Ending;
 use crate::gateway::Shared;
 use crate::headers;
 use crate::problem::Problem;
@@ -49,9 +45,8 @@ pub(crate) fn pass_on(
         return response.map(|_| Answer::upgraded(report));
     }
     headers::response(response.headers_mut(), own, false);
-    let is_stream = response.headers().get(CONTENT_TYPE);
-    let is_stream = is_stream.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let end = end(shared, is_stream.then_some(target.seal), report.at());
+    let is_endless = response.body().size_hint().exact().is_none();
+    let ending = Ending::new(shared, target.seal, is_endless, report.at());
     let back = match sender {
         Sender::Http1(sender) => Some(Back {
             sender,
@@ -67,39 +62,8 @@ pub(crate) fn pass_on(
             body,
             back,
             silence,
-            end,
+            ending,
         };
         Answer::passed(passed, report)
     })
-}
-
-/// What ends an answer early: the time for the whole request, and, for endless ones of the leader of a term, the next leader.
-fn end(
-    shared: &Arc<Shared>,
-    endless: Option<Seal>,
-    at: Duration,
-) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-    let total = shared.options.times.total;
-    if total.is_none() && endless.is_none() {
-        return None;
-    }
-    let shared = Arc::clone(shared);
-    Some(Box::pin(async move {
-        let in_all = async {
-            match total {
-                Some(total) => sleep(total.saturating_sub(at)).await,
-                None => pending().await,
-            }
-        };
-        let outlived = async {
-            match endless {
-                Some(term) => shared.outlived(term).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            () = in_all => {}
-            () = outlived => {}
-        }
-    }))
 }

@@ -12,11 +12,16 @@ use incumbent::Seal;
 
 use crate::repeat::{self, Fate, Kept, Once};
 
-/// How often one request is sent at most. A request that ends the process that gets it must not end all of them in turn.
+/// How often one request is sent at most to nodes that may process it. A request that ends the process that gets it must not end all of them in turn.
 pub const MOST_SENT: u32 = 4;
 /// How long the same leader is left alone after a request to it broke off, doubled each time. Long enough for a process that
 /// is being ended to refuse connections, short enough to go unnoticed.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// When a leader that said that it does not lead is asked again, if it still leads by all that is known; doubled up to the last.
+/// Soon, since a node may say that it leads a moment before it knows so itself; and it may have been late with a renewal, and
+/// just so have gone on.
+const FIRST_ASKED_AGAIN: Duration = Duration::from_millis(250);
+pub(crate) const LAST_ASKED_AGAIN: Duration = Duration::from_secs(5);
 
 /// What is known of the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,8 @@ pub(crate) enum Failure {
     NotSent,
     /// The node said that it does not lead, and did nothing.
     Misdirected,
+    /// The node said that its term ended while it worked.
+    Ended,
     /// The connection ended after the request, or a part of it, was sent.
     Broken {
         /// Whether the connection was used before: then it was likely closed while idle, and says nothing about the node.
@@ -100,13 +107,15 @@ pub(crate) struct Route {
     held_since: Option<Duration>,
     /// How often it was sent, or may have been.
     sent: u32,
+    /// How often it was sent and may have been carried out.
+    may_be_done: u32,
     /// The term that is not asked any more by this request.
     avoid: Option<Seal>,
-    /// The term that is not asked before this time.
-    pause: Option<(Seal, Duration)>,
+    /// The term that is not asked before this time, and why.
+    pause: Option<(Seal, Duration, Refusal)>,
+    /// How often the leader of this term said that it does not lead.
+    denied: Option<(Seal, u32)>,
     fresh: bool,
-    /// Whether an earlier attempt may have been carried out.
-    may_be_done: bool,
 }
 
 impl Route {
@@ -117,10 +126,11 @@ impl Route {
             longest_hold,
             held_since: None,
             sent: 0,
+            may_be_done: 0,
             avoid: None,
             pause: None,
+            denied: None,
             fresh: false,
-            may_be_done: false,
         }
     }
 
@@ -136,7 +146,7 @@ impl Route {
 
     /// Whether it may be sent once more while the fate of this attempt is unknown.
     pub(crate) fn may_repeat(&self, kept: Kept) -> bool {
-        self.sent < MOST_SENT && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
+        self.may_be_done < MOST_SENT && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
     }
 
     /// What to do `at` this time since the request came, seeing this.
@@ -144,9 +154,7 @@ impl Route {
         let (why, pause) = match sight {
             Sight::Ready(seal) if self.avoid == Some(seal) => (Refusal::Misdirected, None),
             Sight::Ready(seal) => match self.pause {
-                Some((paused, until)) if paused == seal && at < until => {
-                    (Refusal::Unreachable, Some(until))
-                }
+                Some((paused, until, why)) if paused == seal && at < until => (why, Some(until)),
                 Some(_) | None => {
                     let fresh = self.fresh;
                     return Step::Forward { seal, fresh };
@@ -161,7 +169,7 @@ impl Route {
         let end = since.saturating_add(self.longest_hold);
         match at >= end {
             // Whoever hears that nobody leads believes that nothing was done.
-            true if self.may_be_done => Step::Refuse(Refusal::Lost),
+            true if self.may_be_done > 0 => Step::Refuse(Refusal::Lost),
             true => Step::Refuse(why),
             false => Step::Hold {
                 until: pause.map_or(end, |pause| pause.min(end)),
@@ -183,32 +191,48 @@ impl Route {
     ) -> Result<(), Refusal> {
         let fate = match how {
             Failure::NotSent | Failure::Misdirected => Fate::NotProcessed,
-            Failure::Broken { .. } | Failure::Overtaken => Fate::Unknown,
+            Failure::Broken { .. } | Failure::Overtaken | Failure::Ended => Fate::Unknown,
             Failure::Slow => return Err(Refusal::Slow),
         };
         self.sent += u32::from(how != Failure::NotSent);
-        self.may_be_done |= fate == Fate::Unknown;
+        self.may_be_done += u32::from(fate == Fate::Unknown);
         match repeat::again(self.is_safe, fate, kept) {
             Ok(()) => {}
             Err(Once::Unsafe) => return Err(Refusal::Lost),
             Err(Once::BodyGone) if fate == Fate::NotProcessed => return Err(Refusal::NotKept),
             Err(Once::BodyGone) => return Err(Refusal::Lost),
         }
-        // Who says that he did nothing may be asked about any number of times; each time it is another term's leader.
-        if fate == Fate::Unknown && self.sent >= MOST_SENT {
+        // Who says that he did nothing may be asked about any number of times; the pauses bound it.
+        if fate == Fate::Unknown && self.may_be_done >= MOST_SENT {
             return Err(Refusal::TooOften);
         }
         match how {
             Failure::NotSent | Failure::Slow => {}
-            Failure::Misdirected | Failure::Overtaken => self.avoid = Some(seal),
+            Failure::Overtaken => self.avoid = Some(seal),
+            Failure::Misdirected | Failure::Ended => {
+                let denied = self.denied.filter(|(by, _)| *by == seal);
+                let denied = denied.map_or(0, |(_, times)| times);
+                self.denied = Some((seal, denied.saturating_add(1)));
+                let until = at.saturating_add(asked_again(denied));
+                self.pause = Some((seal, until, Refusal::Misdirected));
+            }
             Failure::Broken { reused: true } => self.fresh = true,
             Failure::Broken { reused: false } => {
-                let factor = 2_u32.saturating_pow(self.sent.saturating_sub(1));
-                self.pause = Some((seal, at.saturating_add(PAUSE.saturating_mul(factor))));
+                let factor = 2_u32.saturating_pow(self.may_be_done.saturating_sub(1));
+                let until = at.saturating_add(PAUSE.saturating_mul(factor));
+                self.pause = Some((seal, until, Refusal::Unreachable));
             }
         }
         Ok(())
     }
+}
+
+/// How long the leader of a term is left alone that has said this often before that it does not lead.
+pub(crate) fn asked_again(denied: u32) -> Duration {
+    let factor = 2_u32.saturating_pow(denied);
+    FIRST_ASKED_AGAIN
+        .saturating_mul(factor)
+        .min(LAST_ASKED_AGAIN)
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ fn what_was_sent_and_is_unsafe_is_never_sent_again() {
         Failure::Broken { reused: false },
         Failure::Broken { reused: true },
         Failure::Overtaken,
+        Failure::Ended,
     ] {
         for kept in [Kept::Whole, Kept::Cut] {
             let mut route = Route::new(false, HOLD);
@@ -118,19 +119,89 @@ fn a_late_answer_is_refused_and_nothing_repeated() {
 }
 
 #[test]
-fn after_a_421_that_term_is_not_asked_any_more_whatever_the_method() {
+fn after_a_421_that_term_is_left_alone_for_a_while_and_the_next_is_not_whatever_the_method() {
     let mut route = Route::new(false, HOLD);
     route
         .failed(s(0), seal(1), Failure::Misdirected, Kept::Whole)
         .unwrap();
+    let later = FIRST_ASKED_AGAIN;
     assert_eq!(
         route.next(s(0), Sight::Ready(seal(1))),
-        Step::Hold { until: s(30) }
+        Step::Hold { until: later }
     );
-    assert_eq!(route.next(s(1), Sight::Ready(seal(2))), forward(2));
+    assert_eq!(route.clone().next(later, Sight::Ready(seal(1))), forward(1));
+    assert_eq!(route.next(s(0), Sight::Ready(seal(2))), forward(2));
+}
+
+#[test]
+fn a_term_that_says_421_again_and_again_is_asked_less_and_less_and_the_next_is_not() {
+    let mut route = Route::new(false, HOLD);
+    let mut pauses = Vec::new();
+    let mut at = s(0);
+    loop {
+        match route.next(at, Sight::Ready(seal(1))) {
+            Step::Forward { .. } => {
+                route
+                    .failed(at, seal(1), Failure::Misdirected, Kept::Whole)
+                    .unwrap();
+            }
+            Step::Hold { until } => {
+                pauses.push((until - at).as_millis());
+                at = until;
+            }
+            Step::Refuse(why) => {
+                assert_eq!((why, at), (Refusal::Misdirected, HOLD));
+                break;
+            }
+        }
+    }
+    assert_eq!(pauses[..7], [250, 500, 1000, 2000, 4000, 5000, 5000]);
+    let mut route = Route::new(false, HOLD);
+    for term in 1..5 {
+        route
+            .failed(s(0), seal(term), Failure::Misdirected, Kept::Whole)
+            .unwrap();
+        assert_eq!(
+            route.next(s(0), Sight::Ready(seal(term))),
+            Step::Hold {
+                until: FIRST_ASKED_AGAIN
+            }
+        );
+    }
+}
+
+/// Saying 421 does nothing, and so does not count as one of the times that a request may be lost.
+#[test]
+fn who_was_told_421_often_may_still_be_repeated() {
+    let mut route = Route::new(true, HOLD);
+    for _ in 0..=MOST_SENT {
+        route
+            .failed(s(0), seal(1), Failure::Misdirected, Kept::Whole)
+            .unwrap();
+    }
+    assert!(route.may_repeat(Kept::Whole));
+    let broken = Failure::Broken { reused: false };
+    assert_eq!(route.failed(s(0), seal(1), broken, Kept::Whole), Ok(()));
+}
+
+/// Its handler may have done it before the term ended.
+#[test]
+fn what_outlives_a_term_is_sent_to_the_next_leader_only_if_that_is_safe() {
+    let mut route = Route::new(true, HOLD);
     assert_eq!(
-        route.next(s(30), Sight::Ready(seal(1))),
-        Step::Refuse(Refusal::Misdirected)
+        route.failed(s(0), seal(1), Failure::Ended, Kept::Whole),
+        Ok(())
+    );
+    assert_eq!(route.clone().next(s(0), Sight::Ready(seal(2))), forward(2));
+    assert_eq!(route.next(s(0), Sight::Nobody), Step::Hold { until: s(30) });
+    assert_eq!(
+        route.next(s(30), Sight::Nobody),
+        Step::Refuse(Refusal::Lost)
+    );
+    let mut route = Route::new(false, HOLD);
+    assert_eq!(
+        route.failed(s(0), seal(1), Failure::Ended, Kept::Whole),
+        Err(Refusal::Lost)
     );
 }
 
@@ -224,6 +295,7 @@ fn no_sequence_of_misfortunes_breaks_the_promises() {
         Failure::Broken { reused: true },
         Failure::Broken { reused: false },
         Failure::Overtaken,
+        Failure::Ended,
         Failure::Slow,
     ];
     let sights = [

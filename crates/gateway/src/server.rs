@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -23,6 +23,7 @@ use crate::forward::forward;
 use crate::gateway::{Listener, Shared, source};
 use crate::headers::Peer;
 use crate::stream::{self, Stream};
+use crate::streams::{Flow, Streams};
 use crate::tunnel::{Tunnel, Tunnels};
 
 /// How long not to accept after the system refused to: it has no more descriptors, and needs time to get some back.
@@ -31,6 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PING: Duration = Duration::from_secs(20);
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long before the end of a shutdown what is still held is answered, so that the answers arrive; a tenth of it at most.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// The least that the head of a request may be limited to: what HTTP/1.1 is read with at least.
 const LEAST_HEAD: usize = 8 * 1024;
 
@@ -38,7 +41,7 @@ const LEAST_HEAD: usize = 8 * 1024;
 #[derive(Default)]
 struct Activity {
     requests: AtomicUsize,
-    /// Set with every request, taken back with every look.
+    /// Set by every request that begins or ends, taken back with every look.
     was_active: AtomicBool,
 }
 
@@ -63,9 +66,14 @@ pub(crate) async fn run(
         () = following => {}
     }
     let _ = stop.send(true);
-    let drained = async { while doors.join_next().await.is_some() {} };
+    let mut drained = pin!(async { while doors.join_next().await.is_some() {} });
     let drain = shared.options.times.drain;
-    if timeout(drain, drained).await.is_err() {
+    let notice = LAST_ANSWERS.min(drain / 10);
+    if timeout(drain - notice, drained.as_mut()).await.is_ok() {
+        return;
+    }
+    shared.hold_no_longer();
+    if timeout(notice, drained).await.is_err() {
         tracing::info!("connections that did not end in time are cut");
     }
     // Dropping the doors ends what is left behind them.
@@ -159,7 +167,9 @@ async fn serve(
         async move {
             let request = request.map(source);
             let response = Box::pin(forward(&shared, request, &peer, tunnels)).await;
-            Ok::<_, Infallible>(response.map(|answer| answer.holding(busy)))
+            Ok::<_, Infallible>(
+                response.map(|answer| answer.holding(busy).flowing(Flow::current())),
+            )
         }
     });
     let builder = builder(shared);
@@ -198,10 +208,10 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
+fn builder(shared: &Shared) -> auto::Builder<Streams> {
     let limits = &shared.options.limits;
     let head = limits.head.max(LEAST_HEAD);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(Streams::new(shared.options.times.stall));
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -221,8 +231,10 @@ fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
 impl Activity {
     /// Whether there was nothing since the last look, and there is nothing now.
     fn is_idle(&self) -> bool {
+        // In this order: what ends meanwhile says first that it was there.
+        let is_busy = self.requests.load(Ordering::SeqCst) > 0;
         let was_active = self.was_active.swap(false, Ordering::SeqCst);
-        !was_active && self.requests.load(Ordering::SeqCst) == 0
+        !is_busy && !was_active
     }
 }
 
@@ -239,6 +251,8 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        // It was busy until now, however long ago it began.
+        self.0.was_active.store(true, Ordering::SeqCst);
         self.0.requests.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -258,5 +272,21 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::SeqCst);
         metrics::gauge!("incumbent_gateway_connections").decrement(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_whose_long_request_has_just_ended_is_not_idle_yet() {
+        let activity = Arc::new(Activity::default());
+        let long = Busy::new(&activity);
+        assert!(!activity.is_idle());
+        assert!(!activity.is_idle(), "it is busy");
+        drop(long);
+        assert!(!activity.is_idle(), "it was busy a moment ago");
+        assert!(activity.is_idle());
     }
 }

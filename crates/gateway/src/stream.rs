@@ -15,6 +15,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMES: u32 = 3;
 
+/// How much is read and written at once on a connection to the leader, and the longest head of an answer. As each connection
+/// keeps a buffer that has once grown so large, it is not larger: with all connections that there may be, 640 MB.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
 /// A connection. Writing fails once the peer has taken nothing for some time.
 pub(crate) struct Stream {
     kind: Kind,

@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,6 +56,18 @@ pub enum WorkerError {
         /// What it said.
         said: String,
     },
+    /// What the worker said is something to listen at: all addresses of a host, several hosts, or port 0. Connecting there would reach
+    /// this host, or nobody. Nothing was tried.
+    #[error(
+        "the worker that connected from {from} says that it is reached at {said}, a bind address, not one to be reached at; \
+         tell it to advertise the address by which others reach it, or nothing"
+    )]
+    BindAddress {
+        /// Where it connected from.
+        from: SocketAddr,
+        /// What it said.
+        said: WorkerAddress,
+    },
     /// Nobody takes a connection there.
     #[error("the worker that connected from {from} is not reached at {tried}, {}", advice(*.was_told))]
     NotReached {
@@ -68,6 +80,23 @@ pub enum WorkerError {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+    /// Somebody takes connections there, and does not answer.
+    #[error(
+        "the worker that connected from {from} cannot be verified at {tried}: it took the connection and said nothing; \
+         see that it is this worker that listens there, and that it is not stuck{}", if *.was_told {
+            ", or correct what it was told to advertise"
+        } else {
+            ""
+        }
+    )]
+    Silent {
+        /// Where it connected from.
+        from: SocketAddr,
+        /// What was tried.
+        tried: WorkerAddress,
+        /// Whether the worker said so, rather than it being where it connected from.
+        was_told: bool,
     },
     /// Somebody takes connections there, but it is not this worker.
     #[error(
@@ -169,13 +198,18 @@ async fn connect(
     nonce: Option<WorkerNonce>,
 ) -> Result<WorkerAddress, WorkerError> {
     let from = canonical(from);
+    let mut is_connected = false;
     let all = async {
         let mut stream = match &tried {
             WorkerAddress::Seen(address) => TcpStream::connect(address).await?,
             WorkerAddress::Said { host, port } => {
-                TcpStream::connect((host.as_str(), *port)).await?
+                // A name may stand for a bind address, too.
+                let found = tokio::net::lookup_host((host.as_str(), *port)).await?;
+                let found: Vec<SocketAddr> = found.filter(|at| is_one_host(at.ip())).collect();
+                TcpStream::connect(&found[..]).await?
             }
         };
+        is_connected = true;
         match nonce {
             None => Ok(true),
             Some(nonce) => ask(&mut stream, nonce).await,
@@ -191,6 +225,13 @@ async fn connect(
             });
         }
         Ok(Err(error)) => error,
+        Err(_) if is_connected => {
+            return Err(WorkerError::Silent {
+                from,
+                tried,
+                was_told,
+            });
+        }
         Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
     };
     Err(WorkerError::NotReached {
@@ -235,16 +276,32 @@ fn expected(challenge: &[u8; CHALLENGE], nonce: WorkerNonce) -> [u8; ANSWER] {
 
 /// What to try.
 fn address(peer: SocketAddr, says: Option<&str>, port: u16) -> Result<WorkerAddress, WorkerError> {
+    let from = canonical(peer);
     let Some(said) = says else {
-        let mut address = canonical(peer);
+        let mut address = from;
         address.set_port(port);
-        return Ok(WorkerAddress::Seen(address));
+        let said = WorkerAddress::Seen(address);
+        return match port {
+            0 => Err(WorkerError::BindAddress { from, said }),
+            _ => Ok(said),
+        };
     };
     let (host, port) = split(said.trim(), port).ok_or_else(|| WorkerError::NoAddress {
-        from: canonical(peer),
+        from,
         said: said.chars().take(LONGEST_SAID).collect(),
     })?;
-    Ok(WorkerAddress::Said { host, port })
+    let is_bound = host.parse().is_ok_and(|ip| !is_one_host(ip)) || port == 0;
+    let said = WorkerAddress::Said { host, port };
+    match is_bound {
+        true => Err(WorkerError::BindAddress { from, said }),
+        false => Ok(said),
+    }
+}
+
+/// Whether it is the address of one host, and not of all of its own (`0.0.0.0`, `::`) or of several.
+fn is_one_host(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// How much is repeated of what is no address: no name is longer.
@@ -269,7 +326,16 @@ fn split(said: &str, port: u16) -> Option<(String, u16)> {
     };
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_host = !host.is_empty() && host.len() <= LONGEST_SAID && host.chars().all(is_word);
-    is_host.then(|| (host.to_owned(), port))
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Some((address.to_string(), port));
+    }
+    (is_host && !is_number(host)).then(|| (host.to_owned(), port))
+}
+
+/// Whether resolvers take this name for an IPv4 address in an old form, as they do with `0` and `0x7f.1`. No name of a host ends so.
+fn is_number(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next();
+    last.is_some_and(|last| last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn number(text: &str) -> Option<u16> {

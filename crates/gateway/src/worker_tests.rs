@@ -118,7 +118,7 @@ async fn another_process_at_the_same_address_is_not_the_worker() {
 }
 
 #[tokio::test]
-async fn who_takes_the_connection_and_says_nothing_is_not_waited_for() {
+async fn who_takes_the_connection_and_says_nothing_is_not_waited_for_and_told_apart() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = silent.local_addr().unwrap();
     let soon = Duration::from_millis(50);
@@ -130,8 +130,60 @@ async fn who_takes_the_connection_and_says_nothing_is_not_waited_for() {
         soon,
     )
     .await;
-    assert!(matches!(found, Err(WorkerError::NotReached { source, .. })
-        if source.kind() == io::ErrorKind::TimedOut));
+    let error = found.unwrap_err();
+    assert!(matches!(error, WorkerError::Silent { .. }), "{error}");
+    let error = error.to_string();
+    for words in [
+        "from 127.0.0.1:53211",
+        &format!("at 127.0.0.1:{}", at.port()),
+        "took the connection and said nothing",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// Connecting there would reach whoever listens on the manager's own host.
+#[tokio::test]
+async fn a_bind_address_is_none_to_be_reached_at() {
+    let (here, task) = worker("0.0.0.0:0", None).await;
+    let port = here.port();
+    for said in [
+        "0.0.0.0",
+        "::",
+        "[::]",
+        "::ffff:0.0.0.0",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+        &format!("0.0.0.0:{port}"),
+        &format!("[::]:{port}"),
+    ] {
+        let found = verify(from("192.0.2.1"), Some(said), port, PATIENCE).await;
+        let error = found.unwrap_err();
+        assert!(
+            matches!(error, WorkerError::BindAddress { .. }),
+            "{said}: {error}"
+        );
+        let error = error.to_string();
+        assert!(error.contains("192.0.2.1:53211"), "{error}");
+        assert!(error.contains("not one to be reached at"), "{error}");
+    }
+    for said in [None, Some("127.0.0.1")] {
+        let found = verify(from("127.0.0.1"), said, 0, PATIENCE).await;
+        assert!(
+            matches!(found, Err(WorkerError::BindAddress { .. })),
+            "{said:?}"
+        );
+    }
+    // Old forms of the same.
+    for said in ["0", "0.0", "0x0", "00000000000", "0."] {
+        let found = verify(from("192.0.2.1"), Some(said), port, PATIENCE).await;
+        assert!(
+            matches!(found, Err(WorkerError::NoAddress { .. })),
+            "{said}: {found:?}"
+        );
+    }
+    task.abort();
 }
 
 #[tokio::test]

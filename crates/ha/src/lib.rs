@@ -76,7 +76,7 @@ pub use leadership::Leadership;
 pub use liveness::{Liveness, SignOfLife, sign_of_life};
 pub use node::describe;
 pub use observer::Observer;
-pub use open::open;
+pub use open::{is_there, open};
 pub use read::{Snapshot, Stamp};
 pub use record::Record;
 pub use term::Guard;

@@ -43,6 +43,27 @@ pub async fn open(address: &str) -> Result<Store, OpenError> {
     })
 }
 
+/// Whether there is a store at this address, for whoever only wants to look at one: [`open`] makes a directory that is not there.
+///
+/// Of addresses of servers it is always true: they are asked when something is read.
+///
+/// # Errors
+///
+/// [`OpenError`], if the address is none, or the directory holds something else.
+pub async fn is_there(address: &str) -> Result<bool, OpenError> {
+    let address: Address = address.parse()?;
+    if address.scheme() != "file" {
+        return Ok(true);
+    }
+    let place = address.clone();
+    let found = tokio::task::spawn_blocking(move || FileBackend::is_there(&place)).await;
+    let found = found.expect("looking does not panic, and is not aborted");
+    found.map_err(|cause| match cause {
+        FileError::Address(bad) => OpenError::Address(bad),
+        cause => unusable(&address, cause),
+    })
+}
+
 async fn backend(address: &Address) -> Result<Arc<dyn Backend>, OpenError> {
     Ok(match address.scheme() {
         "memory" => Arc::new(MemoryBackend::open(address)?),

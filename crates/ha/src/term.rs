@@ -130,6 +130,22 @@ impl Guard {
         self.term.until_invalid()
     }
 
+    /// Waits until [`is_valid`](Self::is_valid) is false for good: the term is over, as [`Leadership::lost`] says it, or its work was
+    /// given up. Woken, not polled; at most a moment late, as the clock goes before the thread that watches it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    ///
+    /// [`Leadership::lost`]: crate::Leadership::lost
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut lost = self.term.lost();
+        async move {
+            // Whoever holds a guard holds the other side, too. If nobody does any more, it is over.
+            let _ = lost.wait_for(Option::is_some).await;
+        }
+    }
+
     /// How long until the hard deadline, when everything this leadership still runs must have ended. Keeps counting when the
     /// leadership is lost.
     pub fn until_hard_deadline(&self) -> Duration {

@@ -69,3 +69,22 @@ fn a_directory_that_was_there_without_a_marker_is_on_the_disk_before_the_marker(
     FileBackend::open_hooked(&place.address().parse().unwrap(), hook).unwrap();
     assert_eq!(*noted.lock().unwrap(), [Make, Sync, Link, Sync]);
 }
+
+#[test]
+fn a_look_whether_there_is_a_store_makes_none() {
+    let place = Place::new();
+    let dir = place.dir.path().join("a/b");
+    let address = format!("file://{}", dir.display()).parse().unwrap();
+    assert!(!FileBackend::is_there(&address).unwrap());
+    assert!(!place.dir.path().join("a").exists());
+    std::fs::create_dir_all(&dir).unwrap();
+    assert!(!FileBackend::is_there(&address).unwrap());
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    FileBackend::open(&address).unwrap();
+    assert!(FileBackend::is_there(&address).unwrap());
+    let other = place.dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("thesis.txt"), "mine").unwrap();
+    let address = format!("file://{}", other.display()).parse().unwrap();
+    assert!(FileBackend::is_there(&address).is_err());
+}

@@ -17,7 +17,7 @@ mod disk;
 mod load;
 mod pair;
 mod sessions;
-mod side;
+pub(crate) mod side;
 mod start;
 
 use std::path::{Path, PathBuf};

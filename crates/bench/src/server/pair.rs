@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::report::{Section, number};
+use crate::report::{Section, number, spread};
 use crate::stats::{Statistic, Summary};
 
 /// One figure of both servers.
@@ -134,20 +134,6 @@ pub(super) fn section(name: &'static str, pairs: &[Pair], notes: Vec<String>) ->
         notes,
         json: pairs.iter().map(Pair::json).collect(),
         has_miss: pairs.iter().any(|pair| pair.verdict() == Some("MISS")),
-    }
-}
-
-/// The median, and between what all lie.
-fn spread(summary: &Summary) -> String {
-    let of = |statistic| number(summary.get(statistic));
-    match summary.count() {
-        1 => of(Statistic::Median),
-        _ => format!(
-            "{} ({}–{})",
-            of(Statistic::Median),
-            of(Statistic::Min),
-            of(Statistic::Max)
-        ),
     }
 }
 

@@ -169,7 +169,7 @@ impl Side {
 }
 
 /// What a process has taken of the processors.
-pub(super) fn cpu(pid: u32) -> Result<Duration, Failure> {
+pub(crate) fn cpu(pid: u32) -> Result<Duration, Failure> {
     /// The unit of `/proc`, on all that Linux runs on today.
     const TICK: Duration = Duration::from_millis(10);
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;

@@ -1,8 +1,8 @@
-//! The access log: one line for each request, on standard output.
+//! The access log: one line for each request, for standard output.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
-use std::io::Write as _;
+use std::time::{Duration, SystemTime};
 
 use incumbent_gateway::ACCESS;
 use serde_json::{Value, json};
@@ -13,22 +13,64 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::AccessLog;
+use super::lines::Lines;
+use crate::exit::Failure;
 use crate::show;
 
-/// Writes the events of the gateway's access log as lines.
-struct Lines {
+/// How long what is not written yet is waited for at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// The log of this process, on standard output. To be [`finish`](Self::finish)ed at its end.
+pub(crate) struct Log {
     format: AccessLog,
+    lines: Option<Lines>,
 }
 
-/// The layer that writes the log; none if it is off.
-pub(crate) fn layer<S>(format: AccessLog) -> Option<impl Layer<S>>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    (format != AccessLog::Off).then_some(Lines { format })
+/// Makes lines of the events of the gateway's access log.
+struct Written {
+    format: AccessLog,
+    lines: Lines,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl Log {
+    /// In this format; there are no lines if it is off.
+    pub(crate) fn new(format: AccessLog) -> Result<Self, Failure> {
+        let lines = match format {
+            AccessLog::Off => None,
+            AccessLog::Common | AccessLog::Json => {
+                let begun = Lines::to(std::io::stdout());
+                Some(begun.map_err(|cause| Failure::new("cannot start").because(cause))?)
+            }
+        };
+        Ok(Self { format, lines })
+    }
+
+    /// The layer that writes the log; none if it is off.
+    pub(crate) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let format = self.format;
+        let lines = self.lines.clone()?;
+        Some(Written { format, lines })
+    }
+
+    /// Waits a moment for what is not written yet.
+    pub(crate) fn finish(self) {
+        let lost = self.lines.map_or(0, |lines| lines.flush(LAST_LINES));
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "the last lines of the access log are lost: nobody read them"
+            );
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Written {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() != ACCESS {
             return;
@@ -37,12 +79,24 @@ impl<S: Subscriber> Layer<S> for Lines {
         event.record(&mut fields);
         let line = match self.format {
             AccessLog::Off => return,
-            AccessLog::Common => fields.combined(),
+            AccessLog::Common => fields.combined(now()),
             AccessLog::Json => fields.json().to_string(),
         };
-        // Nobody may read any more. That is no reason not to serve.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        self.lines.push(&line);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "shown to people")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// As web servers write it: `21/Nov/2026:09:29:52 +0000`.
+fn stamp(moment: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(moment).to_string();
+    let (year, day, time) = (&text[..4], &text[8..10], &text[11..19]);
+    let month = text[5..7].parse::<usize>().expect("it is a number");
+    format!("{day}/{}/{year}:{time} +0000", MONTHS[month - 1])
 }
 
 #[derive(Default)]
@@ -79,22 +133,22 @@ impl Fields {
         match self.0.get(name) {
             None => "-".into(),
             Some(Value::String(text)) if text.is_empty() => "-".into(),
-            // As web servers do, so that a line can be taken apart again.
-            Some(Value::String(text)) => text.replace('\\', "\\\\").replace('"', "\\\""),
+            // As nginx does, so that even who knows of no escapes can take a line apart again.
+            Some(Value::String(text)) => text.replace('\\', r"\x5C").replace('"', r"\x22"),
             Some(value) => value.to_string(),
         }
     }
 
-    /// The combined log format, with the moment as ISO 8601, and the epoch and the seconds behind it.
-    fn combined(&self) -> String {
+    /// The combined log format, and nothing behind it: some programs that read it take no more. JSON has the rest.
+    fn combined(&self, moment: SystemTime) -> String {
         let text = |name| self.text(name);
         let mut line = String::new();
         // Writing to a string does not fail.
         let _ = write!(
             line,
-            "{} - - [{}] \"{} {} {}\" {} {} \"{}\" \"{}\" epoch={} held={} seconds={}",
+            "{} - - [{}] \"{} {} {}\" {} {} \"{}\" \"{}\"",
             text("client"),
-            show::now(),
+            stamp(moment),
             text("method"),
             text("target"),
             text("version"),
@@ -102,9 +156,6 @@ impl Fields {
             text("sent"),
             text("referer"),
             text("agent"),
-            text("epoch"),
-            text("held"),
-            text("seconds"),
         );
         line
     }
@@ -124,7 +175,7 @@ mod tests {
         Fields(BTreeMap::from([
             ("client", "10.0.0.7".into()),
             ("method", "GET".into()),
-            ("target", "/a\"b".into()),
+            ("target", "/a\"b\\c".into()),
             ("version", "HTTP/1.1".into()),
             ("status", 200_u64.into()),
             ("sent", 5_u64.into()),
@@ -136,21 +187,63 @@ mod tests {
 
     #[test]
     fn a_line_can_be_taken_apart_whatever_the_client_sends() {
-        let line = fields().combined();
-        assert!(line.starts_with("10.0.0.7 - - ["), "{line}");
-        assert!(
-            line.ends_with(
-                r#"] "GET /a\"b HTTP/1.1" 200 5 "-" "curl/8" epoch=- held=0.0 seconds=0.25"#
-            ),
-            "{line}"
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_253_392);
+        assert_eq!(
+            fields().combined(moment),
+            r#"10.0.0.7 - - [21/Nov/2026:09:29:52 +0000] "GET /a\x22b\x5Cc HTTP/1.1" 200 5 "-" "curl/8""#
         );
+    }
+
+    #[test]
+    fn every_month_has_its_name() {
+        let days = (0..12).map(|month| Duration::from_secs(86_400 * (15 + 30 * month + month / 2)));
+        let names: Vec<_> = days
+            .map(|day| stamp(SystemTime::UNIX_EPOCH + day)[3..6].to_owned())
+            .collect();
+        assert_eq!(names, MONTHS);
+    }
+
+    #[test]
+    fn requests_are_logged_and_nothing_else_though_nobody_reads_yet() {
+        use std::io::Read as _;
+        use tracing_subscriber::layer::SubscriberExt as _;
+
+        // What is written to it waits until somebody reads, once the pipe is full.
+        let (mut reading, writing) = std::io::pipe().unwrap();
+        let lines = Lines::to(writing).unwrap();
+        let layer = Written {
+            format: AccessLog::Json,
+            lines: lines.clone(),
+        };
+        let agent = "a".repeat(1000);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for number in 0..1000 {
+                tracing::info!(target: ACCESS, number, agent);
+                tracing::info!("something else");
+            }
+        });
+        let mut text = Vec::new();
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while text.iter().filter(|byte| **byte == b'\n').count() < 1000 {
+                let count = reading.read(&mut buffer).unwrap();
+                text.extend_from_slice(&buffer[..count]);
+            }
+            text
+        });
+        assert_eq!(lines.flush(Duration::from_secs(20)), 0);
+        let text = String::from_utf8(reader.join().unwrap()).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["number"], number);
+        }
     }
 
     #[test]
     fn as_json_every_field_is_there() {
         let line = fields().json();
         assert_eq!(line["status"], 200);
-        assert_eq!(line["target"], "/a\"b");
+        assert_eq!(line["target"], "/a\"b\\c");
         assert!(line["time"].is_string());
     }
 }

@@ -1,6 +1,6 @@
 //! The command line of `incumbent gateway`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use incumbent_gateway::{
     UpstreamTls,
 };
 
+use crate::args::socket;
 use crate::exit::{Code, Failure};
 
 const HELP: &str = "\
@@ -27,13 +28,17 @@ Now kill -9 the one that leads, or `incumbent resign`: no request fails.
 While nobody leads, requests are held and go to the next leader. One that was sent and not answered is sent
 again only if that is safe: its method is idempotent (GET, HEAD, PUT, DELETE, OPTIONS, TRACE), or it has an
 Idempotency-Key; and its body was small enough to be kept. Otherwise the answer is 502 or 503, as
-application/problem+json with Retry-After.
+application/problem+json with Retry-After; or 504 if the leader took too long to answer.
 
 With --flink the leader is the one that a real Apache Flink has elected, and nothing is written there:
   incumbent gateway --flink zookeeper://127.0.0.1:2181/flink/my-cluster --listen 127.0.0.1:8080
 
-Each request that is passed on says in Incumbent-Epoch whom it is for. A node that leads no more answers it
-with 421, and it goes to the next leader.";
+Each request that is passed on says in Incumbent-Epoch whom it is for. A node that looks at it, as one with the
+library's NodeLayer does, answers 421 if it leads no more, and the request goes to the next leader. Any other
+program answers as long as it runs.";
+
+/// Where to listen if nothing is said.
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Answer for whoever leads: an HTTP reverse proxy that knows the leader.
 #[derive(Debug, Args)]
@@ -49,18 +54,19 @@ pub(crate) struct GatewayArgs {
     )]
     to: Vec<EndpointName>,
 
-    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed.
+    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed [default: 127.0.0.1:8080, but
+    /// nowhere with --tls-listen]
     #[arg(
         long,
         value_name = "ADDR",
         env = "INCUMBENT_GATEWAY_LISTEN",
         value_delimiter = ',',
-        default_value = "127.0.0.1:8080"
+        value_parser = socket
     )]
-    pub(super) listen: Vec<SocketAddr>,
+    listen: Vec<SocketAddr>,
 
     /// Serve /metrics (Prometheus), /healthz and /readyz on this address.
-    #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN", value_parser = socket)]
     pub(super) status_listen: Option<SocketAddr>,
 
     /// Write a line for each request to standard output.
@@ -72,9 +78,9 @@ pub(crate) struct GatewayArgs {
     )]
     pub(crate) access_log: AccessLog,
 
-    /// Pass on connections, not requests: for protocols that are not HTTP.
+    /// Pass on connections as they are, not requests: for protocols that are not HTTP.
     #[arg(long, env = "INCUMBENT_TCP", value_parser = BoolishValueParser::new(),
-          conflicts_with_all = ["tls_listen", "token_file", "trusted", "files", "access_log"])]
+          conflicts_with_all = ["access_log", "kept_body", "kept_bodies", "answer_timeout", "upstream_http"])]
     pub(super) tcp: bool,
 
     /// With --tcp: tell the leader who the client is, by a header of the PROXY protocol, version 2.
@@ -88,16 +94,11 @@ pub(crate) struct GatewayArgs {
         value_name = "DIR",
         env = "INCUMBENT_STATIC"
     )]
-    files: Option<PathBuf>,
+    pub(super) files: Option<PathBuf>,
 
     /// Lead to a real Apache Flink instead of a group, as kubernetes://namespace/cluster-id or
     /// zookeeper://h1:2181/flink/cluster-id. Its HA data are read, never written.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "INCUMBENT_GATEWAY_FLINK",
-        conflicts_with = "tcp"
-    )]
+    #[arg(long, value_name = "ADDRESS", env = "INCUMBENT_GATEWAY_FLINK")]
     pub(super) flink: Option<FlinkAddress>,
 
     /// How long a request is held while there is nobody to ask; 0s holds none.
@@ -152,7 +153,7 @@ pub(crate) struct GatewayArgs {
         env = "INCUMBENT_LARGEST_BODY",
         help_heading = "Limits"
     )]
-    largest_body: Option<u64>,
+    pub(super) largest_body: Option<u64>,
 
     /// How long connecting to the leader may take.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_CONNECT_TIMEOUT", default_value = "2s",
@@ -167,7 +168,7 @@ pub(crate) struct GatewayArgs {
     /// How long a request may take in all [default: any time]
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_TOTAL_TIMEOUT",
           value_parser = humantime::parse_duration, help_heading = "Limits")]
-    total_timeout: Option<Duration>,
+    pub(super) total_timeout: Option<Duration>,
 
     /// How long requests may take to end when this program is told to.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_DRAIN", default_value = "10s",
@@ -176,7 +177,7 @@ pub(crate) struct GatewayArgs {
 
     /// Where to listen with TLS; may be repeated. Needs --cert and --key.
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_TLS_LISTEN", value_delimiter = ',',
-          requires_all = ["cert", "key"], help_heading = "TLS in front")]
+          value_parser = socket, help_heading = "TLS in front")]
     pub(super) tls_listen: Vec<SocketAddr>,
 
     /// The certificate (PEM) and those above it. Read again when it changes.
@@ -184,39 +185,35 @@ pub(crate) struct GatewayArgs {
         long,
         value_name = "FILE",
         env = "INCUMBENT_CERT",
-        requires = "key",
         help_heading = "TLS in front"
     )]
-    cert: Option<PathBuf>,
+    pub(super) cert: Option<PathBuf>,
 
     /// Its key (PEM).
     #[arg(
         long,
         value_name = "FILE",
         env = "INCUMBENT_KEY",
-        requires = "cert",
         help_heading = "TLS in front"
     )]
-    key: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
 
     /// Authorities of clients (PEM). Then every client needs a certificate.
     #[arg(
         long,
         value_name = "FILE",
         env = "INCUMBENT_CLIENT_CA",
-        requires = "cert",
         help_heading = "TLS in front"
     )]
-    client_ca: Option<PathBuf>,
+    pub(super) client_ca: Option<PathBuf>,
 
     /// Pass the client's certificate on, as Client-Cert (RFC 9440).
-    #[arg(long, env = "INCUMBENT_PASS_CERTIFICATE", value_parser = BoolishValueParser::new(), requires = "client_ca",
-          help_heading = "TLS in front")]
-    pass_certificate: bool,
+    #[arg(long, env = "INCUMBENT_PASS_CERTIFICATE", value_parser = BoolishValueParser::new(), help_heading = "TLS in front")]
+    pub(super) pass_certificate: bool,
 
     /// Speak TLS to addresses that do not say https:// or http://.
     #[arg(long, env = "INCUMBENT_UPSTREAM_TLS", value_parser = BoolishValueParser::new(), help_heading = "Towards the leader")]
-    upstream_tls: bool,
+    pub(super) upstream_tls: bool,
 
     /// Authorities of leaders (PEM) [default: the system's]
     #[arg(
@@ -225,27 +222,25 @@ pub(crate) struct GatewayArgs {
         env = "INCUMBENT_UPSTREAM_CA",
         help_heading = "Towards the leader"
     )]
-    upstream_ca: Option<PathBuf>,
+    pub(super) upstream_ca: Option<PathBuf>,
 
     /// The certificate that leaders know this gateway by (PEM).
     #[arg(
         long,
         value_name = "FILE",
         env = "INCUMBENT_UPSTREAM_CERT",
-        requires = "upstream_key",
         help_heading = "Towards the leader"
     )]
-    upstream_cert: Option<PathBuf>,
+    pub(super) upstream_cert: Option<PathBuf>,
 
     /// Its key (PEM).
     #[arg(
         long,
         value_name = "FILE",
         env = "INCUMBENT_UPSTREAM_KEY",
-        requires = "upstream_cert",
         help_heading = "Towards the leader"
     )]
-    upstream_key: Option<PathBuf>,
+    pub(super) upstream_key: Option<PathBuf>,
 
     /// The name in the leaders' certificates, if it is not the host of their address.
     #[arg(
@@ -254,7 +249,7 @@ pub(crate) struct GatewayArgs {
         env = "INCUMBENT_UPSTREAM_NAME",
         help_heading = "Towards the leader"
     )]
-    upstream_name: Option<String>,
+    pub(super) upstream_name: Option<String>,
 
     /// Which HTTP is spoken to the leader.
     #[arg(
@@ -274,7 +269,7 @@ pub(crate) struct GatewayArgs {
         value_delimiter = ',',
         help_heading = "Who may ask"
     )]
-    trusted: Vec<IpNet>,
+    pub(super) trusted: Vec<IpNet>,
 
     /// A file with the bearer token that every client needs. It is not passed on.
     #[arg(
@@ -283,7 +278,7 @@ pub(crate) struct GatewayArgs {
         env = "INCUMBENT_TOKEN_FILE",
         help_heading = "Who may ask"
     )]
-    token_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -309,6 +304,14 @@ enum Http {
 }
 
 impl GatewayArgs {
+    /// Where to listen without TLS.
+    pub(super) fn plain(&self) -> &[SocketAddr] {
+        match self.listen.is_empty() && self.tls_listen.is_empty() {
+            true => &[USUAL],
+            false => &self.listen,
+        }
+    }
+
     pub(super) fn tcp_options(&self) -> TcpOptions {
         TcpOptions {
             endpoints: self.to.clone(),

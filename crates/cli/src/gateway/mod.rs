@@ -2,7 +2,9 @@
 
 pub(crate) mod access_log;
 mod args;
+mod check;
 mod flink;
+mod lines;
 mod tcp;
 
 use std::net::SocketAddr;
@@ -16,16 +18,25 @@ use tokio::net::TcpListener;
 use crate::args::Common;
 use crate::exit::{Code, Failure};
 use crate::signals::Signals;
-use crate::{place, show, watch_server};
+use crate::{descriptors, place, show, watch_server};
 pub(crate) use args::{AccessLog, GatewayArgs};
+
+/// Of each connection: its own, and that of one to the leader.
+const DESCRIPTORS: u64 = 2;
 
 pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+    check::check(&args)?;
     if args.tcp {
         return tcp::pass_on(common, &args, &mut signals).await;
     }
-    let options = args.options().await?;
+    let mut options = args.options().await?;
+    let limits = &mut options.limits;
+    let most = descriptors::raise(DESCRIPTORS);
+    limits.connections = descriptors::fit(limits.connections, most, "--connections");
+    // On one connection of HTTP/2 there are many, and each may need one to the leader.
+    limits.requests = limits.requests.min(most);
     let made = match &args.flink {
         Some(address) => Gateway::following(flink::views(address, &options)?, options),
         None => Gateway::new(&place::group(common).await?, options),
@@ -47,14 +58,15 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness).await?;
+            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
             describe_metrics();
+            lines::describe_metrics();
             Some(watch)
         }
         None => None,
     };
     let mut listeners = Vec::new();
-    for address in &args.listen {
+    for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
         tell(&args, &format!("http://{bound}"));
         listeners.push(Listener::plain(socket));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
 use serde_json::json;
 
-use super::{GatewayArgs, bind, tell};
+use super::{DESCRIPTORS, GatewayArgs, bind, tell};
 use crate::args::Common;
 use crate::exit::Failure;
 use crate::signals::Signals;
-use crate::{place, watch_server};
+use crate::{descriptors, place, watch_server};
 
 pub(super) async fn pass_on(
     common: &Common,
@@ -18,7 +18,11 @@ pub(super) async fn pass_on(
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
     let group = place::group(common).await?;
-    let gateway = TcpGateway::new(&group, args.tcp_options());
+    let mut options = args.tcp_options();
+    let most = descriptors::raise(DESCRIPTORS);
+    let limits = &mut options.limits;
+    limits.connections = descriptors::fit(limits.connections, most, "--connections");
+    let gateway = TcpGateway::new(&group, options);
     let handle = gateway.handle();
     let readiness: watch_server::Readiness = Arc::new(move || {
         let status = handle.status();
@@ -30,14 +34,14 @@ pub(super) async fn pass_on(
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness).await?;
+            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
             describe_tcp_metrics();
             Some(watch)
         }
         None => None,
     };
     let mut listeners = Vec::new();
-    for address in &args.listen {
+    for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
         tell(args, &format!("tcp://{bound}"));
         listeners.push(socket);

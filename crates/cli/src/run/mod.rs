@@ -40,7 +40,10 @@ async fn campaign(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> 
     let group = store.group_with(&common.group, options)?;
     let candidate = group.candidate()?;
     let watch = match args.status_listen {
-        Some(listen) => Some(watch_server::start(listen, watch_server::node(&group)).await?),
+        Some(listen) => {
+            let readiness = watch_server::node(&group);
+            Some(watch_server::start(listen, readiness, watch_server::OF_NODE).await?)
+        }
         None => None,
     };
     tracing::info!(address = store.address(), group = %group.name(), node = %group.holder(), "campaigning");

@@ -122,6 +122,9 @@ impl<'a> Tenure<'a> {
             Ok(Cause::Exited(exit)) => Ok(exit),
             Ok(ref cause) => {
                 let why = cause.describe(self.args);
+                if matches!(cause, Cause::Asked(_) | Cause::Signal) {
+                    self.withdraw(signals).await;
+                }
                 self.stop(&mut command, &why, signals).await
             }
             // Nobody else may lead before nothing of the command is left, whatever went wrong.
@@ -233,6 +236,35 @@ impl<'a> Tenure<'a> {
             leadership.publish(name, address).await?;
         }
         leadership.activate().await
+    }
+
+    /// Sends nobody to the command any more, and leaves it the time to answer those who are there. It leads as long as that takes.
+    async fn withdraw(&self, signals: &mut Signals) {
+        if self.args.publish.is_empty() || self.args.linger.is_zero() {
+            return;
+        }
+        let Ok(leadership) = self.office.leadership().await else {
+            return;
+        };
+        let lost = leadership.lost();
+        let withdrawn = async {
+            for (name, _) in &self.args.publish {
+                if let Err(error) = leadership.withdraw(name).await {
+                    tracing::warn!(%error, "the endpoints are still published, though the command is about to end");
+                    return;
+                }
+            }
+        };
+        let drained = async {
+            // What is not withdrawn by then stays until the term ends.
+            let _ = tokio::time::timeout(self.retry, withdrawn).await;
+            tokio::time::sleep(self.args.linger).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            _ = lost => {}
+            () = signals.end() => {}
+        }
     }
 
     /// Ends the command: asks it, and later makes it. When this returns nothing of it is left.

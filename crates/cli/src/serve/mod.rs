@@ -10,14 +10,16 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::signals::Signals;
-use crate::{show, watch_server};
+use crate::{descriptors, show, watch_server};
 pub(crate) use args::ServeArgs;
 
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
     let status_listen = args.status_listen;
-    let options: Options = args.options()?;
+    let mut options: Options = args.options()?;
+    let most = descriptors::raise(1);
+    options.max_connections = descriptors::fit(options.max_connections, most, "--max-connections");
     if options.data_dir.is_none() {
         tracing::warn!(
             "serving from memory: what is here is gone when this program ends; --data-dir keeps it"
@@ -37,7 +39,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
         (report.is_serving, said)
     });
     let _watch = match status_listen {
-        Some(listen) => Some(watch_server::start(listen, readiness).await?),
+        Some(listen) => Some(watch_server::start(listen, readiness, watch_server::USUAL).await?),
         None => None,
     };
     // Printed too, for whoever started it with port 0.

@@ -114,9 +114,19 @@ impl Place {
         finished(self.incumbent(args))
     }
 
-    /// `incumbent status`, as JSON.
+    /// `incumbent status`, as JSON; `null` as long as there is no store.
     pub(crate) fn status(&self) -> Value {
-        self.ask(&["status"]).json()
+        let done = self.ask(&["status"]);
+        match done.code == Some(2) && done.err.contains("there is no store") {
+            true => Value::Null,
+            false => done.json(),
+        }
+    }
+
+    /// Makes the store, as the first `incumbent run` does.
+    pub(crate) fn with_store(self) -> Self {
+        self.ask(&["observe", "--lines", "1"]).assert_code(0);
+        self
     }
 
     /// Begins `incumbent run` as `name` on a shell script, with `$I` as the program's path.

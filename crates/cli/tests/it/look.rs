@@ -138,7 +138,7 @@ fn it_is_fine_if_nobody_reads_what_is_printed() {
 
 #[test]
 fn status_says_by_its_exit_code_whether_somebody_leads() {
-    let place = Place::new();
+    let place = Place::new().with_store();
     let none = place.ask(&["status"]).assert_code(3).json();
     assert_eq!(none["state"], "none");
     let mut a = place.node("a", &["--lease", "2s"], WAIT);
@@ -211,7 +211,7 @@ fn resign_hands_over_to_whom_it_names() {
 
 #[test]
 fn resign_says_if_nobody_leads_and_if_another_one_took_it() {
-    let place = Place::new();
+    let place = Place::new().with_store();
     let none = place.ask(&["resign"]).assert_code(3);
     assert!(none.err.contains("nobody leads"), "{}", none.err);
     let _a = place.node("a", &["--lease", "2s"], WAIT);
@@ -242,4 +242,31 @@ fn resign_says_if_the_leader_does_not_answer() {
         "{}",
         done.err
     );
+}
+
+/// A mistyped address would be a new and empty place, in which nobody leads.
+#[test]
+fn a_look_at_a_place_that_is_not_there_says_so_and_does_not_make_it() {
+    let place = Place::new();
+    let missing = format!("file://{}/none/x", place.path("").display());
+    std::fs::create_dir(place.path("empty")).unwrap();
+    let empty = format!("file://{}", place.path("empty").display());
+    for ha in [missing, empty] {
+        for args in [
+            &["status"][..],
+            &["resign"],
+            &["records", "ls"],
+            &["records", "get", "x", "--default", "0"],
+            &["purge", "--yes"],
+        ] {
+            let done = place.ask(&[&["--ha", &ha], args].concat()).assert_code(2);
+            let words = format!("there is no store at {ha}");
+            assert!(done.err.contains(&words), "{args:?}: {}", done.err);
+        }
+    }
+    assert!(!place.path("none").exists());
+    assert_eq!(std::fs::read_dir(place.path("empty")).unwrap().count(), 0);
+    // Who looks for long may begin before the first leader.
+    place.ask(&["observe", "--lines", "1"]).assert_code(0);
+    assert_eq!(place.status()["state"], "none");
 }

@@ -8,6 +8,7 @@
 mod command;
 mod counter;
 mod disk;
+mod flink;
 mod gateway;
 mod harness;
 mod kubernetes;

@@ -66,7 +66,7 @@ fn a_flag_replaces_what_the_file_says_of_its_opposite() {
 
 #[test]
 fn a_configuration_file_can_be_named() {
-    let place = Place::new();
+    let place = Place::new().with_store();
     std::fs::write(place.path("named.toml"), "group = 'named'").unwrap();
     for args in [
         &["--config", "named.toml", "status"][..],
@@ -137,6 +137,26 @@ fn bad_usage_is_told_apart() {
             &["run", "--publish", "web=nowhere", "--", "true"],
             "it has no port",
         ),
+        (
+            &["run", "--publish", "web=0.0.0.0:80", "--", "true"],
+            "not where others reach it; write",
+        ),
+        (
+            &["run", "--publish", "web=http://[::]:80/", "--", "true"],
+            "not where others reach it; write",
+        ),
+        (
+            &["run", "--publish", "a b=a:1", "--", "true"],
+            "the name of an endpoint",
+        ),
+        (
+            &["gateway", "--listen", "localhost:8080"],
+            "write IP:PORT, such as 127.0.0.1:8080",
+        ),
+        (
+            &["gateway", "--tls-listen", "8080"],
+            "write IP:PORT, such as 127.0.0.1:8080",
+        ),
         (&["run", "--restart", "maybe", "--", "true"], "on-failure"),
         (&["--group", "a b", "run", "--", "true"], "a b"),
         (&["--holder", "a b", "run", "--", "true"], "a b"),
@@ -183,6 +203,10 @@ fn help_names_variables_and_exit_codes() {
         help.contains("[env: INCUMBENT_HA=") && help.contains("Exit codes:"),
         "{help}"
     );
+    let gateway = place.ask(&["gateway", "--help"]).assert_code(0).out;
+    for words in ["or 504 if the leader took too long", "NodeLayer"] {
+        assert!(gateway.contains(words), "{words}: {gateway}");
+    }
     let version = place.ask(&["--version"]).assert_code(0).out;
     assert_eq!(
         version,
@@ -192,4 +216,60 @@ fn help_names_variables_and_exit_codes() {
         place.ask(&["run", "--version"]).out,
         concat!("incumbent-run ", env!("CARGO_PKG_VERSION"), "\n")
     );
+}
+
+/// Somebody who asked for TLS, or for a token, must not get less without being told.
+#[test]
+fn a_gateway_does_not_begin_if_a_flag_would_protect_nothing() {
+    let place = Place::new();
+    for (flags, words) in [
+        (
+            &["--cert", "c", "--key", "k", "--client-ca", "a"][..],
+            "--cert is for connections with TLS",
+        ),
+        (&["--key", "k"], "--key is for connections with TLS"),
+        (&["--client-ca", "a"], "add --tls-listen"),
+        (&["--pass-certificate"], "--pass-certificate is for"),
+        (
+            &["--tls-listen", "127.0.0.1:0", "--client-ca", "a"],
+            "add --cert FILE and --key FILE",
+        ),
+        (
+            &["--tls-listen", "127.0.0.1:0", "--cert", "c"],
+            "add --cert FILE and --key FILE",
+        ),
+        (
+            &[
+                "--tls-listen",
+                "127.0.0.1:0",
+                "--cert",
+                "c",
+                "--key",
+                "k",
+                "--pass-certificate",
+            ],
+            "needs --client-ca FILE",
+        ),
+        (&["--upstream-cert", "c"], "go together"),
+        (&["--tcp", "--cert", "c", "--key", "k"], "--cert cannot be"),
+        (&["--tcp", "--client-ca", "a"], "--client-ca cannot be"),
+        (&["--tcp", "--upstream-tls"], "--upstream-tls cannot be"),
+        (&["--tcp", "--token-file", "t"], "--token-file cannot be"),
+        (&["--tcp", "--static", "."], "--static cannot be"),
+        (&["--tcp", "--largest-body", "1"], "--largest-body cannot"),
+        (&["--tcp", "--kept-body", "1"], "--kept-body"),
+        (&["--tcp", "--access-log", "json"], "--access-log"),
+        (&["--tcp", "--flink", "zookeeper://h/f/c"], "--flink cannot"),
+    ] {
+        let all = [&["gateway", "--listen", "127.0.0.1:0"], flags].concat();
+        let done = place.ask(&all).assert_code(2);
+        assert!(done.err.contains(words), "{flags:?}: {}", done.err);
+        assert_eq!(done.out, "", "it listens nowhere");
+    }
+    // Wherever it is said.
+    config(&place, "[gateway]\ntcp = true\nupstream-tls = true\n");
+    let done = place
+        .ask(&["gateway", "--listen", "127.0.0.1:0"])
+        .assert_code(2);
+    assert!(done.err.contains("--upstream-tls cannot"), "{}", done.err);
 }

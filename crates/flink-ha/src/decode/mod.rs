@@ -40,7 +40,7 @@ pub enum DecodeError {
 }
 
 /// Text of others, short enough for a message.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     /// A session id has 36.
     const LONGEST_SHOWN: usize = 60;
     text.chars().take(LONGEST_SHOWN).collect()

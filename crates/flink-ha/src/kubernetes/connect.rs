@@ -8,6 +8,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
 use futures::FutureExt;
+use tracing::instrument::WithSubscriber;
+use tracing::{Dispatch, Level};
 
 use super::place::KubernetesPlace;
 use crate::error::FlinkError;
@@ -17,6 +19,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// Who asks, in the server's audit log.
 const AGENT: &str = concat!("incumbent/", env!("CARGO_PKG_VERSION"));
+
+/// What the client library's lines are logged as.
+const CLIENT: &str = "kube_client";
 
 /// A cluster's ConfigMaps, as they are reached. They are listed and watched, and nothing else.
 #[derive(Clone)]
@@ -74,4 +79,12 @@ fn config(place: &KubernetesPlace) -> Result<Config, FlinkError> {
 
 fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> FlinkError {
     FlinkError::Config(Box::new(cause))
+}
+
+/// Without the lines that the client library logs as errors, one for each failure: they are only for whoever asks for details.
+pub(super) async fn quietly<T>(call: impl Future<Output = T>) -> T {
+    if tracing::enabled!(target: CLIENT, Level::DEBUG) {
+        return call.await;
+    }
+    call.with_subscriber(Dispatch::none()).await
 }

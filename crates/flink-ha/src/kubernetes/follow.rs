@@ -10,7 +10,7 @@ use kube::Error;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use tokio::time::{Instant, timeout};
 
-use super::connect::Cluster;
+use super::connect::{Cluster, quietly};
 use super::layout;
 use crate::component::Component;
 use crate::follow::{Teller, pauses};
@@ -19,7 +19,7 @@ use crate::model::Leader;
 /// In which a list must be there, and a watch must begin.
 const IN_TIME: Duration = Duration::from_secs(15);
 
-/// How long a watch lasts before the server ends it. It goes on from where it was. Shorter than what networks forget connections in.
+/// How long a watch lasts before the server ends it. Then all begins anew. Shorter than what networks forget connections in.
 const WATCH_SECONDS: u32 = 290;
 
 /// After so much silence a watch is taken to be dead. Servers send a bookmark each minute or so.
@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// A watch that lasted so long was good: what follows is not a failure in a row.
 const GOOD: Duration = Duration::from_secs(5);
 
-/// The history that a watch would go on from is forgotten.
+/// The history that a watch would go on from is forgotten. It may be just after it was listed.
 const GONE: u16 = 410;
 
 /// What the two ConfigMaps say in which a leader may be: that of the cluster, and that of the component before 1.15. `None` until it
@@ -66,17 +66,16 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn run(&self) {
         let mut pauses = pauses();
-        let mut from = None;
         loop {
             let begun = Instant::now();
-            let ended = self.once(&mut from).await;
+            let ended = self.once().await;
             if begun.elapsed() >= GOOD {
                 pauses = crate::follow::pauses();
             }
             match ended {
                 // The server ended the watch, in order.
                 Ok(()) => {}
-                Err(Trouble::Kube(Error::Api(status))) if status.code == GONE => from = None,
+                Err(Trouble::Kube(Error::Api(status))) if status.code == GONE => {}
                 Err(trouble) => self.teller.trouble("the Kubernetes API", &trouble),
             }
             // In any case: what ends at once must not be begun again at once.
@@ -84,35 +83,27 @@ impl Follower<'_> {
         }
     }
 
-    /// Lists if need be, and watches until that ends. `from` is up to where all is known.
-    async fn once(&self, from: &mut Option<String>) -> Result<(), Trouble> {
+    /// Lists, and watches until that ends.
+    ///
+    /// It never goes on from where a watch was before. The server may have been restored from a backup since, or made anew: then its
+    /// versions begin again lower, and a watch from a version that is yet to come is silent for as long. One object is cheap to list.
+    async fn once(&self) -> Result<(), Trouble> {
         let named = format!("metadata.name={}", self.name);
-        let version = match from {
-            Some(version) => version.clone(),
-            None => {
-                // Without a version it is the newest state, not one of a cache.
-                let asked = ListParams::default().fields(&named);
-                let found = timeout(IN_TIME, self.cluster.maps.list(&asked)).await??;
-                self.tell(found.items.first());
-                from.insert(found.metadata.resource_version.unwrap_or_default())
-                    .clone()
-            }
-        };
+        let maps = &self.cluster.maps;
+        // Without a version it is the newest state, not one of a cache.
+        let asked = ListParams::default().fields(&named);
+        let found = timeout(IN_TIME, quietly(maps.list(&asked))).await??;
+        self.tell(found.items.first());
+        let version = found.metadata.resource_version.unwrap_or_default();
         let asked = WatchParams::default().fields(&named).timeout(WATCH_SECONDS);
-        let events = timeout(IN_TIME, self.cluster.maps.watch(&asked, &version)).await??;
+        let events = timeout(IN_TIME, quietly(maps.watch(&asked, &version))).await??;
         self.teller.well();
         let mut events = pin!(events);
-        while let Some(event) = timeout(SILENCE, events.next()).await? {
+        while let Some(event) = timeout(SILENCE, quietly(events.next())).await? {
             match event? {
-                WatchEvent::Added(map) | WatchEvent::Modified(map) => {
-                    self.tell(Some(&map));
-                    *from = map.metadata.resource_version;
-                }
-                WatchEvent::Deleted(map) => {
-                    self.tell(None);
-                    *from = map.metadata.resource_version;
-                }
-                WatchEvent::Bookmark(mark) => *from = Some(mark.metadata.resource_version),
+                WatchEvent::Added(map) | WatchEvent::Modified(map) => self.tell(Some(&map)),
+                WatchEvent::Deleted(_) => self.tell(None),
+                WatchEvent::Bookmark(_) => {}
                 WatchEvent::Error(status) => return Err(Error::Api(status).into()),
             }
         }

@@ -8,7 +8,7 @@ use asyncs::task::{Spawn, Task, enter};
 use tokio::task::AbortHandle;
 use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Level};
-use zookeeper_client::{Client, Error, SessionState};
+use zookeeper_client::{Client, Error, SessionState, TlsOptions};
 
 use super::place::ZooKeeperPlace;
 
@@ -23,7 +23,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Tries each server once.
-    pub(crate) async fn to(place: &ZooKeeperPlace) -> Result<Self, Error> {
+    pub(crate) async fn to(
+        place: &ZooKeeperPlace,
+        tls: Option<&TlsOptions>,
+    ) -> Result<Self, Error> {
         let mut connector = Client::connector()
             .with_session_timeout(place.session_timeout)
             .with_fail_eagerly();
@@ -31,7 +34,7 @@ impl Connection {
             connector = connector.with_auth("digest", login.as_bytes());
         }
         let tasks = Tasks::default();
-        let client = match &place.tls {
+        let client = match tls {
             Some(tls) => {
                 let connector = connector.with_tls(tls.clone());
                 tasks.of(connector.secure_connect(&place.hosts)).await?

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use zookeeper_client::{Client, Error, OneshotWatcher};
+use zookeeper_client::{Client, Error, OneshotWatcher, TlsOptions};
 
 use super::connection::Connection;
 use super::place::ZooKeeperPlace;
@@ -16,7 +16,12 @@ use crate::model::Leader;
 const IN_TIME: Duration = Duration::from_secs(15);
 
 /// Follows until nobody listens.
-pub(crate) async fn follow(place: ZooKeeperPlace, component: Component, teller: Teller) {
+pub(crate) async fn follow(
+    place: ZooKeeperPlace,
+    tls: Option<TlsOptions>,
+    component: Component,
+    teller: Teller,
+) {
     let node = format!(
         "{}/leader/{}/connection_info",
         place.base,
@@ -24,7 +29,7 @@ pub(crate) async fn follow(place: ZooKeeperPlace, component: Component, teller: 
     );
     let mut pauses = pauses();
     loop {
-        let trouble = match timeout(IN_TIME, Connection::to(&place)).await {
+        let trouble = match timeout(IN_TIME, Connection::to(&place, tls.as_ref())).await {
             Err(_) => Error::Timeout,
             Ok(Err(trouble)) => trouble,
             Ok(Ok(connection)) => {

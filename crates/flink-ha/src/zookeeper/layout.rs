@@ -1,6 +1,6 @@
 //! What the nodes of a cluster mean. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::component::{Component, is_job_id};
 use crate::decode::{self, DecodeError};
@@ -27,6 +27,7 @@ pub(crate) fn understand(tree: &Tree) -> FlinkCluster {
     let mut layout = Layout {
         tree,
         cluster: FlinkCluster::default(),
+        unknown: HashSet::new(),
     };
     for path in tree.keys() {
         layout.node(path);
@@ -40,11 +41,13 @@ pub(crate) fn understand(tree: &Tree) -> FlinkCluster {
 struct Layout<'a> {
     tree: &'a Tree,
     cluster: FlinkCluster,
+    /// The paths of nodes that were told to be unknown.
+    unknown: HashSet<&'a str>,
 }
 
-impl Layout<'_> {
+impl<'a> Layout<'a> {
     /// What one node says, without those around it.
-    fn node(&mut self, path: &str) {
+    fn node(&mut self, path: &'a str) {
         let node = &self.tree[path];
         let names: Vec<&str> = path.split('/').skip(1).collect();
         match names[..] {
@@ -89,6 +92,7 @@ impl Layout<'_> {
             _ => {
                 let reason = "no node of Flink's that is known has this name".to_owned();
                 self.cluster.problem(path, ProblemKind::Unknown, reason);
+                self.unknown.insert(path);
             }
         }
     }
@@ -182,10 +186,10 @@ impl Layout<'_> {
             .problem(path, ProblemKind::Unreadable, error.to_string());
     }
 
+    /// Those above it come before it. From the top: nothing that is known is deep, so that the answer comes soon.
     fn is_below_unknown(&self, path: &str) -> bool {
-        let unknown = self.cluster.problems.iter();
-        let mut unknown = unknown.filter(|problem| problem.kind == ProblemKind::Unknown);
-        unknown.any(|problem| is_below(path, &problem.key))
+        let mut ends = path.match_indices('/').skip(1);
+        ends.any(|(end, _)| self.unknown.contains(&path[..end]))
     }
 }
 
@@ -218,16 +222,11 @@ fn session(owner: u64) -> Option<String> {
 }
 
 /// The names of a node's children.
-fn children<'a>(tree: &'a Tree, path: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn children<'a>(tree: &'a Tree, path: &str) -> impl Iterator<Item = &'a str> {
     let below = format!("{path}/");
     let from = tree.range(below.clone()..);
     let all = from.map_while(move |(path, _)| path.strip_prefix(&below));
     all.filter(|name| !name.contains('/'))
-}
-
-fn is_below(path: &str, above: &str) -> bool {
-    path.strip_prefix(above)
-        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]

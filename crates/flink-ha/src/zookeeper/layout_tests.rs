@@ -191,6 +191,25 @@ fn what_is_not_known_is_told_once() {
     assert_eq!((&*key, kind), ("/applications", ProblemKind::Unknown));
 }
 
+/// With a look through all unknown nodes for each of them it would take minutes.
+#[test]
+fn many_unknown_nodes_are_told_in_time() {
+    let (mut tree, _) = captured();
+    for number in 0..50_000 {
+        for path in [format!("/x{number}"), format!("/jobs/x{number}/a")] {
+            let node = Node {
+                data: Vec::new(),
+                owner: 0,
+            };
+            tree.insert(path, node);
+        }
+    }
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || tell.send(understand(&tree).problems.len()));
+    let told = told.recv_timeout(std::time::Duration::from_secs(60));
+    assert_eq!(told, Ok(100_000));
+}
+
 #[test]
 fn a_latch_of_each_component_is_read_as_before_1_15() {
     let (mut tree, _) = captured();

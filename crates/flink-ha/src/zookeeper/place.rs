@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use incumbent_backend::{Address, BadAddress};
+use incumbent_backend::{Address, BadAddress, BoxError};
 use zookeeper_client::TlsOptions;
 
 use crate::error::FlinkError;
@@ -19,6 +19,9 @@ const LONGEST_SESSION: Duration = Duration::from_secs(600);
 /// Longest path: it has to fit into a packet, with the names of the nodes below it.
 const LONGEST_BASE: usize = 4096;
 
+/// What every certificate in PEM begins with. The client library takes a file without any.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// The options that there are.
 const OPTIONS: &str = "session-timeout, ca, cert and key";
 
@@ -31,11 +34,19 @@ pub(crate) struct ZooKeeperPlace {
     pub(crate) session_timeout: Duration,
     /// `user:password`, for the scheme digest. It is not to be seen in logs: this type has no `Debug`.
     pub(crate) login: Option<String>,
-    pub(crate) tls: Option<TlsOptions>,
+    tls: Option<TlsFiles>,
+}
+
+/// Files of PEM, as the address names them.
+#[derive(Clone)]
+struct TlsFiles {
+    ca: PathBuf,
+    /// Certificate and key.
+    identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl ZooKeeperPlace {
-    pub(crate) fn of(address: &Address) -> Result<Self, FlinkError> {
+    pub(crate) fn of(address: &Address) -> Result<Self, BadAddress> {
         let (login, hosts) = match address.authority().rsplit_once('@') {
             Some((login, hosts)) => (Some(login_of(address, login)?), hosts),
             None => (None, address.authority()),
@@ -57,21 +68,46 @@ impl ZooKeeperPlace {
                 _ => {
                     let why =
                         format!("a Flink in ZooKeeper has no option {name:?}, only {OPTIONS}");
-                    return Err(address.unusable(why).into());
+                    return Err(address.unusable(why));
                 }
             }
         }
         place.tls = match (ca, cert, key) {
             (None, None, None) => None,
-            (None, ..) => return Err(address.unusable("cert and key need ca").into()),
-            (Some(ca), None, None) => Some(authority(&ca)?),
-            (Some(ca), Some(cert), Some(key)) => {
-                let tls = authority(&ca)?.with_pem_identity(&pem(&cert)?, &pem(&key)?);
-                Some(tls.map_err(|cause| FlinkError::Config(cause.into()))?)
-            }
-            _ => return Err(address.unusable("cert and key go together").into()),
+            (None, ..) => return Err(address.unusable("cert and key need ca")),
+            (Some(ca), None, None) => Some(TlsFiles { ca, identity: None }),
+            (Some(ca), Some(cert), Some(key)) => Some(TlsFiles {
+                ca,
+                identity: Some((cert, key)),
+            }),
+            _ => return Err(address.unusable("cert and key go together")),
         };
         Ok(place)
+    }
+
+    /// Reads the files for TLS, if it is to be spoken.
+    pub(crate) fn tls(&self) -> Result<Option<TlsOptions>, FlinkError> {
+        self.tls.as_ref().map(TlsFiles::read).transpose()
+    }
+}
+
+impl TlsFiles {
+    fn read(&self) -> Result<TlsOptions, FlinkError> {
+        let options = TlsOptions::new().with_pem_ca(&pem(&self.ca)?);
+        let options = options.map_err(|cause| bad(&self.ca, cause))?;
+        let Some((cert, key)) = &self.identity else {
+            return Ok(options);
+        };
+        let key_text = pem(key)?;
+        // Without a certificate, only the key can be wrong.
+        let alone = TlsOptions::new().with_pem_identity("", &key_text);
+        alone.map_err(|cause| bad(key, cause))?;
+        let cert_text = pem(cert)?;
+        if !cert_text.contains(CERTIFICATE) {
+            return Err(bad(cert, "there is no certificate in it"));
+        }
+        let options = options.with_pem_identity(&cert_text, &key_text);
+        options.map_err(|cause| bad(cert, cause))
     }
 }
 
@@ -141,16 +177,15 @@ fn session_of(address: &Address, value: &str) -> Result<Duration, BadAddress> {
         })
 }
 
-fn authority(ca: &Path) -> Result<TlsOptions, FlinkError> {
-    let options = TlsOptions::new().with_pem_ca(&pem(ca)?);
-    options.map_err(|cause| FlinkError::Config(cause.into()))
+fn pem(path: &Path) -> Result<String, FlinkError> {
+    std::fs::read_to_string(path).map_err(|cause| bad(path, cause))
 }
 
-fn pem(path: &Path) -> Result<String, FlinkError> {
-    std::fs::read_to_string(path).map_err(|source| FlinkError::File {
+fn bad(path: &Path, cause: impl Into<BoxError>) -> FlinkError {
+    FlinkError::File {
         path: path.to_owned(),
-        source,
-    })
+        source: cause.into(),
+    }
 }
 
 #[cfg(test)]

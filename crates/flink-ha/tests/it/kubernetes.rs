@@ -1,7 +1,10 @@
 //! ConfigMaps, in the test double of the API server.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use incumbent_flink_ha::{Component, FlinkAddress, FlinkError, ProblemKind, inspect};
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule, Verb};
+use incumbent_real_zookeeper::free_port;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -25,9 +28,17 @@ impl Store {
         Self::of(None).await
     }
 
-    /// As a user with this token, who may do what these rules say.
     async fn of(user: Option<(&str, Vec<Rule>)>) -> Self {
-        let double = Double::start(Options::default()).await;
+        Self::at(Options::default().listen, user).await
+    }
+
+    /// As a user with this token, who may do what these rules say.
+    async fn at(listen: SocketAddr, user: Option<(&str, Vec<Rule>)>) -> Self {
+        let options = Options {
+            listen,
+            ..Options::default()
+        };
+        let double = Double::start(options).await;
         let token = user.map(|(token, rules)| {
             double.allow(token, "gateway", rules);
             token
@@ -46,6 +57,19 @@ impl Store {
             store.put(&name, map.clone());
         }
         store
+    }
+
+    /// Another server, with nothing in it, where this one is.
+    fn begin_anew(&mut self, listen: SocketAddr) {
+        // The port is free when the old one is gone.
+        drop(std::mem::replace(
+            &mut self.double,
+            Double::start_now(Options::default()),
+        ));
+        self.double = Double::start_now(Options {
+            listen,
+            ..Options::default()
+        });
     }
 
     fn address(&self) -> FlinkAddress {
@@ -188,6 +212,32 @@ async fn a_leader_is_followed_over_cut_watches_outages_and_forgotten_histories()
     store.assert_only_read();
 }
 
+/// As after a restore from a backup, or on a server that was made anew: its versions begin again lower, and say nothing of the old ones.
+#[tokio::test]
+async fn a_leader_is_followed_when_the_server_is_made_anew() {
+    // Not from those that connections have: while nobody listens there, a client may be connected to itself.
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
+    let mut store = Store::at(listen, None).await;
+    for number in 1..100 {
+        store.lead(&format!("{ONE},http://a:1"), number);
+    }
+    let mut told = leaders(&store.address(), &Component::RestServer);
+    assert_eq!(next(&mut told).await, some(ONE, "http://a:1"));
+    for (session, number) in [(TWO, 1), (ONE, 2), (TWO, 3)] {
+        let address = format!("http://new:{number}");
+        store.begin_anew(listen);
+        store.lead(&format!("{session},{address}"), number);
+        let mut leader = next(&mut told).await;
+        if leader.is_none() {
+            // It was asked before the leader was there.
+            leader = next(&mut told).await;
+        }
+        assert_eq!(leader, some(session, &address));
+    }
+    store.begin_anew(listen);
+    assert_eq!(next(&mut told).await, None);
+}
+
 #[tokio::test]
 async fn a_leader_in_a_config_map_of_its_own_is_followed_as_before_1_15() {
     let store = Store::start().await;
@@ -252,10 +302,11 @@ async fn rights_to_list_and_watch_are_enough_and_without_them_that_is_said() {
 #[tokio::test]
 async fn no_cluster_and_no_server_are_told_apart() {
     let store = Store::start().await;
-    let nothing = inspect(&store.address()).await;
-    assert!(
-        matches!(nothing, Err(FlinkError::Nothing(_))),
-        "{nothing:?}"
+    let nothing = inspect(&store.address()).await.unwrap_err();
+    assert!(matches!(nothing, FlinkError::Nothing(_)), "{nothing:?}");
+    assert_eq!(
+        nothing.to_string(),
+        "there is no HA data of a Flink cluster in ConfigMaps of cluster in the namespace default"
     );
     store.double.go_down();
     let unavailable = inspect(&store.address()).await;

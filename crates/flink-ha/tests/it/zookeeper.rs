@@ -284,6 +284,31 @@ async fn a_leader_is_told_at_first_and_at_each_change_and_never_twice() {
     }
 }
 
+#[tokio::test]
+async fn a_path_above_or_below_a_cluster_is_told_to_be_none() {
+    for server in Server::each().await {
+        let _clients = put(&server, ZNODES[1]).await;
+        for (path, has) in [
+            ("/flink", "cluster"),
+            ("/flink/cluster/leader/latch", "_c_"),
+            ("/flink/cluster/leader", "dispatcher, job-"),
+            ("/zookeeper", "config, quota"),
+        ] {
+            let text = nothing_at(&server, path).await;
+            let told = format!("at {}{path}; it has: {has}", server.socket());
+            assert!(text.contains(&told), "{text}");
+            assert!(text.ends_with("as in /flink/CLUSTER-ID"), "{text}");
+        }
+    }
+}
+
+async fn nothing_at(server: &Server, path: &str) -> String {
+    let address = format!("zookeeper://{}{path}", server.socket());
+    let nothing = inspect(&address.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(nothing, FlinkError::Nothing(_)), "{nothing:?}");
+    nothing.to_string()
+}
+
 /// On several threads: the client library must not be used after its connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_is_followed_over_restarts_of_the_server() {

@@ -29,7 +29,7 @@ use shared::Lines;
 pub(crate) use shared::Share;
 
 use crate::endpoint::Upstream;
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use crate::tape::Playback;
 
 /// How long ago a connection may have been used for a request that must not be sent twice: hardly any server closes one so soon.
@@ -314,6 +314,7 @@ impl Missed {
 
 async fn greet(stream: Stream) -> Result<http1::SendRequest<Playback>, Missed> {
     let (sender, connection) = http1::Builder::new()
+        .max_buf_size(stream::BUFFER)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Missed::unclear(io::Error::other(error)))?;

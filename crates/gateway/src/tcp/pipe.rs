@@ -17,7 +17,7 @@ const BUFFER: usize = 16 * 1024;
 /// How a pipe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Both sides have ended theirs in good order, or one takes no more and has ended its own.
+    /// Both sides have ended theirs in good order, or one had ended its own and takes no more.
     Closed,
     /// One side broke off in the middle.
     Broken,
@@ -38,6 +38,8 @@ pub(crate) struct Pipe {
 pub(crate) struct Flow {
     bytes: AtomicU64,
     total: Counter,
+    /// Whether its receiver has broken off. Who writes learns of it first, and only once: who reads then sees an end.
+    is_broken: AtomicBool,
 }
 
 impl Pipe {
@@ -45,6 +47,7 @@ impl Pipe {
         let flow = |direction| Flow {
             bytes: AtomicU64::new(0),
             total: metrics::counter!("incumbent_gateway_tcp_bytes_total", "direction" => direction),
+            is_broken: AtomicBool::new(false),
         };
         Self {
             received: flow("received"),
@@ -69,8 +72,8 @@ impl Pipe {
         let (from_client, to_client) = client.split();
         let (from_leader, to_leader) = leader.split();
         let both = async {
-            let up = self.one_way(from_client, to_leader, &self.received);
-            let down = self.one_way(from_leader, to_client, &self.sent);
+            let up = self.one_way((from_client, &self.sent), (to_leader, &self.received));
+            let down = self.one_way((from_leader, &self.received), (to_client, &self.sent));
             // Who cannot be read from any more ends both; who takes no more may still have said something.
             futures::try_join!(up, down)
         };
@@ -100,23 +103,29 @@ impl Pipe {
         }
     }
 
-    /// Until `from` ends, or `to` takes no more. An error is one of reading: what came last is missing.
+    /// Until `from` ends, or `to` takes no more. An error is one of `from`, which gets what flows `back`: what came last is missing.
     async fn one_way(
         &self,
-        mut from: ReadHalf<'_>,
-        mut to: WriteHalf<'_>,
-        flow: &Flow,
+        (mut from, back): (ReadHalf<'_>, &Flow),
+        (mut to, flow): (WriteHalf<'_>, &Flow),
     ) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         loop {
             let count = from.read(&mut buffer).await?;
             if count == 0 {
+                if back.is_broken.load(Ordering::Relaxed) {
+                    // What it said before has been passed on, and this is no end in good order.
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
                 self.is_half_closed.store(true, Ordering::Relaxed);
                 // Whoever is gone already needs not be told.
                 let _ = to.shutdown().await;
                 return Ok(());
             }
-            if to.write_all(&buffer[..count]).await.is_err() {
+            if let Err(error) = to.write_all(&buffer[..count]).await {
+                // Who had ended his half before he broke off has said all that he wanted to: that is the system's word for it.
+                let had_ended = error.kind() == io::ErrorKind::BrokenPipe;
+                flow.is_broken.store(!had_ended, Ordering::Relaxed);
                 // What it has said itself is still passed on.
                 return Ok(());
             }

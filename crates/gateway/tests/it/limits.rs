@@ -33,6 +33,29 @@ async fn heads_that_are_too_large_are_refused() {
     assert!(upstream.seen().is_empty());
 }
 
+/// What a connection to the leader is read with is bounded, too.
+#[tokio::test]
+async fn the_head_of_an_answer_has_a_limit() {
+    let cluster = Cluster::new().await;
+    let upstream = Upstream::new(|request| {
+        let length = if request.uri().path() == "/long" {
+            90
+        } else {
+            50
+        };
+        let mut response = Response::new(boxed("in"));
+        let value = "a".repeat(length * 1024).parse().unwrap();
+        response.headers_mut().insert("x-a", value);
+        Box::pin(async move { response })
+    });
+    let upstream = upstream.await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    let front = cluster.gateway().await;
+    assert_eq!(front.get("/").await.text(), "in");
+    front.get("/long").await.is_problem(502, "bad-answer");
+    assert_eq!(front.get("/").await.text(), "in");
+}
+
 #[tokio::test]
 async fn bodies_that_are_too_large_are_refused_with_and_without_a_length() {
     let cluster = Cluster::new().await;

@@ -3,6 +3,8 @@
 
 mod access;
 mod change;
+mod ending;
+mod flow;
 mod framing;
 mod harness;
 mod http2;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{any, get};
+use futures::StreamExt as _;
 use http::{Method, StatusCode};
 use incumbent::Leadership;
 use incumbent_gateway::{Gateway, NodeLayer, Peer, Role};
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Cluster, Reply, options, send, soon, until};
+use crate::harness::{Cluster, Reply, options, read_until, send, soon, until};
 
 /// One piece after the other, for ever.
 async fn endless() -> axum::body::Body {
@@ -23,6 +24,12 @@ async fn endless() -> axum::body::Body {
         Some((Ok::<_, std::convert::Infallible>("piece"), ()))
     });
     axum::body::Body::from_stream(pieces)
+}
+
+/// One piece, and then nothing more.
+async fn silent() -> axum::body::Body {
+    let piece = futures::stream::iter([Ok::<_, std::convert::Infallible>("piece")]);
+    axum::body::Body::from_stream(piece.chain(futures::stream::pending()))
 }
 
 /// A node that answers what it can, and passes on the rest.
@@ -54,6 +61,7 @@ impl Node {
             .route("/lead", any(async move || name))
             .route("/slow", any(slow))
             .route("/endless", get(endless))
+            .route("/silent", get(silent))
             .layer(layer);
         // What every node answers itself.
         let routes = led.route("/own", get(async move || name));
@@ -141,16 +149,13 @@ async fn a_node_answers_for_its_own_term_only() {
     meant("1").await.is_problem(421, "not-leading");
 }
 
-/// The handler works on, but what it says is not said any more.
+/// What it had begun may be done, so it does not say that nothing was. Nor does it wait for a handler that waits.
 #[tokio::test]
 async fn a_node_never_answers_as_leader_after_its_term() {
     let cluster = Cluster::new().await;
     let node = Node::new(&cluster, "one", false).await;
     let mut terms = 0;
-    for (method, status, name) in [
-        (Method::GET, 421, "not-leading"),
-        (Method::POST, 503, "term-ended"),
-    ] {
+    for method in [Method::GET, Method::PUT, Method::POST] {
         let leadership = node.lead(&cluster).await;
         terms += 1;
         let (address, epoch) = (node.address, leadership.epoch().to_string());
@@ -162,9 +167,59 @@ async fn a_node_never_answers_as_leader_after_its_term() {
         });
         soon(node.working.acquire()).await.unwrap().forget();
         leadership.resign(None).await;
-        node.go_on.notify_one();
-        soon(asked).await.unwrap().is_problem(status, name);
+        let reply = soon(asked).await.unwrap();
+        reply.is_problem(503, "term-ended");
+        assert!(reply.text().contains(r#""processed":"unknown""#));
+        assert_eq!(reply.headers["incumbent-term-ended"], terms.to_string());
     }
+}
+
+/// What comes directly, as from a load balancer, does not fail in a hand-over either.
+#[tokio::test]
+async fn a_get_straight_to_a_node_that_outlives_its_term_is_passed_on_to_the_next_leader() {
+    let cluster = Cluster::new().await;
+    let (one, two) = (
+        Node::new(&cluster, "one", true).await,
+        Node::new(&cluster, "two", false).await,
+    );
+    let leadership = one.lead(&cluster).await;
+    let address = one.address;
+    let asked = |method: Method, headers: &'static [(&str, &str)], body: &'static str| {
+        tokio::spawn(async move { send(address, method, "/slow", headers, body).await.unwrap() })
+    };
+    let key = &[("idempotency-key", "k")];
+    let passed_on = [asked(Method::GET, &[], ""), asked(Method::POST, key, "")];
+    let not = [
+        asked(Method::POST, &[], ""),
+        asked(Method::PUT, &[], "body"),
+        asked(Method::GET, &[("incumbent-epoch", "1")], ""),
+    ];
+    soon(one.working.acquire_many(5)).await.unwrap().forget();
+    leadership.resign(None).await;
+    for asked in not {
+        soon(asked).await.unwrap().is_problem(503, "term-ended");
+    }
+    let _second = two.lead(&cluster).await;
+    soon(two.working.acquire_many(2)).await.unwrap().forget();
+    two.go_on.notify_waiters();
+    for asked in passed_on {
+        assert_eq!(soon(asked).await.unwrap().text(), "two");
+    }
+}
+
+/// For a moment nobody believes that it leads: neither it nor, after its 421, the gateway.
+#[tokio::test]
+async fn a_node_that_learns_late_that_it_leads_is_asked_again() {
+    let cluster = Cluster::new().await;
+    let node = Node::new(&cluster, "one", false).await;
+    let front = cluster.gateway().await;
+    let leadership = cluster.lead(&[("web", &node.address.to_string())]).await;
+    let address = front.address;
+    let asked =
+        tokio::spawn(async move { send(address, Method::POST, "/lead", &[], "").await.unwrap() });
+    until("it is held", || front.handle.status().held == 1).await;
+    node.role.leads(leadership.guard());
+    assert_eq!(soon(asked).await.unwrap().text(), "one");
 }
 
 /// Through a gateway: the old leader's late answer is replaced by the new leader's, if that is safe.
@@ -178,19 +233,51 @@ async fn a_get_that_outlives_a_term_is_answered_by_the_next_leader() {
     let front = cluster.gateway().await;
     let leadership = one.lead(&cluster).await;
     let address = front.address;
-    let asked = |method: Method| {
-        tokio::spawn(async move { send(address, method, "/slow", &[], "").await.unwrap() })
+    let asked = |method: Method, headers: &'static [(&str, &str)]| {
+        tokio::spawn(async move { send(address, method, "/slow", headers, "").await.unwrap() })
     };
-    let (safe, once) = (asked(Method::GET), asked(Method::POST));
-    soon(one.working.acquire_many(2)).await.unwrap().forget();
+    let safe = [
+        asked(Method::GET, &[]),
+        asked(Method::POST, &[("idempotency-key", "k")]),
+    ];
+    let once = asked(Method::POST, &[]);
+    soon(one.working.acquire_many(3)).await.unwrap().forget();
     leadership.resign(None).await;
-    one.go_on.notify_waiters();
-    soon(once).await.unwrap().is_problem(503, "term-ended");
-    until("the other is held", || front.handle.status().held == 1).await;
+    let reply = soon(once).await.unwrap();
+    reply.is_problem(503, "term-ended");
+    assert!(!reply.headers.contains_key("incumbent-term-ended"));
+    until("the others are held", || front.handle.status().held == 2).await;
     let _second = two.lead(&cluster).await;
-    soon(two.working.acquire()).await.unwrap().forget();
-    two.go_on.notify_one();
-    assert_eq!(soon(safe).await.unwrap().text(), "two");
+    soon(two.working.acquire_many(2)).await.unwrap().forget();
+    two.go_on.notify_waiters();
+    for safe in safe {
+        assert_eq!(soon(safe).await.unwrap().text(), "two");
+    }
+}
+
+/// Its handler may have done all of it, and it cannot be sent again.
+#[tokio::test]
+async fn a_put_that_outlives_a_term_and_was_not_kept_is_not_said_to_be_not_processed() {
+    let cluster = Cluster::new().await;
+    let node = Node::new(&cluster, "one", false).await;
+    let mut options = options();
+    options.limits.kept_body = 3;
+    let front = cluster.gateway_with(options).await;
+    let leadership = node.lead(&cluster).await;
+    let address = front.address;
+    let asked = tokio::spawn(async move {
+        send(address, Method::PUT, "/slow", &[], "four")
+            .await
+            .unwrap()
+    });
+    soon(node.working.acquire()).await.unwrap().forget();
+    leadership.resign(None).await;
+    let reply = soon(asked).await.unwrap();
+    assert!(matches!(reply.status.as_u16(), 502 | 503), "{reply:?}");
+    assert!(
+        reply.text().contains(r#""processed":"unknown""#),
+        "{reply:?}"
+    );
 }
 
 #[tokio::test]
@@ -202,17 +289,19 @@ async fn a_node_that_passes_nothing_on_says_that_it_does_not_lead() {
 }
 
 #[tokio::test]
-async fn a_body_that_has_begun_ends_with_the_term() {
-    let cluster = Cluster::new().await;
-    let node = Node::new(&cluster, "one", false).await;
-    let leadership = node.lead(&cluster).await;
-    let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
-    let request = b"GET /endless HTTP/1.1\r\nHost: h\r\nIncumbent-Epoch: 1\r\n\r\n";
-    stream.write_all(request).await.unwrap();
-    crate::harness::read_until(&mut stream, "piece").await;
-    leadership.resign(None).await;
-    let mut rest = Vec::new();
-    // The connection breaks, without the last chunk.
-    let _ = soon(stream.read_to_end(&mut rest)).await;
-    assert!(!rest.ends_with(b"0\r\n\r\n"));
+async fn a_body_that_has_begun_ends_with_the_term_also_if_it_is_silent() {
+    for path in ["/endless", "/silent"] {
+        let cluster = Cluster::new().await;
+        let node = Node::new(&cluster, "one", false).await;
+        let leadership = node.lead(&cluster).await;
+        let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nIncumbent-Epoch: 1\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut stream, "piece").await;
+        leadership.resign(None).await;
+        let mut rest = Vec::new();
+        // The connection breaks, without the last chunk.
+        let _ = soon(stream.read_to_end(&mut rest)).await;
+        assert!(!rest.ends_with(b"0\r\n\r\n"));
+    }
 }

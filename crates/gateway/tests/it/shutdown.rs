@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::harness::{Cluster, Upstream, boxed, options, read_until, send, soon, until};
+use crate::harness::{
+    Cluster, Upstream, boxed, http2, options, read, read_until, send, soon, until,
+};
 
 #[tokio::test]
 async fn what_is_under_way_is_answered_and_nothing_new_is_taken() {
@@ -41,6 +43,43 @@ async fn what_is_under_way_is_answered_and_nothing_new_is_taken() {
     go_on.notify_one();
     assert_eq!(soon(waiting).await.unwrap().unwrap().text(), "answered");
     soon(ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_when_a_shutdown_begins_goes_to_the_next_leader() {
+    let cluster = Cluster::new().await;
+    let mut front = cluster.gateway().await;
+    let address = front.address;
+    let waiting = tokio::spawn(async move { send(address, Method::POST, "/", &[], "pay").await });
+    until("it is held", || front.handle.status().held == 1).await;
+    let ended = front.stop();
+    until("nothing new is taken", || {
+        std::net::TcpStream::connect(address).is_err()
+    })
+    .await;
+    let upstream = Upstream::echoing().await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    assert_eq!(soon(waiting).await.unwrap().unwrap().text(), "pay");
+    soon(ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_still_held_when_a_shutdown_ends_is_told_to_try_again() {
+    let cluster = Cluster::new().await;
+    let mut options = options();
+    options.times.drain = Duration::from_secs(3);
+    let mut front = cluster.gateway_with(options).await;
+    let address = front.address;
+    let waiting = tokio::spawn(async move { send(address, Method::POST, "/", &[], "pay").await });
+    let mut client = http2(address).await;
+    let request = http::Request::get("http://h/").body(boxed("")).unwrap();
+    let other = tokio::spawn(client.send_request(request));
+    until("both are held", || front.handle.status().held == 2).await;
+    soon(front.stop()).await.unwrap();
+    let reply = soon(waiting).await.unwrap().expect("an answer");
+    reply.is_problem(503, "no-leader");
+    let other = soon(other).await.unwrap().expect("an answer");
+    read(other).await.unwrap().is_problem(503, "no-leader");
 }
 
 #[tokio::test]

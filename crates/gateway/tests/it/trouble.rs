@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use incumbent_gateway::{Gateway, Peer};
 
 use crate::harness::{Cluster, RawUpstream, Upstream, boxed, exchange, options, send, soon, until};
 
 use crate::change::{asked, in_background, is_held, silent};
 
 #[tokio::test]
-async fn who_says_421_is_not_asked_again_and_the_request_waits_for_the_next_leader() {
+async fn who_says_421_is_hardly_asked_again_and_the_request_waits_for_the_next_leader() {
     let cluster = Cluster::new().await;
     let deposed = Upstream::new(|request| {
         Box::pin(async move {
@@ -27,17 +29,16 @@ async fn who_says_421_is_not_asked_again_and_the_request_waits_for_the_next_lead
     let front = cluster.gateway().await;
     let first = in_background(&front, Method::POST, &[], "one");
     is_held(&front, 1).await;
-    // The second one does not even try.
     let second = in_background(&front, Method::POST, &[], "two");
     is_held(&front, 2).await;
-    assert_eq!(deposed.seen().len(), 1);
     assert_eq!(deposed.seen()[0].headers["incumbent-epoch"], "1");
     leadership.resign(None).await;
     let echo = Upstream::echoing().await;
     let _second = cluster.lead_at(&echo).await;
     assert_eq!(soon(first).await.unwrap().text(), "one");
     assert_eq!(soon(second).await.unwrap().text(), "two");
-    assert_eq!(deposed.seen().len(), 1);
+    // The pauses double: two requests in the twenty seconds that all this may take.
+    assert!(deposed.seen().len() < 20, "{}", deposed.seen().len());
 }
 
 /// Servers say 421 for a `Host` that they do not serve: that is an answer like any other.
@@ -216,7 +217,7 @@ async fn a_leader_that_said_421_and_still_leads_is_asked_again_later() {
     let is_late = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let says_so = Arc::clone(&is_late);
     let upstream = Upstream::new(move |_| {
-        let is_late = says_so.swap(false, std::sync::atomic::Ordering::SeqCst);
+        let is_late = says_so.load(std::sync::atomic::Ordering::SeqCst);
         Box::pin(async move {
             let mut response = Response::new(boxed("here"));
             if is_late {
@@ -230,10 +231,13 @@ async fn a_leader_that_said_421_and_still_leads_is_asked_again_later() {
     let _leadership = cluster.lead_at(&upstream).await;
     let front = cluster.gateway().await;
     let unlucky = in_background(&front, Method::GET, &[], "");
-    is_held(&front, 1).await;
-    assert_eq!(front.handle.status().leader, "misdirected");
+    until("it is left alone", || {
+        front.handle.status().leader == "misdirected"
+    })
+    .await;
+    is_late.store(false, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(front.get("/").await.text(), "here");
-    unlucky.abort();
+    assert_eq!(soon(unlucky).await.unwrap().text(), "here");
 }
 
 #[tokio::test]
@@ -343,4 +347,48 @@ async fn an_endpoint_that_was_withdrawn_and_comes_back_is_used_again() {
         .await
         .unwrap();
     assert_eq!(soon(waiting).await.unwrap().text(), "here");
+}
+
+/// As a stream is: whoever asks it again after its end may panic.
+#[tokio::test]
+async fn when_the_views_end_nobody_leads() {
+    let cluster = Cluster::new().await;
+    let upstream = Upstream::saying("here").await;
+    let _leadership = cluster.lead_at(&upstream).await;
+    let mut observer = cluster.group().observe();
+    let view = soon(observer.wait_for(|view| view.active().is_some())).await;
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let views = futures::stream::unfold((Some(view), ended), async |(view, ended)| match view {
+        Some(view) => Some((view, (None, ended))),
+        None => {
+            let _ = ended.await;
+            None
+        }
+    });
+    let (mut views, mut is_over) = (views.boxed(), false);
+    let is_asked_again = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let notes = Arc::clone(&is_asked_again);
+    let views = futures::stream::poll_fn(move |context| {
+        notes.fetch_or(is_over, std::sync::atomic::Ordering::SeqCst);
+        let next = views.poll_next_unpin(context);
+        is_over |= matches!(next, std::task::Poll::Ready(None));
+        next
+    });
+    let mut options = options();
+    options.times.hold = Duration::from_millis(50);
+    let gateway = Gateway::following(views.boxed(), options).unwrap();
+    let handle = gateway.handle();
+    soon(handle.ready()).await;
+    drop(end);
+    until("nobody leads", || handle.status().leader == "no leader").await;
+    let request = Request::get("/")
+        .header("host", "h")
+        .body(boxed(""))
+        .unwrap();
+    let reply = handle
+        .forward(request, &Peer::plain(upstream.address))
+        .await;
+    assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(upstream.seen().is_empty());
+    assert!(!is_asked_again.load(std::sync::atomic::Ordering::SeqCst));
 }

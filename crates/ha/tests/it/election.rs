@@ -105,6 +105,29 @@ async fn a_process_that_led_leads_again_with_a_new_epoch() {
     }
 }
 
+/// For as long as nobody has to ask.
+#[tokio::test(start_paused = true)]
+async fn a_guard_tells_the_end_of_its_term_and_not_before() {
+    let backend = MemoryBackend::new();
+    let group = node(&backend, "a");
+    for is_dropped in [false, true] {
+        let leadership = group.candidate().unwrap().campaign().await;
+        let guard = leadership.guard();
+        let mut ended = std::pin::pin!(guard.ended());
+        let lease = group.timing().lease();
+        let early = tokio::time::timeout(3 * lease, &mut ended).await;
+        assert!(early.is_err(), "it was renewed");
+        if is_dropped {
+            drop(leadership);
+        } else {
+            assert_eq!(leadership.resign(None).await, LostBecause::Resigned);
+        }
+        ended.await;
+        assert!(!guard.is_valid());
+        guard.ended().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_root_deleted_by_hand_ends_the_term_and_the_next_epoch_is_higher() {
     let backend = MemoryBackend::new();

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Place, finished, kill, runs, stop, timed, until};
+use crate::harness::{Place, finished, free_port, kill, runs, stop, timed, until};
 
 use super::front::{self, Front, answers, curl, no_curl, standing_by, taken_apart};
 use super::load::Load;
@@ -78,6 +78,33 @@ fn posts_without_a_key_are_carried_out_once_each_when_the_leader_resigns() {
     }
     let place = Place::new();
     let (_a, _b, front) = pair(&place, &[]);
+    assert_posts_survive_resigning(&place, &front);
+}
+
+/// It ends at once when it is told to: what it has begun is lost, unless it is told only after it got nothing new for a while.
+#[test]
+fn posts_to_a_command_that_finishes_nothing_are_carried_out_once_each_when_the_leader_resigns() {
+    if no_curl() {
+        return;
+    }
+    let place = Place::new();
+    let hasty = |name: &str| {
+        let address = format!("127.0.0.1:{}", free_port());
+        let publish = format!("web={address}");
+        let flags = ["--lease", "10s", "--linger", "2s"];
+        let mut command = front::node_at(&place, name, &address, &publish, &flags);
+        command.env("BACKEND_HASTY", "1");
+        place.start(name, command)
+    };
+    let _a = hasty("a");
+    place.active("a");
+    let _b = hasty("b");
+    standing_by(&place, &["b"]);
+    let front = front::gateway(&place, &[]);
+    assert_posts_survive_resigning(&place, &front);
+}
+
+fn assert_posts_survive_resigning(place: &Place, front: &Front) {
     let url = front.url("/count?wait=5");
     let posts = |from: usize| {
         let script = format!(

@@ -259,7 +259,7 @@ fn a_client_reaches_the_gateway_through_translated_addresses_under_a_name_that_o
     }
     let Some(translate) = Translation::here() else {
         eprintln!(
-            "SKIPPED a test of the gateway behind NAT: there is neither `nft` nor `iptables`"
+            "SKIPPED a test of the gateway behind NAT: neither `nft` nor `iptables` works here"
         );
         return;
     };
@@ -301,27 +301,36 @@ enum Translation {
 }
 
 impl Translation {
+    /// What works in a network of its own: not every kernel can.
     fn here() -> Option<Self> {
-        let runs = |program: &str| {
-            std::process::Command::new(program)
-                .arg("--version")
-                .output()
-                .is_ok()
+        let works = |words: &[&str]| {
+            let mut command = std::process::Command::new("unshare");
+            command.arg("--net").args(words);
+            command.output().is_ok_and(|done| done.status.success())
         };
-        if runs("nft") {
+        let chain =
+            "add table ip nat; add chain ip nat any { type nat hook prerouting priority dstnat; }";
+        if works(&["nft", chain]) {
             return Some(Self::Nft);
         }
-        runs("iptables").then_some(Self::Iptables)
+        works(&["iptables", "-t", "nat", "-L"]).then_some(Self::Iptables)
     }
 
     /// Maps a port of the host to an address, and lets what is passed on come from the host.
     fn map(&self, host: &Host, port: u16, to: &str) {
         match self {
             Self::Nft => {
+                // Each statement on a line of its own: some versions want that.
                 let rules = format!(
                     "table ip nat {{
-                       chain before {{ type nat hook prerouting priority dstnat; tcp dport {port} dnat to {to}; }}
-                       chain after {{ type nat hook postrouting priority srcnat; masquerade; }}
+                       chain before {{
+                         type nat hook prerouting priority dstnat
+                         tcp dport {port} dnat to {to}
+                       }}
+                       chain after {{
+                         type nat hook postrouting priority srcnat
+                         masquerade
+                       }}
                      }}"
                 );
                 host.run(&["nft", &rules]);

@@ -271,3 +271,26 @@ fn without_the_bearer_token_the_answer_is_401_and_the_token_goes_no_further() {
     ]);
     assert!(done.assert_code(2).err.contains("empty"));
 }
+
+/// Whoever asks for TLS does not get a port without it besides.
+#[test]
+fn with_tls_alone_nothing_listens_without_it() {
+    let place = Place::new();
+    let authority = Authority::new(&place, "any");
+    authority.sign("front", "any.example");
+    let mut command = place.incumbent(&["gateway", "--tls-listen", "127.0.0.1:0"]);
+    command.args(["--cert", "front.pem", "--key", "front.key"]);
+    command.args(["--status-listen", "127.0.0.1:0"]);
+    let front = front(&place, "gateway", command);
+    let log = front.node.log();
+    assert!(
+        log.contains("https://") && !log.contains("http://"),
+        "{log}"
+    );
+    assert!(place.note("gateway.out").starts_with("https://"));
+    // What never leads does not offer to say whether it does.
+    assert!(
+        log.contains("/readyz") && !log.contains("/leaderz"),
+        "{log}"
+    );
+}

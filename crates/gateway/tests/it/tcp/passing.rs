@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{Front, Node, echoes, hears, is_reset, lead, lead_at, options, rest};
@@ -165,6 +165,68 @@ async fn a_leader_that_breaks_off_is_no_end_in_good_order() {
     is_reset(&mut client).await;
 }
 
+/// Who writes to it learns first that it has broken off. Whoever reads must not take that for its end.
+#[tokio::test]
+async fn a_leader_that_breaks_off_while_it_is_sent_to_is_no_end_in_good_order() {
+    let cluster = Cluster::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let _leadership = lead(&cluster, &listener.local_addr().unwrap().to_string()).await;
+    let front = Front::new(&cluster, options()).await;
+    let client = front.connect().await;
+    let (mut node, _) = soon(listener.accept()).await.unwrap();
+    let (mut reading, mut writing) = client.into_split();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    let uploading = tokio::spawn(async move {
+        while let Ok(count) = writing.write(&[7; 64 * 1024]).await {
+            counter.fetch_add(count, Ordering::SeqCst);
+        }
+    });
+    stands_still(&taken).await;
+    node.write_all(b"a part").await.unwrap();
+    let mut part = [0; 6];
+    soon(reading.read_exact(&mut part)).await.unwrap();
+    node.write_all(b" and more").await.unwrap();
+    rustix::net::sockopt::set_socket_linger(&node, Some(Duration::ZERO)).unwrap();
+    drop(node);
+    let mut rest = Vec::new();
+    let end = soon(reading.read_to_end(&mut rest)).await;
+    assert!(end.is_err(), "an end in good order after {rest:?}");
+    uploading.abort();
+    until("it has ended", || front.handle.status().connections == 0).await;
+}
+
+/// An answer to a request that the leader does not want to read: it is whole.
+#[tokio::test]
+async fn what_a_leader_said_before_it_ended_counts_though_it_takes_no_more() {
+    let cluster = Cluster::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let _leadership = lead(&cluster, &listener.local_addr().unwrap().to_string()).await;
+    let front = Front::new(&cluster, options()).await;
+    let mut client = front.connect().await;
+    let (mut node, _) = soon(listener.accept()).await.unwrap();
+    node.write_all(b"no, thanks").await.unwrap();
+    node.shutdown().await.unwrap();
+    assert_eq!(rest(&mut client).await.unwrap(), b"no, thanks");
+    drop(node);
+    let _ = client.write_all(b"all the rest").await;
+    until("it has ended", || {
+        let _ = client.try_write(b"and more");
+        front.handle.status().connections == 0
+    })
+    .await;
+}
+
+/// Waits until the count does not rise any more, as the buffers of the system are full, and gives it back.
+async fn stands_still(count: &AtomicUsize) -> usize {
+    let mut last = usize::MAX;
+    while last != count.load(Ordering::SeqCst) {
+        last = count.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    last
+}
+
 #[tokio::test]
 async fn what_one_side_does_not_read_is_not_taken_from_the_other() {
     let cluster = Cluster::new().await;
@@ -185,12 +247,7 @@ async fn what_one_side_does_not_read_is_not_taken_from_the_other() {
         client.shutdown().await.unwrap();
         client
     });
-    // It stands still once the buffers of the system are full.
-    let mut last = usize::MAX;
-    while last != taken.load(Ordering::SeqCst) {
-        last = taken.load(Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let last = stands_still(&taken).await;
     assert!(last < LARGE, "{last} bytes are somewhere");
     assert_eq!(rest(&mut node).await.unwrap().len(), LARGE);
     soon(writing).await.unwrap();

@@ -1,0 +1,222 @@
+//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server that has what a Flink writes.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};
+use serde_json::json;
+
+use crate::harness::{Node, Place, eventually, over_tcp, until};
+
+const ONE: &str = "8b5f5a4e-1c55-4f0c-9d2e-000000000001";
+const TWO: &str = "8b5f5a4e-1c55-4f0c-9d2e-000000000002";
+
+const MAP: &str = "cluster-cluster-config-map";
+
+/// An API server, and processes that use it.
+struct Flink {
+    place: Place,
+    double: Double,
+}
+
+impl Flink {
+    fn start() -> Self {
+        let (place, double) = (Place::new(), Double::start_now(Options::default()));
+        fs::write(place.path("kubeconfig"), double.kubeconfig(None)).unwrap();
+        Self { place, double }
+    }
+
+    fn address(&self, cluster: &str) -> String {
+        let file = self.place.path("kubeconfig");
+        format!(
+            "kubernetes://default/{cluster}?kubeconfig={}",
+            file.display()
+        )
+    }
+
+    fn lead(&self, session: &str, address: &str) {
+        let labels = json!({ "app": "cluster", "type": "flink-native-kubernetes" });
+        let leader = format!("{session},{address}");
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "labels": labels },
+            "data": { "org.apache.flink.k8s.leader.restserver": leader },
+        });
+        self.double.put_by_hand("configmaps", "default", MAP, map);
+    }
+
+    fn remove(&self) {
+        let removed = self.double.delete_by_hand("configmaps", "default", MAP);
+        removed.unwrap();
+    }
+
+    /// A gateway that holds nothing, and where it listens.
+    fn gateway(&self) -> (Node, String) {
+        let address = self.address("cluster");
+        let mut command = self
+            .place
+            .incumbent(&["gateway", "--listen", "127.0.0.1:0"]);
+        command.args(["--hold", "0s", "--flink", &address]);
+        let node = self.place.start("gateway", command);
+        let said = self.place.noted("gateway.out");
+        let (_, address) = said.split_once("://").unwrap();
+        (node, address.to_owned())
+    }
+}
+
+/// A REST server that answers each request with the epoch that it came with, and the URL of it.
+fn rest_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It ends with the test program.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || answer(stream.unwrap()));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn answer(mut stream: TcpStream) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_exact(&mut byte).is_err() {
+            return;
+        }
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let mut lines = head.lines();
+    let epoch = lines.find_map(|line| line.strip_prefix("incumbent-epoch: "));
+    let epoch = epoch.unwrap_or("none");
+    let length = epoch.len();
+    let answer =
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{epoch}");
+    // Whoever asked may be gone.
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+/// Waits until a request is answered in this way, and gives the body.
+fn answered(gateway: &str, status: u16) -> String {
+    eventually(&format!("it is answered with {status}"), || {
+        let answer = over_tcp(gateway, "GET", "/", &[], "").ok()?;
+        (answer.status == status).then_some(answer.body)
+    })
+}
+
+#[test]
+fn a_leader_whose_entry_goes_and_comes_back_leads_on_in_its_epoch() {
+    let flink = Flink::start();
+    let rest = rest_server();
+    flink.lead(ONE, &rest);
+    let (_node, gateway) = flink.gateway();
+    assert_eq!(answered(&gateway, 200), "1");
+    flink.remove();
+    answered(&gateway, 503);
+    flink.lead(ONE, &rest);
+    assert_eq!(answered(&gateway, 200), "1");
+    flink.lead(TWO, &rest);
+    until("the next epoch has begun", || {
+        answered(&gateway, 200) == "2"
+    });
+    flink.lead(ONE, &rest);
+    until("the next epoch has begun", || {
+        answered(&gateway, 200) == "3"
+    });
+}
+
+#[test]
+fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
+    let flink = Flink::start();
+    flink.lead(ONE, "pekko.tcp://flink@jm:6123");
+    let (node, gateway) = flink.gateway();
+    let line = node.logged("what Flink wrote as the address of its REST server cannot be used");
+    assert!(
+        line.contains("pekko.tcp://flink@jm:6123") && line.contains("neither http://host:port"),
+        "{line}"
+    );
+    answered(&gateway, 503);
+    flink.lead(ONE, &rest_server());
+    assert_eq!(answered(&gateway, 200), "1");
+}
+
+#[test]
+fn an_outage_of_the_api_server_is_logged_once() {
+    let flink = Flink::start();
+    let rest = rest_server();
+    flink.lead(ONE, &rest);
+    let (node, gateway) = flink.gateway();
+    assert_eq!(answered(&gateway, 200), "1");
+    let faults = [Verb::List, Verb::Watch].map(|verb| {
+        flink.double.inject(Fault {
+            on: Match::on(verb, "configmaps"),
+            skip: 0,
+            times: None,
+            how: How::CutBefore,
+        })
+    });
+    flink.double.cut_watches();
+    until("it is tried again and again", || {
+        faults
+            .iter()
+            .map(|fault| flink.double.struck(*fault))
+            .sum::<u32>()
+            > 8
+    });
+    let log = node.log();
+    let lost = log
+        .lines()
+        .filter(|line| line.contains("is not known for now"));
+    assert_eq!(lost.count(), 1, "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+    // All the while it answers.
+    assert_eq!(answered(&gateway, 200), "1");
+    flink.double.clear_faults();
+    node.logged("can be read again");
+}
+
+#[test]
+fn a_file_for_tls_that_cannot_be_used_is_named_with_the_reason() {
+    let place = Place::new();
+    let junk = place.path("junk.pem");
+    fs::write(&junk, "junk").unwrap();
+    for (file, why) in [
+        ("/none/such.pem", "No such file or directory"),
+        (junk.to_str().unwrap(), "no valid tls trust anchor in pem"),
+    ] {
+        let address = format!("zookeeper://127.0.0.1:1/flink/cluster?ca={file}");
+        for args in [
+            &["flink", "inspect", &address][..],
+            &["gateway", "--flink", &address],
+        ] {
+            let done = place.ask(args).assert_code(2);
+            let said = format!("cannot use {file}: ");
+            assert!(
+                done.err.contains(&said) && done.err.contains(why),
+                "{}",
+                done.err
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_not_found() {
+    let flink = Flink::start();
+    flink.lead(ONE, "http://jm:8081");
+    let inspect = |cluster| {
+        flink
+            .place
+            .ask(&["flink", "inspect", &flink.address(cluster)])
+    };
+    let found = inspect("cluster").assert_code(0);
+    assert_eq!(found.json()["leaders"]["restserver"]["session"], ONE);
+    let nothing = inspect("nope").assert_code(6);
+    let said = "no HA data of a Flink cluster in ConfigMaps of nope in the namespace default";
+    assert!(nothing.err.contains(said), "{}", nothing.err);
+    flink.double.go_down();
+    let unavailable = inspect("cluster").assert_code(7);
+    // One line, and none of the client library's.
+    assert_eq!(unavailable.err.lines().count(), 1, "{}", unavailable.err);
+}
