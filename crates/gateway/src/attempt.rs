@@ -218,8 +218,10 @@ impl Waiting {
         }
         let began = Instant::now();
         let found = tokio::select! {
+            biased;
             found = target.connection(&shared.connector, http2, wanted, began + left) => found,
             () = shared.board.overtaken(target.seal) => Err(Missed::NotReady),
+            () = shared.closing() => Err(Missed::Late),
         };
         self.connecting += began.elapsed();
         found

@@ -166,7 +166,10 @@ async fn deliver(
                     Attempt::Unsent(problem) | Attempt::Problem(problem) => return Err(problem),
                     Attempt::Failed(failure) => failure,
                 };
-                may_be_done |= matches!(failure, Failure::Broken { .. } | Failure::Overtaken);
+                may_be_done |= matches!(
+                    failure,
+                    Failure::Broken { .. } | Failure::Overtaken | Failure::Ended
+                );
                 let kept = job.tape.kept();
                 metrics::counter!("incumbent_gateway_failed_total", "reason" => reason(failure))
                     .increment(1);

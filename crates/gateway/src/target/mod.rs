@@ -7,6 +7,7 @@
 
 mod dial;
 mod idle;
+mod refused;
 mod shared;
 mod wire;
 
@@ -23,8 +24,9 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use dial::{Connector, dial};
 use idle::Idle;
+pub(crate) use refused::{Refused, refused};
 use shared::Lines;
-pub(crate) use shared::{Refused, Share, refused};
+pub(crate) use shared::Share;
 
 use crate::endpoint::Upstream;
 use crate::stream::{self, Stream};

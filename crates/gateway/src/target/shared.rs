@@ -4,7 +4,6 @@
 //! time for all who wait; when there may be no more, requests wait for a place here, and not inside of a connection, where nobody
 //! could say of them that they were not sent.
 
-use std::error::Error as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -315,27 +314,6 @@ impl Drop for Share {
         self.load.busy.fetch_sub(1, Ordering::SeqCst);
         self.changed.notify_one();
     }
-}
-
-/// Whether the leader has said that it did nothing with a request (RFC 9113, 8.7): it refused the stream, or went away before it.
-pub(crate) fn refused(error: &hyper::Error) -> Option<Refused> {
-    let said = error.source()?.downcast_ref::<h2::Error>()?;
-    match said.is_remote() {
-        true if said.is_go_away() => Some(Refused::GoneAway),
-        true if said.is_reset() && said.reason() == Some(h2::Reason::REFUSED_STREAM) => {
-            Some(Refused::Stream)
-        }
-        _ => None,
-    }
-}
-
-/// How a leader said that it did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// It takes no more requests on this connection.
-    GoneAway,
-    /// It did not take this one.
-    Stream,
 }
 
 async fn outcome(mut told: watch::Receiver<Dialled>) -> Result<(), Missed> {
