@@ -15,7 +15,7 @@ use crate::access::Report;
 use crate::answer::Answer;
 use crate::attempt::{Answered, Attempt, Job, Waiting, attempt};
 use crate::gateway::Shared;
-use crate::headers::{self, Asked, Hop, Peer};
+use crate::headers::{self, Asked, Client, Hop};
 use crate::pass_on::pass_on;
 use crate::problem::Problem;
 use crate::repeat;
@@ -27,13 +27,13 @@ use crate::tunnel::Tunnels;
 pub(crate) async fn forward(
     shared: &Arc<Shared>,
     mut request: Request<Source>,
-    peer: &Peer,
+    client: &Client,
     tunnels: Tunnels,
 ) -> Response<Answer> {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (mut parts, body) = request.into_parts();
-    let mut report = Report::begin(&parts, peer);
-    let (path, asked) = match check(shared, &mut parts, peer) {
+    let mut report = Report::begin(&parts, &client.peer);
+    let (path, asked) = match check(shared, &mut parts, client) {
         Ok(found) => found,
         Err(problem) => return Answer::problem(problem, Some(report)),
     };
@@ -73,7 +73,7 @@ pub(crate) async fn forward(
 fn check(
     shared: &Shared,
     parts: &mut Parts,
-    peer: &Peer,
+    client: &Client,
 ) -> Result<(PathAndQuery, Asked), Problem> {
     if let Some(token) = &shared.options.token
         && !is_allowed(&parts.headers, token)
@@ -86,11 +86,10 @@ fn check(
     if length.is_some_and(|length| length > longest) {
         return Err(Problem::TooLarge);
     }
-    let ip = peer.address.ip().to_canonical();
     let hop = Hop {
         name: &shared.name,
-        peer,
-        is_trusted: shared.options.trusted.iter().any(|net| net.contains(&ip)),
+        client,
+        is_trusted: client.is_among(&shared.options.trusted),
         pass_certificate: shared.pass_certificate(),
         drop_authorization: shared.options.token.is_some(),
     };

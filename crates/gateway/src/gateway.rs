@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::board::{self, Board, Looked};
 use crate::forward::forward;
-use crate::headers::Peer;
+use crate::headers::{Client, Peer};
+use crate::lanes::Lanes;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::route::Sight;
@@ -33,6 +34,7 @@ use crate::tunnel::Tunnels;
 /// inside of a node that serves connections itself.
 pub struct Gateway {
     shared: Arc<Shared>,
+    lanes: Option<Lanes>,
 }
 
 /// Passes on single requests. Cheap to clone.
@@ -147,7 +149,15 @@ impl Gateway {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            lanes: None,
         })
+    }
+
+    /// Serves connections on these threads, and not on the runtime that [`run`](Self::run) is called in.
+    #[must_use]
+    pub fn on(mut self, lanes: Lanes) -> Self {
+        self.lanes = Some(lanes);
+        self
     }
 
     /// Passes on single requests, and tells how the gateway is.
@@ -179,7 +189,7 @@ impl Gateway {
             !wants_tls || self.shared.front.is_some(),
             "a listener with TLS has a certificate"
         );
-        server::run(self.shared, listeners, shutdown).await;
+        server::run(self.shared, self.lanes, listeners, shutdown).await;
     }
 }
 
@@ -216,7 +226,8 @@ impl Handle {
         B::Error: Into<BoxError>,
     {
         let request = request.map(source);
-        Box::pin(forward(&self.shared, request, peer, Tunnels::Task)).await
+        let client = Client::new(peer.clone());
+        Box::pin(forward(&self.shared, request, &client, Tunnels::Task)).await
     }
 
     /// How the gateway is.

@@ -21,7 +21,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::forward::forward;
 use crate::gateway::{Listener, Shared, source};
-use crate::headers::Peer;
+use crate::headers::{Client, Peer};
+use crate::lanes::Lanes;
 use crate::stream::{self, Stream};
 use crate::streams::{Flow, Streams};
 use crate::tunnel::{Tunnel, Tunnels};
@@ -47,13 +48,16 @@ struct Activity {
 
 pub(crate) async fn run(
     shared: Arc<Shared>,
+    lanes: Option<Lanes>,
     listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopping) = watch::channel(false);
     let mut doors = JoinSet::new();
+    let lanes = lanes.map(Arc::new);
     for listener in listeners {
-        doors.spawn(accept(Arc::clone(&shared), listener, stopping.clone()));
+        let (shared, lanes, stopping) = (Arc::clone(&shared), lanes.clone(), stopping.clone());
+        doors.spawn(accept(shared, lanes, listener, stopping));
     }
     let following = async {
         match &shared.front {
@@ -80,7 +84,12 @@ pub(crate) async fn run(
 }
 
 /// Accepts until told to stop; then waits for its connections.
-async fn accept(shared: Arc<Shared>, listener: Listener, mut stopping: watch::Receiver<bool>) {
+async fn accept(
+    shared: Arc<Shared>,
+    lanes: Option<Arc<Lanes>>,
+    listener: Listener,
+    mut stopping: watch::Receiver<bool>,
+) {
     let Listener { socket, tls } = listener;
     let mut connections = JoinSet::new();
     loop {
@@ -107,7 +116,21 @@ async fn accept(shared: Arc<Shared>, listener: Listener, mut stopping: watch::Re
             () = stopped(&mut stopping) => break,
         };
         let (shared, stopping) = (Arc::clone(&shared), stopping.clone());
-        connections.spawn(connection(shared, stream, peer, tls, permit, stopping));
+        let Some(lanes) = &lanes else {
+            connections.spawn(connection(shared, stream, peer, tls, permit, stopping));
+            continue;
+        };
+        // It is told of by the runtime that it was accepted in; the other one has to hear of it instead.
+        let Ok(stream) = stream.into_std() else {
+            continue;
+        };
+        let served = async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => connection(shared, stream, peer, tls, permit, stopping).await,
+                Err(error) => tracing::debug!(%error, "cannot serve a connection"),
+            }
+        };
+        connections.spawn_on(served, lanes.next());
     }
     drop(socket);
     while connections.join_next().await.is_some() {}
@@ -139,13 +162,13 @@ async fn connection(
             (Stream::tls(stream, stall), certificate)
         }
     };
-    let peer = Arc::new(Peer {
+    let client = Arc::new(Client::new(Peer {
         address,
         tls,
         certificate,
-    });
+    }));
     let place: Arc<Mutex<Option<Tunnel>>> = Arc::default();
-    serve(&shared, stream, peer, &place, stopping).await;
+    serve(&shared, stream, client, &place, stopping).await;
     let tunnel = place.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         tunnel.await;
@@ -155,18 +178,18 @@ async fn connection(
 async fn serve(
     shared: &Arc<Shared>,
     stream: Stream,
-    peer: Arc<Peer>,
+    client: Arc<Client>,
     place: &Arc<Mutex<Option<Tunnel>>>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: Request<Incoming>| {
-        let (shared, peer) = (Arc::clone(shared), Arc::clone(&peer));
+        let (shared, client) = (Arc::clone(shared), Arc::clone(&client));
         let tunnels = Tunnels::Connection(Arc::clone(place));
         let busy = Busy::new(&activity);
         async move {
             let request = request.map(source);
-            let response = Box::pin(forward(&shared, request, &peer, tunnels)).await;
+            let response = Box::pin(forward(&shared, request, &client, tunnels)).await;
             Ok::<_, Infallible>(
                 response.map(|answer| answer.holding(busy).flowing(Flow::current())),
             )
@@ -182,7 +205,7 @@ async fn serve(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(address = %peer.address, %error, "a connection ended early");
+                    tracing::debug!(address = %client.peer.address, %error, "a connection ended early");
                 }
                 return;
             }

@@ -19,6 +19,9 @@ const KEEP_ALIVE_TIMES: u32 = 3;
 /// keeps a buffer that has once grown so large, it is not larger: with all connections that there may be, 640 MB.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
+/// So little is copied together and written as one, which costs less than to have the system gather it.
+const LITTLE: usize = 1024;
+
 /// A connection. Writing fails once the peer has taken nothing for some time.
 pub(crate) struct Stream {
     kind: Kind,
@@ -104,6 +107,18 @@ impl AsyncWrite for Stream {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let length = data.iter().map(|part| part.len()).sum();
+        let mut together = [0; LITTLE];
+        if length <= LITTLE {
+            let mut rest = &mut together[..];
+            for part in data {
+                let (place, left) = rest.split_at_mut(part.len());
+                place.copy_from_slice(part);
+                rest = left;
+            }
+            let said = this.inner().poll_write(cx, &together[..length]);
+            return this.watch(cx, said);
+        }
         let said = this.inner().poll_write_vectored(cx, data);
         this.watch(cx, said)
     }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use incumbent_gateway::{Gateway, Listener, describe_metrics};
+use incumbent_gateway::{Gateway, Lanes, Listener, describe_metrics};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -76,6 +76,10 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
         tell(&args, &format!("https://{bound}"));
         listeners.push(Listener::tls(socket));
     }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let lanes = Lanes::start(processors)
+        .map_err(|cause| Failure::new("cannot start threads").because(cause))?;
+    let gateway = gateway.on(lanes);
     gateway.run(listeners, async { signals.end().await }).await;
     tracing::info!("ended as asked");
     Ok(ExitCode::SUCCESS)

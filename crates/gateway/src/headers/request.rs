@@ -1,7 +1,5 @@
 //! A request's fields, as the leader gets them.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use http::header::{
     CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
@@ -11,7 +9,7 @@ use http::request::Parts;
 use http::{Method, Version};
 use incumbent::Epoch;
 
-use super::{EPOCH, Peer, strip, tokens};
+use super::{Client, EPOCH, strip, tokens};
 
 /// How many gateways and proxies a request may have passed. More means that they send it round in a circle.
 pub(crate) const MOST_HOPS: usize = 16;
@@ -29,7 +27,7 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 pub(crate) struct Hop<'a> {
     /// The name of this gateway in `Via`: nobody else's.
     pub(crate) name: &'a str,
-    pub(crate) peer: &'a Peer,
+    pub(crate) client: &'a Client,
     /// Whether the client is a proxy whose word on earlier hops counts.
     pub(crate) is_trusted: bool,
     /// Whether the client's certificate is passed on.
@@ -99,8 +97,8 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
         Version::HTTP_2 => "2.0",
         _ => "1.1",
     };
-    append(headers, VIA, format!("{version} {}", hop.name));
-    if let Some(certificate) = &hop.peer.certificate
+    append(headers, VIA, visible(&[version, " ", hop.name].concat()));
+    if let Some(certificate) = &hop.client.peer.certificate
         && hop.pass_certificate
     {
         let text = base64::engine::general_purpose::STANDARD.encode(certificate);
@@ -205,21 +203,18 @@ fn is_loop(headers: &HeaderMap, name: &str) -> bool {
 }
 
 fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
-    let address = hop.peer.address.ip().to_canonical();
-    let proto = if hop.peer.tls { "https" } else { "http" };
+    let Client { peer, ip, node } = hop.client;
+    let proto = if peer.tls { "https" } else { "http" };
     let host_text = host.to_str().unwrap_or_default();
     // Room for all of it at once: this is written for every request.
     let mut element = String::with_capacity(LONGEST_ELEMENT + host_text.len());
-    let _ = match address.is_ipv6() {
-        true => write!(element, "for=\"[{address}]\""),
-        false => write!(element, "for={address}"),
-    };
+    element.extend(["for=", node]);
     if !host_text.is_empty() {
         element.extend([";host=\"", host_text, "\""]);
     }
     element.extend([";proto=", proto]);
-    append(headers, FORWARDED, element);
-    append(headers, X_FORWARDED_FOR, address.to_string());
+    append(headers, FORWARDED, visible(&element));
+    append(headers, X_FORWARDED_FOR, ip.clone());
     // The first proxy knows what the client asked for; later ones see only what that proxy made of it.
     if !host_text.is_empty() && !headers.contains_key(X_FORWARDED_HOST) {
         headers.insert(X_FORWARDED_HOST, host.clone());
@@ -230,16 +225,15 @@ fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
 }
 
 /// Adds a member to a list, on one line with those before it.
-fn append(headers: &mut HeaderMap, name: HeaderName, member: String) {
+fn append(headers: &mut HeaderMap, name: HeaderName, member: HeaderValue) {
     let line = match headers.contains_key(&name) {
         false => member,
         true => {
             let mut all: Vec<&str> = tokens(headers, &name).collect();
-            all.push(&member);
-            all.join(", ")
+            all.push(member.to_str().unwrap_or_default());
+            visible(&all.join(", "))
         }
     };
-    let line = HeaderValue::try_from(line).unwrap_or(HeaderValue::from_static(""));
     headers.insert(name, line);
 }
 

@@ -11,10 +11,14 @@ fn peer(address: &str) -> Peer {
     }
 }
 
-fn hop(peer: &Peer) -> Hop<'_> {
+fn client(address: &str) -> Client {
+    Client::new(peer(address))
+}
+
+fn hop(client: &Client) -> Hop<'_> {
     Hop {
         name: "incumbent-1",
-        peer,
+        client,
         is_trusted: false,
         pass_certificate: false,
         drop_authorization: false,
@@ -31,7 +35,7 @@ fn parts(lines: &[(&str, &str)]) -> http::request::Parts {
 
 fn passed(lines: &[(&str, &str)]) -> HeaderMap {
     let mut parts = parts(lines);
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     request(&mut parts, &hop(&peer)).unwrap();
     parts.headers
 }
@@ -110,10 +114,10 @@ fn the_leader_learns_who_asked_and_how() {
 
 #[test]
 fn ipv6_is_written_as_the_standard_says_and_mapped_ipv4_as_itself() {
-    let peer6 = Peer {
+    let peer6 = Client::new(Peer {
         tls: true,
         ..peer("[2001:db8::1]:4")
-    };
+    });
     let mut six = parts(&[("host", "h")]);
     request(&mut six, &hop(&peer6)).unwrap();
     let written = line(&six.headers, "forwarded");
@@ -122,7 +126,7 @@ fn ipv6_is_written_as_the_standard_says_and_mapped_ipv4_as_itself() {
         Some("for=\"[2001:db8::1]\";host=\"h\";proto=https")
     );
     assert_eq!(line(&six.headers, "x-forwarded-for"), Some("2001:db8::1"));
-    let mapped = peer("[::ffff:10.0.0.1]:4");
+    let mapped = client("[::ffff:10.0.0.1]:4");
     let mut four = parts(&[("host", "h")]);
     request(&mut four, &hop(&mapped)).unwrap();
     assert_eq!(line(&four.headers, "x-forwarded-for"), Some("10.0.0.1"));
@@ -148,7 +152,7 @@ fn a_strangers_word_on_earlier_hops_does_not_count_and_a_trusted_ones_does() {
     assert_eq!(line(&headers, "x-real-ip"), None);
 
     let mut parts = parts(&said);
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     let trusting = Hop {
         is_trusted: true,
         ..hop(&peer)
@@ -169,7 +173,7 @@ fn a_strangers_word_on_earlier_hops_does_not_count_and_a_trusted_ones_does() {
 
 #[test]
 fn a_request_that_passes_twice_is_refused() {
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     let again = |via: &str| {
         let mut parts = parts(&[("host", "h"), ("via", via)]);
         request(&mut parts, &hop(&peer)).map(|_| line(&parts.headers, "via").unwrap().to_owned())
@@ -185,7 +189,7 @@ fn a_request_that_passes_twice_is_refused() {
 
 #[test]
 fn any_host_is_accepted_that_is_one() {
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     for good in [
         "h",
         "LOCALHOST:1",
@@ -210,7 +214,7 @@ fn any_host_is_accepted_that_is_one() {
 
 #[test]
 fn an_absolute_target_names_the_host_and_is_not_followed() {
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     let mut parts = parts(&[("host", "field")]);
     parts.uri = "http://user@target:81/x".parse().unwrap();
     let asked = request(&mut parts, &hop(&peer)).unwrap();
@@ -219,7 +223,7 @@ fn an_absolute_target_names_the_host_and_is_not_followed() {
 
 #[test]
 fn tunnels_and_unknown_expectations_are_refused() {
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     let mut connect = parts(&[("host", "h")]);
     connect.method = http::Method::CONNECT;
     assert_eq!(request(&mut connect, &hop(&peer)), Err(BadRequest::Connect));
@@ -235,7 +239,7 @@ fn tunnels_and_unknown_expectations_are_refused() {
 
 #[test]
 fn only_websockets_are_upgrades() {
-    let peer = peer("10.1.2.3:4");
+    let peer = client("10.1.2.3:4");
     for (connection, upgrade, expected) in [
         ("Upgrade", "WebSocket", true),
         ("keep-alive, upgrade", "websocket", true),
@@ -263,10 +267,10 @@ use incumbent::Epoch;
 
 #[test]
 fn the_certificate_is_passed_on_only_as_told() {
-    let shown = Peer {
+    let shown = Client::new(Peer {
         certificate: Some(Bytes::from_static(b"\x01\x02")),
         ..peer("10.1.2.3:4")
-    };
+    });
     for (pass, expected) in [(true, Some(":AQI=:")), (false, None)] {
         let mut parts = parts(&[("host", "h")]);
         let told = Hop {

@@ -1,25 +1,28 @@
 //! Connections of HTTP/1.1 that wait for the next request: [`Idle`].
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::http1;
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::{RECENT, Wanted};
 use crate::tape::Playback;
 
-/// The most idle connections that are kept to one leader.
+/// The most idle connections that are kept to one leader, by one runtime.
 const MOST_IDLE: usize = 1024;
 /// How long a connection is kept idle: less than most servers do, so that few are closed while a request is on its way.
 const IDLE: Duration = Duration::from_secs(4);
 /// How many idle connections are looked at for one that can be used at once.
 const MOST_LOOKED_AT: usize = 8;
 
-/// The idle connections to one leader, the newest last.
+/// The idle connections to one leader, those of each runtime apart, the newest last. A connection that another runtime drives
+/// costs two changes of thread for each request.
 #[derive(Default)]
 pub(super) struct Idle {
-    all: Mutex<Vec<One>>,
+    all: Mutex<HashMap<Id, Vec<One>>>,
 }
 
 struct One {
@@ -34,7 +37,8 @@ impl Idle {
         if sender.is_closed() {
             return;
         }
-        let mut all = self.lock();
+        let mut runtimes = self.lock();
+        let all = runtimes.entry(Handle::current().id()).or_default();
         let since = Instant::now();
         if all.len() >= MOST_IDLE {
             all.remove(0);
@@ -53,7 +57,8 @@ impl Idle {
             Wanted::Recent => RECENT,
             Wanted::New => return None,
         };
-        let mut all = self.lock();
+        let mut runtimes = self.lock();
+        let all = runtimes.get_mut(&Handle::current().id())?;
         let now = Instant::now();
         // The newest first, so that the others grow old and are closed.
         let mut looked_at = 0;
@@ -82,11 +87,13 @@ impl Idle {
     /// Closes what has been idle for long.
     pub(super) fn tidy(&self) {
         let now = Instant::now();
-        self.lock()
-            .retain(|one| !one.sender.is_closed() && now.duration_since(one.since) < IDLE);
+        self.lock().retain(|_, all| {
+            all.retain(|one| !one.sender.is_closed() && now.duration_since(one.since) < IDLE);
+            !all.is_empty()
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<One>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Vec<One>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
