@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
 use crate::access::Report;
+use crate::client::Client;
 use crate::gateway::{Place, Shared};
 use crate::headers::{self, Asked, EPOCH};
 use crate::node::TERM_ENDED;
@@ -26,7 +27,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A request, ready to be sent any number of times.
-pub(crate) struct Job {
+pub(crate) struct Job<'a> {
+    pub(crate) client: &'a Client,
     pub(crate) parts: Parts,
     pub(crate) path: PathAndQuery,
     pub(crate) asked: Asked,
@@ -83,7 +85,7 @@ struct Spoken {
 /// back when it is sent.
 pub(crate) async fn attempt(
     shared: &Arc<Shared>,
-    job: &Job,
+    job: &Job<'_>,
     target: &Arc<Target>,
     fresh: bool,
     route: &Route,
@@ -252,7 +254,7 @@ impl Spoken {
 
 async fn send(
     shared: &Arc<Shared>,
-    job: &Job,
+    job: &Job<'_>,
     target: &Target,
     sender: &mut Sender,
     request: Request<Playback>,
@@ -271,7 +273,7 @@ async fn send(
         })
     };
     let mut answer = pin!(answer);
-    let mut look = pin!(sleep(LOOK));
+    let mut look = job.client.timer(LOOK);
     let times = &shared.options.times;
     let (mut whole, mut overtaken): (Option<Instant>, Option<Instant>) = (None, None);
     // How much of the body was read when, at the last look at which that was more than before.
@@ -279,7 +281,10 @@ async fn send(
     loop {
         tokio::select! {
             biased;
-            answered = &mut answer => return answered,
+            answered = &mut answer => {
+                job.client.leave(look);
+                return answered;
+            }
             () = look.as_mut() => {}
         }
         let now = Instant::now();
@@ -307,7 +312,7 @@ async fn send(
     }
 }
 
-impl Job {
+impl Job<'_> {
     fn request(&self, target: &Target, address: usize, http2: bool) -> Request<Playback> {
         let authority = &*target.names[address];
         let tls = target.addresses[address].tls;

@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::access::Report;
 use crate::answer::Answer;
 use crate::attempt::{Answered, Attempt, Job, Waiting, attempt};
+use crate::client::Client;
 use crate::gateway::Shared;
-use crate::headers::{self, Asked, Client, Hop};
+use crate::headers::{self, Asked, Hop};
 use crate::pass_on::pass_on;
 use crate::problem::Problem;
 use crate::repeat;
@@ -50,6 +51,7 @@ pub(crate) async fn forward(
     let tape = Tape::new(body, &shared.allowance);
     report.tape = Some(tape.clone());
     let job = Job {
+        client,
         parts,
         path,
         asked,
@@ -117,7 +119,7 @@ fn is_allowed(headers: &HeaderMap, token: &str) -> bool {
 /// Holds the request and sends it, until somebody has answered or there is nothing more to try.
 async fn deliver(
     shared: &Arc<Shared>,
-    job: &Job,
+    job: &Job<'_>,
     route: &mut Route,
     report: &mut Report,
 ) -> Result<Answered, Problem> {

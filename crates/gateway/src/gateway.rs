@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::board::{self, Board, Looked};
+use crate::client::Client;
 use crate::forward::forward;
-use crate::headers::{Client, Peer};
+use crate::headers::Peer;
 use crate::lanes::Lanes;
 use crate::options::Options;
 use crate::problem::Problem;

@@ -113,6 +113,7 @@ mod access;
 mod answer;
 mod attempt;
 mod board;
+mod client;
 mod ending;
 mod endpoint;
 mod files;

@@ -19,7 +19,7 @@ use crate::tunnel::{self, Tunnels};
 /// Makes the answer of the leader the client's. From here on the request is not sent again.
 pub(crate) fn pass_on(
     shared: &Arc<Shared>,
-    job: &Job,
+    job: &Job<'_>,
     answered: Answered,
     mut report: Report,
     (client, tunnels): (Option<OnUpgrade>, Tunnels),

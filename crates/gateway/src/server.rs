@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -19,9 +22,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::client::Client;
 use crate::forward::forward;
 use crate::gateway::{Listener, Shared, source};
-use crate::headers::{Client, Peer};
+use crate::headers::Peer;
 use crate::lanes::Lanes;
 use crate::stream::{self, Stream};
 use crate::streams::{Flow, Streams};
@@ -35,6 +39,8 @@ const PING: Duration = Duration::from_secs(20);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long before the end of a shutdown what is still held is answered, so that the answers arrive; a tenth of it at most.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How many fields hyper reads if nothing is said.
+const USUAL_FIELDS: usize = 100;
 /// The least that the head of a request may be limited to: what HTTP/1.1 is read with at least.
 const LEAST_HEAD: usize = 8 * 1024;
 
@@ -44,6 +50,15 @@ struct Activity {
     requests: AtomicUsize,
     /// Set by every request that begins or ends, taken back with every look.
     was_active: AtomicBool,
+}
+
+/// What else a connection has to do with than its requests.
+enum Interruption {
+    /// The gateway ends.
+    Stop,
+    /// It is time to see whether it is idle. HTTP/1.1 looks after itself once its first byte has come; this is for all others
+    /// that say nothing.
+    Look,
 }
 
 pub(crate) async fn run(
@@ -199,9 +214,19 @@ async fn serve(
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection: Pin<&mut _> = pin!(connection);
     let head = shared.options.times.head;
-    let mut is_stopping = false;
+    // Asked only when they have something to say, and not with everything that happens on the connection.
+    let mut interruptions = FuturesUnordered::<BoxFuture<'_, Interruption>>::new();
+    interruptions.push(Box::pin(async {
+        stopped(&mut stopping).await;
+        Interruption::Stop
+    }));
+    let look = || async move {
+        sleep(head).await;
+        Interruption::Look
+    };
+    interruptions.push(Box::pin(look()));
     loop {
-        tokio::select! {
+        let interruption = tokio::select! {
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
@@ -209,19 +234,17 @@ async fn serve(
                 }
                 return;
             }
-            () = stopped(&mut stopping), if !is_stopping => {
-                is_stopping = true;
+            Some(interruption) = interruptions.next() => interruption,
+        };
+        match interruption {
+            Interruption::Stop => connection.as_mut().graceful_shutdown(),
+            Interruption::Look if activity.is_idle() => {
                 connection.as_mut().graceful_shutdown();
+                // Whoever has not even said what he speaks has nothing to end.
+                let _ = timeout(ACCEPT_PAUSE, connection.as_mut()).await;
+                return;
             }
-            // HTTP/1.1 looks after itself once its first byte has come; this is for all others that say nothing.
-            () = sleep(head) => {
-                if activity.is_idle() {
-                    connection.as_mut().graceful_shutdown();
-                    // Whoever has not even said what he speaks has nothing to end.
-                    let _ = timeout(ACCEPT_PAUSE, connection.as_mut()).await;
-                    return;
-                }
-            }
+            Interruption::Look => interruptions.push(Box::pin(look())),
         }
     }
 }
@@ -239,8 +262,11 @@ fn builder(shared: &Shared) -> auto::Builder<Streams> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.options.times.head)
-        .max_headers(limits.fields)
         .max_buf_size(head);
+    // Said to be what it is anyway, it takes room from the heap for every request.
+    if limits.fields != USUAL_FIELDS {
+        builder.http1().max_headers(limits.fields);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -5,11 +5,10 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
+use http::header::{CONNECTION, HeaderMap, HeaderName};
 
 pub(crate) use request::{Asked, BadRequest, Hop, for_node, request};
 pub(crate) use response::response;
@@ -26,38 +25,6 @@ pub struct Peer {
     pub tls: bool,
     /// The certificate that the client has proven to own, as DER.
     pub certificate: Option<Bytes>,
-}
-
-/// A [`Peer`], and what is said of it to the leader: written once for all of its requests.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) peer: Peer,
-    /// Its address.
-    ip: HeaderValue,
-    /// The same as a node of `Forwarded` (RFC 7239, 6).
-    node: String,
-}
-
-impl Client {
-    pub(crate) fn new(peer: Peer) -> Self {
-        let ip = peer.address.ip().to_canonical();
-        let node = match ip {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("\"[{ip}]\""),
-        };
-        let ip = ip.to_string().try_into();
-        Self {
-            peer,
-            ip: ip.expect("addresses are visible text"),
-            node,
-        }
-    }
-
-    /// Whether its address is in one of these networks.
-    pub(crate) fn is_among(&self, networks: &[IpNet]) -> bool {
-        let ip = self.peer.address.ip().to_canonical();
-        networks.iter().any(|network| network.contains(&ip))
-    }
 }
 
 /// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1); with those that older software uses so.

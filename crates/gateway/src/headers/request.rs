@@ -9,7 +9,8 @@ use http::request::Parts;
 use http::{Method, Version};
 use incumbent::Epoch;
 
-use super::{Client, EPOCH, strip, tokens};
+use super::{EPOCH, strip, tokens};
+use crate::client::Client;
 
 /// How many gateways and proxies a request may have passed. More means that they send it round in a circle.
 pub(crate) const MOST_HOPS: usize = 16;
@@ -23,7 +24,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 
 /// What this gateway is to a request that passes it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Hop<'a> {
     /// The name of this gateway in `Via`: nobody else's.
     pub(crate) name: &'a str,
@@ -203,7 +204,7 @@ fn is_loop(headers: &HeaderMap, name: &str) -> bool {
 }
 
 fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
-    let Client { peer, ip, node } = hop.client;
+    let Client { peer, ip, node, .. } = hop.client;
     let proto = if peer.tls { "https" } else { "http" };
     let host_text = host.to_str().unwrap_or_default();
     // Room for all of it at once: this is written for every request.

@@ -1,6 +1,7 @@
 use http::{HeaderValue, Request};
 
 use super::*;
+use crate::client::Client;
 use crate::endpoint::Upstream;
 
 fn peer(address: &str) -> Peer {
