@@ -167,6 +167,10 @@ pub(crate) async fn attempt(
         shared.board.is_over(target);
         return Attempt::Failed(Failure::Ended);
     }
+    let is_unready = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if is_unready && shared.options.waits_until_ready && route.may_wait(job.tape.kept()) {
+        return Attempt::Failed(Failure::Unready);
+    }
     report.stream = share;
     Attempt::Answered(Answered {
         response,

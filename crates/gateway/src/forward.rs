@@ -176,7 +176,10 @@ async fn deliver(
                     .increment(1);
                 tracing::debug!(epoch = %seal.epoch, ?failure, ?kept, "an attempt brought no answer");
                 route.failed(report.at(), seal, failure, kept)?;
-                if !matches!(failure, Failure::NotSent | Failure::Misdirected) {
+                if !matches!(
+                    failure,
+                    Failure::NotSent | Failure::Misdirected | Failure::Unready
+                ) {
                     metrics::counter!("incumbent_gateway_repeated_total").increment(1);
                 }
             }
@@ -189,6 +192,7 @@ fn reason(failure: Failure) -> &'static str {
         Failure::NotSent => "not-sent",
         Failure::Misdirected => "misdirected",
         Failure::Ended => "term-ended",
+        Failure::Unready => "unready",
         Failure::Broken { .. } => "broken",
         Failure::Overtaken => "overtaken",
         Failure::Slow => "slow",

@@ -25,6 +25,10 @@ pub struct Options {
     pub upstream_tls: UpstreamTls,
     /// Which HTTP is spoken to the leader.
     pub upstream_http: UpstreamHttp,
+    /// Whether a leader that answers 503 is not ready yet: a request that may be repeated is then held, and sent again. Once it was
+    /// held as long as it may be, that 503 is the answer. Off by default, as an application may mean something else by it; Flink
+    /// answers so while its parts elect their leaders.
+    pub waits_until_ready: bool,
     /// Proxies in front, whose word on who the client is counts. None by default: what clients say of themselves is dropped.
     pub trusted: Vec<IpNet>,
     /// The bearer token that every client needs. It is not passed on. None by default.
@@ -137,6 +141,7 @@ impl Options {
             tls: None,
             upstream_tls: UpstreamTls::default(),
             upstream_http: UpstreamHttp::default(),
+            waits_until_ready: false,
             trusted: Vec::new(),
             token: None,
             files: None,

@@ -17,6 +17,8 @@ pub const MOST_SENT: u32 = 4;
 /// How long the same leader is left alone after a request to it broke off, doubled each time. Long enough for a process that
 /// is being ended to refuse connections, short enough to go unnoticed.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// How long a leader that is not ready yet is left alone at most, doubled from that pause.
+const LONGEST_UNREADY: Duration = Duration::from_millis(500);
 /// When a leader that said that it does not lead is asked again, if it still leads by all that is known; doubled up to the last.
 /// Soon, since a node may say that it leads a moment before it knows so itself; and it may have been late with a renewal, and
 /// just so have gone on.
@@ -66,6 +68,8 @@ pub(crate) enum Failure {
     Misdirected,
     /// The node said that its term ended while it worked.
     Ended,
+    /// The node said that it is not ready yet.
+    Unready,
     /// The connection ended after the request, or a part of it, was sent.
     Broken {
         /// Whether the connection was used before: then it was likely closed while idle, and says nothing about the node.
@@ -103,7 +107,9 @@ pub(crate) enum Refusal {
 pub(crate) struct Route {
     is_safe: bool,
     longest_hold: Duration,
-    /// When it was first held.
+    /// How long it was held before.
+    held: Duration,
+    /// Since when it is held, if it is.
     held_since: Option<Duration>,
     /// How often it was sent, or may have been.
     sent: u32,
@@ -115,6 +121,8 @@ pub(crate) struct Route {
     pause: Option<(Seal, Duration, Refusal)>,
     /// How often the leader of this term said that it does not lead.
     denied: Option<(Seal, u32)>,
+    /// How often a leader said that it is not ready.
+    unready: u32,
     fresh: bool,
 }
 
@@ -124,12 +132,14 @@ impl Route {
         Self {
             is_safe,
             longest_hold,
+            held: Duration::ZERO,
             held_since: None,
             sent: 0,
             may_be_done: 0,
             avoid: None,
             pause: None,
             denied: None,
+            unready: 0,
             fresh: false,
         }
     }
@@ -149,6 +159,18 @@ impl Route {
         self.may_be_done < MOST_SENT && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
     }
 
+    /// Whether it can be held and sent once more to a leader that says that it is not ready yet. If not, what that said is the
+    /// answer.
+    pub(crate) fn may_wait(&self, kept: Kept) -> bool {
+        let is_time = self.held + self.unready_pause() < self.longest_hold;
+        is_time && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
+    }
+
+    fn unready_pause(&self) -> Duration {
+        let factor = 2_u32.saturating_pow(self.unready);
+        PAUSE.saturating_mul(factor).min(LONGEST_UNREADY)
+    }
+
     /// What to do `at` this time since the request came, seeing this.
     pub(crate) fn next(&mut self, at: Duration, sight: Sight) -> Step {
         let (why, pause) = match sight {
@@ -156,6 +178,8 @@ impl Route {
             Sight::Ready(seal) => match self.pause {
                 Some((paused, until, why)) if paused == seal && at < until => (why, Some(until)),
                 Some(_) | None => {
+                    let held = self.held_since.take();
+                    self.held += held.map_or(Duration::ZERO, |since| at.saturating_sub(since));
                     let fresh = self.fresh;
                     return Step::Forward { seal, fresh };
                 }
@@ -166,7 +190,7 @@ impl Route {
             Sight::Over(_) => (Refusal::Misdirected, None),
         };
         let since = *self.held_since.get_or_insert(at);
-        let end = since.saturating_add(self.longest_hold);
+        let end = since.saturating_add(self.longest_hold.saturating_sub(self.held));
         match at >= end {
             // Whoever hears that nobody leads believes that nothing was done.
             true if self.may_be_done > 0 => Step::Refuse(Refusal::Lost),
@@ -192,6 +216,14 @@ impl Route {
         let fate = match how {
             Failure::NotSent | Failure::Misdirected => Fate::NotProcessed,
             Failure::Broken { .. } | Failure::Overtaken | Failure::Ended => Fate::Unknown,
+            // It has answered: that it was sent is told, and harms nobody.
+            Failure::Unready => {
+                self.sent += 1;
+                let until = at.saturating_add(self.unready_pause());
+                self.unready = self.unready.saturating_add(1);
+                self.pause = Some((seal, until, Refusal::Unreachable));
+                return Ok(());
+            }
             Failure::Slow => return Err(Refusal::Slow),
         };
         self.sent += u32::from(how != Failure::NotSent);
@@ -207,7 +239,7 @@ impl Route {
             return Err(Refusal::TooOften);
         }
         match how {
-            Failure::NotSent | Failure::Slow => {}
+            Failure::NotSent | Failure::Slow | Failure::Unready => {}
             Failure::Overtaken => self.avoid = Some(seal),
             Failure::Misdirected | Failure::Ended => {
                 let denied = self.denied.filter(|(by, _)| *by == seal);

@@ -49,10 +49,15 @@ fn all_holds_of_a_request_share_one_time() {
     assert_eq!(route.next(s(0), Sight::Nobody), Step::Hold { until: s(30) });
     assert_eq!(route.next(s(20), Sight::Ready(seal(1))), forward(1));
     let broken = Failure::Broken { reused: false };
-    route.failed(s(21), seal(1), broken, Kept::Whole).unwrap();
+    // The two seconds in which it was worked on are none in which it was held.
+    route.failed(s(22), seal(1), broken, Kept::Whole).unwrap();
     assert_eq!(
         route.next(s(22), Sight::Nobody),
-        Step::Hold { until: s(30) }
+        Step::Hold { until: s(32) }
+    );
+    assert_eq!(
+        route.next(s(32), Sight::Nobody),
+        Step::Refuse(Refusal::Lost)
     );
 }
 
@@ -344,4 +349,30 @@ fn whoever_waited_in_vain_after_an_attempt_is_not_told_that_nothing_was_done() {
         route.next(s(31), Sight::Nobody),
         Step::Refuse(Refusal::Lost)
     );
+}
+
+#[test]
+fn whoever_is_not_ready_is_asked_again_as_long_as_there_is_time() {
+    let mut route = Route::new(true, s(2));
+    let mut at = s(0);
+    let mut pauses = Vec::new();
+    while route.may_wait(Kept::Whole) {
+        assert_eq!(route.next(at, Sight::Ready(seal(1))), forward(1));
+        route
+            .failed(at, seal(1), Failure::Unready, Kept::Whole)
+            .unwrap();
+        let Step::Hold { until } = route.next(at, Sight::Ready(seal(1))) else {
+            panic!("it waits");
+        };
+        pauses.push((until - at).as_millis());
+        at = until;
+        // What it has waited is noted when it is sent.
+        assert_eq!(route.next(at, Sight::Ready(seal(1))), forward(1));
+    }
+    assert_eq!(pauses, [50, 100, 200, 400, 500, 500]);
+    assert!(
+        !Route::new(false, HOLD).may_wait(Kept::Whole),
+        "it may do harm"
+    );
+    assert!(!Route::new(true, HOLD).may_wait(Kept::Cut));
 }

@@ -106,6 +106,10 @@ pub(crate) struct GatewayArgs {
           value_parser = humantime::parse_duration, help_heading = "While nobody leads")]
     hold: Duration,
 
+    /// Hold requests that may be repeated when the leader answers 503, too, and send them again. Always so with --flink.
+    #[arg(long, env = "INCUMBENT_WAIT_UNTIL_READY", value_parser = BoolishValueParser::new(), help_heading = "While nobody leads")]
+    pub(super) wait_until_ready: bool,
+
     /// How many requests are held at a time.
     #[arg(
         long,
@@ -372,6 +376,8 @@ impl GatewayArgs {
                 identity: self.upstream_cert.clone().zip(self.upstream_key.clone()),
                 name: self.upstream_name.clone(),
             },
+            // A Flink answers so while its parts elect their leaders.
+            waits_until_ready: self.wait_until_ready || self.flink.is_some(),
             upstream_http: match self.upstream_http {
                 Http::Auto => UpstreamHttp::AsNeeded,
                 Http::One => UpstreamHttp::Http1,

@@ -31,6 +31,7 @@ fn beside_tcp(args: &GatewayArgs) -> Option<String> {
         ("--token-file", args.token_file.is_some()),
         ("--trusted", !args.trusted.is_empty()),
         ("--static", args.files.is_some()),
+        ("--wait-until-ready", args.wait_until_ready),
         ("--largest-body", args.largest_body.is_some()),
         ("--total-timeout", args.total_timeout.is_some()),
         ("--flink", args.flink.is_some()),

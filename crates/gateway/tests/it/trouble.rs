@@ -1,6 +1,7 @@
 //! What becomes of requests when a leader misbehaves: it says 421, closes, breaks off, is overtaken or cannot be reached.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -391,4 +392,41 @@ async fn when_the_views_end_nobody_leads() {
     assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(upstream.seen().is_empty());
     assert!(!is_asked_again.load(std::sync::atomic::Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_503_is_waited_out_if_that_is_wanted_and_safe() {
+    let cluster = Cluster::new().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let starting = Upstream::new(move |request| {
+        let number = counted.fetch_add(1, Ordering::SeqCst);
+        let is_ready = number >= 3 && request.method() != Method::POST;
+        Box::pin(async move {
+            let mut response = Response::new(boxed(if is_ready { "ready" } else { "starting" }));
+            if !is_ready {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            response
+        })
+    });
+    let starting = starting.await;
+    let _leadership = cluster.lead_at(&starting).await;
+
+    let plain = cluster.gateway().await;
+    assert_eq!(
+        plain.get("/").await.text(),
+        "starting",
+        "it may mean something else"
+    );
+
+    let mut options = options();
+    options.waits_until_ready = true;
+    let front = cluster.gateway_with(options).await;
+    let once = front.send(Method::POST, "/", &[], "pay").await;
+    assert_eq!((once.status.as_u16(), once.text()), (503, "starting"));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let get = front.get("/").await;
+    assert_eq!((get.status.as_u16(), get.text()), (200, "ready"));
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
 }
