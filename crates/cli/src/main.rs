@@ -29,10 +29,6 @@ use std::process::ExitCode;
 use args::Command;
 use exit::Failure;
 
-/// A gateway allocates some dozen times for each request. The system's allocator took a fifth of its time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // As the watchdog of a command, or the shim that becomes it, this is another program altogether.
     if let Some(code) = incumbent_guard::intercept() {
