@@ -184,7 +184,8 @@ The same with curl (GET /openapi.json describes all of it):
 #[derive(Debug, Args)]
 #[command(after_help = RUN_HELP)]
 pub(crate) struct RunArgs {
-    /// An endpoint that the command serves: a name, and host:port or a URL. Published once it accepts connections.
+    /// An endpoint that the command serves: a name, and host:port or a URL. Published once it accepts connections. The same
+    /// name again adds an address to it; a gateway tries them in this order.
     #[arg(long, value_name = "NAME=ADDR", env = "INCUMBENT_PUBLISH", value_delimiter = ',', value_parser = endpoint)]
     pub(crate) publish: Vec<(EndpointName, String)>,
 

@@ -1,12 +1,13 @@
 //! One term of `incumbent run`, from beginning to end.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use incumbent::{Guard, HolderName, Leadership, LostBecause, Time};
+use incumbent::{EndpointName, Guard, HolderName, Leadership, LostBecause, Time};
 use incumbent_guard::{BootTime, Deadlines, Exit, Guarded, Leash, SpawnError, Spec};
 
 use super::ready::ready;
@@ -232,10 +233,19 @@ impl<'a> Tenure<'a> {
         let Ok(leadership) = self.office.leadership().await else {
             return Ok(());
         };
-        for (name, address) in &self.args.publish {
-            leadership.publish(name, address).await?;
+        for (name, addresses) in self.endpoints() {
+            leadership.publish(name, &addresses.join(",")).await?;
         }
         leadership.activate().await
+    }
+
+    /// The addresses of each endpoint, in the order in which they were said.
+    fn endpoints(&self) -> BTreeMap<&EndpointName, Vec<&str>> {
+        let mut endpoints = BTreeMap::<_, Vec<_>>::new();
+        for (name, address) in &self.args.publish {
+            endpoints.entry(name).or_default().push(address.as_str());
+        }
+        endpoints
     }
 
     /// Sends nobody to the command any more, and leaves it the time to answer those who are there. It leads as long as that takes.
@@ -248,7 +258,7 @@ impl<'a> Tenure<'a> {
         };
         let lost = leadership.lost();
         let withdrawn = async {
-            for (name, _) in &self.args.publish {
+            for name in self.endpoints().into_keys() {
                 if let Err(error) = leadership.withdraw(name).await {
                     tracing::warn!(%error, "the endpoints are still published, though the command is about to end");
                     return;

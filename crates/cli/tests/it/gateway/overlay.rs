@@ -376,14 +376,15 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         "inner",
         &["10.77.1.1/24"],
     );
-    // The one has no route, the other a route to nobody; the third is the one that is meant for this network.
+    // The one has no route, the other a route to nobody; of the addresses of the third, the second is the one that is meant for
+    // this network.
     let publish = "external=10.77.9.9:8081";
     let mut command = place.incumbent(&["run", "--holder", "a", "--publish", publish]);
     command.args([
         "--publish",
         "other=10.77.1.99:8081",
         "--publish",
-        "web=10.77.1.2:8081",
+        "web=10.77.1.98:8081,web=10.77.1.2:8081",
     ]);
     command.args([
         "--ready",
