@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -379,10 +379,9 @@ fn stat(pid: i32) -> Option<Vec<String>> {
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A port on loopback at which nobody listens.
+/// A port on loopback at which nobody listens, and which the system gives to nobody who asks for any: other tests do.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    incumbent_real_zookeeper::free_port().unwrap()
 }
 
 /// Sends a request over a Unix socket, on a connection of its own. `headers` are whole lines.
