@@ -1,7 +1,7 @@
 //! Any node answers: an HTTP reverse proxy to whoever leads.
 //!
 //! ```text
-//!   clients ──► server.rs ──► forward.rs ──► attempt.rs ──► target.rs ──► the leader of the present term
+//!   clients ──► server.rs ──► forward.rs ──► attempt.rs ──► target/ ──► the leader of the present term
 //!               TLS, limits   │    ▲         connections
 //!                             ▼    │
 //!                  route.rs: forward, hold or refuse  ◄──── board.rs ◄── Observer: who leads

@@ -162,7 +162,7 @@ impl Route {
     /// Whether it can be held and sent once more to a leader that says that it is not ready yet. If not, what that said is the
     /// answer.
     pub(crate) fn may_wait(&self, kept: Kept) -> bool {
-        let is_time = self.held + self.unready_pause() < self.longest_hold;
+        let is_time = self.held.saturating_add(self.unready_pause()) < self.longest_hold;
         is_time && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
     }
 
@@ -179,7 +179,8 @@ impl Route {
                 Some((paused, until, why)) if paused == seal && at < until => (why, Some(until)),
                 Some(_) | None => {
                     let held = self.held_since.take();
-                    self.held += held.map_or(Duration::ZERO, |since| at.saturating_sub(since));
+                    let held = held.map_or(Duration::ZERO, |since| at.saturating_sub(since));
+                    self.held = self.held.saturating_add(held);
                     let fresh = self.fresh;
                     return Step::Forward { seal, fresh };
                 }

@@ -376,3 +376,16 @@ fn whoever_is_not_ready_is_asked_again_as_long_as_there_is_time() {
     );
     assert!(!Route::new(true, HOLD).may_wait(Kept::Cut));
 }
+
+/// A gateway that ends lets go of what it holds by saying that all time has passed.
+#[test]
+fn no_time_is_too_long_to_be_added_up() {
+    let mut route = Route::new(true, HOLD);
+    for at in [s(0), s(1), s(1), Duration::MAX] {
+        route.next(at, Sight::Nobody);
+        route.next(at, Sight::Ready(seal(1)));
+    }
+    route.next(s(0), Sight::Nobody);
+    route.next(Duration::MAX, Sight::Ready(seal(1)));
+    assert!(!route.may_wait(Kept::Whole), "there is no time left");
+}
