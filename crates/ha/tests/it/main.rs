@@ -5,7 +5,7 @@
 mod chaos;
 mod election;
 mod presence;
-#[path = "../../../backend-zookeeper/tests/it/proxy.rs"]
+#[path = "../../../backends/zookeeper/tests/it/proxy.rs"]
 #[expect(dead_code, reason = "other tests cut connections and answers")]
 mod proxy;
 mod records;

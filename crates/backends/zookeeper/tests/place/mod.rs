@@ -1,7 +1,7 @@
 //! A place for the conformance suite on any server that speaks ZooKeeper's protocol.
 //!
 //! Other crates that have such a server include this file:
-//! `#[path = "../../backend-zookeeper/tests/place/mod.rs"] mod place;`
+//! `#[path = "../../zookeeper/tests/place/mod.rs"] mod place;`
 
 use std::sync::Arc;
 
