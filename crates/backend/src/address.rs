@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 /// An address taken apart: `scheme://authority/path?name=value`, or `scheme:path`.
 ///
-/// The authority is left as it stands, since some backends name several hosts there (`zookeeper://a:2181,b:2181/path`).
+/// The authority is left as it stands, since some backends name several hosts there
+/// (`zookeeper://a:2181,b:2181/path`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     scheme: String,
@@ -45,7 +46,8 @@ impl Address {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The error of a backend that cannot use this address. Does not repeat the authority, which may hold a password.
+    /// The error of a backend that cannot use this address. Does not repeat the authority, which
+    /// may hold a password.
     pub fn unusable(&self, why: impl Into<String>) -> BadAddress {
         BadAddress {
             address: self.to_string(),

@@ -16,13 +16,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 ///
 /// # What every implementation promises
 ///
-/// - **Single key**: reads and swaps of one key are linearizable. A read returns the newest committed body, and never one
-///   older than any that was returned or acknowledged before the read began, on any connection and in any process.
-/// - **Versions**: every successful swap gives the key a version it never had. They are compared for equality only.
+/// - **Single key**: reads and swaps of one key are linearizable. A read returns the newest
+///   committed body, and never one older than any that was returned or acknowledged before the read
+///   began, on any connection and in any process.
+/// - **Versions**: every successful swap gives the key a version it never had. They are compared
+///   for equality only.
 /// - **Atomic**: a swap happens whole or not at all, whatever is killed at whatever moment.
-/// - **Honest outcomes**: [`Failure::Unknown`] whenever a request may still take effect, [`Failure::NotApplied`] only when
-///   it cannot any more. If in doubt, `Unknown`. No retries inside: a second request would hide the first one's outcome.
-/// - **Never a guess**: what cannot be read (damaged, foreign, written by a newer format) is an error that names it.
+/// - **Honest outcomes**: [`Failure::Unknown`] whenever a request may still take effect,
+///   [`Failure::NotApplied`] only when it cannot any more. If in doubt, `Unknown`. No retries
+///   inside: a second request would hide the first one's outcome.
+/// - **Never a guess**: what cannot be read (damaged, foreign, written by a newer format) is an
+///   error that names it.
 ///
 /// # Cancel safety
 ///
@@ -37,7 +41,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Replaces the body of `key` if it is still what `expected` says.
     ///
-    /// A body longer than [`Limits::largest_body`] is refused as [`Failure::TooLarge`], and nothing is written.
+    /// A body longer than [`Limits::largest_body`] is refused as [`Failure::TooLarge`], and nothing
+    /// is written.
     async fn swap(
         &self,
         key: &Key,
@@ -47,14 +52,16 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Removes `key` for good if it still has this version: nothing remains, not even a tombstone.
     ///
-    /// It is a swap as any other: atomic, with honest outcomes. What is created under the key later has a version that the key
-    /// never had. A backend that cannot do so removes nothing, and says [`Erased::Kept`].
+    /// It is a swap as any other: atomic, with honest outcomes. What is created under the key later
+    /// has a version that the key never had. A backend that cannot do so removes nothing, and says
+    /// [`Erased::Kept`].
     async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
         let _ = (key, version);
         Ok(Erased::Kept)
     }
 
-    /// The groups that have a key here, in their order. A list and no snapshot, as [`list`](Self::list).
+    /// The groups that have a key here, in their order. A list and no snapshot, as
+    /// [`list`](Self::list).
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         Err(Unread::Unavailable(
             "this backend does not tell its groups".into(),
@@ -63,8 +70,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// All keys of a group that have a body, in the order of their text.
     ///
-    /// It shows every key that was created and acknowledged before the call. It is a list and no snapshot: keys that are
-    /// created meanwhile may be in it or not, and versions may be older or newer only for keys written meanwhile.
+    /// It shows every key that was created and acknowledged before the call. It is a list and no
+    /// snapshot: keys that are created meanwhile may be in it or not, and versions may be older or
+    /// newer only for keys written meanwhile.
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread>;
 
     /// Hints about changes in a group, from now on. The stream never ends by itself.
@@ -72,9 +80,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Must be called inside a Tokio runtime. Costs one watch, however many keys there are.
     fn watch(&self, group: &GroupName) -> WatchStream;
 
-    /// Shows to others that the holder of the term with this nonce lives, until what is returned is dropped, or this process
-    /// dies, or the backend has not heard from it for some time. `None` if the backend has nothing of the kind, or was not
-    /// told to.
+    /// Shows to others that the holder of the term with this nonce lives, until what is returned is
+    /// dropped, or this process dies, or the backend has not heard from it for some time. `None` if
+    /// the backend has nothing of the kind, or was not told to.
     ///
     /// Must be called inside a Tokio runtime.
     fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
@@ -82,10 +90,12 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
-    /// Ends when the holder of the term with this nonce was seen to be present, and is gone. Never ends if it was not seen.
+    /// Ends when the holder of the term with this nonce was seen to be present, and is gone. Never
+    /// ends if it was not seen.
     ///
-    /// A hint, unless it says [`Gone::Ended`]: whoever is cut off, or paused, is gone too, and may go on working until it notices.
-    /// It must not be wrong about a holder that can reach the backend, nor because this process was cut off itself.
+    /// A hint, unless it says [`Gone::Ended`]: whoever is cut off, or paused, is gone too, and may
+    /// go on working until it notices. It must not be wrong about a holder that can reach the
+    /// backend, nor because this process was cut off itself.
     fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         let _ = (group, nonce);
         Box::pin(std::future::pending())
@@ -153,7 +163,8 @@ pub enum Swapped {
 pub enum Erased {
     /// The key is gone.
     Gone,
-    /// It did not happen, and this request never will: the key has not the expected version, or is absent.
+    /// It did not happen, and this request never will: the key has not the expected version, or is
+    /// absent.
     Conflict,
     /// Nothing was done: this backend removes no keys. Leave a tombstone.
     Kept,
@@ -186,8 +197,8 @@ pub enum Unread {
     /// The backend was not reached, or failed. Trying again may help.
     #[error("not read")]
     Unavailable(#[source] BoxError),
-    /// Something is there that must not be understood wrongly: damaged, foreign, or of a newer format. Trying again does not
-    /// help; a person has to look at what it names.
+    /// Something is there that must not be understood wrongly: damaged, foreign, or of a newer
+    /// format. Trying again does not help; a person has to look at what it names.
     #[error("cannot be trusted")]
     Damaged(#[source] BoxError),
 }
@@ -197,7 +208,8 @@ pub enum Unread {
 pub struct Hint {
     /// What changed, if the backend can tell.
     pub key: Option<Key>,
-    /// The version it changed to, if the backend can tell: saves whoever wrote it from reading it again.
+    /// The version it changed to, if the backend can tell: saves whoever wrote it from reading it
+    /// again.
     pub version: Option<Version>,
 }
 
@@ -224,7 +236,8 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// From where servers with these names, without ports, can be reached: on loopback only from this machine.
+    /// From where servers with these names, without ports, can be reached: on loopback only from
+    /// this machine.
     pub fn of_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Self {
         let on_loopback = |host: &str| {
             let address = host.trim_start_matches('[').trim_end_matches(']');

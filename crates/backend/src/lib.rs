@@ -1,17 +1,17 @@
 //! The contract between Incumbent and the place that keeps its records.
 //!
-//! A backend connects and translates, nothing else: elections, sealing, retries and discovery are written once above it.
-//! It must offer four things, which [`Backend`] states in full:
+//! A backend connects and translates, nothing else: elections, sealing, retries and discovery are
+//! written once above it. It must offer four things, which [`Backend`] states in full:
 //!
 //! - a **linearizable read** of one body;
-//! - a **compare-and-swap** of one body, whose outcome is typed ([`Swapped`], [`Failure`]). There is no other way to write:
-//!   an unconditional write cannot be expressed;
+//! - a **compare-and-swap** of one body, whose outcome is typed ([`Swapped`], [`Failure`]). There
+//!   is no other way to write: an unconditional write cannot be expressed;
 //! - a **list** of what a group has;
-//! - a **watch** that hints that something may have changed. It may lag, repeat, coalesce or fall silent: no safety and
-//!   no progress hangs on it, only speed.
+//! - a **watch** that hints that something may have changed. It may lag, repeat, coalesce or fall
+//!   silent: no safety and no progress hangs on it, only speed.
 //!
-//! It may offer two more: **presence**, that a holder is seen to live, and to vanish, which too is a hint; and to **erase** a key at
-//! a version, so that nothing is left of it.
+//! It may offer two more: **presence**, that a holder is seen to live, and to vanish, which too is
+//! a hint; and to **erase** a key at a version, so that nothing is left of it.
 //!
 //! The crate `incumbent-conformance` checks all of it in three lines.
 

@@ -30,7 +30,8 @@ Exit codes:
 `run` passes on the exit code of its command. If it fails itself it exits with 125 (2 for bad usage), if the command
 cannot be started with 126 or 127, as `env` and `timeout` do.";
 
-/// Keeps one instance of any program running, lets everyone find it, and keeps records that only the present leader can change.
+/// Keeps one instance of any program running, lets everyone find it, and keeps records that only
+/// the present leader can change.
 #[derive(Debug, Parser)]
 #[command(name = "incumbent", version, after_help = EXAMPLES, propagate_version = true)]
 pub(crate) struct Cli {
@@ -44,7 +45,8 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Where and who")]
 pub(crate) struct Common {
-    /// Where the records are kept, as in file:///dir, zookeeper://h1,h2:2181/path, kubernetes://namespace/cluster or etcd://h1:2379/prefix [default: a directory of your own]
+    /// Where the records are kept, as in file:///dir, zookeeper://h1,h2:2181/path,
+    /// kubernetes://namespace/cluster or etcd://h1:2379/prefix [default: a directory of your own]
     #[arg(long, value_name = "ADDRESS", global = true, env = "INCUMBENT_HA")]
     pub(crate) ha: Option<String>,
 
@@ -82,7 +84,8 @@ pub(crate) struct Common {
           value_parser = humantime::parse_duration, help_heading = "Timing")]
     pub(crate) hard_deadline: Option<Duration>,
 
-    /// How often the lease is renewed, and a failed request is tried again [default: 2/15 of the lease]
+    /// How often the lease is renewed, and a failed request is tried again [default: 2/15 of the
+    /// lease]
     #[arg(long, value_name = "DURATION", global = true, env = "INCUMBENT_RETRY_PERIOD",
           value_parser = humantime::parse_duration, help_heading = "Timing")]
     pub(crate) retry_period: Option<Duration>,
@@ -92,7 +95,8 @@ pub(crate) struct Common {
           value_parser = humantime::parse_duration, help_heading = "Timing")]
     pub(crate) request_timeout: Option<Duration>,
 
-    /// What is logged, as in `debug` or `incumbent=debug,warn` [default: info for run, serve and gateway, warn otherwise]
+    /// What is logged, as in `debug` or `incumbent=debug,warn` [default: info for run, serve and
+    /// gateway, warn otherwise]
     #[arg(
         long,
         value_name = "FILTER",
@@ -113,7 +117,8 @@ pub(crate) struct Common {
     )]
     pub(crate) log_format: LogFormat,
 
-    /// Configuration file [default: incumbent/config.toml in your configuration directory, if it exists]
+    /// Configuration file [default: incumbent/config.toml in your configuration directory, if it
+    /// exists]
     #[arg(long, value_name = "FILE", global = true, env = "INCUMBENT_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -184,12 +189,14 @@ The same with curl (GET /openapi.json describes all of it):
 #[derive(Debug, Args)]
 #[command(after_help = RUN_HELP)]
 pub(crate) struct RunArgs {
-    /// An endpoint that the command serves: a name, and host:port or a URL. Published once it accepts connections. The same
-    /// name again adds an address to it; a gateway tries them in this order.
+    /// An endpoint that the command serves: a name, and host:port or a URL. Published once it
+    /// accepts connections. The same name again adds an address to it; a gateway tries them in this
+    /// order.
     #[arg(long, value_name = "NAME=ADDR", env = "INCUMBENT_PUBLISH", value_delimiter = ',', value_parser = endpoint)]
     pub(crate) publish: Vec<(EndpointName, String)>,
 
-    /// The command is ready when this URL (http) answers with success, instead of when its endpoints accept connections.
+    /// The command is ready when this URL (http) answers with success, instead of when its
+    /// endpoints accept connections.
     #[arg(
         long,
         value_name = "URL",
@@ -207,7 +214,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_READY_TIMEOUT", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) ready_timeout: Duration,
 
-    /// What to do when the command exits by itself: never restart it (resign, and pass on its exit code), or start it again.
+    /// What to do when the command exits by itself: never restart it (resign, and pass on its exit
+    /// code), or start it again.
     #[arg(
         long,
         value_name = "WHEN",
@@ -216,10 +224,12 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) restart: Restart,
 
-    /// How long the command goes on after its endpoints were withdrawn, before SIGTERM, in a planned hand-over.
+    /// How long the command goes on after its endpoints were withdrawn, before SIGTERM, in a
+    /// planned hand-over.
     ///
-    /// Who follows the endpoints, as the gateway does, sends it nothing new from then on, and it can answer what it has. Only if
-    /// something is published. Longer if its requests take longer and it does not finish them after SIGTERM.
+    /// Who follows the endpoints, as the gateway does, sends it nothing new from then on, and it
+    /// can answer what it has. Only if something is published. Longer if its requests take longer
+    /// and it does not finish them after SIGTERM.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_LINGER", default_value = "100ms", value_parser = humantime::parse_duration)]
     pub(crate) linger: Duration,
 
@@ -236,11 +246,13 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) records: RecordsApi,
 
-    /// Serve /metrics (Prometheus), /healthz, /readyz and /leaderz (ready only while it leads) on this address.
+    /// Serve /metrics (Prometheus), /healthz, /readyz and /leaderz (ready only while it leads) on
+    /// this address.
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN", value_parser = socket)]
     pub(crate) status_listen: Option<SocketAddr>,
 
-    /// Where standbys can see this leader live [default: a free port, on the address by which this host reaches others]
+    /// Where standbys can see this leader live [default: a free port, on the address by which this
+    /// host reaches others]
     #[arg(
         long,
         value_name = "ADDR",
@@ -359,7 +371,8 @@ pub(crate) enum RecordsCommand {
         #[arg(long, value_name = "JSON", env = "INCUMBENT_DEFAULT")]
         default: Option<String>,
     },
-    /// Write a record: as the leader beside `incumbent run`, by leading for a moment if nobody does, or --force.
+    /// Write a record: as the leader beside `incumbent run`, by leading for a moment if nobody
+    /// does, or --force.
     Put {
         /// The record.
         name: RecordName,
@@ -454,7 +467,8 @@ fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
     Ok((name, address.to_owned()))
 }
 
-/// The IP address of a `host:port` if it stands for no host, for all of the own (`0.0.0.0`, `::`) or for several.
+/// The IP address of a `host:port` if it stands for no host, for all of the own (`0.0.0.0`, `::`)
+/// or for several.
 fn no_one_host(address: &str) -> Option<IpAddr> {
     let (host, _) = address.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,5 +1,5 @@
-//! The configuration file: any flag of any command, as the value it has when neither the command line nor the environment
-//! sets it.
+//! The configuration file: any flag of any command, as the value it has when neither the command
+//! line nor the environment sets it.
 
 use std::path::{Path, PathBuf};
 

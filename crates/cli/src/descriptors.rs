@@ -2,12 +2,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no connection of a client: listeners, logs, certificates, the records, metrics. Half of what there is, if that
-/// is very little.
+/// Descriptors that are no connection of a client: listeners, logs, certificates, the records,
+/// metrics. Half of what there is, if that is very little.
 const RESERVE: u64 = 128;
 
-/// Raises the limit of open files as far as the system lets us: it is low for programs that cannot count so far, and this one can.
-/// Gives back how many connections fit, of so many descriptors each.
+/// Raises the limit of open files as far as the system lets us: it is low for programs that cannot
+/// count so far, and this one can. Gives back how many connections fit, of so many descriptors
+/// each.
 pub(crate) fn raise(each: u64) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -21,7 +22,8 @@ pub(crate) fn raise(each: u64) -> usize {
     room(getrlimit(Resource::Nofile).current, each)
 }
 
-/// As many of the `wanted` connections as fit. Says aloud if those are fewer; `flag` is what they are wanted by.
+/// As many of the `wanted` connections as fit. Says aloud if those are fewer; `flag` is what they
+/// are wanted by.
 pub(crate) fn fit(wanted: usize, most: usize, flag: &str) -> usize {
     if wanted > most {
         let limit = getrlimit(Resource::Nofile).current;

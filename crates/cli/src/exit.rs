@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// The exit codes besides success, as `--help` lists them. `run` passes on the codes of its command.
+/// The exit codes besides success, as `--help` lists them. `run` passes on the codes of its
+/// command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// Something failed.

@@ -27,7 +27,8 @@ pub(crate) enum FlinkCommand {
     /// Show leaders, session ids, jobs, checkpoints, counters, and what is stale or unreadable.
     #[command(after_help = HELP)]
     Inspect {
-        /// Where Flink keeps them: kubernetes://namespace/cluster-id or zookeeper://h1:2181,h2:2181/flink/cluster-id
+        /// Where Flink keeps them: kubernetes://namespace/cluster-id or
+        /// zookeeper://h1:2181,h2:2181/flink/cluster-id
         #[arg(value_name = "ADDRESS", env = "INCUMBENT_FLINK")]
         address: FlinkAddress,
         #[command(flatten)]

@@ -13,7 +13,8 @@ use crate::exit::{Code, Failure};
 use crate::gateway::AccessLog;
 use crate::gateway::access_log::Log;
 
-/// `usual` is what is logged if nobody says. The access log of a gateway has its own place, and its own end.
+/// `usual` is what is logged if nobody says. The access log of a gateway has its own place, and its
+/// own end.
 pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<Log, Failure> {
     let filter = common.log.as_deref().unwrap_or(usual);
     let filter = EnvFilter::try_new(filter).map_err(|cause| {
@@ -27,8 +28,9 @@ pub(crate) fn init(common: &Common, usual: &str, access: AccessLog) -> Result<Lo
         "info"
     };
     let directive = format!("{ACCESS}={level}").parse();
-    // One filter for all. A filter for each layer keeps what it decided in a place where a question of the crate `log`, as TLS
-    // and HTTP ask it, is taken for the answer about the next event: that one is then lost (tokio-rs/tracing#2519).
+    // One filter for all. A filter for each layer keeps what it decided in a place where a question
+    // of the crate `log`, as TLS and HTTP ask it, is taken for the answer about the next event:
+    // that one is then lost (tokio-rs/tracing#2519).
     let filter = filter.add_directive(directive.expect("it is a directive"));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr.with_filter(|of| of.target() != ACCESS))

@@ -30,7 +30,8 @@ use args::Command;
 use exit::Failure;
 
 fn main() -> ExitCode {
-    // As the watchdog of a command, or the shim that becomes it, this is another program altogether.
+    // As the watchdog of a command, or the shim that becomes it, this is another program
+    // altogether.
     if let Some(code) = incumbent_guard::intercept() {
         return code;
     }

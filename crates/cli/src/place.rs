@@ -39,7 +39,8 @@ pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
     open(&address(common)?).await
 }
 
-/// The group, to look at it for long, or to write something once. A directory that is not there is made: who leads may come later.
+/// The group, to look at it for long, or to write something once. A directory that is not there is
+/// made: who leads may come later.
 pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
     let options = options(common)?;
     let store = visited(common).await?;
@@ -53,7 +54,8 @@ pub(crate) async fn present_group(common: &Common) -> Result<Group, Failure> {
     Ok(store.group_with(&common.group, options)?)
 }
 
-/// The place, to look at what is there now. One that is not there is not made: the address may be mistyped.
+/// The place, to look at what is there now. One that is not there is not made: the address may be
+/// mistyped.
 pub(crate) async fn present(common: &Common) -> Result<Store, Failure> {
     let address = address(common)?;
     if !incumbent::is_there(&address).await? {

@@ -1,7 +1,8 @@
 //! `incumbent records`: look at records, and change them.
 //!
-//! Beside a command of `incumbent run` it speaks to the records API, so that writes carry the command's own term. Elsewhere it
-//! reads the backend, and writes by leading for a moment, or by force.
+//! Beside a command of `incumbent run` it speaks to the records API, so that writes carry the
+//! command's own term. Elsewhere it reads the backend, and writes by leading for a moment, or by
+//! force.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -265,7 +266,8 @@ impl Beside {
         let answer = sent.map_err(|error| {
             let code = match (&error, etag) {
                 (http::HttpError::Connect(_), _) | (_, None) => Code::Unavailable,
-                // A write may have gone through; a command that asks must not take it for granted either way.
+                // A write may have gone through; a command that asks must not take it for granted
+                // either way.
                 (_, Some(_)) => Code::Unknown,
             };
             Failure::new("the records API did not answer")

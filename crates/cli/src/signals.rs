@@ -5,14 +5,16 @@ use std::io::IsTerminal;
 use incumbent_guard::Ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Everything that is listened to: `None` is ignored since the start, as under `nohup`, and stays so.
+/// Everything that is listened to: `None` is ignored since the start, as under `nohup`, and stays
+/// so.
 pub(crate) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     hang_up: Option<Signal>,
     user_1: Option<Signal>,
     user_2: Option<Signal>,
-    /// Whether a hang-up means that the terminal is gone, and not that the command is to read its configuration again.
+    /// Whether a hang-up means that the terminal is gone, and not that the command is to read its
+    /// configuration again.
     on_terminal: bool,
 }
 
@@ -33,7 +35,8 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM, SIGINT or the end of the terminal: end. What else comes is not kept for a command that starts later.
+    /// Waits for SIGTERM, SIGINT or the end of the terminal: end. What else comes is not kept for a
+    /// command that starts later.
     pub(crate) async fn end(&mut self) {
         while let Some(signal) = self.next().await {
             tracing::info!(
@@ -43,7 +46,8 @@ impl Signals {
         }
     }
 
-    /// Waits for a signal: the number of one that is passed on to the command, `None` for one to end.
+    /// Waits for a signal: the number of one that is passed on to the command, `None` for one to
+    /// end.
     pub(crate) async fn next(&mut self) -> Option<i32> {
         tokio::select! {
             _ = received(&mut self.terminate) => None,

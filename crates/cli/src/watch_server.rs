@@ -26,7 +26,8 @@ pub(crate) const USUAL: &str = "/metrics, /healthz and /readyz";
 /// The same of a node.
 pub(crate) const OF_NODE: &str = "/metrics, /healthz, /readyz and /leaderz";
 
-/// How often single values are put into the histograms. Until then each takes room, whether anybody asks for metrics or not.
+/// How often single values are put into the histograms. Until then each takes room, whether anybody
+/// asks for metrics or not.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Ends the server when dropped.

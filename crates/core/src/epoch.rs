@@ -5,14 +5,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Number of a leader's term, also called a fencing token. It rises with every term and is never led twice.
+/// Number of a leader's term, also called a fencing token. It rises with every term and is never
+/// led twice.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
 pub struct Epoch(u64);
 
-/// Random number of one term. Tells two terms apart even if somebody deleted the root record and its epoch was counted anew.
+/// Random number of one term. Tells two terms apart even if somebody deleted the root record and
+/// its epoch was counted anew.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce(u128);
 
@@ -60,13 +62,15 @@ impl Nonce {
         Self(number)
     }
 
-    /// The nonce of a process's `n`th term, given a random one of the process. The core draws no random numbers itself.
+    /// The nonce of a process's `n`th term, given a random one of the process. The core draws no
+    /// random numbers itself.
     #[must_use]
     pub(crate) fn nth(self, n: u128) -> Self {
         Self(self.0.wrapping_add(n))
     }
 
-    /// Which term of the process with this random number it is, counted from one; `None` if it is none of its first 2^64.
+    /// Which term of the process with this random number it is, counted from one; `None` if it is
+    /// none of its first 2^64.
     pub(crate) fn distance_from(self, first: Self) -> Option<u128> {
         Some(self.0.wrapping_sub(first.0)).filter(|n| (1..=u128::from(u64::MAX)).contains(n))
     }
@@ -75,7 +79,8 @@ impl Nonce {
 impl Seal {
     /// Whether a leader with the seal `mine` must stop when it finds this seal on a record.
     ///
-    /// So it must for a higher epoch, and for its own epoch with another nonce: then the root record was lost and counted anew.
+    /// So it must for a higher epoch, and for its own epoch with another nonce: then the root
+    /// record was lost and counted anew.
     pub fn outranks(self, mine: Seal) -> bool {
         self.epoch > mine.epoch || (self.epoch == mine.epoch && self.nonce != mine.nonce)
     }

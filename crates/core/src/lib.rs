@@ -1,7 +1,8 @@
 //! Pure decisions of Incumbent: who leads, when somebody may take over, what a write may do.
 //!
-//! Nothing in this crate reads a clock, opens a socket, draws a random number or awaits. Everything takes events and a
-//! time and returns actions; the crate `incumbent` performs them. So all of it can be simulated, and is.
+//! Nothing in this crate reads a clock, opens a socket, draws a random number or awaits. Everything
+//! takes events and a time and returns actions; the crate `incumbent` performs them. So all of it
+//! can be simulated, and is.
 //!
 //! ```text
 //!            events + time                     actions
@@ -9,7 +10,8 @@
 //!   answers of the backend  ──►  Write     ──────────────────►  read record, swap record, done
 //! ```
 //!
-//! Start reading in [`root`] (what the group's one root record holds), then [`election`], then [`mod@write`].
+//! Start reading in [`root`] (what the group's one root record holds), then [`election`], then
+//! [`mod@write`].
 
 pub mod election;
 mod epoch;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name of anything, in bytes. Backends turn names into file names, paths and labels, which end at 255 or 253.
+/// Longest name of anything, in bytes. Backends turn names into file names, paths and labels, which
+/// end at 255 or 253.
 pub(crate) const LONGEST_NAME: usize = 200;
 
 /// A name that cannot be one, and why.
@@ -65,7 +66,8 @@ macro_rules! name {
 }
 
 name! {
-    /// Name of an election group: letters, digits, `-`, `_` and `.`, beginning with a letter or digit.
+    /// Name of an election group: letters, digits, `-`, `_` and `.`, beginning with a letter or
+    /// digit.
     GroupName, "a group", check_word
 }
 name! {
@@ -116,7 +118,8 @@ fn check_visible(name: &str) -> Result<(), &'static str> {
 
 /// What a backend keeps one body under: a group's root, its floor, or one of its records.
 ///
-/// As text it is `group/@root`, `group/@floor` or `group/record`. No record begins with `@`, so they never meet.
+/// As text it is `group/@root`, `group/@floor` or `group/record`. No record begins with `@`, so
+/// they never meet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     group: GroupName,
@@ -139,7 +142,8 @@ impl Key {
         }
     }
 
-    /// The group's floor: sealed by every new leader, so that an epoch is never led twice even if the root is lost.
+    /// The group's floor: sealed by every new leader, so that an epoch is never led twice even if
+    /// the root is lost.
     pub fn floor(group: GroupName) -> Self {
         Self {
             group,

@@ -13,13 +13,15 @@ pub struct RecordBody {
     format: u32,
     /// The leader that sealed or wrote it last.
     pub seal: Seal,
-    /// Number of this write within that leader's term: by it a leader knows its own write when the answer was lost.
+    /// Number of this write within that leader's term: by it a leader knows its own write when the
+    /// answer was lost.
     pub seq: u64,
-    /// Somebody who did not lead put these data where there were none, and no leader has written since: so this may be younger
-    /// than an erasure, whatever the seal says.
+    /// Somebody who did not lead put these data where there were none, and no leader has written
+    /// since: so this may be younger than an erasure, whatever the seal says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unled: bool,
-    /// The data, byte for byte as it was written. `None` is a tombstone: deleted, or opened and never written.
+    /// The data, byte for byte as it was written. `None` is a tombstone: deleted, or opened and
+    /// never written.
     #[serde(
         default,
         deserialize_with = "present",

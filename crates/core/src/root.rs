@@ -1,4 +1,5 @@
-//! The root record: the one body of a group that says who leads. Lock and addresses change together, in one swap.
+//! The root record: the one body of a group that says who leads. Lock and addresses change
+//! together, in one swap.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +41,8 @@ pub struct Root {
     pub liveness: Option<Liveness>,
     /// Lease duration, in milliseconds.
     lease_ms: u64,
-    /// Number of this write within the term. Standbys watch it change; the leader knows its own writes by it.
+    /// Number of this write within the term. Standbys watch it change; the leader knows its own
+    /// writes by it.
     pub seq: u64,
     /// When the term began, by the holder's wall clock. For people; never compared.
     #[serde(default)]
@@ -51,7 +53,8 @@ pub struct Root {
     /// After a release: the candidate that is to lead next, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred: Option<HolderName>,
-    /// Somebody asks the holder to hand over. Written by whoever asks, everything else left as it was.
+    /// Somebody asks the holder to hand over. Written by whoever asks, everything else left as it
+    /// was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
 }
@@ -79,8 +82,9 @@ pub enum State {
 pub struct Liveness {
     /// Address, as `host:port`.
     pub address: String,
-    /// Names the kernel and network namespace that the leader runs in. For a standby in the same one even the very first refused
-    /// connection is a proof: there is no network between them that could be refusing.
+    /// Names the kernel and network namespace that the leader runs in. For a standby in the same
+    /// one even the very first refused connection is a proof: there is no network between them that
+    /// could be refusing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
@@ -156,7 +160,8 @@ impl Root {
         Duration::from_millis(self.lease_ms).min(LONGEST_LEASE)
     }
 
-    /// This body with a request to hand over, for whoever asks. The term and all else stay as they are.
+    /// This body with a request to hand over, for whoever asks. The term and all else stay as they
+    /// are.
     #[must_use]
     pub fn asking(self, handover: Handover) -> Self {
         Self {
@@ -179,7 +184,8 @@ impl Root {
         serde_json::to_vec(self).expect("a root is always JSON")
     }
 
-    /// What standbys compare to see life: it differs after every write of the holder, and only then.
+    /// What standbys compare to see life: it differs after every write of the holder, and only
+    /// then.
     pub(crate) fn pulse(&self) -> (Seal, u64) {
         (self.seal(), self.seq)
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Add;
 use std::time::{Duration, SystemTime};
 
-/// A moment on this node's own monotonic clock, counted from an origin of its own. Never compared with another node's.
+/// A moment on this node's own monotonic clock, counted from an origin of its own. Never compared
+/// with another node's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(Duration);
 

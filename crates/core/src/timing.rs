@@ -5,10 +5,12 @@ use std::time::Duration;
 /// Shortest retry period: below it a group would do nothing but renew.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 
-/// Longest lease that is believed when found in a root record. One bad write must not pin a dead leader's lease for ever.
+/// Longest lease that is believed when found in a root record. One bad write must not pin a dead
+/// leader's lease for ever.
 pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
-/// How long a lease is and how it is renewed. A value of this type has been checked by [`Timing::new`].
+/// How long a lease is and how it is renewed. A value of this type has been checked by
+/// [`Timing::new`].
 ///
 /// ```text
 ///   renewal sent                          renew deadline      hard deadline      lease duration
@@ -53,8 +55,8 @@ impl Default for TimingOptions {
 }
 
 impl TimingOptions {
-    /// The usual proportions for a lease of this duration: for 15 s the renew deadline is 10 s, the hard deadline 13 s,
-    /// the retry period 2 s and the request timeout 5 s.
+    /// The usual proportions for a lease of this duration: for 15 s the renew deadline is 10 s, the
+    /// hard deadline 13 s, the retry period 2 s and the request timeout 5 s.
     #[must_use]
     pub fn for_lease(lease: Duration) -> Self {
         Self {
@@ -74,8 +76,9 @@ impl Timing {
     ///
     /// # Errors
     ///
-    /// [`BadTiming`] unless retry ≥ 10 ms, 1.2 × retry < renew deadline, renew deadline < hard deadline,
-    /// hard deadline < lease even if both clocks drift, request timeout ≤ renew deadline / 2, and lease ≤ 10 min.
+    /// [`BadTiming`] unless retry ≥ 10 ms, 1.2 × retry < renew deadline, renew deadline < hard
+    /// deadline, hard deadline < lease even if both clocks drift, request timeout ≤ renew deadline
+    /// / 2, and lease ≤ 10 min.
     pub fn new(options: TimingOptions) -> Result<Self, BadTiming> {
         let o = options;
         let bad = |text: String| Err(BadTiming(text));

@@ -57,7 +57,8 @@ impl View {
 }
 
 impl ViewTracker {
-    /// What to tell about this root. `silent` says that its holder has not written for the lease duration.
+    /// What to tell about this root. `silent` says that its holder has not written for the lease
+    /// duration.
     pub fn view(&mut self, root: Option<&Root>, silent: bool) -> View {
         let Some(root) = root else { return View::None };
         // An older root can come back from a backup. Nobody is sent to a leader that is long gone.
@@ -139,7 +140,8 @@ mod tests {
         );
     }
 
-    /// A term that never became active was nobody's to follow. Its root may have been replaced by hand with an older one.
+    /// A term that never became active was nobody's to follow. Its root may have been replaced by
+    /// hand with an older one.
     #[test]
     fn a_term_that_was_only_activating_hides_no_other() {
         let mut tracker = ViewTracker::default();

@@ -1,15 +1,17 @@
 //! One write of one record as a small state machine: sealing on open, commits, and erasing.
 //!
-//! This is the safety rule in code. A leader *seals before it reads*: it swaps the body back under its own seal, and what
-//! that swap was made on is the state. It then writes only from a version that it sealed or wrote itself. An older
-//! leader's swap names a version that is gone.
+//! This is the safety rule in code. A leader *seals before it reads*: it swaps the body back under
+//! its own seal, and what that swap was made on is the state. It then writes only from a version
+//! that it sealed or wrote itself. An older leader's swap names a version that is gone.
 //!
-//! A record that was erased has no version any more that could be gone, and an old leader could create it anew. So whoever opens
-//! a record without data, or with data of somebody who did not lead, *looks at the floor* afterwards: if that still bears its own seal, no newer leader had begun when the
-//! record was sealed, and none can have read or erased it. If not, it is fenced, and what it leaves behind is vacant.
+//! A record that was erased has no version any more that could be gone, and an old leader could
+//! create it anew. So whoever opens a record without data, or with data of somebody who did not
+//! lead, *looks at the floor* afterwards: if that still bears its own seal, no newer leader had
+//! begun when the record was sealed, and none can have read or erased it. If not, it is fenced, and
+//! what it leaves behind is vacant.
 //!
-//! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and when to give up, is its
-//! driver's choice; the outcome is right in any case.
+//! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and
+//! when to give up, is its driver's choice; the outcome is right in any case.
 
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ pub struct Write {
     seal: Seal,
     seq: u64,
     goal: Goal,
-    /// Opened, and nothing tells whether it is younger than an erasure: what to return once the floor has been looked at.
+    /// Opened, and nothing tells whether it is younger than an erasure: what to return once the
+    /// floor has been looked at.
     unsure: Option<(Version, Arc<RecordBody>)>,
     /// A request was sent whose outcome is not known: from here on "not applied" settles nothing.
     unsettled: bool,
@@ -65,7 +68,8 @@ pub enum Step {
     ReadFloor,
     /// It is done: there is no such record any more.
     Gone {
-        /// Whether it is known to have been this request. If not, an answer was lost, and another request may have been faster.
+        /// Whether it is known to have been this request. If not, an answer was lost, and another
+        /// request may have been faster.
         ours: bool,
     },
     /// It is done: the record has this body at this version, and is this leader's.
@@ -87,17 +91,19 @@ pub enum Refused {
         /// The epoch of its seal.
         current: Epoch,
     },
-    /// Somebody else wrote it at this very epoch: another handle of this leader, or a person by hand.
+    /// Somebody else wrote it at this very epoch: another handle of this leader, or a person by
+    /// hand.
     Conflict,
-    /// An earlier answer was lost, and by now somebody else has written or sealed the record: whether that was before or
-    /// after this write landed cannot be told any more.
+    /// An earlier answer was lost, and by now somebody else has written or sealed the record:
+    /// whether that was before or after this write landed cannot be told any more.
     Unsettled {
         /// The epoch of a newer leader's seal, if that is what was found.
         fenced_by: Option<Epoch>,
     },
     /// The backend did not take it.
     NotApplied,
-    /// The floor bears neither this leader's seal nor a higher one: somebody removed or changed it by hand.
+    /// The floor bears neither this leader's seal nor a higher one: somebody removed or changed it
+    /// by hand.
     NoFloor,
 }
 
@@ -133,7 +139,8 @@ impl Write {
         (Self::new(seal, seq, Goal::Floor), Step::Read)
     }
 
-    /// Removes a record that this leader sealed or wrote as `version`: nothing is left of it, not even a tombstone.
+    /// Removes a record that this leader sealed or wrote as `version`: nothing is left of it, not
+    /// even a tombstone.
     pub fn erase(seal: Seal, seq: u64, version: Version) -> (Self, Step) {
         let write = Self::new(seal, seq, Goal::Erase(version));
         let step = write.repeat();
@@ -223,7 +230,8 @@ impl Write {
                 self.ask(version, body)
             }
             Goal::Commit => match &self.swap {
-                // The read may be older than the refusal of the swap on a backend that is worse than its contract.
+                // The read may be older than the refusal of the swap on a backend that is worse
+                // than its contract.
                 Some((expected, _))
                     if found.as_ref().map(|(version, _)| version) == expected.as_ref() =>
                 {

@@ -106,7 +106,8 @@ fn a_lost_answer_is_settled_by_the_same_swap() {
     assert_eq!(commit.step(Answer::Read(Some((version("b"), mine)))), done);
 }
 
-/// The first request may have landed, and the newer leader may have sealed over it: its data live on under another seal.
+/// The first request may have landed, and the newer leader may have sealed over it: its data live
+/// on under another seal.
 #[test]
 fn a_fence_after_a_lost_answer_does_not_say_that_nothing_was_written() {
     for (found, fenced_by) in [(seal(3, 3), Some(Epoch::new(3))), (seal(2, 2), None)] {
@@ -177,7 +178,8 @@ fn a_record_without_data_is_open_only_if_the_floor_still_bears_the_own_seal() {
     assert_eq!(opened_vacant().step(Answer::Unread), Step::ReadFloor);
 }
 
-/// What an older leader of this very term left behind, or this one before it gave up, may be younger than an erasure.
+/// What an older leader of this very term left behind, or this one before it gave up, may be
+/// younger than an erasure.
 #[test]
 fn a_vacant_record_of_the_own_seal_is_no_exception() {
     let (mut open, _) = Write::open(seal(2, 2), 5);
@@ -243,7 +245,8 @@ fn an_erasure_never_takes_what_others_wrote() {
     );
 }
 
-/// A person writes where a newer leader has erased; an older leader must not take that for its own record.
+/// A person writes where a newer leader has erased; an older leader must not take that for its own
+/// record.
 #[test]
 fn data_of_whoever_did_not_lead_are_open_only_if_the_floor_says_so_until_a_leader_has_written() {
     let mut by_hand = RecordBody::new(seal(0, 9), 1, data("5"));

@@ -1,4 +1,5 @@
-//! Prints who leads a component of a Flink cluster, now and at each change: `follow ADDRESS [COMPONENT]`.
+//! Prints who leads a component of a Flink cluster, now and at each change:
+//! `follow ADDRESS [COMPONENT]`.
 
 use futures::StreamExt;
 use incumbent_flink_ha::{Component, FlinkAddress, follow};

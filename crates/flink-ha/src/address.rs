@@ -11,11 +11,13 @@ use crate::zookeeper::ZooKeeperPlace;
 
 /// Where a Flink cluster keeps its HA data.
 ///
-/// - `kubernetes://namespace/cluster-id`: `kubernetes.cluster-id`, and `kubernetes.namespace`, which may be left out for that of the
-///   context. The API server is the one of the kubeconfig, or of the pod that this runs in. Options: `context` and `kubeconfig`.
-/// - `zookeeper://h1:2181,h2:2181/flink/cluster-id`: `high-availability.zookeeper.quorum`, `…path.root` and `high-availability.cluster-id`,
-///   which is `/default` if Flink was not told. A name and a password before `@` log in with the scheme `digest`. Options:
-///   `session-timeout` of our own session (10s), and `ca`, `cert` and `key`, files for TLS.
+/// - `kubernetes://namespace/cluster-id`: `kubernetes.cluster-id`, and `kubernetes.namespace`,
+///   which may be left out for that of the context. The API server is the one of the kubeconfig, or
+///   of the pod that this runs in. Options: `context` and `kubeconfig`.
+/// - `zookeeper://h1:2181,h2:2181/flink/cluster-id`: `high-availability.zookeeper.quorum`,
+///   `…path.root` and `high-availability.cluster-id`, which is `/default` if Flink was not told. A
+///   name and a password before `@` log in with the scheme `digest`. Options: `session-timeout` of
+///   our own session (10s), and `ca`, `cert` and `key`, files for TLS.
 ///
 /// Files that the address names are read when it is used, not when it is parsed.
 #[derive(Clone)]

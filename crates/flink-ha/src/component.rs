@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// How many digits the id of a job has.
 const JOB_ID_LENGTH: usize = 32;
 
-/// A part of a JobManager that is led. One process leads them all since Flink 1.15; before, each has an election of its own.
+/// A part of a JobManager that is led. One process leads them all since Flink 1.15; before, each
+/// has an election of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Component {
     /// The REST API and the web UI: `restserver`.

@@ -16,25 +16,28 @@ use crate::kubernetes;
 use crate::model::Leader;
 use crate::zookeeper;
 
-/// Pauses between attempts: short enough that a restart of a server is not noticed, long enough that many who lost the same server
-/// do not keep the next one busy.
+/// Pauses between attempts: short enough that a restart of a server is not noticed, long enough
+/// that many who lost the same server do not keep the next one busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Who leads a component of a Flink cluster: first now, as soon as it is known, and then each time it is another.
+/// Who leads a component of a Flink cluster: first now, as soon as it is known, and then each time
+/// it is another.
 ///
 /// - `None` says that nobody leads, or that what Flink wrote cannot be read, which is logged.
 /// - Equal values are told once. Whoever is slow is told the newest, and not what was in between.
-/// - It goes on over lost connections, servers that restart, histories that are forgotten (410), and entries that are removed and
-///   come back. **While the store is not reached, what was told last stays**: a leader may have gone meanwhile. That there is trouble
-///   is logged, one line for each loss.
+/// - It goes on over lost connections, servers that restart, histories that are forgotten (410),
+///   and entries that are removed and come back. **While the store is not reached, what was told
+///   last stays**: a leader may have gone meanwhile. That there is trouble is logged, one line for
+///   each loss.
 /// - Nothing is ever written. In ZooKeeper our session is the only trace.
 ///
 /// It never ends. Dropping it ends all that it began.
 ///
 /// # Errors
 ///
-/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be used.
+/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be
+///   used.
 /// - [`FlinkError::NoRuntime`]: it is not called inside a Tokio runtime.
 pub fn follow(
     address: &FlinkAddress,

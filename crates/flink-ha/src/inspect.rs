@@ -10,15 +10,17 @@ use crate::zookeeper;
 
 /// Reads all that a Flink cluster has stored for its high availability, and says what it means.
 ///
-/// It is read piece by piece while Flink writes. So if something looks wrong, all is read once more, and only what looks wrong again is
-/// told. Files that handles point to are not looked at. Nothing is written.
+/// It is read piece by piece while Flink writes. So if something looks wrong, all is read once
+/// more, and only what looks wrong again is told. Files that handles point to are not looked at.
+/// Nothing is written.
 ///
 /// # Errors
 ///
 /// - [`FlinkError::Nothing`]: there is no such cluster there.
 /// - [`FlinkError::Unavailable`]: the store does not answer; try again later.
 /// - [`FlinkError::Refused`]: rights are missing.
-/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be used.
+/// - [`FlinkError::File`], [`FlinkError::Config`]: files for TLS, or the kubeconfig, cannot be
+///   used.
 /// - [`FlinkError::NoRuntime`], [`FlinkError::TooMuch`].
 ///
 /// # Cancel safety

@@ -15,7 +15,8 @@ pub(crate) fn judge(cluster: &mut FlinkCluster) {
     cluster.problems.dedup();
 }
 
-/// One grant has one session id, and all components of a process share it. Before 1.15 each had a grant of its own.
+/// One grant has one session id, and all components of a process share it. Before 1.15 each had a
+/// grant of its own.
 fn leaders_of_other_sessions(cluster: &mut FlinkCluster) {
     if cluster.elections.len() > 1 {
         return;

@@ -7,14 +7,16 @@ use serde::Serialize;
 use crate::decode::{Lock, StateHandle};
 use crate::session_id::SessionId;
 
-/// What the HA data of a Flink cluster say, of about one moment: the store is read piece by piece while Flink writes.
+/// What the HA data of a Flink cluster say, of about one moment: the store is read piece by piece
+/// while Flink writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FlinkCluster {
     /// Where it was read, without a password.
     pub source: String,
     /// The elections: one since Flink 1.15, one for each component before.
     pub elections: Vec<Election>,
-    /// The leaders, by the names of the components: `restserver`, `dispatcher`, `resourcemanager`, `job-…`.
+    /// The leaders, by the names of the components: `restserver`, `dispatcher`, `resourcemanager`,
+    /// `job-…`.
     pub leaders: BTreeMap<String, LeaderEntry>,
     /// The jobs, by their ids.
     pub jobs: BTreeMap<String, FlinkJob>,
@@ -117,7 +119,8 @@ pub enum ProblemKind {
     Unreadable,
     /// It was left behind by somebody who does not lead any more.
     Stale,
-    /// What it belongs to is not there: a job has ended, or is just beginning, or its removal was broken off.
+    /// What it belongs to is not there: a job has ended, or is just beginning, or its removal was
+    /// broken off.
     Orphaned,
     /// Its removal was begun, and is not finished.
     Deleting,

@@ -2,7 +2,8 @@
 
 use crate::error::FlinkError;
 
-/// Most bytes of names and values of one cluster. A thousand jobs of ten checkpoints have some twenty mebibytes: Flink keeps pointers.
+/// Most bytes of names and values of one cluster. A thousand jobs of ten checkpoints have some
+/// twenty mebibytes: Flink keeps pointers.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// What is left of a limit of bytes.

@@ -11,7 +11,8 @@ const LENGTH: usize = 36;
 /// Where the hyphens are in it.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// The id that Flink draws for each grant of leadership: a UUID. It is compared, and says nothing about which was first.
+/// The id that Flink draws for each grant of leadership: a UUID. It is compared, and says nothing
+/// about which was first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u128);
 

@@ -18,9 +18,10 @@ use crate::target;
 
 /// The target of the events of the access log: one for each request, when its answer has ended.
 ///
-/// Fields: `client`, `method`, `target` (path and query), `version`, `host`, `status`, `sent` and `received` (bytes of bodies), `seconds`,
-/// `held` (seconds), `attempts`, `epoch` and `upstream` (of whoever answered; nobody if the gateway did), `problem`,
-/// `complete` (whether the answer was sent to its end), `referer` and `agent`.
+/// Fields: `client`, `method`, `target` (path and query), `version`, `host`, `status`, `sent` and
+/// `received` (bytes of bodies), `seconds`, `held` (seconds), `attempts`, `epoch` and `upstream`
+/// (of whoever answered; nobody if the gateway did), `problem`, `complete` (whether the answer was
+/// sent to its end), `referer` and `agent`.
 pub const ACCESS: &str = "incumbent::access";
 
 /// Longest text of a client that is logged. What a client sends is not to fill a disk.

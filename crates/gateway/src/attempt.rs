@@ -21,9 +21,11 @@ use crate::route::{Failure, Route};
 use crate::tape::{Playback, Spoilt, Tape};
 use crate::target::{self, Connection, Missed, Refused, Sender, Target, Wanted};
 
-/// How often a request that waits for its answer looks whether that still makes sense. Its time-outs are that coarse.
+/// How often a request that waits for its answer looks whether that still makes sense. Its
+/// time-outs are that coarse.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long to wait before a leader is asked again that has just refused a request: it has too many.
+/// How long to wait before a leader is asked again that has just refused a request: it has too
+/// many.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A request, ready to be sent any number of times.
@@ -81,8 +83,8 @@ struct Spoken {
     always: bool,
 }
 
-/// Sends the request to the leader of this term once, and waits for the head of its answer. Gives the place of a held request
-/// back when it is sent.
+/// Sends the request to the leader of this term once, and waits for the head of its answer. Gives
+/// the place of a held request back when it is sent.
 pub(crate) async fn attempt(
     shared: &Arc<Shared>,
     job: &Job<'_>,
@@ -155,7 +157,8 @@ pub(crate) async fn attempt(
     if response.status() == StatusCode::MISDIRECTED_REQUEST
         && let Some(seen) = response.headers().get(EPOCH)
     {
-        // Only a node that knows of epochs speaks of its term; any other 421 is an answer like others.
+        // Only a node that knows of epochs speaks of its term; any other 421 is an answer like
+        // others.
         let seen = seen.to_str().ok().and_then(|seen| seen.parse::<u64>().ok());
         if seen.is_some_and(|seen| seen >= target.seal.epoch.get()) {
             shared.board.is_over(target);
@@ -202,8 +205,8 @@ fn missing(shared: &Arc<Shared>, target: &Arc<Target>, spoken: Spoken, missed: &
 }
 
 impl Waiting {
-    /// A connection, waited for as long as a request may be held; as long as trying each address once takes in any case. Not
-    /// waited for once somebody else leads.
+    /// A connection, waited for as long as a request may be held; as long as trying each address
+    /// once takes in any case. Not waited for once somebody else leads.
     async fn connection(
         &mut self,
         shared: &Shared,

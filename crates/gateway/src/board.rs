@@ -14,7 +14,8 @@ use crate::endpoint::{self, Upstream};
 use crate::route::{self, Sight};
 use crate::target::{Connector, State, Target};
 
-/// How soon a leader that took no connection is tried again, doubled up to the second. Often, since it may be just starting.
+/// How soon a leader that took no connection is tried again, doubled up to the second. Often, since
+/// it may be just starting.
 const FIRST_TRY: Duration = Duration::from_millis(20);
 const LAST_TRY: Duration = Duration::from_millis(250);
 /// How often idle connections are looked through.
@@ -90,7 +91,8 @@ impl Board {
         self.changed.notified()
     }
 
-    /// Notes that the leader of this term said that its term is over: nobody asks it for the time being.
+    /// Notes that the leader of this term said that its term is over: nobody asks it for the time
+    /// being.
     pub(crate) fn is_over(self: &Arc<Self>, target: &Arc<Target>) {
         if !target.is_over() {
             return;
@@ -108,7 +110,8 @@ impl Board {
         self.changed.notify_waiters();
     }
 
-    /// Counts that the leader of this term said that it does not lead, and tells how long to leave it alone.
+    /// Counts that the leader of this term said that it does not lead, and tells how long to leave
+    /// it alone.
     fn denies(&self, seal: Seal) -> Duration {
         let now = Instant::now();
         let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::headers::Peer;
 
-/// A client, and what its requests need: made once for all of them, as small requests cost little more than that.
+/// A client, and what its requests need: made once for all of them, as small requests cost little
+/// more than that.
 pub(crate) struct Client {
     pub(crate) peer: Peer,
     /// Its address.
@@ -43,7 +44,8 @@ impl Client {
         networks.iter().any(|network| network.contains(&ip))
     }
 
-    /// A timer that goes off in this time at the latest. An earlier request may have left one that runs already.
+    /// A timer that goes off in this time at the latest. An earlier request may have left one that
+    /// runs already.
     pub(crate) fn timer(&self, time: Duration) -> Pin<Box<Sleep>> {
         let left = self.timer.lock();
         match left.unwrap_or_else(PoisonError::into_inner).take() {

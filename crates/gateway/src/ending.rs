@@ -10,10 +10,12 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::gateway::Shared;
 
-/// When to end an answer of the leader of one term: when the request takes too long in all; and when somebody else leads.
+/// When to end an answer of the leader of one term: when the request takes too long in all; and
+/// when somebody else leads.
 ///
-/// A body that says how long it is comes to an end by itself, so it may, whoever leads, as long as something comes. One that
-/// does not may go on for ever, and tells of a past that its client takes for the present.
+/// A body that says how long it is comes to an end by itself, so it may, whoever leads, as long as
+/// something comes. One that does not may go on for ever, and tells of a past that its client takes
+/// for the present.
 pub(crate) struct Ending {
     shared: Arc<Shared>,
     term: Seal,

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// One address of a leader.
 ///
-/// Published are one or several, separated by commas: `host:port`, or a URL. The path of a URL is not used: requests keep
-/// the path that the client asked for, so that links, cookies and redirects of the application stay true.
+/// Published are one or several, separated by commas: `host:port`, or a URL. The path of a URL is
+/// not used: requests keep the path that the client asked for, so that links, cookies and redirects
+/// of the application stay true.
 ///
 /// | written | means |
 /// |---|---|
@@ -33,10 +34,12 @@ pub struct BadUpstream {
     why: &'static str,
 }
 
-/// The most addresses of one endpoint that are tried; what a request may cost if nobody answers is bounded by them.
+/// The most addresses of one endpoint that are tried; what a request may cost if nobody answers is
+/// bounded by them.
 pub const MOST_ADDRESSES: usize = 8;
 
-/// Reads what was published under one name. Addresses without a scheme are spoken to over TLS if `tls` says so.
+/// Reads what was published under one name. Addresses without a scheme are spoken to over TLS if
+/// `tls` says so.
 ///
 /// # Errors
 ///

@@ -31,8 +31,8 @@ use crate::tunnel::Tunnels;
 
 /// A reverse proxy to whoever leads.
 ///
-/// It follows the leader from when it is made. [`run`](Self::run) serves connections; a [`Handle`] passes on single requests,
-/// inside of a node that serves connections itself.
+/// It follows the leader from when it is made. [`run`](Self::run) serves connections; a [`Handle`]
+/// passes on single requests, inside of a node that serves connections itself.
 pub struct Gateway {
     shared: Arc<Shared>,
     lanes: Option<Lanes>,
@@ -56,7 +56,8 @@ pub struct Listener {
 pub struct Status {
     /// Whether a request would be sent on at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `not published`, `unreachable`, `misdirected`; `ready` if it is.
+    /// Why not, in a word: `no leader`, `not published`, `unreachable`, `misdirected`; `ready` if
+    /// it is.
     pub leader: &'static str,
     /// How many requests are held.
     pub held: usize,
@@ -90,7 +91,8 @@ pub(crate) struct Place {
 }
 
 impl Gateway {
-    /// A gateway to the leader of this group. Reads the files of TLS, and begins to follow the leader.
+    /// A gateway to the leader of this group. Reads the files of TLS, and begins to follow the
+    /// leader.
     ///
     /// Must be called inside a Tokio runtime.
     ///
@@ -101,11 +103,13 @@ impl Gateway {
         Self::following(board::observed(group), options)
     }
 
-    /// A gateway to whoever these views say, first now and then whenever that changes: for leaders that were not elected here. The
-    /// terms of two leaders must differ in their nonce, and each must publish what [`Options::endpoints`] names.
+    /// A gateway to whoever these views say, first now and then whenever that changes: for leaders
+    /// that were not elected here. The terms of two leaders must differ in their nonce, and each
+    /// must publish what [`Options::endpoints`] names.
     ///
-    /// When the stream ends nobody leads any more: what comes is held and then refused, until the gateway is dropped. A stream that
-    /// is to survive the loss of its source has to connect again by itself.
+    /// When the stream ends nobody leads any more: what comes is held and then refused, until the
+    /// gateway is dropped. A stream that is to survive the loss of its source has to connect again
+    /// by itself.
     ///
     /// Must be called inside a Tokio runtime.
     ///
@@ -154,7 +158,8 @@ impl Gateway {
         })
     }
 
-    /// Serves connections on these threads, and not on the runtime that [`run`](Self::run) is called in.
+    /// Serves connections on these threads, and not on the runtime that [`run`](Self::run) is
+    /// called in.
     #[must_use]
     pub fn on(mut self, lanes: Lanes) -> Self {
         self.lanes = Some(lanes);
@@ -168,9 +173,10 @@ impl Gateway {
         }
     }
 
-    /// Serves these listeners until `shutdown` is done; then takes no more connections and requests, and returns when those
-    /// that there are have ended, after [`Times::drain`](crate::Times::drain) in any case. Shortly before that, what is still
-    /// held is answered with the problem that it is held for.
+    /// Serves these listeners until `shutdown` is done; then takes no more connections and
+    /// requests, and returns when those that there are have ended, after
+    /// [`Times::drain`](crate::Times::drain) in any case. Shortly before that, what is still held
+    /// is answered with the problem that it is held for.
     ///
     /// # Panics
     ///
@@ -213,10 +219,12 @@ impl From<TcpListener> for Listener {
 }
 
 impl Handle {
-    /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a [`Problem`].
+    /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a
+    /// [`Problem`].
     ///
-    /// Of `peer` the leader learns who asked. Whoever serves the connection has to give up clients that do not take the answer. If the request opens a WebSocket, the connection that it came on must be served
-    /// with upgrades.
+    /// Of `peer` the leader learns who asked. Whoever serves the connection has to give up clients
+    /// that do not take the answer. If the request opens a WebSocket, the connection that it came
+    /// on must be served with upgrades.
     ///
     /// # Cancel safety
     ///
@@ -298,7 +306,8 @@ impl Shared {
         self.front.as_ref().is_some_and(Front::pass_certificate)
     }
 
-    /// Waits until an endless answer of the leader of this term should end, as somebody else has led for some time.
+    /// Waits until an endless answer of the leader of this term should end, as somebody else has
+    /// led for some time.
     pub(crate) async fn outlived(&self, term: Seal) {
         self.board.overtaken(term).await;
         tokio::time::sleep(self.options.times.outlived).await;

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 
 /// Threads with a runtime of their own, among which a gateway deals out its connections.
 ///
-/// What belongs to one connection then stays on one thread, its connection to the leader included: no request wakes another
-/// thread. That is cheaper than a runtime that shares all among its threads, by about a tenth. In return, work that takes long
-/// holds up the others on its thread, so nothing else should run there.
+/// What belongs to one connection then stays on one thread, its connection to the leader included:
+/// no request wakes another thread. That is cheaper than a runtime that shares all among its
+/// threads, by about a tenth. In return, work that takes long holds up the others on its thread, so
+/// nothing else should run there.
 ///
 /// Dropping it ends the threads, and what runs on them.
 pub struct Lanes {

@@ -9,42 +9,55 @@
 //!                  headers/: what is passed on
 //! ```
 //!
-//! A client reaches any gateway, under any name, and is never sent elsewhere. [`Gateway`] is the process of its own;
-//! [`Handle`] and [`NodeLayer`] are for use inside of a node, which answers itself what it can.
+//! A client reaches any gateway, under any name, and is never sent elsewhere. [`Gateway`] is the
+//! process of its own; [`Handle`] and [`NodeLayer`] are for use inside of a node, which answers
+//! itself what it can.
 //!
 //! # What it guarantees
 //!
-//! - **A request that may not be repeated reaches at most one node that may process it.** One that was sent and not answered is
-//!   sent again only if its method is idempotent (RFC 9110, 9.2.2) or it has an `Idempotency-Key`, and if the beginning of its
-//!   body was kept; at most [`MOST_SENT`] times. Otherwise the client gets one [`Problem`] which says that the request may
-//!   have been carried out.
-//! - What was *not* sent, or was answered with 421 and an [`EPOCH`], is not lost by a change of leader, whatever its method: it is
-//!   held until somebody can be asked, within the limits below, and held requests are woken in the order in which they began to
-//!   wait. HTTP/2 counts as not sent what the leader refused, or went away before.
-//! - An answer that has begun is never begun again, and one that breaks off is not taken for a whole one: the connection is closed
-//!   (HTTP/1.1) or the stream reset (HTTP/2).
-//! - Every request that is passed on says in `Incumbent-Epoch` which term's leader is meant. What a client says there is dropped.
-//! - No header or body that is made here names an internal address. A `Location` that names the node by its own is made relative.
-//! - One request in is one request out: lengths are written anew, and what could be read in two ways is refused.
+//! - **A request that may not be repeated reaches at most one node that may process it.** One that
+//!   was sent and not answered is sent again only if its method is idempotent (RFC 9110, 9.2.2) or
+//!   it has an `Idempotency-Key`, and if the beginning of its body was kept; at most [`MOST_SENT`]
+//!   times. Otherwise the client gets one [`Problem`] which says that the request may have been
+//!   carried out.
+//! - What was *not* sent, or was answered with 421 and an [`EPOCH`], is not lost by a change of
+//!   leader, whatever its method: it is held until somebody can be asked, within the limits below,
+//!   and held requests are woken in the order in which they began to wait. HTTP/2 counts as not
+//!   sent what the leader refused, or went away before.
+//! - An answer that has begun is never begun again, and one that breaks off is not taken for a
+//!   whole one: the connection is closed (HTTP/1.1) or the stream reset (HTTP/2).
+//! - Every request that is passed on says in `Incumbent-Epoch` which term's leader is meant. What a
+//!   client says there is dropped.
+//! - No header or body that is made here names an internal address. A `Location` that names the
+//!   node by its own is made relative.
+//! - One request in is one request out: lengths are written anew, and what could be read in two
+//!   ways is refused.
 //!
 //! # What it does not
 //!
-//! - **At most once is not exactly once.** After a problem with `"processed":"unknown"` only the application knows.
-//! - A leader that knows nothing of epochs may answer after its term, as it does without a gateway. [`NodeLayer`] is the remedy, or
-//!   to compare `Incumbent-Epoch` and answer 421 with the own epoch in that field if nothing was done, and 503 with [`TERM_ENDED`]
-//!   if the term ended meanwhile.
-//! - A server may close an idle connection in the moment in which a request is written to it. That costs an idempotent request
-//!   nothing, and another one its answer; it is made unlikely by using only connections that were used within the last second.
-//!   With HTTP/2 a server says what it has not processed, unless its connection breaks without a word; connections that were
-//!   heard of within the last second are used then too, or any if all that may be are in use.
-//! - A gateway that is itself cut off from the records for as long as a lease sees no leader any more, and holds what comes, even if
-//!   the leader is well. With [`Gateway::following`] the views decide.
-//! - WebSockets, and answers that do not say how long they are, break when their leader dies, and are ended [`Times::outlived`] after
-//!   somebody else leads: also those that would have come to an end by themselves. An answer of known length is only ended if
-//!   nothing comes of it for [`Times::stall`].
-//! - A client that closes its half of a connection is taken for gone: what it asked for is given up.
-//! - A client that waits for `100 Continue` is told to go on when its request is sent, not when the leader says so.
-//! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused (405), as `CONNECT` is.
+//! - **At most once is not exactly once.** After a problem with `"processed":"unknown"` only the
+//!   application knows.
+//! - A leader that knows nothing of epochs may answer after its term, as it does without a gateway.
+//!   [`NodeLayer`] is the remedy, or to compare `Incumbent-Epoch` and answer 421 with the own epoch
+//!   in that field if nothing was done, and 503 with [`TERM_ENDED`] if the term ended meanwhile.
+//! - A server may close an idle connection in the moment in which a request is written to it. That
+//!   costs an idempotent request nothing, and another one its answer; it is made unlikely by using
+//!   only connections that were used within the last second. With HTTP/2 a server says what it has
+//!   not processed, unless its connection breaks without a word; connections that were heard of
+//!   within the last second are used then too, or any if all that may be are in use.
+//! - A gateway that is itself cut off from the records for as long as a lease sees no leader any
+//!   more, and holds what comes, even if the leader is well. With [`Gateway::following`] the views
+//!   decide.
+//! - WebSockets, and answers that do not say how long they are, break when their leader dies, and
+//!   are ended [`Times::outlived`] after somebody else leads: also those that would have come to an
+//!   end by themselves. An answer of known length is only ended if nothing comes of it for
+//!   [`Times::stall`].
+//! - A client that closes its half of a connection is taken for gone: what it asked for is given
+//!   up.
+//! - A client that waits for `100 Continue` is told to go on when its request is sent, not when the
+//!   leader says so.
+//! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused
+//!   (405), as `CONNECT` is.
 //! - Requests that HTTP itself forbids are answered by the library below, with a bare 400 or 431.
 //!
 //! # Limits

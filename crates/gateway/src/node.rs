@@ -1,4 +1,5 @@
-//! For use inside of a node: [`NodeLayer`] answers as the leader only while it is one, and passes on what it cannot answer.
+//! For use inside of a node: [`NodeLayer`] answers as the leader only while it is one, and passes
+//! on what it cannot answer.
 //!
 //! ```text
 //!              ┌── meant for our term, and it lasts ──► the service ── the term still lasts? ──► answer
@@ -29,14 +30,15 @@ use crate::problem::Problem;
 use crate::repeat;
 use crate::tape::BoxError;
 
-/// In an answer with status 503: the term of this epoch ended while the node worked. The request may have been carried out, and is
-/// sent to the next leader only if that does no harm.
+/// In an answer with status 503: the term of this epoch ended while the node worked. The request
+/// may have been carried out, and is sent to the next leader only if that does no harm.
 pub const TERM_ENDED: HeaderName = HeaderName::from_static("incumbent-term-ended");
 
-/// Whether this node leads, as far as its answers are concerned. Cheap to clone; all clones are one.
+/// Whether this node leads, as far as its answers are concerned. Cheap to clone; all clones are
+/// one.
 ///
-/// Say [`leads`](Self::leads) before the leadership is activated, so that the first request finds it so. Nothing has to be said
-/// at the end: a guard knows when its term is over.
+/// Say [`leads`](Self::leads) before the leadership is activated, so that the first request finds
+/// it so. Nothing has to be said at the end: a guard knows when its term is over.
 #[derive(Clone, Debug, Default)]
 pub struct Role {
     guard: Arc<RwLock<Option<Guard>>>,
@@ -44,16 +46,19 @@ pub struct Role {
 
 /// Makes a service answer only while this node leads.
 ///
-/// - A request with `Incumbent-Epoch`, as gateways send it, is answered if that is the epoch of this node's present term; else
-///   the answer is 421: nothing was done, ask the leader.
-/// - A request without it is answered if this node leads. If it does not, the gateway passes it on; without one the answer is 421.
-/// - If the term ends while the service works, the service is dropped, as when a client goes away, and its answer is not given.
-///   Instead it is 503 with [`TERM_ENDED`]: the service may have done something. A gateway then asks the next leader if that does no
-///   harm. So does this node itself with what came without an epoch, if it may be repeated and has no body.
+/// - A request with `Incumbent-Epoch`, as gateways send it, is answered if that is the epoch of
+///   this node's present term; else the answer is 421: nothing was done, ask the leader.
+/// - A request without it is answered if this node leads. If it does not, the gateway passes it on;
+///   without one the answer is 421.
+/// - If the term ends while the service works, the service is dropped, as when a client goes away,
+///   and its answer is not given. Instead it is 503 with [`TERM_ENDED`]: the service may have done
+///   something. A gateway then asks the next leader if that does no harm. So does this node itself
+///   with what came without an epoch, if it may be repeated and has no body.
 /// - A body that has begun ends with an error then, also if it is silent.
 ///
-/// What it cannot take back: bytes that were handed to the connection before the end of the term, and may still be on their way; and
-/// a connection that was upgraded, as to a WebSocket, which is the service's own from then on. End those by [`Guard::ended`].
+/// What it cannot take back: bytes that were handed to the connection before the end of the term,
+/// and may still be on their way; and a connection that was upgraded, as to a WebSocket, which is
+/// the service's own from then on. End those by [`Guard::ended`].
 #[derive(Clone)]
 pub struct NodeLayer {
     role: Role,
@@ -125,8 +130,9 @@ impl NodeLayer {
         self
     }
 
-    /// Takes from a request's extensions where it comes from. By default a [`Peer`] among them says so; with axum it is
-    /// `|extensions| Some(Peer::plain(extensions.get::<ConnectInfo<SocketAddr>>()?.0))`.
+    /// Takes from a request's extensions where it comes from. By default a [`Peer`] among them says
+    /// so; with axum it is `|extensions|
+    /// Some(Peer::plain(extensions.get::<ConnectInfo<SocketAddr>>()?.0))`.
     #[must_use]
     pub fn peer(
         mut self,
@@ -147,7 +153,8 @@ impl NodeLayer {
         response.map(|answer| NodeBody(Kind::Other(Box::new(answer))))
     }
 
-    /// Why this node does not answer itself: with another epoch than its own, or because it does not lead.
+    /// Why this node does not answer itself: with another epoch than its own, or because it does
+    /// not lead.
     fn guard_for(&self, epoch: Option<Option<Epoch>>) -> Result<Guard, Not> {
         match (epoch, self.role.guard()) {
             (None, Some(guard)) => Ok(guard),
@@ -237,8 +244,8 @@ where
     }
 }
 
-/// The head of a request that is nothing else and can be sent again without harm. One that opens a WebSocket is more: the service
-/// may have taken its connection.
+/// The head of a request that is nothing else and can be sent again without harm. One that opens a
+/// WebSocket is more: the service may have taken its connection.
 fn kept<B: Body>(request: &Request<B>) -> Option<Parts> {
     let is_safe = repeat::is_safe(request.method(), request.headers());
     let is_all = request.body().is_end_stream() && !request.headers().contains_key(UPGRADE);

@@ -4,7 +4,8 @@
 //! {"type":"urn:incumbent:problem:no-leader","title":"Nobody leads","status":503,"processed":"no","detail":"…"}
 //! ```
 //!
-//! `processed` says what a client has to know before it tries again: `no`, or `unknown`. No problem names an address.
+//! `processed` says what a client has to know before it tries again: `no`, or `unknown`. No problem
+//! names an address.
 
 use bytes::Bytes;
 use http::header::{

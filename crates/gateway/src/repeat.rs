@@ -1,8 +1,8 @@
 //! May a request be sent again? [`again`] decides, and nothing else does.
 //!
-//! A request that was sent and not answered may have been carried out. Sending it again is right only if that does no harm,
-//! and possible only if its whole body can be sent again. Once the head of an answer has come there is no more to decide: it is
-//! passed on, and nobody is asked again.
+//! A request that was sent and not answered may have been carried out. Sending it again is right
+//! only if that does no harm, and possible only if its whole body can be sent again. Once the head
+//! of an answer has come there is no more to decide: it is passed on, and nobody is asked again.
 
 use http::{HeaderMap, HeaderName, Method};
 
@@ -36,8 +36,8 @@ pub(crate) enum Once {
     BodyGone,
 }
 
-/// Whether a request may be carried out twice without harm: by its method (RFC 9110, 9.2.2), or because it has a key by
-/// which the server knows it again.
+/// Whether a request may be carried out twice without harm: by its method (RFC 9110, 9.2.2), or
+/// because it has a key by which the server knows it again.
 pub(crate) fn is_safe(method: &Method, headers: &HeaderMap) -> bool {
     method.is_idempotent()
         || headers

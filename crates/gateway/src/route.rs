@@ -1,4 +1,5 @@
-//! What to do with one request next: [`Route`]. Pure: it is told how much time has passed, who leads, and how attempts failed.
+//! What to do with one request next: [`Route`]. Pure: it is told how much time has passed, who
+//! leads, and how attempts failed.
 //!
 //! ```text
 //!              ┌──────── nobody to ask ────────► Hold ──── the view changed, or it is time ───┐
@@ -12,16 +13,17 @@ use incumbent::Seal;
 
 use crate::repeat::{self, Fate, Kept, Once};
 
-/// How often one request is sent at most to nodes that may process it. A request that ends the process that gets it must not end all of them in turn.
+/// How often one request is sent at most to nodes that may process it. A request that ends the
+/// process that gets it must not end all of them in turn.
 pub const MOST_SENT: u32 = 4;
-/// How long the same leader is left alone after a request to it broke off, doubled each time. Long enough for a process that
-/// is being ended to refuse connections, short enough to go unnoticed.
+/// How long the same leader is left alone after a request to it broke off, doubled each time. Long
+/// enough for a process that is being ended to refuse connections, short enough to go unnoticed.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// How long a leader that is not ready yet is left alone at most, doubled from that pause.
 const LONGEST_UNREADY: Duration = Duration::from_millis(500);
-/// When a leader that said that it does not lead is asked again, if it still leads by all that is known; doubled up to the last.
-/// Soon, since a node may say that it leads a moment before it knows so itself; and it may have been late with a renewal, and
-/// just so have gone on.
+/// When a leader that said that it does not lead is asked again, if it still leads by all that is
+/// known; doubled up to the last. Soon, since a node may say that it leads a moment before it knows
+/// so itself; and it may have been late with a renewal, and just so have gone on.
 const FIRST_ASKED_AGAIN: Duration = Duration::from_millis(250);
 pub(crate) const LAST_ASKED_AGAIN: Duration = Duration::from_secs(5);
 
@@ -32,7 +34,8 @@ pub(crate) enum Sight {
     Nobody,
     /// Somebody leads, but has not published what is looked for.
     Unpublished(Seal),
-    /// Somebody leads, but cannot be connected to. Somebody else keeps trying, and the view changes when it works.
+    /// Somebody leads, but cannot be connected to. Somebody else keeps trying, and the view changes
+    /// when it works.
     Away(Seal),
     /// The leader of this view has said that its term is over.
     Over(Seal),
@@ -72,7 +75,8 @@ pub(crate) enum Failure {
     Unready,
     /// The connection ended after the request, or a part of it, was sent.
     Broken {
-        /// Whether the connection was used before: then it was likely closed while idle, and says nothing about the node.
+        /// Whether the connection was used before: then it was likely closed while idle, and says
+        /// nothing about the node.
         reused: bool,
     },
     /// Somebody else leads by now, and this one has not answered.
@@ -159,8 +163,8 @@ impl Route {
         self.may_be_done < MOST_SENT && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
     }
 
-    /// Whether it can be held and sent once more to a leader that says that it is not ready yet. If not, what that said is the
-    /// answer.
+    /// Whether it can be held and sent once more to a leader that says that it is not ready yet. If
+    /// not, what that said is the answer.
     pub(crate) fn may_wait(&self, kept: Kept) -> bool {
         let is_time = self.held.saturating_add(self.unready_pause()) < self.longest_hold;
         is_time && repeat::again(self.is_safe, Fate::Unknown, kept).is_ok()
@@ -202,7 +206,8 @@ impl Route {
         }
     }
 
-    /// Notes how the attempt with the leader of this term ended `at` this time, and whether its body can be sent again.
+    /// Notes how the attempt with the leader of this term ended `at` this time, and whether its
+    /// body can be sent again.
     ///
     /// # Errors
     ///
@@ -260,7 +265,8 @@ impl Route {
     }
 }
 
-/// How long the leader of a term is left alone that has said this often before that it does not lead.
+/// How long the leader of a term is left alone that has said this often before that it does not
+/// lead.
 pub(crate) fn asked_again(denied: u32) -> Duration {
     let factor = 2_u32.saturating_pow(denied);
     FIRST_ASKED_AGAIN

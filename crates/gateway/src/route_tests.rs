@@ -290,8 +290,8 @@ fn only_what_may_be_repeated_may_be_taken_from_a_leader_that_was_overtaken() {
     assert_eq!(route.next(s(0), Sight::Ready(seal(2))), forward(2));
 }
 
-/// Whatever happens in whatever order: an unsafe request reaches nodes that may process it at most once, a safe one at most
-/// MOST_SENT times, and nothing is held longer than it may be.
+/// Whatever happens in whatever order: an unsafe request reaches nodes that may process it at most
+/// once, a safe one at most MOST_SENT times, and nothing is held longer than it may be.
 #[test]
 fn no_sequence_of_misfortunes_breaks_the_promises() {
     let events = [

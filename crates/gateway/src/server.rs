@@ -31,13 +31,15 @@ use crate::stream::{self, Stream};
 use crate::streams::{Flow, Streams};
 use crate::tunnel::{Tunnel, Tunnels};
 
-/// How long not to accept after the system refused to: it has no more descriptors, and needs time to get some back.
+/// How long not to accept after the system refused to: it has no more descriptors, and needs time
+/// to get some back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often a connection of HTTP/2 is asked whether it lives, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long before the end of a shutdown what is still held is answered, so that the answers arrive; a tenth of it at most.
+/// How long before the end of a shutdown what is still held is answered, so that the answers
+/// arrive; a tenth of it at most.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How many fields hyper reads if nothing is said.
 const USUAL_FIELDS: usize = 100;
@@ -56,8 +58,8 @@ struct Activity {
 enum Interruption {
     /// The gateway ends.
     Stop,
-    /// It is time to see whether it is idle. HTTP/1.1 looks after itself once its first byte has come; this is for all others
-    /// that say nothing.
+    /// It is time to see whether it is idle. HTTP/1.1 looks after itself once its first byte has
+    /// come; this is for all others that say nothing.
     Look,
 }
 
@@ -112,7 +114,8 @@ async fn accept(
             loop {
                 match socket.accept().await {
                     Ok(accepted) => return accepted,
-                    // A client that is gone before it was accepted is no client, and other errors pass.
+                    // A client that is gone before it was accepted is no client, and other errors
+                    // pass.
                     Err(error) => {
                         tracing::debug!(%error, "cannot accept");
                         sleep(ACCEPT_PAUSE).await;
@@ -135,7 +138,8 @@ async fn accept(
             connections.spawn(connection(shared, stream, peer, tls, permit, stopping));
             continue;
         };
-        // It is told of by the runtime that it was accepted in; the other one has to hear of it instead.
+        // It is told of by the runtime that it was accepted in; the other one has to hear of it
+        // instead.
         let Ok(stream) = stream.into_std() else {
             continue;
         };
@@ -214,7 +218,8 @@ async fn serve(
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection: Pin<&mut _> = pin!(connection);
     let head = shared.options.times.head;
-    // Asked only when they have something to say, and not with everything that happens on the connection.
+    // Asked only when they have something to say, and not with everything that happens on the
+    // connection.
     let mut interruptions = FuturesUnordered::<BoxFuture<'_, Interruption>>::new();
     interruptions.push(Box::pin(async {
         stopped(&mut stopping).await;

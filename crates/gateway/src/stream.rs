@@ -10,16 +10,19 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
-/// When TCP begins to ask a silent peer whether it is there, and how often: who is gone is noticed within a minute.
+/// When TCP begins to ask a silent peer whether it is there, and how often: who is gone is noticed
+/// within a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMES: u32 = 3;
 
-/// How much is read and written at once on a connection to the leader, and the longest head of an answer. As each connection
-/// keeps a buffer that has once grown so large, it is not larger: with all connections that there may be, 640 MB.
+/// How much is read and written at once on a connection to the leader, and the longest head of an
+/// answer. As each connection keeps a buffer that has once grown so large, it is not larger: with
+/// all connections that there may be, 640 MB.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
-/// So little is copied together and written as one, which costs less than to have the system gather it.
+/// So little is copied together and written as one, which costs less than to have the system gather
+/// it.
 const LITTLE: usize = 1024;
 
 /// A connection. Writing fails once the peer has taken nothing for some time.
@@ -143,7 +146,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Sets what every connection needs. An option that the system does not know is no reason to do without the connection.
+/// Sets what every connection needs. An option that the system does not know is no reason to do
+/// without the connection.
 pub(crate) fn prepare(stream: &TcpStream) {
     use rustix::net::sockopt;
     let _ = stream.set_nodelay(true);

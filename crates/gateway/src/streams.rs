@@ -1,7 +1,8 @@
 //! Streams of HTTP/2 whose client has to go on taking its answer: [`Streams`].
 //!
-//! On HTTP/1.1 a client that takes nothing keeps the socket full, and [`Stream`](crate::stream::Stream) notices. On HTTP/2 it
-//! just grants no room: the socket is idle, the answer is never asked for its next piece, and would wait for ever.
+//! On HTTP/1.1 a client that takes nothing keeps the socket full, and
+//! [`Stream`](crate::stream::Stream) notices. On HTTP/2 it just grants no room: the socket is idle,
+//! the answer is never asked for its next piece, and would wait for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,9 @@ use std::time::Duration;
 use hyper::rt::Executor;
 use tokio::time::sleep;
 
-/// The most of an answer that is handed to HTTP/2 at once: the usual size of its frames. What is handed over at once is not
-/// seen to flow, so it has to be little: a client is slow, and not stalled, if it takes this much within its time.
+/// The most of an answer that is handed to HTTP/2 at once: the usual size of its frames. What is
+/// handed over at once is not seen to flow, so it has to be little: a client is slow, and not
+/// stalled, if it takes this much within its time.
 pub(crate) const PIECE: usize = 16 * 1024;
 /// How often a stream is looked at within the time that it has: it may last that much longer.
 const LOOKS: u32 = 4;

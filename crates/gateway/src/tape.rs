@@ -1,4 +1,5 @@
-//! The body of a request: [`Tape`] lets it through, and keeps what it can so that it can be sent again.
+//! The body of a request: [`Tape`] lets it through, and keeps what it can so that it can be sent
+//! again.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +63,8 @@ struct Reel {
     source: Source,
     hint: SizeHint,
     allowance: Allowance,
-    /// A copy of what was read, unless it is cut. A copy, as a piece of a body holds on to all that came with it.
+    /// A copy of what was read, unless it is cut. A copy, as a piece of a body holds on to all that
+    /// came with it.
     copy: Vec<u8>,
     /// How much of the copy the newest playback has had.
     played: usize,
@@ -284,7 +286,8 @@ impl Reel {
                 self.copy.extend_from_slice(data);
                 self.played = self.copy.len();
             }
-            // A body with trailers, once it was read to its end, is not sent again: they are rare where bodies are small.
+            // A body with trailers, once it was read to its end, is not sent again: they are rare
+            // where bodies are small.
             Kind::Data(_) | Kind::Trailers(_) => {
                 self.is_cut = true;
                 self.drop_played();

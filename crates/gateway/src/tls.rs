@@ -79,7 +79,8 @@ impl Front {
         self.files.pass_certificate
     }
 
-    /// Reads the files again whenever they have changed. What cannot be used is told, and what was there stays.
+    /// Reads the files again whenever they have changed. What cannot be used is told, and what was
+    /// there stays.
     pub(crate) async fn follow(&self) {
         let ServerTls {
             certificate, key, ..
@@ -132,7 +133,8 @@ async fn again<T: Send + 'static>(
     }
 }
 
-/// The contents, and not the times: a file may be replaced within the resolution of a clock, or be a link to another.
+/// The contents, and not the times: a file may be replaced within the resolution of a clock, or be
+/// a link to another.
 async fn contents(files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
     let files = files.to_vec();
     let read = move || files.iter().map(|file| std::fs::read(file).ok()).collect();
@@ -177,7 +179,8 @@ impl Back {
     }
 }
 
-/// Reads the files towards leaders again whenever they have changed. Connections that are there stay.
+/// Reads the files towards leaders again whenever they have changed. Connections that are there
+/// stay.
 async fn follow(now: Weak<RwLock<Configs>>, files: Vec<PathBuf>, options: UpstreamTls) {
     let mut seen = contents(&files).await;
     loop {
@@ -208,7 +211,8 @@ fn client(options: &UpstreamTls) -> Result<Configs, TlsError> {
                 roots.add(certificate)?;
             }
         }
-        // Whichever of the system's can be used; if there is none, no leader is believed, and the log says so.
+        // Whichever of the system's can be used; if there is none, no leader is believed, and the
+        // log says so.
         None => {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);

@@ -1,4 +1,5 @@
-//! Workers, known by the address that they connect from unless they were told another, and verified by connecting back.
+//! Workers, known by the address that they connect from unless they were told another, and verified
+//! by connecting back.
 //!
 //! ```text
 //!   worker ── "I am here; I listen on 6122; my nonce is …" ──► manager
@@ -17,7 +18,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What both sides of a challenge begin with: who speaks another protocol learns nothing, and is told apart.
+/// What both sides of a challenge begin with: who speaks another protocol learns nothing, and is
+/// told apart.
 const HELLO: [u8; 16] = *b"incumbent-worker";
 const NONCE: usize = 16;
 const CHALLENGE: usize = HELLO.len() + NONCE;
@@ -26,9 +28,11 @@ const ANSWER: usize = HELLO.len() + 32;
 /// Where a worker can be reached, as was verified by connecting to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum WorkerAddress {
-    /// The address that the worker connects from, in its shortest form, with the scope of a link-local one.
+    /// The address that the worker connects from, in its shortest form, with the scope of a
+    /// link-local one.
     Seen(SocketAddr),
-    /// What the worker said: a name or an address, and a port. Names are not resolved once for all: who uses it asks again.
+    /// What the worker said: a name or an address, and a port. Names are not resolved once for all:
+    /// who uses it asks again.
     Said {
         /// A name or an IP address, without brackets.
         host: String,
@@ -37,11 +41,13 @@ pub enum WorkerAddress {
     },
 }
 
-/// What makes a process known again. The worker makes one when it starts, and says it when it connects.
+/// What makes a process known again. The worker makes one when it starts, and says it when it
+/// connects.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct WorkerNonce([u8; NONCE]);
 
-/// Why a worker cannot be used. Each names the address that it connected from, what was tried, and what to do.
+/// Why a worker cannot be used. Each names the address that it connected from, what was tried, and
+/// what to do.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -56,8 +62,8 @@ pub enum WorkerError {
         /// What it said.
         said: String,
     },
-    /// What the worker said is something to listen at: all addresses of a host, several hosts, or port 0. Connecting there would reach
-    /// this host, or nobody. Nothing was tried.
+    /// What the worker said is something to listen at: all addresses of a host, several hosts, or
+    /// port 0. Connecting there would reach this host, or nobody. Nothing was tried.
     #[error(
         "the worker that connected from {from} says that it is reached at {said}, a bind address, not one to be reached at; \
          tell it to advertise the address by which others reach it, or nothing"
@@ -124,10 +130,11 @@ fn advice(was_told: bool) -> &'static str {
     }
 }
 
-/// Finds out where this worker can be reached: connects to the address that it connected from, at this port, or to what it says
-/// (`host` or `host:port`) if it was told otherwise.
+/// Finds out where this worker can be reached: connects to the address that it connected from, at
+/// this port, or to what it says (`host` or `host:port`) if it was told otherwise.
 ///
-/// That somebody takes the connection is all that is verified; [`verify_same`] also verifies that it is this worker.
+/// That somebody takes the connection is all that is verified; [`verify_same`] also verifies that
+/// it is this worker.
 ///
 /// # Errors
 ///
@@ -146,8 +153,8 @@ pub async fn verify(
     connect(peer, tried, says.is_some(), timeout, None).await
 }
 
-/// Does what [`verify`] does, and lets whoever takes the connection prove that he is the process with this nonce, which calls
-/// [`answer`]. The nonce itself is not sent.
+/// Does what [`verify`] does, and lets whoever takes the connection prove that he is the process
+/// with this nonce, which calls [`answer`]. The nonce itself is not sent.
 ///
 /// # Errors
 ///
@@ -167,12 +174,13 @@ pub async fn verify_same(
     connect(peer, tried, says.is_some(), timeout, Some(nonce)).await
 }
 
-/// The worker's side of [`verify_same`], on a connection that it has just accepted: reads the challenge, and answers it.
+/// The worker's side of [`verify_same`], on a connection that it has just accepted: reads the
+/// challenge, and answers it.
 ///
 /// # Errors
 ///
-/// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if what came is no challenge. How long it may take is
-/// for the caller to bound.
+/// Those of the connection; [`InvalidData`](io::ErrorKind::InvalidData) if what came is no
+/// challenge. How long it may take is for the caller to bound.
 ///
 /// # Cancel safety
 ///
@@ -298,7 +306,8 @@ fn address(peer: SocketAddr, says: Option<&str>, port: u16) -> Result<WorkerAddr
     }
 }
 
-/// Whether it is the address of one host, and not of all of its own (`0.0.0.0`, `::`) or of several.
+/// Whether it is the address of one host, and not of all of its own (`0.0.0.0`, `::`) or of
+/// several.
 fn is_one_host(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
@@ -332,7 +341,8 @@ fn split(said: &str, port: u16) -> Option<(String, u16)> {
     (is_host && !is_number(host)).then(|| (host.to_owned(), port))
 }
 
-/// Whether resolvers take this name for an IPv4 address in an old form, as they do with `0` and `0x7f.1`. No name of a host ends so.
+/// Whether resolvers take this name for an IPv4 address in an old form, as they do with `0` and
+/// `0x7f.1`. No name of a host ends so.
 fn is_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next();
     last.is_some_and(|last| last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()))
@@ -343,7 +353,8 @@ fn number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// IPv4 as itself, also where a socket for both shows it as IPv6. A link-local address keeps its scope.
+/// IPv4 as itself, also where a socket for both shows it as IPv6. A link-local address keeps its
+/// scope.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// A moment of `CLOCK_BOOTTIME`: the same in every process of this machine, never set back, counting during suspend.
+/// A moment of `CLOCK_BOOTTIME`: the same in every process of this machine, never set back,
+/// counting during suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(Duration);
 

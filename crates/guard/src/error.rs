@@ -9,7 +9,8 @@ use std::process::ExitStatus;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// There is no such program, on the search path or where the name says; or its interpreter is missing.
+    /// There is no such program, on the search path or where the name says; or its interpreter is
+    /// missing.
     #[error("command not found: {}", program.display())]
     NotFound {
         /// As it was given.
@@ -33,7 +34,8 @@ pub enum SpawnError {
         /// What the system said.
         source: io::Error,
     },
-    /// The hard deadline passed before the command could be started: the right to run it has to be renewed first.
+    /// The hard deadline passed before the command could be started: the right to run it has to be
+    /// renewed first.
     #[error("the deadline passed before the command was started")]
     TooLate,
     /// The guard could not be started or could not do its part.
@@ -48,16 +50,19 @@ pub enum SpawnError {
 #[non_exhaustive]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GuardLost {
-    /// The guard is dead. The command was killed with it; what it put into other process groups may have survived.
+    /// The guard is dead. The command was killed with it; what it put into other process groups may
+    /// have survived.
     #[error("the guard of the command ended unexpectedly{}", how(*.status))]
     Died {
         /// How it ended, if that is known.
         status: Option<ExitStatus>,
     },
-    /// Guard and runner did not understand each other, which is a bug. The command and all it started are dead.
+    /// Guard and runner did not understand each other, which is a bug. The command and all it
+    /// started are dead.
     #[error("the guard of the command received a message it does not know")]
     Broken,
-    /// Something does not die. The guard keeps trying and keeps the liveness listener; wait again, or give up.
+    /// Something does not die. The guard keeps trying and keeps the liveness listener; wait again,
+    /// or give up.
     #[error("{count} processes of the command could not be ended yet")]
     Lingering {
         /// How many the guard knows of.
@@ -69,7 +74,8 @@ pub enum GuardLost {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum LeashError {
-    /// The guard is not there any more, nor is the command; [`Guarded::wait`](crate::Guarded::wait) tells why.
+    /// The guard is not there any more, nor is the command; [`Guarded::wait`](crate::Guarded::wait)
+    /// tells why.
     #[error("the guard of the command is gone")]
     Gone,
     /// The guard has stopped reading. Unless it continues, deadlines are not enforced.
@@ -81,7 +87,8 @@ pub enum LeashError {
 }
 
 impl SpawnError {
-    /// What a shell would exit with: 127 for a program that is not there, 126 for one that cannot be executed.
+    /// What a shell would exit with: 127 for a program that is not there, 126 for one that cannot
+    /// be executed.
     ///
     /// 125 says that the fault is not the program's.
     pub fn exit_code(&self) -> u8 {

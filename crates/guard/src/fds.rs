@@ -1,7 +1,7 @@
 //! Packets, and the descriptors that travel with them.
 //!
-//! The sockets keep packets apart (`SOCK_SEQPACKET`), so a message is sent whole or not at all, by any number of
-//! threads without a lock, and there is no half a line to wait for.
+//! The sockets keep packets apart (`SOCK_SEQPACKET`), so a message is sent whole or not at all, by
+//! any number of threads without a lock, and there is no half a line to wait for.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -82,7 +82,8 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Option<P
             flags | RecvFlags::CMSG_CLOEXEC,
         ) {
             Err(Errno::INTR) => {}
-            // Said once, if the other side closed before reading everything. What it sent before is still to be read.
+            // Said once, if the other side closed before reading everything. What it sent before is
+            // still to be read.
             Err(Errno::CONNRESET) => {}
             other => break other?,
         }

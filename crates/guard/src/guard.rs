@@ -25,17 +25,21 @@ use crate::shim::errno;
 use crate::wire::{FromGuard, ToGuard};
 use crate::{BootTime, Deadlines, EXEC, Ignored, OUR_FAULT, fds, proc};
 
-/// How often orphans of a running COMMAND that have ended are collected. They cost a process id each until then.
+/// How often orphans of a running COMMAND that have ended are collected. They cost a process id
+/// each until then.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
-/// How long killing may take before the runner is told. What is killed is normally gone within milliseconds.
+/// How long killing may take before the runner is told. What is killed is normally gone within
+/// milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two rounds of killing: short at first, then longer, so that what cannot be killed costs little.
+/// Between two rounds of killing: short at first, then longer, so that what cannot be killed costs
+/// little.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Guards `COMMAND ARGS…` for the runner at the other end of stdin, and returns when nothing of it is left.
+/// Guards `COMMAND ARGS…` for the runner at the other end of stdin, and returns when nothing of it
+/// is left.
 pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let stdin = io::stdin();
     if proc::check().is_err() {
@@ -56,7 +60,8 @@ pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
 struct Watch<'a> {
     runner: BorrowedFd<'a>,
     command: Pid,
-    /// Readable when COMMAND has ended. It is not reaped before its group is killed, so that its id stays its own.
+    /// Readable when COMMAND has ended. It is not reaped before its group is killed, so that its id
+    /// stays its own.
     pidfd: OwnedFd,
     /// Of `CLOCK_BOOTTIME`, since a time-out of `poll` stands still during suspend.
     timer: OwnedFd,
@@ -115,12 +120,14 @@ fn guard(runner: BorrowedFd<'_>, command: Vec<OsString>) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the signals pass that are meant for the runner or for COMMAND and reach everything of this name or this
-/// control group: `killall`, or a service manager that stops a unit. The guard ends when its work is done.
+/// Lets the signals pass that are meant for the runner or for COMMAND and reach everything of this
+/// name or this control group: `killall`, or a service manager that stops a unit. The guard ends
+/// when its work is done.
 ///
-/// Caught and not ignored, because a signal that is ignored would stay so in COMMAND. For the same reason one that was
-/// ignored from the start, as under `nohup`, stays so. SIGCHLD does not: how COMMAND ended would be lost, and the
-/// numbers of children would be given to others before they are reaped here.
+/// Caught and not ignored, because a signal that is ignored would stay so in COMMAND. For the same
+/// reason one that was ignored from the start, as under `nohup`, stays so. SIGCHLD does not: how
+/// COMMAND ended would be lost, and the numbers of children would be given to others before they
+/// are reaped here.
 fn outlive_signals() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -210,7 +217,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Does what the runner asks. A runner that is gone or cannot be understood is the end of COMMAND.
+    /// Does what the runner asks. A runner that is gone or cannot be understood is the end of
+    /// COMMAND.
     fn obey_runner(&mut self) -> Next {
         loop {
             let packet = match fds::try_receive(self.runner) {
@@ -258,9 +266,10 @@ impl Watch<'_> {
 
     /// Kills until there is no child left, and says how COMMAND ended.
     ///
-    /// Every descendant becomes a child of this process when the ones between have ended, so "no child" is "nothing
-    /// left". But one that cannot be killed keeps its children, so they are looked for behind it. It goes on for as long
-    /// as that takes: as long as something lives, the listener must not be closed.
+    /// Every descendant becomes a child of this process when the ones between have ended, so "no
+    /// child" is "nothing left". But one that cannot be killed keeps its children, so they are
+    /// looked for behind it. It goes on for as long as that takes: as long as something lives, the
+    /// listener must not be closed.
     fn end_everything(&self) -> FromGuard {
         let patience = BootTime::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;
@@ -287,7 +296,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Never waits: a runner that is stopped must not stop the guard. If it is gone there is nobody to tell.
+    /// Never waits: a runner that is stopped must not stop the guard. If it is gone there is nobody
+    /// to tell.
     fn tell(&self, message: FromGuard) {
         let _ = fds::send(self.runner, message, &[]);
     }

@@ -4,8 +4,8 @@ use std::fs;
 
 /// The signals that this process ignores, and that a program it becomes or starts ignores, too.
 ///
-/// Whoever started it wants them to have no effect: `nohup`, or a shell that runs a script in the background. So what
-/// would catch a signal asks first.
+/// Whoever started it wants them to have no effect: `nohup`, or a shell that runs a script in the
+/// background. So what would catch a signal asks first.
 #[derive(Clone, Copy, Debug)]
 pub struct Ignored(u64);
 

@@ -19,7 +19,8 @@ pub(crate) struct Process {
     start: u64,
 }
 
-/// Fails if `/proc` shows other processes than those this one is among: those of another pid namespace, or none.
+/// Fails if `/proc` shows other processes than those this one is among: those of another pid
+/// namespace, or none.
 ///
 /// What is left of a command could not be found there.
 pub(crate) fn check() -> io::Result<()> {
@@ -95,7 +96,8 @@ pub(crate) fn children() -> Vec<Pid> {
 
 /// Whether a group of this session has a member that still runs.
 ///
-/// That the session is ours tells the group from one that was given the same number later, after all of it was gone.
+/// That the session is ours tells the group from one that was given the same number later, after
+/// all of it was gone.
 pub(crate) fn group_runs(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
     // Read like theirs: it is 0 for all of a session that was begun outside of this pid namespace.
@@ -120,8 +122,8 @@ fn read(pid: i32) -> Option<Process> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Reads `pid (name) state parent group session …`, with the start as field 22. The name may hold anything, also spaces
-/// and parentheses.
+/// Reads `pid (name) state parent group session …`, with the start as field 22. The name may hold
+/// anything, also spaces and parentheses.
 fn parse(stat: &[u8]) -> Option<Process> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
@@ -177,7 +179,8 @@ mod tests {
             session: pid,
             start: 1,
         };
-        // In the order of numbers, which need not be that of birth. 5 cannot be killed, and is the parent of more.
+        // In the order of numbers, which need not be that of birth. 5 cannot be killed, and is the
+        // parent of more.
         let all = [
             (1, 0, 'S'),
             (2, 8, 'S'),
@@ -210,7 +213,8 @@ mod tests {
             .spawn()
             .unwrap();
         let seen = read(child.id().cast_signed()).unwrap();
-        // As seen by somebody who is not its parent, and of whose time another process had this number.
+        // As seen by somebody who is not its parent, and of whose time another process had this
+        // number.
         let earlier = Process {
             parent: 1,
             start: seen.start - 1,

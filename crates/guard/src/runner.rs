@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::wire::{FromGuard, ToGuard};
 use crate::{Deadlines, GUARD, GuardLost, LeashError, SpawnError, fds, proc};
 
-/// After the guard was lost: how often, and how long apart, it is seen to that the command's group is dead.
+/// After the guard was lost: how often, and how long apart, it is seen to that the command's group
+/// is dead.
 const MOP_UP_ROUNDS: u32 = 500;
 const MOP_UP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -37,8 +38,8 @@ pub struct Spec {
     pub current_dir: Option<PathBuf>,
     /// What the guard is: an executable whose `main` begins with [`intercept`](crate::intercept).
     pub executable: PathBuf,
-    /// A bound listener that is to stay open until nothing of the command is left. A copy: the runner accepts on its
-    /// own, and only closes it, because `shutdown` would reach this one too.
+    /// A bound listener that is to stay open until nothing of the command is left. A copy: the
+    /// runner accepts on its own, and only closes it, because `shutdown` would reach this one too.
     pub liveness: Option<OwnedFd>,
     /// Until when it may run before the first [`Leash::extend`].
     pub deadlines: Deadlines,
@@ -48,14 +49,16 @@ pub struct Spec {
 #[derive(Debug)]
 pub struct Guarded {
     leash: Leash,
-    /// A copy of the control socket that the runtime wakes us for. Not a stream: only its readiness is used.
+    /// A copy of the control socket that the runtime wakes us for. Not a stream: only its readiness
+    /// is used.
     incoming: UnixStream,
     guard: Child,
     command: Option<Pid>,
     end: Option<Result<Exit, GuardLost>>,
 }
 
-/// Talks to the guard, from any thread and without waiting. Cheap to clone; useless after [`Guarded`] is dropped.
+/// Talks to the guard, from any thread and without waiting. Cheap to clone; useless after
+/// [`Guarded`] is dropped.
 #[derive(Clone, Debug)]
 pub struct Leash {
     control: Arc<OwnedFd>,
@@ -71,7 +74,8 @@ pub enum Exit {
 }
 
 impl Spec {
-    /// Runs `program` without arguments, guarded by the present executable even if its file has been replaced since.
+    /// Runs `program` without arguments, guarded by the present executable even if its file has
+    /// been replaced since.
     pub fn new(program: impl Into<OsString>, deadlines: Deadlines) -> Self {
         Self {
             program: program.into(),
@@ -89,8 +93,8 @@ impl Spec {
 impl Guarded {
     /// Starts the guard and, through it, the command; returns when the command runs.
     ///
-    /// The command reads the runner's stdin, or nothing if that is a terminal: a process in the background that reads
-    /// a terminal is stopped. Its stdout and stderr are the runner's.
+    /// The command reads the runner's stdin, or nothing if that is a terminal: a process in the
+    /// background that reads a terminal is stopped. Its stdout and stderr are the runner's.
     ///
     /// Needs a runtime with I/O and time enabled.
     ///
@@ -187,7 +191,8 @@ impl Guarded {
         pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Waits until the command and everything it started are dead, and the liveness listener is closed by the guard.
+    /// Waits until the command and everything it started are dead, and the liveness listener is
+    /// closed by the guard.
     ///
     /// # Errors
     ///
@@ -293,10 +298,11 @@ impl Drop for Guarded {
 }
 
 impl Leash {
-    /// Moves the deadlines to later moments. Never blocks, so a thread that renews is not held up by anything.
+    /// Moves the deadlines to later moments. Never blocks, so a thread that renews is not held up
+    /// by anything.
     ///
-    /// Earlier moments than those in force have no effect. SIGTERM is sent once: a command that was asked to
-    /// end is not asked again when it was extended afterwards.
+    /// Earlier moments than those in force have no effect. SIGTERM is sent once: a command that was
+    /// asked to end is not asked again when it was extended afterwards.
     ///
     /// # Errors
     ///
@@ -305,7 +311,8 @@ impl Leash {
         self.send(ToGuard::Extend(deadlines))
     }
 
-    /// Asks the command to end (SIGTERM), and ends it after `grace` or at the hard deadline, whatever comes first.
+    /// Asks the command to end (SIGTERM), and ends it after `grace` or at the hard deadline,
+    /// whatever comes first.
     ///
     /// Repeating it can shorten the grace; zero ends it at once.
     ///
@@ -326,7 +333,8 @@ impl Leash {
         self.send(ToGuard::Signal(number))
     }
 
-    /// Lets the guard see the end of the conversation. Closing would not do while another leash keeps the socket.
+    /// Lets the guard see the end of the conversation. Closing would not do while another leash
+    /// keeps the socket.
     fn release(&self) {
         let _ = shutdown(&self.control, Shutdown::Both);
     }

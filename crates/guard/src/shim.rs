@@ -1,4 +1,5 @@
-//! The exec shim: what has to happen between fork and exec, as a process that does it and becomes COMMAND.
+//! The exec shim: what has to happen between fork and exec, as a process that does it and becomes
+//! COMMAND.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -15,8 +16,8 @@ use crate::{OUR_FAULT, SpawnError, fds};
 
 /// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
 ///
-/// Its stdin is a socket to the guard. COMMAND's own stdin comes over it, and back goes why COMMAND could not be
-/// executed. If it could, the socket closes with the exec, and that is the answer.
+/// Its stdin is a socket to the guard. COMMAND's own stdin comes over it, and back goes why COMMAND
+/// could not be executed. If it could, the socket closes with the exec, and that is the answer.
 pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     // A copy that the exec closes; descriptor 0 is replaced by COMMAND's stdin.
     let Ok(guard) = io::stdin().as_fd().try_clone_to_owned() else {
@@ -45,7 +46,8 @@ fn become_command(
     mut args: impl Iterator<Item = OsString>,
 ) -> Result<Infallible, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::Before)?;
-    // The parent may have died before the line above: then no signal comes, and this process has another parent.
+    // The parent may have died before the line above: then no signal comes, and this process has
+    // another parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     let actual = getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent.is_none() || parent != actual {

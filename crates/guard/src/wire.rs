@@ -1,6 +1,7 @@
 //! What runner, guard and shim say to each other: one line of text per packet.
 //!
-//! Both ends are the same executable, so there are no versions, and a message that is not understood is our bug.
+//! Both ends are the same executable, so there are no versions, and a message that is not
+//! understood is our bug.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -14,7 +15,8 @@ pub(crate) const MAX_MESSAGE: usize = 64;
 /// What the runner asks of the guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ToGuard {
-    /// The first message. With it come the descriptors of COMMAND's stdin and, if there is one, the liveness listener.
+    /// The first message. With it come the descriptors of COMMAND's stdin and, if there is one, the
+    /// liveness listener.
     Start(Deadlines),
     Extend(Deadlines),
     Stop(Duration),

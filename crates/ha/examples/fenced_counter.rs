@@ -1,4 +1,5 @@
-//! A counter that never goes back and never loses an acknowledged step, whoever leads and whatever is killed.
+//! A counter that never goes back and never loses an acknowledged step, whoever leads and whatever
+//! is killed.
 //!
 //! `cargo run -p incumbent --example fenced_counter -- file:///tmp/counter`
 

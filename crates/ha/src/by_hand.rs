@@ -1,4 +1,5 @@
-//! What people may do without leading: ask the leader to hand over, repair a record, and remove what is left of a group.
+//! What people may do without leading: ask the leader to hand over, repair a record, and remove
+//! what is left of a group.
 
 use incumbent_backend::{Erased, Expected, Failure, Key, Listed, RecordName};
 use incumbent_core::record::RecordBody;
@@ -14,10 +15,11 @@ use crate::{Error, Group};
 const ATTEMPTS: u32 = 20;
 
 impl Group {
-    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It decides itself; whether
-    /// it did shows in the next epoch.
+    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It
+    /// decides itself; whether it did shows in the next epoch.
     ///
-    /// The request is written into the root, so it needs no connection to the leader, only to the backend.
+    /// The request is written into the root, so it needs no connection to the leader, only to the
+    /// backend.
     ///
     /// # Errors
     ///
@@ -36,7 +38,8 @@ impl Group {
             };
             let epoch = *asked.get_or_insert(root.epoch);
             if root.epoch != epoch {
-                // Whoever was asked first has gone, be it for that or not. The next one is not asked.
+                // Whoever was asked first has gone, be it for that or not. The next one is not
+                // asked.
                 return Ok(epoch);
             }
             let request = Handover {
@@ -54,14 +57,16 @@ impl Group {
         Err(Error::Unavailable(trouble))
     }
 
-    /// Replaces or deletes (`None`) the data of a record **without leading**: for a person who repairs something.
+    /// Replaces or deletes (`None`) the data of a record **without leading**: for a person who
+    /// repairs something.
     ///
-    /// It is a compare-and-swap all the same, and keeps the seal. A leader that has the record open gets
-    /// [`Error::Conflict`] from its next commit, and has to open it again.
+    /// It is a compare-and-swap all the same, and keeps the seal. A leader that has the record open
+    /// gets [`Error::Conflict`] from its next commit, and has to open it again.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`], [`Error::Unavailable`], [`Error::Damaged`], [`Error::Unknown`] (look before you repeat it).
+    /// [`Error::TooLarge`], [`Error::Unavailable`], [`Error::Damaged`], [`Error::Unknown`] (look
+    /// before you repeat it).
     pub async fn overwrite_by_hand(
         &self,
         name: &RecordName,
@@ -77,7 +82,8 @@ impl Group {
                 nonce: Nonce::new(rand::random()),
             };
             let seal = found.as_ref().map_or(unsealed, |(_, body)| body.seal);
-            // Above every number that the leader of that seal uses, so that it is not taken for a write of its own.
+            // Above every number that the leader of that seal uses, so that it is not taken for a
+            // write of its own.
             let seq = u64::MAX - rand::random_range(0..u64::MAX / 2);
             let mut body = RecordBody::new(seal, seq, data.clone());
             body.unled = found
@@ -103,8 +109,9 @@ impl Group {
         Err(Error::Unavailable(trouble.into()))
     }
 
-    /// All that the store keeps of this group: the root, the floor, then records and tombstones. To be removed in this order, up to
-    /// the first that somebody has written meanwhile: whoever begins to lead writes the root, and then the floor.
+    /// All that the store keeps of this group: the root, the floor, then records and tombstones. To
+    /// be removed in this order, up to the first that somebody has written meanwhile: whoever
+    /// begins to lead writes the root, and then the floor.
     ///
     /// # Errors
     ///
@@ -116,11 +123,12 @@ impl Group {
         Ok(listed)
     }
 
-    /// Removes one of [`everything`](Self::everything) **without leading**, if it is still at that version: for a person who wants
-    /// nothing to be left of a group that is not used any more.
+    /// Removes one of [`everything`](Self::everything) **without leading**, if it is still at that
+    /// version: for a person who wants nothing to be left of a group that is not used any more.
     ///
-    /// With the floor goes the memory of the epochs: whoever uses the group again begins at 1. [`Erased::Conflict`] says that somebody has
-    /// written meanwhile, [`Erased::Kept`] that this backend erases nothing.
+    /// With the floor goes the memory of the epochs: whoever uses the group again begins at 1.
+    /// [`Erased::Conflict`] says that somebody has written meanwhile, [`Erased::Kept`] that this
+    /// backend erases nothing.
     ///
     /// # Errors
     ///

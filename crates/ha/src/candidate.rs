@@ -22,18 +22,21 @@ impl Candidate {
 
     /// Waits until this process leads.
     ///
-    /// A term is won when the root record is this process's and the group's floor carries its seal, so that the epoch is led
-    /// by nobody else, ever. The state is then *activating*: open what you need, publish your endpoints, then
-    /// [`activate`](Leadership::activate). A process leads a group once at a time; a second campaign waits for the first
-    /// leadership to end. An unreachable backend is waited for.
+    /// A term is won when the root record is this process's and the group's floor carries its seal,
+    /// so that the epoch is led by nobody else, ever. The state is then *activating*: open what you
+    /// need, publish your endpoints, then [`activate`](Leadership::activate). A process leads a
+    /// group once at a time; a second campaign waits for the first leadership to end. An
+    /// unreachable backend is waited for.
     ///
     /// # Panics
     ///
-    /// If the group's task has panicked, or its runtime was shut down; or if the system has no room for one more thread.
+    /// If the group's task has panicked, or its runtime was shut down; or if the system has no room
+    /// for one more thread.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the campaign. If the term was won at that very moment, it is given up.
+    /// Dropping the future ends the campaign. If the term was won at that very moment, it is given
+    /// up.
     pub async fn campaign(&self) -> Leadership {
         let turn = Arc::clone(&self.group.inner.turn).lock_owned().await;
         let (granted, receiver) = oneshot::channel();

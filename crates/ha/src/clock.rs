@@ -7,8 +7,9 @@ use incumbent_core::{Now, Time};
 /// Where a group takes the time from.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
-    /// The time since boot of the operating system, which goes on while the machine sleeps, so that a lease does not
-    /// outlive a suspend. A paused virtual machine may not count its pause; the seals cover that.
+    /// The time since boot of the operating system, which goes on while the machine sleeps, so that
+    /// a lease does not outlive a suspend. A paused virtual machine may not count its pause; the
+    /// seals cover that.
     #[default]
     Boot,
     /// Tokio's clock from this moment on, which tests can pause and advance.

@@ -1,4 +1,5 @@
-//! The thread that ends a term at its deadlines, whatever the async runtime and the backend are doing.
+//! The thread that ends a term at its deadlines, whatever the async runtime and the backend are
+//! doing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,12 +12,14 @@ use crate::term::Term;
 /// Shortest wait, so that a rounding error does not spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// Longest wait. A condition variable's clock stands still while the machine is suspended, and the deadlines do not.
+/// Longest wait. A condition variable's clock stands still while the machine is suspended, and the
+/// deadlines do not.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// Runs hooks at the hard deadline of a term unless it is dropped before. One thread per leadership.
+/// Runs hooks at the hard deadline of a term unless it is dropped before. One thread per
+/// leadership.
 pub(crate) struct Deadline {
     shared: Arc<Shared>,
 }
@@ -70,7 +73,8 @@ impl Shared {
                 let hooks = std::mem::take(&mut state.hooks);
                 drop(state);
                 for hook in hooks {
-                    // One that panics has said so on standard error; the others still have their turn.
+                    // One that panics has said so on standard error; the others still have their
+                    // turn.
                     let _ = catch_unwind(AssertUnwindSafe(hook));
                 }
                 state = self.lock();

@@ -8,7 +8,8 @@ use incumbent_core::root::BadBody;
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This leadership is over: a newer leader has taken over, or may have. No record was written: stop leading.
+    /// This leadership is over: a newer leader has taken over, or may have. No record was written:
+    /// stop leading.
     #[error("fenced: {}", fenced(*ours, *current))]
     Fenced {
         /// The epoch of this leadership.
@@ -16,8 +17,9 @@ pub enum Error {
         /// The epoch of the newer leader, if it was met; otherwise this leadership ended by itself.
         current: Option<Epoch>,
     },
-    /// Somebody wrote the record since this handle read it: another handle of the same leader, or a person by hand. Or an
-    /// earlier outcome was unknown. Nothing was written: open the record again and decide anew.
+    /// Somebody wrote the record since this handle read it: another handle of the same leader, or a
+    /// person by hand. Or an earlier outcome was unknown. Nothing was written: open the record
+    /// again and decide anew.
     #[error("conflict: {record} is not what this handle read or wrote last")]
     Conflict {
         /// The record.
@@ -33,7 +35,8 @@ pub enum Error {
         /// The most that is taken.
         limit: usize,
     },
-    /// The write may or may not have taken effect, or may still. Open the record again before deciding anything.
+    /// The write may or may not have taken effect, or may still. Open the record again before
+    /// deciding anything.
     #[error("the write to {record} was sent but not answered")]
     Unknown {
         /// The record.
@@ -45,8 +48,8 @@ pub enum Error {
     /// The backend was not reached, or failed. Nothing was written: try again later.
     #[error("backend unavailable")]
     Unavailable(#[source] BoxError),
-    /// What is stored under this name must not be understood wrongly: damaged, foreign, or of a newer format. Nothing was
-    /// written: a person has to look at it.
+    /// What is stored under this name must not be understood wrongly: damaged, foreign, or of a
+    /// newer format. Nothing was written: a person has to look at it.
     #[error("what is stored as {what} cannot be trusted")]
     Damaged {
         /// The key.
@@ -55,7 +58,8 @@ pub enum Error {
         #[source]
         cause: BoxError,
     },
-    /// The data of the record is JSON, but not of the type that was asked for. Nothing was written: ask for another type.
+    /// The data of the record is JSON, but not of the type that was asked for. Nothing was written:
+    /// ask for another type.
     #[error("the data of {record} is not of the type asked for")]
     WrongType {
         /// The record.

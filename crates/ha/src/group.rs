@@ -1,4 +1,5 @@
-//! [`Store`] and [`Group`]: where records are kept, and the candidates that share a root record there.
+//! [`Store`] and [`Group`]: where records are kept, and the candidates that share a root record
+//! there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +38,11 @@ pub struct Options {
     pub clock: Clock,
 }
 
-/// One election group, as this process takes part in it: the handle from which everything else comes. Cheap to clone.
+/// One election group, as this process takes part in it: the handle from which everything else
+/// comes. Cheap to clone.
 ///
-/// All clones share one task, one watch and at most one leadership. When the last clone, candidate, observer and
-/// leadership is gone, the task ends.
+/// All clones share one task, one watch and at most one leadership. When the last clone, candidate,
+/// observer and leadership is gone, the task ends.
 #[derive(Clone)]
 pub struct Group {
     pub(crate) inner: Arc<Inner>,
@@ -179,8 +181,8 @@ impl Group {
         &self.inner.timing
     }
 
-    /// For how long the backend has not answered this process; `None` if it never has. A healthy process hears from it
-    /// at least once in a retry period.
+    /// For how long the backend has not answered this process; `None` if it never has. A healthy
+    /// process hears from it at least once in a retry period.
     pub fn silence(&self) -> Option<Duration> {
         self.inner.contact.silence(self.inner.clock.time())
     }
@@ -190,10 +192,12 @@ impl Group {
         self.inner.contact.is_leading()
     }
 
-    /// Drops this handle and waits until what it began has ended: a campaign that was dropped while its claim was on the way, a
-    /// term that is being given up. For a program that is about to exit, and should not leave a lease behind.
+    /// Drops this handle and waits until what it began has ended: a campaign that was dropped while
+    /// its claim was on the way, a term that is being given up. For a program that is about to
+    /// exit, and should not leave a lease behind.
     ///
-    /// Returns at once if other handles, observers or leaderships remain, and after the renew deadline in any case.
+    /// Returns at once if other handles, observers or leaderships remain, and after the renew
+    /// deadline in any case.
     pub async fn close(self) {
         let patience = self.inner.timing.renew_deadline();
         let Some(mut inner) = Arc::into_inner(self.inner) else {
@@ -239,9 +243,11 @@ impl Group {
         }
     }
 
-    /// Reads a record without leading: what was committed last, and by which term. `None` if there is none.
+    /// Reads a record without leading: what was committed last, and by which term. `None` if there
+    /// is none.
     ///
-    /// The read is linearizable. It is not fenced: when you have it, a leader may already have written again.
+    /// The read is linearizable. It is not fenced: when you have it, a leader may already have
+    /// written again.
     ///
     /// # Errors
     ///
@@ -257,8 +263,8 @@ impl Group {
         }
     }
 
-    /// The names of the records of this group, in their order. Deleted ones keep a tombstone and are among them until
-    /// [`read`](Self::read) says so; erased ones are not.
+    /// The names of the records of this group, in their order. Deleted ones keep a tombstone and
+    /// are among them until [`read`](Self::read) says so; erased ones are not.
     ///
     /// # Errors
     ///

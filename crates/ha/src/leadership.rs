@@ -20,8 +20,9 @@ use crate::{Error, Group, Record};
 
 /// A term that this process holds: the only way to open a record for writing.
 ///
-/// Dropping it gives up the term, in the background. Drop it, or [`resign`](Self::resign), when the work of the term has
-/// *ended*: from then on others may lead, and until then this process says on its liveness endpoint that it lives.
+/// Dropping it gives up the term, in the background. Drop it, or [`resign`](Self::resign), when the
+/// work of the term has *ended*: from then on others may lead, and until then this process says on
+/// its liveness endpoint that it lives.
 pub struct Leadership {
     group: Group,
     term: Arc<Term>,
@@ -88,7 +89,8 @@ impl Leadership {
         self.change(Change::Activate).await
     }
 
-    /// Publishes the endpoint `name` at `address`, or moves it there. Others of this leader stay as they are.
+    /// Publishes the endpoint `name` at `address`, or moves it there. Others of this leader stay as
+    /// they are.
     ///
     /// # Errors
     ///
@@ -132,9 +134,11 @@ impl Leadership {
         Ok(())
     }
 
-    /// Opens a record: seals it for this term, and so reads what no older leader can change any more.
+    /// Opens a record: seals it for this term, and so reads what no older leader can change any
+    /// more.
     ///
-    /// A record that does not exist is sealed too; its [`data`](Record::data) is `None`. Costs one write.
+    /// A record that does not exist is sealed too; its [`data`](Record::data) is `None`. Costs one
+    /// write.
     ///
     /// # Errors
     ///
@@ -144,7 +148,8 @@ impl Leadership {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes no data. The record may be sealed later, which a further open copes with.
+    /// Dropping the future changes no data. The record may be sealed later, which a further open
+    /// copes with.
     pub async fn open<T: Serialize + DeserializeOwned>(
         &self,
         name: &RecordName,
@@ -152,8 +157,8 @@ impl Leadership {
         Record::open(&self.group.inner, &self.term, name).await
     }
 
-    /// Waits for the end of the term: superseded, not renewed in time, or the root deleted. Stop the work then; the
-    /// hard deadline is when others may begin.
+    /// Waits for the end of the term: superseded, not renewed in time, or the root deleted. Stop
+    /// the work then; the hard deadline is when others may begin.
     pub fn lost(&self) -> impl Future<Output = LostBecause> + Send + use<> {
         let mut lost = self.term.lost();
         async move {
@@ -165,8 +170,9 @@ impl Leadership {
         }
     }
 
-    /// Waits until somebody asks this leader to hand over; tells to whom, if that was said. It is a request: stop the work and
-    /// [`resign`](Self::resign) when it suits, or go on. Once asked, it stays asked: further calls answer at once.
+    /// Waits until somebody asks this leader to hand over; tells to whom, if that was said. It is a
+    /// request: stop the work and [`resign`](Self::resign) when it suits, or go on. Once asked, it
+    /// stays asked: further calls answer at once.
     pub fn asked_to_resign(&self) -> impl Future<Output = Option<HolderName>> + Send + use<> {
         let mut asked = self.term.asked();
         async move {
@@ -177,18 +183,19 @@ impl Leadership {
         }
     }
 
-    /// Runs `hook` when the hard deadline passes while this leadership still exists: the last moment to end what must not run on,
-    /// for example with [`std::process::abort`].
+    /// Runs `hook` when the hard deadline passes while this leadership still exists: the last
+    /// moment to end what must not run on, for example with [`std::process::abort`].
     ///
-    /// It runs on a thread of its own, so it does so even if the async runtime is blocked or the backend hangs. It does not if the
-    /// whole process is paused; then it runs when the process goes on. Keep it short.
+    /// It runs on a thread of its own, so it does so even if the async runtime is blocked or the
+    /// backend hangs. It does not if the whole process is paused; then it runs when the process
+    /// goes on. Keep it short.
     pub fn on_hard_deadline(&self, hook: impl FnOnce() + Send + 'static) {
         self.deadline.on_hard(Box::new(hook));
     }
 
-    /// The socket of the liveness endpoint, if there is one. Whoever holds a copy open makes connection attempts wait instead of
-    /// being refused, and so delays the proof of death until its copy is closed too: for a watchdog process that ends this
-    /// leader's work.
+    /// The socket of the liveness endpoint, if there is one. Whoever holds a copy open makes
+    /// connection attempts wait instead of being refused, and so delays the proof of death until
+    /// its copy is closed too: for a watchdog process that ends this leader's work.
     ///
     /// # Errors
     ///
@@ -200,10 +207,12 @@ impl Leadership {
             .transpose()
     }
 
-    /// Gives up the term, whose work has ended, in favour of `prefer` if named, and waits until others can see it.
+    /// Gives up the term, whose work has ended, in favour of `prefer` if named, and waits until
+    /// others can see it.
     ///
-    /// A standby then leads within milliseconds. A named one is given a little more than a retry period to take it, then
-    /// anyone may. Says [`LostBecause::Resigned`] if the backend confirmed it, otherwise others may have to wait for the lease.
+    /// A standby then leads within milliseconds. A named one is given a little more than a retry
+    /// period to take it, then anyone may. Says [`LostBecause::Resigned`] if the backend confirmed
+    /// it, otherwise others may have to wait for the lease.
     ///
     /// # Cancel safety
     ///

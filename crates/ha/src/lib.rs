@@ -9,15 +9,18 @@
 //!
 //! # What it guarantees
 //!
-//! **A write of an old leader never lands after a new leader has read.** A new leader *seals* a record before it reads it: it
-//! swaps the same body back under its own epoch. From then on an old leader's write names a version that is gone, and the
-//! answer is [`Error::Fenced`]. It follows from compare-and-swap alone. No clock, lease, watch or network verdict can
-//! break it, however wrong; these only decide *when* somebody tries to take over.
+//! **A write of an old leader never lands after a new leader has read.** A new leader *seals* a
+//! record before it reads it: it swaps the same body back under its own epoch. From then on an old
+//! leader's write names a version that is gone, and the answer is [`Error::Fenced`]. It follows
+//! from compare-and-swap alone. No clock, lease, watch or network verdict can break it, however
+//! wrong; these only decide *when* somebody tries to take over.
 //!
 //! # What it does not
 //!
-//! - Until a new leader opens a record, an old one may still commit there. What must change together belongs in one record.
-//! - What a leader does elsewhere is not fenced: send the [`Epoch`] along, and let the other side refuse lower ones.
+//! - Until a new leader opens a record, an old one may still commit there. What must change
+//!   together belongs in one record.
+//! - What a leader does elsewhere is not fenced: send the [`Epoch`] along, and let the other side
+//!   refuse lower ones.
 //! - [`Guard::is_valid`] is about clocks, and about the past by the time you act on it.
 //!
 //! # A leader in twenty lines
@@ -41,8 +44,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Start reading in `group.rs`, then `leadership.rs` and `record.rs`. The decisions are in the crate `incumbent-core`; `node/`
-//! performs them.
+//! Start reading in `group.rs`, then `leadership.rs` and `record.rs`. The decisions are in the
+//! crate `incumbent-core`; `node/` performs them.
 
 mod by_hand;
 mod candidate;

@@ -13,9 +13,10 @@ pub(crate) const TASK: &str =
 
 /// Follows who leads a group.
 ///
-/// The first answer is the present state, as soon as the backend has told it. Views never go back in epoch, equal ones are
-/// told once, and quick changes may be told as their last one. "No leader" is told too. A view can be old by the time you
-/// use it: who talks to a leader sends the epoch along, and who is talked to refuses lower ones.
+/// The first answer is the present state, as soon as the backend has told it. Views never go back
+/// in epoch, equal ones are told once, and quick changes may be told as their last one. "No leader"
+/// is told too. A view can be old by the time you use it: who talks to a leader sends the epoch
+/// along, and who is talked to refuses lower ones.
 #[derive(Clone)]
 pub struct Observer {
     views: watch::Receiver<Option<View>>,
@@ -37,7 +38,8 @@ impl Observer {
         self.views.borrow().clone().unwrap_or_default()
     }
 
-    /// Waits for a view that this observer has not given out yet; the first call for the present one.
+    /// Waits for a view that this observer has not given out yet; the first call for the present
+    /// one.
     ///
     /// # Panics
     ///

@@ -29,8 +29,8 @@ const SCHEMES: [(&str, bool); 6] = [
 /// | `etcd://h1:2379,h2:2379/prefix` | etcd (feature `etcd`, on by default) |
 /// | `embedded:///dir` | a leader server inside of this process, or of whichever opened the directory first (feature `embedded`, on by default) |
 ///
-/// A directory is looked at. Servers need not be there yet: whatever asks them waits, each time for as long as it may.
-/// Must be called inside a Tokio runtime.
+/// A directory is looked at. Servers need not be there yet: whatever asks them waits, each time for
+/// as long as it may. Must be called inside a Tokio runtime.
 ///
 /// # Errors
 ///
@@ -43,7 +43,8 @@ pub async fn open(address: &str) -> Result<Store, OpenError> {
     })
 }
 
-/// Whether there is a store at this address, for whoever only wants to look at one: [`open`] makes a directory that is not there.
+/// Whether there is a store at this address, for whoever only wants to look at one: [`open`] makes
+/// a directory that is not there.
 ///
 /// Of addresses of servers it is always true: they are asked when something is read.
 ///

@@ -22,7 +22,8 @@ pub struct Snapshot<T> {
     pub stamp: Stamp,
 }
 
-/// Tells one write of a record from any other: the term that wrote or sealed it last, and a number within that term.
+/// Tells one write of a record from any other: the term that wrote or sealed it last, and a number
+/// within that term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub(crate) seal: Seal,

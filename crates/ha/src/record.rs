@@ -17,8 +17,8 @@ use crate::read::{Stamp, decode, read_record};
 use crate::settle::{Patience, Settled, Unwritten, settle};
 use crate::term::Term;
 
-/// Room for the seal and the frame around the data. It stays free so that a later leader, whose epoch may have more digits,
-/// can always seal what this one wrote.
+/// Room for the seal and the frame around the data. It stays free so that a later leader, whose
+/// epoch may have more digits, can always seal what this one wrote.
 const ENVELOPE: usize = 1024;
 
 /// Why a record without data cannot be opened although this leader leads.
@@ -27,10 +27,11 @@ const NO_FLOOR: &str = "the floor of the group was removed or changed by hand, s
 
 /// A record that this leader has opened, and so sealed.
 ///
-/// All that changes together belongs in one record: one commit writes all of `T`, whole or not at all. A handle knows what
-/// it read or wrote last, and writes only if that is still so.
+/// All that changes together belongs in one record: one commit writes all of `T`, whole or not at
+/// all. A handle knows what it read or wrote last, and writes only if that is still so.
 ///
-/// One handle of a record at a time: opening it again makes the older handle's commits a [`Error::Conflict`].
+/// One handle of a record at a time: opening it again makes the older handle's commits a
+/// [`Error::Conflict`].
 pub struct Record<T> {
     key: Key,
     group: Arc<Inner>,
@@ -76,23 +77,29 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         self.stamp
     }
 
-    /// Replaces the data of this record, if nobody has written it since this handle last read or wrote it.
+    /// Replaces the data of this record, if nobody has written it since this handle last read or
+    /// wrote it.
     ///
-    /// The check and the write are one atomic step of the backend. A newer leader may be elected before the answer
-    /// arrives. That is safe: it seals the record before it reads, so it sees this write or this write is refused.
+    /// The check and the write are one atomic step of the backend. A newer leader may be elected
+    /// before the answer arrives. That is safe: it seals the record before it reads, so it sees
+    /// this write or this write is refused.
     ///
     /// # Errors
     ///
-    /// - [`Error::Fenced`]: a newer leader has sealed the record, or this leadership is over; stop leading.
-    /// - [`Error::Conflict`]: another handle or a person wrote it, or the last outcome was unknown; [`reopen`](Self::reopen).
+    /// - [`Error::Fenced`]: a newer leader has sealed the record, or this leadership is over; stop
+    ///   leading.
+    /// - [`Error::Conflict`]: another handle or a person wrote it, or the last outcome was unknown;
+    ///   [`reopen`](Self::reopen).
     /// - [`Error::TooLarge`]: nothing was written; the limit is a little less than the backend's.
     /// - [`Error::Unavailable`]: nothing was written; try again.
-    /// - [`Error::Unknown`]: sent, not answered, and not settled in time, or not before a newer leader sealed the record;
-    ///   [`reopen`](Self::reopen), which tells if this leadership is over.
+    /// - [`Error::Unknown`]: sent, not answered, and not settled in time, or not before a newer
+    ///   leader sealed the record; [`reopen`](Self::reopen), which tells if this leadership is
+    ///   over.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future is an unknown outcome: the write may still happen, and the record must be opened again.
+    /// Dropping the future is an unknown outcome: the write may still happen, and the record must
+    /// be opened again.
     pub async fn commit(&mut self, data: T) -> Result<(), Error> {
         let encoded = serde_json::value::to_raw_value(&data);
         let json = encoded.map_err(|cause| Error::WrongType {
@@ -106,7 +113,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Ok(())
     }
 
-    /// Deletes the record: a tombstone with the seal takes its place, so that it cannot come back under an older leader.
+    /// Deletes the record: a tombstone with the seal takes its place, so that it cannot come back
+    /// under an older leader.
     ///
     /// The handle stays usable; a commit creates the record anew.
     ///
@@ -123,16 +131,18 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Ok(())
     }
 
-    /// Deletes the record and its name: nothing is left, where the backend can do so. Where it cannot, a tombstone is.
+    /// Deletes the record and its name: nothing is left, where the backend can do so. Where it
+    /// cannot, a tombstone is.
     ///
-    /// For names that come and go without end, as those of jobs. Safe as [`delete`](Self::delete): what an older leader still
-    /// has under way names a version that is gone, and if it opens the record again it is fenced. What is lost with the tombstone
-    /// is the memory that the name was used: whoever creates records without leading may create this one again.
+    /// For names that come and go without end, as those of jobs. Safe as [`delete`](Self::delete):
+    /// what an older leader still has under way names a version that is gone, and if it opens the
+    /// record again it is fenced. What is lost with the tombstone is the memory that the name was
+    /// used: whoever creates records without leading may create this one again.
     ///
     /// # Errors
     ///
-    /// As of [`commit`](Self::commit). Open the record again before deciding anything; one that is gone is opened without data, and can
-    /// be erased again.
+    /// As of [`commit`](Self::commit). Open the record again before deciding anything; one that is
+    /// gone is opened without data, and can be erased again.
     ///
     /// # Cancel safety
     ///
@@ -153,8 +163,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         }
     }
 
-    /// Seals and reads the record again, after a conflict or an unknown outcome. A write of this handle that is still on
-    /// its way cannot land afterwards.
+    /// Seals and reads the record again, after a conflict or an unknown outcome. A write of this
+    /// handle that is still on its way cannot land afterwards.
     ///
     /// # Errors
     ///
@@ -168,7 +178,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Ok(())
     }
 
-    /// A fenced read: makes sure that no newer leader has touched the record, and that what this handle has is what is stored.
+    /// A fenced read: makes sure that no newer leader has touched the record, and that what this
+    /// handle has is what is stored.
     ///
     /// Costs one read; opens the record again only if somebody wrote it, or an outcome was unknown.
     ///
@@ -272,7 +283,8 @@ async fn run(
         whole: group.whole_write(),
     };
     let done = match term.until_invalid().is_zero() {
-        // Sealing makes a late write harmless. Not sending it makes it cheap, and tells the leader sooner.
+        // Sealing makes a late write harmless. Not sending it makes it cheap, and tells the leader
+        // sooner.
         true => Err(term.fenced()),
         false => {
             let settled = settle(&*group.backend, key, write, patience).await;

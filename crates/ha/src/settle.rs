@@ -1,4 +1,5 @@
-//! Performs one [`Write`] on a backend: sends what the machine asks for, and repeats until the outcome is known.
+//! Performs one [`Write`] on a backend: sends what the machine asks for, and repeats until the
+//! outcome is known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Epoch, Version};
 
-/// How often an open meets a foreign write and starts again before it says so. Each time somebody else got through.
+/// How often an open meets a foreign write and starts again before it says so. Each time somebody
+/// else got through.
 const MOST_STEPS: u32 = 1000;
 
 /// How long to try.

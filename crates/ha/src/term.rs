@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::Clock;
 
-/// One term of this process, shared by its leadership, guards, records, the node and the deadline thread.
+/// One term of this process, shared by its leadership, guards, records, the node and the deadline
+/// thread.
 #[derive(Debug)]
 pub(crate) struct Term {
     pub(crate) seal: Seal,
@@ -118,9 +119,10 @@ impl Guard {
 
     /// Whether this process may take work as the leader, now.
     ///
-    /// True at most until the renew deadline after the last acknowledged renewal was *sent*. It is a promise about clocks that do
-    /// not drift by more than allowed, and about this instant. Between the answer and what you do next the process may be
-    /// paused; that a late write does no harm is the business of [`Record`](crate::Record), not of this guard.
+    /// True at most until the renew deadline after the last acknowledged renewal was *sent*. It is
+    /// a promise about clocks that do not drift by more than allowed, and about this instant.
+    /// Between the answer and what you do next the process may be paused; that a late write does no
+    /// harm is the business of [`Record`](crate::Record), not of this guard.
     pub fn is_valid(&self) -> bool {
         !self.remaining().is_zero()
     }
@@ -130,8 +132,9 @@ impl Guard {
         self.term.until_invalid()
     }
 
-    /// Waits until [`is_valid`](Self::is_valid) is false for good: the term is over, as [`Leadership::lost`] says it, or its work was
-    /// given up. Woken, not polled; at most a moment late, as the clock goes before the thread that watches it.
+    /// Waits until [`is_valid`](Self::is_valid) is false for good: the term is over, as
+    /// [`Leadership::lost`] says it, or its work was given up. Woken, not polled; at most a moment
+    /// late, as the clock goes before the thread that watches it.
     ///
     /// # Cancel safety
     ///
@@ -146,14 +149,15 @@ impl Guard {
         }
     }
 
-    /// How long until the hard deadline, when everything this leadership still runs must have ended. Keeps counting when the
-    /// leadership is lost.
+    /// How long until the hard deadline, when everything this leadership still runs must have
+    /// ended. Keeps counting when the leadership is lost.
     pub fn until_hard_deadline(&self) -> Duration {
         self.term.until_hard()
     }
 
     /// The moments of the group's [`Clock`] behind [`remaining`](Self::remaining) and
-    /// [`until_hard_deadline`](Self::until_hard_deadline): for a watchdog in another process of this machine.
+    /// [`until_hard_deadline`](Self::until_hard_deadline): for a watchdog in another process of
+    /// this machine.
     pub fn deadlines(&self) -> (Time, Time) {
         (self.term.valid_until(), self.term.hard_until())
     }

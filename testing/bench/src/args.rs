@@ -21,7 +21,8 @@ How to read them:
   Commits and plain compare-and-swap take turns of milliseconds, and each pair
   of turns gives one ratio: what else the machine does slows both alike.";
 
-/// Measures how fast a leader is replaced, what a fenced commit costs, and how little an idle group writes.
+/// Measures how fast a leader is replaced, what a fenced commit costs, and how little an idle group
+/// writes.
 #[derive(Debug, Parser)]
 #[command(name = "incumbent-bench", version, after_help = HELP)]
 pub(crate) struct Cli {
@@ -46,8 +47,8 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) check: bool,
 
-    /// Where the stores are made, and removed afterwards: the file system matters [default: the system's temporary
-    /// directory; for `server`, `target`]
+    /// Where the stores are made, and removed afterwards: the file system matters [default: the
+    /// system's temporary directory; for `server`, `target`]
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -181,7 +182,8 @@ pub(crate) struct ServerArgs {
     /// How many clients ask at a time, one request each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256])]
     pub(crate) clients: Vec<usize>,
-    /// Flags of ZooKeeper's JVM. Nothing but the heap is set: Debian leaves it to the JVM, which takes a quarter of the memory.
+    /// Flags of ZooKeeper's JVM. Nothing but the heap is set: Debian leaves it to the JVM, which
+    /// takes a quarter of the memory.
     #[arg(
         long,
         value_name = "FLAGS",

@@ -30,7 +30,8 @@ const MOST_LINES: usize = 4096;
 /// What takes longer than this does not happen: four leases.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long processes may take to start and stand by where nobody can see it: more than a second retry period.
+/// How long processes may take to start and stand by where nobody can see it: more than a second
+/// retry period.
 const UNSEEN_STANDBYS: Duration = Duration::from_secs(5);
 
 /// How often the standbys are counted. Their number changes within milliseconds.
@@ -89,7 +90,8 @@ pub(crate) struct Line {
 }
 
 impl Cluster {
-    /// Makes the store and starts the runners; the first of them to lead has arrived, and the others stand by.
+    /// Makes the store and starts the runners; the first of them to lead has arrived, and the
+    /// others stand by.
     pub(crate) async fn start(
         program: PathBuf,
         above: &Path,

@@ -1,8 +1,9 @@
 //! What a fenced commit costs against a plain compare-and-swap of as many bytes.
 //!
-//! Both write one record of the same group on the same backend, in turns of a few milliseconds. Each pair of turns gives one
-//! ratio. Who comes first changes without a period, so that whatever else slows the machine, and what one turn leaves to be
-//! done by the system, slows both. One thread runs both and the node of the group, which hears of every write of either.
+//! Both write one record of the same group on the same backend, in turns of a few milliseconds.
+//! Each pair of turns gives one ratio. Who comes first changes without a period, so that whatever
+//! else slows the machine, and what one turn leaves to be done by the system, slows both. One
+//! thread runs both and the node of the group, which hears of every write of either.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -139,7 +140,8 @@ impl Contest {
             .await?;
         let length = stored.ok_or("a commit wrote nothing")?.body.len();
         let room = " ".repeat(length - body("", &job)?.len());
-        // Created and written once, as the other: versions of files come in generations, and each ends in the same turn.
+        // Created and written once, as the other: versions of files come in generations, and each
+        // ends in the same turn.
         let key = Key::record(group.name().clone(), "plain".parse()?);
         let text = body(&room, &job)?;
         let created = backend.swap(&key, Expected::Absent, &text).await?;
@@ -240,7 +242,8 @@ impl Job {
     }
 }
 
-/// Thue and Morse's sequence: strict turns could fall into step with something that the system does every so often.
+/// Thue and Morse's sequence: strict turns could fall into step with something that the system does
+/// every so often.
 fn fenced_first(pair: usize) -> bool {
     pair.count_ones().is_multiple_of(2)
 }

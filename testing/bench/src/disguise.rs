@@ -1,4 +1,5 @@
-//! What this executable is to the processes that are measured: their command, and what ties them to this one.
+//! What this executable is to the processes that are measured: their command, and what ties them to
+//! this one.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -12,19 +13,22 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::gateway::application;
 
-/// `__arrive SOCKET`: the command that is run by whoever leads. It says so at once, and lives until it is ended.
+/// `__arrive SOCKET`: the command that is run by whoever leads. It says so at once, and lives until
+/// it is ended.
 pub(crate) const ARRIVE: &str = "__arrive";
 
 /// `__answer SOCKET ADDRESS …`: the same, for a command that answers HTTP: see [`application`].
 pub(crate) const ANSWER: &str = "__answer";
 
-/// `__tied PARENT PROGRAM ARGS…`: becomes PROGRAM, and dies with its parent, even if that is killed.
+/// `__tied PARENT PROGRAM ARGS…`: becomes PROGRAM, and dies with its parent, even if that is
+/// killed.
 pub(crate) const TIED: &str = "__tied";
 
 /// The same for a program with processes of its own, which it can only end if it is asked to end.
 pub(crate) const TIED_SOFTLY: &str = "__tied_softly";
 
-/// Runs as one of these if this process was started so. Comes before everything else: its start-up is part of what is timed.
+/// Runs as one of these if this process was started so. Comes before everything else: its start-up
+/// is part of what is timed.
 pub(crate) fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     let ended = match args.next()?.to_str()? {
@@ -62,7 +66,8 @@ pub(crate) fn say_so(socket: &Path) -> io::Result<UnixStream> {
 
 fn tied(mut args: impl Iterator<Item = OsString>, end: Signal) -> io::Result<Infallible> {
     set_parent_process_death_signal(Some(end))?;
-    // If the parent died before the line above, no signal comes, and this process has another parent.
+    // If the parent died before the line above, no signal comes, and this process has another
+    // parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     if parent != getppid().map(|pid| pid.as_raw_nonzero().get()) {
         return Err(io::Error::other("its parent is gone"));

@@ -1,4 +1,5 @@
-//! What the Kubernetes backend costs, and how fast it is: on a double of the API server, or on a real one.
+//! What the Kubernetes backend costs, and how fast it is: on a double of the API server, or on a
+//! real one.
 
 use std::path::Path;
 use std::sync::Arc;

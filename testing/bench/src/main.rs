@@ -10,7 +10,8 @@
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
-//! Machines are shared and noisy. So what is compared is measured in one run, in turns, and told with its spread.
+//! Machines are shared and noisy. So what is compared is measured in one run, in turns, and told
+//! with its spread.
 
 mod args;
 mod cluster;
@@ -76,7 +77,8 @@ fn measure(cli: &Cli) -> Result<Option<Report>, Failure> {
     }
     let mut measured = Measured::default();
     for step in steps(&cli.command) {
-        // One thread: it takes the times of processes, which die with the thread that started them, and nothing else runs on it.
+        // One thread: it takes the times of processes, which die with the thread that started them,
+        // and nothing else runs on it.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         match run(&runtime, cli, step)? {
             Some(more) => {

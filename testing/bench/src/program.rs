@@ -13,7 +13,8 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
             .map_err(|error| format!("{}: {error}", path.display()))?);
     }
     let target = target()?;
-    // Beside a debug build of this program lies a debug build of that one, whose figures mean nothing.
+    // Beside a debug build of this program lies a debug build of that one, whose figures mean
+    // nothing.
     let program = target.join("release").join("incumbent");
     if !program.exists() {
         build(&target)?;

@@ -29,7 +29,8 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Throws all dice, needed or not, so that a fault that is switched off does not change the others.
+    /// Throws all dice, needed or not, so that a fault that is switched off does not change the
+    /// others.
     pub(crate) fn throw(&mut self, faults: &Faults) -> Fate {
         let [happens, heard, late] =
             [faults.lost_call, faults.lost_answer, faults.late].map(|p| self.below(p));

@@ -18,11 +18,11 @@ pub struct Faults {
     pub lost_call: f64,
     /// How likely its answer is not heard.
     pub lost_answer: f64,
-    /// How likely a swap that neither happened nor was heard happens after one of the next calls, as a request does that was
-    /// held up on its way.
+    /// How likely a swap that neither happened nor was heard happens after one of the next calls,
+    /// as a request does that was held up on its way.
     pub late: f64,
-    /// The longest that a call takes before it happens, and its answer before it is heard; a random part of it each. Slept on
-    /// Tokio's clock, so that it costs nothing where that is paused.
+    /// The longest that a call takes before it happens, and its answer before it is heard; a random
+    /// part of it each. Slept on Tokio's clock, so that it costs nothing where that is paused.
     pub delay: Duration,
     /// What becomes of hints.
     pub watch: WatchMode,
@@ -33,7 +33,8 @@ pub struct Faults {
 pub enum WatchMode {
     /// They pass as they come.
     Prompt,
-    /// Each waits for a random part of this time. What came meanwhile is told as "anything may have changed".
+    /// Each waits for a random part of this time. What came meanwhile is told as "anything may have
+    /// changed".
     Lagging(Duration),
     /// They are dropped, and do not come back when the faults are lifted.
     Silent,

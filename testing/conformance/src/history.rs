@@ -1,8 +1,8 @@
 //! What clients of one key saw, and whether one order explains all of it.
 //!
-//! Every write has an id of its own and its body names the id it replaces. So the committed writes must form one chain, and
-//! the place in that chain is the order. What remains to be checked is that it agrees with time: nothing that began
-//! after something else was over may stand before it.
+//! Every write has an id of its own and its body names the id it replaces. So the committed writes
+//! must form one chain, and the place in that chain is the order. What remains to be checked is
+//! that it agrees with time: nothing that began after something else was over may stand before it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;

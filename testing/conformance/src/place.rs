@@ -17,8 +17,8 @@ type Remove = Box<dyn Fn(Key) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A store, and how to open handles of it.
 ///
-/// It may hold other data already and be used by several claims at once: each claim works in groups of its own, whose names
-/// are random.
+/// It may hold other data already and be used by several claims at once: each claim works in groups
+/// of its own, whose names are random.
 pub struct Place {
     open: Box<dyn Fn() -> BoxFuture<'static, Handle> + Send + Sync>,
     faults: Option<Faults>,
@@ -28,7 +28,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place whose handles this function opens: each its own connection, cache and so on, as in another process.
+    /// A place whose handles this function opens: each its own connection, cache and so on, as in
+    /// another process.
     pub fn new<B, F>(open: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         B: Backend,
@@ -53,7 +54,8 @@ impl Place {
         }
     }
 
-    /// A place where keys can be removed as an operator does, behind the back of all handles: the contract knows no removal.
+    /// A place where keys can be removed as an operator does, behind the back of all handles: the
+    /// contract knows no removal.
     ///
     /// Without it, what is claimed of such keys is skipped aloud.
     #[must_use]

@@ -10,16 +10,17 @@ use tokio::time::Instant;
 
 use crate::Handle;
 
-/// The time for one call, however often it is tried. Far more than any dice here need, and than a service takes that starts
-/// again; and a clear end if a backend is not there at all.
+/// The time for one call, however often it is tried. Far more than any dice here need, and than a
+/// service takes that starts again; and a clear end if a backend is not there at all.
 const BUDGET: Duration = Duration::from_secs(30);
 
-/// Pauses between attempts: the first, and the longest, to which they grow by a quarter each. Doubled they would be longest when
-/// the dice had bad luck a few times only.
+/// Pauses between attempts: the first, and the longest, to which they grow by a quarter each.
+/// Doubled they would be longest when the dice had bad luck a few times only.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// How long one call is tried. It passes on Tokio's clock, and so costs nothing where that is paused.
+/// How long one call is tried. It passes on Tokio's clock, and so costs nothing where that is
+/// paused.
 struct Patience {
     began: Instant,
     pause: Duration,
@@ -73,10 +74,11 @@ pub(crate) async fn list(handle: &Handle, group: &GroupName) -> Vec<Listed> {
     }
 }
 
-/// Swaps until it is known whether it happened. `has_mine` tells from a newer body whether this write went into it.
+/// Swaps until it is known whether it happened. `has_mine` tells from a newer body whether this
+/// write went into it.
 ///
-/// Why that is enough: versions do not repeat. So at most one of all these requests can ever happen, and none any more once
-/// the key has another version.
+/// Why that is enough: versions do not repeat. So at most one of all these requests can ever
+/// happen, and none any more once the key has another version.
 pub(crate) async fn swap(
     handle: &Handle,
     key: &Key,

@@ -55,7 +55,8 @@ pub fn run<P: Into<Option<Place>>>(
     });
 }
 
-/// One `#[test]` per claim, in a place that the expression gives: a [`Place`], or an `Option` of one.
+/// One `#[test]` per claim, in a place that the expression gives: a [`Place`], or an `Option` of
+/// one.
 ///
 /// The expression is evaluated once per test, inside a Tokio runtime.
 #[macro_export]

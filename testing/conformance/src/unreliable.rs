@@ -14,16 +14,18 @@ use incumbent_backend::{
 use crate::dice::{Dice, Fate};
 use crate::{Faults, WatchMode};
 
-/// Wraps a backend and decides by seeded dice whether a call happens and whether its answer arrives; see [`Faults`].
+/// Wraps a backend and decides by seeded dice whether a call happens and whether its answer
+/// arrives; see [`Faults`].
 ///
-/// It never breaks the contract: what it tells is true, only less than what one would like to know. So whatever stands on
-/// the contract must stand on this too. Clones share dice, faults and what is on its way.
+/// It never breaks the contract: what it tells is true, only less than what one would like to know.
+/// So whatever stands on the contract must stand on this too. Clones share dice, faults and what is
+/// on its way.
 ///
 /// # What it does not do
 ///
-/// It delays nothing beyond [`Faults::delay`] on its own: a late swap happens when a later call of any clone is made, or
-/// in [`deliver_late`](Self::deliver_late). If no call comes, it never happens. The same seed gives the same trace only if
-/// the calls come in the same order.
+/// It delays nothing beyond [`Faults::delay`] on its own: a late swap happens when a later call of
+/// any clone is made, or in [`deliver_late`](Self::deliver_late). If no call comes, it never
+/// happens. The same seed gives the same trace only if the calls come in the same order.
 pub struct Unreliable<B: ?Sized = dyn Backend> {
     backend: Arc<B>,
     state: Arc<Mutex<State>>,
@@ -170,7 +172,8 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
         match (answer, fate.heard) {
             (Some(answer), true) => answer,
             (None, true) => Err(Failure::NotApplied(lost(fate))),
-            // One that is not heard happens at once or never: a late one is what a late swap at that version is.
+            // One that is not heard happens at once or never: a late one is what a late swap at
+            // that version is.
             (_, false) => Err(Failure::Unknown(lost(fate))),
         }
     }

@@ -1,4 +1,5 @@
-//! The words that claims are written in. Each panics with what was expected if that is not what happens.
+//! The words that claims are written in. Each panics with what was expected if that is not what
+//! happens.
 
 use incumbent_backend::{Expected, GroupName, Key, Stored, Swapped, Version};
 

@@ -9,8 +9,8 @@ use crate::store::Store;
 
 /// What a user may do: the rule of a Role, with the namespace it holds in.
 ///
-/// `*` in a list is everything. A rule with names does not allow what has no name: to create, or to list and watch without a field
-/// selector for one name.
+/// `*` in a list is everything. A rule with names does not allow what has no name: to create, or to
+/// list and watch without a field selector for one name.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
     /// The groups; the core group is the empty string.

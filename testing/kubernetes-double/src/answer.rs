@@ -76,7 +76,8 @@ impl AnswerBody {
             let first = first.unwrap_or_default();
             // A failed send means that the client has gone by itself.
             let _ = sender.send(Ok(first.slice(..first.len() / 2))).await;
-            // There is room again when the half has been taken, and what is taken is written before the body is asked again.
+            // There is room again when the half has been taken, and what is taken is written before
+            // the body is asked again.
             let _ = sender.send(Err(Cut)).await;
         });
         AnswerBody {

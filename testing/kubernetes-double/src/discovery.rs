@@ -36,8 +36,8 @@ pub(crate) fn answer(path: &str, headers: &Headers) -> Option<Answer> {
             whole
         }
         ["apis", group, "v1"] => resources(group)?,
-        // A document that says nothing: old clients then leave the checking to the server. Of a message in the binary form, no
-        // bytes are the empty one.
+        // A document that says nothing: old clients then leave the checking to the server. Of a
+        // message in the binary form, no bytes are the empty one.
         ["openapi", "v2"] if headers.accept.contains("proto") => {
             return Some(whole(
                 200,

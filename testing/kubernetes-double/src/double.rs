@@ -19,7 +19,8 @@ use crate::world::{World, now};
 
 /// A running double of the API server. It stops when it is dropped.
 ///
-/// It runs on a thread of its own: it answers while its test blocks, and a paused clock of the test is not its clock.
+/// It runs on a thread of its own: it answers while its test blocks, and a paused clock of the test
+/// is not its clock.
 #[derive(Debug)]
 pub struct Double {
     world: Arc<World>,
@@ -83,7 +84,8 @@ impl Double {
         format!("http://{}", self.address)
     }
 
-    /// The text of a kubeconfig for it: namespace `default`, and the user with this token, or the administrator without one.
+    /// The text of a kubeconfig for it: namespace `default`, and the user with this token, or the
+    /// administrator without one.
     pub fn kubeconfig(&self, token: Option<&str>) -> String {
         let user = token.map_or("{}".to_owned(), |token| format!("{{token: {token:?}}}"));
         format!(
@@ -95,8 +97,9 @@ impl Double {
         )
     }
 
-    /// Whoever has this token is this user, and may do what these rules and the Roles bound to it allow. Replaces what was said of
-    /// the token before. A service account is the user `system:serviceaccount:NAMESPACE:NAME`.
+    /// Whoever has this token is this user, and may do what these rules and the Roles bound to it
+    /// allow. Replaces what was said of the token before. A service account is the user
+    /// `system:serviceaccount:NAMESPACE:NAME`.
     pub fn allow(&self, user_token: &str, user: &str, rules: Vec<Rule>) {
         self.world
             .state()
@@ -134,8 +137,8 @@ impl Double {
         self.order(What::ComeBack);
     }
 
-    /// Forgets all history: a watch or an exact list from before, and the rest of a list in chunks, get 410. Watches that run go on;
-    /// to see them refused, [`Double::cut_watches`] too.
+    /// Forgets all history: a watch or an exact list from before, and the rest of a list in chunks,
+    /// get 410. Watches that run go on; to see them refused, [`Double::cut_watches`] too.
     pub fn compact(&self) {
         self.world.with_store(crate::store::Store::compact);
     }
@@ -178,8 +181,8 @@ impl Double {
         self.world.state().store.revision()
     }
 
-    /// Writes an object past all rules but the form: as somebody else would who may do everything. What it does not say of its
-    /// system fields is kept, or made. Returns it as it is kept.
+    /// Writes an object past all rules but the form: as somebody else would who may do everything.
+    /// What it does not say of its system fields is kept, or made. Returns it as it is kept.
     ///
     /// # Panics
     ///

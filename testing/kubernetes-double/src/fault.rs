@@ -6,7 +6,8 @@ use crate::verb::Verb;
 
 /// Something that goes wrong with some requests.
 ///
-/// The faults are asked in the order in which they were injected; the first that has the request and is due decides.
+/// The faults are asked in the order in which they were injected; the first that has the request
+/// and is due decides.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// Which requests it has.
@@ -19,7 +20,8 @@ pub struct Fault {
     pub how: How,
 }
 
-/// Which requests a fault has. What is `None` is any; with all three `None` it has discovery and health checks too.
+/// Which requests a fault has. What is `None` is any; with all three `None` it has discovery and
+/// health checks too.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
     /// What is asked for.
@@ -48,7 +50,8 @@ pub enum How {
     CutBefore,
     /// It is done, and the connection is closed without an answer.
     CutAfter,
-    /// It is done, and the connection is closed after half of the answer's body. Of a watch it is half of the first event.
+    /// It is done, and the connection is closed after half of the answer's body. Of a watch it is
+    /// half of the first event.
     CutInAnswer,
     /// It is done late, or answered late.
     Delay {
@@ -57,7 +60,8 @@ pub enum How {
         /// How long between doing and answering.
         after: Duration,
     },
-    /// Nothing is done and nothing is answered, until the client goes away or the connection is cut.
+    /// Nothing is done and nothing is answered, until the client goes away or the connection is
+    /// cut.
     HangBefore,
     /// It is done; nothing is answered, until the client goes away or the connection is cut.
     HangAfter,

@@ -1,8 +1,10 @@
-//! A test double of the Kubernetes API server: ConfigMaps, Leases, Pods, Deployments, StatefulSets, Roles, RoleBindings and
-//! namespaces, in memory, with the rules of the real server and with faults on demand.
+//! A test double of the Kubernetes API server: ConfigMaps, Leases, Pods, Deployments, StatefulSets,
+//! Roles, RoleBindings and namespaces, in memory, with the rules of the real server and with faults
+//! on demand.
 //!
-//! The claims in `tests/it` hold for it and for real API servers alike. What it is not: there are no controllers, no scheduler, no
-//! kubelet, no garbage collector, no admission and no TLS; objects get few defaults; see the README.
+//! The claims in `tests/it` hold for it and for real API servers alike. What it is not: there are
+//! no controllers, no scheduler, no kubelet, no garbage collector, no admission and no TLS; objects
+//! get few defaults; see the README.
 //!
 //! ```no_run
 //! use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};

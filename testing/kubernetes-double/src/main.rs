@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule};
 
-/// A test double of the Kubernetes API server, in memory. It has no access control for who brings no token: listen on loopback.
+/// A test double of the Kubernetes API server, in memory. It has no access control for who brings
+/// no token: listen on loopback.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Arguments {
@@ -21,7 +22,8 @@ struct Arguments {
     /// A namespace that exists beside `default` and `kube-system`. May be given again.
     #[arg(long)]
     namespace: Vec<String>,
-    /// A user with a token, as USER=TOKEN, who may do what the Roles allow that are bound to USER. May be given again.
+    /// A user with a token, as USER=TOKEN, who may do what the Roles allow that are bound to USER.
+    /// May be given again.
     #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
     user: Vec<(String, String)>,
     /// As --user, and may do everything.

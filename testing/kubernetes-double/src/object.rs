@@ -1,4 +1,5 @@
-//! An object as it comes in: read, its types checked, brought into the one form in which it is kept.
+//! An object as it comes in: read, its types checked, brought into the one form in which it is
+//! kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +43,8 @@ enum Type {
     MicroTime,
 }
 
-/// Reads a body as an object of this kind. `strict` refuses fields that are not known; else they are dropped.
+/// Reads a body as an object of this kind. `strict` refuses fields that are not known; else they
+/// are dropped.
 pub(crate) fn read(resource: &Resource, body: &[u8], strict: bool) -> Result<Value, Refusal> {
     let object: Value = serde_json::from_slice(body).map_err(|error| {
         let kind = resource.kind;
@@ -286,7 +288,8 @@ fn lease(resource: &Resource, spec: &mut Value, unknown: &mut Vec<String>) -> Re
     Ok(())
 }
 
-/// A point in time with exactly six digits after the point, in UTC. (The real server also takes other zones.)
+/// A point in time with exactly six digits after the point, in UTC. (The real server also takes
+/// other zones.)
 fn is_micro_time(text: &str) -> bool {
     let fraction = text
         .strip_suffix('Z')

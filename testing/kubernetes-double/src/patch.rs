@@ -8,7 +8,8 @@ use crate::status::{Cause, Refusal};
 use crate::store::Store;
 use crate::write::{Done, check_query, key, placed, replace, unknown_format};
 
-/// The lists whose items a strategic merge patch tells apart by a field. All others are replaced as a whole, but for `finalizers`.
+/// The lists whose items a strategic merge patch tells apart by a field. All others are replaced as
+/// a whole, but for `finalizers`.
 const MERGED_BY: [(&str, &str); 8] = [
     ("ownerReferences", "uid"),
     ("containers", "name"),
@@ -95,7 +96,8 @@ pub(crate) fn patch(store: &mut Store, ask: &Ask) -> Done {
     replace(store, ask, &key, &before, after)
 }
 
-/// A strategic merge: maps are merged, some lists too. Of its directives it knows `$patch: delete` and `$patch: replace`.
+/// A strategic merge: maps are merged, some lists too. Of its directives it knows `$patch: delete`
+/// and `$patch: replace`.
 fn merge(target: &mut Value, patch: &Map<String, Value>) -> Result<(), Refusal> {
     if patch.get("$patch").is_some_and(|it| it == "replace") {
         let mut whole = patch.clone();

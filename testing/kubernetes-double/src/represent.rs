@@ -20,7 +20,8 @@ pub(crate) enum Form {
 const META: &str = "meta.k8s.io/v1";
 
 impl Form {
-    /// The first form in the header `Accept` that can be given. Others, tables and binary ones, are passed over.
+    /// The first form in the header `Accept` that can be given. Others, tables and binary ones, are
+    /// passed over.
     pub(crate) fn accepted(accept: &str) -> Result<Form, Refusal> {
         let clauses = accept.split(',').map(str::trim).filter(|it| !it.is_empty());
         let mut any = false;

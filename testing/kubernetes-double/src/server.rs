@@ -1,4 +1,5 @@
-//! The sockets: listening, connections, going down and coming back. A thread of its own, so that it answers whatever its test does.
+//! The sockets: listening, connections, going down and coming back. A thread of its own, so that it
+//! answers whatever its test does.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,8 @@ use crate::world::World;
 const BACKLOG: u32 = 1024;
 /// The largest body that is read. The real server's limit.
 const BODY: usize = 3 * 1024 * 1024;
-/// How much of a larger body is taken from the line all the same, so that its sender reads the refusal.
+/// How much of a larger body is taken from the line all the same, so that its sender reads the
+/// refusal.
 const BODY_DRAINED: usize = 64 * 1024 * 1024;
 
 /// What the thread is told. It answers when it is done.
@@ -42,7 +44,8 @@ pub(crate) enum What {
 /// The door to the port.
 enum Door {
     Open(TcpListener),
-    /// Bound, so that nobody else gets the port, and not listening, so that connections are refused.
+    /// Bound, so that nobody else gets the port, and not listening, so that connections are
+    /// refused.
     Shut(TcpSocket),
 }
 

@@ -135,7 +135,8 @@ impl Refusal {
         Refusal::new(409, "Conflict", message).about(resource, name)
     }
 
-    /// A precondition of a deletion, which the real server words with the kind where others have the resource.
+    /// A precondition of a deletion, which the real server words with the kind where others have
+    /// the resource.
     pub(crate) fn failed_precondition(resource: &Resource, name: &str, why: &str) -> Refusal {
         let kind = resource.qualified_kind();
         let message = format!("Operation cannot be fulfilled on {kind} {name:?}: {why}");

@@ -1,4 +1,5 @@
-//! The objects, the one counter of revisions and what has changed since when. Pure: it knows no clock and no socket.
+//! The objects, the one counter of revisions and what has changed since when. Pure: it knows no
+//! clock and no socket.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 use crate::resource::Resource;
 use crate::status::Refusal;
 
-/// How many changes are remembered for watches. The real server forgets too; a test that writes more than this between two looks
-/// at a watch is told so by a 410.
+/// How many changes are remembered for watches. The real server forgets too; a test that writes
+/// more than this between two looks at a watch is told so by a 410.
 const HISTORY: usize = 20_000;
 
 /// An object's place: the resource's qualified name, the namespace (empty for none) and the name.
@@ -143,7 +144,8 @@ impl Store {
         Ok(self.history.range(first..))
     }
 
-    /// Writes (`Some`) or removes (`None`) the object as the next revision, which it returns as it is then.
+    /// Writes (`Some`) or removes (`None`) the object as the next revision, which it returns as it
+    /// is then.
     pub(crate) fn commit(&mut self, key: Key, after: Option<Value>) -> Option<Arc<Value>> {
         self.revision += 1;
         let revision = self.revision;
@@ -170,7 +172,8 @@ impl Store {
         after
     }
 
-    /// Forgets all history. The revision moves on, as if something else had been written, so that nobody's is the newest.
+    /// Forgets all history. The revision moves on, as if something else had been written, so that
+    /// nobody's is the newest.
     pub(crate) fn compact(&mut self) {
         self.forgotten = self
             .history

@@ -1,6 +1,7 @@
 //! What a request asks for.
 
-/// What a request asks for, by the names that tests use. The deletion of a collection counts as [`Verb::Delete`].
+/// What a request asks for, by the names that tests use. The deletion of a collection counts as
+/// [`Verb::Delete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// One object is read.

@@ -18,11 +18,13 @@ use crate::status::Refusal;
 use crate::store::{Change, Store, set_revision};
 use crate::world::World;
 
-/// How long a watch lasts that names no time. The real server takes between half an hour and an hour.
+/// How long a watch lasts that names no time. The real server takes between half an hour and an
+/// hour.
 const LIFETIME: Duration = Duration::from_secs(45 * 60);
 /// How long before its end a watch gets its last bookmark, as from the real server.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
-/// How many parts of an answer wait for a client that does not read. The watch waits with them, and the store remembers for it.
+/// How many parts of an answer wait for a client that does not read. The watch waits with them, and
+/// the store remembers for it.
 const PARTS_AHEAD: usize = 4;
 
 /// A watch that is running.
@@ -51,7 +53,8 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
     let lifetime = number(ask, "timeoutSeconds")?
         .filter(|it| *it > 0)
         .map_or(LIFETIME, Duration::from_secs);
-    // Without a version the real server acts as if initial events had been asked for, and says when they are over.
+    // Without a version the real server acts as if initial events had been asked for, and says when
+    // they are over.
     let asked = ask.query.has("sendInitialEvents");
     let initial = if asked {
         ask.query.flag("sendInitialEvents")
@@ -96,7 +99,8 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
 }
 
 impl Watch {
-    /// The events that a watch begins with: with `initial`, what is there as added, and that this is over.
+    /// The events that a watch begins with: with `initial`, what is there as added, and that this
+    /// is over.
     fn begin(&mut self, store: &Store, initial: bool) -> Result<Bytes, Refusal> {
         let mut events = Vec::new();
         if initial {
@@ -118,7 +122,8 @@ impl Watch {
         Ok(Bytes::from(events))
     }
 
-    /// Tells what changes until the time is over, the watch is cut or the client goes away (`None`).
+    /// Tells what changes until the time is over, the watch is cut or the client goes away
+    /// (`None`).
     async fn run(
         &mut self,
         world: &World,

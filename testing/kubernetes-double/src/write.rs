@@ -33,7 +33,8 @@ pub(crate) fn create(store: &mut Store, ask: &Ask, now: &Now) -> Done {
     insert(store, ask, object, now)
 }
 
-/// Replaces an object (PUT). `may_create` is whether the user may also make one, which some kinds need if there is none.
+/// Replaces an object (PUT). `may_create` is whether the user may also make one, which some kinds
+/// need if there is none.
 pub(crate) fn update(
     store: &mut Store,
     ask: &Ask,

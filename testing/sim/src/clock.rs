@@ -1,7 +1,7 @@
 //! [`Clock`]: what one node takes for the time.
 //!
-//! The simulation counts true time in nanoseconds from its beginning. No node sees it: each has a clock with an offset and a
-//! rate of its own.
+//! The simulation counts true time in nanoseconds from its beginning. No node sees it: each has a
+//! clock with an offset and a rate of its own.
 
 use std::time::{Duration, SystemTime};
 

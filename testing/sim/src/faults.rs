@@ -1,4 +1,5 @@
-//! What a seed makes of a simulation: the nodes, their settings and what goes wrong, all in a [`Plan`].
+//! What a seed makes of a simulation: the nodes, their settings and what goes wrong, all in a
+//! [`Plan`].
 
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use crate::dice::Dice;
 /// By how much the clock of a node may go wrong by its settings, in parts of a thousand.
 pub const DRIFT_PERMILLE: u32 = 10;
 
-/// Which kinds of faults there are. Within a mode each seed has some of them and lacks others: so every combination comes up.
+/// Which kinds of faults there are. Within a mode each seed has some of them and lacks others: so
+/// every combination comes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Mode {
     /// Requests take their time; nothing else happens.
     Calm,
-    /// Requests and answers are lost, late and refused; nodes are cut off; watches lag and fall silent.
+    /// Requests and answers are lost, late and refused; nodes are cut off; watches lag and fall
+    /// silent.
     Network,
     /// Nodes pause, are killed and restarted; their death is noticed.
     Processes,
@@ -42,7 +45,8 @@ impl Mode {
         Self::Verdicts,
     ];
 
-    /// Whether clocks keep to the drift they are allowed, and verdicts to the truth: then guards exclude each other.
+    /// Whether clocks keep to the drift they are allowed, and verdicts to the truth: then guards
+    /// exclude each other.
     pub fn is_truthful(self) -> bool {
         !matches!(self, Self::Drift | Self::Verdicts)
     }
@@ -233,10 +237,12 @@ impl Plan {
         nanos(longest.expect("there are nodes"))
     }
 
-    /// How long after the end of all faults a leader must be active and have committed on every record.
+    /// How long after the end of all faults a leader must be active and have committed on every
+    /// record.
     ///
-    /// A request that was lost is given up, and the node held off; the lease of a holder that is gone is waited out; the next
-    /// one seals the floor, opens every record and commits. Twice that, for one that gives up half-way.
+    /// A request that was lost is given up, and the node held off; the lease of a holder that is
+    /// gone is waited out; the next one seals the floor, opens every record and commits. Twice
+    /// that, for one that gives up half-way.
     pub fn recovery(&self) -> u64 {
         2 * self.longest(Timing::lease)
             + 2 * self.longest(Timing::request_timeout)

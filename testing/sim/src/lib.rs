@@ -2,9 +2,10 @@
 //!
 //! [`model`] goes through every state of a small world; start reading there.
 //!
-//! The simulation goes through a large world along one path per seed. It drives the very code of `incumbent-core`: start
-//! reading in [`simulation`], then [`world`] (what happens to nodes, store and network), [`node`] (one process) and
-//! [`invariants`] (what is promised, one promise per file).
+//! The simulation goes through a large world along one path per seed. It drives the very code of
+//! `incumbent-core`: start reading in [`simulation`], then [`world`] (what happens to nodes, store
+//! and network), [`node`] (one process) and [`invariants`] (what is promised, one promise per
+//! file).
 //!
 //! ```text
 //!   simulation ─► faults::Plan (from the seed) ─► world ─► node: Election, Write ─► history::Fact ─► oracle ─► invariants

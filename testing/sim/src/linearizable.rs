@@ -1,15 +1,18 @@
-//! Whether a history of one record could have come from one copy of it that does one thing at a time.
+//! Whether a history of one record could have come from one copy of it that does one thing at a
+//! time.
 //!
-//! The algorithm is Wing and Gong's with Lowe's memory: take operations in every order that respects who ended before whom
-//! began, undo when stuck, and never try the same set of operations with the same value twice. An operation whose outcome
-//! nobody knows stays open to the end: it may take effect at any moment after its beginning, or never.
+//! The algorithm is Wing and Gong's with Lowe's memory: take operations in every order that
+//! respects who ended before whom began, undo when stuck, and never try the same set of operations
+//! with the same value twice. An operation whose outcome nobody knows stays open to the end: it may
+//! take effect at any moment after its beginning, or never.
 
 use std::collections::BTreeSet;
 
 use crate::clock::Instant;
 use crate::history::Value;
 
-/// Most steps of one search. A history that takes more is reported as undecided, which no test has come near.
+/// Most steps of one search. A history that takes more is reported as undecided, which no test has
+/// come near.
 const MOST_STEPS: usize = 5_000_000;
 
 /// Something that was done to a record.

@@ -1,8 +1,9 @@
 //! [`Node`]: one process as its driver sees it. It performs what the core decides, as the real driver does, and holds a
 //! leading application that works on records (`workload.rs`).
 //!
-//! Everything that reaches a node is [`Mail`]; everything that it does is an [`Effect`], performed by the
-//! [`World`](crate::world::World). In between lies no time: a slow node is one whose mail waits.
+//! Everything that reaches a node is [`Mail`]; everything that it does is an [`Effect`], performed
+//! by the [`World`](crate::world::World). In between lies no time: a slow node is one whose mail
+//! waits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -477,7 +478,8 @@ impl Node {
         });
     }
 
-    /// A request came to its end: with a reply, or with none, `sent` telling whether it may have arrived.
+    /// A request came to its end: with a reply, or with none, `sent` telling whether it may have
+    /// arrived.
     fn answered(&mut self, request: u64, reply: Option<Reply>, sent: bool, cx: &mut Context<'_>) {
         let Some(waiting) = self.requests.remove(&request) else {
             return; // It was given up before.

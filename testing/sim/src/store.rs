@@ -43,7 +43,8 @@ pub enum Call {
     Erase {
         /// What must be there.
         expected: Version,
-        /// The write that a tombstone would have shown. For the invariants; a real store is not told.
+        /// The write that a tombstone would have shown. For the invariants; a real store is not
+        /// told.
         body: Box<RecordBody>,
     },
 }

@@ -1,4 +1,5 @@
-//! What the application on a node does: a leader opens records and commits, anybody reads, some give up now and then.
+//! What the application on a node does: a leader opens records and commits, anybody reads, some
+//! give up now and then.
 //!
 //! The workload never asks whether it may still act: no write is unsafe because a guard has ended.
 

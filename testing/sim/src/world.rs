@@ -6,8 +6,8 @@
 //!     └── Mail::Answer ◄── network: lost? slow? cut off? ◄───────────────┘
 //! ```
 //!
-//! A simulation has parts ([`Phase`]): things go wrong; then nothing does, and the group must recover; then nobody has work,
-//! and the group must be quiet.
+//! A simulation has parts ([`Phase`]): things go wrong; then nothing does, and the group must
+//! recover; then nobody has work, and the group must be quiet.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -312,7 +312,8 @@ impl World {
         let faults = &self.plan.faults;
         let (index, process) = request.from;
         let is_write = !matches!(request.call, Call::Read);
-        // All dice are thrown, needed or not, so that one fault that is switched off does not change the others.
+        // All dice are thrown, needed or not, so that one fault that is switched off does not
+        // change the others.
         let lost = self.dice.chance(faults.lost_request);
         let late = self.dice.chance(faults.late_request);
         let refused = self.dice.chance(faults.refused);

@@ -1,4 +1,5 @@
-//! The exhaustive model: the protocol keeps every promise, and without any one of its rules it does not.
+//! The exhaustive model: the protocol keeps every promise, and without any one of its rules it does
+//! not.
 //!
 //! `cargo test -p incumbent-sim --test model -- --nocapture` prints how many states there are.
 
@@ -251,7 +252,8 @@ fn caught_erasure_without_compare_and_swap() {
 #[test]
 fn caught_tombstone_without_seal() {
     caught(Mutation::TombstoneWithoutSeal, RECORD_DELETED);
-    // Not only for the missing seal itself: an older leader opens the record again, and what it did not know of is lost.
+    // Not only for the missing seal itself: an older leader opens the record again, and what it did
+    // not know of is lost.
     let lost = [Promise::NothingLost];
     let outcome = explore_promises(RECORD_DELETED, Mutation::TombstoneWithoutSeal, &lost);
     assert!(matches!(outcome, Outcome::Broken(_)), "{outcome}");
@@ -275,8 +277,8 @@ fn caught_own_write_taken_for_a_foreign_one() {
     assert_eq!(violation.promise, Promise::RefusedMeansNever);
 }
 
-/// The least obvious one: the write landed, its answer was lost, a newer leader sealed over it, and the repeated swap finds
-/// that leader's seal. "Fenced" is right; "nothing was written" is not.
+/// The least obvious one: the write landed, its answer was lost, a newer leader sealed over it, and
+/// the repeated swap finds that leader's seal. "Fenced" is right; "nothing was written" is not.
 #[test]
 fn caught_fenced_after_a_lost_answer_taken_as_not_applied() {
     let violation = caught(Mutation::RefusalTakenAsNotApplied, SMALL);

@@ -22,7 +22,8 @@ fn keeps_every_promise(mode: Mode) {
     }
 }
 
-/// Runs seeds with a rule left out until this promise breaks. Another may break in others: a leader may be stuck without the rule, too.
+/// Runs seeds with a rule left out until this promise breaks. Another may break in others: a leader
+/// may be stuck without the rule, too.
 fn breaks(mutation: Mutation, mode: Mode, promise: &str) {
     let is_broken = (0..SEEDS_OF_A_MUTATION).any(|seed| {
         let simulation = Simulation {

@@ -1,14 +1,16 @@
-//! Incumbent records on a leader server inside of this process: a small cluster needs no process beside its own.
+//! Incumbent records on a leader server inside of this process: a small cluster needs no process
+//! beside its own.
 //!
-//! `embedded:///dir` is served by whoever opens it first on this machine. Who opens it later on the same machine finds the
-//! address in the directory; who is on other machines is given it as `zookeeper://host:port`, so the server has to listen
-//! where they reach it (`?listen=0.0.0.0:2181`).
+//! `embedded:///dir` is served by whoever opens it first on this machine. Who opens it later on the
+//! same machine finds the address in the directory; who is on other machines is given it as
+//! `zookeeper://host:port`, so the server has to listen where they reach it
+//! (`?listen=0.0.0.0:2181`).
 //!
-//! When the process that serves dies, nobody is served until it is started again: others do not take its place. Who needs
-//! more runs `incumbent serve` apart from it, or ZooKeeper.
+//! When the process that serves dies, nobody is served until it is started again: others do not
+//! take its place. Who needs more runs `incumbent serve` apart from it, or ZooKeeper.
 //!
-//! The server has a thread of its own, so a program that blocks its runtime does not hold it up. It is reached through its
-//! socket as by everybody else: one way in, and one that is tested.
+//! The server has a thread of its own, so a program that blocks its runtime does not hold it up. It
+//! is reached through its socket as by everybody else: one way in, and one that is tested.
 
 mod serving;
 mod settings;

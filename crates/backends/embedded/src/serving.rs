@@ -24,7 +24,8 @@ impl Drop for Serving {
         if self.stop.is_closed() {
             return;
         }
-        // Before it ends: nobody is to find it any more. If this fails, they find that nobody listens.
+        // Before it ends: nobody is to find it any more. If this fails, they find that nobody
+        // listens.
         let _ = fs::remove_file(&self.file);
     }
 }
@@ -32,11 +33,12 @@ impl Drop for Serving {
 /// Where a client of this machine reaches the server.
 pub(crate) struct Place(pub(crate) SocketAddr);
 
-/// The file in the directory that says where, and which process it is: the address of one that was killed may be another
-/// server's by now.
+/// The file in the directory that says where, and which process it is: the address of one that was
+/// killed may be another server's by now.
 const ADDRESS: &str = "address";
 
-/// How long the server of a directory that is in use is looked for: it may be reading what is there.
+/// How long the server of a directory that is in use is looked for: it may be reading what is
+/// there.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 

@@ -17,7 +17,8 @@ use crate::settings::Settings;
 use crate::watch::Watches;
 use crate::write;
 
-/// Longest body. etcd takes requests of 1.5 MiB (`--max-request-bytes`), in which the key and what is around it have to fit too.
+/// Longest body. etcd takes requests of 1.5 MiB (`--max-request-bytes`), in which the key and what
+/// is around it have to fit too.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Records in etcd. Clones share one connection and one watch.
@@ -32,12 +33,14 @@ pub struct EtcdBackend {
 impl EtcdBackend {
     /// Opens `etcd://h1:2379,h2:2379/prefix`.
     ///
-    /// It connects with the first call, to one server at a time, and to another one if that is lost or does not answer. Servers may
-    /// come later: each call waits for them as long as it may. The prefix is `/incumbent` if there is none.
+    /// It connects with the first call, to one server at a time, and to another one if that is lost
+    /// or does not answer. Servers may come later: each call waits for them as long as it may. The
+    /// prefix is `/incumbent` if there is none.
     ///
-    /// A name and a password before `@`, as in `etcd://user:password@h1,h2/prefix`, log in. Write `%40` for an `@` in them, `%2F`
-    /// for a `/`, `%3F` for a `?`. The user needs a role with `readwrite` on all keys below the prefix:
-    /// `etcdctl role grant-permission incumbent readwrite --prefix=true /incumbent/`.
+    /// A name and a password before `@`, as in `etcd://user:password@h1,h2/prefix`, log in. Write
+    /// `%40` for an `@` in them, `%2F` for a `/`, `%3F` for a `?`. The user needs a role with
+    /// `readwrite` on all keys below the prefix: `etcdctl role grant-permission incumbent readwrite
+    /// --prefix=true /incumbent/`.
     ///
     /// | option | means |
     /// |---|---|
@@ -47,7 +50,8 @@ impl EtcdBackend {
     ///
     /// # Errors
     ///
-    /// - [`EtcdError::Address`]: another scheme, a host, path or login that cannot be one, an option that there is not.
+    /// - [`EtcdError::Address`]: another scheme, a host, path or login that cannot be one, an
+    ///   option that there is not.
     /// - [`EtcdError::File`], [`EtcdError::Tls`]: a certificate or key cannot be read or used.
     pub fn open(address: &Address) -> Result<Self, EtcdError> {
         Ok(Self {

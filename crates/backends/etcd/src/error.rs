@@ -34,8 +34,8 @@ pub enum EtcdError {
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, or the connection was lost before, or the answer does not say whether it was done. What was
-    /// sent may take effect, or may have.
+    /// No answer came in time, or the connection was lost before, or the answer does not say
+    /// whether it was done. What was sent may take effect, or may have.
     #[error("no answer about {what}")]
     Unanswered {
         /// The key, or what was asked for.

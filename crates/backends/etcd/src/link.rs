@@ -22,8 +22,8 @@ use crate::wire::{Token, Wire};
 
 /// A connection to one server.
 ///
-/// A connection leads to one process, and that serves one etcd as long as it lives. So what was read here can be compared
-/// with what is written here: see [`Cluster`].
+/// A connection leads to one process, and that serves one etcd as long as it lives. So what was
+/// read here can be compared with what is written here: see [`Cluster`].
 pub(crate) struct Link {
     pub(crate) wire: Wire,
     pub(crate) host: Host,
@@ -95,7 +95,8 @@ impl Link {
         token.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gets another token than this one, which the servers do not take any more, unless somebody else just did.
+    /// Gets another token than this one, which the servers do not take any more, unless somebody
+    /// else just did.
     pub(crate) async fn log_in_again(
         &self,
         login: &Login,
@@ -152,7 +153,8 @@ async fn log_in(wire: &Wire, login: &Login) -> Result<Option<Token>, Trouble> {
     }
 }
 
-/// Whoever prepares a login before the servers ask for one is not turned away; nor does etcd's own client do so.
+/// Whoever prepares a login before the servers ask for one is not turned away; nor does etcd's own
+/// client do so.
 fn wants_no_login(status: &Status) -> bool {
     status.code() == Code::FailedPrecondition
         && status.message().contains("authentication is not enabled")

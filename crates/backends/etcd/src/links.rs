@@ -17,25 +17,29 @@ use crate::names::Cluster;
 use crate::outcome::{self, Known, Then, Why, chain};
 use crate::settings::Settings;
 
-/// Pauses after all servers were tried: short enough that a restart of a server costs no lease, long enough that many processes
-/// which all lost the same server do not keep it busy.
+/// Pauses after all servers were tried: short enough that a restart of a server costs no lease,
+/// long enough that many processes which all lost the same server do not keep it busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The part of a call's time in which a server has to be connected to: one that is silent leaves time for another.
+/// The part of a call's time in which a server has to be connected to: one that is silent leaves
+/// time for another.
 const CONNECT_SHARE: f64 = 0.4;
 
-/// The part of a call's time after which later calls do not rely on a connection that gave this one no answer. It is still waited for.
+/// The part of a call's time after which later calls do not rely on a connection that gave this one
+/// no answer. It is still waited for.
 const SILENCE_SHARE: f64 = 0.4;
 
-/// The same for a call that is given up by its caller. Shorter: whoever has shorter leases gives calls up sooner.
+/// The same for a call that is given up by its caller. Shorter: whoever has shorter leases gives
+/// calls up sooner.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// How often one call is sent at most. Again only if it is certain that nothing was done: it never left, or the token was too old.
+/// How often one call is sent at most. Again only if it is certain that nothing was done: it never
+/// left, or the token was too old.
 const SENDINGS: usize = 3;
 
-/// The present connection, and what leads to the next one. There is no task that keeps it: whoever asks connects if need be, one at a
-/// time, and whoever watches asks at all times.
+/// The present connection, and what leads to the next one. There is no task that keeps it: whoever
+/// asks connects if need be, one at a time, and whoever watches asks at all times.
 pub(crate) struct Links {
     pub(crate) settings: Settings,
     present: watch::Sender<Option<Arc<Link>>>,
@@ -116,7 +120,8 @@ impl Links {
 
     /// Asks, and sends it once more only if it is certain that nothing was done.
     ///
-    /// `Ok(None)` if the question is about this etcd, and the one that is there is another one. Then nothing was sent.
+    /// `Ok(None)` if the question is about this etcd, and the one that is there is another one.
+    /// Then nothing was sent.
     pub(crate) async fn ask<Q, A>(
         self: &Arc<Self>,
         call: &Call,
@@ -171,8 +176,8 @@ impl Links {
         }
     }
 
-    /// Waits for an answer, as long as the call may take. A connection that is silent for long may be gone without a word, so it is
-    /// given up before that, and also if the caller gives up.
+    /// Waits for an answer, as long as the call may take. A connection that is silent for long may
+    /// be gone without a word, so it is given up before that, and also if the caller gives up.
     async fn wait<T>(&self, call: &Call, link: &Link, asked: impl Future<Output = T>) -> Option<T> {
         let mut waiting = Waiting {
             links: self,
@@ -240,7 +245,8 @@ impl Links {
             let mut refused = None;
             for n in first..first + hosts.len() {
                 let n = n % hosts.len();
-                // If the caller gives up meanwhile, the next one does not wait for the same server again.
+                // If the caller gives up meanwhile, the next one does not wait for the same server
+                // again.
                 self.first.store(n + 1, Ordering::Relaxed);
                 match self.dial(&mut dialing, n, call).await {
                     Ok(link) => {

@@ -1,8 +1,9 @@
 //! The messages of etcd's protocol that we send and read, and of these the fields that we use.
 //!
-//! Written by hand, by the numbers of etcd's public `rpc.proto`, `kv.proto` and `auth.proto`: sixteen small messages, whose
-//! numbers do not change any more. What a server sends besides is skipped. Fields of a `oneof` are written as optional ones of
-//! the same number, of which we set one: the bytes are the same.
+//! Written by hand, by the numbers of etcd's public `rpc.proto`, `kv.proto` and `auth.proto`:
+//! sixteen small messages, whose numbers do not change any more. What a server sends besides is
+//! skipped. Fields of a `oneof` are written as optional ones of the same number, of which we set
+//! one: the bytes are the same.
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -37,8 +38,8 @@ pub(crate) struct KeyValue {
     pub(crate) value: Bytes,
 }
 
-/// Keys from `key` until before `range_end`, or `key` alone if that is empty. In the order of their bytes. Linearizable, as long as
-/// nobody asks for less.
+/// Keys from `key` until before `range_end`, or `key` alone if that is empty. In the order of their
+/// bytes. Linearizable, as long as nobody asks for less.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RangeRequest {
     #[prost(bytes = "bytes", tag = "1")]
@@ -208,7 +209,8 @@ impl std::fmt::Debug for AuthenticateResponse {
 mod tests {
     use super::*;
 
-    /// That a key is absent must be said: by a compare whose target has no value some servers might understand something else.
+    /// That a key is absent must be said: by a compare whose target has no value some servers might
+    /// understand something else.
     #[test]
     fn a_revision_of_zero_is_sent() {
         let compare = Compare {

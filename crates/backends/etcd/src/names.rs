@@ -7,8 +7,8 @@ use prost::bytes::Bytes;
 
 use crate::message::Header;
 
-/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside of this one, is never taken for ours.
-/// The byte after `/` ends the range of all that lies below one.
+/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside of
+/// this one, is never taken for ours. The byte after `/` ends the range of all that lies below one.
 const AFTER_SLASH: char = '0';
 
 /// Keys of etcd from one until before another.
@@ -65,8 +65,8 @@ pub(crate) fn key_of(base: &str, bytes: &[u8]) -> Option<Key> {
     Key::of_item(group.parse().ok()?, item).ok()
 }
 
-/// Which etcd it is: each has a number, and one that is restored from a snapshot has another one, if that is done as etcd's
-/// documents say.
+/// Which etcd it is: each has a number, and one that is restored from a snapshot has another one,
+/// if that is done as etcd's documents say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cluster(pub(crate) u64);
 
@@ -74,7 +74,8 @@ pub(crate) struct Cluster(pub(crate) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) cluster: Cluster,
-    /// The `mod_revision`. Revisions count all writes of a store, so no write of any of its keys has it again.
+    /// The `mod_revision`. Revisions count all writes of a store, so no write of any of its keys
+    /// has it again.
     pub(crate) revision: i64,
 }
 

@@ -1,7 +1,8 @@
 //! What is known of a request by its answer, or by its lack: one table.
 //!
-//! gRPC's codes alone do not say it: `ResourceExhausted` is of a request that was turned away at the door, and of one that was done when
-//! the last room was used. So the table goes by code and by etcd's words, which are part of its interface (`rpctypes`).
+//! gRPC's codes alone do not say it: `ResourceExhausted` is of a request that was turned away at
+//! the door, and of one that was done when the last room was used. So the table goes by code and by
+//! etcd's words, which are part of its interface (`rpctypes`).
 
 use std::error::Error;
 use std::fmt;
@@ -122,7 +123,8 @@ const TABLE: &[Row] = &[
         Known::Refused,
     )
     .advice(TOO_LARGE),
-    // Mostly it was not done. But the transaction that uses the last room is applied, and answered with this too.
+    // Mostly it was not done. But the transaction that uses the last room is applied, and answered
+    // with this too.
     Row::of(
         Some(Code::ResourceExhausted),
         "database space exceeded",
@@ -136,7 +138,8 @@ const TABLE: &[Row] = &[
         Known::Refused,
     )
     .then(Then::Leave),
-    // "request timed out", "leader changed", "no leader", "server stopped": it may have been proposed, and may still be applied.
+    // "request timed out", "leader changed", "no leader", "server stopped": it may have been
+    // proposed, and may still be applied.
     Row::of(Some(Code::Unavailable), "", Known::Unsure).then(Then::Leave),
     Row::of(Some(Code::DataLoss), "", Known::Unsure)
         .then(Then::Leave)

@@ -61,7 +61,8 @@ fn each_answer_is_understood() {
     }
 }
 
-/// The states of a connection. They come to us as the causes of an answer that the client library makes up.
+/// The states of a connection. They come to us as the causes of an answer that the client library
+/// makes up.
 #[test]
 fn a_lost_connection_says_whether_anything_was_sent() {
     for (lost, known) in [

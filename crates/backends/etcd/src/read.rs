@@ -11,8 +11,8 @@ use crate::links::{Call, Links};
 use crate::message::{KeyValue, RANGE, RangeRequest, RangeResponse};
 use crate::names::{self, Range, State};
 
-/// Keys in one answer. A key and what comes with it is less than 1 KiB, and an answer shall be less than the 1.5 MiB that etcd takes
-/// for much itself.
+/// Keys in one answer. A key and what comes with it is less than 1 KiB, and an answer shall be less
+/// than the 1.5 MiB that etcd takes for much itself.
 const PAGE: i64 = 1000;
 
 /// Keys in one answer when groups are looked for: what is left of a group is jumped over.
@@ -31,7 +31,8 @@ pub(crate) async fn read(links: &Arc<Links>, key: &Key) -> Result<Option<Stored>
     }))
 }
 
-/// Page after page, each linearizable: a key that was created before is in the page where it belongs.
+/// Page after page, each linearizable: a key that was created before is in the page where it
+/// belongs.
 pub(crate) async fn list(links: &Arc<Links>, group: &GroupName) -> Result<Vec<Listed>, EtcdError> {
     let (base, call) = (&links.settings.base, links.call());
     let mut rest = Range::of_group(base, group);
@@ -53,7 +54,8 @@ pub(crate) async fn list(links: &Arc<Links>, group: &GroupName) -> Result<Vec<Li
     }
 }
 
-/// What is left of a group that is known is jumped over: the work is by the number of groups, and not of keys.
+/// What is left of a group that is known is jumped over: the work is by the number of groups, and
+/// not of keys.
 pub(crate) async fn groups(links: &Arc<Links>) -> Result<Vec<GroupName>, EtcdError> {
     let (base, call) = (&links.settings.base, links.call());
     let mut rest = Range::of_base(base);

@@ -19,7 +19,8 @@ const LONGEST_BASE: usize = 512;
 /// etcd's own port, if the address names none.
 const USUAL_PORT: u16 = 2379;
 
-/// The longest that a call takes: half of a usual renew deadline, so that there is time for one more.
+/// The longest that a call takes: half of a usual renew deadline, so that there is time for one
+/// more.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(5);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);

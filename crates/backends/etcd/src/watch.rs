@@ -18,7 +18,8 @@ use crate::names::{self, Range, State};
 use crate::outcome::{self, Then, Why};
 use crate::wire::{Answers, Token};
 
-/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may have changed.
+/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may
+/// have changed.
 const KEPT_HINTS: usize = 1024;
 
 /// Before a watch is tried again that the server refused, or ended.
@@ -45,7 +46,8 @@ impl Watches {
                 let hint = match hints.recv().await {
                     Ok(hint) => hint,
                     Err(RecvError::Lagged(_)) => Hint::anything(),
-                    // The task went with its runtime. Hints may fall silent, but the stream does not end.
+                    // The task went with its runtime. Hints may fall silent, but the stream does
+                    // not end.
                     Err(RecvError::Closed) => std::future::pending().await,
                 };
                 if hint.key.as_ref().is_none_or(|key| *key.group() == group) {
@@ -113,8 +115,8 @@ impl Watcher {
         }
     }
 
-    /// Watches on one connection after the other. Each watch begins with a hint that anything may have changed, and from the present
-    /// on: so no compaction is in the way of its beginning.
+    /// Watches on one connection after the other. Each watch begins with a hint that anything may
+    /// have changed, and from the present on: so no compaction is in the way of its beginning.
     async fn follow(&self) {
         loop {
             let link = match self.links.link(&self.links.call()).await {

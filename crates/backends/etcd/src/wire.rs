@@ -23,15 +23,17 @@ use tonic_prost::ProstCodec;
 
 use crate::message::Method;
 
-/// While an answer is awaited, a server that is silent for so long is asked whether it lives. Servers cut the connection of whoever
-/// asks more often than each five seconds (`--grpc-keepalive-min-time`), or while nothing is awaited.
+/// While an answer is awaited, a server that is silent for so long is asked whether it lives.
+/// Servers cut the connection of whoever asks more often than each five seconds
+/// (`--grpc-keepalive-min-time`), or while nothing is awaited.
 const PING: Duration = Duration::from_secs(10);
 
 /// And then it has so long to say so.
 const PONG: Duration = Duration::from_secs(3);
 
-/// The longest answer that is taken. A body that somebody else wrote may be longer than ours, and as long as the servers take, which is
-/// 1.5 MiB if they are not told otherwise; a page of keys is 1 MiB at most.
+/// The longest answer that is taken. A body that somebody else wrote may be longer than ours, and
+/// as long as the servers take, which is 1.5 MiB if they are not told otherwise; a page of keys is
+/// 1 MiB at most.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Shows who asks.
@@ -47,8 +49,8 @@ pub(crate) struct Wire {
 /// Answers as they come. The server ends what it does for them when this is dropped.
 pub(crate) struct Answers<A> {
     answers: Streaming<A>,
-    /// Its end is the end of the questions. The HTTP library goes on with a request whose body has not ended, whoever reads the
-    /// answer or does not.
+    /// Its end is the end of the questions. The HTTP library goes on with a request whose body has
+    /// not ended, whoever reads the answer or does not.
     _open: oneshot::Sender<Never>,
 }
 
@@ -63,8 +65,8 @@ impl<A> Answers<A> {
 
 /// Why a connection gave no answer.
 ///
-/// That it knows whether a request was sent is why this is our own thin layer on the HTTP library, and no client that connects
-/// again by itself.
+/// That it knows whether a request was sent is why this is our own thin layer on the HTTP library,
+/// and no client that connects again by itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Lost {
     #[error("the connection is closed")]
@@ -74,7 +76,8 @@ pub(crate) enum Lost {
 }
 
 impl Wire {
-    /// Begins to speak on a connection. The future that comes with it does the work, and ends with the connection.
+    /// Begins to speak on a connection. The future that comes with it does the work, and ends with
+    /// the connection.
     pub(crate) async fn begin(
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         origin: Uri,
@@ -100,7 +103,8 @@ impl Wire {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future tells the server that the answer is not wanted any more. It may do what was asked.
+    /// Dropping the future tells the server that the answer is not wanted any more. It may do what
+    /// was asked.
     pub(crate) async fn ask<Q, A>(
         &self,
         method: Method,

@@ -1,4 +1,5 @@
-//! The contract, on a real etcd. Each handle is a connection of its own, as another process's would be.
+//! The contract, on a real etcd. Each handle is a connection of its own, as another process's would
+//! be.
 
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_conformance::Place;

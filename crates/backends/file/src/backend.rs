@@ -19,14 +19,16 @@ use crate::store::Store;
 use crate::versions::{Versions, some};
 use crate::watch;
 
-/// Longest body. It is a bound for what is read and kept again and again, and promises nothing about other stores: those
-/// that take 1 MiB mostly count more into it, as a ConfigMap does with all that it holds, and ZooKeeper with the whole packet.
+/// Longest body. It is a bound for what is read and kept again and again, and promises nothing
+/// about other stores: those that take 1 MiB mostly count more into it, as a ConfigMap does with
+/// all that it holds, and ZooKeeper with the whole packet.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// Records in a directory. Clones share what they remember; two that are opened share only the directory.
+/// Records in a directory. Clones share what they remember; two that are opened share only the
+/// directory.
 ///
-/// Must be used inside a Tokio runtime: calls run on its threads for blocking work. Dropping the future of a call does not
-/// stop the call.
+/// Must be used inside a Tokio runtime: calls run on its threads for blocking work. Dropping the
+/// future of a call does not stop the call.
 #[derive(Clone, Debug)]
 pub struct FileBackend {
     handle: Arc<Handle>,
@@ -39,34 +41,40 @@ struct Handle {
 }
 
 impl FileBackend {
-    /// Opens `file:///dir`, and makes the directory a store if it is new or empty. Blocks for a few calls of the system.
+    /// Opens `file:///dir`, and makes the directory a store if it is new or empty. Blocks for a few
+    /// calls of the system.
     ///
-    /// The option `sync` says what a commit survives: with `full` a loss of power; with `none` the death of any process, but
-    /// not of the machine. It is chosen when the store is made, `full` if the address does not say, and written into the store:
-    /// all who use it must agree. An address that leaves it out takes what the store has.
+    /// The option `sync` says what a commit survives: with `full` a loss of power; with `none` the
+    /// death of any process, but not of the machine. It is chosen when the store is made, `full` if
+    /// the address does not say, and written into the store: all who use it must agree. An address
+    /// that leaves it out takes what the store has.
     ///
     /// # After a loss of power with `sync=none`
     ///
-    /// The last writes may be gone, and what is there of them may be empty or cut off. The newest file of a key is read as
-    /// what it is: an error that it cannot be trusted, for reads of this key and lists of its group alike, until a person has
-    /// removed the file that the error names. Whole and older bodies below it come back then; `docs/design/0002` says how.
+    /// The last writes may be gone, and what is there of them may be empty or cut off. The newest
+    /// file of a key is read as what it is: an error that it cannot be trusted, for reads of this
+    /// key and lists of its group alike, until a person has removed the file that the error names.
+    /// Whole and older bodies below it come back then; `docs/design/0002` says how.
     ///
     /// # Errors
     ///
-    /// - [`FileError::Address`]: another scheme or host, a path that is not absolute, an option that it does not have, another
-    ///   `sync` than that of the store.
+    /// - [`FileError::Address`]: another scheme or host, a path that is not absolute, an option
+    ///   that it does not have, another `sync` than that of the store.
     /// - [`FileError::Damaged`]: the directory holds something else, or a store of a newer format.
-    /// - [`FileError::Unsuitable`]: the file system has no hard links, or does not tell `a` from `A`.
+    /// - [`FileError::Unsuitable`]: the file system has no hard links, or does not tell `a` from
+    ///   `A`.
     /// - [`FileError::System`]: the system refused. A store that may only be read can be opened.
     pub fn open(address: &Address) -> Result<Self, FileError> {
         Self::open_hooked(address, Hook::default())
     }
 
-    /// Whether there is a store at `file:///dir`, without making one. Blocks for a few calls of the system.
+    /// Whether there is a store at `file:///dir`, without making one. Blocks for a few calls of the
+    /// system.
     ///
     /// # Errors
     ///
-    /// As of [`open`](Self::open): the address is none, the directory holds something else, or the system refused.
+    /// As of [`open`](Self::open): the address is none, the directory holds something else, or the
+    /// system refused.
     pub fn is_there(address: &Address) -> Result<bool, FileError> {
         Store::is_there(address)
     }

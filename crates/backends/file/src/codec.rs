@@ -5,8 +5,8 @@
 //! #incumbent 1 len=24 crc32=9ae0daaf
 //! ```
 //!
-//! The last line is compared byte by byte with the one that belongs to the body, so that not a bit of it can change
-//! unnoticed.
+//! The last line is compared byte by byte with the one that belongs to the body, so that not a bit
+//! of it can change unnoticed.
 
 use std::path::Path;
 

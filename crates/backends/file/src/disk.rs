@@ -1,4 +1,5 @@
-//! The calls of the operating system that the store makes, each with the name of its file in the error.
+//! The calls of the operating system that the store makes, each with the name of its file in the
+//! error.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -65,7 +66,8 @@ impl Disk {
         })
     }
 
-    /// Which file it is, whatever its names are: the same for two names exactly if they are names of one file.
+    /// Which file it is, whatever its names are: the same for two names exactly if they are names
+    /// of one file.
     pub(crate) fn identity(&self, path: &Path) -> Done<(u64, u64)> {
         self.run(Step::Look, "look at", path, || fs::symlink_metadata(path))
             .map(|metadata| (metadata.dev(), metadata.ino()))
@@ -92,7 +94,8 @@ impl Disk {
         })
     }
 
-    /// Creates a directory that is only for its owner, and those above it, each on the disk before there is one in it.
+    /// Creates a directory that is only for its owner, and those above it, each on the disk before
+    /// there is one in it.
     pub(crate) fn make_private_dirs(&self, dir: &Path) -> Done<()> {
         let mut made = self.make_private_dir(dir);
         let Some(above) = dir.parent() else {
@@ -104,8 +107,8 @@ impl Disk {
         }
         match made {
             Ok(()) => self.sync_dir(above),
-            // Whoever made it may have been stopped before it was on the disk. Where we may not look into the one above, it
-            // was there for us, made by somebody else.
+            // Whoever made it may have been stopped before it was on the disk. Where we may not
+            // look into the one above, it was there for us, made by somebody else.
             Err(_) if dir.is_dir() => match self.sync_dir(above) {
                 Err(error) if error.kind() == Some(io::ErrorKind::PermissionDenied) => Ok(()),
                 synced => synced,

@@ -10,8 +10,8 @@ use crate::error::FileError;
 use crate::names::{self, DRAFTS, Number};
 use crate::store::Store;
 
-/// How long a draft is left alone. It may be removed at any age without harm, see [`Group::clean`]; this only spares a
-/// slow writer from having to begin again.
+/// How long a draft is left alone. It may be removed at any age without harm, see [`Group::clean`];
+/// this only spares a slow writer from having to begin again.
 const LEFT_ALONE: Duration = Duration::from_secs(3600);
 
 /// A group, as far as files go.
@@ -87,8 +87,8 @@ impl<'a> Group<'a> {
         self.tell(self.store.disk.unlink(&draft.path));
     }
 
-    /// Removes a draft or a prepared tree that is not needed, under another name first: so that nobody takes it for the bell,
-    /// and nobody who is slow puts half of a tree into place.
+    /// Removes a draft or a prepared tree that is not needed, under another name first: so that
+    /// nobody takes it for the bell, and nobody who is slow puts half of a tree into place.
     pub(crate) fn discard(&self, path: &Path) {
         let out = self.drafts().join(names::fresh("out"));
         match self.store.disk.rename(path, &out) {
@@ -100,9 +100,9 @@ impl<'a> Group<'a> {
 
     /// Removes what killed writers have left, judging its age by the file system's own clock.
     ///
-    /// It may hit a writer that is merely slow. That does no harm: a file without a name cannot be linked, and a tree gets
-    /// another name before anything in it is removed, so that its writer cannot put half of it into place. The writer is
-    /// told that nothing was written.
+    /// It may hit a writer that is merely slow. That does no harm: a file without a name cannot be
+    /// linked, and a tree gets another name before anything in it is removed, so that its writer
+    /// cannot put half of it into place. The writer is told that nothing was written.
     pub(crate) fn clean(&self, just_written: &Draft) {
         let disk = &self.store.disk;
         let (Ok(now), Ok(names)) = (disk.modified(&just_written.path), disk.list(&self.drafts()))

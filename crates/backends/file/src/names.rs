@@ -10,7 +10,8 @@ pub(crate) const MARKER: &str = "incumbent-store.json";
 /// Where files of a group lie before they have their place.
 pub(crate) const DRAFTS: &str = "@tmp";
 
-/// Versions in one generation. More would keep more old bodies, fewer would close generations more often.
+/// Versions in one generation. More would keep more old bodies, fewer would close generations more
+/// often.
 pub(crate) const GENERATION: u64 = 64;
 
 /// Numbers the writes of a key, one after the other. Tells in which generation each lies.
@@ -24,8 +25,9 @@ pub(crate) struct Generation(pub(crate) u64);
 impl Number {
     /// Where a new key begins: at the start of a random generation.
     ///
-    /// A person may remove a key, and somebody may create it again. If it began at the same number, a version of the old
-    /// key would come back with another body, and a swap that was based on the old one would succeed.
+    /// A person may remove a key, and somebody may create it again. If it began at the same number,
+    /// a version of the old key would come back with another body, and a swap that was based on the
+    /// old one would succeed.
     pub(crate) fn fresh_first() -> Self {
         Self(u64::from(rand::random::<u32>()) * GENERATION + 1)
     }
@@ -114,8 +116,8 @@ pub(crate) fn group_of_dir(name: &str) -> Option<GroupName> {
     }
 }
 
-/// The name of a key's directory: `/` becomes `+`, which no name has. So it stays as short as the name, and file names end
-/// at 255 bytes.
+/// The name of a key's directory: `/` becomes `+`, which no name has. So it stays as short as the
+/// name, and file names end at 255 bytes.
 pub(crate) fn item_dir(key: &Key) -> String {
     key.item().replace('/', "+")
 }

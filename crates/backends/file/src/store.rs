@@ -27,8 +27,8 @@ pub(crate) struct Store {
 struct Marker {
     incumbent: String,
     format: u64,
-    /// What a commit survives. It is the store's and not the address's: what one process acknowledges as being on the disk,
-    /// another must not build on something that is not.
+    /// What a commit survives. It is the store's and not the address's: what one process
+    /// acknowledges as being on the disk, another must not build on something that is not.
     #[serde(default = "full")]
     sync: String,
 }
@@ -41,8 +41,8 @@ impl Store {
     /// Opens the directory of the address, and makes it a store if it is new or empty.
     pub(crate) fn open(address: &Address, hook: Hook) -> Result<Self, FileError> {
         let (dir, asked) = parse(address)?;
-        // A store is made with all care, whatever its commits survive then: it is done once, and whoever is faster may want another
-        // mode.
+        // A store is made with all care, whatever its commits survive then: it is done once, and
+        // whoever is faster may want another mode.
         let durability = Durability::Full;
         let mut store = Self {
             dir,
@@ -109,7 +109,8 @@ impl Store {
         ))
     }
 
-    /// Fails unless the store is still there: a volume may be gone, and its mount point look like a store without records.
+    /// Fails unless the store is still there: a volume may be gone, and its mount point look like a
+    /// store without records.
     pub(crate) fn still_there(&self) -> Result<(), FileError> {
         self.disk.look(&self.marker())
     }
@@ -144,7 +145,8 @@ impl Store {
     }
 
     fn refuse_foreign(&self) -> Result<(), FileError> {
-        // A new file system has a lost+found, and whoever was killed here left an unfinished marker.
+        // A new file system has a lost+found, and whoever was killed here left an unfinished
+        // marker.
         let ours = |name: &String| name == "lost+found" || name.starts_with(UNFINISHED_MARKER);
         let Some(foreign) = self
             .disk
@@ -154,7 +156,8 @@ impl Store {
         else {
             return Ok(());
         };
-        // Another process may have made it a store since we looked for the marker. It puts the marker first.
+        // Another process may have made it a store since we looked for the marker. It puts the
+        // marker first.
         if self.marked()?.is_some() {
             return Ok(());
         }
@@ -195,7 +198,8 @@ impl Store {
     }
 }
 
-/// What file systems say that have no hard links. A directory that must not be written to has refused the draft before.
+/// What file systems say that have no hard links. A directory that must not be written to has
+/// refused the draft before.
 fn cannot_link(error: &FileError) -> bool {
     use std::io::ErrorKind as K;
     matches!(

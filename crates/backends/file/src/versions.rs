@@ -12,8 +12,9 @@ use crate::names::{self, Generation, Number};
 use crate::seen::Seen;
 use crate::store::Store;
 
-/// Attempts at finding the newest version by listing. Each that fails means that somebody has closed a generation meanwhile,
-/// that is, has written dozens of versions. So many in a row mean that something is not as it should be.
+/// Attempts at finding the newest version by listing. Each that fails means that somebody has
+/// closed a generation meanwhile, that is, has written dozens of versions. So many in a row mean
+/// that something is not as it should be.
 const LISTINGS: usize = 200;
 
 /// The versions of one key.
@@ -65,9 +66,10 @@ impl<'a> Versions<'a> {
 
     /// Finds the newest version, and takes from its file what is wanted.
     ///
-    /// A number was the newest at the moment when the next one was not there, provided that its generation is there after
-    /// that moment: a generation that was closed never comes back, so it was there at that moment too, and the next number
-    /// was not in it. Where the search begins is only a matter of speed.
+    /// A number was the newest at the moment when the next one was not there, provided that its
+    /// generation is there after that moment: a generation that was closed never comes back, so it
+    /// was there at that moment too, and the next number was not in it. Where the search begins is
+    /// only a matter of speed.
     fn newest<T>(
         &self,
         take: impl Fn(&Path) -> Result<T, FileError>,
@@ -98,7 +100,8 @@ impl<'a> Versions<'a> {
         ))
     }
 
-    /// Goes on from a number that was there, as far as there are newer ones. `None` if its generation is gone.
+    /// Goes on from a number that was there, as far as there are newer ones. `None` if its
+    /// generation is gone.
     fn search<T>(
         &self,
         mut number: Number,
@@ -122,7 +125,8 @@ impl<'a> Versions<'a> {
             if let Some(taken) = some(take(&self.place(number)))? {
                 return Ok(Some((number, taken)));
             }
-            // Still under its first name: then its final one was not there, and no newer version either.
+            // Still under its first name: then its final one was not there, and no newer version
+            // either.
             let Some(prepared) = prepared else {
                 return Ok(None);
             };
@@ -168,15 +172,17 @@ impl<'a> Versions<'a> {
         if settled == Some(number) {
             return Ok(());
         }
-        // Another generation may be that of another key of this name, the one before it having been removed by hand.
+        // Another generation may be that of another key of this name, the one before it having been
+        // removed by hand.
         if settled.map(Number::generation) != Some(number.generation()) {
             self.disk().sync_dir(&self.group.dir)?;
             self.disk().sync_dir(&self.dir)?;
         }
         let generation = number.generation();
         if some(self.disk().sync_dir(&self.generation(generation)))?.is_none() {
-            // It has not got its name yet, and we may not give it: then the forward counts, and that lies in the generation
-            // before. If that is gone too, the next one was on the disk before.
+            // It has not got its name yet, and we may not give it: then the forward counts, and
+            // that lies in the generation before. If that is gone too, the next one was on the disk
+            // before.
             some(self.disk().sync_dir(&self.generation(generation.before())))?;
         }
         self.seen.settle(self.key, number);

@@ -16,7 +16,8 @@ use crate::backend::FileBackend;
 use crate::group::Group;
 use crate::names;
 
-/// Hints kept for a watcher that is slow. If it lags further behind, it is told that anything may have changed.
+/// Hints kept for a watcher that is slow. If it lags further behind, it is told that anything may
+/// have changed.
 const KEPT_HINTS: usize = 1024;
 
 /// How often changes are looked for where the system does not tell of them.
@@ -162,7 +163,8 @@ impl Poll {
             if self.known.is_some() {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
-            // What cannot be listed now is looked at again later: a hint would not help its reader either.
+            // What cannot be listed now is looked at again later: a hint would not help its reader
+            // either.
             let Ok(listed) = self.backend.list(&self.group).await else {
                 self.known.get_or_insert_default();
                 continue;

@@ -9,8 +9,8 @@ use crate::group::Draft;
 use crate::names::{self, Number};
 use crate::versions::{Versions, some};
 
-/// Attempts at linking into a generation that is not there though its version is the newest: it was prepared only, and
-/// each attempt begins by giving it its name.
+/// Attempts at linking into a generation that is not there though its version is the newest: it was
+/// prepared only, and each attempt begins by giving it its name.
 const ATTEMPTS: usize = 10;
 
 /// How a link behind a number went.
@@ -27,8 +27,9 @@ enum Linked {
 impl Versions<'_> {
     /// Creates the key, if it is absent.
     ///
-    /// The whole tree is prepared aside and renamed into place, which fails if there is one already. So the directory of a
-    /// key has a body from its first moment on; and it is never removed, but maybe by a person.
+    /// The whole tree is prepared aside and renamed into place, which fails if there is one
+    /// already. So the directory of a key has a body from its first moment on; and it is never
+    /// removed, but maybe by a person.
     pub(crate) fn create(&self, body: &[u8]) -> Result<Swapped, Failure> {
         if self
             .disk()
@@ -63,15 +64,16 @@ impl Versions<'_> {
 
     /// Replaces the body, if the newest version is still this one.
     ///
-    /// Linking to the next number is the moment it happens; it fails if there is one already. A number lies in one
-    /// generation only, and a generation that was closed never comes back under its name, so no number is ever free twice.
-    /// Nor is it if a person has removed the key and it was created again: the new one has other generations.
+    /// Linking to the next number is the moment it happens; it fails if there is one already. A
+    /// number lies in one generation only, and a generation that was closed never comes back under
+    /// its name, so no number is ever free twice. Nor is it if a person has removed the key and it
+    /// was created again: the new one has other generations.
     pub(crate) fn replace(&self, version: &Version, body: &[u8]) -> Result<Swapped, Failure> {
         let Some(number) = Number::of_version(version) else {
             return Ok(Swapped::Conflict);
         };
-        // A number that never was must not be followed by the next one. That a greater one was seen proves nothing: it may be
-        // of a key that was removed by hand.
+        // A number that never was must not be followed by the next one. That a greater one was seen
+        // proves nothing: it may be of a key that was removed by hand.
         if self.seen.newest(self.key) != Some(number)
             && self.number().map_err(FileError::not_applied)? != Some(number)
         {
@@ -103,8 +105,9 @@ impl Versions<'_> {
 
     /// Replaces the last version of a generation.
     ///
-    /// The body waits in a prepared directory, and what is linked behind the last version is a forward that names it. From
-    /// that moment on this directory is the next generation, whoever gives it that name.
+    /// The body waits in a prepared directory, and what is linked behind the last version is a
+    /// forward that names it. From that moment on this directory is the next generation, whoever
+    /// gives it that name.
     fn close(&self, last: Number, body: &[u8]) -> Result<Swapped, Failure> {
         let draft = self
             .draft(last.next(), body)
@@ -157,9 +160,10 @@ impl Versions<'_> {
         let place = self.after(number);
         for _ in 0..ATTEMPTS {
             let Err(error) = self.disk().link(&draft.path, &place) else {
-                // The kernel may have found the directory, been held up, and linked when it was closed and its files were
-                // being removed. Then this name is gone for good. It is gone too if the link was in time and the
-                // generation was closed since. Whoever still sees it is sure.
+                // The kernel may have found the directory, been held up, and linked when it was
+                // closed and its files were being removed. Then this name is gone for good. It is
+                // gone too if the link was in time and the generation was closed since. Whoever
+                // still sees it is sure.
                 return self
                     .disk()
                     .look(&place)
@@ -174,7 +178,8 @@ impl Versions<'_> {
             if !error.is_missing() {
                 return Linked::Not(error);
             }
-            // The generation is closed, or has not got its name yet, which this look gives it; or the draft is gone.
+            // The generation is closed, or has not got its name yet, which this look gives it; or
+            // the draft is gone.
             match self.number() {
                 Err(error) => return Linked::Not(error),
                 Ok(newest) if newest != Some(number) => return Linked::Taken,
@@ -192,11 +197,11 @@ impl Versions<'_> {
         ))
     }
 
-    /// Whose file has the place, since the link says that it is taken. A network file system says so of our own too, if it
-    /// repeats a request whose first answer was lost.
+    /// Whose file has the place, since the link says that it is taken. A network file system says
+    /// so of our own too, if it repeats a request whose first answer was lost.
     ///
-    /// Only the file itself tells. That the draft has a second name proves nothing: whoever copies the tree by hard links
-    /// gives it one.
+    /// Only the file itself tells. That the draft has a second name proves nothing: whoever copies
+    /// the tree by hard links gives it one.
     fn whose(&self, place: &Path, draft: &Draft) -> Linked {
         // The draft last: while it is there, nobody else's file has its identity.
         let (there, mine) = match (

@@ -1,4 +1,5 @@
-//! The contract, on a directory of a local file system. Each handle is opened anew, as another process would.
+//! The contract, on a directory of a local file system. Each handle is opened anew, as another
+//! process would.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -22,8 +22,8 @@ use crate::reply::Reply;
 use crate::resource::Resource;
 use crate::version::ObjectVersion;
 
-/// In which one request must be answered. Shorter than what a caller with a usual lease waits (5 s), so that it is told whether the
-/// request was sent.
+/// In which one request must be answered. Shorter than what a caller with a usual lease waits (5
+/// s), so that it is told whether the request was sent.
 pub(crate) const IN_TIME: Duration = Duration::from_secs(4);
 
 /// In which a part of a list must be there.
@@ -32,7 +32,8 @@ const LIST_IN_TIME: Duration = Duration::from_secs(15);
 /// Objects in one part of a list: what the server's own clients ask for.
 const PART: &str = "500";
 
-/// How long a watch lasts before the server ends it. It goes on from where it was. Shorter than what networks forget connections in.
+/// How long a watch lasts before the server ends it. It goes on from where it was. Shorter than
+/// what networks forget connections in.
 const WATCH_SECONDS: &str = "290";
 
 const JSON: &str = "application/json";
@@ -88,7 +89,8 @@ pub(crate) enum Unlisted {
 pub(crate) type Chunks = BoxStream<'static, Result<Bytes, BoxError>>;
 
 impl Api {
-    /// The newest state of an object, as it is (`None`: there is none). Without a `resourceVersion`, which would allow an old one.
+    /// The newest state of an object, as it is (`None`: there is none). Without a
+    /// `resourceVersion`, which would allow an old one.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         lane: Lane,
@@ -164,7 +166,8 @@ impl Api {
         }
     }
 
-    /// A part of a list: the first one, or the one after it. Consistent with all that was acknowledged before.
+    /// A part of a list: the first one, or the one after it. Consistent with all that was
+    /// acknowledged before.
     pub(crate) async fn list(
         &self,
         resource: &'static Resource,

@@ -44,9 +44,10 @@ struct Looked {
 impl KubernetesBackend {
     /// Opens `kubernetes://namespace/cluster`.
     ///
-    /// It reads the configuration, and asks no server: servers may come later. Without a namespace, as in `kubernetes:///cluster`, it is
-    /// that of the kubeconfig's context, or of the pod. The configuration is the file that `KUBECONFIG` names, or `~/.kube/config`;
-    /// if there is none, the service account of the pod.
+    /// It reads the configuration, and asks no server: servers may come later. Without a namespace,
+    /// as in `kubernetes:///cluster`, it is that of the kubeconfig's context, or of the pod. The
+    /// configuration is the file that `KUBECONFIG` names, or `~/.kube/config`; if there is none,
+    /// the service account of the pod.
     ///
     /// | option | means |
     /// |---|---|
@@ -57,18 +58,21 @@ impl KubernetesBackend {
     /// | `pod` | `on`: a standby takes over when the kubelet says that the leader's container has ended; see [`Pod`]. `off`, if the address does not say. |
     /// | `qps`, `burst` | Most requests in a second, and at once, 200 and 400 if the address does not say. Roots and floors are not counted: no lease waits for records. |
     ///
-    /// Must be called inside a Tokio runtime. If the kubeconfig names a command that fetches credentials, that is run, and waited for.
+    /// Must be called inside a Tokio runtime. If the kubeconfig names a command that fetches
+    /// credentials, that is run, and waited for.
     ///
     /// # Errors
     ///
-    /// - [`KubernetesError::Address`]: another scheme, a namespace or cluster that cannot be one, an option that there is not.
+    /// - [`KubernetesError::Address`]: another scheme, a namespace or cluster that cannot be one,
+    ///   an option that there is not.
     /// - [`KubernetesError::Config`]: no configuration, or one that cannot be used.
     /// - [`KubernetesError::NoRuntime`]: not inside a Tokio runtime.
     pub fn open(address: &Address) -> Result<Self, KubernetesError> {
         Self::open_in(address, Pod::from_env())
     }
 
-    /// As [`open`](Self::open), in this pod, whatever the environment says. It matters only with `pod=on`.
+    /// As [`open`](Self::open), in this pod, whatever the environment says. It matters only with
+    /// `pod=on`.
     ///
     /// # Errors
     ///

@@ -20,7 +20,8 @@ use crate::asked::Asked;
 use crate::outcome::Verb;
 use crate::reply::{Answer, Reply};
 
-/// Longest answer that is read. A part of a list can be 500 objects' metadata, of which others may have annotated some.
+/// Longest answer that is read. A part of a list can be 500 objects' metadata, of which others may
+/// have annotated some.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// A request, ready to be sent.
@@ -160,7 +161,8 @@ impl Call<'_> {
     }
 }
 
-/// Errors after which nothing was sent, although there was a connection: the pool gave up one that had ended, and no new one came.
+/// Errors after which nothing was sent, although there was a connection: the pool gave up one that
+/// had ended, and no new one came.
 fn failed_before_sending(cause: &(dyn std::error::Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(cause), |cause| cause.source());
     causes
@@ -168,7 +170,8 @@ fn failed_before_sending(cause: &(dyn std::error::Error + 'static)) -> bool {
         .any(legacy::Error::is_connect)
 }
 
-/// How long the server asks to be left alone. A date instead of a number is passed over: it would be by another clock.
+/// How long the server asks to be left alone. A date instead of a number is passed over: it would
+/// be by another clock.
 fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(RETRY_AFTER)?
@@ -180,7 +183,8 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Without the lines that the library logs as errors, one for each failure. What has to be told is told by `health.rs`.
+/// Without the lines that the library logs as errors, one for each failure. What has to be told is
+/// told by `health.rs`.
 async fn quietly<T>(call: impl Future<Output = T>) -> T {
     if tracing::enabled!(target: "kube_client", tracing::Level::DEBUG) {
         return call.await;

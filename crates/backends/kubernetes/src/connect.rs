@@ -10,7 +10,8 @@ use kube::{Client, Config};
 use crate::error::KubernetesError;
 use crate::settings::Settings;
 
-/// In which a connection must be there, with TLS: shorter than a call, so that a server that is silent is told from one that was asked.
+/// In which a connection must be there, with TLS: shorter than a call, so that a server that is
+/// silent is told from one that was asked.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Who asks, in the server's audit log.
@@ -34,7 +35,8 @@ pub(crate) fn connect(settings: &Settings) -> Result<Connected, KubernetesError>
     // An outcome that is not known must not be hidden by a second request.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
-    // Each call has its own limit. One for all of a connection would end watches, and connections that rest.
+    // Each call has its own limit. One for all of a connection would end watches, and connections
+    // that rest.
     config.read_timeout = None;
     config.write_timeout = None;
     config

@@ -18,21 +18,23 @@ use crate::resource::{CONFIG_MAPS, LEASES, Resource};
 use crate::settings::RootKind;
 use crate::version::ObjectVersion;
 
-/// Longest body in a ConfigMap, which may hold 1 MiB. The API server takes requests of 3 MiB and etcd of 1.5 MiB, in which the
-/// body's quotes, escaped, count twice; and what outgrows half of the limit is warned by an error while it can still be read,
-/// copied and taken apart with all tools.
+/// Longest body in a ConfigMap, which may hold 1 MiB. The API server takes requests of 3 MiB and
+/// etcd of 1.5 MiB, in which the body's quotes, escaped, count twice; and what outgrows half of the
+/// limit is warned by an error while it can still be read, copied and taken apart with all tools.
 pub(crate) const LARGEST_BODY: usize = 512 * 1024;
 
-/// Longest body of a root in a Lease. It is an annotation there, and all of an object's annotations may have 256 KiB; a body that is no
-/// text takes a third more. A root with 64 endpoints of the longest addresses fits.
+/// Longest body of a root in a Lease. It is an annotation there, and all of an object's annotations
+/// may have 256 KiB; a body that is no text takes a third more. A root with 64 endpoints of the
+/// longest addresses fits.
 pub(crate) const LARGEST_LEASE_BODY: usize = 180 * 1024;
 
 /// The annotations in which a Lease has the root's body: as it is, or in base64 if it is no text.
 const BODY: &str = "incumbent/root";
 const BINARY_BODY: &str = "incumbent/root-base64";
 
-/// The annotation that differs in each write. The server does not store an object again that is what it was, and leaves its version
-/// as it is: whoever seals a record, by writing it back, would not be noticed, and two who write the same would both succeed.
+/// The annotation that differs in each write. The server does not store an object again that is
+/// what it was, and leaves its version as it is: whoever seals a record, by writing it back, would
+/// not be noticed, and two who write the same would both succeed.
 const WRITE: &str = "incumbent/write";
 
 /// An object, ready to be written, but without the version that a replacement needs.
@@ -223,7 +225,8 @@ fn data_key(key: &Key) -> &'static str {
     }
 }
 
-/// The body as text, if JSON and people can have it so byte for byte. Control characters would each become six.
+/// The body as text, if JSON and people can have it so byte for byte. Control characters would each
+/// become six.
 fn text(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?;
     let hard = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');

@@ -12,7 +12,8 @@ pub enum KubernetesError {
     /// The address is not one of Kubernetes: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// Neither a kubeconfig nor a service account can be used, or not the context that the address names.
+    /// Neither a kubeconfig nor a service account can be used, or not the context that the address
+    /// names.
     #[error(
         "no usable Kubernetes configuration (set KUBECONFIG, or kubeconfig= and context= in the address)"
     )]
@@ -58,7 +59,8 @@ pub enum KubernetesError {
         /// For how much longer.
         left: Duration,
     },
-    /// More is to be sent than the rate limit of this process lets through in time. Nothing was sent.
+    /// More is to be sent than the rate limit of this process lets through in time. Nothing was
+    /// sent.
     #[error(
         "more requests than {rate} in a second are waiting; `qps` and `burst` of the address allow more"
     )]
@@ -66,7 +68,8 @@ pub enum KubernetesError {
         /// The limit.
         rate: u32,
     },
-    /// Something else is where a record of ours would be, or a record of ours was changed beyond recognition. Look at it.
+    /// Something else is where a record of ours would be, or a record of ours was changed beyond
+    /// recognition. Look at it.
     #[error("{object} cannot be used: {why}")]
     Foreign {
         /// Kind, namespace and name.

@@ -1,4 +1,5 @@
-//! Tells of the loss and the return of the API server: one line each, and not one for each request that fails.
+//! Tells of the loss and the return of the API server: one line each, and not one for each request
+//! that fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -6,7 +6,8 @@ use incumbent_backend::{GroupName, Key};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
-/// The annotations that say which key an object keeps, exactly. Names and labels may be shortened; these never are.
+/// The annotations that say which key an object keeps, exactly. Names and labels may be shortened;
+/// these never are.
 pub(crate) const CLUSTER: &str = "incumbent/cluster";
 pub(crate) const GROUP: &str = "incumbent/group";
 pub(crate) const ITEM: &str = "incumbent/item";
@@ -23,21 +24,23 @@ const INCUMBENT: &str = "incumbent";
 /// Longest cluster id, as of every other name.
 pub(crate) const LONGEST_CLUSTER: usize = 200;
 
-/// Longest name that is readable in full. Kubernetes ends at 253; what is longer is no pleasure to read either.
+/// Longest name that is readable in full. Kubernetes ends at 253; what is longer is no pleasure to
+/// read either.
 const LONGEST_PLAIN: usize = 200;
 
 /// Longest part between two dots, and longest value of a label.
 const LONGEST_LABEL: usize = 63;
 
-/// What of each part remains readable in a name that is not plain: with the mark it stays below [`LONGEST_LABEL`].
+/// What of each part remains readable in a name that is not plain: with the mark it stays below
+/// [`LONGEST_LABEL`].
 const LONGEST_SLUG: usize = 40;
 
-/// What a name that is not plain ends with, before the hash. No plain name has it: none has two hyphens in a row, but
-/// for those before `root` and `floor`.
+/// What a name that is not plain ends with, before the hash. No plain name has it: none has two
+/// hyphens in a row, but for those before `root` and `floor`.
 const MARK: &str = "--x";
 
-/// Bytes of the hash that are kept, two digits each. A meeting of two names is found (the annotations differ) and is an error;
-/// by chance it takes 2^40 names.
+/// Bytes of the hash that are kept, two digits each. A meeting of two names is found (the
+/// annotations differ) and is an error; by chance it takes 2^40 names.
 const HASH_BYTES: usize = 10;
 
 /// The id of a cluster: what its address names, after the namespace.
@@ -65,12 +68,14 @@ impl Cluster {
         &self.0
     }
 
-    /// The name of the object that keeps this key. Two keys, of one cluster or of two, never have the same.
+    /// The name of the object that keeps this key. Two keys, of one cluster or of two, never have
+    /// the same.
     pub(crate) fn object_name(&self, key: &Key) -> String {
         self.plain(key).unwrap_or_else(|| self.hashed(key))
     }
 
-    /// `CLUSTER.GROUP--root`, `CLUSTER.GROUP--floor`, `CLUSTER.GROUP.WORD.WORD`, if all parts may stand there as they are.
+    /// `CLUSTER.GROUP--root`, `CLUSTER.GROUP--floor`, `CLUSTER.GROUP.WORD.WORD`, if all parts may
+    /// stand there as they are.
     fn plain(&self, key: &Key) -> Option<String> {
         let mut parts = vec![&*self.0, key.group().as_str()];
         let end = match key.item().strip_prefix('@') {
@@ -123,7 +128,8 @@ impl Cluster {
         ])
     }
 
-    /// Selects the objects of this cluster, or of one of its groups. It may select others, too: annotations tell.
+    /// Selects the objects of this cluster, or of one of its groups. It may select others, too:
+    /// annotations tell.
     pub(crate) fn selector(&self, group: Option<&GroupName>) -> String {
         let instance = label_value(&self.0);
         let mut selector = format!("{MANAGER_LABEL}={INCUMBENT},{INSTANCE_LABEL}={instance}");
@@ -133,7 +139,8 @@ impl Cluster {
         selector
     }
 
-    /// The key that an object keeps; `None` if it is not ours: another cluster's, somebody else's, or a copy under another name.
+    /// The key that an object keeps; `None` if it is not ours: another cluster's, somebody else's,
+    /// or a copy under another name.
     pub(crate) fn key_of(&self, object: &ObjectMeta) -> Option<Key> {
         let annotations = object.annotations.as_ref()?;
         if annotations.get(CLUSTER)? != &self.0 {
@@ -156,7 +163,8 @@ fn is_plain(part: &str) -> bool {
         && !part.contains("--")
 }
 
-/// What can be read of a text in a name: lower case letters and digits, and single hyphens for all else.
+/// What can be read of a text in a name: lower case letters and digits, and single hyphens for all
+/// else.
 fn slug(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
@@ -166,7 +174,8 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// A text as the value of a label: as it is if it can be one, otherwise what can be read of it, and its hash.
+/// A text as the value of a label: as it is if it can be one, otherwise what can be read of it, and
+/// its hash.
 pub(crate) fn label_value(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let good = !text.is_empty()

@@ -17,8 +17,9 @@
 //! | sent: no answer, or not in time | Unknown | Unknown | Unknown | Unread | Unread |
 //! | not sent | NotApplied | NotApplied | NotApplied | Unread | Unread |
 //!
-//! In doubt it is `Unknown`: a 503 may be the word of a proxy that lost the answer of a server that wrote. A 2xx that does not name the
-//! new version is `Unknown` too, which the caller sees when it reads it.
+//! In doubt it is `Unknown`: a 503 may be the word of a proxy that lost the answer of a server that
+//! wrote. A 2xx that does not name the new version is `Unknown` too, which the caller sees when it
+//! reads it.
 
 use crate::reply::{About, Reply};
 

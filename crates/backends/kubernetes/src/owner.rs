@@ -1,4 +1,5 @@
-//! The object that owns ours, if the address names one: when it is deleted, the garbage collector takes ours along.
+//! The object that owns ours, if the address names one: when it is deleted, the garbage collector
+//! takes ours along.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -56,8 +57,8 @@ impl Owner {
         })
     }
 
-    /// What our objects say about it. The owner's deletion does not wait for them (`blockOwnerDeletion`): that would need a right
-    /// to its finalizers.
+    /// What our objects say about it. The owner's deletion does not wait for them
+    /// (`blockOwnerDeletion`): that would need a right to its finalizers.
     pub(crate) fn reference(&self, uid: String) -> OwnerReference {
         OwnerReference {
             api_version: self.resource.version.to_owned(),

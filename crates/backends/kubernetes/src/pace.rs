@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use crate::error::KubernetesError;
 
-/// A wait that is worth waiting for. Whoever would wait longer is told so at once, and can do something else.
+/// A wait that is worth waiting for. Whoever would wait longer is told so at once, and can do
+/// something else.
 const WORTH_WAITING: Duration = Duration::from_secs(1);
 
 /// The ways on which requests go. What happens on one does not hold up the other.

@@ -1,4 +1,5 @@
-//! The leader's pod as a proof of its end: what the kubelet says about the container, and nothing else.
+//! The leader's pod as a proof of its end: what the kubelet says about the container, and nothing
+//! else.
 //!
 //! ```text
 //! leader:   writes a random mark into /dev/termination-log, and name of pod and mark into the root, with its body
@@ -6,8 +7,9 @@
 //! standby:  reads the root, watches that pod; the mark in a terminated state is the proof
 //! ```
 //!
-//! Each container has that file anew each time it is started, so the mark names one run of it. Names, restart counts and container
-//! ids would not do: a process cannot know its own, and what the API says of them may be of the run before.
+//! Each container has that file anew each time it is started, so the mark names one run of it.
+//! Names, restart counts and container ids would not do: a process cannot know its own, and what
+//! the API says of them may be of the run before.
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
@@ -40,16 +42,18 @@ const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The pod that this process runs in, for `pod=on`.
 ///
-/// A leader leaves a random mark in the file where the kubelet looks for a container's last words, and names its pod and the mark in the
-/// root. When the container has ended, the kubelet puts these words into the pod's status, and a standby that sees the mark there
-/// takes over at once. Nothing else is a proof: a pod object that is gone or failed, that is marked for deletion, or whose node is
-/// lost may have processes that run.
+/// A leader leaves a random mark in the file where the kubelet looks for a container's last words,
+/// and names its pod and the mark in the root. When the container has ended, the kubelet puts these
+/// words into the pod's status, and a standby that sees the mark there takes over at once. Nothing
+/// else is a proof: a pod object that is gone or failed, that is marked for deletion, or whose node
+/// is lost may have processes that run.
 ///
-/// The proof is of the *container* that this process runs in. Work that it starts elsewhere, in another container of the pod too, is not
-/// known to have ended.
+/// The proof is of the *container* that this process runs in. Work that it starts elsewhere, in
+/// another container of the pod too, is not known to have ended.
 ///
-/// All candidates have to say `pod=on`, and may `get` and `watch` `pods`. The records have to be in the pod's namespace. A program that
-/// writes more than 4 KiB into the file after us, or overwrites it, takes the proof away; then there is the lease.
+/// All candidates have to say `pod=on`, and may `get` and `watch` `pods`. The records have to be in
+/// the pod's namespace. A program that writes more than 4 KiB into the file after us, or overwrites
+/// it, takes the proof away; then there is the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// Its name.
@@ -61,8 +65,8 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// As the environment says: `POD_NAME` (or `HOSTNAME`, which is the same unless the pod uses the host's network), `POD_UID`
-    /// and `TERMINATION_LOG`. `None` if it does not.
+    /// As the environment says: `POD_NAME` (or `HOSTNAME`, which is the same unless the pod uses
+    /// the host's network), `POD_UID` and `TERMINATION_LOG`. `None` if it does not.
     pub fn from_env() -> Option<Self> {
         Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -93,7 +97,8 @@ struct Note {
 pub(crate) struct Here {
     pod: Pod,
     mark: String,
-    /// The terms that it holds. Others write the root, too (to ask for a handover), and must not put their pod there.
+    /// The terms that it holds. Others write the root, too (to ask for a handover), and must not
+    /// put their pod there.
     terms: Mutex<HashSet<(GroupName, Nonce)>>,
 }
 
@@ -212,7 +217,8 @@ async fn look(session: &Session, group: &GroupName) -> Option<String> {
     found?.metadata.annotations?.remove(POD)
 }
 
-/// Follows a pod until its container has ended, and says how; `None` if that cannot be known any more.
+/// Follows a pod until its container has ended, and says how; `None` if that cannot be known any
+/// more.
 async fn follow(session: &Session, note: &Note) -> Option<String> {
     let api = &session.api;
     let mut pauses = pauses(LONGEST_PAUSE);
@@ -227,7 +233,8 @@ async fn follow(session: &Session, note: &Note) -> Option<String> {
         let found: Result<Option<PodObject>, _> =
             api.get(Lane::Data, &PODS, &note.name, View::Whole).await;
         match found {
-            // A pod that is gone proves nothing: it can be removed by force, while its node is cut off and goes on.
+            // A pod that is gone proves nothing: it can be removed by force, while its node is cut
+            // off and goes on.
             Ok(None) => return None,
             Ok(Some(pod)) => {
                 if let Some(verdict) = verdict(note, &pod) {
@@ -279,7 +286,8 @@ async fn follow_from(
     }
 }
 
-/// What a pod says about the process: that it has ended, and how; or that nobody will know. `None`: nothing yet.
+/// What a pod says about the process: that it has ended, and how; or that nobody will know. `None`:
+/// nothing yet.
 fn verdict(note: &Note, pod: &PodObject) -> Option<Option<String>> {
     // Another pod of the same name.
     if note.uid.is_some() && note.uid != pod.metadata.uid {

@@ -8,7 +8,8 @@ use kube::core::Status;
 
 use crate::asked::Asked;
 
-/// Longest wait that is believed when a server asks for one. A proxy may say anything; a lease does not wait for it.
+/// Longest wait that is believed when a server asks for one. A proxy may say anything; a lease does
+/// not wait for it.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What came back.

@@ -18,7 +18,8 @@ use crate::resource::{CONFIG_MAPS, LEASES, Resource};
 use crate::settings::RootKind;
 use crate::version::ObjectVersion;
 
-/// How often a list is begun anew whose rest the server has forgotten. It keeps five minutes of it; who needs longer has other worries.
+/// How often a list is begun anew whose rest the server has forgotten. It keeps five minutes of it;
+/// who needs longer has other worries.
 const MOST_LISTS: usize = 3;
 
 /// A cluster's records, as they are reached.
@@ -54,8 +55,9 @@ impl Session {
         found.transpose().map_err(foreign)
     }
 
-    /// Refuses to begin a root in a Lease beside one in a ConfigMap: then two would lead, each by its own root. The other way round is
-    /// not looked at, as it would take a right to Leases that is not needed otherwise.
+    /// Refuses to begin a root in a Lease beside one in a ConfigMap: then two would lead, each by
+    /// its own root. The other way round is not looked at, as it would take a right to Leases that
+    /// is not needed otherwise.
     pub(crate) async fn is_the_only_root(&self, key: &Key) -> Result<(), KubernetesError> {
         if resource_of(key, self.root) != &LEASES {
             return Ok(());
@@ -145,8 +147,9 @@ impl Session {
         }
     }
 
-    /// What our objects say about their owner. Its id is looked up for the first object, and for each root that is created: an owner
-    /// that was deleted and made again has another, and the garbage collector takes what names the old one.
+    /// What our objects say about their owner. Its id is looked up for the first object, and for
+    /// each root that is created: an owner that was deleted and made again has another, and the
+    /// garbage collector takes what names the old one.
     pub(crate) async fn owner(
         &self,
         new_root: bool,

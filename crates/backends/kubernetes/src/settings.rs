@@ -8,8 +8,9 @@ use incumbent_backend::{Address, BadAddress};
 use crate::names::Cluster;
 use crate::owner::Owner;
 
-/// Requests in a second, root and floor aside: far more than records usually change, far less than would trouble an API server
-/// that also has other clients. It refuses by itself (429) what is too much for it.
+/// Requests in a second, root and floor aside: far more than records usually change, far less than
+/// would trouble an API server that also has other clients. It refuses by itself (429) what is too
+/// much for it.
 const USUAL_RATE: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
 /// Requests at once, after a pause: a takeover of a few hundred records is not slowed down.

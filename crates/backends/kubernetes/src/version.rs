@@ -5,9 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// One state of one object. Nothing is replaced or deleted without one.
 ///
-/// The server compares both, in one step with the write. The number alone would do: it counts the writes of the whole cluster and
-/// does not come back. But a Lease that is not there would be created by a replacement that names no id, and a cluster that was
-/// restored from a backup counts again from there; its new objects have new ids.
+/// The server compares both, in one step with the write. The number alone would do: it counts the
+/// writes of the whole cluster and does not come back. But a Lease that is not there would be
+/// created by a replacement that names no id, and a cluster that was restored from a backup counts
+/// again from there; its new objects have new ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectVersion {
     uid: String,

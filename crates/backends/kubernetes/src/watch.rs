@@ -22,11 +22,12 @@ use crate::resource::Resource;
 use crate::session::Session;
 use crate::version::ObjectVersion;
 
-/// Changes kept for a listener that is slow. If it lags further behind, it is told that anything may have changed.
+/// Changes kept for a listener that is slow. If it lags further behind, it is told that anything
+/// may have changed.
 const KEPT: usize = 1024;
 
-/// Pauses before a watch that broke is begun again: short at first, for a server that restarts; then such that many processes which
-/// all lost it do not keep it busy.
+/// Pauses before a watch that broke is begun again: short at first, for a server that restarts;
+/// then such that many processes which all lost it do not keep it busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 

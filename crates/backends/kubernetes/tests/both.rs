@@ -1,6 +1,8 @@
-//! Claims that hold on the double and on a real API server alike: the one that `INCUMBENT_TEST_KUBECONFIG` names, if it does.
+//! Claims that hold on the double and on a real API server alike: the one that
+//! `INCUMBENT_TEST_KUBECONFIG` names, if it does.
 //!
-//! The suite of the contract writes records only. Here are roots, in Leases too, and sizes and lists that servers limit.
+//! The suite of the contract writes records only. Here are roots, in Leases too, and sizes and
+//! lists that servers limit.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

@@ -1,7 +1,8 @@
-//! Incumbent records inside one process: for tests, for embedding, and as the oracle that other backends are compared with.
+//! Incumbent records inside one process: for tests, for embedding, and as the oracle that other
+//! backends are compared with.
 //!
-//! [`MemoryBackend`] is the shortest implementation of the contract: a map behind a lock. So it is the one to read first
-//! when writing another. Nothing in it outlives the process.
+//! [`MemoryBackend`] is the shortest implementation of the contract: a map behind a lock. So it is
+//! the one to read first when writing another. Nothing in it outlives the process.
 //!
 //! ```
 //! use incumbent_backend::{Backend, Expected, Key, Swapped};

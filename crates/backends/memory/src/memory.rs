@@ -12,14 +12,16 @@ use incumbent_backend::{
 
 use crate::watch::Bell;
 
-/// Longest body. It is a bound for what is read and kept again and again, and promises nothing about other stores: those
-/// that take 1 MiB mostly count more into it, as a ConfigMap does with all that it holds, and ZooKeeper with the whole packet.
+/// Longest body. It is a bound for what is read and kept again and again, and promises nothing
+/// about other stores: those that take 1 MiB mostly count more into it, as a ConfigMap does with
+/// all that it holds, and ZooKeeper with the whole packet.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Records in the memory of this process.
 ///
-/// Clones are handles of the same store. A swap that was answered is seen by every later read of every handle. Every call
-/// is done when it is first polled: dropping its future later than that undoes nothing.
+/// Clones are handles of the same store. A swap that was answered is seen by every later read of
+/// every handle. Every call is done when it is first polled: dropping its future later than that
+/// undoes nothing.
 ///
 /// # What it does not promise
 ///
@@ -37,7 +39,8 @@ struct Store {
 
 #[derive(Debug, Default)]
 struct Records {
-    /// Counts the writes of the whole store, so that no version repeats, not even after [`MemoryBackend::remove_by_hand`].
+    /// Counts the writes of the whole store, so that no version repeats, not even after
+    /// [`MemoryBackend::remove_by_hand`].
     writes: u64,
     bodies: BTreeMap<Key, Body>,
 }
@@ -57,7 +60,8 @@ impl MemoryBackend {
         Self::default()
     }
 
-    /// The store of this name: the same one everywhere in this process, for as long as the process lives.
+    /// The store of this name: the same one everywhere in this process, for as long as the process
+    /// lives.
     pub fn named(name: &str) -> Self {
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         named.entry(name.to_owned()).or_default().clone()
@@ -67,7 +71,8 @@ impl MemoryBackend {
     ///
     /// # Errors
     ///
-    /// [`BadAddress`] if the scheme is another one, or if there is a host or an option, neither of which it has.
+    /// [`BadAddress`] if the scheme is another one, or if there is a host or an option, neither of
+    /// which it has.
     pub fn open(address: &Address) -> Result<Self, BadAddress> {
         if address.scheme() != "memory" {
             return Err(address.unusable("its scheme is not memory"));
@@ -84,10 +89,11 @@ impl MemoryBackend {
         }
     }
 
-    /// Removes a body as an operator does who deletes a record by hand; tells whether there was one.
+    /// Removes a body as an operator does who deletes a record by hand; tells whether there was
+    /// one.
     ///
-    /// Not part of the contract, which knows no removal. Watchers get a hint. If the key is created again, its version is
-    /// one it never had.
+    /// Not part of the contract, which knows no removal. Watchers get a hint. If the key is created
+    /// again, its version is one it never had.
     pub fn remove_by_hand(&self, key: &Key) -> bool {
         self.remove(key, |_| true)
     }

@@ -5,7 +5,8 @@ use futures::stream;
 use incumbent_backend::{GroupName, Hint, WatchStream};
 use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
 
-/// Hints kept for a slow watcher. Whoever lags further behind is told that anything may have changed.
+/// Hints kept for a slow watcher. Whoever lags further behind is told that anything may have
+/// changed.
 const KEPT_HINTS: usize = 1024;
 
 /// Tells every watcher of every group.

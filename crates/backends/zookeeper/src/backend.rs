@@ -20,8 +20,8 @@ use crate::settings::Settings;
 use crate::watch::Watches;
 use crate::write::Swap;
 
-/// Longest body. ZooKeeper takes packets of 1 048 575 bytes (`jute.maxbuffer`), in which the names of nodes and what is around
-/// them have to fit too, and cuts the connection of whoever sends more.
+/// Longest body. ZooKeeper takes packets of 1 048 575 bytes (`jute.maxbuffer`), in which the names
+/// of nodes and what is around them have to fit too, and cuts the connection of whoever sends more.
 const LARGEST_BODY: usize = 1_000_000;
 
 /// Records in ZooKeeper. Clones share one session and its thread.
@@ -36,12 +36,14 @@ pub struct ZooKeeperBackend {
 impl ZooKeeperBackend {
     /// Opens `zookeeper://h1:2181,h2:2181/path`, and begins to connect.
     ///
-    /// It does not wait for a connection: servers may come later, and each call waits for them as long as it may. The path is
-    /// `/incumbent` if there is none; it is created with the first record.
+    /// It does not wait for a connection: servers may come later, and each call waits for them as
+    /// long as it may. The path is `/incumbent` if there is none; it is created with the first
+    /// record.
     ///
-    /// A name and a password before `@`, as in `zookeeper://user:password@h1,h2/path`, log in with the scheme `digest`, and
-    /// what is created then can be read and changed by nobody else. Without, everybody may do everything. Write `%40` for an
-    /// `@` in them, `%2F` for a `/`, `%3F` for a `?`.
+    /// A name and a password before `@`, as in `zookeeper://user:password@h1,h2/path`, log in with
+    /// the scheme `digest`, and what is created then can be read and changed by nobody else.
+    /// Without, everybody may do everything. Write `%40` for an `@` in them, `%2F` for a `/`, `%3F`
+    /// for a `?`.
     ///
     /// | option | means |
     /// |---|---|
@@ -53,17 +55,22 @@ impl ZooKeeperBackend {
     ///
     /// # With `presence=on`
     ///
-    /// A leader whose host dies, or whose liveness endpoint is not reached from here, is replaced when its session has ended: after
-    /// `session-timeout`, or `incumbent serve --disconnect-grace`, and not after the lease. All candidates have to say it.
+    /// A leader whose host dies, or whose liveness endpoint is not reached from here, is replaced
+    /// when its session has ended: after `session-timeout`, or
+    /// `incumbent serve --disconnect-grace`, and not after the lease. All candidates have to say
+    /// it.
     ///
-    /// **An ended session does not prove death.** A leader that is only cut off from the servers, or paused, may still run its
-    /// command until its hard deadline, beside that of its successor. Records are safe in any case: its writes are refused.
-    /// Whoever needs that no two commands run at a time leaves it off, and waits for the lease.
+    /// **An ended session does not prove death.** A leader that is only cut off from the servers,
+    /// or paused, may still run its command until its hard deadline, beside that of its successor.
+    /// Records are safe in any case: its writes are refused. Whoever needs that no two commands run
+    /// at a time leaves it off, and waits for the lease.
     ///
     /// # Errors
     ///
-    /// - [`ZooKeeperError::Address`]: another scheme, a host, path or login that cannot be one, an option that there is not.
-    /// - [`ZooKeeperError::File`], [`ZooKeeperError::Tls`]: a certificate or key cannot be read or used.
+    /// - [`ZooKeeperError::Address`]: another scheme, a host, path or login that cannot be one, an
+    ///   option that there is not.
+    /// - [`ZooKeeperError::File`], [`ZooKeeperError::Tls`]: a certificate or key cannot be read or
+    ///   used.
     /// - [`ZooKeeperError::Thread`]: the system gives no thread.
     pub fn open(address: &Address) -> Result<Self, ZooKeeperError> {
         Ok(Self {

@@ -38,7 +38,8 @@ pub enum ZooKeeperError {
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, or the connection or the session was lost before. What was sent may take effect, or may have.
+    /// No answer came in time, or the connection or the session was lost before. What was sent may
+    /// take effect, or may have.
     #[error("no answer about {path}")]
     Unanswered {
         /// The node.
@@ -92,9 +93,11 @@ impl From<ZooKeeperError> for Unread {
     }
 }
 
-/// Whether this is the word of a server, or of a client that sent nothing, that the request did nothing and never will.
+/// Whether this is the word of a server, or of a client that sent nothing, that the request did
+/// nothing and never will.
 ///
-/// The list is of what is known. A session that expired or moved is not on it: the client says so of all that was under way.
+/// The list is of what is known. A session that expired or moved is not on it: the client says so
+/// of all that was under way.
 fn did_nothing(error: &Client) -> bool {
     matches!(
         error,

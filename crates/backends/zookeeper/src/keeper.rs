@@ -11,15 +11,16 @@ use crate::session::Link;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 
-/// Pauses between attempts: short enough that a restart of a server costs no lease, long enough that many processes which
-/// all lost the same server do not keep the next one busy.
+/// Pauses between attempts: short enough that a restart of a server costs no lease, long enough
+/// that many processes which all lost the same server do not keep the next one busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps a connection until nobody wants one any more.
 ///
-/// A client whose connection is lost is ended, and a new one goes on with its session. Left to itself, a client tries ever less
-/// often, and a server that is back after seven seconds would be found after twelve.
+/// A client whose connection is lost is ended, and a new one goes on with its session. Left to
+/// itself, a client tries ever less often, and a server that is back after seven seconds would be
+/// found after twelve.
 pub(crate) struct Keeper {
     settings: Arc<Settings>,
     links: watch::Sender<Link>,

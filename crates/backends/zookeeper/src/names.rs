@@ -16,7 +16,8 @@ pub(crate) fn group_node(base: &str, group: &GroupName) -> String {
     format!("{base}/{group}")
 }
 
-/// The node of a key. `/` becomes `+`, which no name has: a record is one node, whatever it is called.
+/// The node of a key. `/` becomes `+`, which no name has: a record is one node, whatever it is
+/// called.
 pub(crate) fn key_node(base: &str, key: &Key) -> String {
     format!("{base}/{}/{}", key.group(), key.item().replace('/', "+"))
 }
@@ -44,7 +45,8 @@ pub(crate) fn key_at(group: &GroupName, group_node: &str, path: &str) -> Option<
     key_of(group, path.strip_prefix(group_node)?.strip_prefix('/')?)
 }
 
-/// The part of a node's existence between its creation and its removal: a random number, which is drawn once.
+/// The part of a node's existence between its creation and its removal: a random number, which is
+/// drawn once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Life(u64);
 
@@ -58,8 +60,8 @@ impl Life {
         format!("{node}/{LIFE}{:016x}", self.0)
     }
 
-    /// The one that these children tell of. Two there can be if two processes gave one to the same bare node. Either is good
-    /// for a swap; all readers take the same.
+    /// The one that these children tell of. Two there can be if two processes gave one to the same
+    /// bare node. Either is good for a swap; all readers take the same.
     pub(crate) fn of_children(children: &[String]) -> Option<Self> {
         let lives = children.iter().filter_map(|child| Self::of_name(child));
         lives.min()

@@ -11,7 +11,8 @@ use zookeeper_client::{Client, Error, EventType, OneshotWatcher, WatchedEvent};
 use crate::names;
 use crate::watch::{Watcher, about};
 
-/// Watches a group's node for keys that come, and each key's node for changes, until that ends; and why it did.
+/// Watches a group's node for keys that come, and each key's node for changes, until that ends; and
+/// why it did.
 pub(crate) async fn follow(watcher: &Watcher, client: &Client) -> Error {
     let mut nodes = Nodes {
         watcher,
@@ -45,7 +46,8 @@ impl Nodes<'_> {
             if event.event_type == EventType::Session {
                 return Ok(());
             }
-            // First the next watch, then the hint: what happens after whoever hears it has read, is told again.
+            // First the next watch, then the hint: what happens after whoever hears it has read, is
+            // told again.
             match watched {
                 None => {
                     self.watch_group().await?;

@@ -15,17 +15,21 @@ use crate::names;
 use crate::session::{Link, Session, connection, lost};
 use crate::settings::Settings;
 
-/// How long a node may be away that was seen to go. Whoever lives and lost its session notices in a few round trips.
+/// How long a node may be away that was seen to go. Whoever lives and lost its session notices in a
+/// few round trips.
 const AWAY: Duration = Duration::from_millis(250);
 
-/// How long a node may be away that was gone when the connection came back. What interrupted this one may have interrupted its
-/// holder's too, who then needs a new session, and tries at least once in a second.
+/// How long a node may be away that was gone when the connection came back. What interrupted this
+/// one may have interrupted its holder's too, who then needs a new session, and tries at least once
+/// in a second.
 const AWAY_TOGETHER: Duration = Duration::from_secs(2);
 
-/// How long a node that is not wanted any more is tried to be removed, at least. It goes with the session in any case.
+/// How long a node that is not wanted any more is tried to be removed, at least. It goes with the
+/// session in any case.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// How often what is in the way is dealt with at once: a parent that is missing, a node of an earlier session.
+/// How often what is in the way is dealt with at once: a parent that is missing, a node of an
+/// earlier session.
 const ATTEMPTS: usize = 3;
 
 /// Before what was refused is tried again.
@@ -112,7 +116,8 @@ impl Shown {
                 Ok(_) => return Ok(()),
                 Err(Error::NodeExists) => match client.check_stat(&self.node).await? {
                     Some(stat) if stat.ephemeral_owner == client.session_id().0 => return Ok(()),
-                    // Of an earlier session, which is over or soon will be. Nobody sees it gone in between.
+                    // Of an earlier session, which is over or soon will be. Nobody sees it gone in
+                    // between.
                     Some(_) => {
                         let mut multi = client.new_multi_writer();
                         multi.add_delete(&self.node, None)?;

@@ -36,7 +36,8 @@ pub(crate) async fn read(session: &Session, node: &str) -> Result<Option<Stored>
     Err(ZooKeeperError::Unsteady { path: node.into() })
 }
 
-/// All is sent at once and answered in order: one round trip, in which the reads see what the `sync` brought.
+/// All is sent at once and answered in order: one round trip, in which the reads see what the
+/// `sync` brought.
 async fn look(client: &Client, node: &str) -> Result<Look, Error> {
     let sync = client.sync(node);
     let data = client.get_data(node);
@@ -71,7 +72,8 @@ fn state(children: &[String], stat: &Stat) -> State {
     }
 }
 
-/// The groups below the base that have a node. One whose nodes were all removed is told as long as its own node is there.
+/// The groups below the base that have a node. One whose nodes were all removed is told as long as
+/// its own node is there.
 pub(crate) async fn groups(session: &Session) -> Result<Vec<GroupName>, ZooKeeperError> {
     let call = session.call();
     let client = session.client(&call).await?;
@@ -123,7 +125,8 @@ pub(crate) async fn list(
         let (call, client) = (&call, &client);
         async move {
             let node = names::key_node(base, &key);
-            // The children and what is said of the node come from one moment, and the body is not needed.
+            // The children and what is said of the node come from one moment, and the body is not
+            // needed.
             match call.answer(client.get_children(&node)).await {
                 Err(Error::NoNode) => Ok(None),
                 Err(error) => Err(ZooKeeperError::of(&node, error)),

@@ -21,8 +21,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A session with the servers. It connects in the background, also again and again.
 ///
-/// It has a thread of its own: heartbeats go on when the application's runtime is blocked, and what the client library logs
-/// about each attempt, several lines at any level, can be kept out of the application's log.
+/// It has a thread of its own: heartbeats go on when the application's runtime is blocked, and what
+/// the client library logs about each attempt, several lines at any level, can be kept out of the
+/// application's log.
 pub(crate) struct Session {
     pub(crate) settings: Arc<Settings>,
     pub(crate) links: watch::Receiver<Link>,
@@ -35,8 +36,8 @@ pub(crate) struct Session {
 pub(crate) struct Link {
     /// `None` while there is none.
     pub(crate) client: Option<Client>,
-    /// Counts the connections. Each is a client of its own, also if it goes on with the session of the one before: watches have
-    /// to be set again.
+    /// Counts the connections. Each is a client of its own, also if it goes on with the session of
+    /// the one before: watches have to be set again.
     pub(crate) number: u64,
     /// Why the last attempt failed, if it did.
     pub(crate) trouble: Option<Error>,
@@ -85,8 +86,9 @@ impl Session {
 
     /// One more call, from now on.
     pub(crate) fn call(&self) -> Call {
-        // A connection that is silent for two fifths of the session's timeout is given up, so half of it leaves room for one
-        // more try: a server that is gone costs a call some time, and mostly not its answer.
+        // A connection that is silent for two fifths of the session's timeout is given up, so half
+        // of it leaves room for one more try: a server that is gone costs a call some time, and
+        // mostly not its answer.
         let within = self.settings.session_timeout / 2;
         Call {
             within,
@@ -104,7 +106,8 @@ impl Session {
                     // What is sent without a connection would wait, and perhaps be done much later.
                     Some(client) if client.state() == SessionState::SyncConnected => return client,
                     _ if links.changed().await.is_ok() => {}
-                    // The thread is gone. It does not go while there is a session, unless it panicked.
+                    // The thread is gone. It does not go while there is a session, unless it
+                    // panicked.
                     _ => std::future::pending().await,
                 }
             }
@@ -138,8 +141,8 @@ pub(crate) async fn connection(links: &mut watch::Receiver<Link>) -> (Client, u6
 
 /// Ends when the connection with this number is lost.
 ///
-/// On the session's thread, whoever races it with a watch of that connection, and it first, never polls the watch afterwards:
-/// the client panics in watches that outlive it.
+/// On the session's thread, whoever races it with a watch of that connection, and it first, never
+/// polls the watch afterwards: the client panics in watches that outlive it.
 pub(crate) async fn lost(links: &mut watch::Receiver<Link>, number: u64) {
     let gone = |link: &Link| link.client.is_none() || link.number != number;
     if links.wait_for(gone).await.is_err() {

@@ -18,8 +18,9 @@ const LONGEST_BASE: usize = 4096;
 /// ZooKeeper's own port, if the address names none.
 const USUAL_PORT: u16 = 2181;
 
-/// Silence after which a session is over. Two fifths of it, four seconds, is how long a connection may be silent: far less
-/// than the renew deadline of a usual lease, far more than a pause of a server that collects garbage.
+/// Silence after which a session is over. Two fifths of it, four seconds, is how long a connection
+/// may be silent: far less than the renew deadline of a usual lease, far more than a pause of a
+/// server that collects garbage.
 const USUAL_SESSION: Duration = Duration::from_secs(10);
 const SHORTEST_SESSION: Duration = Duration::from_millis(500);
 const LONGEST_SESSION: Duration = Duration::from_secs(600);

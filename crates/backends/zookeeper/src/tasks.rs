@@ -9,8 +9,9 @@ use tokio::task::AbortHandle;
 
 /// The tasks that a client began.
 ///
-/// The client cannot be told to leave its session alone: when it is dropped, it closes it, or goes on to connect for as long as the
-/// session may live, ever less often, and takes the session away from whoever went on with it.
+/// The client cannot be told to leave its session alone: when it is dropped, it closes it, or goes
+/// on to connect for as long as the session may live, ever less often, and takes the session away
+/// from whoever went on with it.
 #[derive(Default)]
 pub(crate) struct Tasks {
     begun: RefCell<Vec<AbortHandle>>,

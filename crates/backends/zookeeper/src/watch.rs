@@ -16,7 +16,8 @@ use crate::nodes;
 use crate::session::{Link, Session, connection, lost};
 use crate::settings::Watching;
 
-/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may have changed.
+/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may
+/// have changed.
 const KEPT_HINTS: usize = 1024;
 
 /// Before a watch is tried again that was refused.
@@ -26,13 +27,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Watches {
     groups: Mutex<HashMap<GroupName, broadcast::Sender<Hint>>>,
-    /// Set when a server said that it has no recursive watches. Old ones cut the connection with that answer, so they are not
-    /// asked twice.
+    /// Set when a server said that it has no recursive watches. Old ones cut the connection with
+    /// that answer, so they are not asked twice.
     not_recursive: AtomicBool,
 }
 
 impl Watches {
-    /// Hints about a group, from now on: the first one comes when the watch is in place, and says that anything may have changed.
+    /// Hints about a group, from now on: the first one comes when the watch is in place, and says
+    /// that anything may have changed.
     pub(crate) fn watch(
         watches: &Arc<Self>,
         session: &Arc<Session>,
@@ -117,7 +119,8 @@ impl Watcher {
         }
     }
 
-    /// Watches on one connection after the other. Each begins with a hint that anything may have changed.
+    /// Watches on one connection after the other. Each begins with a hint that anything may have
+    /// changed.
     async fn follow(&self) {
         let mut links = self.links.clone();
         loop {

@@ -7,10 +7,12 @@ use crate::error::ZooKeeperError;
 use crate::names::{self, Life, State};
 use crate::session::{Call, Session};
 
-/// How often what is in the way is dealt with: a parent that is missing, also because somebody removes it again.
+/// How often what is in the way is dealt with: a parent that is missing, also because somebody
+/// removes it again.
 const ATTEMPTS: usize = 3;
 
-/// One swap under way. Only its last request writes a body; if it comes to no such request, nothing is written.
+/// One swap under way. Only its last request writes a body; if it comes to no such request, nothing
+/// is written.
 pub(crate) struct Swap<'a> {
     session: &'a Session,
     call: Call,
@@ -113,11 +115,11 @@ impl<'a> Swap<'a> {
         }
     }
 
-    /// Gives a life to a node that a person made, or takes the one that it has by now. `None` if it is not the node that this
-    /// transaction created.
+    /// Gives a life to a node that a person made, or takes the one that it has by now. `None` if it
+    /// is not the node that this transaction created.
     ///
-    /// The transaction is compared when the life is there: a life that is found in a node was given to that node and is gone
-    /// with it. So the swap that follows cannot meet a later node.
+    /// The transaction is compared when the life is there: a life that is found in a node was given
+    /// to that node and is gone with it. So the swap that follows cannot meet a later node.
     async fn adopt(&self, czxid: i64) -> Result<Option<Life>, ZooKeeperError> {
         for _ in 0..ATTEMPTS {
             let found = self.call.answer(self.client.get_children(&self.node)).await;

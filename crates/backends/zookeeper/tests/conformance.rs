@@ -1,6 +1,8 @@
-//! The contract, on a real ZooKeeper. Each handle is a session of its own, as another process's would be.
+//! The contract, on a real ZooKeeper. Each handle is a session of its own, as another process's
+//! would be.
 //!
-//! `INCUMBENT_TEST_ZOOKEEPER=host:port` runs it on a server that is there already, which need not be ZooKeeper's own.
+//! `INCUMBENT_TEST_ZOOKEEPER=host:port` runs it on a server that is there already, which need not
+//! be ZooKeeper's own.
 
 mod place;
 

@@ -1,7 +1,8 @@
 //! Who can reach the records API: the user of the command, and nobody else.
 //!
-//! The Unix socket lies in a directory that only the user can enter, and each connection's user is asked of the kernel. On TCP
-//! there is a token, as any user of the machine can connect to loopback.
+//! The Unix socket lies in a directory that only the user can enter, and each connection's user is
+//! asked of the kernel. On TCP there is a token, as any user of the machine can connect to
+//! loopback.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -134,11 +135,12 @@ impl Listener for SameUser {
     }
 }
 
-/// How old a directory is at least before it is looked into: the one who made it may be about to listen.
+/// How old a directory is at least before it is looked into: the one who made it may be about to
+/// listen.
 const SETTLED: Duration = Duration::from_mins(1);
 
-/// Removes what processes left behind that were killed before they could: directories of our own making with nothing but
-/// a socket in them that nobody listens on.
+/// Removes what processes left behind that were killed before they could: directories of our own
+/// making with nothing but a socket in them that nobody listens on.
 fn remove_leftovers(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return;

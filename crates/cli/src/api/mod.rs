@@ -1,8 +1,8 @@
-//! The records API: a small HTTP server beside the command, for programs in any language. One per term, so that what is left
-//! of an earlier term's command cannot write in a later one's name.
+//! The records API: a small HTTP server beside the command, for programs in any language. One per
+//! term, so that what is left of an earlier term's command cannot write in a later one's name.
 //!
-//! `openapi.json` describes it and is served. `listen.rs` sees to it that nobody else reaches it, `problem.rs` turns errors into
-//! answers, `handlers.rs` is the rest.
+//! `openapi.json` describes it and is served. `listen.rs` sees to it that nobody else reaches it,
+//! `problem.rs` turns errors into answers, `handlers.rs` is the rest.
 
 mod handlers;
 mod listen;
@@ -22,7 +22,8 @@ use crate::args::RecordsApi;
 use crate::exit::Failure;
 use problem::Problem;
 
-/// Most records that one term keeps open for its command; beyond that those are forgotten that are not in use.
+/// Most records that one term keeps open for its command; beyond that those are forgotten that are
+/// not in use.
 const MOST_OPEN: usize = 10_000;
 
 /// The name of the variable with the socket's path.

@@ -139,7 +139,8 @@ impl Fields {
         }
     }
 
-    /// The combined log format, and nothing behind it: some programs that read it take no more. JSON has the rest.
+    /// The combined log format, and nothing behind it: some programs that read it take no more.
+    /// JSON has the rest.
     fn combined(&self, moment: SystemTime) -> String {
         let text = |name| self.text(name);
         let mut line = String::new();

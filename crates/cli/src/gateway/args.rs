@@ -54,8 +54,8 @@ pub(crate) struct GatewayArgs {
     )]
     to: Vec<EndpointName>,
 
-    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed [default: 127.0.0.1:8080, but
-    /// nowhere with --tls-listen]
+    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed
+    /// [default: 127.0.0.1:8080, but nowhere with --tls-listen]
     #[arg(
         long,
         value_name = "ADDR",
@@ -106,7 +106,8 @@ pub(crate) struct GatewayArgs {
           value_parser = humantime::parse_duration, help_heading = "While nobody leads")]
     hold: Duration,
 
-    /// Hold requests that may be repeated when the leader answers 503, too, and send them again. Always so with --flink.
+    /// Hold requests that may be repeated when the leader answers 503, too, and send them again.
+    /// Always so with --flink.
     #[arg(long, env = "INCUMBENT_WAIT_UNTIL_READY", value_parser = BoolishValueParser::new(), help_heading = "While nobody leads")]
     pub(super) wait_until_ready: bool,
 

@@ -1,5 +1,6 @@
-//! Flags of `incumbent gateway` that do not go together. A flag that would be left out of account could be the one that protects
-//! something, so it is refused, wherever it is said: on the command line, in the environment or in the configuration file.
+//! Flags of `incumbent gateway` that do not go together. A flag that would be left out of account
+//! could be the one that protects something, so it is refused, wherever it is said: on the command
+//! line, in the environment or in the configuration file.
 
 use super::GatewayArgs;
 use crate::exit::{Code, Failure};

@@ -12,7 +12,8 @@ use tracing::warn;
 
 use crate::exit::Failure;
 
-/// Who leads, as Flink's HA data say. Flink has no epochs: those that the gateway counts here tell its leaders apart in logs.
+/// Who leads, as Flink's HA data say. Flink has no epochs: those that the gateway counts here tell
+/// its leaders apart in logs.
 pub(super) fn views(
     address: &FlinkAddress,
     options: &Options,
@@ -41,7 +42,8 @@ struct Terms {
 }
 
 impl Terms {
-    /// The epoch of this leader. The one before keeps it also if its entry was gone in between: it leads on.
+    /// The epoch of this leader. The one before keeps it also if its entry was gone in between: it
+    /// leads on.
     fn epoch(&mut self, session: SessionId) -> Epoch {
         if self.last.replace(session) != Some(session) {
             self.count += 1;

@@ -1,11 +1,12 @@
-//! Lines on their way to standard output: [`Lines`]. Who has one to write never waits for whoever reads them.
+//! Lines on their way to standard output: [`Lines`]. Who has one to write never waits for whoever
+//! reads them.
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many bytes may wait, and as many again may be in the hands of the writer: each some 20 000 lines of the usual length, so
-/// that nothing is lost while a reader is slow for a second or two.
+/// How many bytes may wait, and as many again may be in the hands of the writer: each some 20 000
+/// lines of the usual length, so that nothing is lost while a reader is slow for a second or two.
 const ROOM: usize = 4 * 1024 * 1024;
 /// How many lines there was no room for.
 const LOST: &str = "incumbent_gateway_access_lines_lost_total";

@@ -7,8 +7,9 @@
 //!        └── lost, asked to hand over, not ready ──► end the command, resign
 //! ```
 //!
-//! The guard (crate `incumbent-guard`) is a process of its own that ends the command even if this one is killed or stopped.
-//! `tenure.rs` is one term from beginning to end, `ready.rs` says when the command is ready.
+//! The guard (crate `incumbent-guard`) is a process of its own that ends the command even if this
+//! one is killed or stopped. `tenure.rs` is one term from beginning to end, `ready.rs` says when
+//! the command is ready.
 
 mod ready;
 mod tenure;

@@ -11,8 +11,8 @@ use crate::http;
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// Waits until the command is ready: its URL answers with success, or all its endpoints accept connections. At once if told so,
-/// or if there is nothing to ask.
+/// Waits until the command is ready: its URL answers with success, or all its endpoints accept
+/// connections. At once if told so, or if there is nothing to ask.
 pub(super) async fn ready(args: &RunArgs) {
     if args.ready_now {
         return;

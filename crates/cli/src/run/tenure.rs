@@ -164,7 +164,8 @@ impl<'a> Tenure<'a> {
         let spec = Spec {
             args: arguments.to_vec(),
             env,
-            // This may itself be the command of another `incumbent run`, whose records are not these.
+            // This may itself be the command of another `incumbent run`, whose records are not
+            // these.
             env_remove: [SOCKET, URL, TOKEN].map(OsString::from).into(),
             liveness: leadership
                 .liveness_socket()
@@ -204,7 +205,8 @@ impl<'a> Tenure<'a> {
             tokio::select! {
                 exit = command.wait() => match exit {
                     Ok(exit) if self.guard.is_valid() => return Ok(Cause::Exited(exit)),
-                    // The guard has ended it at its deadline: this process was stopped, or the backend did not answer.
+                    // The guard has ended it at its deadline: this process was stopped, or the
+                    // backend did not answer.
                     Ok(_) => return Ok(Cause::Lost(LostBecause::DeadlinePassed)),
                     Err(incumbent_guard::GuardLost::Lingering { count }) => {
                         tracing::warn!(count, "processes that the command left behind cannot be ended yet");
@@ -248,7 +250,8 @@ impl<'a> Tenure<'a> {
         endpoints
     }
 
-    /// Sends nobody to the command any more, and leaves it the time to answer those who are there. It leads as long as that takes.
+    /// Sends nobody to the command any more, and leaves it the time to answer those who are there.
+    /// It leads as long as that takes.
     async fn withdraw(&self, signals: &mut Signals) {
         if self.args.publish.is_empty() || self.args.linger.is_zero() {
             return;

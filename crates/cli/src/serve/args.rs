@@ -65,7 +65,8 @@ pub(crate) struct ServeArgs {
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     max_session_timeout: Duration,
 
-    /// End a session this long after its connection was closed, unless it comes back [default: when its time is out]
+    /// End a session this long after its connection was closed, unless it comes back [default: when
+    /// its time is out]
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_DISCONNECT_GRACE",
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     disconnect_grace: Option<Duration>,
@@ -99,7 +100,8 @@ pub(crate) struct ServeArgs {
     )]
     tls_key: Option<PathBuf>,
 
-    /// Clients must have a certificate of these authorities, PEM; they are known by it in scheme x509.
+    /// Clients must have a certificate of these authorities, PEM; they are known by it in scheme
+    /// x509.
     #[arg(
         long,
         value_name = "FILE",

@@ -10,7 +10,8 @@ use crate::harness::{
     NOTE, Place, finished, free_port, kill, over_tcp, parent, runs, timed, until,
 };
 
-/// Starts a child in the group of the command, one in a session of its own, and an orphan; each notes its id.
+/// Starts a child in the group of the command, one in a session of its own, and an orphan; each
+/// notes its id.
 const FAMILY: &str = r#"
     sleep 1000 & echo $! > member
     setsid sh -c 'echo $$ > session; while :; do sleep 1000; done' &

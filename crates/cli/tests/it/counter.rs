@@ -1,4 +1,5 @@
-//! The promise as a user sees it: a shell script counts, whatever happens to the nodes, and nothing acknowledged is lost.
+//! The promise as a user sees it: a shell script counts, whatever happens to the nodes, and nothing
+//! acknowledged is lost.
 
 use rustix::process::Signal;
 
@@ -50,7 +51,8 @@ enum Disturbance {
     Terminate,
     /// Stop the runner past its lease; its guard ends the command.
     Pause,
-    /// Stop runner, guard and command past the lease, then let runner and command go on before the guard.
+    /// Stop runner, guard and command past the lease, then let runner and command go on before the
+    /// guard.
     PauseAll,
     Resign,
 }
@@ -86,7 +88,8 @@ fn a_counter_survives_a_hundred_kills_pauses_and_hand_overs() {
         node.ended();
     }
     let mut steps = acknowledged(&place);
-    // A command that was paused after its write may have noted it late; so the order is that of the epochs.
+    // A command that was paused after its write may have noted it late; so the order is that of the
+    // epochs.
     steps.sort_by_key(|step| step.epoch);
     let epochs = steps.chunk_by(|a, b| a.epoch == b.epoch).count();
     eprintln!(

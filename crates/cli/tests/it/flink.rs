@@ -1,4 +1,5 @@
-//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server that has what a Flink writes.
+//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server that has what a
+//! Flink writes.
 
 use std::fs;
 use std::io::{Read, Write};

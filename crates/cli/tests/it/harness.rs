@@ -224,7 +224,8 @@ impl Place {
         pids.filter(here).collect()
     }
 
-    /// Asserts what holds for all [`NOTE`]s: one at a time, each with an epoch of its own, higher than those before.
+    /// Asserts what holds for all [`NOTE`]s: one at a time, each with an epoch of its own, higher
+    /// than those before.
     pub(crate) fn assert_one_at_a_time(&self) {
         assert_eq!(self.note("overlaps"), "");
         let starts = self.starts();
@@ -379,7 +380,8 @@ fn stat(pid: i32) -> Option<Vec<String>> {
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A port on loopback at which nobody listens, and which the system gives to nobody who asks for any: other tests do.
+/// A port on loopback at which nobody listens, and which the system gives to nobody who asks for
+/// any: other tests do.
 pub(crate) fn free_port() -> u16 {
     incumbent_real_zookeeper::free_port().unwrap()
 }

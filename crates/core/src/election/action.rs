@@ -8,7 +8,8 @@ use crate::{Epoch, HolderName, Seal, Version};
 pub enum Action {
     /// Read the root, and tell `Event::RootRead` or `Event::RootUnread`.
     ReadRoot,
-    /// Read the seals of all records of the group, the floor included; tell `Event::SealsScanned` or `Event::SealsUnread`.
+    /// Read the seals of all records of the group, the floor included; tell `Event::SealsScanned`
+    /// or `Event::SealsUnread`.
     ScanSeals,
     /// Swap the root, `None` expecting it to be absent; tell `Event::RootSwapped`.
     SwapRoot {
@@ -79,6 +80,7 @@ pub enum LostBecause {
     RootGone,
     /// The application resigned, and the root says so.
     Resigned,
-    /// The application resigned; whether the root says so is unknown. If not, others wait for the lease.
+    /// The application resigned; whether the root says so is unknown. If not, others wait for the
+    /// lease.
     ResignedUnheard,
 }

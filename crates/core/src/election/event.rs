@@ -19,7 +19,8 @@ pub enum Event {
         /// The change.
         change: Change,
     },
-    /// The leading application has stopped its work and gives up the term, in favour of somebody if named.
+    /// The leading application has stopped its work and gives up the term, in favour of somebody if
+    /// named.
     Resign {
         /// The candidate to lead next.
         prefer: Option<HolderName>,

@@ -1,7 +1,8 @@
 //! The election of one group, as one process sees it: events and a time in, actions out.
 //!
-//! One value of [`Election`] follows the group's root record, and when asked to campaigns, leads and resigns. It has at most
-//! one request to the root under way, so its own requests never conflict with each other.
+//! One value of [`Election`] follows the group's root record, and when asked to campaigns, leads
+//! and resigns. It has at most one request to the root under way, so its own requests never
+//! conflict with each other.
 //!
 //! ```text
 //!             campaign              swap of the root         floor sealed
@@ -11,15 +12,15 @@
 //!                  lost: superseded, deadline passed, root gone; or resigned
 //! ```
 //!
-//! What is safe does not depend on anything here: see [`write`](mod@crate::write). What is decided here is *when* somebody tries to
-//! take over:
+//! What is safe does not depend on anything here: see [`write`](mod@crate::write). What is decided
+//! here is *when* somebody tries to take over:
 //!
 //! - nobody has led yet, or the root was **released** by its holder;
 //! - the root did not change for the lease found in it, on this node's own clock: **expired**;
 //! - its holder was **proven dead** ([`Event::Dead`]).
 //!
-//! A root that was removed by hand frees nothing by itself: its holder may not know yet, and what it runs takes time to end. So the
-//! last two are waited for as if the root were still there.
+//! A root that was removed by hand frees nothing by itself: its holder may not know yet, and what
+//! it runs takes time to end. So the last two are waited for as if the root were still there.
 //!
 //! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
 
@@ -84,7 +85,8 @@ pub struct Election {
     /// After a failure: when the backend may be asked again.
     hold_until: Time,
     backoff: Option<ExponentialBackoff>,
-    /// The last write failed. Reads that are answered do not make the next failure of a write the first.
+    /// The last write failed. Reads that are answered do not make the next failure of a write the
+    /// first.
     unwritten: bool,
     /// The same of the last scan.
     unscanned: bool,
@@ -166,7 +168,8 @@ impl Election {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.stepped_at = now.time;
         let mut out = Vec::new();
-        // First of all: an answer that waited while this process slept does not prolong a term that ended meanwhile.
+        // First of all: an answer that waited while this process slept does not prolong a term that
+        // ended meanwhile.
         self.expire(now.time, &mut out);
         self.absorb(now, event, &mut out);
         self.advance(now, &mut out);
@@ -194,7 +197,8 @@ impl Election {
         Some(term.anchor + self.config.timing.renew_deadline())
     }
 
-    /// When everything that this process still runs as the leader must have ended; `None` if it does not lead.
+    /// When everything that this process still runs as the leader must have ended; `None` if it
+    /// does not lead.
     pub fn hard_until(&self) -> Option<Time> {
         let term = self.granted()?;
         Some(term.anchor + self.config.timing.hard_deadline())
@@ -205,7 +209,8 @@ impl Election {
         self.seen.known
     }
 
-    /// The endpoint by which the present holder could be proven dead, and the nonce that it must say there.
+    /// The endpoint by which the present holder could be proven dead, and the nonce that it must
+    /// say there.
     pub fn probe_target(&self) -> Option<(&Liveness, Nonce)> {
         let root = self.rival()?;
         root.liveness
@@ -213,7 +218,8 @@ impl Election {
             .map(|liveness| (liveness, root.nonce))
     }
 
-    /// The root of another's term that stands in the way of a claim, and would not if [`Event::Dead`] told of its nonce.
+    /// The root of another's term that stands in the way of a claim, and would not if
+    /// [`Event::Dead`] told of its nonce.
     pub fn rival(&self) -> Option<&Root> {
         let present = self.seen.root.as_ref().map(|(_, root)| root);
         let root = present.or(self.seen.removed.as_ref())?;
@@ -302,7 +308,8 @@ impl Election {
         }
     }
 
-    /// Notes what the root is. The lease counts from when a change is seen, so a stale read only delays.
+    /// Notes what the root is. The lease counts from when a change is seen, so a stale read only
+    /// delays.
     fn observe(&mut self, now: Time, root: Option<(Version, Root)>) {
         let pulse = |root: &Option<(Version, Root)>| root.as_ref().map(|(_, root)| root.pulse());
         if !self.seen.known || pulse(&self.seen.root) != pulse(&root) {
@@ -334,7 +341,8 @@ impl Election {
         };
         match answer {
             SwapAnswer::Committed(version) => {
-                // The last repetition is the one that landed: any earlier one would have refused it.
+                // The last repetition is the one that landed: any earlier one would have refused
+                // it.
                 let (root, sent) = (attempt.root.clone(), attempt.last_sent);
                 self.heard(now.time);
                 self.landed(now, version, root, sent, out);
@@ -405,8 +413,8 @@ impl Election {
         );
     }
 
-    /// The backend answered: failures before this do not count any more, unless writes or scans fail and reads do not, and
-    /// polling starts anew.
+    /// The backend answered: failures before this do not count any more, unless writes or scans
+    /// fail and reads do not, and polling starts anew.
     fn heard(&mut self, now: Time) {
         if !self.unwritten && !self.unscanned {
             self.backoff = None;
@@ -415,7 +423,8 @@ impl Election {
         self.poll_at = now + self.config.timing.retry();
     }
 
-    /// The backend failed: it is left alone for a twentieth of the retry period, after more failures for up to all of it.
+    /// The backend failed: it is left alone for a twentieth of the retry period, after more
+    /// failures for up to all of it.
     fn hold(&mut self, now: Time) {
         let retry = self.config.timing.retry();
         let builder = ExponentialBuilder::new()
@@ -432,7 +441,8 @@ impl Election {
 
     /// Whether a nonce is of a term of this very process.
     fn is_own(&self, nonce: Nonce) -> bool {
-        // Few terms are claimed in the life of a process, and this is asked seldom; the arithmetic beats a growing list.
+        // Few terms are claimed in the life of a process, and this is asked seldom; the arithmetic
+        // beats a growing list.
         nonce
             .distance_from(self.config.nonces)
             .is_some_and(|n| n <= self.claims)

@@ -131,7 +131,8 @@ impl Election {
                 Vacancy::Released,
             ),
             State::Released => (Time::default(), Vacancy::Released),
-            // Put back by hand, from a backup: whoever leads by it cannot be followed by those who saw a later one.
+            // Put back by hand, from a backup: whoever leads by it cannot be followed by those who
+            // saw a later one.
             _ if root.epoch < self.ahead => (Time::default(), Vacancy::Expired),
             _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
             _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),
@@ -139,7 +140,8 @@ impl Election {
         }
     }
 
-    /// When a root may be created. At once if nobody has led; if one was removed by hand, its holder is waited for.
+    /// When a root may be created. At once if nobody has led; if one was removed by hand, its
+    /// holder is waited for.
     fn absent_until(&self) -> Time {
         match &self.seen.removed {
             Some(root) if self.is_out_of_the_way(root) => Time::default(),
@@ -152,7 +154,8 @@ impl Election {
 
     fn claim(&mut self, now: Now, vacancy: Vacancy, out: &mut Vec<Action>) {
         if self.seen.root.is_none() && !self.scanned {
-            // The root may have been deleted by hand. The seals of the records remember how far the epochs had come.
+            // The root may have been deleted by hand. The seals of the records remember how far the
+            // epochs had come.
             self.request = Some(Request::Scan);
             out.push(Action::ScanSeals);
             return;

@@ -180,7 +180,8 @@ impl Election {
             return;
         };
         if now.time >= term.anchor + deadline {
-            // Earlier terms have expired before this; only a release that nobody confirmed comes here.
+            // Earlier terms have expired before this; only a release that nobody confirmed comes
+            // here.
             self.lose(LostBecause::ResignedUnheard, out);
             return self.advance_standby(now, out);
         }
@@ -335,7 +336,8 @@ impl Election {
         [floor, next].into_iter().flatten().fold(end, Time::min)
     }
 
-    /// A record refused a write of this term. At the same epoch it carries another nonce: the root was lost and counted anew.
+    /// A record refused a write of this term. At the same epoch it carries another nonce: the root
+    /// was lost and counted anew.
     pub(super) fn outranked(&mut self, epoch: Epoch, out: &mut Vec<Action>) {
         if matches!(&self.role, Role::Leading(term) if term.seal.epoch <= epoch) {
             self.lose(LostBecause::Superseded(epoch), out);
@@ -360,7 +362,8 @@ impl Election {
                 self.campaigning = false;
                 out.push(Action::Lost { seal, why });
             }
-            // Whether it campaigns is what it said last: it may have said so again since it gave up.
+            // Whether it campaigns is what it said last: it may have said so again since it gave
+            // up.
             Phase::Releasing { granted: true, .. } => out.push(Action::Lost { seal, why }),
             Phase::Releasing { granted: false, .. } => {}
         }

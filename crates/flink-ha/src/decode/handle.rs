@@ -7,13 +7,15 @@ use serde::Serialize;
 use super::DecodeError;
 use crate::java::{Graph, Object};
 
-/// Most wrappers around a handle. There are two: the delete marker, and what makes a handle retrievable.
+/// Most wrappers around a handle. There are two: the delete marker, and what makes a handle
+/// retrievable.
 const MOST_WRAPPERS: usize = 8;
 
 /// A pointer to a job graph, an execution plan or a completed checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateHandle {
-    /// The class of what is inside of all wrappers: `org.apache.flink.runtime.state.filesystem.FileStateHandle`.
+    /// The class of what is inside of all wrappers:
+    /// `org.apache.flink.runtime.state.filesystem.FileStateHandle`.
     pub class: String,
     /// The file, if it is one, as a URI; else the name that the handle has, if it has one.
     pub path: Option<String>,

@@ -5,8 +5,8 @@ use crate::java::{Content, Graph, modified_utf8};
 use crate::model::Leader;
 use crate::session_id::SessionId;
 
-/// The leader in a znode `connection_info`: an object stream with a string, as `writeUTF` writes it, and a `java.util.UUID`. `None`
-/// if the node has no bytes, or says that nobody leads.
+/// The leader in a znode `connection_info`: an object stream with a string, as `writeUTF` writes
+/// it, and a `java.util.UUID`. `None` if the node has no bytes, or says that nobody leads.
 ///
 /// # Errors
 ///

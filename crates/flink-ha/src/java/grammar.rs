@@ -4,13 +4,15 @@ use super::bytes::Bytes;
 use super::error::{JavaError, JavaErrorKind};
 use super::{Class, Content, Field, Graph, Part, Thing, Value};
 
-/// Longest stream. Neither ZooKeeper nor Kubernetes keeps a value that is longer, as they are set up usually.
+/// Longest stream. Neither ZooKeeper nor Kubernetes keeps a value that is longer, as they are set
+/// up usually.
 const LONGEST: usize = 1024 * 1024;
 
 /// Deepest nesting. Flink's handles are about five deep; each level costs some of our stack.
 const DEEPEST: usize = 64;
 
-/// Most objects, strings and classes. Flink's handles have about fifteen; each costs memory that does not depend on its bytes.
+/// Most objects, strings and classes. Flink's handles have about fifteen; each costs memory that
+/// does not depend on its bytes.
 const MOST: usize = 10_000;
 
 /// Most classes above each other. Each object has a part of each.

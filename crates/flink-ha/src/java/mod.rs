@@ -1,11 +1,13 @@
-//! What Java's object streams say, as far as Flink uses them: primitive data, and graphs of objects with their fields.
+//! What Java's object streams say, as far as Flink uses them: primitive data, and graphs of objects
+//! with their fields.
 //!
-//! The whole grammar of the protocol (version 5) is read, but for objects that write themselves in a form of their own
-//! (`Externalizable` of version 1), exceptions, and resets inside of objects. No class is looked up, and no code runs: an object is
-//! its class's name and its fields.
+//! The whole grammar of the protocol (version 5) is read, but for objects that write themselves in
+//! a form of their own (`Externalizable` of version 1), exceptions, and resets inside of objects.
+//! No class is looked up, and no code runs: an object is its class's name and its fields.
 //!
-//! One thing the protocol leaves open: a class with a `writeObject` of its own may leave its fields out, and the stream does not
-//! tell. All that are found in Flink's handles write theirs; one that does not is read wrongly, and mostly refused.
+//! One thing the protocol leaves open: a class with a `writeObject` of its own may leave its fields
+//! out, and the stream does not tell. All that are found in Flink's handles write theirs; one that
+//! does not is read wrongly, and mostly refused.
 
 mod bytes;
 mod error;

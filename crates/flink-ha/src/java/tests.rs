@@ -49,7 +49,8 @@ fn all_that_java_writes_is_read() {
     );
 }
 
-/// Not only without a panic: a stream that is cut between two values is whole, any other is an error with its place.
+/// Not only without a panic: a stream that is cut between two values is whole, any other is an
+/// error with its place.
 #[test]
 fn a_stream_that_is_cut_anywhere_is_refused_or_shorter() {
     for (name, bytes) in fixtures::made() {

@@ -81,7 +81,8 @@ fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> FlinkError
     FlinkError::Config(Box::new(cause))
 }
 
-/// Without the lines that the client library logs as errors, one for each failure: they are only for whoever asks for details.
+/// Without the lines that the client library logs as errors, one for each failure: they are only
+/// for whoever asks for details.
 pub(super) async fn quietly<T>(call: impl Future<Output = T>) -> T {
     if tracing::enabled!(target: CLIENT, Level::DEBUG) {
         return call.await;

@@ -19,7 +19,8 @@ use crate::model::Leader;
 /// In which a list must be there, and a watch must begin.
 const IN_TIME: Duration = Duration::from_secs(15);
 
-/// How long a watch lasts before the server ends it. Then all begins anew. Shorter than what networks forget connections in.
+/// How long a watch lasts before the server ends it. Then all begins anew. Shorter than what
+/// networks forget connections in.
 const WATCH_SECONDS: u32 = 290;
 
 /// After so much silence a watch is taken to be dead. Servers send a bookmark each minute or so.
@@ -31,11 +32,12 @@ const GOOD: Duration = Duration::from_secs(5);
 /// The history that a watch would go on from is forgotten. It may be just after it was listed.
 const GONE: u16 = 410;
 
-/// What the two ConfigMaps say in which a leader may be: that of the cluster, and that of the component before 1.15. `None` until it
-/// is known.
+/// What the two ConfigMaps say in which a leader may be: that of the cluster, and that of the
+/// component before 1.15. `None` until it is known.
 type Known = [Option<Option<Leader>>; 2];
 
-/// Follows until nobody listens. Each of the two is watched by itself, by its name: the others change with each checkpoint.
+/// Follows until nobody listens. Each of the two is watched by itself, by its name: the others
+/// change with each checkpoint.
 pub(crate) async fn follow(cluster: Cluster, component: Component, teller: Teller) {
     let names = [
         layout::cluster_map(&cluster.id),
@@ -85,8 +87,9 @@ impl Follower<'_> {
 
     /// Lists, and watches until that ends.
     ///
-    /// It never goes on from where a watch was before. The server may have been restored from a backup since, or made anew: then its
-    /// versions begin again lower, and a watch from a version that is yet to come is silent for as long. One object is cheap to list.
+    /// It never goes on from where a watch was before. The server may have been restored from a
+    /// backup since, or made anew: then its versions begin again lower, and a watch from a version
+    /// that is yet to come is silent for as long. One object is cheap to list.
     async fn once(&self) -> Result<(), Trouble> {
         let named = format!("metadata.name={}", self.name);
         let maps = &self.cluster.maps;

@@ -16,7 +16,8 @@ use crate::room::Room;
 /// In which all must be read. A person waits for it.
 const IN_TIME: Duration = Duration::from_secs(30);
 
-/// Objects in one part of a list. One has at most a mebibyte and a half, and a part is there as a whole before it is counted.
+/// Objects in one part of a list. One has at most a mebibyte and a half, and a part is there as a
+/// whole before it is counted.
 const PART: u32 = 100;
 
 /// Most objects. There is one for each job; a server with so many has other troubles.
@@ -68,7 +69,8 @@ async fn list(cluster: &Cluster, mut room: Room) -> Result<Vec<ConfigMap>, Flink
     }
 }
 
-/// What a ConfigMap holds, in bytes. The rest of it is short, and the number of ConfigMaps limits it.
+/// What a ConfigMap holds, in bytes. The rest of it is short, and the number of ConfigMaps limits
+/// it.
 fn size(map: &ConfigMap) -> usize {
     let texts = map.data.iter().chain(&map.metadata.annotations).flatten();
     let texts = texts.map(|(key, value)| key.len() + value.len());

@@ -15,7 +15,8 @@ use super::place::ZooKeeperPlace;
 /// What the client library's lines are logged as.
 const CLIENT: &str = "zookeeper_client";
 
-/// A client, as long as its connection lasts. Each has a session of its own, on which nothing hangs: nothing is ever created.
+/// A client, as long as its connection lasts. Each has a session of its own, on which nothing
+/// hangs: nothing is ever created.
 pub(crate) struct Connection {
     client: Client,
     tasks: Tasks,
@@ -50,7 +51,8 @@ impl Connection {
 
     /// Ends when the connection is lost, and why.
     ///
-    /// Whoever races it with a watch polls it first, and not the watch afterwards: the client panics in watches that outlive it.
+    /// Whoever races it with a watch polls it first, and not the watch afterwards: the client
+    /// panics in watches that outlive it.
     pub(crate) async fn lost(&self) -> Error {
         let mut states = self.client.state_watcher();
         let mut state = self.client.state();
@@ -69,8 +71,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // With a connection, the client says farewell when it is dropped. Without one, it would go on to look for servers as long as
-        // its session may live.
+        // With a connection, the client says farewell when it is dropped. Without one, it would go
+        // on to look for servers as long as its session may live.
         if self.client.state() != SessionState::SyncConnected {
             self.tasks.abort();
         }
@@ -84,8 +86,8 @@ struct Tasks {
 }
 
 impl Tasks {
-    /// Makes those its own that this future begins. What the client library logs about each attempt is only for whoever asks for
-    /// details.
+    /// Makes those its own that this future begins. What the client library logs about each attempt
+    /// is only for whoever asks for details.
     async fn of<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         let future = poll_fn(|context| {

@@ -186,7 +186,8 @@ impl<'a> Layout<'a> {
             .problem(path, ProblemKind::Unreadable, error.to_string());
     }
 
-    /// Those above it come before it. From the top: nothing that is known is deep, so that the answer comes soon.
+    /// Those above it come before it. From the top: nothing that is known is deep, so that the
+    /// answer comes soon.
     fn is_below_unknown(&self, path: &str) -> bool {
         let mut ends = path.match_indices('/').skip(1);
         ends.any(|(end, _)| self.unknown.contains(&path[..end]))
@@ -208,7 +209,8 @@ fn election(
     }
 }
 
-/// The number that ZooKeeper gave to a latch's node. Those with other names come last, as the recipe has it.
+/// The number that ZooKeeper gave to a latch's node. Those with other names come last, as the
+/// recipe has it.
 fn sequence(name: &str) -> u64 {
     let number = name.rsplit_once(LATCH).map(|(_, number)| number);
     number

@@ -11,7 +11,8 @@ use crate::error::FlinkError;
 /// ZooKeeper's own port, if the address names none.
 const USUAL_PORT: u16 = 2181;
 
-/// Silence after which our session is over. Two fifths of it is how long a connection may be silent before it is given up.
+/// Silence after which our session is over. Two fifths of it is how long a connection may be silent
+/// before it is given up.
 const USUAL_SESSION: Duration = Duration::from_secs(10);
 const SHORTEST_SESSION: Duration = Duration::from_millis(500);
 const LONGEST_SESSION: Duration = Duration::from_secs(600);
@@ -32,7 +33,8 @@ pub(crate) struct ZooKeeperPlace {
     /// The cluster's node: absolute, without a slash at the end.
     pub(crate) base: String,
     pub(crate) session_timeout: Duration,
-    /// `user:password`, for the scheme digest. It is not to be seen in logs: this type has no `Debug`.
+    /// `user:password`, for the scheme digest. It is not to be seen in logs: this type has no
+    /// `Debug`.
     pub(crate) login: Option<String>,
     tls: Option<TlsFiles>,
 }

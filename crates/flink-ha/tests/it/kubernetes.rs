@@ -212,10 +212,12 @@ async fn a_leader_is_followed_over_cut_watches_outages_and_forgotten_histories()
     store.assert_only_read();
 }
 
-/// As after a restore from a backup, or on a server that was made anew: its versions begin again lower, and say nothing of the old ones.
+/// As after a restore from a backup, or on a server that was made anew: its versions begin again
+/// lower, and say nothing of the old ones.
 #[tokio::test]
 async fn a_leader_is_followed_when_the_server_is_made_anew() {
-    // Not from those that connections have: while nobody listens there, a client may be connected to itself.
+    // Not from those that connections have: while nobody listens there, a client may be connected
+    // to itself.
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
     let mut store = Store::at(listen, None).await;
     for number in 1..100 {

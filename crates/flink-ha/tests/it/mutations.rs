@@ -1,5 +1,6 @@
-//! Values with mistakes: every beginning and every change of one byte of what Flink and Java have written is read or refused, soon and
-//! without a panic; long ones with the telling changes only. (Random changes of several bytes are tested beside the decoders.)
+//! Values with mistakes: every beginning and every change of one byte of what Flink and Java have
+//! written is read or refused, soon and without a panic; long ones with the telling changes only.
+//! (Random changes of several bytes are tested beside the decoders.)
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,8 @@ const MAPS: [&str; 3] = [
     include_str!("../fixtures/kubernetes-2.2.1.json"),
 ];
 
-/// Values longer than this are only changed to what means something in a stream: to all else would take a minute.
+/// Values longer than this are only changed to what means something in a stream: to all else would
+/// take a minute.
 const LONG: usize = 150;
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -45,7 +45,8 @@ impl Server {
     async fn ours() -> Self {
         let kept = tempfile::tempdir().unwrap();
         let mut options = ours::Options::local();
-        // Not from those that connections have: while nobody listens there, a client may be connected to itself.
+        // Not from those that connections have: while nobody listens there, a client may be
+        // connected to itself.
         options.listen[0].set_port(free_port().unwrap());
         options.data_dir = Some(kept.path().to_owned());
         let mut server = Ours {
@@ -118,7 +119,8 @@ fn made(name: &str) -> Vec<u8> {
     bytes(lines.find(|(found, _)| *found == name).unwrap().1)
 }
 
-/// Puts back what Flink has written. Its leader's session is the first client, and the other one's is the second.
+/// Puts back what Flink has written. Its leader's session is the first client, and the other one's
+/// is the second.
 async fn put(server: &Server, lines: &str) -> [Client; 2] {
     let clients = [server.client().await, server.client().await];
     for line in lines.lines() {

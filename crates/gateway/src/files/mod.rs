@@ -7,8 +7,9 @@
 //!                                                       200, 304, 308, 404, 405
 //! ```
 //!
-//! Everything is in memory, and found by its exact name: no request reaches a file system, so none can climb out of a
-//! directory, and what is served is one state of it, also while it is being written. Large downloads are for other servers.
+//! Everything is in memory, and found by its exact name: no request reaches a file system, so none
+//! can climb out of a directory, and what is served is one state of it, also while it is being
+//! written. Large downloads are for other servers.
 
 mod negotiate;
 mod table;
@@ -55,12 +56,16 @@ pub struct Assets(&'static [(&'static str, &'static [u8])]);
 
 /// Serves files. A tower service, cheap to clone; never fails.
 ///
-/// - `GET` and `HEAD`; any other method is answered 405. What is not there is answered 404. Both are problems, as the gateway's.
-/// - Each file has a strong `ETag`, made from its content alone, so that all nodes have the same. Who has it is answered 304.
-/// - Names with a hash in them (`app-3f9a0c1b.js`) are kept by caches for a year, and never asked for again. All else is asked
-///   for each time, which costs little with an `ETag`. [`immutable`](Self::immutable) has other rules.
-/// - What gets smaller by it is sent compressed to those who accept it: with gzip, and with brotli if there is a sibling with
-///   `.br` at the end of its name. A sibling with `.gz` is used as well. Siblings are not served under their own names.
+/// - `GET` and `HEAD`; any other method is answered 405. What is not there is answered 404. Both
+///   are problems, as the gateway's.
+/// - Each file has a strong `ETag`, made from its content alone, so that all nodes have the same.
+///   Who has it is answered 304.
+/// - Names with a hash in them (`app-3f9a0c1b.js`) are kept by caches for a year, and never asked
+///   for again. All else is asked for each time, which costs little with an `ETag`.
+///   [`immutable`](Self::immutable) has other rules.
+/// - What gets smaller by it is sent compressed to those who accept it: with gzip, and with brotli
+///   if there is a sibling with `.br` at the end of its name. A sibling with `.gz` is used as well.
+///   Siblings are not served under their own names.
 /// - A path that ends in `/` is answered with `index.html`; one that should, with 308.
 ///
 /// There are no ranges: whoever asks for one gets all.
@@ -72,8 +77,8 @@ pub struct Files {
 
 /// Answers with files what can be answered so, and leaves all else to a service.
 ///
-/// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, whoever leads. Only `GET` and `HEAD` of files
-/// that there are, are taken; nobody is asked for a token.
+/// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, whoever leads.
+/// Only `GET` and `HEAD` of files that there are, are taken; nobody is asked for a token.
 #[derive(Clone)]
 pub struct FilesLayer(Files);
 
@@ -109,8 +114,8 @@ impl Files {
 
     /// Serves what is in a directory and those below it now; what changes in it later is not seen.
     ///
-    /// Left out, with a warning, are names that begin with a dot (but not `.well-known`), names that are not UTF-8, and
-    /// symbolic links that lead out of the directory.
+    /// Left out, with a warning, are names that begin with a dot (but not `.well-known`), names
+    /// that are not UTF-8, and symbolic links that lead out of the directory.
     ///
     /// # Errors
     ///
@@ -133,8 +138,8 @@ impl Files {
         }
     }
 
-    /// Answers paths that name no file, and have no dot in their last part, with `/index.html`: for applications that look at
-    /// the path in the browser.
+    /// Answers paths that name no file, and have no dot in their last part, with `/index.html`: for
+    /// applications that look at the path in the browser.
     #[must_use]
     pub fn single_page(mut self) -> Self {
         self.single_page = true;

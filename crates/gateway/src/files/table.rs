@@ -12,7 +12,8 @@ use flate2::write::GzEncoder;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-/// The most files of a directory, those compressed in advance included: more is a mistake in its name.
+/// The most files of a directory, those compressed in advance included: more is a mistake in its
+/// name.
 const MOST_FILES: usize = 10_000;
 /// The most bytes of a directory: they are kept in memory. A large web interface has a tenth of it.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
@@ -185,8 +186,9 @@ fn is_packed(packed: &[u8], bytes: &[u8]) -> bool {
     decoder.read_to_end(&mut content).is_ok() && content == bytes
 }
 
-/// Whether the name has a hash in it, as the tools that bundle web interfaces make them: `app.3f9a0c1b.js`,
-/// `app-BZ4h_x1Q.js`, `app-JAM4DS2V.js`. Strict, as a mistake lasts for a year: dates, versions and words are none.
+/// Whether the name has a hash in it, as the tools that bundle web interfaces make them:
+/// `app.3f9a0c1b.js`, `app-BZ4h_x1Q.js`, `app-JAM4DS2V.js`. Strict, as a mistake lasts for a year:
+/// dates, versions and words are none.
 pub(super) fn has_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let Some((stem, kind)) = name.rsplit_once('.') else {

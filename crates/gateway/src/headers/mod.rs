@@ -1,4 +1,5 @@
-//! What happens to header fields on their way: [`request()`] towards the leader, [`response()`] towards the client. Pure.
+//! What happens to header fields on their way: [`request()`] towards the leader, [`response()`]
+//! towards the client. Pure.
 
 mod request;
 mod response;
@@ -13,7 +14,8 @@ use http::header::{CONNECTION, HeaderMap, HeaderName};
 pub(crate) use request::{Asked, BadRequest, Hop, for_node, request};
 pub(crate) use response::response;
 
-/// The epoch of the leader that a request is meant for; in an answer with status 421, the epoch that the node has seen.
+/// The epoch of the leader that a request is meant for; in an answer with status 421, the epoch
+/// that the node has seen.
 pub const EPOCH: HeaderName = HeaderName::from_static("incumbent-epoch");
 
 /// Where a request came from.
@@ -27,7 +29,8 @@ pub struct Peer {
     pub certificate: Option<Bytes>,
 }
 
-/// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1); with those that older software uses so.
+/// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1); with those that
+/// older software uses so.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -42,14 +45,16 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Fields that `Connection` must not take away: without them the next one would read another request.
+/// Fields that `Connection` must not take away: without them the next one would read another
+/// request.
 const NEVER_NAMED: [HeaderName; 3] = [
     http::header::HOST,
     http::header::CONTENT_LENGTH,
     http::header::AUTHORIZATION,
 ];
 
-/// Takes away what is about the connection, `Connection` itself and what it names included, and what else `is_dropped`.
+/// Takes away what is about the connection, `Connection` itself and what it names included, and
+/// what else `is_dropped`.
 fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = tokens(headers, &CONNECTION)

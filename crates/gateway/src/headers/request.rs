@@ -12,7 +12,8 @@ use incumbent::Epoch;
 use super::{EPOCH, strip, tokens};
 use crate::client::Client;
 
-/// How many gateways and proxies a request may have passed. More means that they send it round in a circle.
+/// How many gateways and proxies a request may have passed. More means that they send it round in a
+/// circle.
 pub(crate) const MOST_HOPS: usize = 16;
 
 /// An element of `Forwarded` without its host: an IPv6 address, and the names around.
@@ -63,7 +64,8 @@ pub(crate) enum BadRequest {
     Expectation,
 }
 
-/// Makes the fields of a request those that the leader gets, except what depends on who that is ([`for_node`]).
+/// Makes the fields of a request those that the leader gets, except what depends on who that is
+/// ([`for_node`]).
 pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequest> {
     if parts.method == Method::CONNECT {
         return Err(BadRequest::Connect);
@@ -80,7 +82,8 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     }
     let upgrade = wants_upgrade(&parts.method, parts.version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
-    // Browsers ask for trailers with every request: that alone is no reason to need HTTP/2 further on.
+    // Browsers ask for trailers with every request: that alone is no reason to need HTTP/2 further
+    // on.
     let http2 = parts.version == Version::HTTP_2 && is_grpc(headers);
     strip(headers, |name| match name {
         // Whoever sends it frames it anew, from what the body really is.
@@ -113,7 +116,8 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     })
 }
 
-/// Adds to a copy of the fields what depends on the leader it goes to. `authority` stands in where the client named no host.
+/// Adds to a copy of the fields what depends on the leader it goes to. `authority` stands in where
+/// the client named no host.
 pub(crate) fn for_node(
     headers: &mut HeaderMap,
     asked: &Asked,
@@ -146,7 +150,8 @@ pub(crate) fn for_node(
     }
 }
 
-/// Whether a request opens a WebSocket. Other upgrades are not passed on: HTTP/2 inside of a tunnel would escape all checks.
+/// Whether a request opens a WebSocket. Other upgrades are not passed on: HTTP/2 inside of a tunnel
+/// would escape all checks.
 fn wants_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11
         && method == Method::GET
@@ -183,7 +188,8 @@ fn is_host(host: &[u8]) -> bool {
     host.iter().all(is_fine)
 }
 
-/// Whether its outcome comes in trailers, which HTTP/1.1 loses as a rule. Not so `application/grpc-web`, which was made for that.
+/// Whether its outcome comes in trailers, which HTTP/1.1 loses as a rule. Not so
+/// `application/grpc-web`, which was made for that.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let Some(rest) = kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) else {
@@ -216,7 +222,8 @@ fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
     element.extend([";proto=", proto]);
     append(headers, FORWARDED, visible(&element));
     append(headers, X_FORWARDED_FOR, ip.clone());
-    // The first proxy knows what the client asked for; later ones see only what that proxy made of it.
+    // The first proxy knows what the client asked for; later ones see only what that proxy made of
+    // it.
     if !host_text.is_empty() && !headers.contains_key(X_FORWARDED_HOST) {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }

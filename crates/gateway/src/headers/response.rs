@@ -8,7 +8,8 @@ use http::header::{
 use super::strip;
 use crate::endpoint::Upstream;
 
-/// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever gave it.
+/// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever
+/// gave it.
 pub(crate) fn response(headers: &mut HeaderMap, own: &[Upstream], upgraded: bool) {
     // Both together are one length too many, and the other one was followed.
     if headers.contains_key(TRANSFER_ENCODING) {
@@ -26,7 +27,8 @@ pub(crate) fn response(headers: &mut HeaderMap, own: &[Upstream], upgraded: bool
     }
 }
 
-/// An absolute URL that names the node by an address of its own becomes relative to wherever the client is. Others stay.
+/// An absolute URL that names the node by an address of its own becomes relative to wherever the
+/// client is. Others stay.
 fn relative(headers: &mut HeaderMap, name: HeaderName, own: &[Upstream]) {
     let Some(Ok(text)) = headers.get(&name).map(HeaderValue::to_str) else {
         return;

@@ -1,8 +1,9 @@
 //! New connections: [`dial`] for TCP, [`Connector`] with TLS on it.
 //!
-//! A name may have several addresses, some of which nobody can reach: an IPv6 one without a route, one of a host that is gone.
-//! They are tried as RFC 8305 ("happy eyeballs") has it: by turns of their families, the next one as soon as one fails or has
-//! been silent for [`STAGGER`]; the first that answers is used.
+//! A name may have several addresses, some of which nobody can reach: an IPv6 one without a route,
+//! one of a host that is gone. They are tried as RFC 8305 ("happy eyeballs") has it: by turns of
+//! their families, the next one as soon as one fails or has been silent for [`STAGGER`]; the first
+//! that answers is used.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +21,8 @@ use crate::endpoint::Upstream;
 use crate::stream::{self, Stream};
 use crate::tls::Back;
 
-/// How long one address has for itself before the next one is tried beside it. What RFC 8305 recommends.
+/// How long one address has for itself before the next one is tried beside it. What RFC 8305
+/// recommends.
 const STAGGER: Duration = Duration::from_millis(250);
 /// How many addresses of one name are tried. A name with more has them for load, and any will do.
 const MOST_RESOLVED: usize = 8;
@@ -33,8 +35,8 @@ pub(crate) struct Connector {
     pub(crate) stall: Duration,
 }
 
-/// Connects to whichever address of a name answers first, and never to `not`. Finding the addresses may take `each`, and so may
-/// each of them.
+/// Connects to whichever address of a name answers first, and never to `not`. Finding the addresses
+/// may take `each`, and so may each of them.
 ///
 /// # Errors
 ///
@@ -93,7 +95,8 @@ async fn first_of(addresses: Vec<SocketAddr>, each: Duration) -> io::Result<TcpS
     }
 }
 
-/// Whether it is this host that has nothing left to connect with: descriptors, ports, buffers. It says nothing of the other one.
+/// Whether it is this host that has nothing left to connect with: descriptors, ports, buffers. It
+/// says nothing of the other one.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     const HERE: [Errno; 4] = [
         Errno::MFILE,

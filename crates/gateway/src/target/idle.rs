@@ -13,13 +13,14 @@ use crate::tape::Playback;
 
 /// The most idle connections that are kept to one leader, by one runtime.
 const MOST_IDLE: usize = 1024;
-/// How long a connection is kept idle: less than most servers do, so that few are closed while a request is on its way.
+/// How long a connection is kept idle: less than most servers do, so that few are closed while a
+/// request is on its way.
 const IDLE: Duration = Duration::from_secs(4);
 /// How many idle connections are looked at for one that can be used at once.
 const MOST_LOOKED_AT: usize = 8;
 
-/// The idle connections to one leader, those of each runtime apart, the newest last. A connection that another runtime drives
-/// costs two changes of thread for each request.
+/// The idle connections to one leader, those of each runtime apart, the newest last. A connection
+/// that another runtime drives costs two changes of thread for each request.
 #[derive(Default)]
 pub(super) struct Idle {
     all: Mutex<HashMap<Id, Vec<One>>>,

@@ -32,9 +32,11 @@ use crate::endpoint::Upstream;
 use crate::stream::{self, Stream};
 use crate::tape::Playback;
 
-/// How long ago a connection may have been used for a request that must not be sent twice: hardly any server closes one so soon.
+/// How long ago a connection may have been used for a request that must not be sent twice: hardly
+/// any server closes one so soon.
 const RECENT: Duration = Duration::from_secs(1);
-/// How many connections are made at a time. When a leader comes, all that waited want one; a server's queue is not for that.
+/// How many connections are made at a time. When a leader comes, all that waited want one; a
+/// server's queue is not for that.
 const MOST_DIALLED: usize = 64;
 
 /// The leader of one term.
@@ -50,7 +52,8 @@ pub(crate) struct Target {
     best: AtomicUsize,
     idle: Idle,
     lines: Lines,
-    /// How long each address took to answer. Kept, since looking them up costs as much as small requests do.
+    /// How long each address took to answer. Kept, since looking them up costs as much as small
+    /// requests do.
     timings: Vec<OnceLock<metrics::Histogram>>,
 }
 
@@ -79,7 +82,8 @@ pub(crate) struct Connection {
     /// Which of the addresses it leads to.
     pub(crate) address: usize,
     pub(crate) reused: bool,
-    /// The place of the request among those that share the connection, to be kept until its answer has ended.
+    /// The place of the request among those that share the connection, to be kept until its answer
+    /// has ended.
     pub(crate) share: Option<Share>,
 }
 
@@ -88,7 +92,8 @@ pub(crate) enum Sender {
     Http2(http2::SendRequest<Playback>),
 }
 
-/// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this order counts.
+/// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this
+/// order counts.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Missed {
     /// Somebody else found that it cannot be asked.
@@ -106,7 +111,8 @@ pub(crate) enum Missed {
     /// Nobody took the connection.
     #[error("nobody takes connections: {0}")]
     Unreachable(Arc<io::Error>),
-    /// Somebody took the connection and did not greet: he may be starting or ending, or speak something else.
+    /// Somebody took the connection and did not greet: he may be starting or ending, or speak
+    /// something else.
     #[error("it takes connections and does not greet: {0}")]
     Unclear(Arc<io::Error>),
     /// It is there, and speaks something else.

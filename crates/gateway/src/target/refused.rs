@@ -11,7 +11,8 @@ pub(crate) enum Refused {
     Stream,
 }
 
-/// Whether the leader has said that it did nothing with a request (RFC 9113, 8.7): it refused the stream, or went away before it.
+/// Whether the leader has said that it did nothing with a request (RFC 9113, 8.7): it refused the
+/// stream, or went away before it.
 pub(crate) fn refused(error: &hyper::Error) -> Option<Refused> {
     let said = error.source()?.downcast_ref::<h2::Error>()?;
     match said.is_remote() {

@@ -1,8 +1,9 @@
 //! Connections of HTTP/2, which requests share: [`Lines`].
 //!
-//! There are few, and a request gets a place on the one that has most room. When all are full another one is opened, one at a
-//! time for all who wait; when there may be no more, requests wait for a place here, and not inside of a connection, where nobody
-//! could say of them that they were not sent.
+//! There are few, and a request gets a place on the one that has most room. When all are full
+//! another one is opened, one at a time for all who wait; when there may be no more, requests wait
+//! for a place here, and not inside of a connection, where nobody could say of them that they were
+//! not sent.
 
 use std::io;
 use std::pin::Pin;
@@ -23,13 +24,17 @@ use crate::tape::Playback;
 
 /// The most connections of HTTP/2 to one leader.
 const MOST_LINES: usize = 16;
-/// The most requests at a time on one of them; fewer if the leader says so. What most servers allow.
+/// The most requests at a time on one of them; fewer if the leader says so. What most servers
+/// allow.
 const MOST_STREAMS: usize = 128;
-/// What the leader may send of one answer before somebody reads it: enough for 200 Mbit/s over 10 ms.
+/// What the leader may send of one answer before somebody reads it: enough for 200 Mbit/s over 10
+/// ms.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// What it may send of all answers: all that their windows can hold, so that those who do not read stop nobody else.
+/// What it may send of all answers: all that their windows can hold, so that those who do not read
+/// stop nobody else.
 const LINE_WINDOW: u32 = 128 * STREAM_WINDOW;
-/// How often a connection is asked whether it lives while requests are on it, and how long it may take to say so.
+/// How often a connection is asked whether it lives while requests are on it, and how long it may
+/// take to say so.
 const PING: Duration = Duration::from_secs(20);
 /// How long one is kept without a request.
 const UNUSED: Duration = Duration::from_secs(30);
@@ -158,7 +163,8 @@ impl Target {
         }
     }
 
-    /// Opens one more connection, in a task of its own: whoever began it may be gone before the others are.
+    /// Opens one more connection, in a task of its own: whoever began it may be gone before the
+    /// others are.
     fn open(
         self: &Arc<Self>,
         connector: &Connector,

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::stream::Stream;
 
-/// What a server of HTTP/2 says first is its settings; this is their type, and stands where the length of that frame ends.
+/// What a server of HTTP/2 says first is its settings; this is their type, and stands where the
+/// length of that frame ends.
 const SETTINGS: u8 = 4;
 const TYPE_AT: usize = 3;
 

@@ -5,8 +5,9 @@
 //!               limits        connect, or wait         pipe.rs: bytes both ways, until another leads
 //! ```
 //!
-//! What is not known about the bytes cannot be promised: nothing is repeated, no connection is moved, and no epoch is sent. A
-//! leader that does not know yet that it has been overtaken answers on the connections that it has; guards are for that.
+//! What is not known about the bytes cannot be promised: nothing is repeated, no connection is
+//! moved, and no epoch is sent. A leader that does not know yet that it has been overtaken answers
+//! on the connections that it has; guards are for that.
 
 mod options;
 mod pipe;
@@ -33,9 +34,9 @@ use reach::Reach;
 ///
 /// It follows the leader from when it is made; [`run`](Self::run) serves connections.
 ///
-/// A connection that comes while there is nobody to connect to is held. It ends in good order only if both sides have ended it
-/// so; in all other cases - nobody to connect to in time, another leader, silence, a shutdown, a kill - it is reset, so that
-/// nobody takes a part for the whole.
+/// A connection that comes while there is nobody to connect to is held. It ends in good order only
+/// if both sides have ended it so; in all other cases - nobody to connect to in time, another
+/// leader, silence, a shutdown, a kill - it is reset, so that nobody takes a part for the whole.
 pub struct TcpGateway {
     shared: Arc<Shared>,
 }
@@ -104,8 +105,8 @@ impl TcpGateway {
         }
     }
 
-    /// Serves these listeners until `shutdown` is done; then takes no more connections, and returns when those that there are
-    /// have ended, after [`TcpTimes::drain`] in any case.
+    /// Serves these listeners until `shutdown` is done; then takes no more connections, and returns
+    /// when those that there are have ended, after [`TcpTimes::drain`] in any case.
     ///
     /// # Cancel safety
     ///

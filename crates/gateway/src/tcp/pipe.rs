@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep};
 
-/// How much is read at once, and so how much is on its way here in one direction: with all connections that there may be, 320 MB.
+/// How much is read at once, and so how much is on its way here in one direction: with all
+/// connections that there may be, 320 MB.
 const BUFFER: usize = 16 * 1024;
 
 /// How a pipe ended.
@@ -38,7 +39,8 @@ pub(crate) struct Pipe {
 pub(crate) struct Flow {
     bytes: AtomicU64,
     total: Counter,
-    /// Whether its receiver has broken off. Who writes learns of it first, and only once: who reads then sees an end.
+    /// Whether its receiver has broken off. Who writes learns of it first, and only once: who reads
+    /// then sees an end.
     is_broken: AtomicBool,
 }
 
@@ -56,7 +58,8 @@ impl Pipe {
         }
     }
 
-    /// Passes on what comes, and the end of each half. What one side does not take is not read from the other.
+    /// Passes on what comes, and the end of each half. What one side does not take is not read from
+    /// the other.
     ///
     /// Silence is looked at now and then: it may last up to twice as long as it should.
     ///
@@ -74,7 +77,8 @@ impl Pipe {
         let both = async {
             let up = self.one_way((from_client, &self.sent), (to_leader, &self.received));
             let down = self.one_way((from_leader, &self.received), (to_client, &self.sent));
-            // Who cannot be read from any more ends both; who takes no more may still have said something.
+            // Who cannot be read from any more ends both; who takes no more may still have said
+            // something.
             futures::try_join!(up, down)
         };
         let mut both = pin!(both);
@@ -103,7 +107,8 @@ impl Pipe {
         }
     }
 
-    /// Until `from` ends, or `to` takes no more. An error is one of `from`, which gets what flows `back`: what came last is missing.
+    /// Until `from` ends, or `to` takes no more. An error is one of `from`, which gets what flows
+    /// `back`: what came last is missing.
     async fn one_way(
         &self,
         (mut from, back): (ReadHalf<'_>, &Flow),
@@ -123,7 +128,8 @@ impl Pipe {
                 return Ok(());
             }
             if let Err(error) = to.write_all(&buffer[..count]).await {
-                // Who had ended his half before he broke off has said all that he wanted to: that is the system's word for it.
+                // Who had ended his half before he broke off has said all that he wanted to: that
+                // is the system's word for it.
                 let had_ended = error.kind() == io::ErrorKind::BrokenPipe;
                 flow.is_broken.store(!had_ended, Ordering::Relaxed);
                 // What it has said itself is still passed on.
@@ -133,7 +139,8 @@ impl Pipe {
         }
     }
 
-    /// Changes with every byte, and with the end of a half: whoever has just ended his may wait for an answer.
+    /// Changes with every byte, and with the end of a half: whoever has just ended his may wait for
+    /// an answer.
     fn moves(&self) -> u64 {
         let ends = u64::from(self.is_half_closed.load(Ordering::Relaxed));
         self.received.bytes() + self.sent.bytes() + ends

@@ -24,7 +24,8 @@ use crate::route::Sight;
 use crate::stream;
 use crate::target::{Target, dial};
 
-/// How soon a leader that took no connection is tried again, doubled up to the last. Often, since it may be just starting.
+/// How soon a leader that took no connection is tried again, doubled up to the last. Often, since
+/// it may be just starting.
 const FIRST_TRY: Duration = Duration::from_millis(20);
 const LAST_TRY: Duration = Duration::from_millis(250);
 
@@ -84,8 +85,9 @@ impl Reach {
         }
     }
 
-    /// A connection to whoever leads; waited for, if need be. Never one to `here`, which is where the client was accepted: a
-    /// gateway that was published as the leader would talk to itself without end.
+    /// A connection to whoever leads; waited for, if need be. Never one to `here`, which is where
+    /// the client was accepted: a gateway that was published as the leader would talk to itself
+    /// without end.
     ///
     /// # Errors
     ///
@@ -174,7 +176,8 @@ impl Reach {
         most.saturating_sub(self.places.available_permits())
     }
 
-    /// Whether the leader of this term took no connection when it was last tried, and somebody tries on.
+    /// Whether the leader of this term took no connection when it was last tried, and somebody
+    /// tries on.
     pub(crate) fn is_away(&self, seal: Seal) -> bool {
         *self.away.borrow() == Some(seal) && self.turn.try_lock().is_err()
     }

@@ -20,11 +20,12 @@ use crate::stream;
 
 /// The target of the events of the log of connections: one for each, when it has ended.
 ///
-/// Fields: `client`, `outcome`, `received` and `sent` (bytes), `seconds`, `waited` (seconds, until there was somebody to talk
-/// to), `epoch` and `upstream` (if there was).
+/// Fields: `client`, `outcome`, `received` and `sent` (bytes), `seconds`, `waited` (seconds, until
+/// there was somebody to talk to), `epoch` and `upstream` (if there was).
 pub const TCP_ACCESS: &str = "incumbent::access::tcp";
 
-/// How long not to accept after the system refused to: it has no more descriptors, and needs time to get some back.
+/// How long not to accept after the system refused to: it has no more descriptors, and needs time
+/// to get some back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a connection ended.
@@ -79,7 +80,8 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch:
             loop {
                 match listener.accept().await {
                     Ok((stream, client)) => return (stream, client, permit),
-                    // A client that is gone before it was accepted is no client, and other errors pass.
+                    // A client that is gone before it was accepted is no client, and other errors
+                    // pass.
                     Err(error) => {
                         tracing::debug!(%error, "cannot accept");
                         sleep(ACCEPT_PAUSE).await;
@@ -162,8 +164,8 @@ async fn carry(
     Outcome::Piped(end)
 }
 
-/// Whether closing a connection breaks it off, rather than to end it in good order. Set before anything else, so that it is
-/// broken off also if this process is killed.
+/// Whether closing a connection breaks it off, rather than to end it in good order. Set before
+/// anything else, so that it is broken off also if this process is killed.
 fn reset_when_closed(stream: &TcpStream, is_so: bool) {
     // Without it, ends look better than they are; that is no reason to carry nothing.
     let _ = set_socket_linger(stream, is_so.then_some(Duration::ZERO));

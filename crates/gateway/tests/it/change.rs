@@ -238,7 +238,8 @@ async fn a_client_that_goes_away_gives_its_place_back() {
     is_held(&front, 0).await;
 }
 
-/// The leader resigns while it answers: what is under way is finished by it, what comes is held, nothing fails.
+/// The leader resigns while it answers: what is under way is finished by it, what comes is held,
+/// nothing fails.
 #[tokio::test]
 async fn a_planned_hand_over_loses_nothing() {
     let cluster = Cluster::new().await;
@@ -311,8 +312,8 @@ async fn twenty_hand_overs_under_load_fail_no_request() {
     }
 }
 
-/// Killed in the middle of requests, each time: idempotent ones do not notice. Each client gets an answer of each leader; else a
-/// request could be unlucky more often than it is repeated.
+/// Killed in the middle of requests, each time: idempotent ones do not notice. Each client gets an
+/// answer of each leader; else a request could be unlucky more often than it is repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_kills_under_load_fail_no_get() {
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Requests that two servers could read differently: refused, or passed on as what can be read in one way only.
+//! Requests that two servers could read differently: refused, or passed on as what can be read in
+//! one way only.
 
 use std::time::Duration;
 
@@ -152,7 +153,8 @@ async fn malformed_chunks_never_complete_a_request() {
     }
 }
 
-/// Both lengths at once: the standard allows to go by the chunks, if the connection ends there and one length is passed on.
+/// Both lengths at once: the standard allows to go by the chunks, if the connection ends there and
+/// one length is passed on.
 #[tokio::test]
 async fn a_length_beside_chunks_is_not_passed_on_and_ends_the_connection() {
     for lines in [

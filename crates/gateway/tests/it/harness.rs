@@ -370,7 +370,8 @@ pub(crate) async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// A server that shows what it got, byte for byte, and answers with fixed bytes to each read; then it closes.
+/// A server that shows what it got, byte for byte, and answers with fixed bytes to each read; then
+/// it closes.
 pub(crate) struct RawUpstream {
     pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Vec<u8>>>>,

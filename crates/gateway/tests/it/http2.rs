@@ -1,4 +1,5 @@
-//! HTTP/2 towards the leader: who speaks it, how connections are shared, and what is certain not to have been processed.
+//! HTTP/2 towards the leader: who speaks it, how connections are shared, and what is certain not to
+//! have been processed.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

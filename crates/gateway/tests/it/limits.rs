@@ -98,7 +98,8 @@ async fn a_body_without_a_length_is_cut_off_at_the_limit() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
-/// Heads that drip, connections that say nothing, bodies that never come: closed in time, and others are served meanwhile.
+/// Heads that drip, connections that say nothing, bodies that never come: closed in time, and
+/// others are served meanwhile.
 #[tokio::test]
 async fn slow_clients_hold_nobody_up_and_are_closed() {
     let cluster = Cluster::new().await;

@@ -149,7 +149,8 @@ async fn a_node_answers_for_its_own_term_only() {
     meant("1").await.is_problem(421, "not-leading");
 }
 
-/// What it had begun may be done, so it does not say that nothing was. Nor does it wait for a handler that waits.
+/// What it had begun may be done, so it does not say that nothing was. Nor does it wait for a
+/// handler that waits.
 #[tokio::test]
 async fn a_node_never_answers_as_leader_after_its_term() {
     let cluster = Cluster::new().await;
@@ -222,7 +223,8 @@ async fn a_node_that_learns_late_that_it_leads_is_asked_again() {
     assert_eq!(soon(asked).await.unwrap().text(), "one");
 }
 
-/// Through a gateway: the old leader's late answer is replaced by the new leader's, if that is safe.
+/// Through a gateway: the old leader's late answer is replaced by the new leader's, if that is
+/// safe.
 #[tokio::test]
 async fn a_get_that_outlives_a_term_is_answered_by_the_next_leader() {
     let cluster = Cluster::new().await;

@@ -1,4 +1,5 @@
-//! How a leader is reached: names with several addresses, black ones, and what this host runs out of.
+//! How a leader is reached: names with several addresses, black ones, and what this host runs out
+//! of.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -152,7 +153,8 @@ async fn connecting_takes_no_longer_than_a_request_may() {
     }
 }
 
-/// Whoever has no descriptor left cannot know whether the leader is well. In a process of its own, as all share them.
+/// Whoever has no descriptor left cannot know whether the leader is well. In a process of its own,
+/// as all share them.
 #[test]
 fn want_of_descriptors_is_not_taken_for_want_of_a_leader() {
     const INSIDE: &str = "INCUMBENT_TEST_FEW_DESCRIPTORS";

@@ -186,7 +186,8 @@ async fn large_bodies_pass_both_ways_whole() {
     assert_eq!(received, 64 << 20);
 }
 
-/// What nobody reads is not read from the other side: sockets and a few buffers fill, and that is all.
+/// What nobody reads is not read from the other side: sockets and a few buffers fill, and that is
+/// all.
 #[tokio::test]
 async fn an_answer_that_is_not_read_is_not_taken_from_the_leader() {
     let cluster = Cluster::new().await;

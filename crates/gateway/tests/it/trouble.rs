@@ -1,4 +1,5 @@
-//! What becomes of requests when a leader misbehaves: it says 421, closes, breaks off, is overtaken or cannot be reached.
+//! What becomes of requests when a leader misbehaves: it says 421, closes, breaks off, is overtaken
+//! or cannot be reached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

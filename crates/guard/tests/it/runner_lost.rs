@@ -39,7 +39,8 @@ fn a_killed_runner_is_refused_at_its_address_only_after_all_are_dead() {
 
 #[test]
 fn the_address_of_a_killed_runner_is_not_refused_while_its_command_lives() {
-    // Without a new parent in this session, the kernel would continue the stopped guard when the runner dies.
+    // Without a new parent in this session, the kernel would continue the stopped guard when the
+    // runner dies.
     set_child_subreaper(Some(getpid())).unwrap();
     let notes = Notes::new();
     let mut runner = Ended(notes.runner(&["listen"], "sleep 1000").spawn().unwrap());

@@ -14,7 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
 
-/// A command with a child in its group, a child in a session of its own, and an orphan in another; each notes its id.
+/// A command with a child in its group, a child in a session of its own, and an orphan in another;
+/// each notes its id.
 pub(crate) const FAMILY: &str = "trap '' TERM HUP INT
     echo $$ > \"$0/leader\"
     sleep 1000 & echo $! > \"$0/member\"

@@ -1,8 +1,10 @@
-//! Proof of death: an endpoint at which a leader says the nonce of its term, and the standbys' connection to it.
+//! Proof of death: an endpoint at which a leader says the nonce of its term, and the standbys'
+//! connection to it.
 //!
-//! A standby connects, reads one line, and stays connected. When the connection breaks and a fresh attempt is refused at once,
-//! or answers with another nonce, the term is over and the standby campaigns, without waiting for the lease. A time-out, an
-//! unreachable network or silence prove nothing. A wrong verdict costs a change of leader and no data.
+//! A standby connects, reads one line, and stays connected. When the connection breaks and a fresh
+//! attempt is refused at once, or answers with another nonce, the term is over and the standby
+//! campaigns, without waiting for the lease. A time-out, an unreachable network or silence prove
+//! nothing. A wrong verdict costs a change of leader and no data.
 //!
 //! ```text
 //!   server: incumbent-liveness 1 00000000000000000000000000000abc      (or: idle)
@@ -30,8 +32,8 @@ const LONGEST_LINE: u64 = 512;
 /// Whether and where a leader can be seen to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// As the backend suggests: on the address by which this host reaches others; on loopback if every candidate is on this
-    /// machine; not at all inside one process.
+    /// As the backend suggests: on the address by which this host reaches others; on loopback if
+    /// every candidate is on this machine; not at all inside one process.
     Default,
     /// Not at all: standbys wait for the lease.
     Off,
@@ -44,7 +46,8 @@ pub enum Liveness {
     },
 }
 
-/// Names the running kernel and network namespace. Inside one, a refused connection needs no second thought.
+/// Names the running kernel and network namespace. Inside one, a refused connection needs no second
+/// thought.
 pub(crate) fn scope() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/net").ok()?;

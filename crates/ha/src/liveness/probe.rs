@@ -42,8 +42,9 @@ enum Seen {
 
 /// Stays connected to the holder of the term with this nonce, and returns when it is proven dead.
 ///
-/// `same_scope` says that it runs under the same kernel and in the same network, so that even a first refusal is a proof.
-/// Otherwise the holder must have been seen alive under this address before: it may be one that leads nowhere from here.
+/// `same_scope` says that it runs under the same kernel and in the same network, so that even a
+/// first refusal is a proof. Otherwise the holder must have been seen alive under this address
+/// before: it may be one that leads nowhere from here.
 pub(crate) async fn probe(
     address: &str,
     nonce: Nonce,
@@ -59,7 +60,8 @@ pub(crate) async fn probe(
     let mut met = same_scope;
     loop {
         match connect(address, nonce, name).await {
-            // An address of this host may have moved to another one, which refuses and knows nothing.
+            // An address of this host may have moved to another one, which refuses and knows
+            // nothing.
             Seen::Refused if met && (!same_scope || is_local(address)) => return Verdict::Refused,
             Seen::AnotherNonce if met => return Verdict::AnotherNonce,
             Seen::Ended => {
@@ -85,7 +87,8 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Seen::Refused,
         Ok(Err(_)) | Err(_) => return Seen::Nothing,
     };
-    // No time-out: a stopped process accepts and says nothing, and when it dies the connection ends.
+    // No time-out: a stopped process accepts and says nothing, and when it dies the connection
+    // ends.
     let mut line = String::new();
     if (&mut stream)
         .take(LONGEST_LINE)
@@ -125,7 +128,8 @@ pub struct SignOfLife {
 ///
 /// # Errors
 ///
-/// Of the connection. That it is refused is a proof of death only for whoever is sure to have asked the right socket.
+/// Of the connection. That it is refused is a proof of death only for whoever is sure to have asked
+/// the right socket.
 pub async fn sign_of_life(address: &str) -> io::Result<SignOfLife> {
     let nonsense = || io::Error::other("what listens there is no liveness endpoint");
     let ask = async {

@@ -13,14 +13,16 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{LONGEST_LINE, greeting};
 
-/// Most standbys that are served; further ones wait for the lease. No more than a quarter of the descriptors that this
-/// process may have, since the leader needs the others.
+/// Most standbys that are served; further ones wait for the lease. No more than a quarter of the
+/// descriptors that this process may have, since the leader needs the others.
 const MOST_CONNECTIONS: u64 = 256;
 
-/// Most of them from one address. More are many standbys behind one that translates addresses, or nobody's friend.
+/// Most of them from one address. More are many standbys behind one that translates addresses, or
+/// nobody's friend.
 const MOST_OF_ONE_ADDRESS: usize = 64;
 
-/// When a standby that vanished without a word is noticed, so that it does not keep its place: after silence, each so often, so often.
+/// When a standby that vanished without a word is noticed, so that it does not keep its place:
+/// after silence, each so often, so often.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
 /// How long somebody who connects may take to say who it is.
@@ -78,7 +80,8 @@ impl Server {
         })
     }
 
-    /// A free port on the address by which this host reaches others: a pod's own, in a pod. On loopback if it reaches nobody.
+    /// A free port on the address by which this host reaches others: a pod's own, in a pod. On
+    /// loopback if it reaches nobody.
     pub(crate) fn reachable() -> SocketAddr {
         let any = [
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -103,7 +106,8 @@ impl Server {
         &self.advertised
     }
 
-    /// What an observer under the same kernel can rely on: a refusal there comes from this socket, and from nothing on the way.
+    /// What an observer under the same kernel can rely on: a refusal there comes from this socket,
+    /// and from nothing on the way.
     pub(crate) fn is_direct(&self) -> bool {
         self.direct
     }

@@ -1,8 +1,9 @@
-//! The thin driver of one group's [`Election`]: one task per [`Group`](crate::Group) that performs what the core decides.
+//! The thin driver of one group's [`Election`]: one task per [`Group`](crate::Group) that performs
+//! what the core decides.
 //!
-//! It owns the requests to the root, the one watch, the liveness endpoint and the connection to the leader's. Handles talk to it
-//! through a bounded channel and learn from it through watch channels; when the last handle is gone it gives up what it
-//! leads and ends.
+//! It owns the requests to the root, the one watch, the liveness endpoint and the connection to the
+//! leader's. Handles talk to it through a bounded channel and learn from it through watch channels;
+//! when the last handle is gone it gives up what it leads and ends.
 
 mod requests;
 mod story;
@@ -90,7 +91,8 @@ pub(crate) struct Node {
     hints: WatchStream,
     request: Option<BoxFuture<'static, Event>>,
     floor: Option<BoxFuture<'static, Event>>,
-    /// The liveness endpoint, from the first campaign on. Without one, others are not probed either.
+    /// The liveness endpoint, from the first campaign on. Without one, others are not probed
+    /// either.
     server: Option<Arc<Server>>,
     probe: Option<Probe>,
     /// The holder that has to go, if the backend shows that it lives.
@@ -102,7 +104,8 @@ pub(crate) struct Node {
     ended: Option<watch::Receiver<Option<LostBecause>>>,
     /// Ends when the application has dropped its leadership.
     work: Option<oneshot::Receiver<Infallible>>,
-    /// What the liveness endpoint says until the work of a term has ended, even if the term is over.
+    /// What the liveness endpoint says until the work of a term has ended, even if the term is
+    /// over.
     working: Option<Nonce>,
     /// Shown by the backend for as long.
     presence: Option<Presence>,
@@ -491,7 +494,8 @@ async fn ended(work: &mut Option<oneshot::Receiver<Infallible>>) {
     }
 }
 
-/// The end of a term that somebody else than this node noticed first: a record that was fenced, or the deadline thread.
+/// The end of a term that somebody else than this node noticed first: a record that was fenced, or
+/// the deadline thread.
 async fn outside(lost: &mut Option<watch::Receiver<Option<LostBecause>>>) -> LostBecause {
     let Some(lost) = lost else {
         return std::future::pending().await;

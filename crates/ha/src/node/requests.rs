@@ -16,7 +16,8 @@ use incumbent_core::{Epoch, Seal, Version};
 use super::Setup;
 use crate::settle::{Patience, TimedOut, Unwritten, settle};
 
-/// Reads under way at once when the seals of all records are looked at: few, for it is seldom, and backends have rates to keep.
+/// Reads under way at once when the seals of all records are looked at: few, for it is seldom, and
+/// backends have rates to keep.
 const PARALLEL_READS: usize = 4;
 
 type Request = BoxFuture<'static, Event>;
@@ -97,7 +98,8 @@ pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -
     })
 }
 
-/// The highest epoch on any record of the group: the floor's, which every leader seals first; without a floor, that of all records.
+/// The highest epoch on any record of the group: the floor's, which every leader seals first;
+/// without a floor, that of all records.
 pub(super) fn scan_seals(setup: &Setup) -> Request {
     let (backend, root, timeout) = parts(setup, Key::root(setup.group.clone()));
     let floor = Key::floor(setup.group.clone());
@@ -154,7 +156,8 @@ pub(super) fn seal_floor(setup: &Setup, seal: Seal) -> Request {
     })
 }
 
-/// The epoch on one record. What cannot be understood counts as none: the floor makes sure of the epoch, this only saves attempts.
+/// The epoch on one record. What cannot be understood counts as none: the floor makes sure of the
+/// epoch, this only saves attempts.
 async fn seal_of(backend: &dyn Backend, key: &Key, timeout: Duration) -> Result<Epoch, BoxError> {
     match tokio::time::timeout(timeout, backend.read(key)).await {
         Err(_) => Err(TimedOut(timeout).into()),

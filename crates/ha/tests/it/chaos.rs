@@ -1,5 +1,5 @@
-//! Whole nodes on a backend that loses requests and answers, in paused time: what was acknowledged is never lost, and when the
-//! faults end somebody leads and commits.
+//! Whole nodes on a backend that loses requests and answers, in paused time: what was acknowledged
+//! is never lost, and when the faults end somebody leads and commits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -52,7 +52,8 @@ async fn step(record: &mut Record<u64>) -> Option<u64> {
             Ok(()) => return Some(next),
             Err(Error::Unavailable(_)) => {}
             Err(Error::Unknown { .. } | Error::Conflict { .. }) => {
-                // It may have been written. What is there now is where to go on, and no step is claimed.
+                // It may have been written. What is there now is where to go on, and no step is
+                // claimed.
                 while let Err(error) = record.reopen().await {
                     if !matches!(error, Error::Unavailable(_)) {
                         return None;

@@ -1,4 +1,5 @@
-//! The library on the memory backend, with paused time: events happen in no time, and leases expire in none.
+//! The library on the memory backend, with paused time: events happen in no time, and leases expire
+//! in none.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 

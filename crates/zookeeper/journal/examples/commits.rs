@@ -1,7 +1,8 @@
 //! How fast entries become durable, beside what the disk does by itself:
 //! `cargo run --release -p incumbent-journal --example commits -- DIRECTORY`
 //!
-//! The directory is where a journal is made and removed again; without one, it is where temporary files go.
+//! The directory is where a journal is made and removed again; without one, it is where temporary
+//! files go.
 
 use std::fs::File;
 use std::io;
@@ -48,7 +49,8 @@ fn told(name: &str, mut took: Vec<Duration>) {
     println!("{name:24} {rate:9.0}   {:6} µs {:6} µs", at(50), at(99));
 }
 
-/// One block after the other, into a file that was written before: what each commit of a single appender takes at least.
+/// One block after the other, into a file that was written before: what each commit of a single
+/// appender takes at least.
 fn bare(dir: &Path) -> io::Result<Vec<Duration>> {
     const BLOCKS: u64 = 16 << 10;
     let file = File::create(dir.join("bare"))?;

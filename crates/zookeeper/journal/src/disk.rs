@@ -1,4 +1,5 @@
-//! All that is asked of the operating system, behind a trait: tests put a disk there that loses what was not synced.
+//! All that is asked of the operating system, behind a trait: tests put a disk there that loses
+//! what was not synced.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -29,7 +30,8 @@ pub(crate) trait DiskFile: Debug + Send {
     /// Takes the room that is needed, so that there is none of it missing later.
     fn reserve(&mut self, length: u64) -> io::Result<()>;
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// After this what was written survives a loss of power. A failure is final: what was written may be lost without a word.
+    /// After this what was written survives a loss of power. A failure is final: what was written
+    /// may be lost without a word.
     fn sync(&mut self) -> io::Result<()>;
 }
 

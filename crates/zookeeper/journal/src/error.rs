@@ -8,11 +8,13 @@ use std::sync::Arc;
 /// Any error of the caller's.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why a journal cannot be opened. Nothing was changed, except that rests of what was never finished may be gone.
+/// Why a journal cannot be opened. Nothing was changed, except that rests of what was never
+/// finished may be gone.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process, or another journal of this one, has the directory open: there can be only one.
+    /// Another process, or another journal of this one, has the directory open: there can be only
+    /// one.
     #[error("{} is in use by {holder}: stop that one first", dir.display())]
     Locked {
         /// The directory.
@@ -52,7 +54,8 @@ pub enum OpenError {
         /// The newest that we know.
         known: u32,
     },
-    /// The caller refused what was found. The file is whole, so its content was wrong when it was written.
+    /// The caller refused what was found. The file is whole, so its content was wrong when it was
+    /// written.
     #[error("{} at byte {offset}: what was stored as {index} was refused", file.display())]
     Refused {
         /// The file.
@@ -115,10 +118,12 @@ pub enum AppendError {
     Closed,
 }
 
-/// Why nothing becomes durable any more. It is final: the process has to be started again, after what is wrong was corrected.
+/// Why nothing becomes durable any more. It is final: the process has to be started again, after
+/// what is wrong was corrected.
 ///
-/// After a failed sync nobody knows what is on the disk, and the kernel may have forgotten what is not. So it is never
-/// tried again. What was acknowledged is safe. What was appended after that may be found at the next start, or not.
+/// After a failed sync nobody knows what is on the disk, and the kernel may have forgotten what is
+/// not. So it is never tried again. What was acknowledged is safe. What was appended after that may
+/// be found at the next start, or not.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot {doing} {}: nothing is written any more", path.display())]
 pub struct Failure {
@@ -152,14 +157,16 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Why there is no new snapshot. What was there before is as it was, and the log is kept: try again when more was appended.
+/// Why there is no new snapshot. What was there before is as it was, and the log is kept: try again
+/// when more was appended.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The one before is still being written.
     #[error("a snapshot is being written")]
     Busy,
-    /// No entry with this index, or a later one, was appended, or there is a snapshot that covers it.
+    /// No entry with this index, or a later one, was appended, or there is a snapshot that covers
+    /// it.
     #[error(
         "no snapshot can be made at {index}: the newest is at {newest}, and the last entry is {last}"
     )]

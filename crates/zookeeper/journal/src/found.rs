@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use crate::error::BoxError;
 
-/// What is replayed: the newest snapshot first, if there is one, and then every entry after it, in order.
+/// What is replayed: the newest snapshot first, if there is one, and then every entry after it, in
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// The state after the entry with this index, as [`Journal::snapshot`](crate::Journal::snapshot) was given it.
+    /// The state after the entry with this index, as
+    /// [`Journal::snapshot`](crate::Journal::snapshot) was given it.
     Snapshot {
         /// Index of the last entry that it covers.
         index: u64,
@@ -23,7 +25,8 @@ pub enum Found<'a> {
     },
 }
 
-/// The last write before a crash, which did not come to its end. Nobody was told that it did. It was removed.
+/// The last write before a crash, which did not come to its end. Nobody was told that it did. It
+/// was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// The file.

@@ -18,8 +18,8 @@ use crate::shared::{Durable, Shared, lock};
 
 /// A log of entries, with snapshots, in a directory of its own.
 ///
-/// A cheap handle: clones are the same journal. Dropping the last one writes what was appended and then frees the directory,
-/// which [`close`](Self::close) waits for.
+/// A cheap handle: clones are the same journal. Dropping the last one writes what was appended and
+/// then frees the directory, which [`close`](Self::close) waits for.
 #[derive(Clone, Debug)]
 pub struct Journal {
     shared: Arc<Handle>,
@@ -43,7 +43,8 @@ pub struct Recovered {
     pub journal: Journal,
     /// Index of the snapshot that was replayed, if there was one.
     pub snapshot: Option<u64>,
-    /// Index of the last entry, or of the snapshot if there is none after it; 0 if there was nothing.
+    /// Index of the last entry, or of the snapshot if there is none after it; 0 if there was
+    /// nothing.
     pub last: u64,
     /// How much was replayed besides the snapshot.
     pub replayed: Amount,
@@ -54,15 +55,16 @@ pub struct Recovered {
 impl Journal {
     /// Opens the journal in a directory, or begins one: creates the directory if it is not there.
     ///
-    /// Gives `replay` the newest snapshot, if there is one, and then every entry after it in order. All of this survives a
-    /// loss of power when this returns, also what was never acknowledged before: the process may have ended in between.
-    /// Reads and writes files: call it where that is allowed to take a while.
+    /// Gives `replay` the newest snapshot, if there is one, and then every entry after it in order.
+    /// All of this survives a loss of power when this returns, also what was never acknowledged
+    /// before: the process may have ended in between. Reads and writes files: call it where that is
+    /// allowed to take a while.
     ///
     /// # Errors
     ///
     /// - [`OpenError::Locked`]: somebody has it open.
-    /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person has to look at it. What `replay` was
-    ///   given is not all, and must not be used.
+    /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person has to look
+    ///   at it. What `replay` was given is not all, and must not be used.
     /// - [`OpenError::Refused`]: `replay` returned an error.
     /// - [`OpenError::Options`], [`OpenError::Io`]: as they say.
     pub fn open(
@@ -90,8 +92,8 @@ impl Journal {
         &self.shared.0
     }
 
-    /// Adds an entry to what waits to be written. Never waits for the disk: whoever has to know when the entry is durable
-    /// looks at [`durable`](Self::durable).
+    /// Adds an entry to what waits to be written. Never waits for the disk: whoever has to know
+    /// when the entry is durable looks at [`durable`](Self::durable).
     ///
     /// Indexes rise, from 1, and may leave gaps.
     ///
@@ -183,8 +185,9 @@ impl Journal {
         }
     }
 
-    /// Whether it is time for a snapshot: [`Options::snapshot_after_bytes`] or [`Options::snapshot_after_entries`] were
-    /// appended since the last one, and none is being written. After one that failed it takes another eighth of that.
+    /// Whether it is time for a snapshot: [`Options::snapshot_after_bytes`] or
+    /// [`Options::snapshot_after_entries`] were appended since the last one, and none is being
+    /// written. After one that failed it takes another eighth of that.
     #[must_use]
     pub fn snapshot_due(&self) -> bool {
         let (since, options) = (self.since_snapshot(), &self.inner().options);
@@ -196,11 +199,12 @@ impl Journal {
             && (appended.entries >= not_before.entries || appended.bytes >= not_before.bytes)
     }
 
-    /// Writes a snapshot of the state after the entry `index`, on a thread of its own. When it is on the disk, it removes the
-    /// snapshots and the log that are not needed any more.
+    /// Writes a snapshot of the state after the entry `index`, on a thread of its own. When it is
+    /// on the disk, it removes the snapshots and the log that are not needed any more.
     ///
-    /// `write` is called on that thread. What it writes is gathered; it need not be large pieces. It has to describe the state
-    /// after exactly the entries up to `index`: those after it are replayed on it.
+    /// `write` is called on that thread. What it writes is gathered; it need not be large pieces.
+    /// It has to describe the state after exactly the entries up to `index`: those after it are
+    /// replayed on it.
     ///
     /// The outcome is logged; whoever needs it awaits [`SnapshotTask::done`].
     ///
@@ -264,8 +268,8 @@ impl Journal {
         Ok(SnapshotTask(outcome))
     }
 
-    /// Takes no more entries, writes those that it has, and waits until the directory is free. A snapshot that is being
-    /// written is given up.
+    /// Takes no more entries, writes those that it has, and waits until the directory is free. A
+    /// snapshot that is being written is given up.
     ///
     /// # Errors
     ///

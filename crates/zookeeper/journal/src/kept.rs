@@ -28,9 +28,11 @@ impl Kept {
         self.ended.extend(ended);
     }
 
-    /// Takes out what is not needed any more, in the order in which it has to be removed: what is left after each is whole.
+    /// Takes out what is not needed any more, in the order in which it has to be removed: what is
+    /// left after each is whole.
     ///
-    /// As long as there are fewer snapshots than are kept, the log is kept from its beginning: that is as good as a snapshot.
+    /// As long as there are fewer snapshots than are kept, the log is kept from its beginning: that
+    /// is as good as a snapshot.
     pub(crate) fn take_unneeded(&mut self, keep: usize) -> Vec<Name> {
         let unneeded = self.snapshots.len().saturating_sub(keep);
         let mut names: Vec<_> = self

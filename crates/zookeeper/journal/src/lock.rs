@@ -1,4 +1,5 @@
-//! One journal per directory: whoever has it open holds a lock that the kernel frees when the process ends, however it ends.
+//! One journal per directory: whoever has it open holds a lock that the kernel frees when the
+//! process ends, however it ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -18,8 +19,8 @@ pub(crate) struct Lock {
 }
 
 impl Drop for Lock {
-    /// Closing the file would do, if no other thread were just starting a process: that one has the file too, until it
-    /// becomes the other program.
+    /// Closing the file would do, if no other thread were just starting a process: that one has the
+    /// file too, until it becomes the other program.
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
@@ -52,7 +53,8 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        // Somebody may have removed the file by hand since it was opened. The lock would keep nobody out then.
+        // Somebody may have removed the file by hand since it was opened. The lock would keep
+        // nobody out then.
         let (ours, named) = (
             file.metadata().map_err(io)?,
             fs::metadata(&path).map_err(io)?,

@@ -1,4 +1,5 @@
-//! The log as it is written: one batch after the other, from segment to segment. One thread does that.
+//! The log as it is written: one batch after the other, from segment to segment. One thread does
+//! that.
 
 use crate::error::Failure;
 use crate::files::Trouble;
@@ -21,15 +22,16 @@ pub(crate) struct Log {
     /// Where the next batch goes.
     pub(crate) offset: u64,
     pub(crate) position: Position,
-    /// Segments that have ended while nothing is in their successor yet. They must not be removed: the first batch of the
-    /// log is known to be whole by the batch before it, or by being the first of all.
+    /// Segments that have ended while nothing is in their successor yet. They must not be removed:
+    /// the first batch of the log is known to be whole by the batch before it, or by being the
+    /// first of all.
     pub(crate) ended: Vec<Ended>,
     pub(crate) encoded: Aligned,
 }
 
 impl Log {
-    /// Writes a batch and syncs it: it survives whatever happens after this. `next` gives the segment with
-    /// a number, which is the one after the present one.
+    /// Writes a batch and syncs it: it survives whatever happens after this. `next` gives the
+    /// segment with a number, which is the one after the present one.
     ///
     /// Returns the segments that may be removed from now on, once a snapshot covers them.
     pub(crate) fn commit(
@@ -71,8 +73,8 @@ impl Log {
     }
 }
 
-/// A buffer that begins at a page. The kernel copies page by page, so if the process is killed meanwhile, what it has
-/// copied ends at a page of the file too, and not within a sector.
+/// A buffer that begins at a page. The kernel copies page by page, so if the process is killed
+/// meanwhile, what it has copied ends at a page of the file too, and not within a sector.
 #[derive(Debug, Default)]
 pub(crate) struct Aligned(Vec<u8>);
 

@@ -3,7 +3,8 @@
 use crate::format::batch;
 use crate::format::header::BLOCK;
 
-/// The sizes of a journal. All have defaults that suit a server with a few hundred megabytes of state.
+/// The sizes of a journal. All have defaults that suit a server with a few hundred megabytes of
+/// state.
 ///
 /// They may differ from one start to the next: each file says its own length.
 ///
@@ -14,21 +15,26 @@ use crate::format::header::BLOCK;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Length of one file of the log, all of which is written with zeros before it is used. Default: 64 MiB.
+    /// Length of one file of the log, all of which is written with zeros before it is used.
+    /// Default: 64 MiB.
     ///
     /// The first ones are shorter, each half as long as the next, so that beginning takes no time.
-    /// Twice this much is taken at least: the file that is written to and the next one, which is prepared meanwhile.
+    /// Twice this much is taken at least: the file that is written to and the next one, which is
+    /// prepared meanwhile.
     pub segment_bytes: u64,
     /// How much may wait to be written, and so the size of the largest entry too. Default: 8 MiB.
     ///
-    /// Three times this much memory is used at most: one buffer gathers while another one is written, which takes a copy.
-    /// A segment has to have room for all of it.
+    /// Three times this much memory is used at most: one buffer gathers while another one is
+    /// written, which takes a copy. A segment has to have room for all of it.
     pub buffer_bytes: usize,
-    /// After how many bytes of entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says so. Default: 256 MiB.
+    /// After how many bytes of entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says
+    /// so. Default: 256 MiB.
     pub snapshot_after_bytes: u64,
-    /// After how many entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says so. Default: 100 000, as ZooKeeper has it.
+    /// After how many entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says so.
+    /// Default: 100 000, as ZooKeeper has it.
     pub snapshot_after_entries: u64,
-    /// How many snapshots are kept, with the log since the oldest of them. Default: 2, so that one can be lost.
+    /// How many snapshots are kept, with the log since the oldest of them. Default: 2, so that one
+    /// can be lost.
     pub keep_snapshots: usize,
 }
 
@@ -75,7 +81,8 @@ impl Options {
         (2 * BLOCK + batch::blocks(self.buffer_bytes) * BLOCK) as u64
     }
 
-    /// Length of the segment with this number: the first ones are shorter, as all of it is written at the start.
+    /// Length of the segment with this number: the first ones are shorter, as all of it is written
+    /// at the start.
     pub(crate) fn segment_length(&self, number: u64) -> u64 {
         let doublings = number.saturating_sub(1).min(32);
         let grown = self.least_segment().saturating_mul(1 << doublings);

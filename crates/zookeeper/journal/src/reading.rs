@@ -40,7 +40,8 @@ pub(crate) struct Reading<'a> {
     replay: Replay<'a>,
     snapshots: Vec<u64>,
     journal: Option<u128>,
-    /// Where the log stands; nobody knows before the first segment is read, unless it is the first of all.
+    /// Where the log stands; nobody knows before the first segment is read, unless it is the first
+    /// of all.
     position: Option<Position>,
     number: Option<u64>,
     current: Option<(Header, Tail)>,

@@ -1,4 +1,5 @@
-//! Makes a directory one in which a journal can go on. Everything is read and checked before anything is changed.
+//! Makes a directory one in which a journal can go on. Everything is read and checked before
+//! anything is changed.
 
 use std::sync::atomic::AtomicBool;
 
@@ -115,15 +116,17 @@ fn go_on(files: &Files, options: &Options, read: Read) -> Result<Recovery, OpenE
     })
 }
 
-/// The last batch was read, but nobody knows whether it is on the disk: its sync may not have come to its end, or have
-/// failed, after which the kernel takes what it has in memory for written. What is written again is synced again.
+/// The last batch was read, but nobody knows whether it is on the disk: its sync may not have come
+/// to its end, or have failed, after which the kernel takes what it has in memory for written. What
+/// is written again is synced again.
 fn rewrite(files: &Files, last: &Last) -> Result<(), Trouble> {
     let mut file = files.open(Name::Segment(last.number))?;
     file.write_at(last.offset, &last.bytes)?;
     file.sync()
 }
 
-/// Removes what was torn. Else its sectors would lie between those of the next batch if that one is torn too.
+/// Removes what was torn. Else its sectors would lie between those of the next batch if that one is
+/// torn too.
 fn cut(file: &mut OpenFile, offset: u64, until: u64) -> Result<Torn, Trouble> {
     let length = until - offset;
     let mut zeros = Aligned::default();
@@ -138,7 +141,8 @@ fn cut(file: &mut OpenFile, offset: u64, until: u64) -> Result<Torn, Trouble> {
     })
 }
 
-/// Opens the segment that was prepared already. One of another length than is wanted now is made again.
+/// Opens the segment that was prepared already. One of another length than is wanted now is made
+/// again.
 fn next(
     files: &Files,
     options: &Options,

@@ -83,7 +83,8 @@ impl Running {
         Ok(())
     }
 
-    /// A snapshot must not be ahead of the log: nobody was told yet that what it covers has happened.
+    /// A snapshot must not be ahead of the log: nobody was told yet that what it covers has
+    /// happened.
     fn wait_durable(&self) -> Result<(), SnapshotError> {
         let shared = &self.shared;
         let mut state = lock(&shared.state);

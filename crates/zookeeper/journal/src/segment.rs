@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::files::{Files, Name, OpenFile, Trouble};
 use crate::format::header::{BLOCK, Header, Kind};
 
-/// How much is written and synced at once while a segment is prepared, so that what is committed meanwhile does not wait
-/// behind all of it.
+/// How much is written and synced at once while a segment is prepared, so that what is committed
+/// meanwhile does not wait behind all of it.
 const PIECE: usize = 1 << 20;
 
 /// A file of the log, with its header, and zeros where nothing was written.
@@ -16,8 +16,9 @@ pub(crate) struct Segment {
     pub(crate) file: OpenFile,
 }
 
-/// Makes a segment. It is written with zeros before it gets its name: a sync of what is written into it later has no
-/// changes of the file's own to write, neither of its length nor of where it lies.
+/// Makes a segment. It is written with zeros before it gets its name: a sync of what is written
+/// into it later has no changes of the file's own to write, neither of its length nor of where it
+/// lies.
 ///
 /// Ends early, with an error, when `stop` is set.
 pub(crate) fn prepare(

@@ -56,7 +56,8 @@ pub(crate) struct State {
     pub(crate) last: u64,
     pub(crate) appended: Amount,
     pub(crate) closing: bool,
-    /// Whether the writer sleeps. Waking it takes a call of the system, which is saved while it is busy.
+    /// Whether the writer sleeps. Waking it takes a call of the system, which is saved while it is
+    /// busy.
     pub(crate) idle: bool,
     pub(crate) durable: u64,
     pub(crate) failure: Option<Failure>,

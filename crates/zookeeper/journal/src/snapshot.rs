@@ -7,7 +7,8 @@ use crate::files::{Files, Name, OpenFile, Trouble};
 use crate::format::chunks::{CHUNK, Chunks};
 use crate::format::header::{Header, Kind};
 
-/// How much is written before it is synced, so that the log does not wait behind all of it at the end.
+/// How much is written before it is synced, so that the log does not wait behind all of it at the
+/// end.
 const PIECE: usize = 8 * CHUNK;
 
 /// Writes what `write` writes. Ends early, with an error, when `stop` is set.

@@ -1,5 +1,6 @@
-//! The thread that writes. It takes all that waits, writes and syncs it, and says so. What is appended meanwhile waits
-//! for the next round: the more there is to do, the more is done with one sync.
+//! The thread that writes. It takes all that waits, writes and syncs it, and says so. What is
+//! appended meanwhile waits for the next round: the more there is to do, the more is done with one
+//! sync.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,7 +143,8 @@ impl Drop for Writer {
     }
 }
 
-/// Waits until there is something to write, and takes all of it. Nothing, when the journal is closed and all is written.
+/// Waits until there is something to write, and takes all of it. Nothing, when the journal is
+/// closed and all is written.
 fn take(shared: &Shared, spare: Waiting) -> Option<(Waiting, u64)> {
     let mut state = lock(&shared.state);
     while state.waiting.count == 0 && !state.closing {

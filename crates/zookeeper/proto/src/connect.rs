@@ -16,14 +16,16 @@ pub struct ConnectRequest<'a> {
     pub session: i64,
     /// The password of that session.
     pub password: &'a [u8],
-    /// Whether a server that only reads will do. Older clients do not send it, and are not answered it.
+    /// Whether a server that only reads will do. Older clients do not send it, and are not answered
+    /// it.
     pub read_only: Option<bool>,
 }
 
 /// Answers a [`ConnectRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectResponse {
-    /// The session time-out, in milliseconds. 0: the session is over, and the connection will be closed.
+    /// The session time-out, in milliseconds. 0: the session is over, and the connection will be
+    /// closed.
     pub timeout_ms: i32,
     /// The session, or 0.
     pub session: i64,

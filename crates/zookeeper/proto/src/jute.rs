@@ -1,6 +1,8 @@
-//! Jute, the serialization of ZooKeeper: big-endian integers, and lengths of four bytes before strings, buffers and vectors.
+//! Jute, the serialization of ZooKeeper: big-endian integers, and lengths of four bytes before
+//! strings, buffers and vectors.
 
-/// What is not a message, and why. Whoever sent it does not speak this protocol, or not this version of it.
+/// What is not a message, and why. Whoever sent it does not speak this protocol, or not this
+/// version of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// It ends in the middle of something.
@@ -154,8 +156,8 @@ impl<'a> Reader<'a> {
 
     /// A vector; null counts as empty.
     ///
-    /// `smallest` is the least number of bytes an element takes: a count that cannot fit is refused before anything is
-    /// allocated for it.
+    /// `smallest` is the least number of bytes an element takes: a count that cannot fit is refused
+    /// before anything is allocated for it.
     ///
     /// # Errors
     ///
@@ -197,7 +199,8 @@ pub const LENGTH_BYTES: usize = 4;
 
 /// Appends values to a frame.
 ///
-/// Lengths are written as 32 bits: what is longer than 2 GiB is a bug of the caller, who keeps frames far below that.
+/// Lengths are written as 32 bits: what is longer than 2 GiB is a bug of the caller, who keeps
+/// frames far below that.
 pub trait Write {
     /// A boolean.
     fn bool(&mut self, value: bool);

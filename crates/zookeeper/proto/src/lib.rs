@@ -1,7 +1,9 @@
-//! The wire protocol of ZooKeeper 3.8 and 3.9: frames and messages, encoded and decoded, for servers and for clients.
+//! The wire protocol of ZooKeeper 3.8 and 3.9: frames and messages, encoded and decoded, for
+//! servers and for clients.
 //!
-//! Bytes in, values out, and back; no socket and no state. The protocol is that of Apache ZooKeeper's clients: each frame is
-//! a length of four bytes and that many bytes of messages in its serialization, Jute (`zookeeper.jute` in its sources).
+//! Bytes in, values out, and back; no socket and no state. The protocol is that of Apache
+//! ZooKeeper's clients: each frame is a length of four bytes and that many bytes of messages in its
+//! serialization, Jute (`zookeeper.jute` in its sources).
 //!
 //! ```text
 //!   client                                            server
@@ -12,10 +14,11 @@
 //!                   ◄──────────────────────────────── ReplyHeader of xid -1 + WatchEvent, at any time
 //! ```
 //!
-//! Start with [`Request`] and [`Response`]. One file holds one family of messages; [`jute`] is what they are made of.
+//! Start with [`Request`] and [`Response`]. One file holds one family of messages; [`jute`] is what
+//! they are made of.
 //!
-//! What comes from a peer is never trusted: every length and count is checked against the bytes that are there before
-//! anything is allocated for it.
+//! What comes from a peer is never trusted: every length and count is checked against the bytes
+//! that are there before anything is allocated for it.
 
 mod acl;
 mod code;

@@ -36,7 +36,8 @@ pub enum MultiResult {
     DataSet(Stat),
     /// It has the version.
     Checked,
-    /// Refused, or without effect because another part was: `None` if it came before the part that was refused.
+    /// Refused, or without effect because another part was: `None` if it came before the part that
+    /// was refused.
     Refused(Option<Code>),
 }
 

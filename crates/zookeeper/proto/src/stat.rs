@@ -2,7 +2,8 @@
 
 use crate::jute::{Malformed, Reader, Write};
 
-/// What is known of a node besides its data. The fields mean what ZooKeeper's documentation says they mean.
+/// What is known of a node besides its data. The fields mean what ZooKeeper's documentation says
+/// they mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     /// The change that created it.

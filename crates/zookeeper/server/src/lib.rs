@@ -1,7 +1,8 @@
 //! The leader server: a name service for one machine that speaks the ZooKeeper protocol.
 //!
-//! Whatever knows ZooKeeper 3.8 or 3.9 as a standalone server runs on it unmodified. It is one process and no ensemble:
-//! while it is down, nobody is served, and with a data directory it goes on where it was.
+//! Whatever knows ZooKeeper 3.8 or 3.9 as a standalone server runs on it unmodified. It is one
+//! process and no ensemble: while it is down, nobody is served, and with a data directory it goes
+//! on where it was.
 //!
 //! ```text
 //!   connection.rs ──► hub.rs ──► machine/       tree, sessions, watches: pure, behind one lock
@@ -10,7 +11,8 @@
 //!   outbound.rs ◄─── incumbent-journal          nothing is sent before what it follows is durable
 //! ```
 //!
-//! Start with [`Server`]. The rules of the tree are in [`machine`], which knows no sockets and no clocks.
+//! Start with [`Server`]. The rules of the tree are in [`machine`], which knows no sockets and no
+//! clocks.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

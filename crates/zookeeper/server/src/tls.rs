@@ -35,7 +35,8 @@ pub enum TlsError {
     Authorities(#[from] rustls::server::VerifierBuilderError),
 }
 
-/// TLS with a certificate and its key, both PEM; clients need a certificate of `client_ca` if that is given.
+/// TLS with a certificate and its key, both PEM; clients need a certificate of `client_ca` if that
+/// is given.
 ///
 /// # Errors
 ///
@@ -96,7 +97,8 @@ pub(crate) fn identity(connection: &rustls::ServerConnection) -> Option<Id> {
     })
 }
 
-/// A name as Java prints it (`X500Principal.getName`, RFC 2253): the most specific part first, with commas only.
+/// A name as Java prints it (`X500Principal.getName`, RFC 2253): the most specific part first, with
+/// commas only.
 fn rfc2253(name: &x509_parser::x509::X509Name<'_>) -> String {
     let part = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
         let kind = x509_parser::objects::oid2abbrev(

@@ -1,7 +1,8 @@
 //! The application behind the proxies: a tiny HTTP server, as the command of `incumbent run`.
 //!
-//! `__answer SOCKET ADDRESS MILLISECONDS [TLS_ADDRESS CERTIFICATE KEY]`: says at SOCKET that it runs, and answers at
-//! ADDRESS, and with TLS at TLS_ADDRESS, each request after some milliseconds: 1 MiB for `/large`, else 100 bytes.
+//! `__answer SOCKET ADDRESS MILLISECONDS [TLS_ADDRESS CERTIFICATE KEY]`: says at SOCKET that it
+//! runs, and answers at ADDRESS, and with TLS at TLS_ADDRESS, each request after some milliseconds:
+//! 1 MiB for `/large`, else 100 bytes.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -81,7 +82,8 @@ fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
 }
 
 impl Application {
-    /// Serves until it is asked to end, or nobody measures any more. What was asked before that is answered.
+    /// Serves until it is asked to end, or nobody measures any more. What was asked before that is
+    /// answered.
     async fn serve(
         self,
         arrivals: &Path,

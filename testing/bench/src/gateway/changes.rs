@@ -19,7 +19,8 @@ use crate::report::{Section, number, spread};
 use crate::stats::Summary;
 use crate::{Failure, stopwatch};
 
-/// How long the application takes for an answer, so that there are some under way whenever its end comes.
+/// How long the application takes for an answer, so that there are some under way whenever its end
+/// comes.
 const ANSWER: Duration = Duration::from_millis(10);
 
 /// The longest time without an answer.
@@ -32,7 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Changes begin after a pause of up to this long, so that they meet every moment between two questions of HAProxy.
+/// Changes begin after a pause of up to this long, so that they meet every moment between two
+/// questions of HAProxy.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 const NAMES: [&str; 2] = ["gateway", "HAProxy"];

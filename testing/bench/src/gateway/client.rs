@@ -1,7 +1,7 @@
 //! Connections that ask, as cheaply as can be: one request is one write, one small answer one read.
 //!
-//! It knows no more of HTTP than these answers need, which all have a length. A client that knew more would take more of
-//! the processors that it shares with those who are measured.
+//! It knows no more of HTTP than these answers need, which all have a length. A client that knew
+//! more would take more of the processors that it shares with those who are measured.
 
 use std::io;
 use std::net::SocketAddr;
@@ -156,7 +156,8 @@ impl Connection {
     }
 }
 
-/// The status, the length of the body and that of the head. `None` if the head has not come to its end yet.
+/// The status, the length of the body and that of the head. `None` if the head has not come to its
+/// end yet.
 fn head(text: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
     let Some(end) = text.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
@@ -185,8 +186,8 @@ pub(super) async fn open(door: &Door, count: usize) -> Result<Vec<Connection>, F
     Ok(opened.await?)
 }
 
-/// Asks on all connections without a pause until `end`. What is answered before `begin` does not count: caches, pools and
-/// the connections themselves warm up.
+/// Asks on all connections without a pause until `end`. What is answered before `begin` does not
+/// count: caches, pools and the connections themselves warm up.
 pub(super) fn ask_all(
     door: &Door,
     connections: Vec<Connection>,

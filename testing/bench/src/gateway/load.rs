@@ -41,7 +41,8 @@ pub(super) struct Turned {
     pub(super) rate: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
-    /// Processor time per request: of the proxy, of the client, which is this program, and of the application.
+    /// Processor time per request: of the proxy, of the client, which is this program, and of the
+    /// application.
     pub(super) cpu_us: f64,
     pub(super) client_us: f64,
     pub(super) application_us: f64,
@@ -163,7 +164,8 @@ impl Contestant {
         ])
     }
 
-    /// A turn, longer if nothing at all was answered in a shorter one: many large answers that come at the same time end late.
+    /// A turn, longer if nothing at all was answered in a shorter one: many large answers that come
+    /// at the same time end late.
     async fn turn(&self, cell: &Cell, mut length: Duration) -> Result<Turned, Failure> {
         for _ in 0..MOST_TRIES {
             if let Some(turned) = self.try_turn(cell, length).await? {
@@ -205,7 +207,8 @@ impl Contestant {
             latencies[rank - 1].as_secs_f64() * 1e3
         };
         let rate = count as f64 / length.as_secs_f64();
-        // Timers are late where much is to do: what was taken is that of the time that it was taken in.
+        // Timers are late where much is to do: what was taken is that of the time that it was taken
+        // in.
         let shares: [f64; 3] = std::array::from_fn(|index| {
             (after[index] - before[index]).as_secs_f64() / (to - from).as_secs_f64()
         });

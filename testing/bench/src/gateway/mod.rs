@@ -1,4 +1,5 @@
-//! The gateway beside HAProxy and nginx: one run, one client, one application behind them, in turns.
+//! The gateway beside HAProxy and nginx: one run, one client, one application behind them, in
+//! turns.
 //!
 //! ```text
 //!   application.rs   the application: a tiny HTTP server, the command of `incumbent run`
@@ -10,7 +11,8 @@
 //!   changes.rs       the leader is replaced under it
 //! ```
 //!
-//! Client, proxy and application share the machine. So the client says what it took of it, and so does the application.
+//! Client, proxy and application share the machine. So the client says what it took of it, and so
+//! does the application.
 
 pub(crate) mod application;
 mod changes;

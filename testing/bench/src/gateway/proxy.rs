@@ -21,8 +21,8 @@ const LONGEST_START: Duration = Duration::from_secs(20);
 /// How often it is asked whether it does.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The most connections of clients, far more than are opened, and with as many to the application within the descriptors
-/// that a process is usually allowed.
+/// The most connections of clients, far more than are opened, and with as many to the application
+/// within the descriptors that a process is usually allowed.
 const CONNECTIONS: usize = 4096;
 
 /// Files of the certificate, below a directory.
@@ -164,7 +164,8 @@ impl Proxy {
             true => "user root;\n",
             false => "",
         };
-        // By default it closes a connection after a thousand requests: then connecting would be measured.
+        // By default it closes a connection after a thousand requests: then connecting would be
+        // measured.
         let text = format!(
             "{user}daemon off;\nworker_processes auto;\npid {dir}/nginx.pid;\nerror_log stderr crit;\n\
              events {{ worker_connections {CONNECTIONS}; }}\n\

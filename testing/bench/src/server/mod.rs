@@ -10,7 +10,8 @@
 //!   disk.rs       what the disk takes for what both wait for
 //! ```
 //!
-//! All clients live on one thread and hand out as little work as a client can, so that what is measured is the servers.
+//! All clients live on one thread and hand out as little work as a client can, so that what is
+//! measured is the servers.
 
 mod client;
 mod disk;

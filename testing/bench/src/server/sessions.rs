@@ -79,7 +79,8 @@ async fn of(side: &Side, sessions: usize, changes: u32) -> Result<Measured, Fail
     })
 }
 
-/// Has all of them watch, and changes what they watch. Says how long it took until the last one heard of it.
+/// Has all of them watch, and changes what they watch. Says how long it took until the last one
+/// heard of it.
 async fn tell(watchers: &mut [Probe], writer: &mut Probe) -> Result<f64, Failure> {
     let watch = Request::GetData {
         path: WATCHED,
@@ -150,7 +151,8 @@ fn pairs(sessions: usize, measured: &[Measured]) -> Result<Vec<Pair>, Failure> {
     Ok(pairs)
 }
 
-/// How many files this process may have open, and each that it starts: as many as it may allow itself.
+/// How many files this process may have open, and each that it starts: as many as it may allow
+/// itself.
 fn descriptors() -> Result<usize, Failure> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

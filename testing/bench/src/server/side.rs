@@ -123,7 +123,8 @@ impl Side {
         Ok(())
     }
 
-    /// Kills it and starts it on what it kept. Says how long it took from then until it answered what there is at `path`.
+    /// Kills it and starts it on what it kept. Says how long it took from then until it answered
+    /// what there is at `path`.
     pub(super) async fn restart(&mut self, path: &str) -> Result<Duration, Failure> {
         self.kill().await?;
         let address = self.address();
@@ -173,7 +174,8 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration, Failure> {
     /// The unit of `/proc`, on all that Linux runs on today.
     const TICK: Duration = Duration::from_millis(10);
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name comes in brackets and may have blanks in it. The tenth after the state is the time in user mode, then the system's.
+    // The name comes in brackets and may have blanks in it. The tenth after the state is the time
+    // in user mode, then the system's.
     let (_, rest) = text.rsplit_once(')').ok_or("no name")?;
     let ticks = rest.split_whitespace().skip(11).take(2);
     let ticks: u32 = ticks.map(str::parse::<u32>).sum::<Result<_, _>>()?;
@@ -211,7 +213,8 @@ fn start(program: &Path, address: SocketAddr, data: &Path) -> Result<Child, Fail
 
 /// When the server has answered a first request.
 ///
-/// One that begins to serve may leave those who came before without an answer, so there are always others who ask.
+/// One that begins to serve may leave those who came before without an answer, so there are always
+/// others who ask.
 async fn first_answer(address: SocketAddr, path: &str) -> Result<Instant, Failure> {
     let mut asking = FuturesUnordered::new();
     let mut next = tokio::time::interval(POLL);

@@ -88,7 +88,8 @@ async fn fill(side: &Side) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether there is a snapshot with something in it, by the names that both give to them: `snapshot-N`, `version-2/snapshot.N`.
+/// Whether there is a snapshot with something in it, by the names that both give to them:
+/// `snapshot-N`, `version-2/snapshot.N`.
 fn has_snapshot(data: &Path) -> Result<bool, Failure> {
     for above in [data.to_owned(), data.join("version-2")] {
         let Ok(entries) = std::fs::read_dir(above) else {

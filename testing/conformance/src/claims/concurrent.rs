@@ -13,13 +13,15 @@ use crate::history::{History, Id, Told, What};
 use crate::words::{committed, fresh_group, fresh_key, key, pace};
 use crate::{Handle, Place, settle};
 
-/// Clients at once, and what each does. Enough that they meet, few enough for a store that takes milliseconds.
+/// Clients at once, and what each does. Enough that they meet, few enough for a store that takes
+/// milliseconds.
 const CLIENTS: u32 = 4;
 const INCREMENTS: usize = 40;
 const OPERATIONS: usize = 80;
 const ROUNDS: usize = 20;
 
-/// What was acknowledged is there at once, for a handle that has read before and for one that has not.
+/// What was acknowledged is there at once, for a handle that has read before and for one that has
+/// not.
 pub async fn handles_see_acknowledged_writes_of_others_at_once(place: Place) {
     let (writer, reader, key) = (place.open().await, place.open().await, fresh_key());
     let mut version = None::<Version>;
@@ -89,7 +91,8 @@ pub async fn concurrent_increments_lose_nothing(place: Place) {
 async fn append(handle: &Handle, key: &Key, mark: &str) {
     loop {
         let found = settle::read(handle, key).await;
-        // On a runtime of one thread, and with a backend that never waits, clients would not meet otherwise.
+        // On a runtime of one thread, and with a backend that never waits, clients would not meet
+        // otherwise.
         tokio::task::yield_now().await;
         let (expected, mut body) = match &found {
             None => (Expected::Absent, Vec::new()),
@@ -202,7 +205,8 @@ async fn random_client(client: u64, handle: &Handle, key: &Key, history: &Histor
     }
 }
 
-/// A dropped swap may have happened, may happen later, or never; but never by half, and nobody else's write is lost.
+/// A dropped swap may have happened, may happen later, or never; but never by half, and nobody
+/// else's write is lost.
 pub async fn dropped_swaps_leave_a_whole_state(place: Place) {
     let (handle, other, key) = (place.open().await, place.open().await, fresh_key());
     let mut dice = StdRng::seed_from_u64(1);

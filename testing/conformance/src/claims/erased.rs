@@ -27,7 +27,8 @@ async fn erase(handle: &Handle, key: &Key, version: &Version) -> Erased {
         .expect("an erasure on a reliable handle has a known outcome")
 }
 
-/// It reads as nothing for everybody at once, is on no list, and can be created again, with a version it never had.
+/// It reads as nothing for everybody at once, is on no list, and can be created again, with a
+/// version it never had.
 pub async fn an_erased_key_is_gone_and_can_be_created_again(place: Place) {
     let (handle, other, key) = (place.open().await, place.open().await, fresh_key());
     let mut old = vec![create(&handle, &key, b"first").await];

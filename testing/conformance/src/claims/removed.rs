@@ -11,7 +11,8 @@ use crate::{Handle, Place};
 const MANY: usize = 70;
 const REMOVALS: usize = 2;
 
-/// A version names one body, also if the key was removed in between: whoever comes with one of before is refused.
+/// A version names one body, also if the key was removed in between: whoever comes with one of
+/// before is refused.
 #[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
 pub async fn a_key_removed_by_hand_and_created_again_takes_no_old_version(place: Place) {
     let Some(remove) = place.removal() else {
@@ -40,8 +41,8 @@ pub async fn a_key_removed_by_hand_and_created_again_takes_no_old_version(place:
     assert_eq!(different.len(), old.len(), "a version came twice");
 }
 
-/// Creates the key and replaces it; meanwhile tries the old version of the same place in the order of writes, and all of them
-/// when it is new.
+/// Creates the key and replaces it; meanwhile tries the old version of the same place in the order
+/// of writes, and all of them when it is new.
 async fn write(handle: &Handle, key: &Key, old: &[Version]) -> Vec<Version> {
     let mut new = vec![create(handle, key, b"").await];
     are_refused(handle, key, old).await;

@@ -7,7 +7,8 @@ use incumbent_backend::{Expected, Swapped};
 use crate::Place;
 use crate::words::{create, fresh_group, fresh_key, key, pace, read, replace, stored, swap};
 
-/// Writes in a row to look for a repeated version. More than a backend is likely to keep in one file or segment.
+/// Writes in a row to look for a repeated version. More than a backend is likely to keep in one
+/// file or segment.
 const MANY: usize = 200;
 
 /// What was never written is `None`, not an error.

@@ -1,4 +1,5 @@
-//! Hints. They may lag and repeat; these claims only say that they come at all, within a generous time, on a quiet system.
+//! Hints. They may lag and repeat; these claims only say that they come at all, within a generous
+//! time, on a quiet system.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::{Handle, Place};
 /// The time in which a hint must come. Backends that fall back to asking take a while.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// When nothing was hinted for so long, what comes next is not about what was before. Longer than the pauses of a backend that asks.
+/// When nothing was hinted for so long, what comes next is not about what was before. Longer than
+/// the pauses of a backend that asks.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Writes of another handle, in a group that did not exist when the watch began.
@@ -53,7 +55,8 @@ pub async fn watch_keeps_to_its_group(place: Place) {
     assert!(hint.key.is_none_or(|key| key == signal));
 }
 
-/// A hint that names a version names one that the key had. Whoever compares it with its own then need not read.
+/// A hint that names a version names one that the key had. Whoever compares it with its own then
+/// need not read.
 pub async fn watch_tells_true_versions(place: Place) {
     let (here, there, key) = (place.open().await, place.open().await, fresh_key());
     let mut hints = here.watch(key.group());
@@ -129,7 +132,8 @@ async fn write_some(handle: &Handle, key: &Key) -> Vec<Version> {
     versions
 }
 
-/// The next hint that may be about this key. Hints about other keys of its group are allowed, of other groups not.
+/// The next hint that may be about this key. Hints about other keys of its group are allowed, of
+/// other groups not.
 async fn hint_of(hints: &mut WatchStream, key: &Key) -> Hint {
     let hint = async {
         loop {
@@ -147,7 +151,8 @@ async fn hint_of(hints: &mut WatchStream, key: &Key) -> Hint {
         .unwrap_or_else(|_| panic!("no hint about {key} in {IN_TIME:?}"))
 }
 
-/// The next hint that may be about what came after this version, and is no late one about the version itself.
+/// The next hint that may be about what came after this version, and is no late one about the
+/// version itself.
 async fn hint_after(hints: &mut WatchStream, key: &Key, version: &Version) -> Hint {
     loop {
         let hint = hint_of(hints, key).await;
@@ -157,8 +162,8 @@ async fn hint_after(hints: &mut WatchStream, key: &Key, version: &Version) -> Hi
     }
 }
 
-/// Takes what comes late or twice. A backend that is never quiet says so often that anything may have changed that it needs
-/// no more patience.
+/// Takes what comes late or twice. A backend that is never quiet says so often that anything may
+/// have changed that it needs no more patience.
 async fn until_quiet(hints: &mut WatchStream) {
     let quiet = async { while let Ok(Some(_)) = timeout(QUIET, hints.next()).await {} };
     let _ = timeout(IN_TIME, quiet).await;

@@ -1,4 +1,5 @@
-//! Backends that are right, and bear little: the suite is no heavier on them than they say, and waits for them.
+//! Backends that are right, and bear little: the suite is no heavier on them than they say, and
+//! waits for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -286,7 +286,8 @@ impl Got {
         got
     }
 
-    /// Whether exactly these fields are named as causes, as `Reason field`. Some releases say a thing twice.
+    /// Whether exactly these fields are named as causes, as `Reason field`. Some releases say a
+    /// thing twice.
     #[track_caller]
     pub(crate) fn because(self, causes: &[&str]) -> Got {
         let got = self.refused_for(422, "Invalid");

@@ -224,7 +224,8 @@ async fn a_role_for_a_name_allows_that_name_alone(api: Api) {
     )
     .await
     .refused_for(403, "Forbidden");
-    // What has no name is not allowed by a rule with names, and a list has one by its field selector alone.
+    // What has no name is not allowed by a rule with names, and a list has one by its field
+    // selector alone.
     user.get(&api.path("configmaps", ""))
         .await
         .refused_for(403, "Forbidden");

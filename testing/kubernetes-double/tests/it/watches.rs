@@ -87,7 +87,8 @@ async fn a_watch_from_nothing_begins_with_what_is_there(api: Api) {
     api.create("configmaps", &api.config_map("b", "1")).await;
     let last = api.create("configmaps", &api.config_map("a", "1")).await;
     for from in ["", "resourceVersion=0"] {
-        // The version 0 may be answered by a cache that lags; a read of the last version has it catch up.
+        // The version 0 may be answered by a cache that lags; a read of the last version has it
+        // catch up.
         api.get(&api.path(
             "configmaps",
             &format!("{}&resourceVersion={}", api.mine(), version(&last)),

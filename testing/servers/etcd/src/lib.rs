@@ -1,8 +1,9 @@
 //! Starts a real etcd for tests, figures and comparisons.
 //!
-//! It is the program of Debian's package `etcd-server`: a process on 127.0.0.1 with ports of its own and a temporary directory, alone
-//! or as one of several. `etcdctl`, of the package `etcd-client`, is at hand as a person would use it. Where they are not installed,
-//! tests say that they are skipped; with `INCUMBENT_REQUIRE_FOREIGN` set, they fail.
+//! It is the program of Debian's package `etcd-server`: a process on 127.0.0.1 with ports of its
+//! own and a temporary directory, alone or as one of several. `etcdctl`, of the package
+//! `etcd-client`, is at hand as a person would use it. Where they are not installed, tests say that
+//! they are skipped; with `INCUMBENT_REQUIRE_FOREIGN` set, they fail.
 //!
 //! ```no_run
 //! use incumbent_real_etcd::{Etcd, Options};

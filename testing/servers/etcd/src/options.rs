@@ -6,7 +6,8 @@ use std::path::PathBuf;
 const ARGUMENTS: &[&str] = &[
     "--logger=zap",
     "--log-level=warn",
-    // A server alone elects itself when this is over. A machine that is busy must not make several elect again and again.
+    // A server alone elects itself when this is over. A machine that is busy must not make several
+    // elect again and again.
     "--heartbeat-interval=50",
     "--election-timeout=500",
 ];
@@ -37,13 +38,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// One more argument, as in `--quota-backend-bytes=16777216`. The last one of a name wins, over the defaults too.
+    /// One more argument, as in `--quota-backend-bytes=16777216`. The last one of a name wins, over
+    /// the defaults too.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// Clients come by TLS, and only with a certificate of this authority. The server and `etcdctl` have this one.
+    /// Clients come by TLS, and only with a certificate of this authority. The server and `etcdctl`
+    /// have this one.
     pub fn tls(
         mut self,
         ca: impl Into<PathBuf>,

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Ports to choose from. Below those that the system gives to connections (32768 and up): while the server is down, a client
-/// that tries again and again would sooner or later be connected to itself.
+/// Ports to choose from. Below those that the system gives to connections (32768 and up): while the
+/// server is down, a client that tries again and again would sooner or later be connected to
+/// itself.
 const PORTS: std::ops::Range<u16> = 18_000..32_000;
 
 /// Enough that a free one is found if there are any to speak of.
@@ -22,7 +23,8 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Three that nobody listens on. Nothing keeps them free: somebody may take one before it is used.
+    /// Three that nobody listens on. Nothing keeps them free: somebody may take one before it is
+    /// used.
     pub(crate) fn choose() -> io::Result<Self> {
         Ok(Self {
             client: free_port()?,

@@ -137,7 +137,8 @@ impl Etcd {
         }
     }
 
-    /// As [`restart`](Self::restart), with what this snapshot holds in place of its data, as `etcdctl snapshot restore` does it.
+    /// As [`restart`](Self::restart), with what this snapshot holds in place of its data, as
+    /// `etcdctl snapshot restore` does it.
     ///
     /// # Panics
     ///
@@ -210,7 +211,8 @@ impl Etcd {
         }
     }
 
-    /// One of the figures that it tells about itself, as in `etcd_server_is_leader`. `None` if it tells none of this name.
+    /// One of the figures that it tells about itself, as in `etcd_server_is_leader`. `None` if it
+    /// tells none of this name.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let metrics = self.ask("/metrics").ok()?;
         let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();

@@ -8,8 +8,8 @@ const REQUIRED: &str = "INCUMBENT_REQUIRE_ZOOKEEPER";
 /// Its manifest names the jars it needs.
 const JAR: &str = "/usr/share/java/zookeeper.jar";
 
-/// What it takes besides, if it is there: where its log lines go, and a part of Netty, which its secure ports need and its
-/// manifest forgets.
+/// What it takes besides, if it is there: where its log lines go, and a part of Netty, which its
+/// secure ports need and its manifest forgets.
 const EXTRAS: &[&str] = &[
     "/usr/share/java/slf4j-simple.jar",
     "/usr/share/java/netty-codec.jar",

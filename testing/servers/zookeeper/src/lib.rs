@@ -1,7 +1,8 @@
 //! Starts a real ZooKeeper for tests, figures and comparisons.
 //!
-//! It is Debian's package `zookeeper`, started as `java` directly: a JVM on 127.0.0.1, a port of its own and a temporary
-//! directory. Where it is not installed, tests say that they are skipped; with `INCUMBENT_REQUIRE_ZOOKEEPER` set, they fail.
+//! It is Debian's package `zookeeper`, started as `java` directly: a JVM on 127.0.0.1, a port of
+//! its own and a temporary directory. Where it is not installed, tests say that they are skipped;
+//! with `INCUMBENT_REQUIRE_ZOOKEEPER` set, they fail.
 //!
 //! ```no_run
 //! use incumbent_real_zookeeper::{Options, ZooKeeper};

@@ -12,7 +12,8 @@ const CONFIG: &[&str] = &[
     "admin.enableServer=false",
     "4lw.commands.whitelist=*",
     "extendedTypesEnabled=true",
-    // KiB of log that are reserved at once: the default of 64 MiB is written in full by some file systems.
+    // KiB of log that are reserved at once: the default of 64 MiB is written in full by some file
+    // systems.
     "preAllocSize=256",
 ];
 
@@ -43,9 +44,11 @@ impl Default for Options {
 }
 
 impl Options {
-    /// One more line of `zoo.cfg`, as in `tickTime=500`. The last line of a name wins, over the defaults too.
+    /// One more line of `zoo.cfg`, as in `tickTime=500`. The last line of a name wins, over the
+    /// defaults too.
     ///
-    /// `dataDir`, `clientPort` and `clientPortAddress` are not for it: they come last and from elsewhere.
+    /// `dataDir`, `clientPort` and `clientPortAddress` are not for it: they come last and from
+    /// elsewhere.
     pub fn config(mut self, line: impl Into<String>) -> Self {
         self.config.push(line.into());
         self
@@ -63,7 +66,8 @@ impl Options {
         self
     }
 
-    /// Where snapshots and logs lie. It is created if need be, and kept; the default is a directory that is removed.
+    /// Where snapshots and logs lie. It is created if need be, and kept; the default is a directory
+    /// that is removed.
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(directory.into());
         self

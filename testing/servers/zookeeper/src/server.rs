@@ -14,8 +14,9 @@ use crate::Options;
 use crate::install::Install;
 use crate::process::Process;
 
-/// Ports to choose from. Below those that the system gives to connections (32768 and up): while the server is down, a client
-/// that tries again and again would sooner or later be connected to itself.
+/// Ports to choose from. Below those that the system gives to connections (32768 and up): while the
+/// server is down, a client that tries again and again would sooner or later be connected to
+/// itself.
 const PORTS: std::ops::Range<u16> = 18_000..32_000;
 
 /// A machine that is busy with other things takes long to start a JVM.
@@ -27,7 +28,8 @@ const STARTS: usize = 5;
 
 /// A real, standalone ZooKeeper on 127.0.0.1. Dropping it kills it and removes what it wrote.
 ///
-/// Its calls block, for about a second where a JVM starts. If the process that started it is killed, so is the server.
+/// Its calls block, for about a second where a JVM starts. If the process that started it is
+/// killed, so is the server.
 pub struct ZooKeeper {
     install: Install,
     options: Options,
@@ -38,7 +40,8 @@ pub struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// Starts one and waits until it serves. `None`, said aloud, if Java or ZooKeeper is not installed.
+    /// Starts one and waits until it serves. `None`, said aloud, if Java or ZooKeeper is not
+    /// installed.
     ///
     /// # Panics
     ///
@@ -54,7 +57,8 @@ impl ZooKeeper {
         panic!("ZooKeeper does not start: {why:?}")
     }
 
-    /// One with the default options that all tests of this process share: a start costs about a second.
+    /// One with the default options that all tests of this process share: a start costs about a
+    /// second.
     ///
     /// # Panics
     ///
@@ -238,7 +242,8 @@ impl ZooKeeper {
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on, for one more of a server's, as in `secureClientPort`.
+/// A port of 127.0.0.1 that nobody listens on, for one more of a server's, as in
+/// `secureClientPort`.
 ///
 /// Nothing keeps it free: somebody may take it before it is used.
 ///

@@ -13,11 +13,13 @@ use incumbent_sim::simulation::{Failure, Simulation};
 /// How many lines of a trace are shown unless all are asked for.
 const LINES: usize = 100;
 
-/// Simulates groups of candidates in virtual time: one seed decides the nodes, their clocks, the faults and the work.
+/// Simulates groups of candidates in virtual time: one seed decides the nodes, their clocks, the
+/// faults and the work.
 ///
-/// While faults rage every promise is checked at every step; then all faults are lifted, and the group must recover within a
-/// stated bound and must have lost nothing that was acknowledged. The first seed that breaks a promise ends the run with
-/// exit code 1, the last part of what happened, and the command that replays it.
+/// While faults rage every promise is checked at every step; then all faults are lifted, and the
+/// group must recover within a stated bound and must have lost nothing that was acknowledged. The
+/// first seed that breaks a promise ends the run with exit code 1, the last part of what happened,
+/// and the command that replays it.
 #[derive(Parser)]
 #[command(name = "simulate", after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Options {
@@ -45,12 +47,13 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Goes through every state of the exhaustive model of the safety rule, within larger bounds than the tests do.
+    /// Goes through every state of the exhaustive model of the safety rule, within larger bounds
+    /// than the tests do.
     Model(ModelOptions),
 }
 
-/// There are no clocks in the model: anyone may campaign at any time, and requests arrive in any order. Memory grows with the
-/// number of states.
+/// There are no clocks in the model: anyone may campaign at any time, and requests arrive in any
+/// order. Memory grows with the number of states.
 #[derive(Args)]
 struct ModelOptions {
     /// Processes that campaign.

@@ -1,4 +1,5 @@
-//! A change of the root that was acknowledged is in it, and stays until the same leader changes it again or gives up.
+//! A change of the root that was acknowledged is in it, and stays until the same leader changes it
+//! again or gives up.
 
 use std::collections::BTreeMap;
 

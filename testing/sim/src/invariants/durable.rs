@@ -1,4 +1,5 @@
-//! What was acknowledged is never lost, what was refused never happens, and nothing else changes a record.
+//! What was acknowledged is never lost, what was refused never happens, and nothing else changes a
+//! record.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! An epoch is led once, and never after a higher one.
 //!
-//! A term is led from the moment its seal is on the floor. The store has one order of those moments; the grants themselves
-//! may be heard of in another order.
+//! A term is led from the moment its seal is on the floor. The store has one order of those
+//! moments; the grants themselves may be heard of in another order.
 
 use std::collections::BTreeMap;
 

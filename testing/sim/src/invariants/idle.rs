@@ -1,4 +1,5 @@
-//! A group that has nothing to do writes nothing but the renewals of its leader, no more often than that needs.
+//! A group that has nothing to do writes nothing but the renewals of its leader, no more often than
+//! that needs.
 
 use incumbent_core::{Seal, Timing};
 

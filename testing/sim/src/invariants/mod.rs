@@ -1,4 +1,5 @@
-//! What is promised, one promise per file. Each is checked from the [`Fact`](crate::history::Fact)s alone.
+//! What is promised, one promise per file. Each is checked from the [`Fact`](crate::history::Fact)s
+//! alone.
 
 mod changes;
 mod durable;

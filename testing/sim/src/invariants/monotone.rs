@@ -1,4 +1,5 @@
-//! Observers never go back behind an active leader's epoch, and never see two active leaders of one epoch.
+//! Observers never go back behind an active leader's epoch, and never see two active leaders of one
+//! epoch.
 
 use std::collections::BTreeMap;
 

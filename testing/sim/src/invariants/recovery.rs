@@ -1,4 +1,5 @@
-//! When faults end, a leader is active and commits on every record within a stated bound, and it stays.
+//! When faults end, a leader is active and commits on every record within a stated bound, and it
+//! stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! A process is told of the terms it leads one after another: granted, lost, granted, and each granted with time to act.
+//! A process is told of the terms it leads one after another: granted, lost, granted, and each
+//! granted with time to act.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! A 64-bit fingerprint of a [`State`], the same for states that differ in names only.
 //!
-//! Names are: which leader is which, and the numbers of versions where only "is it the present one" matters. Two different
-//! states may share a fingerprint by chance, and then one is not looked at: for ten million states the chance that this
-//! happens anywhere is about three in a million.
+//! Names are: which leader is which, and the numbers of versions where only "is it the present one"
+//! matters. Two different states may share a fingerprint by chance, and then one is not looked at:
+//! for ten million states the chance that this happens anywhere is about three in a million.
 
 use super::Bounds;
 use super::state::{
@@ -130,7 +130,8 @@ impl Naming<'_> {
         mixer.0
     }
 
-    /// Commits that some write or some leader's knowledge still contains, and commits whose fate is still to be reported.
+    /// Commits that some write or some leader's knowledge still contains, and commits whose fate is
+    /// still to be reported.
     fn in_doubt(&self) -> (Commits, Commits) {
         let mut held = Commits::default();
         let mut open = Commits::default();
@@ -249,7 +250,8 @@ impl Naming<'_> {
         [at, epoch, term]
     }
 
-    /// What a write expects. A version other than the present one will not come again, unless versions restart.
+    /// What a write expects. A version other than the present one will not come again, unless
+    /// versions restart.
     fn at(&self, expected: Expected, present: Expected, root: bool) -> u8 {
         match expected {
             Expected::Absent => 1,

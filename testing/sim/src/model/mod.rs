@@ -1,34 +1,42 @@
-//! An exhaustive model of the safety rule: *a write of an old leader never lands after a new leader has read.*
+//! An exhaustive model of the safety rule: *a write of an old leader never lands after a new leader
+//! has read.*
 //!
-//! [`explore`] goes through every state that two or three leaders can reach within [`Bounds`] and looks whether each
-//! [`Promise`] is kept. There are no clocks: anyone may campaign at any time, so nothing here depends on a lease. With a
-//! [`Mutation`], one rule is left out, and the shortest trace to a broken promise is found. So every rule is seen to be
-//! needed, and every promise is seen to be looked at.
+//! [`explore`] goes through every state that two or three leaders can reach within [`Bounds`] and
+//! looks whether each [`Promise`] is kept. There are no clocks: anyone may campaign at any time, so
+//! nothing here depends on a lease. With a [`Mutation`], one rule is left out, and the shortest
+//! trace to a broken promise is found. So every rule is seen to be needed, and every promise is
+//! seen to be looked at.
 //!
 //! # The rules
 //!
-//! 1. A record is written only by compare-and-swap: create if absent, or replace if still at this version.
-//! 2. One compare-and-swap of the *root* wins a term. Its epoch is one above the highest seen anywhere; its nonce is new.
-//! 3. A leader *seals* a record before it reads it: it swaps the same body back under its own seal, the epoch and nonce of
-//!    its term. What the successful swap was made on is the state. An absent record is created vacant.
-//! 4. A leader writes a record only from a version it sealed or wrote itself. If it finds a seal that outranks its own,
-//!    it is fenced and stops.
-//! 5. Deleting writes a tombstone that keeps the seal; or it *erases* the record at a version, and leaves nothing. Since an older
-//!    leader could then create it anew, whoever opens a vacant record looks at the floor afterwards: it is open only if the
-//!    floor still bears the own seal. Should the root be absent, the seals of all records are looked at
-//!    before it is created anew. Whoever has won the root seals the *floor*, a record of its own, before it counts as
-//!    leading: so no epoch is led twice, even if the root was lost.
-//! 6. An answer may be lost. Then the very same swap is sent again. If it is refused, the record is read: bearing this
-//!    very attempt, it landed. Otherwise nobody can tell any more, since it may have landed and been written over, and the
-//!    outcome stays unknown until the record is opened, and so sealed, again. Only a swap that was refused at once,
-//!    with no answer lost before, is known not to have landed.
+//! 1. A record is written only by compare-and-swap: create if absent, or replace if still at this
+//!    version.
+//! 2. One compare-and-swap of the *root* wins a term. Its epoch is one above the highest seen
+//!    anywhere; its nonce is new.
+//! 3. A leader *seals* a record before it reads it: it swaps the same body back under its own seal,
+//!    the epoch and nonce of its term. What the successful swap was made on is the state. An absent
+//!    record is created vacant.
+//! 4. A leader writes a record only from a version it sealed or wrote itself. If it finds a seal
+//!    that outranks its own, it is fenced and stops.
+//! 5. Deleting writes a tombstone that keeps the seal; or it *erases* the record at a version, and
+//!    leaves nothing. Since an older leader could then create it anew, whoever opens a vacant
+//!    record looks at the floor afterwards: it is open only if the floor still bears the own seal.
+//!    Should the root be absent, the seals of all records are looked at before it is created anew.
+//!    Whoever has won the root seals the *floor*, a record of its own, before it counts as leading:
+//!    so no epoch is led twice, even if the root was lost.
+//! 6. An answer may be lost. Then the very same swap is sent again. If it is refused, the record is
+//!    read: bearing this very attempt, it landed. Otherwise nobody can tell any more, since it may
+//!    have landed and been written over, and the outcome stays unknown until the record is opened,
+//!    and so sealed, again. Only a swap that was refused at once, with no answer lost before, is
+//!    known not to have landed.
 //!
 //! # What may go wrong
 //!
-//! Requests travel for as long as they like and arrive in any order. An answer may be lost, whether or not the request has
-//! landed or lands later. Leaders stop without warning, campaign again, and may have forgotten what they saw. The root
-//! may be deleted by hand, and its versions may then start again. Not modelled: a floor deleted by hand together with
-//! the root, records changed by hand, records created by somebody who does not lead, and reads that are not linearizable.
+//! Requests travel for as long as they like and arrive in any order. An answer may be lost, whether
+//! or not the request has landed or lands later. Leaders stop without warning, campaign again, and
+//! may have forgotten what they saw. The root may be deleted by hand, and its versions may then
+//! start again. Not modelled: a floor deleted by hand together with the root, records changed by
+//! hand, records created by somebody who does not lead, and reads that are not linearizable.
 //!
 //! # Reading a trace
 //!
@@ -36,11 +44,12 @@
 //! B hears about its write 2/B1#2{} to record 1; record 1 = 2/B1#2{}
 //! ```
 //!
-//! `A`, `B` and `C` are leaders, `B1` is the nonce of B's first term, `2/B1` the seal of that term at epoch 2, `#2` the
-//! sequence number of an attempt, and `{c0 c3}` the commits a body holds; `{}` is vacant. After the semicolon stands what
-//! the step changed.
+//! `A`, `B` and `C` are leaders, `B1` is the nonce of B's first term, `2/B1` the seal of that term
+//! at epoch 2, `#2` the sequence number of an attempt, and `{c0 c3}` the commits a body holds; `{}`
+//! is vacant. After the semicolon stands what the step changed.
 //!
-//! Start reading in `step.rs`, which is the protocol; `state.rs` is what it works on and `properties.rs` the promises.
+//! Start reading in `step.rs`, which is the protocol; `state.rs` is what it works on and
+//! `properties.rs` the promises.
 
 mod fingerprint;
 mod mutation;
@@ -66,10 +75,11 @@ pub struct Bounds {
     pub terms: u8,
     /// Records beside the floor: 1 to [`MAX_RECORDS`].
     pub records: u8,
-    /// Handles of one leader on each record: as many as [`MAX_HANDLES`] on all records. With more than one, a
-    /// leader gets in its own way.
+    /// Handles of one leader on each record: as many as [`MAX_HANDLES`] on all records. With more
+    /// than one, a leader gets in its own way.
     pub handles_per_record: u8,
-    /// How often each leader commits, in all its terms. All commits and deletions of all leaders are at most 16.
+    /// How often each leader commits, in all its terms. All commits and deletions of all leaders
+    /// are at most 16.
     pub commits: u8,
     /// How often each leader deletes.
     pub deletes: u8,

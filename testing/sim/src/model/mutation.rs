@@ -23,9 +23,11 @@ pub enum Mutation {
     ReadBeforeSeal,
     /// A record is sealed again although a higher seal was read on it.
     OpenIgnoresSeal,
-    /// After a conflict the version is read again and the own value written there, whoever sealed it.
+    /// After a conflict the version is read again and the own value written there, whoever sealed
+    /// it.
     CommitFromForeignVersion,
-    /// A vacant record is open once it is sealed: nobody looks at the floor. Harmless as long as no record is erased.
+    /// A vacant record is open once it is sealed: nobody looks at the floor. Harmless as long as no
+    /// record is erased.
     VacantUnconfirmed,
     /// A record is erased at any version.
     UnconditionalErase,
@@ -33,14 +35,16 @@ pub enum Mutation {
     TombstoneWithoutSeal,
     /// A leader counts as leading as soon as it has won the root.
     NoFloor,
-    /// An absent root is created without a look at the seals. Harmless: the floor alone keeps epochs apart, and a
-    /// candidate that it fences knows how high to go next time. So the look only saves that detour.
+    /// An absent root is created without a look at the seals. Harmless: the floor alone keeps
+    /// epochs apart, and a candidate that it fences knows how high to go next time. So the look
+    /// only saves that detour.
     NoScan,
     /// A commit without an answer is reported as not applied.
     UnknownTakenAsNotApplied,
     /// A commit refused after a lost answer is reported as not applied, without looking who wrote.
     OwnWriteTakenAsForeign,
-    /// A commit refused after a lost answer, with another write in its place, is reported as not applied.
+    /// A commit refused after a lost answer, with another write in its place, is reported as not
+    /// applied.
     RefusalTakenAsNotApplied,
     /// A commit without an answer is sent again as a new one, on what is read then.
     RetryWithoutRecognition,
@@ -51,7 +55,8 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Every rule left out in turn, without [`Mutation::None`] and the harmless [`Mutation::NoScan`].
+    /// Every rule left out in turn, without [`Mutation::None`] and the harmless
+    /// [`Mutation::NoScan`].
     pub const ALL: [Self; 19] = [
         Self::UnconditionalWrite,
         Self::UnconditionalSeal,

@@ -17,8 +17,9 @@ pub enum Promise {
     EpochLedOnce,
     /// Epochs are led in rising order.
     EpochsRise,
-    /// The root is only ever written under its own seal or a higher epoch. Not watched where versions restart: there a
-    /// late claim may land on a root created anew, and it is the floor that keeps its sender from leading.
+    /// The root is only ever written under its own seal or a higher epoch. Not watched where
+    /// versions restart: there a late claim may land on a root created anew, and it is the floor
+    /// that keeps its sender from leading.
     RootRises,
     /// What was acknowledged or read stays part of all that follows.
     NothingLost,
@@ -85,8 +86,8 @@ impl fmt::Display for Promise {
     }
 }
 
-/// Whether all that happened is that nothing became a vacant record, or that one another's. Where records are erased, an older
-/// leader may do so; nobody can tell the two apart by what they read.
+/// Whether all that happened is that nothing became a vacant record, or that one another's. Where
+/// records are erased, an older leader may do so; nobody can tell the two apart by what they read.
 fn vacancy_sealed(bounds: &Bounds, event: &Event) -> bool {
     match event {
         Event::Landed { before, write } => {

@@ -12,7 +12,8 @@ use super::{Bounds, Mutation, Outcome, Violation};
 
 /// Goes through every state within `bounds` and looks at all promises.
 ///
-/// Takes about 35 bytes of memory for each state it has met and some 700 for each it has yet to go on from.
+/// Takes about 35 bytes of memory for each state it has met and some 700 for each it has yet to go
+/// on from.
 ///
 /// # Panics
 ///
@@ -21,7 +22,8 @@ pub fn explore(bounds: Bounds, mutation: Mutation) -> Outcome {
     explore_promises(bounds, mutation, &Promise::ALL)
 }
 
-/// The same, looking at some promises only: to see that each can be broken, not only the first in line.
+/// The same, looking at some promises only: to see that each can be broken, not only the first in
+/// line.
 ///
 /// # Panics
 ///

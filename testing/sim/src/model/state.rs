@@ -10,19 +10,22 @@ pub const MAX_LEADERS: usize = 3;
 pub const MAX_RECORDS: usize = 2;
 /// The most handles of one leader on ordinary records; the floor's handle is one more.
 pub const MAX_HANDLES: usize = 4;
-/// Epochs end below this. Every campaign raises the epoch by one at most, so it is enough for all terms of all leaders.
+/// Epochs end below this. Every campaign raises the epoch by one at most, so it is enough for all
+/// terms of all leaders.
 pub const MAX_EPOCHS: usize = 16;
 /// Terms of one leader end here, because a nonce is the number of a leader and of its term.
 pub const MAX_TERMS: u8 = 5;
 
-/// Everything at one moment: the store, what is still under way to it, the leaders, and what was promised so far.
+/// Everything at one moment: the store, what is still under way to it, the leaders, and what was
+/// promised so far.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) root: Root,
     /// The records, then the floor.
     pub(super) records: [Record; MAX_RECORDS + 1],
     pub(super) leaders: [Leader; MAX_LEADERS],
-    /// Writes whose sender no longer waits for them, or has sent them again. Any may land at any time, or never.
+    /// Writes whose sender no longer waits for them, or has sent them again. Any may land at any
+    /// time, or never.
     pub(super) network: Vec<Write>,
     /// The same for the root.
     pub(super) root_network: Vec<RootWrite>,
@@ -38,7 +41,8 @@ pub(super) struct Budget {
     pub(super) renewals: u8,
 }
 
-/// What the outside world was told so far. No process knows it; the promises are checked against it.
+/// What the outside world was told so far. No process knows it; the promises are checked against
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct Promised {
     /// Commits reported as not applied.
@@ -187,8 +191,8 @@ pub(super) enum Phase {
     Writing(Attempt),
     /// That write was refused: about to read who wrote instead.
     Refused(Attempt),
-    /// Sealed, and found vacant: about to look at the floor. With what the outside world relied on when it was sealed: that is
-    /// the moment of the read, not when the floor has answered.
+    /// Sealed, and found vacant: about to look at the floor. With what the outside world relied on
+    /// when it was sealed: that is the moment of the read, not when the floor has answered.
     Confirming(Known, Commits),
     /// Open: this is what the leader knows, at a version it sealed or wrote itself.
     Open(Known),
@@ -309,7 +313,8 @@ impl Seal {
         term: Term(0),
     };
 
-    /// Whether a leader with the seal `mine` must stop when it finds this one: the rule of the core itself.
+    /// Whether a leader with the seal `mine` must stop when it finds this one: the rule of the core
+    /// itself.
     pub(super) fn outranks(self, mine: Self) -> bool {
         self.as_core().outranks(mine.as_core())
     }

@@ -220,7 +220,8 @@ fn name(leader: u8) -> char {
     char::from(b'A' + leader)
 }
 
-/// Shows parts of a state: a term as `A1`, a seal as epoch and term, a body as seal, sequence number and commits.
+/// Shows parts of a state: a term as `A1`, a seal as epoch and term, a body as seal, sequence
+/// number and commits.
 struct Show<'a, T>(&'a T);
 
 impl fmt::Display for Show<'_, Term> {

@@ -226,7 +226,8 @@ fn exact(places: &[Place]) -> Vec<&str> {
     places.iter().map(Place::exact).collect()
 }
 
-/// Whether a request that succeeded has changed something, so that the zxid in its answer is the change's.
+/// Whether a request that succeeded has changed something, so that the zxid in its answer is the
+/// change's.
 pub(crate) fn changes(request: &Request<'_>) -> bool {
     match request {
         Request::Create(Create { kind, .. }) => match kind {

@@ -28,7 +28,8 @@ pub struct Report {
     pub scripts: u64,
     /// Steps of those that showed no difference.
     pub steps: u64,
-    /// How many scripts showed a difference of this kind, and the first of them, as short as could be.
+    /// How many scripts showed a difference of this kind, and the first of them, as short as could
+    /// be.
     pub differences: BTreeMap<String, (u64, Mismatch)>,
 }
 

@@ -141,7 +141,8 @@ fn name(step: &Step, answers: usize) -> String {
     }
 }
 
-/// Numbers and paths differ from script to script; those of errors and of session owners' marks do not.
+/// Numbers and paths differ from script to script; those of errors and of session owners' marks do
+/// not.
 fn without_numbers(text: &str) -> String {
     let mut out = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {

@@ -1,9 +1,10 @@
 //! Random scripts on two servers of the ZooKeeper protocol, whose every answer must be the same.
 //!
-//! A seed gives a script: a few sessions, a hundred steps, few paths, so that they meet. Each step is done on both servers;
-//! then a barrier (a ping on every connection) makes sure that all its events have come; then everything that came is
-//! compared, frame by frame in the order of each connection: answers, errors, stats, events, and where events stand between
-//! answers. A difference is minimised and printed with its seed.
+//! A seed gives a script: a few sessions, a hundred steps, few paths, so that they meet. Each step
+//! is done on both servers; then a barrier (a ping on every connection) makes sure that all its
+//! events have come; then everything that came is compared, frame by frame in the order of each
+//! connection: answers, errors, stats, events, and where events stand between answers. A difference
+//! is minimised and printed with its seed.
 //!
 //! ```text
 //!   seed ──generate──► Script ──ask──► requests ──side──► reference ──┐
@@ -12,8 +13,9 @@
 //!                              Difference ◄──compare── tokens ◄──normal── frames
 //! ```
 //!
-//! What may differ is in [`known`], and nothing else: zxids correspond by order, times by rules on each side, sessions by
-//! number. Thousands of scripts on two real ZooKeepers show no difference; that is what the rules are tested by.
+//! What may differ is in [`known`], and nothing else: zxids correspond by order, times by rules on
+//! each side, sessions by number. Thousands of scripts on two real ZooKeepers show no difference;
+//! that is what the rules are tested by.
 //!
 //! ```text
 //! cargo run --release -p incumbent-differential -- --seeds 0..5000

@@ -7,7 +7,8 @@ use clap::{Parser, ValueEnum};
 use incumbent_differential::{Campaign, OURS, Ours, Servers, reference};
 use incumbent_real_zookeeper::ZooKeeper;
 
-/// Runs random scripts on a real ZooKeeper and on another server, and prints what they do differently.
+/// Runs random scripts on a real ZooKeeper and on another server, and prints what they do
+/// differently.
 #[derive(Parser)]
 struct Arguments {
     /// Which scripts: one seed, or a range as in 0..5000.

@@ -26,7 +26,8 @@ pub(crate) struct Normal {
     times: HashMap<i64, i64>,
 }
 
-/// Times are compared on each side on its own; farther from each other than that, they are not of the same test.
+/// Times are compared on each side on its own; farther from each other than that, they are not of
+/// the same test.
 const SAME_TEST_MS: i64 = 10 * 60 * 1000;
 
 impl Normal {
@@ -236,7 +237,8 @@ fn owner(id: i64, ids: &[i64]) -> String {
     }
 }
 
-/// `auth` stands for all identities of the client, in no particular order: `known::ORDER_OF_IDENTITIES`.
+/// `auth` stands for all identities of the client, in no particular order:
+/// `known::ORDER_OF_IDENTITIES`.
 fn list(acl: &[Acl]) -> Vec<String> {
     let mut acl: Vec<&Acl> = acl.iter().collect();
     let same =

@@ -10,10 +10,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// Where a server of the protocol listens that the tests shall take for ours, in place of one of their own.
+/// Where a server of the protocol listens that the tests shall take for ours, in place of one of
+/// their own.
 pub const OURS: &str = "INCUMBENT_DIFFERENTIAL_OURS";
 
-/// A real ZooKeeper in the configuration that scripts are made for. `None`, said aloud, if there is none.
+/// A real ZooKeeper in the configuration that scripts are made for. `None`, said aloud, if there is
+/// none.
 pub fn reference() -> Option<ZooKeeper> {
     let options = Options::default()
         // What negotiations meet.
@@ -39,8 +41,8 @@ pub struct Ours {
     _data: TempDir,
 }
 
-/// Starts the project's server as ZooKeeper is started, with a directory: without one it welcomes clients that have seen
-/// what it has not.
+/// Starts the project's server as ZooKeeper is started, with a directory: without one it welcomes
+/// clients that have seen what it has not.
 ///
 /// # Panics
 ///

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// A growing, strictly monotone mapping: equal zxids on one side are equal on the other, and their order is the same.
+/// A growing, strictly monotone mapping: equal zxids on one side are equal on the other, and their
+/// order is the same.
 #[derive(Debug, Default)]
 pub(crate) struct Relation {
     forth: BTreeMap<i64, i64>,
@@ -10,7 +11,8 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
-    /// Whether these two can be the same change, given all that was said before; from now on they are.
+    /// Whether these two can be the same change, given all that was said before; from now on they
+    /// are.
     pub(crate) fn same(&mut self, left: i64, right: i64) -> bool {
         if let Some(&known) = self.forth.get(&left) {
             return known == right;
@@ -32,7 +34,8 @@ impl Relation {
 
     /// Whether the last known change up to these two is the same.
     ///
-    /// For zxids of answers that changed nothing: they also count refused writes and other scripts' changes.
+    /// For zxids of answers that changed nothing: they also count refused writes and other scripts'
+    /// changes.
     pub(crate) fn same_floor(&self, left: i64, right: i64) -> bool {
         let floor =
             |map: &BTreeMap<i64, i64>, zxid| map.range(..=zxid).next_back().map(|(&own, _)| own);

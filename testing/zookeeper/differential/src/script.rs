@@ -1,4 +1,5 @@
-//! What a seed stands for: sessions and steps. It names no server and no zxid, so that it means the same on any.
+//! What a seed stands for: sessions and steps. It names no server and no zxid, so that it means the
+//! same on any.
 
 use std::fmt;
 
@@ -24,7 +25,8 @@ pub struct Step {
     pub act: Act,
 }
 
-/// What a session can do. What makes no sense at that time (asking without a connection) is skipped on both servers.
+/// What a session can do. What makes no sense at that time (asking without a connection) is skipped
+/// on both servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Sends these in one write and waits for all answers.
@@ -230,7 +232,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why a script stopped before its end, where that is nobody's fault: the two servers may only do it alike.
+/// Why a script stopped before its end, where that is nobody's fault: the two servers may only do
+/// it alike.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The server closed the connection.

@@ -12,7 +12,8 @@ use crate::ask::changes;
 use crate::memory::{Remembered, learn};
 use crate::script::{Act, Ask, Attach, Place, Step, Stop};
 
-/// No script is silent for so long; sessions live longer than it, so that they end only when they are closed.
+/// No script is silent for so long; sessions live longer than it, so that they end only when they
+/// are closed.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 const SESSION_TIMEOUT_MS: i32 = 60_000;
 
@@ -232,8 +233,9 @@ impl Side {
 
     /// Makes sure that every event of the step has come.
     ///
-    /// Both servers make changes one after the other, and put the events of a change into the queues of the connections
-    /// before its answer: so what is asked after that answer is answered, on any connection, behind all those events.
+    /// Both servers make changes one after the other, and put the events of a change into the
+    /// queues of the connections before its answer: so what is asked after that answer is answered,
+    /// on any connection, behind all those events.
     async fn barrier(&mut self, seen: &mut Observation) {
         for (session, seen) in seen.iter_mut().enumerate() {
             let Some(probe) = &mut self.slots[session].probe else {
@@ -267,7 +269,8 @@ impl Side {
         }
     }
 
-    /// Closes all sessions, so that no ephemeral node is left behind, and makes sure that the server lives.
+    /// Closes all sessions, so that no ephemeral node is left behind, and makes sure that the
+    /// server lives.
     pub(crate) async fn end(self) -> Result<(), Error> {
         for probe in self.slots.into_iter().filter_map(|slot| slot.probe) {
             let _ = timeout(LONGEST_ANSWER, probe.close()).await;

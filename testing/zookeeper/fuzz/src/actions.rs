@@ -6,8 +6,8 @@ use incumbent_zk_proto::{
 
 use crate::world::World;
 
-/// Reads bytes as a sequence of what clients do and lets a machine answer it. Then what it has logged is given to a new
-/// machine, which has to become the same.
+/// Reads bytes as a sequence of what clients do and lets a machine answer it. Then what it has
+/// logged is given to a new machine, which has to become the same.
 pub fn machine(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let mut world = World::new();

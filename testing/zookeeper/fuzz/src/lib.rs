@@ -1,7 +1,9 @@
-//! What is fuzzed in the leader server: functions that take any bytes and panic if something is wrong.
+//! What is fuzzed in the leader server: functions that take any bytes and panic if something is
+//! wrong.
 //!
-//! `fuzz/` gives them to libFuzzer, which looks for new ways through the code (`.ci/fuzz`). The test here gives them the
-//! committed corpus and random changes of it, on any toolchain and in seconds.
+//! `fuzz/` gives them to libFuzzer, which looks for new ways through the code (`.ci/fuzz`). The
+//! test here gives them the committed corpus and random changes of it, on any toolchain and in
+//! seconds.
 //!
 //! | function | says |
 //! |---|---|

@@ -20,7 +20,8 @@ pub struct Reply {
     pub xid: i32,
     /// The newest change the server had made when it answered.
     pub zxid: i64,
-    /// The answer, or the number of a [`Code`]. [`Response::Done`] too if the kind of the request is unknown.
+    /// The answer, or the number of a [`Code`]. [`Response::Done`] too if the kind of the request
+    /// is unknown.
     pub result: Result<Response, i32>,
 }
 

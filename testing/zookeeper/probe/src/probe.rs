@@ -12,12 +12,14 @@ use tokio::net::ToSocketAddrs;
 use crate::wire::Wire;
 use crate::{Error, Event, Frame, Reply};
 
-/// A client of one connection. Dropping it drops the socket; the session goes on until it times out.
+/// A client of one connection. Dropping it drops the socket; the session goes on until it times
+/// out.
 #[derive(Debug)]
 pub struct Probe {
     wire: Wire,
     granted: ConnectResponse,
-    /// What is not answered yet, oldest first. Servers answer in order, so the search begins and nearly always ends at the front.
+    /// What is not answered yet, oldest first. Servers answer in order, so the search begins and
+    /// nearly always ends at the front.
     open: VecDeque<(i32, Option<Op>)>,
     events: Vec<Event>,
     next_xid: i32,
@@ -28,7 +30,8 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionOver`] if that is the answer; [`Error::Closed`] if the server does not answer at all.
+    /// [`Error::SessionOver`] if that is the answer; [`Error::Closed`] if the server does not
+    /// answer at all.
     pub async fn connect(
         address: impl ToSocketAddrs,
         request: &ConnectRequest<'_>,
@@ -86,7 +89,8 @@ impl Probe {
         self.open.len()
     }
 
-    /// Sends a request in one write and returns its number: the next one, or the one that its kind has.
+    /// Sends a request in one write and returns its number: the next one, or the one that its kind
+    /// has.
     ///
     /// # Errors
     ///
@@ -131,7 +135,8 @@ impl Probe {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), but only at the next [`flush`](Self::flush): several requests in one write.
+    /// As [`send`](Self::send), but only at the next [`flush`](Self::flush): several requests in
+    /// one write.
     pub fn push(&mut self, request: &Request<'_>) -> i32 {
         let xid = match request {
             Request::Ping => xid::PING,
@@ -179,7 +184,8 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] at the end; [`Error::NotAsked`] and [`Error::Malformed`] if the server is wrong.
+    /// [`Error::Closed`] at the end; [`Error::NotAsked`] and [`Error::Malformed`] if the server is
+    /// wrong.
     pub async fn receive(&mut self) -> Result<Frame, Error> {
         let mut reader = Reader::new(self.wire.frame().await?);
         let header = ReplyHeader::read(&mut reader)?;

@@ -6,7 +6,8 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 
 use crate::Error;
 
-/// The longest frame that is read. Servers refuse requests of a MiB; lists of children may be longer.
+/// The longest frame that is read. Servers refuse requests of a MiB; lists of children may be
+/// longer.
 const LONGEST_FRAME: usize = 64 << 20;
 /// Asked of the system at once: some hundred small replies.
 const READ_BYTES: usize = 16 << 10;
@@ -90,7 +91,8 @@ impl Wire {
 }
 
 impl Error {
-    /// A server that closes while requests are on their way resets the connection: that too is closing.
+    /// A server that closes while requests are on their way resets the connection: that too is
+    /// closing.
     fn from_io(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
         match error.kind() {

@@ -5,7 +5,8 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// Asks a server a four-letter word, as in `ruok` or `mntr`, and returns its answer up to the end of the connection.
+/// Asks a server a four-letter word, as in `ruok` or `mntr`, and returns its answer up to the end
+/// of the connection.
 ///
 /// # Errors
 ///

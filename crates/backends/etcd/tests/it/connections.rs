@@ -73,7 +73,8 @@ async fn a_watch_goes_on_over_connections_that_are_cut_or_silent() {
     leads_to(&mut hints, &far, &key, b"0").await;
     for (n, silent) in [false, true, false, true].into_iter().enumerate() {
         match silent {
-            // Nobody would know before it is asked for a sign of life, if nobody asked for anything.
+            // Nobody would know before it is asked for a sign of life, if nobody asked for
+            // anything.
             true => {
                 proxy.set(Mode::Stalled);
                 assert!(far.read(&key).await.is_err());

@@ -30,7 +30,8 @@ async fn long_lists_are_whole_and_in_order_and_groups_are_found_behind_them() {
     let listed = backend.list(key("a").group()).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|found| found.key.item()).collect();
     assert_eq!(listed, items().collect::<Vec<_>>());
-    // Around it in the order of bytes, in which `-` comes before `/`, and `/` before digits and letters.
+    // Around it in the order of bytes, in which `-` comes before `/`, and `/` before digits and
+    // letters.
     let mut names: Vec<_> = ["a", "demo", "demo-2", "demo.3", "demo4", "z"].into();
     for name in names.iter().filter(|name| **name != "demo") {
         fill(&backend, name, ["@root".to_owned()].into_iter()).await;

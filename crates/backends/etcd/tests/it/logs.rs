@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, Once};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Somebody must listen before anything is logged: a line that nobody wants at first may be switched off while another
-/// test begins to listen.
+/// Somebody must listen before anything is logged: a line that nobody wants at first may be
+/// switched off while another test begins to listen.
 pub(crate) fn listen() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {

@@ -1,4 +1,5 @@
-//! What no other backend has: connections, several servers, logins, quotas, and people with etcdctl.
+//! What no other backend has: connections, several servers, logins, quotas, and people with
+//! etcdctl.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

@@ -15,7 +15,8 @@ pub(crate) enum Mode {
     Mute,
     /// Nothing passes, and connections stay.
     Stalled,
-    /// All passes on new connections. On those that there are nothing ever passes again, and they stay.
+    /// All passes on new connections. On those that there are nothing ever passes again, and they
+    /// stay.
     Frozen,
 }
 

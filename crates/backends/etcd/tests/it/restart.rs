@@ -15,7 +15,8 @@ const RESTARTS: u64 = 3;
 /// Between two of them.
 const WRITES: u64 = 30;
 
-/// The writer goes on through it all, as it would in `ha`: it settles what it does not know by reading.
+/// The writer goes on through it all, as it would in `ha`: it settles what it does not know by
+/// reading.
 #[tokio::test]
 async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_told_in_few_words()
 {

@@ -56,7 +56,8 @@ async fn a_server_that_is_stopped_is_left_for_another_one() {
     server.resume();
 }
 
-/// Without most of the servers nothing can be written, and what was sent may be done when they come back.
+/// Without most of the servers nothing can be written, and what was sent may be done when they come
+/// back.
 #[tokio::test]
 async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_committed() {
     let Some(servers) = Cluster::start(3, Options::default()) else {
@@ -96,7 +97,8 @@ async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_commit
     hint.await.expect("the watch is there again");
 }
 
-/// The watch alone, without any call, finds that its server is cut off from the others, and goes to another one.
+/// The watch alone, without any call, finds that its server is cut off from the others, and goes to
+/// another one.
 #[tokio::test]
 async fn a_watch_leaves_a_server_that_has_no_leader() {
     let Some(servers) = Cluster::start(3, Options::default()) else {
@@ -112,7 +114,8 @@ async fn a_watch_leaves_a_server_that_has_no_leader() {
     leads_to(&mut hints, &backend, &key, b"1").await;
     servers[1].kill();
     servers[2].kill();
-    // It says that it has no leader, and so the watch ends. When there is one again, there is a new one, which begins with a hint.
+    // It says that it has no leader, and so the watch ends. When there is one again, there is a new
+    // one, which begins with a hint.
     let restarted = tokio::task::spawn_blocking({
         let servers = Arc::clone(&servers);
         move || {

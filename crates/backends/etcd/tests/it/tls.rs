@@ -36,7 +36,8 @@ async fn certificates_open_a_secure_port_and_their_lack_does_not() {
     let backend = with(&server, "/it", &ours, &ours, "us");
     create(&backend, &key("a"), b"1").await;
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"1");
-    // A server that is not the one, a client that is not known, one without a certificate, and no TLS at all.
+    // A server that is not the one, a client that is not known, one without a certificate, and no
+    // TLS at all.
     let anonymous = open(&format!(
         "etcd://{}/it?timeout=2s&ca={}",
         server.address(),

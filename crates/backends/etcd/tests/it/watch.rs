@@ -77,8 +77,8 @@ async fn hints_name_what_was_written_and_what_was_removed() {
     assert_eq!((hint.key, hint.version), (Some(key), None));
 }
 
-/// Servers before 3.4.31 and 3.5.13 do not always say that they forgot, and go on with what comes after (etcd issue 17529): then
-/// nothing hints at what is missing, until the next write.
+/// Servers before 3.4.31 and 3.5.13 do not always say that they forgot, and go on with what comes
+/// after (etcd issue 17529): then nothing hints at what is missing, until the next write.
 const ROUNDS: u64 = 10;
 
 /// Far behind, the server has no more room for what it did not send; then it forgets what that was.
@@ -133,7 +133,8 @@ async fn leads_past(hints: &mut WatchStream, version: &Version) -> bool {
     timeout(Duration::from_secs(2), told).await.is_ok()
 }
 
-/// Writes more than a connection holds, and then more than the server keeps for a watch that is slow.
+/// Writes more than a connection holds, and then more than the server keeps for a watch that is
+/// slow.
 async fn fall_behind(server: &Etcd, near: &EtcdBackend, round: u64) {
     let large = vec![b'x'; near.limits().largest_body];
     for n in 0..6 {

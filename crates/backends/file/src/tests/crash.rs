@@ -9,7 +9,8 @@ use super::place::{Place, dying_at, version};
 /// More calls than any swap makes.
 const MANY_CALLS: usize = 100;
 
-/// Where a writer may be when it is killed: creating, in the midst of a generation, at its end, and at the next one's start.
+/// Where a writer may be when it is killed: creating, in the midst of a generation, at its end, and
+/// at the next one's start.
 const STARTS: [u64; 6] = [0, 1, 63, 64, 65, 128];
 
 #[test]

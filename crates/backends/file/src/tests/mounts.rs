@@ -1,4 +1,5 @@
-//! File systems that are full or read-only. They have to be mounted, which only root may do: else skipped aloud.
+//! File systems that are full or read-only. They have to be mounted, which only root may do: else
+//! skipped aloud.
 
 use std::path::Path;
 use std::process::Command;

@@ -140,8 +140,8 @@ fn two_writers_paused_at_any_two_steps_of_closing_a_generation_do_not_both_win()
     panic!("it never came to its end");
 }
 
-/// Pauses one closer, then another while it is paused, then lets both go on, the first one first. `None` if the first was
-/// never paused, false if the second was not.
+/// Pauses one closer, then another while it is paused, then lets both go on, the first one first.
+/// `None` if the first was never paused, false if the second was not.
 fn two_closers(first: usize, second: usize) -> Option<bool> {
     let place = Place::with_versions(64);
     let (hook, first_pause) = pausing_at(first);

@@ -33,8 +33,8 @@ impl Place {
         Self { dir: dir.unwrap() }
     }
 
-    /// A place whose key has been written this many times. Of many versions only the last is there: the others are not looked
-    /// at again.
+    /// A place whose key has been written this many times. Of many versions only the last is there:
+    /// the others are not looked at again.
     pub(super) fn with_versions(count: u64) -> Self {
         let place = Self::new();
         let process = place.process();
@@ -53,7 +53,8 @@ impl Place {
         place
     }
 
-    /// A place whose key is at the forward behind this version, and the one who put it there was killed then.
+    /// A place whose key is at the forward behind this version, and the one who put it there was
+    /// killed then.
     pub(super) fn with_forward_after(last: u64) -> Self {
         let place = Self::with_versions(last);
         let closing = dying_at_nth(Step::Link, 2);
@@ -66,7 +67,8 @@ impl Place {
         self.hooked(Hook::default())
     }
 
-    /// A process whose calls are counted from its first on the key, not from opening the store. Keys begin at 1 with it.
+    /// A process whose calls are counted from its first on the key, not from opening the store.
+    /// Keys begin at 1 with it.
     pub(super) fn hooked(&self, hook: Hook) -> Process {
         let mut store = Store::open(&self.address().parse().unwrap(), Hook::default()).unwrap();
         store.disk.hook = hook;
@@ -126,7 +128,8 @@ impl Process {
         }
     }
 
-    /// Writes versions whose bodies are their numbers, after whatever is there. Nobody else may write.
+    /// Writes versions whose bodies are their numbers, after whatever is there. Nobody else may
+    /// write.
     pub(super) fn write_many(&self, count: u64) -> u64 {
         let (mut number, _) = self.read().unwrap();
         for _ in 0..count {
@@ -196,7 +199,8 @@ pub(super) fn pausing_at(call: usize) -> (Hook, Pause) {
 }
 
 impl Pause {
-    /// Runs `work` in a thread, and `meanwhile` while it is paused. `None` if it came to its end and was never paused.
+    /// Runs `work` in a thread, and `meanwhile` while it is paused. `None` if it came to its end
+    /// and was never paused.
     pub(super) fn during<T: Send, U>(
         self,
         work: impl FnOnce() -> T + Send,
@@ -204,7 +208,8 @@ impl Pause {
     ) -> Option<(T, U)> {
         let Self { paused, resume } = self;
         std::thread::scope(|scope| {
-            // The hook, and with it the sender, goes with the work: when that ends, waiting for a pause ends.
+            // The hook, and with it the sender, goes with the work: when that ends, waiting for a
+            // pause ends.
             let worker = scope.spawn(work);
             let Ok(step) = paused.recv() else {
                 worker.join().unwrap();

@@ -13,7 +13,8 @@ use crate::names::Number;
 
 const MANY_CALLS: usize = 100;
 
-/// Where the old key is when it is removed: at the first of a generation, in its midst, at its last.
+/// Where the old key is when it is removed: at the first of a generation, in its midst, at its
+/// last.
 const OLD: [u64; 3] = [961, 1000, 1024];
 
 /// Where the new one begins: before all of these, and behind them.
@@ -177,7 +178,8 @@ fn a_reader_paused_while_the_key_is_removed_and_created_again_reads_one_of_both(
     }
 }
 
-/// Removes the key, creates it and writes more than a generation. Gives what was there before, and what is there now.
+/// Removes the key, creates it and writes more than a generation. Gives what was there before, and
+/// what is there now.
 fn recreate(place: &Place, rival: &Process, first: fn() -> Number) -> (u64, u64) {
     let (found, _) = rival.read().unwrap();
     place.remove_key();

@@ -23,7 +23,8 @@ fn key() -> Key {
     Key::record("demo".parse().unwrap(), "counter".parse().unwrap())
 }
 
-/// Not a test of its own: what the processes do, until they are killed. The body is the list of all increments.
+/// Not a test of its own: what the processes do, until they are killed. The body is the list of all
+/// increments.
 #[tokio::test]
 async fn increments_until_killed() {
     let (Ok(dir), Ok(name)) = (std::env::var(DIR), std::env::var(NAME)) else {
@@ -72,7 +73,8 @@ fn start(dir: &Path, name: usize) -> Child {
         .unwrap()
 }
 
-/// Lets a process live until it has acknowledged so many increments, then kills it; gives all that it acknowledged.
+/// Lets a process live until it has acknowledged so many increments, then kills it; gives all that
+/// it acknowledged.
 fn live(dir: &Path, name: usize, increments: usize, stopped: bool) -> Vec<String> {
     let mut child = start(dir, name);
     let mut acknowledged = Vec::new();
@@ -147,7 +149,8 @@ async fn killed_and_stopped_processes_lose_no_acknowledged_increment_and_apply_n
         .filter(|mark| !different.contains(mark))
         .collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    // Each killed process may have had one more on its way, or acknowledged in words that were cut off.
+    // Each killed process may have had one more on its way, or acknowledged in words that were cut
+    // off.
     let stopped = LIVES / 4;
     assert!(
         written.len() <= acknowledged.len() + 2 * (LIVES + stopped),

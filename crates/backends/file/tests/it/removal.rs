@@ -82,7 +82,8 @@ async fn a_version_of_a_key_that_was_deleted_by_hand_matches_nothing_while_it_is
 async fn handles_that_knew_a_key_that_was_deleted_by_hand_read_and_write_the_new_one() {
     for (count, creates) in [(1, 0), (17, 0), (64, 1), (65, 0), (130, 1)] {
         let dir = tempfile::tempdir().unwrap();
-        // One knows only the first version, one the newest of which it wrote, one the newest which it read.
+        // One knows only the first version, one the newest of which it wrote, one the newest which
+        // it read.
         let early = open(dir.path());
         let (writer, _) = written(&dir, 1).await;
         let (mut version, _) = read(&early).await.unwrap();

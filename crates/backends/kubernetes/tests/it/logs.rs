@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{Server, create, key, place, read, refusal};
 
-/// Somebody must listen before anything is logged: a line that nobody wants at first may be switched off while another
-/// test begins to listen.
+/// Somebody must listen before anything is logged: a line that nobody wants at first may be
+/// switched off while another test begins to listen.
 pub(crate) fn listen() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {

@@ -1,4 +1,5 @@
-//! What no other backend has: an API server with roles, histories that end, answers that get lost, and people with kubectl.
+//! What no other backend has: an API server with roles, histories that end, answers that get lost,
+//! and people with kubectl.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -124,7 +125,8 @@ fn timing(lease: Duration) -> Timing {
     Timing::new(TimingOptions::for_lease(lease)).unwrap()
 }
 
-/// A process that takes part in the group `g`. It is not seen to live by others, so that leases count.
+/// A process that takes part in the group `g`. It is not seen to live by others, so that leases
+/// count.
 fn node(backend: KubernetesBackend, name: &str, lease: Duration) -> Group {
     let holder: HolderName = name.parse().unwrap();
     let options = Options {

@@ -216,7 +216,8 @@ async fn a_cluster_can_be_removed_and_nothing_else_goes() {
     }
 }
 
-/// The version alone would be taken by a server that was restored from a backup, and a Lease that is gone would be created by a PUT.
+/// The version alone would be taken by a server that was restored from a backup, and a Lease that
+/// is gone would be created by a PUT.
 #[tokio::test]
 async fn a_replacement_does_not_bring_back_what_was_deleted() {
     let server = Server::start().await;

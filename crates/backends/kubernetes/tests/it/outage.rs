@@ -1,8 +1,9 @@
 //! An API server that is away for many leases.
 //!
-//! Ten minutes at the usual lease of 15 s are forty leases; here a lease is one second, and the outage is twelve. Real sockets and a
-//! paused clock do not go together. What would grow with the length of an outage, the pauses between attempts, has reached its
-//! limit of five seconds long before.
+//! Ten minutes at the usual lease of 15 s are forty leases; here a lease is one second, and the
+//! outage is twelve. Real sockets and a paused clock do not go together. What would grow with the
+//! length of an outage, the pauses between attempts, has reached its limit of five seconds long
+//! before.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::{LEASE, Server, in_time, node, until};
 
 const OUTAGE: Duration = Duration::from_secs(12);
 
-/// FLINK-33728, number 18: a long outage killed healthy jobs. Here the leader stops in time, nobody storms the server, and soon after
-/// its return somebody leads, at a higher epoch.
+/// FLINK-33728, number 18: a long outage killed healthy jobs. Here the leader stops in time, nobody
+/// storms the server, and soon after its return somebody leads, at a higher epoch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bug_18_after_a_long_outage_somebody_leads_within_seconds_and_nobody_storms() {
     let server = Server::start().await;

@@ -28,7 +28,8 @@ fn told(swapped: Result<Swapped, Failure>) -> Told {
     }
 }
 
-/// Creates, replaces and erases with this fault in the way; what is told of each, and whether it was done.
+/// Creates, replaces and erases with this fault in the way; what is told of each, and whether it
+/// was done.
 async fn each(how: fn() -> How) -> [(Told, bool); 3] {
     let server = Server::start().await;
     let backend = server.open("");
@@ -129,7 +130,8 @@ async fn without_a_server_nothing_was_sent() {
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"1");
 }
 
-/// A host that takes connections and says nothing: TLS is waited for, and nothing of the request is sent before.
+/// A host that takes connections and says nothing: TLS is waited for, and nothing of the request is
+/// sent before.
 #[tokio::test]
 async fn a_host_that_never_says_hello_was_sent_nothing() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -146,7 +148,8 @@ async fn a_host_that_never_says_hello_was_sent_nothing() {
     assert_eq!(told(swapped), Told::NotApplied);
 }
 
-/// A server closes connections that rest. The request that meets one is sent again only if nothing of it was; else it is unknown.
+/// A server closes connections that rest. The request that meets one is sent again only if nothing
+/// of it was; else it is unknown.
 #[tokio::test]
 async fn connections_that_ended_while_they_rested_cost_no_wrong_outcome() {
     let server = Server::start().await;

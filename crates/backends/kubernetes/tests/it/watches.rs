@@ -21,7 +21,8 @@ async fn about(hints: &mut WatchStream) -> (Key, Option<Version>) {
     in_time("a hint comes", hint).await
 }
 
-/// Takes hints until one leads to this version of the key `a`: it names it, or says that anything may have changed.
+/// Takes hints until one leads to this version of the key `a`: it names it, or says that anything
+/// may have changed.
 async fn leads_to(hints: &mut WatchStream, version: &Version) {
     let seen = async {
         loop {
@@ -152,7 +153,8 @@ async fn cut_watches_are_taken_up_again_and_say_that_anything_may_have_changed()
     leads_to(&mut hints, &version).await;
 }
 
-/// FLINK-32010, number 17: who subscribed after the publication, or after the object was deleted and made again, learnt nothing.
+/// FLINK-32010, number 17: who subscribed after the publication, or after the object was deleted
+/// and made again, learnt nothing.
 #[tokio::test]
 async fn bug_17_an_object_deleted_and_made_again_is_hinted_at() {
     let server = Server::start().await;

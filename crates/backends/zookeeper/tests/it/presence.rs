@@ -80,7 +80,8 @@ impl Ours {
     async fn start(kept: bool, disconnect_grace: Option<Duration>) -> Self {
         let kept = kept.then(|| tempfile::tempdir().unwrap());
         let mut options = ours::Options::local();
-        // Not from those that connections have: while nobody listens there, a client may be connected to itself.
+        // Not from those that connections have: while nobody listens there, a client may be
+        // connected to itself.
         options.listen[0].set_port(free_port().unwrap());
         options.data_dir = kept.as_ref().map(|dir| dir.path().to_owned());
         options.machine.min_session_timeout = Duration::from_millis(500);

@@ -8,7 +8,8 @@ use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
 
 use crate::{base, create, key, open, read};
 
-/// A directory with an authority, and a certificate of it: `ca.pem`, `cert.pem`, `key.pem`, and the last two as one, `both.pem`.
+/// A directory with an authority, and a certificate of it: `ca.pem`, `cert.pem`, `key.pem`, and the
+/// last two as one, `both.pem`.
 struct Certificates(tempfile::TempDir);
 
 impl Certificates {

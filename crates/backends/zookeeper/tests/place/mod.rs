@@ -9,7 +9,8 @@ use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_conformance::Place;
 use zookeeper_client::{Client, Error};
 
-/// A place on the server at `host:port`, with a directory of its own there; `options` as in an address, after `?`.
+/// A place on the server at `host:port`, with a directory of its own there; `options` as in an
+/// address, after `?`.
 pub(crate) fn place(server: &str, options: &str) -> Place {
     let base = format!("/conformance/{:016x}", rand::random::<u64>());
     let address = format!("zookeeper://{server}{base}?{options}");

@@ -1,6 +1,7 @@
 //! What the nodes run: a server of HTTP/1.1, HTTP/2, WebSockets and gRPC that notes what it does.
 //!
-//! It is this test program, started again with [`ARGS`]; `BACKEND_LISTEN` says where it listens, and as what.
+//! It is this test program, started again with [`ARGS`]; `BACKEND_LISTEN` says where it listens,
+//! and as what.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -45,8 +46,8 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Any body.
 pub(super) type BoxBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// How long a backend that is told to end asks clients to go before it closes what they keep open. A request that is on its way on
-/// such a connection would be lost.
+/// How long a backend that is told to end asks clients to go before it closes what they keep open.
+/// A request that is on its way on such a connection would be lost.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 #[test]
@@ -346,7 +347,8 @@ fn tls() -> Option<TlsAcceptor> {
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Takes everything as one request, notes each connection's bytes, escaped, as one line, and answers nothing but success.
+/// Takes everything as one request, notes each connection's bytes, escaped, as one line, and
+/// answers nothing but success.
 async fn record(address: &str) {
     let listener = TcpListener::bind(address).await.unwrap();
     loop {

@@ -7,7 +7,8 @@ use crate::harness::{Place, finished, free_port, kill, runs, stop, timed, until}
 use super::front::{self, Front, answers, curl, no_curl, standing_by, taken_apart};
 use super::load::Load;
 
-/// A lease that a test can wait for. The nodes prove their death, so that only those that are stopped need it.
+/// A lease that a test can wait for. The nodes prove their death, so that only those that are
+/// stopped need it.
 const LEASE: &[&str] = &["--lease", "2s", "--log", "warn"];
 
 /// Two nodes, the first of which leads, and a gateway.
@@ -81,7 +82,8 @@ fn posts_without_a_key_are_carried_out_once_each_when_the_leader_resigns() {
     assert_posts_survive_resigning(&place, &front);
 }
 
-/// It ends at once when it is told to: what it has begun is lost, unless it is told only after it got nothing new for a while.
+/// It ends at once when it is told to: what it has begun is lost, unless it is told only after it
+/// got nothing new for a while.
 #[test]
 fn posts_to_a_command_that_finishes_nothing_are_carried_out_once_each_when_the_leader_resigns() {
     if no_curl() {

@@ -7,7 +7,8 @@ use crate::harness::{Done, Node, Place, eventually, finished, free_port, until};
 use super::backend::ARGS;
 use super::networks::Host;
 
-/// What a node runs. The shell is replaced, so that the backend is told itself what the command is told.
+/// What a node runs. The shell is replaced, so that the backend is told itself what the command is
+/// told.
 pub(super) const SCRIPT: &str =
     "echo $INCUMBENT_EPOCH $INCUMBENT_HOLDER $$ >> starts; exec $BACKEND";
 
@@ -183,7 +184,8 @@ pub(super) fn standing_by(place: &Place, names: &[&str]) {
     });
 }
 
-/// The same, seen from another host: the leader says who stands by, and only its own network reaches it.
+/// The same, seen from another host: the leader says who stands by, and only its own network
+/// reaches it.
 pub(super) fn standing_by_at(place: &Place, host: &Host, names: &[&str]) {
     until(&format!("{names:?} stand by"), || {
         let status = finished(host.has(place.incumbent(&["status"])));

@@ -29,11 +29,13 @@ pub(super) struct Account {
 const KEPT: usize = 20;
 
 impl Load {
-    /// One loop for each way that `curl` can ask: a connection for each request, kept connections, HTTP/2, and PUT with a body.
+    /// One loop for each way that `curl` can ask: a connection for each request, kept connections,
+    /// HTTP/2, and PUT with a body.
     pub(super) fn begin(place: &Place, address: &str) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
         let done: Arc<AtomicUsize> = Arc::default();
-        // A connection for each request of HTTP/2, since some versions of `curl` cannot use one twice that began with it.
+        // A connection for each request of HTTP/2, since some versions of `curl` cannot use one
+        // twice that began with it.
         let ways: [(&str, usize, &[&str]); 4] = [
             ("one", 1, &[]),
             ("kept", KEPT, &[]),

@@ -1,7 +1,8 @@
 //! Several hosts on one machine: network namespaces with veth pairs between them.
 //!
-//! A namespace lives as long as a shell in it, which ends when this process does, however it ends. Nothing has a name that could
-//! be taken or left behind. Needs root, `ip`, `unshare` and `nsenter`.
+//! A namespace lives as long as a shell in it, which ends when this process does, however it ends.
+//! Nothing has a name that could be taken or left behind. Needs root, `ip`, `unshare` and
+//! `nsenter`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

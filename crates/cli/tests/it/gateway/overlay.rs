@@ -1,4 +1,5 @@
-//! Clients in other networks than the nodes, which know the gateway by names that nobody else knows.
+//! Clients in other networks than the nodes, which know the gateway by names that nobody else
+//! knows.
 
 use rustix::process::Signal;
 
@@ -7,7 +8,8 @@ use crate::harness::{Node, Place, finished, timed, until};
 use super::front::{self, Front, Got, curl, got, node_at, standing_by_at};
 use super::networks::{Host, impossible};
 
-/// The networks: nodes, what is between gateway and clients, and clients behind a translation of addresses.
+/// The networks: nodes, what is between gateway and clients, and clients behind a translation of
+/// addresses.
 const INTERNAL: [&str; 2] = ["10.77.1.", "fd77:1:"];
 
 /// Two nodes, that stand in one network, and a gateway on a host between it and another one.
@@ -21,7 +23,8 @@ struct Overlay {
 }
 
 impl Overlay {
-    /// `hosts` are the names that gateway and nodes know, `publish` what the nodes say they are, each `{}` its own number.
+    /// `hosts` are the names that gateway and nodes know, `publish` what the nodes say they are,
+    /// each `{}` its own number.
     fn new(hosts: &str, publish: &str, listen: &str) -> Self {
         let place = Place::new();
         let (gateway, nodes) = (
@@ -218,8 +221,9 @@ fn gateway_and_node_work_on_ipv6_loopback() {
     );
 }
 
-/// The case of the founding document: the port of a container is mapped to the client's localhost, and the node knows itself
-/// by a name of the containers' network, which nobody outside can resolve.
+/// The case of the founding document: the port of a container is mapped to the client's localhost,
+/// and the node knows itself by a name of the containers' network, which nobody outside can
+/// resolve.
 #[test]
 fn a_client_of_docker_compose_reaches_a_mapped_port_on_localhost() {
     if impossible() {
@@ -376,8 +380,8 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         "inner",
         &["10.77.1.1/24"],
     );
-    // The one has no route, the other a route to nobody; of the addresses of the third, the second is the one that is meant for
-    // this network.
+    // The one has no route, the other a route to nobody; of the addresses of the third, the second
+    // is the one that is meant for this network.
     let publish = "external=10.77.9.9:8081";
     let mut command = place.incumbent(&["run", "--holder", "a", "--publish", publish]);
     command.args([

@@ -5,7 +5,8 @@ use crate::harness::{Node, Place, finished, timed, until};
 use super::front::{self, Front, Got, curl, got, node_at, taken_apart};
 use super::networks::{Host, impossible};
 
-/// A gateway on a host of its own, with a cable to the host of each of two nodes. The store is reached by all.
+/// A gateway on a host of its own, with a cable to the host of each of two nodes. The store is
+/// reached by all.
 struct Star {
     gateway: Host,
     hosts: [Host; 2],

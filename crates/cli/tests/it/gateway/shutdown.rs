@@ -82,7 +82,8 @@ fn a_held_request_is_answered_when_the_gateway_ends() {
     assert_eq!(front.node.code(), Some(0));
 }
 
-/// Whether somebody has a connection there and has had time to ask: the kernel has nothing left that the gateway has not read.
+/// Whether somebody has a connection there and has had time to ask: the kernel has nothing left
+/// that the gateway has not read.
 fn established(address: &str) -> bool {
     let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
     let local = format!("0100007F:{port:04X}");

@@ -1,4 +1,5 @@
-//! The manifests of `deploy/kubernetes`: they can be built and applied, and what they say is what `incumbent` understands.
+//! The manifests of `deploy/kubernetes`: they can be built and applied, and what they say is what
+//! `incumbent` understands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,8 @@ impl Pod {
     }
 }
 
-/// Starts what the Deployment's pod runs, but with ports of its own: pods have addresses of their own, processes have not.
+/// Starts what the Deployment's pod runs, but with ports of its own: pods have addresses of their
+/// own, processes have not.
 fn start(cluster: &Cluster, pod: Pod) -> Node {
     let deployment = manifest("base/deployment.yaml");
     let container = container(&deployment);
@@ -88,7 +90,8 @@ fn start(cluster: &Cluster, pod: Pod) -> Node {
     let mut command = cluster.command(&arguments);
     command
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        // The namespace is the kubeconfig's, as it is the service account's in a pod; the cluster has to be this test's.
+        // The namespace is the kubeconfig's, as it is the service account's in a pod; the cluster
+        // has to be this test's.
         .env("INCUMBENT_HA", ha(cluster, &environment))
         .args([
             "--status-listen=127.0.0.1:0",

@@ -1,4 +1,5 @@
-//! The roles of `deploy` suffice, and nothing of them is superfluous. Whoever lacks something is told what.
+//! The roles of `deploy` suffice, and nothing of them is superfluous. Whoever lacks something is
+//! told what.
 
 use std::path::PathBuf;
 

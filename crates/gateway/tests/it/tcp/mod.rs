@@ -135,7 +135,8 @@ pub(crate) async fn echoes(stream: &mut TcpStream, text: &str) {
     hears(stream, text).await;
 }
 
-/// Waits for its end, and gives back what came before. An error is one of a connection that was broken off.
+/// Waits for its end, and gives back what came before. An error is one of a connection that was
+/// broken off.
 pub(crate) async fn rest(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     soon(stream.read_to_end(&mut rest)).await.map(|_| rest)

@@ -127,7 +127,8 @@ async fn the_end_of_one_half_is_passed_on_and_the_other_half_goes_on() {
     hears(&mut client, "one").await;
     client.write_all(b"the last").await.unwrap();
     client.shutdown().await.unwrap();
-    // The node ends its half only when ours has: so its end, and what it said before, was passed on in good order.
+    // The node ends its half only when ours has: so its end, and what it said before, was passed on
+    // in good order.
     assert_eq!(rest(&mut client).await.unwrap(), b"the last");
     until("it has ended", || front.handle.status().connections == 0).await;
 }
@@ -165,7 +166,8 @@ async fn a_leader_that_breaks_off_is_no_end_in_good_order() {
     is_reset(&mut client).await;
 }
 
-/// Who writes to it learns first that it has broken off. Whoever reads must not take that for its end.
+/// Who writes to it learns first that it has broken off. Whoever reads must not take that for its
+/// end.
 #[tokio::test]
 async fn a_leader_that_breaks_off_while_it_is_sent_to_is_no_end_in_good_order() {
     let cluster = Cluster::new().await;
@@ -217,7 +219,8 @@ async fn what_a_leader_said_before_it_ended_counts_though_it_takes_no_more() {
     .await;
 }
 
-/// Waits until the count does not rise any more, as the buffers of the system are full, and gives it back.
+/// Waits until the count does not rise any more, as the buffers of the system are full, and gives
+/// it back.
 async fn stands_still(count: &AtomicUsize) -> usize {
     let mut last = usize::MAX;
     while last != count.load(Ordering::SeqCst) {

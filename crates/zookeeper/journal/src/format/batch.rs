@@ -153,7 +153,8 @@ pub(crate) fn entries<'a>(head: &Head, mut body: &'a [u8]) -> Option<Vec<(u64, &
     (found.len() == count && last == head.last).then_some(found)
 }
 
-/// Encodes a batch for a place in a file into `out`, which has its length, and returns where the log stands behind it.
+/// Encodes a batch for a place in a file into `out`, which has its length, and returns where the
+/// log stands behind it.
 pub(crate) fn encode(
     out: &mut [u8],
     salt: u64,

@@ -13,7 +13,8 @@
 
 use super::sector::{is_zero, u32_of, u64_of};
 
-/// Batches begin at multiples of this, so that none is ever written into a page that holds another one.
+/// Batches begin at multiples of this, so that none is ever written into a page that holds another
+/// one.
 pub(crate) const BLOCK: usize = 4096;
 /// The format that is written, and the newest that is read.
 pub(crate) const FORMAT: u32 = 1;

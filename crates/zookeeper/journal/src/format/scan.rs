@@ -1,7 +1,9 @@
-//! Reads a segment from its beginning, and decides whether what does not check is a write that was cut off or damage.
+//! Reads a segment from its beginning, and decides whether what does not check is a write that was
+//! cut off or damage.
 //!
-//! A batch is written after the one before it is on the disk. So only the last one may be cut off, and what is missing of
-//! it are whole sectors, any of them, or the rest of one. Everything else is damage:
+//! A batch is written after the one before it is on the disk. So only the last one may be cut off,
+//! and what is missing of it are whole sectors, any of them, or the rest of one. Everything else is
+//! damage:
 //!
 //! - a sector with a seal that does not fit: it was whole once;
 //! - a sector of a later batch: the one that does not check was on the disk then;
@@ -45,8 +47,8 @@ impl Damage {
     }
 }
 
-/// Reads the batches of a segment in order. `position` is where the log stands before it; if nobody knows, because this
-/// is the first segment, the first batch tells.
+/// Reads the batches of a segment in order. `position` is where the log stands before it; if nobody
+/// knows, because this is the first segment, the first batch tells.
 pub(crate) fn scan<E: From<Damage>>(
     header: &Header,
     file: &[u8],

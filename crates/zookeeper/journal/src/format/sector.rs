@@ -4,9 +4,10 @@
 //! 496 bytes of content │ sequence of the batch, 8 │ crc32, 4 │ "iJ" 5A A5
 //! ```
 //!
-//! The seal is what tells a write that was cut off from damage. Files are zeros before they are written, so a sector
-//! whose write never came to its end has no mark, but zeros. One that has a mark was written as a whole, and if it does not
-//! fit, it was changed since. The checksum begins with the salt of the file and the place in it, so nothing from elsewhere fits.
+//! The seal is what tells a write that was cut off from damage. Files are zeros before they are
+//! written, so a sector whose write never came to its end has no mark, but zeros. One that has a
+//! mark was written as a whole, and if it does not fit, it was changed since. The checksum begins
+//! with the salt of the file and the place in it, so nothing from elsewhere fits.
 
 use crc32fast::Hasher;
 

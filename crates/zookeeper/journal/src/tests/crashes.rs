@@ -96,8 +96,8 @@ fn live(disk: &SimDisk, dice: &mut StdRng, history: &mut History) -> bool {
     true
 }
 
-/// One run that is the same each time, ended at each of its calls: snapshots are written, cleaned up after, and segments
-/// made and ended meanwhile.
+/// One run that is the same each time, ended at each of its calls: snapshots are written, cleaned
+/// up after, and segments made and ended meanwhile.
 #[test]
 fn a_restart_is_possible_at_every_call_of_a_snapshot() {
     let run = |left: Option<u64>| {

@@ -1,5 +1,5 @@
-//! Every byte of a journal changed, every file cut off at every length, every sector lost, every file gone: what was
-//! acknowledged is found, or the file is named.
+//! Every byte of a journal changed, every file cut off at every length, every sector lost, every
+//! file gone: what was acknowledged is found, or the file is named.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -205,7 +205,8 @@ fn a_lost_sector_is_damage_unless_it_is_of_the_last_batch() {
                     assert_eq!(count, before);
                     assert!(*name == written.current && written.last.contains(&at));
                 }
-                // The seals of a header's rest are zeros anyhow, and what is in its first sector is checked.
+                // The seals of a header's rest are zeros anyhow, and what is in its first sector is
+                // checked.
                 Err(OpenError::Damaged { file, .. }) => {
                     assert!(file.ends_with(name) || at < BLOCK, "{}", file.display());
                     assert!(*name != written.current || !written.last.contains(&at));
@@ -216,7 +217,8 @@ fn a_lost_sector_is_damage_unless_it_is_of_the_last_batch() {
     }
 }
 
-/// What a disk may do that loses whole writes: the sector is fine in itself, and old or of another place.
+/// What a disk may do that loses whole writes: the sector is fine in itself, and old or of another
+/// place.
 #[test]
 fn a_sector_of_another_place_is_damage() {
     let written = Written::new();

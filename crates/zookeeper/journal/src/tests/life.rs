@@ -1,4 +1,5 @@
-//! A process that uses a journal on a simulated disk, call by call: what it was told, and what it must find again.
+//! A process that uses a journal on a simulated disk, call by call: what it was told, and what it
+//! must find again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(super) type Entry = (u64, Vec<u8>);
 pub(super) struct History {
     /// In order, each with the number of the batch that it was in.
     pub(super) entries: Vec<Entry>,
-    /// How many of them must be there: after each batch, one number. The last may be one that was not acknowledged.
+    /// How many of them must be there: after each batch, one number. The last may be one that was
+    /// not acknowledged.
     pub(super) batches: Vec<usize>,
     pub(super) acknowledged: usize,
     /// Index of the newest snapshot that was acknowledged.
@@ -185,7 +187,8 @@ impl Life {
         Ok(())
     }
 
-    /// Writes a snapshot of all that is durable, with commits meanwhile, and removes what is not needed any more.
+    /// Writes a snapshot of all that is durable, with commits meanwhile, and removes what is not
+    /// needed any more.
     pub(super) fn snapshot(
         &mut self,
         dice: &mut StdRng,

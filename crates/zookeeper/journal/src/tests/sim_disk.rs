@@ -162,7 +162,8 @@ impl SimDisk {
             pending,
             ..
         } = &mut *world;
-        // Each may have come to the disk or not, whatever became of the others. Often it is all or nothing.
+        // Each may have come to the disk or not, whatever became of the others. Often it is all or
+        // nothing.
         let odds = [0.0, 0.1, 0.5, 0.9, 1.0][dice.random_range(0..5_usize)];
         for change in pending.drain(..) {
             if dice.random_bool(odds) {
@@ -180,7 +181,8 @@ impl SimDisk {
                 if !dice.random_bool(odds) {
                     continue;
                 }
-                // Not all disks write a whole sector when the power goes: but they begin at its beginning, word by word.
+                // Not all disks write a whole sector when the power goes: but they begin at its
+                // beginning, word by word.
                 if dice.random_bool(0.02)
                     && inode
                         .durable
@@ -314,7 +316,8 @@ impl DiskFile for SimFile {
         } = &mut *world;
         let inode = &mut inodes[self.inode];
         if failing_syncs.is_some_and(|one_in| dice.random_ratio(1, one_in)) {
-            // The kernel says so once, and takes what is in its memory for written from then on. Some of it may be.
+            // The kernel says so once, and takes what is in its memory for written from then on.
+            // Some of it may be.
             let some = dice.random_range(0..=inode.dirty.len());
             for (offset, bytes) in inode.dirty.drain(..).skip(some) {
                 put(&mut inode.durable, offset, &bytes);

@@ -72,7 +72,8 @@ async fn a_full_disk_fails_by_name_loses_nothing_and_goes_on_after_a_restart_wit
         told.unwrap().done().await,
         Err(SnapshotError::Io { .. })
     ));
-    // A small snapshot fits. With the next one the beginning of the log is not needed any more, and it goes on.
+    // A small snapshot fits. With the next one the beginning of the log is not needed any more, and
+    // it goes on.
     let small = Options {
         keep_snapshots: 1,
         ..options()

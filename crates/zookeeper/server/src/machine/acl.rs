@@ -98,10 +98,11 @@ fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
     Some((address, bits))
 }
 
-/// The list as it is kept: `auth` stands for whoever the client has proven to be; doubles are left out.
+/// The list as it is kept: `auth` stands for whoever the client has proven to be; doubles are left
+/// out.
 ///
-/// It is refused if it takes more than `limit` bytes in the log: where `auth` stands for many, it would grow far beyond
-/// what was asked.
+/// It is refused if it takes more than `limit` bytes in the log: where `auth` stands for many, it
+/// would grow far beyond what was asked.
 pub(super) fn resolve(list: &[Acl], ids: &[Id], limit: usize) -> Result<Vec<Acl>, Code> {
     let mut length = 0;
     let mut resolved: Vec<Acl> = Vec::with_capacity(list.len());

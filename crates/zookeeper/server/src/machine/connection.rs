@@ -13,11 +13,13 @@ use super::{
     Closed, Connection, ConnectionId, Machine, Now, Refused, SessionId, Sink, acl, zxid_at,
 };
 
-/// A forgetful machine follows a client no further than to where it would begin after so long a time: clocks go wrong, but who
-/// claims more than that would only keep all others from any server but this one.
+/// A forgetful machine follows a client no further than to where it would begin after so long a
+/// time: clocks go wrong, but who claims more than that would only keep all others from any server
+/// but this one.
 const FOLLOWED_MS: i64 = 365 * 24 * 3600 * 1000;
 
-/// The longest name of a user, with its digest. They are kept as long as the connection, and no limit of memory counts them.
+/// The longest name of a user, with its digest. They are kept as long as the connection, and no
+/// limit of memory counts them.
 const LONGEST_IDENTITY: usize = 1 << 10;
 
 fn furthest(now: Now) -> i64 {
@@ -27,8 +29,9 @@ fn furthest(now: Now) -> i64 {
 impl Machine {
     /// Gives a connection a session: a new one, or the one it asks for if its password is right.
     ///
-    /// `ids` is who is seen to be at the other end. `password` is for a new session; nobody must be able to guess it.
-    /// If the answer is that the session is over, the connection has none, and should be closed.
+    /// `ids` is who is seen to be at the other end. `password` is for a new session; nobody must be
+    /// able to guess it. If the answer is that the session is over, the connection has none, and
+    /// should be closed.
     ///
     /// # Errors
     ///
@@ -98,8 +101,8 @@ impl Machine {
         )
     }
 
-    /// A connection is gone. `closed` tells whether the other end has closed it, or the system did for it: silence, and
-    /// what this server has closed, prove nothing.
+    /// A connection is gone. `closed` tells whether the other end has closed it, or the system did
+    /// for it: silence, and what this server has closed, prove nothing.
     pub fn disconnect(&mut self, connection: ConnectionId, closed: bool, now: Now) {
         if let Some(known) = self.forget(connection) {
             let grace = self.options.disconnect_grace.filter(|_| closed);
@@ -122,7 +125,8 @@ impl Machine {
 
     /// Does what a connection with a session asks.
     ///
-    /// What comes from a connection without a session, because it ended meanwhile, is not looked at.
+    /// What comes from a connection without a session, because it ended meanwhile, is not looked
+    /// at.
     pub fn handle(
         &mut self,
         connection: ConnectionId,
@@ -148,7 +152,8 @@ impl Machine {
             ids: &ids,
         };
         let answer = match request {
-            // As in ZooKeeper: who asks for what is not known here may mean anything by what follows.
+            // As in ZooKeeper: who asks for what is not known here may mean anything by what
+            // follows.
             None => {
                 self.reply(connection, header, &Err(Code::Unimplemented), sink);
                 self.disconnect(connection, false, now);

@@ -9,7 +9,8 @@ use super::SessionId;
 use super::node::Owner;
 use super::tree::{At, Change};
 
-/// One change of everything that outlives the process: the unit that is logged, applied, and numbered by a zxid.
+/// One change of everything that outlives the process: the unit that is logged, applied, and
+/// numbered by a zxid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub(super) at: At,

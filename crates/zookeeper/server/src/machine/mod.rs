@@ -1,9 +1,10 @@
-//! The pure part of the server: tree, sessions, watches and transactions. No socket, no clock, no disk.
+//! The pure part of the server: tree, sessions, watches and transactions. No socket, no clock, no
+//! disk.
 //!
-//! [`Machine`] is told what happens ([`Machine::connect`], [`Machine::handle`], [`Machine::disconnect`],
-//! [`Machine::tick`]) and when, and says what to do through a [`Sink`]: what to log, whom to answer, whom to tell, whom
-//! to close. The same calls at the same times do the same things, so it can be simulated, fuzzed, and compared with
-//! others.
+//! [`Machine`] is told what happens ([`Machine::connect`], [`Machine::handle`],
+//! [`Machine::disconnect`], [`Machine::tick`]) and when, and says what to do through a [`Sink`]:
+//! what to log, whom to answer, whom to tell, whom to close. The same calls at the same times do
+//! the same things, so it can be simulated, fuzzed, and compared with others.
 //!
 //! ```text
 //!   frame ──► handle ──► read.rs            answers from the tree, sets watches
@@ -14,9 +15,9 @@
 //!
 //! # What whoever drives it must do
 //!
-//! A change is made at once and logged at the same moment; whether the log has reached the disk is not known here. So
-//! nothing that was said after an entry was logged may leave the process before that entry is durable: no answer and no
-//! event. If the log fails, the process has to end.
+//! A change is made at once and logged at the same moment; whether the log has reached the disk is
+//! not known here. So nothing that was said after an entry was logged may leave the process before
+//! that entry is durable: no answer and no event. If the log fails, the process has to end.
 
 mod acl;
 mod connection;
@@ -58,7 +59,8 @@ pub struct Machine {
     fading: VecDeque<Arc<str>>,
 }
 
-/// The most nodes that fade at once, and the time until the next ones do: others have their turn meanwhile.
+/// The most nodes that fade at once, and the time until the next ones do: others have their turn
+/// meanwhile.
 const FADED_AT_ONCE: usize = 1_000;
 const FADED_PAUSE: Duration = Duration::from_millis(10);
 
@@ -71,7 +73,8 @@ pub struct Options {
     pub max_session_timeout: Duration,
     /// If set, a session whose connection was closed ends after this, unless it comes back before.
     pub disconnect_grace: Option<Duration>,
-    /// Time between two looks for containers without children and for nodes whose time to live is over.
+    /// Time between two looks for containers without children and for nodes whose time to live is
+    /// over.
     pub fade_interval: Duration,
     /// The digest (`user:base64`) of whoever may do everything.
     pub super_digest: Option<String>,
@@ -85,12 +88,14 @@ pub struct Options {
     pub max_watches: usize,
     /// The longest reply, in bytes. What would be answered by more is refused.
     pub max_reply: usize,
-    /// How much one change may take in the log, in bytes: more than the request, where `auth` stands for many.
+    /// How much one change may take in the log, in bytes: more than the request, where `auth`
+    /// stands for many.
     pub max_change: usize,
     /// Most identities that one connection has.
     pub max_identities: usize,
-    /// Whether a client that has seen a later state than this one is welcome: only if nothing outlives the process, so
-    /// that there cannot be a newer state. The machine then goes on behind what the client has seen.
+    /// Whether a client that has seen a later state than this one is welcome: only if nothing
+    /// outlives the process, so that there cannot be a newer state. The machine then goes on behind
+    /// what the client has seen.
     pub forgetful: bool,
 }
 
@@ -107,7 +112,8 @@ pub struct SessionId(pub i64);
 pub struct Now {
     /// Since any fixed moment, never going back: for sessions.
     pub elapsed: Duration,
-    /// Milliseconds since 1970: for the times that nodes carry, and for times to live, which outlive the process.
+    /// Milliseconds since 1970: for the times that nodes carry, and for times to live, which
+    /// outlive the process.
     pub wall_ms: i64,
 }
 
@@ -285,8 +291,8 @@ impl Machine {
         self.fade_look = now.elapsed + self.options.fade_interval;
     }
 
-    /// So much time has passed in which nobody could be heard, for whoever drives the machine was asleep. It counts for
-    /// nobody.
+    /// So much time has passed in which nobody could be heard, for whoever drives the machine was
+    /// asleep. It counts for nobody.
     pub fn held_up(&mut self, by: Duration, now: Now) {
         self.sessions.put_off(by, now.elapsed);
     }
@@ -400,8 +406,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Where the changes of a forgetful machine begin that is started so many microseconds after 1970: behind all that it has made
-/// before, unless it made a thousand in each of them. It lasts until 2160.
+/// Where the changes of a forgetful machine begin that is started so many microseconds after 1970:
+/// behind all that it has made before, unless it made a thousand in each of them. It lasts until
+/// 2160.
 pub fn zxid_at(micros: i64) -> i64 {
     /// 2020-01-01.
     const BEGINNING: i64 = 1_577_836_800_000_000;

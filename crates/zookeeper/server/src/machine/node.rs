@@ -80,7 +80,8 @@ impl Node {
             // Creations and deletions: those created, and of them those that are gone.
             cversion: self.creates.wrapping_mul(2).wrapping_sub(children),
             aversion: self.aversion,
-            // As ZooKeeper shows it: the marks of containers and times to live are its own business.
+            // As ZooKeeper shows it: the marks of containers and times to live are its own
+            // business.
             ephemeral_owner: match self.owner {
                 Owner::Session(session) => session.0,
                 Owner::Nobody | Owner::Container | Owner::Ttl(_) => 0,

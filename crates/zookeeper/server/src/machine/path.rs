@@ -58,7 +58,8 @@ pub(super) fn is_valid(path: &str) -> bool {
         && !path.chars().any(is_refused)
 }
 
-/// Control characters, and what is neither a plain character nor assigned: surrogates and beyond, private use, specials.
+/// Control characters, and what is neither a plain character nor assigned: surrogates and beyond,
+/// private use, specials.
 fn is_refused(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}' | '\u{10000}'..)

@@ -11,8 +11,8 @@ use super::{ConnectionId, SessionId};
 #[derive(Default)]
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
-    /// When to look at a session next. It may have been heard of since, and is put back then: cheaper than moving it
-    /// with every request.
+    /// When to look at a session next. It may have been heard of since, and is put back then:
+    /// cheaper than moving it with every request.
     agenda: BTreeSet<(Duration, SessionId)>,
 }
 

@@ -11,8 +11,8 @@ use incumbent_zk_proto::{Acl, Malformed, PASSWORD_BYTES};
 use super::node::{Node, Owner};
 use super::{Machine, SessionId, path};
 
-/// Everything as it was at one moment. The nodes are shared with the machine until they change there: taking it copies
-/// two pointers for each, and writing it can be left to another thread.
+/// Everything as it was at one moment. The nodes are shared with the machine until they change
+/// there: taking it copies two pointers for each, and writing it can be left to another thread.
 pub struct Frozen {
     zxid: i64,
     sessions: Vec<(SessionId, Duration, [u8; PASSWORD_BYTES])>,

@@ -27,7 +27,8 @@ pub(super) struct At {
     pub(super) time: i64,
 }
 
-/// One change of the tree. What was asked is resolved in it: numbers are appended, lists are those that are kept.
+/// One change of the tree. What was asked is resolved in it: numbers are appended, lists are those
+/// that are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Create {

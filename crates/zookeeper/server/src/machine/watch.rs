@@ -198,7 +198,8 @@ impl Watches {
             self.clear(connection, path, once);
         }
         if !self.recursive.is_empty() && kind != EventKind::ChildrenChanged {
-            // Looking up everything above a deep node costs as much as its depth by its length: whatever is less.
+            // Looking up everything above a deep node costs as much as its depth by its length:
+            // whatever is less.
             let depth = path.bytes().filter(|byte| *byte == b'/').count();
             if self.recursive.len() < depth {
                 let above = self

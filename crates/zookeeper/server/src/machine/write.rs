@@ -12,8 +12,8 @@ use super::node::{AclList, Node, Owner};
 use super::tree::{At, Change, Undo};
 use super::{Answer, Machine, Now, SessionId, Sink, acl, path};
 
-/// The most comparisons of identities for one request. Lists may be long, clients may have many identities, and a request
-/// may name the same node any number of times; others wait meanwhile.
+/// The most comparisons of identities for one request. Lists may be long, clients may have many
+/// identities, and a request may name the same node any number of times; others wait meanwhile.
 pub(super) const MOST_LOOKS: usize = 1 << 24;
 
 /// What happened to a node, for those who watch and may read it.
@@ -99,7 +99,8 @@ impl Machine {
         results
     }
 
-    /// How many pairs of identities are compared, at most, to see whether part of a request is allowed.
+    /// How many pairs of identities are compared, at most, to see whether part of a request is
+    /// allowed.
     pub(super) fn looks(&self, who: &Who<'_>, part: &Request<'_>) -> usize {
         let path = match *part {
             Request::Create(Create { path, .. }) | Request::Delete { path, .. } => {
@@ -271,7 +272,8 @@ impl Machine {
         if create.path.contains('\0') {
             return Err(Code::BadArguments);
         }
-        // The root has no parent and the name that follows the last slash may be empty: for the number to come.
+        // The root has no parent and the name that follows the last slash may be empty: for the
+        // number to come.
         let parent = match create.path.rfind('/').ok_or(Code::BadArguments)? {
             0 => path::ROOT,
             slash => &create.path[..slash],
@@ -349,7 +351,8 @@ impl Machine {
         Ok(node)
     }
 
-    /// Refuses what would be too much: more data when there is too much already, or one node too many.
+    /// Refuses what would be too much: more data when there is too much already, or one node too
+    /// many.
     fn check_room(&self, more: usize) -> Result<(), Code> {
         let bytes = self.bytes() + more;
         if bytes > self.options.max_bytes || self.tree.len() >= self.options.max_nodes {
@@ -367,7 +370,8 @@ fn check_version(version: i32, expected: i32) -> Result<(), Code> {
     }
 }
 
-/// What the node goes with, and whether a number is appended: the flags are those of ZooKeeper's `CreateMode`.
+/// What the node goes with, and whether a number is appended: the flags are those of ZooKeeper's
+/// `CreateMode`.
 fn mode(create: &Create<'_>, session: SessionId) -> Result<(Owner, bool), Code> {
     let ttl = match create.kind {
         CreateKind::Ttl(ttl) => Some(ttl),

@@ -231,7 +231,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Gets the connection its session. If that is over, the connection has nothing more to say than this.
+    /// Gets the connection its session. If that is over, the connection has nothing more to say
+    /// than this.
     async fn begin(&mut self, caller: Caller, greeting: &[u8]) -> Result<Option<End>, End> {
         let request = ConnectRequest::read(greeting)?;
         let address = caller.address;
@@ -249,8 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Takes what may be sent, if all that was taken before has been: else it would grow for ever under a client that never
-    /// quite catches up.
+    /// Takes what may be sent, if all that was taken before has been: else it would grow for ever
+    /// under a client that never quite catches up.
     fn fill(&mut self, durable: u64) -> Next {
         self.measure(durable);
         if self.sent < self.output.len() {
@@ -340,9 +341,11 @@ enum Moved {
     Read(usize),
 }
 
-/// Sends some of `output` if there is any, or adds to `input` what has come if it is wanted; whichever can be done first.
+/// Sends some of `output` if there is any, or adds to `input` what has come if it is wanted;
+/// whichever can be done first.
 ///
-/// What comes is read into room that is nobody's: most connections say nothing for most of the time.
+/// What comes is read into room that is nobody's: most connections say nothing for most of the
+/// time.
 async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     output: &[u8],

@@ -41,8 +41,8 @@ pub(super) struct State {
     pub(super) next_tick: Duration,
     /// An entry on its way to the log.
     entry: Vec<u8>,
-    /// Entries for which there was no room in the log. Requests wait for room before they are done, so these come from
-    /// what does not: sessions that end, nodes that fade.
+    /// Entries for which there was no room in the log. Requests wait for room before they are done,
+    /// so these come from what does not: sessions that end, nodes that fade.
     pub(super) late: VecDeque<(u64, Vec<u8>)>,
 }
 
@@ -204,8 +204,8 @@ impl Hub {
         Ok((answer.session != 0).then_some((SessionId(answer.session), timeout)))
     }
 
-    /// Does what the frames at the start of `bytes` ask. Says how many bytes these were, how many frames, and whether
-    /// there was no room in the log for more.
+    /// Does what the frames at the start of `bytes` ask. Says how many bytes these were, how many
+    /// frames, and whether there was no room in the log for more.
     ///
     /// # Errors
     ///

@@ -159,8 +159,8 @@ impl Server {
 
     /// Serves until `shutdown` is done, or it cannot any more.
     ///
-    /// What was acknowledged is durable when this returns, if there is a directory. Sessions stay: whoever comes back in
-    /// time goes on.
+    /// What was acknowledged is durable when this returns, if there is a directory. Sessions stay:
+    /// whoever comes back in time goes on.
     ///
     /// # Errors
     ///
@@ -184,7 +184,8 @@ impl Server {
         }
         let mut durable = hub.durable();
         let (failing, failed) = oneshot::channel();
-        // A task of its own: all that becomes durable wakes it, and the present one may be on a thread that sleeps.
+        // A task of its own: all that becomes durable wakes it, and the present one may be on a
+        // thread that sleeps.
         tasks.spawn(async move {
             let failure = match durable.wait_for(|durable| durable.failure.is_some()).await {
                 Ok(durable) => durable.failure.clone(),
@@ -281,7 +282,8 @@ async fn serve(
     };
     match tls {
         None => connection::serve(hub, stream, caller).await,
-        // In room of its own: TLS needs some kilobytes, and a connection without it would have them too.
+        // In room of its own: TLS needs some kilobytes, and a connection without it would have them
+        // too.
         Some(acceptor) => Box::pin(serve_with_tls(hub, stream, caller, acceptor)).await,
     }
 }
@@ -324,8 +326,8 @@ fn open(options: &Options, dir: &Path) -> Result<(Machine, Journal), StartError>
     Ok((machine, journal))
 }
 
-/// Where a server begins that keeps nothing: behind all that it gave out before, by the clock. If the clock was set back, it
-/// follows those who have seen more.
+/// Where a server begins that keeps nothing: behind all that it gave out before, by the clock. If
+/// the clock was set back, it follows those who have seen more.
 fn first_zxid() -> i64 {
     #[expect(
         clippy::disallowed_methods,

@@ -21,16 +21,19 @@ pub struct Options {
     pub journal: incumbent_journal::Options,
     /// Sessions and limits of the tree.
     pub machine: machine::Options,
-    /// The longest frame that is taken, in bytes. ZooKeeper calls it `jute.maxbuffer`, and so is the default: 1 MiB less one.
+    /// The longest frame that is taken, in bytes. ZooKeeper calls it `jute.maxbuffer`, and so is
+    /// the default: 1 MiB less one.
     pub max_frame: usize,
-    /// Most connections from one address; 0 for any number. ZooKeeper calls it `maxClientCnxns`, and so is the default: 60.
+    /// Most connections from one address; 0 for any number. ZooKeeper calls it `maxClientCnxns`,
+    /// and so is the default: 60.
     pub max_connections_per_address: usize,
     /// Most connections.
     pub max_connections: usize,
-    /// How much may wait to be sent on one connection, in bytes, before nothing more is read from it. Twice as much
-    /// again, by events, and the connection is closed: its client does not read.
+    /// How much may wait to be sent on one connection, in bytes, before nothing more is read from
+    /// it. Twice as much again, by events, and the connection is closed: its client does not read.
     pub max_backlog: usize,
-    /// How long a connection may take to say what it wants, and to take what is left to say when it is closed.
+    /// How long a connection may take to say what it wants, and to take what is left to say when it
+    /// is closed.
     pub greeting_timeout: Duration,
     /// Four-letter words that are answered; `*` for all. ZooKeeper's default: only `srvr`.
     pub words: Vec<String>,
@@ -55,7 +58,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A server in memory, on a free port of the loopback interface: for tests, and inside of other programs.
+    /// A server in memory, on a free port of the loopback interface: for tests, and inside of other
+    /// programs.
     pub fn local() -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],

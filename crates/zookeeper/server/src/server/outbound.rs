@@ -7,7 +7,8 @@ use tokio::sync::Notify;
 
 use crate::machine::Closed;
 
-/// What waits to be sent on one connection. Filled under the lock of the hub, so all that is said is in one order.
+/// What waits to be sent on one connection. Filled under the lock of the hub, so all that is said
+/// is in one order.
 #[derive(Default)]
 pub(super) struct Outbound {
     queue: Mutex<Queue>,

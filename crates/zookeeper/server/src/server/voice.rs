@@ -44,7 +44,8 @@ impl Sink for Voice<'_> {
         entry.write(self.entry);
         let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
         let appended = match self.late.is_empty() {
-            // Never behind one that is missing: that would make it look durable, and the log unreadable.
+            // Never behind one that is missing: that would make it look durable, and the log
+            // unreadable.
             _ if self.broken.initialized() => return *self.logged = index,
             true => journal.append(index, self.entry),
             false => Err(AppendError::Full {

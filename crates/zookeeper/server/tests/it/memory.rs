@@ -67,7 +67,8 @@ async fn who_keeps_something_follows_nobody_whatever_the_options_say() {
         last_zxid_seen: 1 << 20,
         ..new_session(10_000)
     };
-    // What it has seen is not in the log: after a restart the same numbers would be given to other changes.
+    // What it has seen is not in the log: after a restart the same numbers would be given to other
+    // changes.
     let error = connect(server.address, &ahead).await.err().unwrap();
     assert!(matches!(error, Error::Closed), "{error:?}");
 }

@@ -58,7 +58,8 @@ async fn who_pipelines_without_reading_is_not_read_and_takes_little_memory() {
         deaf
     });
     let monitor = server.monitor.clone();
-    // Its session ends, since nothing is heard of it, and then its connection, though it reads nothing.
+    // Its session ends, since nothing is heard of it, and then its connection, though it reads
+    // nothing.
     until("it is gone", || monitor.report().connections == 1).await;
     assert_eq!(monitor.report().summary.sessions, 1);
     // Of its thousand megabytes only those were made that the sockets and the backlog hold.

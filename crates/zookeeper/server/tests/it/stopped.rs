@@ -36,7 +36,8 @@ async fn short_stops_do_not_count_as_silence_either() {
     let quick = incumbent_zk_probe::new_session(600);
     let mut probe = connect(server.address, &quick).await.unwrap();
     done(&mut probe, &create_with("/mine", EPHEMERAL, b"")).await;
-    // Each is too short to be told from a busy machine. Together they are longer than the session's time-out.
+    // Each is too short to be told from a busy machine. Together they are longer than the session's
+    // time-out.
     for _ in 0..9 {
         let stopped = server.while_stopped(tokio::time::sleep(Duration::from_millis(80)));
         stopped.await;

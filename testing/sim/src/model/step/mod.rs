@@ -1,8 +1,8 @@
 //! [`Step`]: one thing that happens, and what it leads to. This and the files below it are the protocol.
 //!
-//! A request and its answer are one step, because a sender that waits does nothing else and an answer that travels
-//! longer only lets it act later. All that matters is when the request reaches the store, and steps of others may come
-//! between any two of these.
+//! A request and its answer are one step, because a sender that waits does nothing else and an
+//! answer that travels longer only lets it act later. All that matters is when the request reaches
+//! the store, and steps of others may come between any two of these.
 
 mod record;
 mod root;
@@ -114,7 +114,8 @@ pub(super) enum Event {
     Landed { before: Record, write: Write },
     /// A leader opened a record and read this; the outside world relied on that before.
     Opened { relied_on: Commits, read: Commits },
-    /// A leader began to lead; this term led the same epoch before, and that epoch was the highest ever led.
+    /// A leader began to lead; this term led the same epoch before, and that epoch was the highest
+    /// ever led.
     Led {
         seal: Seal,
         same_epoch: Term,
@@ -197,7 +198,8 @@ impl Protocol {
                 }
             }
         }
-        // A leader that stops for good is one that takes no further step: it needs no step of its own.
+        // A leader that stops for good is one that takes no further step: it needs no step of its
+        // own.
         let holds = matches!(me.role, Role::Sealing | Role::Leading { .. });
         if holds && me.terms < self.bounds.terms && (may_lose || !me.waits()) {
             steps.push(Step::Stop { leader });

@@ -62,7 +62,8 @@ impl Run<'_> {
         }
     }
 
-    /// Looks at the floor: if it bears the own seal, no newer leader had begun when the record was sealed.
+    /// Looks at the floor: if it bears the own seal, no newer leader had begun when the record was
+    /// sealed.
     pub(super) fn confirmed(&mut self, leader: usize, handle: u8) {
         let Phase::Confirming(known, relied_on) = self.handle(leader, handle).phase else {
             unreachable!("only a vacant record is confirmed");
@@ -93,7 +94,8 @@ impl Run<'_> {
         if !record.opener.outranks(seal) {
             record.opener = seal;
         }
-        // Opening again settles what was unknown: what it does not read did not land and never will.
+        // Opening again settles what was unknown: what it does not read did not land and never
+        // will.
         let mine = self.handle(leader, handle);
         let settled = mine.unknown.without(known.history);
         *mine = Handle {
@@ -292,8 +294,8 @@ impl Run<'_> {
             let wanted = changed(&found, kind, commit);
             return self.send(leader, handle, kind, wanted, commit, found);
         }
-        // A swap that was refused at once did not land. One whose earlier answer was lost may have landed, and then been
-        // written over: nobody can tell any more.
+        // A swap that was refused at once did not land. One whose earlier answer was lost may have
+        // landed, and then been written over: nobody can tell any more.
         if attempt.lost && !self.mutated(Mutation::RefusalTakenAsNotApplied) {
             let mine = self.handle(leader, handle);
             mine.unknown = mine.unknown.with(commit);

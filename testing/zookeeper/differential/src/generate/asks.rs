@@ -207,7 +207,8 @@ impl Maker {
     }
 
     fn add_watch(&mut self) -> Ask {
-        // Nodes only: what is odd is of some class as well, and that is nearly always the wrong one.
+        // Nodes only: what is odd is of some class as well, and that is nearly always the wrong
+        // one.
         for _ in 0..20 {
             let path = self.node();
             if let WatchClass::Added(mode) = self.class(&path) {

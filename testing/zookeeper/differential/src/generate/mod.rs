@@ -36,7 +36,8 @@ pub fn script(seed: u64) -> Script {
     }
 }
 
-/// Which kind of watch a session may set on a path. Never two kinds on one: `known::MODES_PER_WATCHER`.
+/// Which kind of watch a session may set on a path. Never two kinds on one:
+/// `known::MODES_PER_WATCHER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchClass {
     /// None: another session asks whether it watches it.

@@ -6,7 +6,8 @@ use incumbent_zk_proto::jute::Write;
 use super::Maker;
 use crate::script::Act;
 
-/// Kinds that are not, or that only servers use; those that ZooKeeper takes from clients too are `known::KINDS_OF_SERVERS`.
+/// Kinds that are not, or that only servers use; those that ZooKeeper takes from clients too are
+/// `known::KINDS_OF_SERVERS`.
 const NO_OPS: &[i32] = &[0, -1, -2, 10, 23, 24, 99, 108, 999, i32::MAX, i32::MIN];
 
 impl Maker {

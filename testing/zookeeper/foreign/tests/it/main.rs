@@ -1,4 +1,5 @@
-//! Foreign clients on our server. One test per topic; a failure prints the topic's output, a line for each claim.
+//! Foreign clients on our server. One test per topic; a failure prints the topic's output, a line
+//! for each claim.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -13,7 +14,8 @@ use incumbent_real_zookeeper::{Options, ZooKeeper};
 
 use crate::server::Server;
 
-/// The claims themselves are tried here: what a real ZooKeeper does not keep is no claim on its protocol.
+/// The claims themselves are tried here: what a real ZooKeeper does not keep is no claim on its
+/// protocol.
 #[test]
 #[ignore = "takes a minute and tests the tests: cargo test -p incumbent-foreign -- --ignored"]
 fn a_real_zookeeper_passes_all() {

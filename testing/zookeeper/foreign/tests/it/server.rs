@@ -63,7 +63,8 @@ impl Server {
         let process = Group::start(&mut command);
         drop(command); // and with it our end of the pipe
 
-        // Read to the end, so that the server never waits for a reader; the test's output shows it if it fails.
+        // Read to the end, so that the server never waits for a reader; the test's output shows it
+        // if it fails.
         let (found, address) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {

@@ -1,8 +1,9 @@
 //! `zkCli.sh`, ZooKeeper's command line.
 //!
-//! A session is a file: `## ` begins a claim, `> ` a command, and the lines below it are what is printed. In a line `*` is any
-//! text; a line `...` is any number of lines. `! ` is an event of a watch that has come, or comes yet: they are printed when they
-//! come (`None` is one about the connection). `$base` is a node of the session's own, `$address` the server.
+//! A session is a file: `## ` begins a claim, `> ` a command, and the lines below it are what is
+//! printed. In a line `*` is any text; a line `...` is any number of lines. `! ` is an event of a
+//! watch that has come, or comes yet: they are printed when they come (`None` is one about the
+//! connection). `$base` is a node of the session's own, `$address` the server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -16,7 +17,8 @@ use crate::server::Server;
 
 pub(crate) const SESSIONS: [&str; 4] = ["nodes", "access", "watches", "server"];
 
-/// Printed for the command of the same name, which does nothing and needs no server: what came before it is complete.
+/// Printed for the command of the same name, which does nothing and needs no server: what came
+/// before it is complete.
 const MARK: &str = "printwatches is on";
 
 /// What the program says on its own behalf.

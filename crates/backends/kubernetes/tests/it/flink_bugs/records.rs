@@ -11,7 +11,8 @@ use serde_json::json;
 use super::{STEADY, lead, name, open};
 use crate::{LEASE, Server, create, in_time, key, node, open_with, place, read, refusal, until};
 
-/// The answer of each write is lost, or the request, one after the other: what was said to be done is there, once.
+/// The answer of each write is lost, or the request, one after the other: what was said to be done
+/// is there, once.
 #[tokio::test]
 async fn bugs_19_20_21_a_write_whose_answer_was_lost_is_done_once() {
     for lost in [|| How::CutAfter, || How::CutBefore, || How::CutInAnswer] {
@@ -113,7 +114,8 @@ async fn bug_27_what_is_too_large_is_refused_and_renewals_do_not_grow() {
     assert!(leadership.guard().is_valid());
 }
 
-/// A leader that was paused comes back when another leads: by its own handle, and past it by the version it knew.
+/// A leader that was paused comes back when another leads: by its own handle, and past it by the
+/// version it knew.
 #[tokio::test]
 async fn bug_28_a_deposed_leader_cannot_write() {
     let server = Server::start().await;
@@ -334,7 +336,8 @@ async fn bug_40_maps_with_our_labels_that_are_not_ours_are_no_records() {
     );
 }
 
-/// Each of the thousand: its object comes, is written, and goes, and the answer of some erasures is lost.
+/// Each of the thousand: its object comes, is written, and goes, and the answer of some erasures is
+/// lost.
 #[tokio::test]
 async fn bug_38_after_a_thousand_short_jobs_there_are_as_many_objects_as_before() {
     let server = Server::start().await;
@@ -359,7 +362,8 @@ async fn bug_38_after_a_thousand_short_jobs_there_are_as_many_objects_as_before(
     assert_eq!(leadership.group().records().await.unwrap(), []);
 }
 
-/// The old leader is paused and does not know that it lost; what a newer one has erased does not come back.
+/// The old leader is paused and does not know that it lost; what a newer one has erased does not
+/// come back.
 #[tokio::test]
 async fn bug_28_a_leader_that_lost_cannot_bring_back_what_was_erased() {
     let server = Server::start().await;

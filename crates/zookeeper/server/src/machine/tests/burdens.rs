@@ -1,4 +1,5 @@
-//! What one client may ask, however clumsy or mean it is, is done or refused before it is a burden to others.
+//! What one client may ask, however clumsy or mean it is, is done or refused before it is a burden
+//! to others.
 
 use std::time::{Duration, Instant};
 
