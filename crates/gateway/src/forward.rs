@@ -1,4 +1,4 @@
-//! One request, from its head to the head of its answer: performs what [`crate::route`] decides.
+//! One request, from its head to the head of its answer: performs what [`crate::decide::route`] decides.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use hyper::upgrade::OnUpgrade;
-use tokio::time::{Instant, sleep_until};
 
-use crate::access::Report;
-use crate::answer::Answer;
-use crate::attempt::{Answered, Attempt, Job, Waiting, attempt};
-use crate::client::Client;
-use crate::gateway::Shared;
+use crate::answer::body::Answer;
+use crate::answer::pass_on::pass_on;
+use crate::answer::tunnel::Tunnels;
+use crate::decide::problem::Problem;
+use crate::decide::repeat;
+use crate::decide::route::{Failure, Route, Step};
 use crate::headers::{self, Asked, Hop};
-use crate::pass_on::pass_on;
-use crate::problem::Problem;
-use crate::repeat;
-use crate::route::{Failure, Route, Step};
-use crate::tape::{Source, Tape};
-use crate::tunnel::Tunnels;
+use crate::hold::{self, Place};
+use crate::leader::attempt::{Answered, Attempt, Job, Waiting, attempt};
+use crate::request::client::Client;
+use crate::request::report::Report;
+use crate::request::tape::{Source, Tape};
+use crate::shared::Shared;
 
 /// Passes a request on, and its answer back. The problem is the answer if there is no other.
 pub(crate) async fn forward(
@@ -144,17 +144,11 @@ async fn deliver(
                 if shared.board.look().0 != sight {
                     continue;
                 }
-                let began = Instant::now();
-                let until = began + until.saturating_sub(report.at());
+                let longest = until.saturating_sub(report.at());
                 if waiting.place.is_none() {
-                    waiting.place = Some(shared.hold()?);
+                    waiting.place = Some(Place::take(shared)?);
                 }
-                tokio::select! {
-                    () = &mut changed => {}
-                    () = sleep_until(until) => {}
-                    () = shared.closing() => {}
-                }
-                report.held += began.elapsed();
+                report.held += hold::wait(shared, changed, longest).await;
             }
             Step::Forward { seal, fresh } => {
                 let target = target.expect("whoever can be asked is there");

@@ -1,33 +1,27 @@
 //! [`Gateway`] and [`Handle`]: the public face.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::BodyExt as _;
-use incumbent::{Group, Seal, View};
-use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use incumbent::{Group, View};
 
-use crate::answer::Answer;
-use crate::board::{self, Board, Looked};
-use crate::client::Client;
+use crate::answer::body::Answer;
+use crate::answer::tunnel::Tunnels;
+use crate::client::listener::Listener;
+use crate::client::server;
+use crate::decide::route::Sight;
 use crate::forward::forward;
-use crate::headers::Peer;
 use crate::lanes::Lanes;
+use crate::leader::board;
 use crate::options::Options;
-use crate::problem::Problem;
-use crate::route::Sight;
-use crate::server;
-use crate::tape::{Allowance, BoxError, Source};
-use crate::target::Connector;
-use crate::tls::{Back, Front, TlsError};
-use crate::tunnel::Tunnels;
+use crate::request::client::{Client, Peer};
+use crate::request::tape::{self, BoxError};
+use crate::shared::Shared;
+use crate::tls::TlsError;
 
 /// A reverse proxy to whoever leads.
 ///
@@ -44,12 +38,6 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-/// Where connections come in.
-pub struct Listener {
-    pub(crate) socket: TcpListener,
-    pub(crate) tls: bool,
-}
-
 /// How a gateway is.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,31 +51,6 @@ pub struct Status {
     pub held: usize,
     /// How many connections of clients there are.
     pub connections: usize,
-}
-
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) board: Arc<Board>,
-    pub(crate) connector: Connector,
-    pub(crate) allowance: Allowance,
-    /// The name of this gateway in `Via`.
-    pub(crate) name: String,
-    pub(crate) front: Option<Front>,
-    pub(crate) places: Arc<Semaphore>,
-    pub(crate) requests: Arc<Semaphore>,
-    /// Permits to accept one more connection.
-    pub(crate) doors: Arc<Semaphore>,
-    /// The connections that there are.
-    pub(crate) connections: AtomicUsize,
-    /// Whether nothing is held any longer.
-    closing: watch::Sender<bool>,
-    follower: JoinHandle<()>,
-}
-
-/// A request that is held, while this exists.
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    since: Instant,
 }
 
 impl Gateway {
@@ -117,41 +80,7 @@ impl Gateway {
     ///
     /// [`TlsError`].
     pub fn following(views: BoxStream<'static, View>, options: Options) -> Result<Self, TlsError> {
-        let front = options.tls.as_ref().map(Front::new).transpose()?;
-        let board = Arc::new(Board::default());
-        let looked = Looked {
-            endpoints: options.endpoints.clone(),
-            tls: options.upstream_tls.by_default,
-        };
-        let connector = Connector {
-            tls: Back::new(&options.upstream_tls)?,
-            patience: options.times.connect,
-            stall: options.times.stall,
-        };
-        let limits = &options.limits;
-        let semaphore =
-            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
-        let allowance = Allowance {
-            kept: limits.kept_body,
-            room: semaphore(limits.kept_bodies),
-            longest: limits.body,
-            stall: options.times.stall,
-        };
-        let follower = tokio::spawn(board::follow(Arc::clone(&board), views, looked));
-        let shared = Shared {
-            places: semaphore(limits.held),
-            requests: semaphore(limits.requests),
-            doors: semaphore(limits.connections),
-            connections: AtomicUsize::new(0),
-            closing: watch::Sender::new(false),
-            name: format!("incumbent-{:016x}", rand::random::<u64>()),
-            options,
-            board,
-            connector,
-            allowance,
-            front,
-            follower,
-        };
+        let shared = Shared::new(views, options)?;
         Ok(Self {
             shared: Arc::new(shared),
             lanes: None,
@@ -200,24 +129,6 @@ impl Gateway {
     }
 }
 
-impl Listener {
-    /// Connections without TLS: HTTP/1.1, and HTTP/2 of clients that know that it is spoken here.
-    pub fn plain(socket: TcpListener) -> Self {
-        Self { socket, tls: false }
-    }
-
-    /// Connections with the TLS of [`Options::tls`].
-    pub fn tls(socket: TcpListener) -> Self {
-        Self { socket, tls: true }
-    }
-}
-
-impl From<TcpListener> for Listener {
-    fn from(socket: TcpListener) -> Self {
-        Self::plain(socket)
-    }
-}
-
 impl Handle {
     /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a
     /// [`Problem`].
@@ -234,7 +145,7 @@ impl Handle {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let request = request.map(source);
+        let request = request.map(tape::source);
         let client = Client::new(peer.clone());
         Box::pin(forward(&self.shared, request, &client, Tunnels::Task)).await
     }
@@ -272,66 +183,4 @@ impl Handle {
             changed.await;
         }
     }
-}
-
-impl Shared {
-    /// A place to wait.
-    pub(crate) fn hold(&self) -> Result<Place, Problem> {
-        let permit = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Problem::TooManyHeld)?;
-        metrics::gauge!("incumbent_gateway_held").increment(1);
-        Ok(Place {
-            _permit: permit,
-            since: Instant::now(),
-        })
-    }
-
-    /// Lets go of all that is held, and holds nothing from now on.
-    pub(crate) fn hold_no_longer(&self) {
-        self.closing.send_replace(true);
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        *self.closing.borrow()
-    }
-
-    /// Waits until nothing is held any longer.
-    pub(crate) async fn closing(&self) {
-        // The sender is here, so there is one.
-        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
-    }
-
-    pub(crate) fn pass_certificate(&self) -> bool {
-        self.front.as_ref().is_some_and(Front::pass_certificate)
-    }
-
-    /// Waits until an endless answer of the leader of this term should end, as somebody else has
-    /// led for some time.
-    pub(crate) async fn outlived(&self, term: Seal) {
-        self.board.overtaken(term).await;
-        tokio::time::sleep(self.options.times.outlived).await;
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.follower.abort();
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        metrics::gauge!("incumbent_gateway_held").decrement(1);
-        metrics::histogram!("incumbent_gateway_held_seconds").record(self.since.elapsed());
-    }
-}
-
-/// Any body as the one that requests have here.
-pub(crate) fn source<B>(body: B) -> Source
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    body.map_err(Into::into).boxed_unsync()
 }

@@ -1,12 +1,14 @@
 //! Any node answers: an HTTP reverse proxy to whoever leads.
 //!
 //! ```text
-//!   clients ──► server.rs ──► forward.rs ──► attempt.rs ──► target/ ──► the leader of the present term
-//!               TLS, limits   │    ▲         connections
-//!                             ▼    │
-//!                  route.rs: forward, hold or refuse  ◄──── board.rs ◄── Observer: who leads
-//!                  repeat.rs: may it be sent again?         wakes what is held
-//!                  headers/: what is passed on
+//!   clients ──► client/server.rs ──► forward.rs ──► leader/attempt.rs ──► the leader of the present term
+//!               connections, limits  │  ▲   │ ▲     leader/target.rs: connections
+//!                                    ▼  │   ▼ │
+//!      decide/route.rs: send, hold, refuse  hold.rs: where a held request waits
+//!      decide/repeat.rs: may it be sent again?    ▲ wakes it
+//!      headers/: what is passed on          leader/board.rs ◄── Observer: who leads
+//!
+//!   clients ◄── answer/body.rs ◄── answer/pass_on.rs ◄── the head of an answer
 //! ```
 //!
 //! A client reaches any gateway, under any name, and is never sent elsewhere. [`Gateway`] is the
@@ -120,49 +122,42 @@
 //! # drop(routes); Ok(()) }
 //! ```
 //!
-//! Start reading in `route.rs`, then `forward.rs`, `attempt.rs` and `pass_on.rs`.
+//! Start reading in `decide/route.rs`, then `forward.rs`, `leader/attempt.rs` and `answer/pass_on.rs`.
 
-mod access;
 mod answer;
-mod attempt;
-mod board;
 mod client;
-mod ending;
-mod endpoint;
+mod decide;
 mod files;
 mod forward;
 mod gateway;
 mod headers;
+mod hold;
 mod lanes;
+mod leader;
 mod node;
 mod options;
-mod pass_on;
-mod problem;
-mod repeat;
-mod route;
-mod server;
+mod request;
+mod shared;
 mod stream;
-mod streams;
-mod tape;
-mod target;
 mod tcp;
 mod tls;
-mod tunnel;
 pub mod worker;
 
-pub use access::{ACCESS, describe_metrics};
-pub use answer::Answer;
-pub use endpoint::{BadUpstream, MOST_ADDRESSES, Upstream};
+pub use answer::body::Answer;
+pub use client::listener::Listener;
+pub use decide::endpoint::{BadUpstream, MOST_ADDRESSES, Upstream};
+pub use decide::problem::{Problem, RETRY_AFTER_SECONDS};
+pub use decide::repeat::IDEMPOTENCY_KEY;
+pub use decide::route::MOST_SENT;
 pub use files::{Assets, Files, FilesError, FilesLayer, WithFiles};
-pub use gateway::{Gateway, Handle, Listener, Status};
-pub use headers::{EPOCH, Peer};
+pub use gateway::{Gateway, Handle, Status};
+pub use headers::fields::{EPOCH, TERM_ENDED};
 pub use ipnet::IpNet;
 pub use lanes::Lanes;
-pub use node::{Node, NodeBody, NodeLayer, Role, TERM_ENDED};
+pub use node::{Node, NodeBody, NodeLayer, Role};
 pub use options::{Limits, Options, ServerTls, Times, UpstreamHttp, UpstreamTls};
-pub use problem::{Problem, RETRY_AFTER_SECONDS};
-pub use repeat::IDEMPOTENCY_KEY;
-pub use route::MOST_SENT;
+pub use request::client::Peer;
+pub use request::report::{ACCESS, describe_metrics};
 pub use tcp::{
     TCP_ACCESS, TcpGateway, TcpHandle, TcpLimits, TcpOptions, TcpStatus, TcpTimes,
     describe_tcp_metrics,

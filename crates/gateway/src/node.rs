@@ -8,7 +8,6 @@
 //!                                     └─ we do not ──► the gateway ──► the leader
 //! ```
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
@@ -16,23 +15,20 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::UPGRADE;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
 use incumbent::{Epoch, Guard};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::Answer;
+use crate::answer::body::Answer;
+use crate::decide::problem::Problem;
+use crate::decide::repeat;
 use crate::gateway::Handle;
-use crate::headers::{EPOCH, Peer};
-use crate::problem::Problem;
-use crate::repeat;
-use crate::tape::BoxError;
-
-/// In an answer with status 503: the term of this epoch ended while the node worked. The request
-/// may have been carried out, and is sent to the next leader only if that does no harm.
-pub const TERM_ENDED: HeaderName = HeaderName::from_static("incumbent-term-ended");
+use crate::headers::fields::{EPOCH, TERM_ENDED};
+use crate::request::client::Peer;
+use crate::request::tape::BoxError;
 
 /// Whether this node leads, as far as its answers are concerned. Cheap to clone; all clones are
 /// one.
@@ -325,20 +321,5 @@ where
             Kind::Own(body, _) => body.size_hint(),
             Kind::Other(answer) => answer.size_hint(),
         }
-    }
-}
-
-impl Peer {
-    /// A client without TLS.
-    pub fn plain(address: SocketAddr) -> Self {
-        Self {
-            address,
-            tls: false,
-            certificate: None,
-        }
-    }
-
-    fn unknown() -> Self {
-        Self::plain(SocketAddr::from(([0, 0, 0, 0], 0)))
     }
 }

@@ -408,5 +408,4 @@ impl FromStr for WorkerNonce {
 pub struct BadNonce;
 
 #[cfg(test)]
-#[path = "worker_tests.rs"]
 mod tests;

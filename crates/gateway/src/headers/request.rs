@@ -9,8 +9,9 @@ use http::request::Parts;
 use http::{Method, Version};
 use incumbent::Epoch;
 
-use super::{EPOCH, strip, tokens};
-use crate::client::Client;
+use super::fields::{EPOCH, strip, tokens};
+use crate::decide::problem::Problem;
+use crate::request::client::Client;
 
 /// How many gateways and proxies a request may have passed. More means that they send it round in a
 /// circle.
@@ -62,6 +63,17 @@ pub(crate) enum BadRequest {
     Connect,
     /// It expects what nobody knows.
     Expectation,
+}
+
+impl From<BadRequest> for Problem {
+    fn from(bad: BadRequest) -> Self {
+        match bad {
+            BadRequest::Loop => Self::Loop,
+            BadRequest::Host => Self::BadHost,
+            BadRequest::Connect => Self::NoTunnels,
+            BadRequest::Expectation => Self::Expectation,
+        }
+    }
 }
 
 /// Makes the fields of a request those that the leader gets, except what depends on who that is

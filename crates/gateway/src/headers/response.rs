@@ -5,8 +5,8 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::strip;
-use crate::endpoint::Upstream;
+use super::fields::strip;
+use crate::decide::endpoint::Upstream;
 
 /// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever
 /// gave it.

@@ -1,8 +1,11 @@
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName};
 use http::{HeaderValue, Request};
 
+use super::request::BadRequest;
 use super::*;
-use crate::client::Client;
-use crate::endpoint::Upstream;
+use crate::decide::endpoint::Upstream;
+use crate::request::client::{Client, Peer};
 
 fn peer(address: &str) -> Peer {
     Peer {

@@ -18,11 +18,12 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::board::Board;
-use crate::endpoint::Upstream;
-use crate::route::Sight;
+use crate::decide::endpoint::Upstream;
+use crate::decide::route::Sight;
+use crate::leader::board::Board;
+use crate::leader::dial::dial;
+use crate::leader::target::Target;
 use crate::stream;
-use crate::target::{Target, dial};
 
 /// How soon a leader that took no connection is tried again, doubled up to the last. Often, since
 /// it may be just starting.

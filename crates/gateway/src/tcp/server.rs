@@ -12,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Shared;
 use super::pipe::{End, Pipe};
 use super::proxy_v2;
 use super::reach::{Reached, Refused};
+use super::shared::Shared;
 use crate::stream;
 
 /// The target of the events of the log of connections: one for each, when it has ended.

@@ -7,7 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use incumbent::Seal;
 
-use crate::gateway::Shared;
+use crate::shared::Shared;
 
 /// A tunnel that runs once its connection has said that it is one.
 pub(crate) type Tunnel = Pin<Box<dyn Future<Output = ()> + Send>>;

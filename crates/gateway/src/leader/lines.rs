@@ -17,10 +17,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::wire::{Heard, Wire};
-use super::{Connection, Connector, Missed, RECENT, Sender, State, Target, Wanted};
-use crate::endpoint::Upstream;
-use crate::tape::Playback;
+use super::connection::{Connection, Missed, RECENT, Sender, Wanted};
+use super::dial::Connector;
+use super::share::{Driven, Load, Share, lock};
+use super::target::{State, Target};
+use super::wire::Wire;
+use crate::decide::endpoint::Upstream;
+use crate::request::tape::Playback;
 
 /// The most connections of HTTP/2 to one leader.
 const MOST_LINES: usize = 16;
@@ -41,7 +44,6 @@ const UNUSED: Duration = Duration::from_secs(30);
 /// How long nobody tries after none could be opened.
 const PAUSE: Duration = Duration::from_millis(100);
 
-type Driven = http2::Connection<TokioIo<Wire>, Playback, TokioExecutor>;
 type Dialled = Option<Result<(), Missed>>;
 
 /// The connections of HTTP/2 to one leader.
@@ -68,23 +70,6 @@ struct Line {
     address: usize,
     born: Instant,
     load: Arc<Load>,
-}
-
-/// How a connection is used.
-struct Load {
-    busy: AtomicUsize,
-    was_used: AtomicBool,
-    /// It takes no more requests.
-    is_retired: AtomicBool,
-    heard: Arc<Heard>,
-    /// The connection itself, until it ends: it knows how many streams the leader allows.
-    driven: Arc<Mutex<Option<Driven>>>,
-}
-
-/// The place of one request on a connection; free again when dropped.
-pub(crate) struct Share {
-    load: Arc<Load>,
-    changed: Arc<Notify>,
 }
 
 /// What to do for a connection.
@@ -308,20 +293,6 @@ impl Line {
     }
 }
 
-impl Share {
-    /// No further request uses the connection.
-    pub(crate) fn retire(&self) {
-        self.load.is_retired.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.load.busy.fetch_sub(1, Ordering::SeqCst);
-        self.changed.notify_one();
-    }
-}
-
 async fn outcome(mut told: watch::Receiver<Dialled>) -> Result<(), Missed> {
     match told.wait_for(Option::is_some).await {
         Ok(done) => done.clone().expect("it was waited for"),
@@ -379,8 +350,4 @@ async fn drive(driven: Arc<Mutex<Option<Driven>>>, changed: Arc<Notify>) {
     })
     .await;
     changed.notify_one();
-}
-
-fn lock(driven: &Mutex<Option<Driven>>) -> MutexGuard<'_, Option<Driven>> {
-    driven.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,12 +13,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use tokio::time::{Instant, Sleep};
 
-use crate::access::Report;
-use crate::ending::Ending;
-use crate::problem::Problem;
-use crate::streams::{Flow, PIECE};
-use crate::tape::{BoxError, Playback};
-use crate::target::Target;
+use crate::answer::ending::Ending;
+use crate::answer::flow::{Flow, PIECE};
+use crate::decide::problem::Problem;
+use crate::leader::target::Target;
+use crate::request::report::Report;
+use crate::request::tape::{BoxError, Playback};
 
 /// The body of an answer, passed on as it comes, or made here.
 pub struct Answer {

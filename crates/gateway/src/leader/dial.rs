@@ -16,8 +16,8 @@ use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
-use super::Missed;
-use crate::endpoint::Upstream;
+use super::connection::Missed;
+use crate::decide::endpoint::Upstream;
 use crate::stream::{self, Stream};
 use crate::tls::Back;
 
@@ -134,7 +134,7 @@ fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 impl Connector {
     /// Connects to this address, with TLS if it says so. TLS may take as long as one address may.
-    pub(super) async fn connect(&self, to: &Upstream, http2: bool) -> Result<Stream, Missed> {
+    pub(crate) async fn connect(&self, to: &Upstream, http2: bool) -> Result<Stream, Missed> {
         let dialled = dial((&to.host, to.port), self.patience, None).await;
         let stream = dialled.map_err(|error| match is_exhausted(&error) {
             true => Missed::Exhausted(Arc::new(error)),

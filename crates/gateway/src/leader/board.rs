@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use crate::endpoint::{self, Upstream};
-use crate::route::{self, Sight};
-use crate::target::{Connector, State, Target};
+use super::dial::Connector;
+use super::target::{State, Target};
+use crate::decide::endpoint::{self, Upstream};
+use crate::decide::route::{self, Sight};
 
 /// How soon a leader that took no connection is tried again, doubled up to the second. Often, since
 /// it may be just starting.

@@ -8,8 +8,8 @@ use hyper::client::conn::http1;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
-use super::{RECENT, Wanted};
-use crate::tape::Playback;
+use super::connection::{RECENT, Wanted};
+use crate::request::tape::Playback;
 
 /// The most idle connections that are kept to one leader, by one runtime.
 const MOST_IDLE: usize = 1024;

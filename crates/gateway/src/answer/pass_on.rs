@@ -6,15 +6,15 @@ use http::{Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use crate::access::Report;
-use crate::answer::{Answer, Back, Passed, Silence};
-use crate::attempt::{Answered, Job};
-use crate::ending::Ending;
-use crate::gateway::Shared;
+use crate::answer::body::{Answer, Back, Passed, Silence};
+use crate::answer::ending::Ending;
+use crate::answer::tunnel::{self, Tunnels};
+use crate::decide::problem::Problem;
 use crate::headers;
-use crate::problem::Problem;
-use crate::target::Sender;
-use crate::tunnel::{self, Tunnels};
+use crate::leader::attempt::{Answered, Job};
+use crate::leader::connection::Sender;
+use crate::request::report::Report;
+use crate::shared::Shared;
 
 /// Makes the answer of the leader the client's. From here on the request is not sent again.
 pub(crate) fn pass_on(

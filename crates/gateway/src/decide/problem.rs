@@ -14,8 +14,7 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use crate::headers::BadRequest;
-use crate::route::Refusal;
+use crate::decide::route::Refusal;
 
 /// Seconds after which a client may try again: a change of leader takes less, as a rule.
 pub const RETRY_AFTER_SECONDS: u64 = 1;
@@ -280,17 +279,6 @@ impl From<Refusal> for Problem {
             Refusal::Lost => Self::Lost,
             Refusal::TooOften => Self::TooOften,
             Refusal::Slow => Self::Slow,
-        }
-    }
-}
-
-impl From<BadRequest> for Problem {
-    fn from(bad: BadRequest) -> Self {
-        match bad {
-            BadRequest::Loop => Self::Loop,
-            BadRequest::Host => Self::BadHost,
-            BadRequest::Connect => Self::NoTunnels,
-            BadRequest::Expectation => Self::Expectation,
         }
     }
 }

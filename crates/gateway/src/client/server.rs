@@ -22,14 +22,16 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::client::Client;
+use crate::answer::flow::{Flow, Streams};
+use crate::answer::tunnel::{Tunnel, Tunnels};
+use crate::client::listener::Listener;
 use crate::forward::forward;
-use crate::gateway::{Listener, Shared, source};
-use crate::headers::Peer;
 use crate::lanes::Lanes;
+use crate::request::client::Client;
+use crate::request::client::Peer;
+use crate::request::tape::source;
+use crate::shared::Shared;
 use crate::stream::{self, Stream};
-use crate::streams::{Flow, Streams};
-use crate::tunnel::{Tunnel, Tunnels};
 
 /// How long not to accept after the system refused to: it has no more descriptors, and needs time
 /// to get some back.

@@ -11,10 +11,10 @@ use incumbent::Epoch;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::headers::Peer;
-use crate::problem::Problem;
-use crate::tape::Tape;
-use crate::target;
+use super::client::Peer;
+use super::tape::Tape;
+use crate::decide::problem::Problem;
+use crate::leader::share::Share;
 
 /// The target of the events of the access log: one for each request, when its answer has ended.
 ///
@@ -42,7 +42,7 @@ pub(crate) struct Report {
     /// Its share of all requests that may be under way.
     pub(crate) share: Option<OwnedSemaphorePermit>,
     /// Its place on a connection of HTTP/2 to the leader.
-    pub(crate) stream: Option<target::Share>,
+    pub(crate) stream: Option<Share>,
 }
 
 /// What only the log needs; not copied if nobody listens.

@@ -10,16 +10,19 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
-use crate::access::Report;
-use crate::client::Client;
-use crate::gateway::{Place, Shared};
-use crate::headers::{self, Asked, EPOCH};
-use crate::node::TERM_ENDED;
+use super::connection::{Connection, Missed, Sender, Wanted};
+use super::refused::{Refused, refused};
+use super::target::Target;
+use crate::decide::problem::Problem;
+use crate::decide::route::{Failure, Route};
+use crate::headers::fields::{EPOCH, TERM_ENDED};
+use crate::headers::{self, Asked};
+use crate::hold::Place;
 use crate::options::UpstreamHttp;
-use crate::problem::Problem;
-use crate::route::{Failure, Route};
-use crate::tape::{Playback, Spoilt, Tape};
-use crate::target::{self, Connection, Missed, Refused, Sender, Target, Wanted};
+use crate::request::client::Client;
+use crate::request::report::Report;
+use crate::request::tape::{Playback, Spoilt, Tape};
+use crate::shared::Shared;
 
 /// How often a request that waits for its answer looks whether that still makes sense. Its
 /// time-outs are that coarse.
@@ -135,15 +138,15 @@ pub(crate) async fn attempt(
             return Attempt::Failed(Failure::NotSent);
         }
         Err(Unanswered::Broken(error)) => {
-            return match (job.tape.spoilt(), target::refused(&error)) {
+            return match (job.tape.spoilt(), refused(&error)) {
                 (Some(Spoilt::TooLong), _) => Attempt::Problem(Problem::TooLarge),
                 (Some(Spoilt::Late), _) => Attempt::Problem(Problem::BodyLate),
-                (None, Some(refused)) => {
-                    if let (Refused::GoneAway, Some(share)) = (refused, &share) {
+                (None, Some(how)) => {
+                    if let (Refused::GoneAway, Some(share)) = (how, &share) {
                         share.retire();
                     }
                     drop(share);
-                    if refused == Refused::Stream || !reused {
+                    if how == Refused::Stream || !reused {
                         waiting.pause().await;
                     }
                     Attempt::Failed(Failure::NotSent)

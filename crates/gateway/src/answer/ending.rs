@@ -8,7 +8,7 @@ use std::time::Duration;
 use incumbent::Seal;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::gateway::Shared;
+use crate::shared::Shared;
 
 /// When to end an answer of the leader of one term: when the request takes too long in all; and
 /// when somebody else leads.

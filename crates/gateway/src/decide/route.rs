@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use incumbent::Seal;
 
-use crate::repeat::{self, Fate, Kept, Once};
+use crate::decide::repeat::{self, Fate, Kept, Once};
 
 /// How often one request is sent at most to nodes that may process it. A request that ends the
 /// process that gets it must not end all of them in turn.
@@ -275,5 +275,4 @@ pub(crate) fn asked_again(denied: u32) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "route_tests.rs"]
 mod tests;

@@ -1,15 +1,26 @@
-//! What is kept of a client from one request to the next: [`Client`].
+//! Where requests come from, [`Peer`], and what is kept of a client from one request to the next:
+//! [`Client`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::HeaderValue;
 use ipnet::IpNet;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::headers::Peer;
+/// Where a request came from.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address that the connection comes from.
+    pub address: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// The certificate that the client has proven to own, as DER.
+    pub certificate: Option<Bytes>,
+}
 
 /// A client, and what its requests need: made once for all of them, as small requests cost little
 /// more than that.
@@ -20,6 +31,21 @@ pub(crate) struct Client {
     /// The same as a node of `Forwarded` (RFC 7239, 6).
     pub(crate) node: String,
     timer: Mutex<Option<Pin<Box<Sleep>>>>,
+}
+
+impl Peer {
+    /// A client without TLS.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self {
+            address,
+            tls: false,
+            certificate: None,
+        }
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self::plain(SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
 }
 
 impl Client {

@@ -1,40 +1,24 @@
 //! The leader of one term, as it is connected to: [`Target`].
-//!
-//! ```text
-//!   at_once() ──► idle.rs (HTTP/1.1) or shared.rs (HTTP/2): a connection that is there
-//!   connection() ──► dial.rs: a new one, waited for ──► wire.rs: who speaks HTTP/2 says so first
-//! ```
-
-mod dial;
-mod idle;
-mod refused;
-mod shared;
-mod wire;
 
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use incumbent::Seal;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub(crate) use dial::{Connector, dial};
-use idle::Idle;
-pub(crate) use refused::{Refused, refused};
-use shared::Lines;
-pub(crate) use shared::Share;
-
-use crate::endpoint::Upstream;
+use super::connection::{Connection, Missed, Sender, Wanted};
+use super::dial::Connector;
+use super::idle::Idle;
+use super::lines::Lines;
+use crate::decide::endpoint::Upstream;
+use crate::request::tape::Playback;
 use crate::stream::{self, Stream};
-use crate::tape::Playback;
 
-/// How long ago a connection may have been used for a request that must not be sent twice: hardly
-/// any server closes one so soon.
-const RECENT: Duration = Duration::from_secs(1);
 /// How many connections are made at a time. When a leader comes, all that waited want one; a
 /// server's queue is not for that.
 const MOST_DIALLED: usize = 64;
@@ -51,7 +35,7 @@ pub(crate) struct Target {
     /// Which address worked last. It is tried first.
     best: AtomicUsize,
     idle: Idle,
-    lines: Lines,
+    pub(super) lines: Lines,
     /// How long each address took to answer. Kept, since looking them up costs as much as small
     /// requests do.
     timings: Vec<OnceLock<metrics::Histogram>>,
@@ -65,59 +49,6 @@ pub(crate) enum State {
     Away,
     /// It said that its term is over.
     Over,
-}
-
-/// Which connection will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Any,
-    /// One that was used a moment ago, or a new one.
-    Recent,
-    New,
-}
-
-/// A connection that takes one request.
-pub(crate) struct Connection {
-    pub(crate) sender: Sender,
-    /// Which of the addresses it leads to.
-    pub(crate) address: usize,
-    pub(crate) reused: bool,
-    /// The place of the request among those that share the connection, to be kept until its answer
-    /// has ended.
-    pub(crate) share: Option<Share>,
-}
-
-pub(crate) enum Sender {
-    Http1(http1::SendRequest<Playback>),
-    Http2(http2::SendRequest<Playback>),
-}
-
-/// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this
-/// order counts.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Missed {
-    /// Somebody else found that it cannot be asked.
-    #[error("it cannot be asked any more")]
-    NotReady,
-    /// Not in the time that there is.
-    #[error("it was not connected to in time")]
-    Late,
-    /// Not in the time that there is, as all connections are full that may be.
-    #[error("all connections of HTTP/2 are full")]
-    Full,
-    /// It is this host that can make no more connections.
-    #[error("this host has no descriptors, ports or buffers for more connections: {0}")]
-    Exhausted(Arc<io::Error>),
-    /// Nobody took the connection.
-    #[error("nobody takes connections: {0}")]
-    Unreachable(Arc<io::Error>),
-    /// Somebody took the connection and did not greet: he may be starting or ending, or speak
-    /// something else.
-    #[error("it takes connections and does not greet: {0}")]
-    Unclear(Arc<io::Error>),
-    /// It is there, and speaks something else.
-    #[error("it does not speak HTTP/2")]
-    NoHttp2,
 }
 
 impl Target {
@@ -281,39 +212,21 @@ impl Target {
     }
 
     /// All addresses, the one that worked last first.
-    fn in_order(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn in_order(&self) -> impl Iterator<Item = usize> + use<> {
         let count = self.addresses.len();
         let first = self.best.load(Ordering::Relaxed);
         (0..count).map(move |n| (first + n) % count)
     }
 
-    fn worked(&self, index: usize) -> usize {
+    pub(super) fn worked(&self, index: usize) -> usize {
         self.best.store(index, Ordering::Relaxed);
         index
     }
 
-    fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
+    pub(super) fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
         tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect");
         if missed.rank() >= said.rank() {
             *said = missed;
-        }
-    }
-}
-
-impl Missed {
-    fn unclear(error: impl Into<io::Error>) -> Self {
-        Self::Unclear(Arc::new(error.into()))
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Self::NotReady => 0,
-            Self::Late => 1,
-            Self::Full => 2,
-            Self::Exhausted(_) => 3,
-            Self::Unreachable(_) => 4,
-            Self::Unclear(_) => 5,
-            Self::NoHttp2 => 6,
         }
     }
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-use crate::repeat::Kept;
+use crate::decide::repeat::Kept;
 
 /// What bodies fail with.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -326,10 +327,18 @@ impl Reel {
     }
 }
 
+/// Any body as the one that requests have here.
+pub(crate) fn source<B>(body: B) -> Source
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    body.map_err(Into::into).boxed_unsync()
+}
+
 fn lock(reel: &Arc<Mutex<Reel>>) -> MutexGuard<'_, Reel> {
     reel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-#[path = "tape_tests.rs"]
 mod tests;

@@ -1,0 +1,140 @@
+//! [`TcpGateway`] and [`TcpHandle`]: the public face.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use incumbent::Group;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::options::TcpOptions;
+use super::reach::Reach;
+use super::server;
+use super::shared::Shared;
+use crate::decide::route::Sight;
+use crate::leader::board::{self, Board, Looked};
+
+/// Carries connections to whoever leads.
+///
+/// It follows the leader from when it is made; [`run`](Self::run) serves connections.
+///
+/// A connection that comes while there is nobody to connect to is held. It ends in good order only
+/// if both sides have ended it so; in all other cases - nobody to connect to in time, another
+/// leader, silence, a shutdown, a kill - it is reset, so that nobody takes a part for the whole.
+pub struct TcpGateway {
+    shared: Arc<Shared>,
+}
+
+/// Tells how a [`TcpGateway`] is. Cheap to clone.
+#[derive(Clone)]
+pub struct TcpHandle {
+    shared: Arc<Shared>,
+}
+
+/// How a [`TcpGateway`] is.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpStatus {
+    /// Whether a connection would be tried at once.
+    pub is_ready: bool,
+    /// Why not, in a word: `no leader`, `not published`, `unreachable`; `ready` if it is.
+    pub leader: &'static str,
+    /// How many connections are held.
+    pub held: usize,
+    /// How many connections there are, those that are held included.
+    pub connections: usize,
+}
+
+impl TcpGateway {
+    /// A gateway to the leader of this group. Begins to follow the leader.
+    ///
+    /// Must be called inside a Tokio runtime.
+    pub fn new(group: &Group, options: TcpOptions) -> Self {
+        let board = Arc::new(Board::default());
+        let looked = Looked {
+            endpoints: options.endpoints.clone(),
+            tls: false,
+        };
+        let views = board::observed(group);
+        let follower = tokio::spawn(board::follow(Arc::clone(&board), views, looked));
+        let times = (options.times.hold, options.times.connect);
+        let most = options.limits.connections.min(Semaphore::MAX_PERMITS);
+        let shared = Shared {
+            reach: Reach::new(Arc::clone(&board), options.limits.held, times),
+            permits: Arc::new(Semaphore::new(most)),
+            connections: AtomicUsize::new(0),
+            board,
+            options,
+            follower,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Tells how the gateway is.
+    pub fn handle(&self) -> TcpHandle {
+        TcpHandle {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Serves these listeners until `shutdown` is done; then takes no more connections, and returns
+    /// when those that there are have ended, after [`TcpTimes::drain`](crate::TcpTimes::drain) in any case.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends all connections at once.
+    pub async fn run(
+        self,
+        listeners: impl IntoIterator<Item = TcpListener>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        server::run(self.shared, listeners.into_iter().collect(), shutdown).await;
+    }
+}
+
+impl TcpHandle {
+    /// How the gateway is.
+    pub fn status(&self) -> TcpStatus {
+        let shared = &self.shared;
+        let leader = match shared.board.look().0 {
+            Sight::Ready(seal) if shared.reach.is_away(seal) => "unreachable",
+            Sight::Ready(_) => "ready",
+            Sight::Unpublished(_) => "not published",
+            Sight::Nobody | Sight::Away(_) | Sight::Over(_) => "no leader",
+        };
+        let limits = &shared.options.limits;
+        TcpStatus {
+            is_ready: leader == "ready",
+            leader,
+            held: shared.reach.held(limits.held),
+            connections: shared.connections.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// Says what the metrics of TCP mode mean. To be called once a recorder is installed.
+pub fn describe_tcp_metrics() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!(
+        "incumbent_gateway_tcp_connections_total",
+        "Connections that have ended, by outcome"
+    );
+    describe_counter!(
+        "incumbent_gateway_tcp_bytes_total",
+        "Bytes passed on, by direction: received from clients, or sent to them"
+    );
+    describe_gauge!(
+        "incumbent_gateway_tcp_connections",
+        "Connections of clients in TCP mode"
+    );
+    describe_gauge!(
+        "incumbent_gateway_tcp_held",
+        "Connections that are held now"
+    );
+    describe_histogram!(
+        "incumbent_gateway_tcp_held_seconds",
+        "How long connections were held, of those that were"
+    );
+}
