@@ -54,6 +54,15 @@ impl Address {
             why: why.into(),
         }
     }
+
+    /// As [`unusable`](Self::unusable), without the authority: what is wrong with it may be that it
+    /// has a password in the place of a host.
+    pub(crate) fn unusable_hosts(&self, why: impl Into<String>) -> BadAddress {
+        BadAddress {
+            address: format!("{}://…{}", self.scheme, self.path),
+            why: why.into(),
+        }
+    }
 }
 
 impl FromStr for Address {
@@ -61,7 +70,10 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         let bad = |why: &str| BadAddress {
-            address: text.split('@').next_back().unwrap_or_default().to_owned(),
+            address: match text.rsplit_once('@') {
+                Some((_, after)) => format!("…@{after}"),
+                None => text.to_owned(),
+            },
             why: why.to_owned(),
         };
         let Some((scheme, rest)) = text.split_once(':') else {
@@ -76,11 +88,20 @@ impl FromStr for Address {
                 "its scheme is not a word; for a directory write file:///path",
             ));
         }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = match rest.strip_prefix("//") {
-            Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        let (authority, rest) = match rest.strip_prefix("//") {
+            Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
             None => ("", rest),
         };
+        // A `/` or `?` in a password ends the authority early. What is left of the login looks like
+        // a host then, and would be connected to and logged.
+        let misplaced_login = authority.contains([':', '@']) && rest.contains('@');
+        if misplaced_login {
+            return Err(bad(
+                "there is an @ behind the hosts; write %40 for an @ in a path or option, and in a \
+                 password %2F for /, %3F for ? and %40 for @",
+            ));
+        }
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let path = percent_encoding::percent_decode_str(path)
             .decode_utf8()
             .map_err(|_| bad("its path is not UTF-8"))?;
@@ -98,9 +119,10 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hosts = self.authority.rsplit('@').next().unwrap_or_default();
-        match self.authority.is_empty() && self.scheme == "memory" {
-            true => write!(f, "{}:{}", self.scheme, self.path),
-            false => write!(f, "{}://{hosts}{}", self.scheme, self.path),
+        if self.authority.is_empty() && self.scheme == "memory" {
+            write!(f, "{}:{}", self.scheme, self.path)
+        } else {
+            write!(f, "{}://{hosts}{}", self.scheme, self.path)
         }
     }
 }

@@ -68,6 +68,23 @@ pub trait Backend: Send + Sync + 'static {
         ))
     }
 
+    /// Asks whether this process could campaign in `group`: whether the writes of a campaign would
+    /// be accepted under its account. It changes no record.
+    ///
+    /// A standby calls this at its start and, as long as the answer is [`Rights::Missing`], again
+    /// every so often. So missing rights show before the first failover needs them.
+    ///
+    /// [`Rights::Granted`] is no promise: rights can be taken away later, and a swap can fail for
+    /// other reasons. The default is [`Rights::Unknown`]: this backend cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Unread::Unavailable`]: the backend did not answer. Nothing is known; ask again later.
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        let _ = group;
+        Ok(Rights::Unknown)
+    }
+
     /// All keys of a group that have a body, in the order of their text.
     ///
     /// It shows every key that was created and acknowledged before the call. It is a list and no
@@ -100,6 +117,21 @@ pub trait Backend: Send + Sync + 'static {
         let _ = (group, nonce);
         Box::pin(std::future::pending())
     }
+}
+
+/// Whether this process could campaign; the answer of [`Backend::check_rights`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Rights {
+    /// It may do everything that a campaign needs.
+    Granted,
+    /// It may not, and a campaign would fail until somebody changes that.
+    ///
+    /// The text is one line for logs and for `/readyz`: what is refused, to which account if the
+    /// server says so, and what to do. It holds no secret.
+    Missing(String),
+    /// The backend cannot tell.
+    Unknown,
 }
 
 /// How a holder went.
@@ -203,8 +235,8 @@ pub enum Unread {
     Damaged(#[source] BoxError),
 }
 
-/// Something may have changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something may have changed. The default is that anything may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
     /// What changed, if the backend can tell.
     pub key: Option<Key>,
@@ -233,22 +265,6 @@ pub enum Reach {
     Machine,
     /// From other machines too.
     Network,
-}
-
-impl Reach {
-    /// From where servers with these names, without ports, can be reached: on loopback only from
-    /// this machine.
-    pub fn of_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Self {
-        let on_loopback = |host: &str| {
-            let address = host.trim_start_matches('[').trim_end_matches(']');
-            let address = address.parse::<std::net::IpAddr>();
-            host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
-        };
-        match hosts.into_iter().all(on_loopback) {
-            true => Self::Machine,
-            false => Self::Network,
-        }
-    }
 }
 
 impl Presence {
@@ -290,30 +306,5 @@ impl Limits {
             });
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Reach;
-
-    #[test]
-    fn only_what_is_on_loopback_is_of_this_machine() {
-        for near in [
-            &["127.0.0.1"][..],
-            &["localhost"],
-            &["[::1]", "127.1.2.3"],
-            &["::1"],
-        ] {
-            assert_eq!(Reach::of_hosts(near.iter().copied()), Reach::Machine);
-        }
-        for far in [
-            &["10.0.0.7"][..],
-            &["zk1"],
-            &["127.0.0.1", "zk1"],
-            &["localhost.example"],
-        ] {
-            assert_eq!(Reach::of_hosts(far.iter().copied()), Reach::Network);
-        }
     }
 }

@@ -15,12 +15,27 @@
 //!
 //! The crate `incumbent-conformance` checks all of it in three lines.
 
+//! # What all stores share
+//!
+//! So that each of these is written and tested once: [`hosts`] (the servers in an address),
+//! [`Pace`] (pauses between attempts), [`outage`] (a failure is reported once, and so is its end),
+//! [`causes()`] (an error as one line without secrets). Files for TLS are read by `incumbent-tls`.
+
 mod address;
+mod causes;
 mod contract;
+pub mod hosts;
+pub mod outage;
 
 pub use address::{Address, BadAddress};
+pub use causes::{causes, redacted};
 pub use contract::{
     Backend, BoxError, Erased, Expected, Failure, Gone, Hint, Limits, Listed, Presence, Reach,
-    Stored, Swapped, Unread, WatchStream,
+    Rights, Stored, Swapped, Unread, WatchStream,
 };
-pub use incumbent_core::{BadName, GroupName, Key, Nonce, RecordName, Version};
+pub use incumbent_core::{BadName, GroupName, Key, Nonce, Pace, RecordName, Version};
+
+/// Random bits for [`Pace`], which draws none itself.
+pub fn jitter() -> u64 {
+    rand::random()
+}

@@ -16,6 +16,7 @@
 pub mod election;
 mod epoch;
 mod name;
+pub mod pace;
 pub mod record;
 pub mod root;
 mod time;
@@ -25,6 +26,7 @@ pub mod write;
 
 pub use epoch::{Epoch, Nonce, ParseNonceError, Seal};
 pub use name::{BadName, EndpointName, GroupName, HolderName, Key, RecordName, Version};
+pub use pace::Pace;
 pub use time::{Now, Time};
 pub use timing::{BadTiming, Timing, TimingOptions};
 pub use view::{Leader, View, ViewTracker};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent::backend::{
     Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce, Presence,
-    Stored, Swapped, Unread, Version, WatchStream,
+    Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 /// Any backend, counted. Several handles of one store share their counts.
@@ -63,6 +63,10 @@ impl<B: Backend> Backend for Counting<B> {
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         self.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.inner.groups().await
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        self.inner.check_rights(group).await
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use incumbent_backend::{
     Backend, BoxError, Erased, Expected, Failure, Gone, GroupName, Hint, Key, Limits, Listed,
-    Nonce, Presence, Stored, Swapped, Unread, Version, WatchStream,
+    Nonce, Presence, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::dice::{Dice, Fate};
@@ -180,6 +180,10 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
 
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         self.ask(self.backend.groups()).await
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        self.ask(self.backend.check_rights(group)).await
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

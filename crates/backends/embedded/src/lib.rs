@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
     Address, Backend, BadAddress, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed,
-    Nonce, Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
+    Nonce, Presence, Reach, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 use incumbent_backend_zookeeper::{ZooKeeperBackend, ZooKeeperError};
 use incumbent_leader_server::StartError;
@@ -132,6 +132,10 @@ impl Backend for EmbeddedBackend {
 
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         self.client.groups().await
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        self.client.check_rights(group).await
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -67,7 +67,7 @@ impl Backend for EtcdBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
-            reach: self.links.settings.reach(),
+            reach: self.links.settings.hosts.reach(),
         }
     }
 
@@ -105,6 +105,6 @@ impl Backend for EtcdBackend {
 impl fmt::Debug for EtcdBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = &self.links.settings;
-        write!(f, "EtcdBackend({}{})", settings.hosts(), settings.base)
+        write!(f, "EtcdBackend({}{})", settings.hosts, settings.base)
     }
 }

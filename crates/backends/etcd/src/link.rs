@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::future::BoxFuture;
 use http::Uri;
 use incumbent_backend::BoxError;
+use incumbent_backend::hosts::{Host, Login};
 use prost::bytes::Bytes;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -17,7 +18,7 @@ use crate::message::{
 };
 use crate::names::Cluster;
 use crate::outcome::{self, Known};
-use crate::settings::{Host, Login, Settings};
+use crate::settings::Settings;
 use crate::wire::{Token, Wire};
 
 /// A connection to one server.
@@ -62,7 +63,7 @@ impl Link {
             .await
             .map_err(Trouble::Unreachable)?;
         begin(work);
-        let token = match &settings.login {
+        let token = match settings.hosts.login() {
             Some(login) => log_in(&wire, login).await?,
             None => None,
         };
@@ -113,7 +114,7 @@ impl Link {
 }
 
 async fn connect(settings: &Settings, host: &Host) -> Result<(Wire, Work), BoxError> {
-    let tcp = TcpStream::connect((host.name.as_str(), host.port)).await?;
+    let tcp = TcpStream::connect((host.name(), host.port())).await?;
     tcp.set_nodelay(true)?;
     let scheme = settings.tls.as_ref().map_or("http", |_| "https");
     let origin = Uri::builder()
@@ -124,7 +125,7 @@ async fn connect(settings: &Settings, host: &Host) -> Result<(Wire, Work), BoxEr
     match &settings.tls {
         None => Ok(Wire::begin(tcp, origin).await?),
         Some(config) => {
-            let name = ServerName::try_from(host.name.clone())?;
+            let name = ServerName::try_from(host.name().to_owned())?;
             let connector = TlsConnector::from(config.clone());
             let tls = connector.connect(name, tcp).await?;
             Ok(Wire::begin(tls, origin).await?)

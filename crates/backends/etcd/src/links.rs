@@ -155,7 +155,7 @@ impl Links {
             if judged.then == Then::Leave && (judged.known == Known::Unsent || self.has_others()) {
                 self.leave(&link, &judged.why);
             }
-            match (judged.known, judged.then, &self.settings.login) {
+            match (judged.known, judged.then, self.settings.hosts.login()) {
                 (Known::Unsent, ..) if sendings < SENDINGS => {}
                 (Known::Refused, Then::LogIn, Some(login)) if sendings < SENDINGS => {
                     let renewed = link.log_in_again(login, token.as_ref());
@@ -214,7 +214,7 @@ impl Links {
 
     fn disconnected(&self, call: &Call, trouble: Option<String>) -> EtcdError {
         EtcdError::Disconnected {
-            hosts: self.settings.hosts(),
+            hosts: self.settings.hosts.to_string(),
             within: call.within,
             source: trouble.map(Into::into),
         }
@@ -240,7 +240,7 @@ impl Links {
             if let Some(at) = dialing.not_before.take() {
                 sleep_until(at).await;
             }
-            let hosts = &self.settings.hosts;
+            let hosts = self.settings.hosts.list();
             let first = self.first.load(Ordering::Relaxed);
             let mut refused = None;
             for n in first..first + hosts.len() {
@@ -282,7 +282,7 @@ impl Links {
     ) -> Result<Arc<Link>, Trouble> {
         dialing.number += 1;
         let number = dialing.number;
-        let host = &self.settings.hosts[n];
+        let host = &self.settings.hosts.list()[n];
         let links = Arc::downgrade(self);
         let begin = |work| {
             tokio::spawn(async move {
@@ -312,7 +312,7 @@ impl Links {
 
     /// Whether there is another server to go to.
     pub(crate) fn has_others(&self) -> bool {
-        self.settings.hosts.len() > 1
+        self.settings.hosts.list().len() > 1
     }
 
     fn lose(&self, number: u64, why: &str) {
@@ -342,7 +342,7 @@ impl Links {
         let mut said = self.said();
         said.trouble = Some(why.to_owned());
         if said.connected.replace(false) != Some(false) {
-            let hosts = self.settings.hosts();
+            let hosts = self.settings.hosts.to_string();
             warn!(hosts, %why, "no connection to etcd; it is tried again and again");
         }
     }
@@ -352,7 +352,7 @@ impl Links {
         said.trouble = None;
         // A loss that was over before it was seen is none to tell of.
         if said.connected.replace(true) != Some(true) {
-            let hosts = self.settings.hosts();
+            let hosts = self.settings.hosts.to_string();
             info!(hosts, server = %link.host, cluster = %link.cluster, "connected to etcd");
         }
     }

@@ -11,16 +11,17 @@ fn settings(address: &str) -> Result<Settings, String> {
 fn an_address_says_where_and_how() {
     let all = "etcd://us%40er:pass%3Aword@h1:2379,h2,[::1]:99,[::2]/a/b%20c/?timeout=2s";
     let all = settings(all).unwrap();
-    assert_eq!(all.hosts(), "h1:2379,h2:2379,[::1]:99,[::2]:2379");
-    assert_eq!(all.hosts[2].name, "::1");
+    assert_eq!(all.hosts.to_string(), "h1:2379,h2:2379,[::1]:99,[::2]:2379");
     assert_eq!(all.base, "/a/b c");
     assert_eq!(all.timeout, Duration::from_secs(2));
-    assert_eq!(format!("{:?}", all.login), "Some(Login)");
-    let login = all.login.unwrap();
+    let login = all.hosts.login().unwrap();
     assert_eq!((&*login.user, &*login.password), ("us@er", "pass:word"));
     let least = settings("etcd://h").unwrap();
-    assert_eq!((&*least.hosts(), &*least.base), ("h:2379", "/incumbent"));
-    assert!(least.login.is_none() && least.tls.is_none());
+    assert_eq!(
+        (&*least.hosts.to_string(), &*least.base),
+        ("h:2379", "/incumbent")
+    );
+    assert!(least.hosts.login().is_none() && least.tls.is_none());
     assert_eq!(settings("etcd://h/").unwrap().base, "/incumbent");
 }
 
@@ -30,10 +31,10 @@ fn what_cannot_be_meant_is_refused_and_says_why() {
     for (address, why) in [
         ("etcd://", "no host"),
         ("etcd:/a", "no host"),
-        ("etcd://h:0/a", "no host"),
-        ("etcd://h:x/a", "no host"),
+        ("etcd://h:0/a", "port"),
+        ("etcd://h:x/a", "port"),
         ("etcd://h1,,h2/a", "no host"),
-        ("etcd://::1:2379/a", "no host"),
+        ("etcd://::1:2379/a", "IPv6 in brackets"),
         ("etcd://h/a//b", "no part"),
         ("etcd://h/a%00b", "no part"),
         (&*long, "longer than 512"),

@@ -190,7 +190,7 @@ impl Watcher {
 
     /// Whether it succeeds shows in the next attempt.
     async fn log_in_again(&self, link: &Link, token: Option<&Token>) {
-        if let Some(login) = &self.links.settings.login {
+        if let Some(login) = self.links.settings.hosts.login() {
             let renewed = link.log_in_again(login, token);
             let _ = timeout(self.links.settings.timeout, renewed).await;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use incumbent_backend::hosts::Login;
 use tokio::sync::watch;
 use tracing::{Dispatch, dispatcher, info, warn};
 use zookeeper_client::{Client, Error, SessionInfo, SessionState};
@@ -92,26 +93,27 @@ impl Keeper {
         let Settings {
             hosts,
             session_timeout,
-            login,
             tls,
             ..
         } = &*self.settings;
         let mut connector = Client::connector()
             .with_session_timeout(*session_timeout)
             .with_fail_eagerly();
-        if let Some(login) = login {
-            connector = connector.with_auth("digest", login.0.as_bytes());
+        if let Some(Login { user, password }) = hosts.login() {
+            let credentials = format!("{user}:{password}");
+            connector = connector.with_auth("digest", credentials.as_bytes());
         }
         if let Some(session) = &self.session {
             connector = connector.with_session(session.clone());
         }
         let tasks = Tasks::default();
+        let servers = hosts.to_string();
         let client = match tls {
             Some(tls) => {
                 let connector = connector.with_tls(tls.clone());
-                tasks.of(connector.secure_connect(hosts)).await?
+                tasks.of(connector.secure_connect(&servers)).await?
             }
-            None => tasks.of(connector.connect(hosts)).await?,
+            None => tasks.of(connector.connect(&servers)).await?,
         };
         assert!(!tasks.is_empty(), "a client's task is begun through asyncs");
         Ok((client, tasks))
@@ -156,7 +158,7 @@ impl Keeper {
 
     fn say_lost(&mut self, why: &Error) {
         if self.said.replace(Said::Lost) != Some(Said::Lost) {
-            let hosts = &*self.settings.hosts;
+            let hosts = self.settings.hosts.to_string();
             dispatcher::with_default(&self.log, || {
                 warn!(hosts, %why, "no connection to ZooKeeper; it is tried again and again");
             });
@@ -166,7 +168,7 @@ impl Keeper {
     fn say_connected(&mut self, client: &Client) {
         // A loss that was over before it was seen is none to tell of.
         if self.said.replace(Said::Connected) != Some(Said::Connected) {
-            let hosts = &*self.settings.hosts;
+            let hosts = self.settings.hosts.to_string();
             let session = client.session_id();
             dispatcher::with_default(&self.log, || {
                 info!(hosts, %session, "connected to ZooKeeper");

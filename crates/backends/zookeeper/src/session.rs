@@ -115,7 +115,7 @@ impl Session {
         timeout_at(call.until, connected).await.map_err(|_| {
             let trouble = self.links.borrow().trouble.clone();
             ZooKeeperError::Disconnected {
-                hosts: self.settings.hosts.clone(),
+                hosts: self.settings.hosts.to_string(),
                 within: call.within,
                 source: trouble.map(Into::into),
             }

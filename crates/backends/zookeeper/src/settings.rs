@@ -1,10 +1,10 @@
 //! What an address says.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use incumbent_backend::{Address, BadAddress, Reach};
+use incumbent_backend::hosts::Hosts;
+use incumbent_backend::{Address, BadAddress};
 use zookeeper_client::{Acls, CreateMode, CreateOptions, TlsOptions};
 
 use crate::error::ZooKeeperError;
@@ -29,13 +29,11 @@ const LONGEST_SESSION: Duration = Duration::from_secs(600);
 const OPTIONS: &str = "session-timeout, watch, presence, ca, cert and key";
 
 pub(crate) struct Settings {
-    /// As the client takes them: `h1:2181,h2:2181`.
-    pub(crate) hosts: String,
+    /// The servers, and the login (scheme `digest`) if the address has one.
+    pub(crate) hosts: Hosts,
     /// Absolute, without a slash at the end.
     pub(crate) base: String,
     pub(crate) session_timeout: Duration,
-    /// `user:password`, for the scheme digest.
-    pub(crate) login: Option<Secret>,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) watch: Watching,
     /// Whether holders show that they live, and are looked for.
@@ -51,29 +49,15 @@ pub(crate) enum Watching {
     Nodes,
 }
 
-/// Text that is not to be seen in logs.
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
 impl Settings {
     pub(crate) fn of(address: &Address) -> Result<Self, ZooKeeperError> {
         if address.scheme() != "zookeeper" {
             return Err(address.unusable("its scheme is not zookeeper").into());
         }
-        let (login, hosts) = match address.authority().rsplit_once('@') {
-            Some((login, hosts)) => (Some(login_of(address, login)?), hosts),
-            None => (None, address.authority()),
-        };
         let mut settings = Self {
-            hosts: hosts_of(address, hosts)?,
+            hosts: Hosts::of(address, USUAL_PORT)?,
             base: base_of(address)?,
             session_timeout: USUAL_SESSION,
-            login,
             tls: None,
             watch: Watching::Any,
             presence: false,
@@ -99,45 +83,11 @@ impl Settings {
 
     /// How nodes are created.
     pub(crate) fn creation(&self, mode: CreateMode) -> CreateOptions<'static> {
-        mode.with_acls(match self.login {
+        mode.with_acls(match self.hosts.login() {
             Some(_) => Acls::creator_all(),
             None => Acls::anyone_all(),
         })
     }
-}
-
-impl Settings {
-    pub(crate) fn reach(&self) -> Reach {
-        let with_port = self.hosts.split(',');
-        Reach::of_hosts(with_port.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name)))
-    }
-}
-
-/// Several hosts, each with its port.
-fn hosts_of(address: &Address, hosts: &str) -> Result<String, BadAddress> {
-    let with_port = hosts.split(',').map(|host| {
-        let (name, port) = match host.rsplit_once(':') {
-            // The colons inside of an IPv6 address are none before a port.
-            Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
-            _ => (host, Some(USUAL_PORT)),
-        };
-        let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
-        let good = match bare {
-            Some(bare) => bare.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !name.is_empty() && name.chars().all(is_of_host),
-        };
-        match port {
-            Some(port) if good && port > 0 => Ok(format!("{name}:{port}")),
-            _ => Err(address.unusable(format!(
-                "{host:?} is no host and port; write zookeeper://h1:2181,h2:2181/path"
-            ))),
-        }
-    });
-    Ok(with_port.collect::<Result<Vec<_>, _>>()?.join(","))
-}
-
-fn is_of_host(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
 fn base_of(address: &Address) -> Result<String, BadAddress> {
@@ -160,20 +110,6 @@ fn base_of(address: &Address) -> Result<String, BadAddress> {
         return Err(address.unusable("/zookeeper is ZooKeeper's own"));
     }
     Ok(path.to_owned())
-}
-
-fn login_of(address: &Address, login: &str) -> Result<Secret, BadAddress> {
-    let decoded = percent_encoding::percent_decode_str(login).decode_utf8();
-    match decoded {
-        Ok(login)
-            if login
-                .split_once(':')
-                .is_some_and(|(user, _)| !user.is_empty()) =>
-        {
-            Ok(Secret(login.into_owned()))
-        }
-        _ => Err(address.unusable("what is before @ is not user:password")),
-    }
 }
 
 fn session_of(address: &Address, value: &str) -> Result<Duration, BadAddress> {

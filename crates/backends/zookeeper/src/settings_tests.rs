@@ -11,16 +11,20 @@ fn settings(address: &str) -> Result<Settings, String> {
 fn an_address_says_where_and_how() {
     let all = "zookeeper://us%40er:pass%3Aword@h1:2181,h2,[::1]:99,[::2]/a/b%20c/?session-timeout=4s&watch=nodes";
     let all = settings(all).unwrap();
-    assert_eq!(all.hosts, "h1:2181,h2:2181,[::1]:99,[::2]:2181");
+    assert_eq!(all.hosts.to_string(), "h1:2181,h2:2181,[::1]:99,[::2]:2181");
     assert_eq!(all.base, "/a/b c");
-    assert_eq!(all.login.unwrap().0, "us@er:pass:word");
+    let login = all.hosts.login().unwrap();
+    assert_eq!((&*login.user, &*login.password), ("us@er", "pass:word"));
     assert_eq!(all.session_timeout, Duration::from_secs(4));
     assert_eq!(all.watch, Watching::Nodes);
     assert!(!all.presence);
     assert!(settings("zookeeper://h?presence=on").unwrap().presence);
     let least = settings("zookeeper://h").unwrap();
-    assert_eq!((&*least.hosts, &*least.base), ("h:2181", "/incumbent"));
-    assert!(least.login.is_none() && least.tls.is_none());
+    assert_eq!(
+        (&*least.hosts.to_string(), &*least.base),
+        ("h:2181", "/incumbent")
+    );
+    assert!(least.hosts.login().is_none() && least.tls.is_none());
     assert_eq!(settings("zookeeper://h/").unwrap().base, "/incumbent");
 }
 
@@ -29,10 +33,10 @@ fn what_cannot_be_meant_is_refused_and_says_why() {
     for (address, why) in [
         ("zookeeper://", "no host"),
         ("zookeeper:/a", "no host"),
-        ("zookeeper://h:0/a", "no host"),
-        ("zookeeper://h:x/a", "no host"),
+        ("zookeeper://h:0/a", "port"),
+        ("zookeeper://h:x/a", "port"),
         ("zookeeper://h1,,h2/a", "no host"),
-        ("zookeeper://::1:2181/a", "no host"),
+        ("zookeeper://::1:2181/a", "IPv6 in brackets"),
         ("zookeeper://h/a//b", "no node"),
         ("zookeeper://h/a/../b", "no node"),
         ("zookeeper://h/a%00b", "no node"),
