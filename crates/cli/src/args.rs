@@ -461,6 +461,7 @@ fn endpoint(text: &str) -> Result<(EndpointName, String), String> {
              {name}=10.0.0.7:8000"
         ));
     }
+    incumbent::check_endpoint(address).map_err(|why| format!("{address:?}: {why}"))?;
     if address.len() > incumbent::LONGEST_ENDPOINT {
         return Err(format!("longer than {} bytes", incumbent::LONGEST_ENDPOINT));
     }

@@ -2,16 +2,25 @@
 //! line nor the environment sets it.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgAction, CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Command};
 use crate::exit::{Code, Failure};
+use crate::{diagnostics, show};
+
+/// What the command line asks for.
+pub(crate) enum Parsed {
+    Run(Box<Cli>),
+    /// Help or a mistake, which has been printed: end with this code.
+    Answered(ExitCode),
+}
 
 /// Parses the command line, with the configuration file behind it.
-pub(crate) fn parse() -> Result<Cli, Failure> {
+pub(crate) fn parse() -> Result<Parsed, Failure> {
     let mut command = Cli::command();
     if let Err(error) = command.clone().try_get_matches()
         && matches!(
@@ -19,7 +28,7 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
         )
     {
-        error.exit();
+        return answered(&error);
     }
     if let Some(path) = path() {
         let text = std::fs::read_to_string(&path).map_err(|cause| {
@@ -29,8 +38,14 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
         })?;
         command = with_file(command, &path, &text)?;
     }
-    let matches: ArgMatches = command.get_matches();
-    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = command.try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    let (matches, mut cli) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return answered(&error),
+    };
     if let (Command::Run(run), Some((_, flags))) = (&mut cli.command, matches.subcommand()) {
         let said = |flag| flags.value_source(flag) > Some(ValueSource::DefaultValue);
         // What is said goes before the opposite in the file.
@@ -38,7 +53,22 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
         run.no_liveness &=
             said("no_liveness") || !(said("liveness_listen") || said("liveness_address"));
     }
-    Ok(cli)
+    Ok(Parsed::Run(Box::new(cli)))
+}
+
+/// Prints what the parser has to say: help or the version, or what is wrong with the command line.
+fn answered(error: &clap::Error) -> Result<Parsed, Failure> {
+    let text = error.render();
+    if !error.use_stderr() {
+        show::styled(&text.ansi().to_string())?;
+        return Ok(Parsed::Answered(ExitCode::SUCCESS));
+    }
+    if diagnostics::is_coloured() {
+        diagnostics::say_text(&text.ansi().to_string());
+    } else {
+        diagnostics::say_text(&text.to_string());
+    }
+    Ok(Parsed::Answered(ExitCode::from(Code::Usage as u8)))
 }
 
 /// The file that was named, or the usual one if it exists.

@@ -46,7 +46,8 @@ impl Failure {
         }
     }
 
-    pub(crate) fn exit_code(self, code: u8) -> Self {
+    /// Ends with this code, which may be a command's.
+    pub(crate) fn raw_code(self, code: u8) -> Self {
         Self { code, ..self }
     }
 
@@ -66,14 +67,15 @@ impl Failure {
         self
     }
 
-    /// Says it, and gives the exit code.
-    pub(crate) fn report(self) -> ExitCode {
-        anstream::eprintln!("{ERROR}incumbent:{ERROR:#} {}", self.message);
+    /// Why, in one line.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
 }
-
-const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 /// An error and its causes on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

@@ -44,11 +44,11 @@ pub(crate) async fn flink(args: FlinkArgs) -> Result<ExitCode, Failure> {
 
 async fn inspect(address: &FlinkAddress, output: Output) -> Result<ExitCode, Failure> {
     let cluster = incumbent_flink_ha::inspect(address).await?;
-    show::line(match output.is_json() {
-        true => serde_json::to_string(&cluster)
-            .map_err(|error| Failure::new("cannot write JSON").because(error))?,
-        false => as_tables(&cluster),
-    });
+    if output.is_json() {
+        show::json_line(&cluster)?;
+    } else {
+        show::line(as_tables(&cluster))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

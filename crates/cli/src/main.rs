@@ -6,11 +6,11 @@ mod api;
 mod args;
 mod config;
 mod descriptors;
+mod diagnostics;
 mod exit;
 mod flink;
 mod gateway;
 mod http;
-mod logging;
 mod observe;
 mod place;
 mod purge;
@@ -27,6 +27,7 @@ mod watch_server;
 use std::process::ExitCode;
 
 use args::Command;
+use config::Parsed;
 use exit::Failure;
 
 fn main() -> ExitCode {
@@ -35,14 +36,20 @@ fn main() -> ExitCode {
     if let Some(code) = incumbent_guard::intercept() {
         return code;
     }
-    match start() {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    diagnostics::begin();
+    let code = start().unwrap_or_else(|failure| {
+        diagnostics::say_error(failure.message());
+        failure.exit_code()
+    });
+    diagnostics::finish();
+    code
 }
 
 fn start() -> Result<ExitCode, Failure> {
-    let cli = config::parse()?;
+    let cli = match config::parse()? {
+        Parsed::Run(cli) => *cli,
+        Parsed::Answered(code) => return Ok(code),
+    };
     let usual = match cli.command {
         Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
         _ => "warn",
@@ -51,7 +58,8 @@ fn start() -> Result<ExitCode, Failure> {
         Command::Gateway(args) => args.access_log,
         _ => gateway::AccessLog::Off,
     };
-    let access_log = logging::init(&cli.common, usual, access)?;
+    let access_log = gateway::access_log::Log::new(access)?;
+    diagnostics::logging::init(&cli.common, usual, access_log.layer())?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if matches!(cli.command, Command::Serve(_)) {
         // One processor is for the log, and for the clients that are on this machine.
@@ -71,7 +79,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Flink(args) => flink::flink(args).await,
             Command::Gateway(args) => gateway::gateway(&cli.common, *args).await,
             Command::Serve(args) => serve::serve(args).await,
-            Command::Completions(args) => Ok(shell::completions(&args)),
+            Command::Completions(args) => shell::completions(&args),
             Command::Man => shell::man(),
         }
     });

@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use incumbent::View;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Common, ObserveArgs};
 use crate::exit::Failure;
+use crate::show::Reader;
+use crate::show::escape::printable;
 use crate::{place, show};
 
 pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCode, Failure> {
@@ -17,7 +20,7 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
         show::line(format!(
             "{:<24}  {:>6}  {:<10}  {:<24}  ENDPOINTS",
             "TIME", "EPOCH", "STATE", "HOLDER"
-        ));
+        ))?;
     }
     // From now on, so that none is missed while a line is printed.
     let mut interrupt = signal(SignalKind::interrupt())
@@ -28,11 +31,18 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
             view = observer.next() => view,
             _ = interrupt.recv() => break,
         };
-        let text = match json {
-            true => as_json(&view),
-            false => as_row(&view),
+        let print = move || {
+            if json {
+                show::json_line(&as_json(&view))
+            } else {
+                show::styled_line(as_row(&view))
+            }
         };
-        if !show::line(text) {
+        let reader = tokio::select! {
+            printed = show::line_in_background(print) => printed?,
+            _ = interrupt.recv() => break,
+        };
+        if reader == Reader::Left {
             break;
         }
         lines += 1;
@@ -40,10 +50,10 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(view: &View) -> String {
+fn as_json(view: &View) -> Value {
     let mut json = show::json(view);
     json["time"] = show::now().into();
-    json.to_string()
+    json
 }
 
 fn as_row(view: &View) -> String {
@@ -58,8 +68,8 @@ fn as_row(view: &View) -> String {
                 .collect();
             (
                 leader.epoch.to_string(),
-                leader.holder.to_string(),
-                endpoints.join(" "),
+                printable(leader.holder.as_str()).into_owned(),
+                printable(&endpoints.join(" ")).into_owned(),
             )
         }
     };

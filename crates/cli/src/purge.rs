@@ -8,6 +8,7 @@ use incumbent::{Group, GroupName, State};
 use serde_json::json;
 
 use crate::args::{Common, Output, PurgeArgs};
+use crate::diagnostics::{ask, say};
 use crate::exit::{Code, Failure};
 use crate::{place, show};
 
@@ -28,9 +29,9 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
         found.push((group, everything));
     }
     let total = found.iter().map(|(_, listed)| listed.len()).sum();
-    tell(&found, args.output);
+    tell(&found, args.output)?;
     if total == 0 {
-        eprintln!("there is nothing to remove in {}", store.address());
+        say(format!("there is nothing to remove in {}", store.address()));
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
@@ -58,11 +59,14 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
                 }
             }
             if done % TELL_EVERY == 0 {
-                eprintln!("{done} of {total} removed");
+                say(format!("{done} of {total} removed"));
             }
         }
     }
-    eprintln!("{done} of {total} removed from {}", store.address());
+    say(format!(
+        "{done} of {total} removed from {}",
+        store.address()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -94,19 +98,20 @@ async fn refuse_led(group: &Group, everything: &[Listed], force: bool) -> Result
     }
 }
 
-fn tell(found: &[(Group, Vec<Listed>)], output: Output) {
+fn tell(found: &[(Group, Vec<Listed>)], output: Output) -> Result<(), Failure> {
     let rows = found
         .iter()
         .flat_map(|(_, everything)| everything)
         .map(|listed| [listed.key.group().as_str(), listed.key.item()]);
     if output.is_json() {
-        rows.for_each(|[group, item]| {
-            show::line(json!({ "group": group, "item": item }));
-        });
+        for [group, item] in rows {
+            show::json_line(&json!({ "group": group, "item": item }))?;
+        }
     } else {
         let rows = rows.map(|row| row.map(str::to_owned).to_vec()).collect();
-        show::line(show::table(&["GROUP", "ITEM"], rows));
+        show::line(show::table(&["GROUP", "ITEM"], rows))?;
     }
+    Ok(())
 }
 
 fn confirm(total: usize, address: &str) -> Result<(), Failure> {
@@ -114,7 +119,9 @@ fn confirm(total: usize, address: &str) -> Result<(), Failure> {
         let why = "nothing was removed: say --yes, as nobody can be asked here";
         return Err(Failure::new(why).code(Code::Usage));
     }
-    eprint!("Remove these {total} from {address}, for good? Type yes: ");
+    ask(format!(
+        "Remove these {total} from {address}, for good? Type yes: "
+    ));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     match read {

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::args::{Common, Output, RecordsArgs, RecordsCommand, WriteHow};
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
 use crate::http::{self, Target};
 use crate::{api, place, show};
@@ -50,7 +51,7 @@ pub(crate) async fn records(common: &Common, args: RecordsArgs) -> Result<ExitCo
             let Some(data) = data.or(default) else {
                 return Err(Failure::new(format!("{name} does not exist")).code(Code::NotFound));
             };
-            show::line(data.get());
+            show::stored_json(data.get())?;
         }
         RecordsCommand::Put { name, json, how } => {
             let data = parse(&if json == "-" { stdin()? } else { json })?;
@@ -76,9 +77,10 @@ async fn list(group: &Group, prefix: &str, output: Output) -> Result<(), Failure
         };
         let (epoch, data) = (found.stamp.epoch(), found.data);
         if output.is_json() {
-            show::line(
-                json!({ "name": name, "epoch": epoch, "bytes": data.get().len(), "stamp": found.stamp.to_string() }),
-            );
+            show::json_line(&json!({
+                "name": name, "epoch": epoch, "bytes": data.get().len(),
+                "stamp": found.stamp.to_string(),
+            }))?;
         } else {
             let short: String = data.get().chars().take(60).collect();
             let more = if short.len() < data.get().len() {
@@ -95,7 +97,7 @@ async fn list(group: &Group, prefix: &str, output: Output) -> Result<(), Failure
         }
     }
     if !output.is_json() {
-        show::line(show::table(&["RECORD", "EPOCH", "BYTES", "DATA"], rows));
+        show::line(show::table(&["RECORD", "EPOCH", "BYTES", "DATA"], rows))?;
     }
     Ok(())
 }
@@ -132,7 +134,7 @@ async fn lead_and_write(
     let candidate = group.candidate()?;
     let patience = tokio::spawn(async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        eprintln!("waiting up to {CAMPAIGN:?} to lead for this write");
+        say(format!("waiting up to {CAMPAIGN:?} to lead for this write"));
     });
     let campaign = tokio::select! {
         campaign = tokio::time::timeout(CAMPAIGN, candidate.campaign()) => campaign.ok(),

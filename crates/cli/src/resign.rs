@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use incumbent::View;
 
 use crate::args::{Common, ResignArgs};
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
 use crate::{place, show};
 
@@ -14,11 +15,13 @@ pub(crate) async fn resign(common: &Common, args: ResignArgs) -> Result<ExitCode
     let asked = group
         .ask_to_hand_over(args.to.clone(), group.holder().as_str())
         .await?;
-    eprintln!("asked the leader of epoch {asked} to hand over; waiting for the next one");
+    say(format!(
+        "asked the leader of epoch {asked} to hand over; waiting for the next one"
+    ));
     let next = observer.wait_for(|view| view.active().is_some_and(|leader| leader.epoch > asked));
     match tokio::time::timeout(args.timeout, next).await {
         Ok(view) => {
-            show::line(described(&view));
+            show::line(described(&view))?;
             let other = view
                 .active()
                 .is_some_and(|leader| args.to.as_ref().is_some_and(|to| *to != leader.holder));

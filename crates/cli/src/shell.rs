@@ -1,17 +1,18 @@
 //! `incumbent completions` and `incumbent man`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Failure;
+use crate::show;
 
-pub(crate) fn completions(args: &CompletionsArgs) -> ExitCode {
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "incumbent", &mut script);
-    print(&script)
+    show::print(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The page of the program, and behind it those of its commands.
@@ -32,11 +33,6 @@ pub(crate) fn man() -> Result<ExitCode, Failure> {
             .render(&mut page)
             .map_err(failed)?;
     }
-    Ok(print(&page))
-}
-
-/// If nobody reads it any more, that is fine.
-fn print(text: &[u8]) -> ExitCode {
-    let _ = std::io::stdout().write_all(text);
-    ExitCode::SUCCESS
+    show::print(&page)?;
+    Ok(ExitCode::SUCCESS)
 }

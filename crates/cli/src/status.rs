@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use incumbent::{Group, HolderName, Root, State};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{Common, StatusArgs};
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
+use crate::show::escape::printable;
 use crate::{place, show};
 
 /// How often the root is looked at while waiting for a renewal.
@@ -34,10 +36,11 @@ pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode
         Leader::Answers(_) | Leader::Renews => ExitCode::SUCCESS,
         Leader::None | Leader::Silent(_) => ExitCode::from(Code::NoLeader as u8),
     };
-    show::line(match args.output.is_json() {
-        true => as_json(common, root.as_ref(), &leader, records),
-        false => as_table(common, root.as_ref(), &leader, records)?,
-    });
+    if args.output.is_json() {
+        show::json_line(&as_json(common, root.as_ref(), &leader, records))?;
+    } else {
+        show::line(as_table(common, root.as_ref(), &leader, records)?)?;
+    }
     Ok(code)
 }
 
@@ -57,10 +60,10 @@ async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
     };
     // Renewals come several times in a lease.
     let patience = root.lease() / 2;
-    eprintln!(
+    say(format!(
         "{}: {why}; waiting up to {patience:?} for a renewal",
         root.holder
-    );
+    ));
     let renewed = async {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -76,7 +79,7 @@ async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
     }
 }
 
-fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize) -> String {
+fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize) -> Value {
     let mut json = json!({ "group": common.group, "state": "none", "records": records });
     if let Some(root) = root {
         json["state"] = json!(root.state);
@@ -101,7 +104,7 @@ fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize
             json["silence"] = json!(why);
         }
     }
-    json.to_string()
+    json
 }
 
 fn as_table(
@@ -157,6 +160,6 @@ fn as_table(
     rows.push(("records", format!("{records}, deleted ones included")));
     let rows = rows
         .into_iter()
-        .map(|(name, value)| format!("{name:<9} {value}"));
+        .map(|(name, value)| format!("{name:<9} {}", printable(&value)));
     Ok(rows.collect::<Vec<_>>().join("\n"))
 }

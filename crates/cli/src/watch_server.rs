@@ -165,6 +165,11 @@ fn describe() {
         "incumbent_record_writes_total",
         "Opens, commits and deletes of records, by outcome"
     );
+    describe_counter!(
+        crate::diagnostics::LOST,
+        "Lines of the log that were lost, because nobody read them fast enough or they could not be \
+         written"
+    );
     describe_histogram!(
         "incumbent_takeover_seconds",
         "From the moment a term could be claimed until it was held"

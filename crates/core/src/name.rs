@@ -110,10 +110,23 @@ fn check_visible(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > LONGEST_NAME {
         return Err("it must have 1 to 200 bytes");
     }
-    if name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    check_characters(name)
+}
+
+/// Checks that people see the text as it is.
+pub(crate) fn check_characters(text: &str) -> Result<(), &'static str> {
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err("spaces and control characters are not allowed");
     }
+    if text.chars().any(is_bidirectional_mark) {
+        return Err("marks that change the direction of text are not allowed");
+    }
     Ok(())
+}
+
+/// Whether the character makes text look as if it said something else.
+fn is_bidirectional_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What a backend keeps one body under: a group's root, its floor, or one of its records.
@@ -255,7 +268,9 @@ mod tests {
             assert!(good.parse::<RecordName>().is_ok(), "{good:?}");
         }
         assert!("jobs/17".parse::<GroupName>().is_err());
-        assert!("host:1 2".parse::<HolderName>().is_err());
+        for bad in ["host:1 2", "host\u{1b}[2J", "txet\u{202e}"] {
+            assert!(bad.parse::<HolderName>().is_err(), "{bad:?}");
+        }
         let said = "a/b".parse::<EndpointName>().unwrap_err().to_string();
         assert!(said.contains("the name of an endpoint: "), "{said}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::check_characters;
 use crate::timing::LONGEST_LEASE;
 use crate::{EndpointName, Epoch, HolderName, Nonce, Seal};
 
@@ -17,6 +18,19 @@ pub const MOST_ENDPOINTS: usize = 64;
 
 /// Longest address of an endpoint, in bytes.
 pub const LONGEST_ENDPOINT: usize = 2048;
+
+/// Checks an address before it is published as an endpoint: it must not be empty, and people must
+/// see it as it is.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub fn check_endpoint(address: &str) -> Result<(), &'static str> {
+    if address.is_empty() {
+        return Err("it is empty");
+    }
+    check_characters(address)
+}
 
 /// Body of the root record, as it is stored: JSON that a person can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,6 +56,7 @@ mod error;
 mod fds;
 mod guard;
 mod ignored;
+mod panics;
 mod plan;
 mod proc;
 mod runner;
@@ -96,9 +97,11 @@ const OUR_FAULT: u8 = 125;
 /// ```
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
-    match args.next()?.to_str()? {
-        GUARD => Some(guard_main(args)),
-        EXEC => Some(shim_main(args)),
-        _ => None,
-    }
+    let main = match args.next()?.to_str()? {
+        GUARD => guard_main,
+        EXEC => shim_main,
+        _ => return None,
+    };
+    panics::report_without_waiting();
+    Some(main(args))
 }

@@ -1,8 +1,8 @@
 //! Errors, named for what the caller does next.
 
 use incumbent_backend::{BadAddress, BadName, BoxError, RecordName};
-use incumbent_core::Epoch;
 use incumbent_core::root::BadBody;
+use incumbent_core::{EndpointName, Epoch};
 
 /// Why an operation did not succeed. Variants are named for the caller's next decision.
 #[non_exhaustive]
@@ -76,6 +76,14 @@ pub enum Error {
         /// The most that is taken.
         limit: usize,
     },
+    /// The address of an endpoint cannot be published. Nothing was written: correct the address.
+    #[error("the address of endpoint {name} cannot be published: {why}")]
+    BadEndpoint {
+        /// The endpoint.
+        name: EndpointName,
+        /// What is wrong with the address.
+        why: &'static str,
+    },
     /// Nobody leads who could be asked.
     #[error("nobody leads")]
     NoLeader,
@@ -143,6 +151,7 @@ impl Error {
             Self::Damaged { .. } => "damaged",
             Self::WrongType { .. } => "wrong_type",
             Self::Limit { .. } => "limit",
+            Self::BadEndpoint { .. } => "bad_endpoint",
             Self::NoLeader => "no_leader",
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use incumbent_backend::RecordName;
 use incumbent_core::election::{Change, LostBecause};
-use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS};
+use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS, check_endpoint};
 use incumbent_core::{EndpointName, Epoch, HolderName, Seal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,6 +95,7 @@ impl Leadership {
     /// # Errors
     ///
     /// [`Error::Fenced`]: the term is over. [`Error::Limit`]: the address is longer than 2048 bytes, or there are 64 endpoints.
+    /// [`Error::BadEndpoint`]: the address is empty, or has spaces or control characters.
     ///
     /// # Cancel safety
     ///
@@ -106,6 +107,10 @@ impl Leadership {
                 limit: LONGEST_ENDPOINT,
             });
         }
+        check_endpoint(address).map_err(|why| Error::BadEndpoint {
+            name: name.clone(),
+            why,
+        })?;
         if !self.note(name) {
             return Err(Error::Limit {
                 what: "number of endpoints",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use incumbent_gateway::ACCESS;
 use serde_json::{Value, json};
@@ -10,15 +10,20 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
 
 use super::AccessLog;
-use super::lines::Lines;
+use crate::diagnostics::LAST_LINES;
+use crate::diagnostics::logging::Events;
+use crate::diagnostics::queue::{LineQueue, QueueOptions};
 use crate::exit::Failure;
 use crate::show;
 
-/// How long what is not written yet is waited for at the end.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// How many bytes may wait for a slow reader, and as many again may be with the writer: each some
+/// 20,000 lines of the usual length, so that nothing is lost while a reader is slow for a second or
+/// two.
+const ROOM: usize = 4 * 1024 * 1024;
+/// The counter of lines that were lost.
+const LOST: &str = "incumbent_gateway_access_lines_lost_total";
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
@@ -26,13 +31,13 @@ const MONTHS: [&str; 12] = [
 /// The log of this process, on standard output. To be [`finish`](Self::finish)ed at its end.
 pub(crate) struct Log {
     format: AccessLog,
-    lines: Option<Lines>,
+    lines: Option<LineQueue>,
 }
 
 /// Makes lines of the events of the gateway's access log.
 struct Written {
     format: AccessLog,
-    lines: Lines,
+    lines: LineQueue,
 }
 
 impl Log {
@@ -41,7 +46,7 @@ impl Log {
         let lines = match format {
             AccessLog::Off => None,
             AccessLog::Common | AccessLog::Json => {
-                let begun = Lines::to(std::io::stdout());
+                let begun = LineQueue::to(std::io::stdout(), options());
                 Some(begun.map_err(|cause| Failure::new("cannot start").because(cause))?)
             }
         };
@@ -49,13 +54,10 @@ impl Log {
     }
 
     /// The layer that writes the log; none if it is off.
-    pub(crate) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
-    where
-        S: Subscriber + for<'span> LookupSpan<'span>,
-    {
+    pub(crate) fn layer(&self) -> Option<Events> {
         let format = self.format;
         let lines = self.lines.clone()?;
-        Some(Written { format, lines })
+        Some(Box::new(Written { format, lines }))
     }
 
     /// Waits a moment for what is not written yet.
@@ -67,6 +69,31 @@ impl Log {
                 "the last lines of the access log are lost: nobody read them"
             );
         }
+    }
+}
+
+/// Says what the metrics of the log mean. To be called once a recorder is installed.
+pub(super) fn describe_metrics() {
+    metrics::describe_counter!(
+        LOST,
+        "Lines of the access log that were lost, because nobody read them fast enough or they \
+         could not be written"
+    );
+}
+
+fn options() -> QueueOptions {
+    QueueOptions {
+        thread: "access-log",
+        room: ROOM,
+        lost_metric: LOST,
+        report: Box::new(|loss| {
+            tracing::warn!(
+                lost = loss.lines,
+                "lines of the access log are lost: {}; writing continues",
+                loss.reason()
+            );
+            None
+        }),
     }
 }
 
@@ -170,6 +197,8 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn fields() -> Fields {
@@ -211,7 +240,7 @@ mod tests {
 
         // What is written to it waits until somebody reads, once the pipe is full.
         let (mut reading, writing) = std::io::pipe().unwrap();
-        let lines = Lines::to(writing).unwrap();
+        let lines = LineQueue::to(writing, options()).unwrap();
         let layer = Written {
             format: AccessLog::Json,
             lines: lines.clone(),

@@ -4,7 +4,6 @@ pub(crate) mod access_log;
 mod args;
 mod check;
 mod flink;
-mod lines;
 mod tcp;
 
 use std::net::SocketAddr;
@@ -60,7 +59,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
         Some(listen) => {
             let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
             describe_metrics();
-            lines::describe_metrics();
+            access_log::describe_metrics();
             Some(watch)
         }
         None => None,
@@ -68,12 +67,12 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
-        tell(&args, &format!("http://{bound}"));
+        tell(&args, format!("http://{bound}")).await?;
         listeners.push(Listener::plain(socket));
     }
     for address in &args.tls_listen {
         let (socket, bound) = bind(*address).await?;
-        tell(&args, &format!("https://{bound}"));
+        tell(&args, format!("https://{bound}")).await?;
         listeners.push(Listener::tls(socket));
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -85,12 +84,14 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Printed too, for whoever started it with port 0; unless standard output is the access log.
-fn tell(args: &GatewayArgs, address: &str) {
+/// Logs an address, and prints it for a program that has started this one with port 0, unless
+/// standard output is the access log.
+async fn tell(args: &GatewayArgs, address: String) -> Result<(), Failure> {
     tracing::info!(address, "passing requests on to the leader");
     if args.access_log == AccessLog::Off {
-        show::line(address);
+        show::announce(address).await?;
     }
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

@@ -43,7 +43,7 @@ pub(super) async fn pass_on(
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
-        tell(args, &format!("tcp://{bound}"));
+        tell(args, format!("tcp://{bound}")).await?;
         listeners.push(socket);
     }
     gateway.run(listeners, async { signals.end().await }).await;

@@ -357,5 +357,5 @@ fn spawn_failure(error: SpawnError) -> Failure {
     let code = error.exit_code();
     Failure::new("cannot start the command")
         .because(error)
-        .exit_code(code)
+        .raw_code(code)
 }

@@ -42,14 +42,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
         Some(listen) => Some(watch_server::start(listen, readiness, watch_server::USUAL).await?),
         None => None,
     };
-    // Printed too, for whoever started it with port 0.
     for address in server.addresses() {
         tracing::info!(%address, "serving the ZooKeeper protocol");
-        show::line(format!("zookeeper://{address}"));
+        show::announce(format!("zookeeper://{address}")).await?;
     }
     if let Some(address) = server.tls_address() {
         tracing::info!(%address, "serving the ZooKeeper protocol with TLS");
-        show::line(format!("zookeeper://{address}?tls=true"));
+        show::announce(format!("zookeeper://{address}?tls=true")).await?;
     }
     server
         .run(async { signals.end().await })

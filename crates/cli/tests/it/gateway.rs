@@ -5,7 +5,7 @@
 
 mod backend;
 mod change;
-mod front;
+pub(crate) mod front;
 mod grpc;
 mod hostile;
 mod load;

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -138,23 +138,28 @@ impl Place {
 
     /// Starts a process whose stdout and stderr go into `NAME.out` and `NAME.log`.
     pub(crate) fn start(&self, name: &str, mut command: Command) -> Node {
-        let log = self.path(&format!("{name}.log"));
-        let open = |path: &Path| {
-            fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .unwrap()
-        };
-        command
-            .stdout(open(&self.path(&format!("{name}.out"))))
-            .stderr(open(&log))
-            .process_group(0);
+        command.stderr(self.appended(&format!("{name}.log")));
+        self.start_with_stderr(name, command)
+    }
+
+    /// Starts a process whose stdout goes into `NAME.out`, and whose stderr is as it was set.
+    pub(crate) fn start_with_stderr(&self, name: &str, mut command: Command) -> Node {
+        command.stdout(self.appended(&format!("{name}.out")));
+        self.start_as_it_is(name, command)
+    }
+
+    /// Starts a process whose stdout and stderr are as they were set.
+    pub(crate) fn start_as_it_is(&self, name: &str, mut command: Command) -> Node {
         Node {
             name: name.to_owned(),
-            child: command.spawn().unwrap(),
-            log,
+            child: command.process_group(0).spawn().unwrap(),
+            log: self.path(&format!("{name}.log")),
         }
+    }
+
+    fn appended(&self, name: &str) -> fs::File {
+        let options = fs::OpenOptions::new().create(true).append(true).clone();
+        options.open(self.path(name)).unwrap()
     }
 
     /// The present content of a note, empty if there is none.
@@ -285,7 +290,7 @@ impl Node {
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits until the log has a line with these words, and gives it.
@@ -323,21 +328,22 @@ impl Done {
 /// Runs a process to its end.
 #[track_caller]
 pub(crate) fn finished(mut command: Command) -> Done {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (out, err) = (
-        collected(child.stdout.take().unwrap()),
-        collected(child.stderr.take().unwrap()),
-    );
+    command.stdout(Stdio::piped());
+    finished_with_stdout(command)
+}
+
+/// Runs a process to its end, with the standard output that was set.
+#[track_caller]
+pub(crate) fn finished_with_stdout(mut command: Command) -> Done {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let out = child.stdout.take().map(collected);
+    let err = collected(child.stderr.take().unwrap());
     let status = eventually(&format!("{command:?} has ended"), || {
         child.try_wait().unwrap()
     });
     Done {
         code: status.code(),
-        out: out.join().unwrap(),
+        out: out.map_or_else(String::new, |out| out.join().unwrap()),
         err: err.join().unwrap(),
     }
 }

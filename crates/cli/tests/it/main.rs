@@ -7,6 +7,7 @@
 
 mod command;
 mod counter;
+mod diagnostics;
 mod disk;
 mod flink;
 mod gateway;

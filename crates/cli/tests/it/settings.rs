@@ -146,6 +146,14 @@ fn bad_usage_is_told_apart() {
             "not where others reach it; write",
         ),
         (
+            &["run", "--publish", "web=http://a:1/\u{1b}[2J", "--", "true"],
+            "control characters are not allowed",
+        ),
+        (
+            &["run", "--publish", "web=http://a:1/\u{202e}", "--", "true"],
+            "direction of text",
+        ),
+        (
             &["run", "--publish", "a b=a:1", "--", "true"],
             "the name of an endpoint",
         ),

@@ -43,6 +43,10 @@ async fn observers_are_told_of_activating_then_active_then_nobody() {
     );
     leadership.publish(&name("web"), "http://a").await.unwrap();
     leadership.publish(&name("rpc"), "a:1").await.unwrap();
+    for bad in ["", "http://a b", "http://a/\u{1b}[2J", "http://\u{202e}a"] {
+        let refused = leadership.publish(&name("web"), bad).await;
+        assert!(matches!(refused, Err(Error::BadEndpoint { .. })), "{bad:?}");
+    }
     leadership.activate().await.unwrap();
     let View::Active(leader) = observer.wait_for(|view| view.active().is_some()).await else {
         panic!()

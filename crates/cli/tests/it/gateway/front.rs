@@ -52,7 +52,7 @@ pub(super) fn node_at(
 }
 
 /// The same on loopback, as `web`.
-pub(super) fn node(place: &Place, name: &str, flags: &[&str]) -> Node {
+pub(crate) fn node(place: &Place, name: &str, flags: &[&str]) -> Node {
     let address = format!("127.0.0.1:{}", free_port());
     let command = node_at(place, name, &address, &format!("web={address}"), flags);
     place.start(name, command)
@@ -178,7 +178,7 @@ pub(super) fn answers(place: &Place, front: &Front, holder: &str) {
 }
 
 /// Waits until these stand by.
-pub(super) fn standing_by(place: &Place, names: &[&str]) {
+pub(crate) fn standing_by(place: &Place, names: &[&str]) {
     until(&format!("{names:?} stand by"), || {
         place.status()["standbys"] == serde_json::json!(names)
     });

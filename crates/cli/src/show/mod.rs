@@ -1,0 +1,156 @@
+//! What people and programs read on standard output: tables and colours on a terminal, JSON in a
+//! pipe.
+//!
+//! A write error is a failure of the command. A reader that has left, as `head` does, is not: the
+//! command then has nothing more to print.
+
+pub(crate) mod escape;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, SystemTime};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{Table, presets};
+use incumbent::View;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::args::{Format, Output};
+use crate::exit::Failure;
+use escape::{json_printable, printable};
+
+/// How long a server that starts waits for the reader of its addresses.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+/// Whether somebody still reads standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Reads,
+    /// It has closed its end of the pipe.
+    Left,
+}
+
+impl Output {
+    /// Whether to print JSON.
+    pub(crate) fn is_json(self) -> bool {
+        match self.format {
+            Format::Json => true,
+            Format::Table => false,
+            Format::Auto => !std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+/// Prints lines for people. Control characters are escaped, but for the ends of lines.
+pub(crate) fn line(text: impl Display) -> Result<Reader, Failure> {
+    let text = text.to_string();
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    print(format!("{}\n", lines.join("\n")).as_bytes())
+}
+
+/// Prints a line that may have colours, from parts that are [`printable`].
+pub(crate) fn styled_line(text: impl Display) -> Result<Reader, Failure> {
+    styled(&format!("{text}\n"))
+}
+
+/// Prints text of this program's own. Its colours are left out if standard output shows none.
+pub(crate) fn styled(text: &str) -> Result<Reader, Failure> {
+    print_to(anstream::stdout().lock(), text.as_bytes())
+}
+
+/// Prints a value as JSON, on one line.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<Reader, Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|cause| Failure::new("cannot write JSON").because(cause))?;
+    print(format!("{}\n", json_printable(&text)).as_bytes())
+}
+
+/// Prints JSON as it was stored, byte for byte; on a terminal, with control characters escaped.
+pub(crate) fn stored_json(text: &str) -> Result<Reader, Failure> {
+    if std::io::stdout().is_terminal() {
+        print(format!("{}\n", json_printable(text)).as_bytes())
+    } else {
+        print(format!("{text}\n").as_bytes())
+    }
+}
+
+/// Prints text as it is.
+pub(crate) fn print(text: &[u8]) -> Result<Reader, Failure> {
+    print_to(io::stdout().lock(), text)
+}
+
+fn print_to(mut out: impl Write, text: &[u8]) -> Result<Reader, Failure> {
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Left),
+        Err(error) => Err(Failure::new("cannot write to standard output").because(error)),
+    }
+}
+
+/// Prints a line in another thread. Dropping the future leaves the reader alone, so that a command
+/// that follows something can end while nobody reads.
+pub(crate) async fn line_in_background(
+    print: impl FnOnce() -> Result<Reader, Failure> + Send + 'static,
+) -> Result<Reader, Failure> {
+    let printed = tokio::task::spawn_blocking(print).await;
+    printed.unwrap_or_else(|error| Err(Failure::new("cannot print").because(error)))
+}
+
+/// Prints an address at which a server listens, for a program that has started it with port 0. If
+/// nobody reads within a second, the server goes on: the log has the address, too.
+pub(crate) async fn announce(address: String) -> Result<(), Failure> {
+    let printed = line_in_background(move || line(address));
+    match tokio::time::timeout(ANNOUNCEMENT, printed).await {
+        Ok(printed) => printed.map(drop),
+        Err(_) => {
+            tracing::warn!("nobody reads standard output; serving without waiting for it");
+            Ok(())
+        }
+    }
+}
+
+/// A table with these columns, without frames, so that it can be copied. Cells are escaped.
+pub(crate) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> String {
+    let rows = rows
+        .into_iter()
+        .map(|row| row.into_iter().map(|cell| printable(&cell).into_owned()));
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(columns.to_vec())
+        .add_rows(rows.map(Vec::from_iter));
+    let text = table.to_string();
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+/// The present moment, for people.
+#[expect(clippy::disallowed_methods, reason = "shown to people")]
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// The word for a view, and its colour.
+pub(crate) fn word(view: &View) -> (&'static str, Style) {
+    match view {
+        View::None => ("none", AnsiColor::Red.on_default()),
+        View::Activating(_) => ("activating", AnsiColor::Yellow.on_default()),
+        View::Active(_) => ("active", AnsiColor::Green.on_default()),
+    }
+}
+
+/// A view as JSON, as `observe` prints it and the records API answers it.
+pub(crate) fn json(view: &View) -> Value {
+    let state = word(view).0;
+    match view {
+        View::None => json!({ "state": state }),
+        View::Activating(leader) | View::Active(leader) => json!({
+            "state": state,
+            "epoch": leader.epoch,
+            "holder": leader.holder,
+            "nonce": leader.nonce,
+            "endpoints": leader.endpoints,
+            "since": leader.since,
+        }),
+    }
+}
