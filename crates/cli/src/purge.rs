@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use incumbent::backend::{Erased, Listed};
-use incumbent::{Group, GroupName, State};
+use incumbent::{Group, GroupName, TermState};
 use serde_json::json;
 
 use crate::args::{Common, Output, PurgeArgs};
@@ -71,7 +71,7 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
 }
 
 async fn refuse_led(group: &Group, everything: &[Listed], force: bool) -> Result<(), Failure> {
-    let leads = |state| matches!(state, State::Activating | State::Active);
+    let leads = |state| matches!(state, TermState::Activating | TermState::Active);
     match group.root().await {
         Ok(Some(root)) if leads(root.state) && !force => {
             let why = format!(

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use incumbent::{Group, HolderName, Root, State};
+use incumbent::{Group, HolderName, Root, TermState};
 use serde_json::{Value, json};
 
 use crate::args::{Common, StatusArgs};
@@ -45,7 +45,7 @@ pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode
 }
 
 async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
-    let Some(root) = root.filter(|root| root.state != State::Released) else {
+    let Some(root) = root.filter(|root| root.state != TermState::Released) else {
         return Ok(Leader::None);
     };
     let why = match &root.liveness {
@@ -121,9 +121,9 @@ fn as_table(
         None => rows.push(("state", "nobody has led yet".into())),
         Some(root) => {
             let state = match root.state {
-                State::Activating => "activating",
-                State::Active => "active",
-                State::Released => "released: nobody leads",
+                TermState::Activating => "activating",
+                TermState::Active => "active",
+                TermState::Released => "released: nobody leads",
             };
             rows.extend([
                 ("state", state.into()),

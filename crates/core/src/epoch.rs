@@ -62,6 +62,11 @@ impl Nonce {
         Self(number)
     }
 
+    /// The number.
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+
     /// The nonce of a process's `n`th term, given a random one of the process. The core draws no
     /// random numbers itself.
     #[must_use]

@@ -56,12 +56,8 @@ impl RecordBody {
 
     /// The same data under another seal.
     #[must_use]
-    pub fn sealed(&self, seal: Seal, seq: u64) -> Self {
-        Self {
-            seal,
-            seq,
-            ..self.clone()
-        }
+    pub fn sealed(self, seal: Seal, seq: u64) -> Self {
+        Self { seal, seq, ..self }
     }
 
     /// The data as JSON text, `None` if there is none.

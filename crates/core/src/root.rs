@@ -46,7 +46,7 @@ pub struct Root {
     /// The random number of this term.
     pub nonce: Nonce,
     /// How far the term has come.
-    pub state: State,
+    pub state: TermState,
     /// Where the leader's services are, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<EndpointName, String>,
@@ -82,7 +82,7 @@ enum RootTag {
 /// How far a term has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum TermState {
     /// Won, but not ready to serve: records are being sealed, the program starts.
     Activating,
     /// Serving: its endpoints may be handed out.
@@ -148,7 +148,7 @@ impl Root {
             epoch: seal.epoch,
             holder,
             nonce: seal.nonce,
-            state: State::Activating,
+            state: TermState::Activating,
             endpoints: BTreeMap::new(),
             liveness,
             lease_ms: u64::try_from(lease.as_millis())

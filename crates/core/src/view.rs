@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::root::{Root, State};
+use crate::root::{Root, TermState};
 use crate::{EndpointName, Epoch, HolderName, Nonce};
 
 /// Who leads a group, as far as this process knows.
@@ -65,14 +65,14 @@ impl ViewTracker {
         if root.epoch < self.highest {
             return View::None;
         }
-        if root.state == State::Active {
+        if root.state == TermState::Active {
             self.highest = root.epoch;
         }
         match root.state {
             _ if silent => View::None,
-            State::Released => View::None,
-            State::Activating => View::Activating(leader(root, BTreeMap::new())),
-            State::Active => View::Active(leader(root, root.endpoints.clone())),
+            TermState::Released => View::None,
+            TermState::Activating => View::Activating(leader(root, BTreeMap::new())),
+            TermState::Active => View::Active(leader(root, root.endpoints.clone())),
         }
     }
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::Seal;
 
-    fn root(epoch: u64, state: State) -> Root {
+    fn root(epoch: u64, state: TermState) -> Root {
         let seal = Seal {
             epoch: Epoch::new(epoch),
             nonce: Nonce::new(1),
@@ -116,14 +116,14 @@ mod tests {
     fn only_an_active_leader_is_handed_out() {
         let mut tracker = ViewTracker::default();
         assert_eq!(tracker.view(None, false), View::None);
-        let View::Activating(leader) = tracker.view(Some(&root(1, State::Activating)), false)
+        let View::Activating(leader) = tracker.view(Some(&root(1, TermState::Activating)), false)
         else {
             panic!()
         };
         assert!(leader.endpoints.is_empty());
         assert_eq!(
             tracker
-                .view(Some(&root(1, State::Active)), false)
+                .view(Some(&root(1, TermState::Active)), false)
                 .active()
                 .unwrap()
                 .endpoints
@@ -131,11 +131,11 @@ mod tests {
             1
         );
         assert_eq!(
-            tracker.view(Some(&root(1, State::Active)), true),
+            tracker.view(Some(&root(1, TermState::Active)), true),
             View::None
         );
         assert_eq!(
-            tracker.view(Some(&root(1, State::Released)), false),
+            tracker.view(Some(&root(1, TermState::Released)), false),
             View::None
         );
     }
@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn a_term_that_was_only_activating_hides_no_other() {
         let mut tracker = ViewTracker::default();
-        tracker.view(Some(&root(5, State::Activating)), false);
+        tracker.view(Some(&root(5, TermState::Activating)), false);
         assert!(
             tracker
-                .view(Some(&root(4, State::Active)), false)
+                .view(Some(&root(4, TermState::Active)), false)
                 .active()
                 .is_some()
         );
@@ -157,14 +157,16 @@ mod tests {
     #[test]
     fn views_never_go_back_in_epoch() {
         let mut tracker = ViewTracker::default();
-        tracker.view(Some(&root(5, State::Active)), false);
+        tracker.view(Some(&root(5, TermState::Active)), false);
         assert_eq!(
-            tracker.view(Some(&root(4, State::Active)), false),
+            tracker.view(Some(&root(4, TermState::Active)), false),
             View::None
         );
         assert_eq!(tracker.view(None, false), View::None);
         assert_eq!(
-            tracker.view(Some(&root(6, State::Active)), false).epoch(),
+            tracker
+                .view(Some(&root(6, TermState::Active)), false)
+                .epoch(),
             Some(Epoch::new(6))
         );
     }

@@ -204,23 +204,15 @@ impl Write {
     }
 
     fn read(&mut self, found: Option<(Version, RecordBody)>) -> Step {
-        if let Some((version, body)) = found
-            .clone()
-            .filter(|(_, body)| body.is_write(self.seal, self.seq))
-        {
-            return self.done(version, Arc::new(body));
-        }
-        if let Some((_, body)) = &found
-            && body.seal.outranks(self.seal)
-        {
-            let current = body.seal.epoch;
-            return Step::Refused(match self.may_have_written() {
-                true => Refused::Unsettled {
-                    fenced_by: Some(current),
-                },
-                false => Refused::Fenced { current },
-            });
-        }
+        let found = match found {
+            Some((version, body)) if body.is_write(self.seal, self.seq) => {
+                return self.done(version, Arc::new(body));
+            }
+            Some((_, body)) if body.seal.outranks(self.seal) => {
+                return Step::Refused(self.outranked(body.seal.epoch));
+            }
+            found => found,
+        };
         match &self.goal {
             Goal::Open | Goal::Floor => {
                 let (version, body) = match found {
@@ -248,6 +240,17 @@ impl Write {
                 Some(_) if self.unsettled => Step::Refused(Refused::Unsettled { fenced_by: None }),
                 Some(_) | None => Step::Refused(Refused::Conflict),
             },
+        }
+    }
+
+    /// A newer leader has sealed the record, at this epoch.
+    fn outranked(&self, current: Epoch) -> Refused {
+        if self.may_have_written() {
+            Refused::Unsettled {
+                fenced_by: Some(current),
+            }
+        } else {
+            Refused::Fenced { current }
         }
     }
 

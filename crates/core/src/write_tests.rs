@@ -40,6 +40,17 @@ fn an_open_seals_what_it_read_and_returns_what_it_sealed() {
 }
 
 #[test]
+fn the_data_that_an_open_reads_are_not_copied() {
+    let (mut open, _) = Write::open(seal(2, 2), 1);
+    let old = RecordBody::new(seal(1, 1), 7, data("[1, 2, 3]"));
+    let read_at = old.json().map(str::as_ptr);
+    let Step::Swap { body, .. } = open.step(Answer::Read(Some((version("a"), old)))) else {
+        panic!("an open swaps what it has read");
+    };
+    assert_eq!(body.json().map(str::as_ptr), read_at);
+}
+
+#[test]
 fn an_open_that_met_a_late_write_takes_that_write_as_the_state() {
     let (mut open, _) = Write::open(seal(2, 2), 1);
     open.step(Answer::Read(Some((

@@ -3,7 +3,7 @@
 
 use incumbent_backend::{Erased, Expected, Failure, Key, Listed, RecordName};
 use incumbent_core::record::RecordBody;
-use incumbent_core::root::{Handover, Root, State};
+use incumbent_core::root::{Handover, Root, TermState};
 use incumbent_core::{Epoch, HolderName, Nonce, Seal};
 use serde_json::value::RawValue;
 
@@ -32,7 +32,7 @@ impl Group {
         let mut trouble = "the root changes all the time".into();
         for _ in 0..ATTEMPTS {
             let found = read_key(backend, &key, timeout, Root::from_bytes).await?;
-            let leads = found.filter(|(_, root)| root.state != State::Released);
+            let leads = found.filter(|(_, root)| root.state != TermState::Released);
             let Some((version, root)) = leads else {
                 return asked.ok_or(Error::NoLeader);
             };

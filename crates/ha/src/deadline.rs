@@ -26,12 +26,14 @@ pub(crate) struct Deadline {
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
+    watched: Mutex<Watched>,
     changed: Condvar,
 }
 
+/// What the thread and the owner of the [`Deadline`] share.
 #[derive(Default)]
-struct State {
+struct Watched {
+    /// The leadership is gone, so nothing has to end any more.
     over: bool,
     hooks: Vec<Hook>,
 }
@@ -62,22 +64,22 @@ impl Drop for Deadline {
 
 impl Shared {
     fn run(&self, term: &Term) {
-        let mut state = self.lock();
-        while !state.over {
+        let mut watched = self.lock();
+        while !watched.over {
             let invalid = term.until_invalid();
             if invalid.is_zero() {
                 term.end(LostBecause::DeadlinePassed);
             }
             let hard = term.until_hard();
-            if hard.is_zero() && !state.hooks.is_empty() {
-                let hooks = std::mem::take(&mut state.hooks);
-                drop(state);
+            if hard.is_zero() && !watched.hooks.is_empty() {
+                let hooks = std::mem::take(&mut watched.hooks);
+                drop(watched);
                 for hook in hooks {
                     // One that panics has said so on standard error; the others still have their
                     // turn.
                     let _ = catch_unwind(AssertUnwindSafe(hook));
                 }
-                state = self.lock();
+                watched = self.lock();
                 continue;
             }
             let next = [invalid, hard]
@@ -87,15 +89,15 @@ impl Shared {
             let wait = next
                 .unwrap_or(LONGEST_WAIT)
                 .clamp(SHORTEST_WAIT, LONGEST_WAIT);
-            state = self
+            watched = self
                 .changed
-                .wait_timeout(state, wait)
+                .wait_timeout(watched, wait)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

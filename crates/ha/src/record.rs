@@ -203,10 +203,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         let same = found.is_some_and(|(version, body)| {
             self.version == Some(version) && Stamp::of(&body) == self.stamp
         });
-        match same {
-            true => Ok(()),
-            false => self.reopen().await,
-        }
+        if same { Ok(()) } else { self.reopen().await }
     }
 
     async fn write(

@@ -126,9 +126,10 @@ pub(crate) async fn settle(
 
 /// What is known of a write that is given up.
 fn unfinished(write: &Write, cause: BoxError) -> Unwritten {
-    match write.is_unsettled() {
-        true => Unwritten::Unknown(cause),
-        false => Unwritten::NotApplied(cause),
+    if write.is_unsettled() {
+        Unwritten::Unknown(cause)
+    } else {
+        Unwritten::NotApplied(cause)
     }
 }
 

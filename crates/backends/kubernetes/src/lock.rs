@@ -1,6 +1,6 @@
 //! The root as the lock that other tools know: for people who look, and never read back.
 
-use incumbent_core::root::{Root, State};
+use incumbent_core::root::{Root, TermState};
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -53,8 +53,8 @@ pub(crate) fn lease_spec(root: &Root) -> LeaseSpec {
 
 fn holder(root: &Root) -> String {
     match root.state {
-        State::Activating | State::Active => root.holder.to_string(),
-        State::Released => String::new(),
+        TermState::Activating | TermState::Active => root.holder.to_string(),
+        TermState::Released => String::new(),
     }
 }
 

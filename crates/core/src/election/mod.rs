@@ -19,13 +19,20 @@
 //! - the root did not change for the lease found in it, on this node's own clock: **expired**;
 //! - its holder was **proven dead** ([`Event::Dead`]).
 //!
-//! A root that was removed by hand frees nothing by itself: its holder may not know yet, and what
-//! it runs takes time to end. So the last two are waited for as if the root were still there.
+//! A root that a person removed, or replaced by an older one, frees nothing by itself: the holder
+//! of the newest term may not know yet, and what it runs takes time to end. A removed root is waited
+//! for as if it were still there, and a root below the highest known epoch is left alone for one
+//! lease, however free it looks.
+//!
+//! A leader may also find its own root put back after another has led. So a leader that finds its
+//! root at a version which no answer has named seals the floor again, and stops if that is refused.
 //!
 //! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
 
 mod action;
+mod attempt;
 mod event;
+mod pacing;
 mod standby;
 mod term;
 #[cfg(test)]
@@ -36,10 +43,10 @@ pub use event::{Change, Event, FloorAnswer, SwapAnswer};
 
 use std::collections::VecDeque;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-
-use crate::root::{Liveness, Root};
+use crate::root::{Liveness, Root, TermState};
 use crate::{Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker};
+use attempt::Attempt;
+use pacing::Pacing;
 use term::Term;
 
 /// How many of its own last versions a leader knows again when it is told of a change.
@@ -62,38 +69,56 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Election {
     config: Config,
-    campaigning: bool,
+    aim: Aim,
     role: Role,
     /// What the root was when last seen.
     seen: Seen,
+    sight: Sight,
     /// The highest epoch known from anywhere.
     ahead: Epoch,
-    /// Result of the scan that must precede the creation of a root.
-    scanned: bool,
+    scan: Scan,
     /// How many terms this process has claimed.
     claims: u128,
     /// The nonce of a holder that was proven dead.
     dead: Option<Nonce>,
     /// The request to the backend that is under way.
     request: Option<Request>,
-    /// An unexplained hint.
-    hint: Option<Option<Version>>,
-    /// The root must be read, whatever was seen.
-    stale: bool,
-    /// When to look again, although nothing hints at a change.
-    poll_at: Time,
-    /// After a failure: when the backend may be asked again.
-    hold_until: Time,
-    backoff: Option<ExponentialBackoff>,
-    /// The last write failed. Reads that are answered do not make the next failure of a write the
-    /// first.
-    unwritten: bool,
-    /// The same of the last scan.
-    unscanned: bool,
+    /// A hint that was not looked at yet.
+    hint: Option<Hint>,
+    pacing: Pacing,
     /// Time of the last step.
     stepped_at: Time,
     own_versions: VecDeque<Version>,
     views: ViewTracker,
+}
+
+/// What the application wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    Observe,
+    Lead,
+}
+
+/// Whether decisions may rest on what was seen of the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    Current,
+    /// The root must be read first.
+    Stale,
+}
+
+/// The look at all seals that must precede the creation of a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scan {
+    Needed,
+    Done,
+}
+
+/// A watch says that the root has changed.
+#[derive(Debug)]
+struct Hint {
+    /// To this version, if known.
+    version: Option<Version>,
 }
 
 #[derive(Debug)]
@@ -103,7 +128,7 @@ enum Role {
     Leading(Box<Term>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Request {
     Read,
     Scan,
@@ -119,41 +144,27 @@ struct Seen {
     removed: Option<Root>,
     /// When its pulse was seen to change.
     changed_at: Time,
-}
-
-/// A swap of the root, repeated until its outcome is known.
-#[derive(Clone, Debug)]
-struct Attempt {
-    expected: Option<Version>,
-    root: Root,
-    vacancy: Vacancy,
-    first_sent: Time,
-    last_sent: Time,
-    unsettled: bool,
-    /// Its last answer settled nothing: send it again.
-    again: bool,
+    /// Since when its epoch has been below the highest that is known.
+    below_since: Option<Time>,
 }
 
 impl Election {
     /// Begins to follow the root. The first step reads it.
     pub fn new(config: Config) -> Self {
+        let pacing = Pacing::new(config.timing.retry(), config.nonces);
         Self {
             config,
-            campaigning: false,
+            aim: Aim::Observe,
             role: Role::Standby(None),
             seen: Seen::default(),
+            sight: Sight::Stale,
             ahead: Epoch::ZERO,
-            scanned: false,
+            scan: Scan::Needed,
             claims: 0,
             dead: None,
             request: None,
             hint: None,
-            stale: true,
-            poll_at: Time::default(),
-            hold_until: Time::default(),
-            backoff: None,
-            unwritten: false,
-            unscanned: false,
+            pacing,
             stepped_at: Time::default(),
             own_versions: VecDeque::with_capacity(OWN_VERSIONS),
             views: ViewTracker::default(),
@@ -172,6 +183,7 @@ impl Election {
         // ended meanwhile.
         self.expire(now.time, &mut out);
         self.absorb(now, event, &mut out);
+        self.note_epoch(now.time);
         self.advance(now, &mut out);
         out
     }
@@ -223,13 +235,13 @@ impl Election {
     pub fn rival(&self) -> Option<&Root> {
         let present = self.seen.root.as_ref().map(|(_, root)| root);
         let root = present.or(self.seen.removed.as_ref())?;
-        let waits = matches!(self.role, Role::Standby(_)) && self.campaigning;
+        let waits = matches!(self.role, Role::Standby(_)) && self.aim == Aim::Lead;
         (waits && !self.is_out_of_the_way(root)).then_some(root)
     }
 
     /// Whether the holder of this root has given up, is this process, or is dead.
     fn is_out_of_the_way(&self, root: &Root) -> bool {
-        root.state == crate::root::State::Released
+        root.state == TermState::Released
             || self.is_own(root.nonce)
             || self.dead == Some(root.nonce)
     }
@@ -255,19 +267,19 @@ impl Election {
     fn absorb(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
         match event {
             Event::Tick => {}
-            Event::Campaign => self.campaigning = true,
+            Event::Campaign => self.aim = Aim::Lead,
             Event::Abstain => self.abstain(out),
             Event::Change { ticket, change } => self.change(ticket, change, out),
             Event::Resign { prefer } => self.resign(prefer, out),
-            Event::Hint { version } => self.hint = Some(version),
+            Event::Hint { version } => self.hint = Some(Hint { version }),
             Event::Dead { nonce } => self.dead = Some(nonce),
             Event::SealSeen { epoch } => {
                 self.ahead = self.ahead.max(epoch);
                 self.outranked(epoch, out);
             }
             Event::RootRead { root } => {
-                self.answered(Request::Read);
-                self.heard(now.time);
+                self.finish(Request::Read);
+                self.pacing.answered(Request::Read, now.time);
                 let root = root.map(|(version, root)| (version, *root));
                 self.observe(now.time, root.clone());
                 match self.role {
@@ -276,26 +288,24 @@ impl Election {
                 }
             }
             Event::RootUnread => {
-                self.answered(Request::Read);
-                self.stale = true;
-                self.hold(now.time);
+                self.finish(Request::Read);
+                self.sight = Sight::Stale;
+                self.pacing.failed(Request::Read, now.time);
             }
             Event::RootSwapped(answer) => {
-                self.answered(Request::Swap);
+                self.finish(Request::Swap);
                 self.swapped(now, answer, out);
             }
             Event::SealsScanned { highest } => {
-                self.answered(Request::Scan);
-                self.unscanned = false;
-                self.heard(now.time);
+                self.finish(Request::Scan);
+                self.pacing.answered(Request::Scan, now.time);
                 self.ahead = self.ahead.max(highest);
-                self.scanned = true;
+                self.scan = Scan::Done;
             }
             Event::SealsUnread => {
-                self.answered(Request::Scan);
-                self.unscanned = true;
-                self.stale = true;
-                self.hold(now.time);
+                self.finish(Request::Scan);
+                self.sight = Sight::Stale;
+                self.pacing.failed(Request::Scan, now.time);
             }
             Event::Floor { seal, answer } => self.floor(now, seal, answer, out),
         }
@@ -317,7 +327,8 @@ impl Election {
         }
         if let Some((_, root)) = &root {
             self.ahead = self.ahead.max(root.epoch);
-            (self.scanned, self.unscanned) = (false, false);
+            self.scan = Scan::Needed;
+            self.pacing.forget(Request::Scan);
         }
         self.seen.known = true;
         let before = std::mem::replace(&mut self.seen.root, root);
@@ -328,15 +339,29 @@ impl Election {
         }
     }
 
+    /// Notes since when the root has been below the highest epoch that is known.
+    fn note_epoch(&mut self, now: Time) {
+        let root = self.seen.root.as_ref();
+        let is_below = root.is_some_and(|(_, root)| root.epoch < self.ahead);
+        self.seen.below_since = is_below.then(|| self.seen.below_since.unwrap_or(now));
+    }
+
     fn swapped(&mut self, now: Now, answer: SwapAnswer, out: &mut Vec<Action>) {
-        self.unwritten = matches!(answer, SwapAnswer::NotApplied | SwapAnswer::Unknown);
+        match answer {
+            SwapAnswer::Committed(_) | SwapAnswer::Conflict => {
+                self.pacing.answered(Request::Swap, now.time);
+            }
+            SwapAnswer::NotApplied | SwapAnswer::Unknown => {
+                self.pacing.failed(Request::Swap, now.time);
+            }
+        }
         let attempt = match &mut self.role {
             Role::Standby(claim) => claim.as_deref_mut(),
             Role::Leading(term) => term.renewal.as_mut(),
         };
         let Some(attempt) = attempt else {
             // The term ended while its last request was under way.
-            self.stale = true;
+            self.sight = Sight::Stale;
             return;
         };
         match answer {
@@ -344,23 +369,18 @@ impl Election {
                 // The last repetition is the one that landed: any earlier one would have refused
                 // it.
                 let (root, sent) = (attempt.root.clone(), attempt.last_sent);
-                self.heard(now.time);
                 self.landed(now, version, root, sent, out);
             }
-            SwapAnswer::Conflict => {
-                self.heard(now.time);
-                self.stale = true;
-            }
+            SwapAnswer::Conflict => self.sight = Sight::Stale,
             SwapAnswer::NotApplied | SwapAnswer::Unknown => {
                 attempt.unsettled |= answer == SwapAnswer::Unknown;
                 attempt.again = true;
                 let unsettled = attempt.unsettled;
-                self.hold(now.time);
                 if let Role::Standby(claim) = &mut self.role
                     && !unsettled
                 {
                     *claim = None;
-                    self.stale = true;
+                    self.sight = Sight::Stale;
                 }
             }
         }
@@ -379,7 +399,7 @@ impl Election {
             self.own_versions.pop_front();
         }
         self.own_versions.push_back(version.clone());
-        self.stale = false;
+        self.sight = Sight::Current;
         self.observe(now.time, Some((version.clone(), root.clone())));
         match self.role {
             Role::Standby(Some(ref claim)) => {
@@ -401,42 +421,16 @@ impl Election {
 
     fn read_root(&mut self, out: &mut Vec<Action>) {
         self.request = Some(Request::Read);
-        self.stale = false;
+        self.sight = Sight::Current;
         out.push(Action::ReadRoot);
     }
 
-    fn answered(&mut self, request: Request) {
+    fn finish(&mut self, request: Request) {
         assert_eq!(
             self.request.take(),
             Some(request),
             "an answer belongs to the request under way"
         );
-    }
-
-    /// The backend answered: failures before this do not count any more, unless writes or scans
-    /// fail and reads do not, and polling starts anew.
-    fn heard(&mut self, now: Time) {
-        if !self.unwritten && !self.unscanned {
-            self.backoff = None;
-        }
-        self.hold_until = Time::default();
-        self.poll_at = now + self.config.timing.retry();
-    }
-
-    /// The backend failed: it is left alone for a twentieth of the retry period, after more
-    /// failures for up to all of it.
-    fn hold(&mut self, now: Time) {
-        let retry = self.config.timing.retry();
-        let builder = ExponentialBuilder::new()
-            .with_min_delay(retry / 20)
-            .with_max_delay(retry)
-            .without_max_times();
-        let pause = self
-            .backoff
-            .get_or_insert_with(|| builder.build())
-            .next()
-            .unwrap_or(retry);
-        self.hold_until = now + pause;
     }
 
     /// Whether a nonce is of a term of this very process.
@@ -453,27 +447,5 @@ impl Election {
             Role::Leading(term) if term.is_granted() => Some(term),
             Role::Leading(_) | Role::Standby(_) => None,
         }
-    }
-}
-
-impl Attempt {
-    fn new(expected: Option<Version>, root: Root, vacancy: Vacancy, now: Time) -> Self {
-        Self {
-            expected,
-            root,
-            vacancy,
-            first_sent: now,
-            last_sent: now,
-            unsettled: false,
-            again: false,
-        }
-    }
-
-    /// The same swap once more, if its last answer settled nothing.
-    fn repeat(&mut self, now: Time) -> Option<(Option<Version>, Root)> {
-        std::mem::take(&mut self.again).then(|| {
-            self.last_sent = now;
-            (self.expected.clone(), self.root.clone())
-        })
     }
 }

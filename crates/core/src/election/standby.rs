@@ -2,38 +2,40 @@
 
 use std::time::Duration;
 
-use super::{Action, Attempt, Election, Request, Role, Vacancy};
-use crate::root::{Root, State};
+use super::attempt::Attempt;
+use super::{Action, Aim, Election, Request, Role, Scan, Sight, Vacancy};
+use crate::root::{Root, TermState};
 use crate::{Epoch, Now, Seal, Time, Version};
 
 impl Election {
     /// The application no longer wants to lead.
     pub(super) fn abstain(&mut self, out: &mut Vec<Action>) {
-        self.campaigning = false;
+        self.aim = Aim::Observe;
         match &self.role {
             // An unsettled claim may have won. A look tells; if so, the term is given up.
-            Role::Standby(claim) => self.stale |= claim.is_some(),
+            Role::Standby(Some(_)) => self.sight = Sight::Stale,
+            Role::Standby(None) => {}
             Role::Leading(_) => self.resign(None, out),
         }
     }
 
     pub(super) fn advance_standby(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.request.is_some() || now.time < self.hold_until {
+        if self.request.is_some() || now.time < self.pacing.hold_until {
             return;
         }
         self.explain_hint();
-        if self.stale || now.time >= self.poll_at {
+        if self.sight == Sight::Stale || now.time >= self.pacing.poll_at {
             return self.read_root(out);
         }
         let (free_at, vacancy) = self.free_at();
-        let free = self.campaigning && free_at <= now.time;
+        let is_free = self.aim == Aim::Lead && free_at <= now.time;
         match &mut self.role {
             Role::Standby(Some(claim)) => {
                 if let Some((expected, root)) = claim.repeat(now.time) {
                     self.send(expected, root, out);
                 }
             }
-            Role::Standby(None) if free => self.claim(now, vacancy, out),
+            Role::Standby(None) if is_free => self.claim(now, vacancy, out),
             Role::Standby(None) | Role::Leading(_) => {}
         }
     }
@@ -56,7 +58,7 @@ impl Election {
                 self.landed(now, version, root, sent, out);
             }
             found
-                if self.campaigning
+                if self.aim == Aim::Lead
                     && claim.unsettled
                     && found.as_ref().map(|(v, _)| v) == claim.expected.as_ref() =>
             {
@@ -75,12 +77,12 @@ impl Election {
             return silent;
         }
         let due = match claim {
-            _ if self.stale => Time::default(),
+            _ if self.sight == Sight::Stale => Time::default(),
             Some(claim) if claim.again => Time::default(),
-            None if self.campaigning => self.free_at().0.min(self.poll_at),
-            Some(_) | None => self.poll_at,
+            None if self.aim == Aim::Lead => self.free_at().0.min(self.pacing.poll_at),
+            Some(_) | None => self.pacing.poll_at,
         };
-        due.max(self.hold_until).min(silent)
+        due.max(self.pacing.hold_until).min(silent)
     }
 
     /// Whether nobody should be sent to the holder of the root that was seen.
@@ -108,10 +110,12 @@ impl Election {
     pub(super) fn explain_hint(&mut self) {
         let Some(hint) = self.hint.take() else { return };
         let seen = self.seen.root.as_ref().map(|(version, _)| version);
-        self.stale |= match hint {
-            Some(version) => seen != Some(&version) && !self.own_versions.contains(&version),
-            None => true,
-        };
+        let is_known = hint
+            .version
+            .is_some_and(|version| seen == Some(&version) || self.own_versions.contains(&version));
+        if !is_known {
+            self.sight = Sight::Stale;
+        }
     }
 
     /// When a candidate may claim the root that was seen, and why then.
@@ -119,6 +123,17 @@ impl Election {
         let Some((_, root)) = &self.seen.root else {
             return (self.absent_until(), Vacancy::Absent);
         };
+        let (free_at, vacancy) = self.root_free_at(root);
+        match self.seen.below_since {
+            // Either the root was put back by hand, or what was seen of it is old. The holder of
+            // the higher epoch may not know that its root is gone, so it gets a lease to notice.
+            Some(since) if !self.is_own(root.nonce) => (free_at.max(since + root.lease()), vacancy),
+            Some(_) | None => (free_at, vacancy),
+        }
+    }
+
+    /// The same, if this root has the highest known epoch.
+    fn root_free_at(&self, root: &Root) -> (Time, Vacancy) {
         let changed_at = self.seen.changed_at;
         let others_first = match &root.preferred {
             Some(preferred) => *preferred != self.config.holder,
@@ -126,17 +141,16 @@ impl Election {
             None => self.is_own(root.nonce),
         };
         match root.state {
-            State::Released if others_first => (
+            TermState::Released if others_first => (
                 changed_at + self.config.timing.retry() * 6 / 5,
                 Vacancy::Released,
             ),
-            State::Released => (Time::default(), Vacancy::Released),
-            // Put back by hand, from a backup: whoever leads by it cannot be followed by those who
-            // saw a later one.
-            _ if root.epoch < self.ahead => (Time::default(), Vacancy::Expired),
+            TermState::Released => (Time::default(), Vacancy::Released),
             _ if self.is_own(root.nonce) => (Time::default(), Vacancy::Own),
             _ if self.dead == Some(root.nonce) => (Time::default(), Vacancy::ProvenDead),
-            State::Activating | State::Active => (changed_at + root.lease(), Vacancy::Expired),
+            TermState::Activating | TermState::Active => {
+                (changed_at + root.lease(), Vacancy::Expired)
+            }
         }
     }
 
@@ -153,7 +167,7 @@ impl Election {
     }
 
     fn claim(&mut self, now: Now, vacancy: Vacancy, out: &mut Vec<Action>) {
-        if self.seen.root.is_none() && !self.scanned {
+        if self.seen.root.is_none() && self.scan == Scan::Needed {
             // The root may have been deleted by hand. The seals of the records remember how far the
             // epochs had come.
             self.request = Some(Request::Scan);

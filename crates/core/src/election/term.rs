@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Action, Attempt, Change, Election, FloorAnswer, LostBecause, Role, Vacancy};
-use crate::root::{Root, State};
+use super::attempt::Attempt;
+use super::{Action, Aim, Change, Election, FloorAnswer, LostBecause, Role, Sight, Vacancy};
+use crate::root::{Root, TermState};
 use crate::{Epoch, HolderName, Now, Seal, Time, Version};
 
 /// A term of this process.
@@ -19,6 +20,8 @@ pub(super) struct Term {
     pub(super) renewal: Option<Attempt>,
     vacancy: Vacancy,
     phase: Phase,
+    /// When the floor must be sealed again.
+    floor_at: Option<Time>,
     version: Version,
     root: Root,
     /// Number of the last write that was tried.
@@ -32,9 +35,7 @@ pub(super) struct Term {
 #[derive(Debug)]
 enum Phase {
     /// The root is won. The floor must carry the seal before the term counts.
-    Winning {
-        floor_at: Option<Time>,
-    },
+    Winning,
     Granted,
     /// The application has stopped, or does not want the term that was won; the root must say so.
     Releasing {
@@ -59,13 +60,13 @@ impl Term {
         self.carried = self.changes.len();
         for (_, change) in &self.changes {
             match change.clone() {
-                Change::Activate => root.state = State::Active,
+                Change::Activate => root.state = TermState::Active,
                 Change::Publish(name, address) => _ = root.endpoints.insert(name, address),
                 Change::Withdraw(name) => _ = root.endpoints.remove(&name),
             }
         }
         if let Phase::Releasing { prefer, .. } = &self.phase {
-            root.state = State::Released;
+            root.state = TermState::Released;
             root.endpoints.clear();
             root.liveness = None;
             root.preferred = prefer.clone();
@@ -84,13 +85,18 @@ impl Election {
         out: &mut Vec<Action>,
     ) {
         let seal = root.seal();
-        let abandoned = !self.campaigning;
-        let phase = match abandoned {
-            true => Phase::Releasing {
-                prefer: None,
+        // A claim of an earlier campaign can be found to have landed after another campaign has
+        // begun. It names the earlier liveness endpoint, which nobody serves any more: standbys
+        // would take its refusal for a proof of death. So the term is given up, and claimed anew.
+        let is_outdated = root.liveness != self.config.liveness;
+        let abandoned = self.aim == Aim::Observe || is_outdated;
+        let phase = if abandoned {
+            Phase::Releasing {
+                prefer: (self.aim == Aim::Lead).then(|| self.config.holder.clone()),
                 granted: false,
-            },
-            false => Phase::Winning { floor_at: None },
+            }
+        } else {
+            Phase::Winning
         };
         self.role = Role::Leading(Box::new(Term {
             seal,
@@ -100,6 +106,7 @@ impl Election {
             asked: root.handover.as_ref().map(|handover| handover.to.clone()),
             renewal: None,
             phase,
+            floor_at: None,
             version,
             last_seq: root.seq,
             root,
@@ -126,14 +133,12 @@ impl Election {
         let Role::Leading(term) = &mut self.role else {
             return;
         };
-        let Phase::Winning { floor_at } = &mut term.phase else {
-            return;
-        };
         if term.seal != seal {
             return;
         }
-        match answer {
-            FloorAnswer::Sealed => {
+        match (&term.phase, answer) {
+            (Phase::Releasing { .. }, _) | (Phase::Granted, FloorAnswer::Sealed) => {}
+            (Phase::Winning, FloorAnswer::Sealed) => {
                 term.phase = Phase::Granted;
                 out.push(Action::Granted {
                     seal,
@@ -141,8 +146,8 @@ impl Election {
                 });
                 out.extend(term.asked.take().map(|to| Action::AskedToResign { to }));
             }
-            FloorAnswer::Fenced(epoch) => self.lose(LostBecause::Superseded(epoch), out),
-            FloorAnswer::Failed => *floor_at = Some(now.time + pause),
+            (_, FloorAnswer::Fenced(epoch)) => self.lose(LostBecause::Superseded(epoch), out),
+            (_, FloorAnswer::Failed) => term.floor_at = Some(now.time + pause),
         }
     }
 
@@ -157,7 +162,7 @@ impl Election {
         let Role::Leading(term) = &mut self.role else {
             return;
         };
-        self.campaigning = false;
+        self.aim = Aim::Observe;
         // A change that a write already carries may land; it is not promised.
         out.extend(
             term.changes
@@ -166,7 +171,7 @@ impl Election {
         );
         term.carried = 0;
         let granted = match term.phase {
-            Phase::Winning { .. } => false,
+            Phase::Winning => false,
             Phase::Granted => true,
             Phase::Releasing { granted, .. } => granted,
         };
@@ -185,26 +190,26 @@ impl Election {
             self.lose(LostBecause::ResignedUnheard, out);
             return self.advance_standby(now, out);
         }
-        match &mut term.phase {
+        match term.phase {
             // Another candidate may be able to do what this one cannot.
-            Phase::Winning { .. } if now.time >= term.won_at + deadline => {
+            Phase::Winning if now.time >= term.won_at + deadline => {
                 term.phase = Phase::Releasing {
                     prefer: None,
                     granted: false,
                 };
             }
-            Phase::Winning { floor_at } => {
-                if floor_at.take_if(|at| *at <= now.time).is_some() {
+            Phase::Winning | Phase::Granted => {
+                if term.floor_at.take_if(|at| *at <= now.time).is_some() {
                     out.push(Action::SealFloor { seal: term.seal });
                 }
             }
-            Phase::Granted | Phase::Releasing { .. } => {}
+            Phase::Releasing { .. } => {}
         }
-        if self.request.is_some() || now.time < self.hold_until {
+        if self.request.is_some() || now.time < self.pacing.hold_until {
             return;
         }
         self.explain_hint();
-        if self.stale {
+        if self.sight == Sight::Stale {
             return self.read_root(out);
         }
         let Role::Leading(term) = &mut self.role else {
@@ -239,11 +244,11 @@ impl Election {
             return;
         };
         match term.phase {
-            Phase::Winning { .. } | Phase::Granted if now >= term.anchor + deadline => {
+            Phase::Winning | Phase::Granted if now >= term.anchor + deadline => {
                 self.lose(LostBecause::DeadlinePassed, out);
             }
             // An answer that came late may still say that it was released.
-            Phase::Winning { .. } | Phase::Granted | Phase::Releasing { .. } => {}
+            Phase::Winning | Phase::Granted | Phase::Releasing { .. } => {}
         }
     }
 
@@ -259,7 +264,7 @@ impl Election {
         let Role::Leading(term) = &mut self.role else {
             return;
         };
-        let released = root.state == State::Released;
+        let released = root.state == TermState::Released;
         term.anchor = sent;
         term.renew_at = sent + retry;
         term.version = version;
@@ -274,7 +279,7 @@ impl Election {
         if released {
             self.lose(LostBecause::Resigned, out);
             // What the root is now is known: this very write.
-            self.stale = false;
+            self.sight = Sight::Current;
         }
     }
 
@@ -296,10 +301,15 @@ impl Election {
         }
         if let Some(handover) = root.handover.clone() {
             match term.phase {
-                Phase::Winning { .. } => term.asked = Some(handover.to),
+                Phase::Winning => term.asked = Some(handover.to),
                 Phase::Granted => out.push(Action::AskedToResign { to: handover.to }),
                 Phase::Releasing { .. } => {}
             }
+        }
+        // Somebody else wrote it, or an answer was lost. Either may hide that another has led
+        // meanwhile, and a person has put this root back. The floor tells.
+        if version != term.version {
+            term.floor_at = Some(now.time);
         }
         match &mut term.renewal {
             Some(renewal) if renewal.root.seq == root.seq => {
@@ -320,17 +330,18 @@ impl Election {
 
     pub(super) fn term_wakeup(&self, term: &Term) -> Time {
         let floor = match term.phase {
-            Phase::Winning { floor_at } => floor_at,
-            Phase::Granted | Phase::Releasing { .. } => None,
+            Phase::Winning | Phase::Granted => term.floor_at,
+            Phase::Releasing { .. } => None,
         };
+        let hold_until = self.pacing.hold_until;
         let next = match &term.renewal {
             _ if self.request.is_some() => None,
-            _ if self.stale => Some(self.hold_until),
-            Some(renewal) => renewal.again.then_some(self.hold_until),
+            _ if self.sight == Sight::Stale => Some(hold_until),
+            Some(renewal) => renewal.again.then_some(hold_until),
             None if term.changes.is_empty() && !matches!(term.phase, Phase::Releasing { .. }) => {
-                Some(term.renew_at.max(self.hold_until))
+                Some(term.renew_at.max(hold_until))
             }
-            None => Some(self.hold_until),
+            None => Some(hold_until),
         };
         let end = term.anchor + self.config.timing.renew_deadline();
         [floor, next].into_iter().flatten().fold(end, Time::min)
@@ -348,7 +359,7 @@ impl Election {
         let Role::Leading(term) = std::mem::replace(&mut self.role, Role::Standby(None)) else {
             return;
         };
-        self.stale = true;
+        self.sight = Sight::Stale;
         out.extend(
             term.changes
                 .iter()
@@ -357,9 +368,9 @@ impl Election {
         let seal = term.seal;
         match term.phase {
             // It was never told that it leads, and goes on campaigning.
-            Phase::Winning { .. } => {}
+            Phase::Winning => {}
             Phase::Granted => {
-                self.campaigning = false;
+                self.aim = Aim::Observe;
                 out.push(Action::Lost { seal, why });
             }
             // Whether it campaigns is what it said last: it may have said so again since it gave

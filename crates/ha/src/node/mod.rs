@@ -321,6 +321,7 @@ impl Node {
             Action::Lost { seal, why } => {
                 self.story.lost(seal, &why);
                 self.ended = None;
+                self.floor = None;
                 if let Some(term) = self.term.take() {
                     term.end(why.clone());
                 }

@@ -297,7 +297,11 @@ async fn a_standby_takes_over_at_once_when_the_leader_is_proven_dead() {
     );
     process.shutdown_background();
     let root = group.root().await.unwrap().unwrap();
-    assert_eq!(root.state, incumbent::State::Active, "it did not release");
+    assert_eq!(
+        root.state,
+        incumbent::TermState::Active,
+        "it did not release"
+    );
     let successor = tokio::time::timeout(Duration::from_secs(5), campaign)
         .await
         .expect("long before the lease ends");
