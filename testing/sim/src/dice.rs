@@ -20,9 +20,10 @@ impl Dice {
 
     /// A number from `low` up to, and without, `high`; `low` if there is none.
     pub fn range(&mut self, low: u64, high: u64) -> u64 {
-        match low < high {
-            true => self.0.random_range(low..high),
-            false => low,
+        if low < high {
+            self.0.random_range(low..high)
+        } else {
+            low
         }
     }
 

@@ -75,11 +75,13 @@ pub enum Mutation {
     RestlessLeader,
     /// A candidate that has lost a term never campaigns again.
     CampaignsOnce,
+    /// A root below the highest epoch that a standby knows is claimed at once.
+    LowRootIsFree,
 }
 
 impl Mutation {
     /// Every rule left out in turn; without [`Mutation::None`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadWithoutSeal,
         Self::UnknownIsNotApplied,
         Self::RefusalBelieved,
@@ -89,6 +91,7 @@ impl Mutation {
         Self::NoFloor,
         Self::RestlessLeader,
         Self::CampaignsOnce,
+        Self::LowRootIsFree,
     ];
 }
 

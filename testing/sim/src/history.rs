@@ -1,6 +1,6 @@
 //! What happened, as a list of [`Fact`]s. The invariants see nothing else.
 
-use incumbent_core::root::State;
+use incumbent_core::root::TermState;
 use incumbent_core::{Epoch, Nonce, Seal};
 
 /// One life of one node: a restarted node is another process.
@@ -266,12 +266,12 @@ impl Body {
     }
 }
 
-impl From<State> for Stage {
-    fn from(state: State) -> Self {
+impl From<TermState> for Stage {
+    fn from(state: TermState) -> Self {
         match state {
-            State::Activating => Self::Activating,
-            State::Active => Self::Active,
-            State::Released => Self::Released,
+            TermState::Activating => Self::Activating,
+            TermState::Active => Self::Active,
+            TermState::Released => Self::Released,
         }
     }
 }
@@ -283,6 +283,5 @@ pub fn first_nonce(process: Process, salt: u32) -> Nonce {
 
 /// The process that a nonce belongs to.
 pub fn process_of(nonce: Nonce) -> Process {
-    let number = u128::from_str_radix(&nonce.to_string(), 16).expect("a nonce is hexadecimal");
-    Process::try_from(number >> 64).expect("made by `first_nonce`")
+    Process::try_from(nonce.get() >> 64).expect("made by `first_nonce`")
 }

@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod dice;
 pub mod faults;
+mod fingerprint;
 pub mod history;
 pub mod invariants;
 pub mod linearizable;

@@ -6,9 +6,10 @@
 //! with the same value twice. An operation whose outcome nobody knows stays open to the end: it may
 //! take effect at any moment after its beginning, or never.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::clock::Instant;
+use crate::fingerprint::Build;
 use crate::history::Value;
 
 /// Most steps of one search. A history that takes more is reported as undecided, which no test has
@@ -61,7 +62,9 @@ struct Search {
     done: Vec<u64>,
     left: usize,
     value: Value,
-    tried: BTreeSet<(Vec<u64>, Value)>,
+    tried: HashSet<(Vec<u64>, Value), Build>,
+    /// All operations before this one are done.
+    first_open: usize,
     path: Vec<(usize, Value)>,
 }
 
@@ -78,7 +81,8 @@ impl Search {
             done: vec![0; operations.len().div_ceil(64)],
             left,
             value: 0,
-            tried: BTreeSet::new(),
+            tried: HashSet::default(),
+            first_open: 0,
             path: Vec::new(),
             operations,
         }
@@ -105,13 +109,25 @@ impl Search {
 
     /// The first operation, from this index on, that can come next and leads somewhere new.
     fn next(&mut self, from: usize) -> Option<usize> {
+        while self.first_open < self.operations.len() && self.is_done(self.first_open) {
+            self.first_open += 1;
+        }
         // Whatever began after some other operation ended cannot come before it.
-        let first_end = (0..self.operations.len())
-            .filter(|index| !self.is_done(*index))
-            .filter_map(|index| self.operations[index].ended)
-            .min()?;
-        let mut index = from;
-        while let Some(operation) = self.operations.get(index) {
+        let mut first_end = None;
+        for index in self.first_open..self.operations.len() {
+            let operation = &self.operations[index];
+            if first_end.is_some_and(|end| operation.began > end) {
+                break;
+            }
+            if !self.is_done(index)
+                && let Some(ended) = operation.ended
+            {
+                first_end = Some(first_end.map_or(ended, |end: Instant| end.min(ended)));
+            }
+        }
+        let first_end = first_end?;
+        for index in from.max(self.first_open)..self.operations.len() {
+            let operation = &self.operations[index];
             if operation.began > first_end {
                 return None;
             }
@@ -124,7 +140,6 @@ impl Search {
                     return Some(index);
                 }
             }
-            index += 1;
         }
         None
     }
@@ -143,6 +158,7 @@ impl Search {
     fn undo(&mut self, index: usize, before: Value) {
         self.value = before;
         self.done[index / 64] &= !(1 << (index % 64));
+        self.first_open = self.first_open.min(index);
         self.left += usize::from(self.operations[index].ended.is_some());
     }
 

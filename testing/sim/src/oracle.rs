@@ -1,10 +1,11 @@
 //! [`Oracle`]: sees every fact, asks every invariant, and says which promise was broken first.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use crate::clock::Instant;
 use crate::faults::Plan;
+use crate::fingerprint::Fingerprint;
 use crate::history::{Fact, Outcome};
 use crate::invariants;
 
@@ -44,7 +45,7 @@ pub struct Broken {
 /// Everything that is promised.
 pub struct Oracle {
     invariants: Vec<Box<dyn Invariant>>,
-    hash: DefaultHasher,
+    hash: Fingerprint,
     counts: Counts,
 }
 
@@ -68,7 +69,7 @@ impl Oracle {
     pub fn new(plan: &Plan) -> Self {
         Self {
             invariants: invariants::all(plan),
-            hash: DefaultHasher::new(),
+            hash: Fingerprint::default(),
             counts: Counts::default(),
         }
     }

@@ -18,7 +18,7 @@ use crate::store::{self, Stored};
 
 /// A handle on a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct HandleId {
     record: u8,
     /// A leader may hold several; they compete.
     handle: u8,
@@ -29,7 +29,7 @@ pub(crate) struct Place {
 pub(crate) struct Term {
     seal: Seal,
     activation: Activation,
-    handles: BTreeMap<Place, Handle>,
+    handles: BTreeMap<HandleId, Handle>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Node {
     pub(crate) fn opened(
         &mut self,
         op: Op,
-        place: Place,
+        id: HandleId,
         version: Version,
         body: &RecordBody,
         cx: &mut Context<'_>,
@@ -105,13 +105,13 @@ impl Node {
         let value = store::value(body);
         let outcome = Outcome::Saw(value);
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(place, Some(Handle::Open { version, value }));
+        self.hold(id, Some(Handle::Open { version, value }));
     }
 
     pub(crate) fn committed(
         &mut self,
         op: Op,
-        place: Place,
+        id: HandleId,
         version: Version,
         body: &RecordBody,
         cx: &mut Context<'_>,
@@ -119,34 +119,35 @@ impl Node {
         let value = store::value(body);
         let outcome = Outcome::Committed;
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(place, Some(Handle::Open { version, value }));
+        self.hold(id, Some(Handle::Open { version, value }));
     }
 
     /// The record is gone. Whether it was this erasure that did it may be unknown.
-    pub(crate) fn erased(&mut self, op: Op, place: Place, ours: bool, cx: &mut Context<'_>) {
-        let outcome = match ours {
-            true => Outcome::Committed,
-            false => Outcome::Unknown,
+    pub(crate) fn erased(&mut self, op: Op, id: HandleId, ours: bool, cx: &mut Context<'_>) {
+        let outcome = if ours {
+            Outcome::Committed
+        } else {
+            Outcome::Unknown
         };
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(place, None);
+        self.hold(id, None);
     }
 
     /// A write came to nothing, as far as anybody knows: the record must be opened again.
     pub(crate) fn refused(&mut self, job: &Job, refused: Refused, cx: &mut Context<'_>) {
-        let (Goal::Open { op, place, .. }
-        | Goal::Commit { op, place }
-        | Goal::Erase { op, place, .. }) = job.goal
+        let (Goal::Open { op, id, .. } | Goal::Commit { op, id } | Goal::Erase { op, id, .. }) =
+            job.goal
         else {
             return;
         };
         let settled = !job.write.is_unsettled() || cx.plan.mutation == Mutation::RefusalBelieved;
-        let outcome = match settled {
-            true => Outcome::Refused,
-            false => Outcome::Unknown,
+        let outcome = if settled {
+            Outcome::Refused
+        } else {
+            Outcome::Unknown
         };
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(place, None);
+        self.hold(id, None);
         let (Refused::Fenced { current }
         | Refused::Unsettled {
             fenced_by: Some(current),
@@ -196,7 +197,7 @@ impl Node {
         if cx.phase != Phase::Chaos {
             for record in 0..cx.plan.records {
                 let handle = 0;
-                self.advance(Place { record, handle }, cx);
+                self.advance(HandleId { record, handle }, cx);
             }
             return self.activate(cx);
         }
@@ -213,45 +214,45 @@ impl Node {
         }
         let record = u8::try_from(cx.dice.index(cx.plan.records.into())).expect("few");
         let handle = u8::try_from(cx.dice.index(cx.plan.handles.into())).expect("few");
-        self.advance(Place { record, handle }, cx);
+        self.advance(HandleId { record, handle }, cx);
         if cx.dice.chance(500) {
             self.activate(cx);
         }
     }
 
-    fn advance(&mut self, place: Place, cx: &mut Context<'_>) {
+    fn advance(&mut self, id: HandleId, cx: &mut Context<'_>) {
         let Some(term) = &self.term else { return };
-        match term.handles.get(&place).cloned() {
-            None => self.open(place, cx),
+        match term.handles.get(&id).cloned() {
+            None => self.open(id, cx),
             Some(Handle::Busy) => {}
             Some(Handle::Open { .. }) if cx.phase == Phase::Chaos && cx.dice.chance(100) => {
-                self.open(place, cx);
+                self.open(id, cx);
             }
             Some(Handle::Open { version, value }) => {
                 let chaos = cx.phase == Phase::Chaos;
                 if chaos && cx.dice.chance(80) {
-                    return self.erase(place, version, value, cx);
+                    return self.erase(id, version, value, cx);
                 }
                 let deletes = chaos && cx.dice.chance(60);
-                self.commit(place, version, value, deletes, cx);
+                self.commit(id, version, value, deletes, cx);
             }
         }
     }
 
-    fn open(&mut self, place: Place, cx: &mut Context<'_>) {
+    fn open(&mut self, id: HandleId, cx: &mut Context<'_>) {
         let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
             return;
         };
-        let op = self.began(place.record, Deed::Open { seal }, cx);
+        let op = self.began(id.record, Deed::Open { seal }, cx);
         let (write, step) = Write::open(seal, self.fresh_seq());
-        self.hold(place, Some(Handle::Busy));
-        let goal = Goal::Open { op, place, seal };
-        self.begin(write, step, Item::Record(place.record), goal, cx);
+        self.hold(id, Some(Handle::Busy));
+        let goal = Goal::Open { op, id, seal };
+        self.begin(write, step, Item::Record(id.record), goal, cx);
     }
 
     fn commit(
         &mut self,
-        place: Place,
+        id: HandleId,
         version: Version,
         after: Value,
         deletes: bool,
@@ -261,28 +262,25 @@ impl Node {
             return;
         };
         let seq = self.fresh_seq();
-        let value = match deletes {
-            true => 0,
-            false => cx.number(),
-        };
+        let value = if deletes { 0 } else { cx.number() };
         let deed = Deed::Commit {
             seal,
             seq,
             after,
             value,
         };
-        let op = self.began(place.record, deed, cx);
+        let op = self.began(id.record, deed, cx);
         let data = (!deletes).then(|| {
             let text = format!("[{value},{after}]");
             RawValue::from_string(text).expect("it is JSON")
         });
         let (write, step) = Write::commit(seal, seq, version, data);
-        self.hold(place, Some(Handle::Busy));
-        let goal = Goal::Commit { op, place };
-        self.begin(write, step, Item::Record(place.record), goal, cx);
+        self.hold(id, Some(Handle::Busy));
+        let goal = Goal::Commit { op, id };
+        self.begin(write, step, Item::Record(id.record), goal, cx);
     }
 
-    fn erase(&mut self, place: Place, version: Version, after: Value, cx: &mut Context<'_>) {
+    fn erase(&mut self, id: HandleId, version: Version, after: Value, cx: &mut Context<'_>) {
         let Some(seal) = self.term.as_ref().map(|term| term.seal) else {
             return;
         };
@@ -293,12 +291,12 @@ impl Node {
             after,
             value: 0,
         };
-        let op = self.began(place.record, deed, cx);
+        let op = self.began(id.record, deed, cx);
         let (write, step) = Write::erase(seal, seq, version);
-        self.hold(place, Some(Handle::Busy));
+        self.hold(id, Some(Handle::Busy));
         let body = Box::new(RecordBody::new(seal, seq, None));
-        let goal = Goal::Erase { op, place, body };
-        self.begin(write, step, Item::Record(place.record), goal, cx);
+        let goal = Goal::Erase { op, id, body };
+        self.begin(write, step, Item::Record(id.record), goal, cx);
     }
 
     fn activate(&mut self, cx: &mut Context<'_>) {
@@ -325,12 +323,13 @@ impl Node {
         };
         let ticket = cx.number();
         let name: EndpointName = "rest".parse().expect("it is a word");
-        let (fact, change) = match cx.dice.chance(700) {
-            true => (
+        let (fact, change) = if cx.dice.chance(700) {
+            (
                 RootChange::Publish,
                 Change::Publish(name, ticket.to_string()),
-            ),
-            false => (RootChange::Withdraw, Change::Withdraw(name)),
+            )
+        } else {
+            (RootChange::Withdraw, Change::Withdraw(name))
         };
         cx.fact(Fact::Changes {
             seal,
@@ -365,11 +364,11 @@ impl Node {
         op
     }
 
-    fn hold(&mut self, place: Place, handle: Option<Handle>) {
+    fn hold(&mut self, id: HandleId, handle: Option<Handle>) {
         let Some(term) = &mut self.term else { return };
         match handle {
-            Some(handle) => _ = term.handles.insert(place, handle),
-            None => _ = term.handles.remove(&place),
+            Some(handle) => _ = term.handles.insert(id, handle),
+            None => _ = term.handles.remove(&id),
         }
     }
 }

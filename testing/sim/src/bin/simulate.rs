@@ -116,10 +116,7 @@ fn main() -> ExitCode {
     match search(&options, &modes, total) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let lines = match options.trace {
-                true => usize::MAX,
-                false => LINES,
-            };
+            let lines = if options.trace { usize::MAX } else { LINES };
             let again = failure.simulation.run(lines);
             println!("{}", again.err().unwrap_or(failure));
             ExitCode::FAILURE

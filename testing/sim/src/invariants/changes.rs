@@ -19,22 +19,22 @@ pub(super) struct Changes {
 #[derive(Default)]
 struct Term {
     seal: Option<Seal>,
-    acknowledged: Said,
+    acknowledged: Services,
     /// Asked for after that, in this order; the root may be at any of them.
-    pending: Vec<(u64, Said)>,
-    written: Said,
+    pending: Vec<(u64, Services)>,
+    written: Services,
     /// The number of the leader's last write. Others may put an older root there again.
     seq: u64,
 }
 
 /// What the root says about the leader's services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Said {
+struct Services {
     active: bool,
     endpoint: u64,
 }
 
-impl Said {
+impl Services {
     fn after(self, ticket: u64, change: RootChange) -> Self {
         match change {
             RootChange::Activate => Self {
@@ -59,12 +59,13 @@ impl Term {
         let possible = std::iter::once(self.acknowledged)
             .chain(self.pending.iter().map(|(_, said)| *said))
             .any(|possible| possible == said);
-        match possible {
-            true => Ok(()),
-            false => Err(format!(
+        if possible {
+            Ok(())
+        } else {
+            Err(format!(
                 "the root says {said:?} although {:?} was acknowledged",
                 self.acknowledged
-            )),
+            ))
         }
     }
 }
@@ -122,7 +123,7 @@ impl Invariant for Changes {
                     return Ok(());
                 }
                 term.seq = *seq;
-                term.written = Said {
+                term.written = Services {
                     active: *state == Stage::Active,
                     endpoint: *endpoint,
                 };

@@ -32,9 +32,10 @@ impl Durable {
         let made_by = self.by_write.get(&key).into_iter().flatten();
         let Some((_, op)) = made_by.into_iter().find(|(by, _)| *by == seal) else {
             // It only seals.
-            return match value == before {
-                true => Ok(()),
-                false => Err(format!("a seal turned {before} into {value}")),
+            return if value == before {
+                Ok(())
+            } else {
+                Err(format!("a seal turned {before} into {value}"))
             };
         };
         let commit = self

@@ -1,11 +1,12 @@
 //! A process that neither claims a free root nor leads writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use incumbent_core::{Nonce, Seal};
 
 use crate::clock::Instant;
 use crate::faults::DRIFT_PERMILLE;
+use crate::fingerprint::Build;
 use crate::history::{Body, Fact, Item, Process, Stage, process_of};
 use crate::oracle::Invariant;
 
@@ -14,14 +15,14 @@ pub(super) struct Standby {
     truthful: bool,
     /// Every root there was, by its version.
     roots: BTreeMap<u64, Known>,
+    /// Every write of a root that there was.
+    writes: HashSet<(Seal, u64), Build>,
     /// Every term there was.
     terms: Vec<Seal>,
     last: Option<Known>,
     told_dead: BTreeMap<Process, Vec<Nonce>>,
     leads: BTreeMap<Process, Seal>,
     has_lost: BTreeSet<(Process, u64)>,
-    /// Whether anybody has put back or taken away a root by hand.
-    meddled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -40,12 +41,12 @@ impl Standby {
         Self {
             truthful,
             roots: BTreeMap::new(),
+            writes: HashSet::default(),
             terms: Vec::new(),
             last: None,
             told_dead: BTreeMap::new(),
             leads: BTreeMap::new(),
             has_lost: BTreeSet::new(),
-            meddled: false,
         }
     }
 
@@ -65,11 +66,7 @@ impl Standby {
             .is_none_or(|last| (last.seal, last.seq) != (seal, seq));
         // A root comes back only after somebody took another one away. Who missed that sees no
         // change.
-        let returned = renewed
-            && self
-                .roots
-                .values()
-                .any(|root| (root.seal, root.seq) == (seal, seq));
+        let returned = renewed && !self.writes.insert((seal, seq));
         let known = Known {
             seal,
             seq,
@@ -78,7 +75,6 @@ impl Standby {
             since: self.last.filter(|_| !renewed).map_or(at, |last| last.since),
             by_hand: by_hand || returned || self.last.is_some_and(|last| !renewed && last.by_hand),
         };
-        self.meddled |= known.by_hand;
         self.last = Some(known);
         if self.terms.last() != Some(&seal) {
             self.terms.push(seal);
@@ -93,10 +89,7 @@ impl Standby {
         };
         let drift = u64::from(DRIFT_PERMILLE);
         let told_dead = self.told_dead.get(&process);
-        // A root below one that there was before has been put back.
-        let put_back = self.meddled && self.terms.iter().any(|term| term.epoch > root.seal.epoch);
         root.by_hand
-            || put_back
             || root.stage == Stage::Released
             || process_of(root.seal.nonce) == process
             || told_dead.is_some_and(|dead| dead.contains(&root.seal.nonce))
@@ -121,9 +114,10 @@ impl Standby {
             Item::Root | Item::Floor => holds && !lost,
             Item::Record(_) => self.leads.get(&process) == Some(&seal),
         };
-        match may {
-            true => Ok(()),
-            false => Err(format!("{process} writes {item:?} as {body:?}")),
+        if may {
+            Ok(())
+        } else {
+            Err(format!("{process} writes {item:?} as {body:?}"))
         }
     }
 }
@@ -144,7 +138,6 @@ impl Invariant for Standby {
             Fact::Removed {
                 item: Item::Root, ..
             } => {
-                self.meddled = true;
                 // A claim that is repeated may put the very same root there again.
                 self.last.iter_mut().for_each(|root| root.by_hand = true);
             }

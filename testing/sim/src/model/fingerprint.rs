@@ -1,4 +1,4 @@
-//! A 64-bit fingerprint of a [`State`], the same for states that differ in names only.
+//! A 64-bit fingerprint of a [`ModelState`], the same for states that differ in names only.
 //!
 //! Names are: which leader is which, and the numbers of versions where only "is it the present one"
 //! matters. Two different states may share a fingerprint by chance, and then one is not looked at:
@@ -6,13 +6,13 @@
 
 use super::Bounds;
 use super::state::{
-    Attempt, Body, Commits, Expected, Handle, Known, Leader, MAX_EPOCHS, MAX_LEADERS, Phase, Role,
-    Root, RootWrite, Seal, State, Term, Write,
+    Attempt, Body, Commits, Expected, Handle, Known, Leader, MAX_EPOCHS, MAX_LEADERS, ModelState,
+    Phase, Role, Root, RootWrite, Seal, Term, Write,
 };
 use super::step::FLOOR;
 
 /// The fingerprint, the least over all ways to name the leaders.
-pub(super) fn fingerprint(state: &State, bounds: &Bounds) -> u64 {
+pub(super) fn fingerprint(state: &ModelState, bounds: &Bounds) -> u64 {
     let orders: &[[u8; MAX_LEADERS]] = match bounds.leaders {
         1 => &[[0, 1, 2]],
         2 => &[[0, 1, 2], [1, 0, 2]],
@@ -38,7 +38,7 @@ pub(super) fn fingerprint(state: &State, bounds: &Bounds) -> u64 {
 
 /// One way to name the leaders: `order[i]` is the one that is called `i`.
 struct Naming<'a> {
-    state: &'a State,
+    state: &'a ModelState,
     bounds: &'a Bounds,
     order: [u8; MAX_LEADERS],
 }
@@ -66,7 +66,7 @@ impl Mixer {
 impl Naming<'_> {
     fn print(&self) -> u64 {
         let mut mixer = Mixer(0x1bad_5eed);
-        let State {
+        let ModelState {
             root,
             records,
             leaders: _,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Bounds;
-use super::state::{Kind, State, Term};
+use super::state::{ModelState, Term, WriteKind};
 use super::step::Event;
 
 /// Something that must hold in every reachable state.
@@ -49,7 +49,7 @@ impl Promise {
     ];
 
     /// Whether a step that caused `events` and led to `after` keeps this promise.
-    pub(super) fn kept(self, bounds: &Bounds, events: &[Event], after: &State) -> bool {
+    pub(super) fn kept(self, bounds: &Bounds, events: &[Event], after: &ModelState) -> bool {
         match self {
             Self::OldWritesStayOut => events
                 .iter()
@@ -91,7 +91,7 @@ impl fmt::Display for Promise {
 fn vacancy_sealed(bounds: &Bounds, event: &Event) -> bool {
     match event {
         Event::Landed { before, write } => {
-            bounds.erases && write.kind == Kind::Seal && before.known().content.is_empty()
+            bounds.erases && write.kind == WriteKind::Seal && before.known().content.is_empty()
         }
         Event::Opened { .. } | Event::Led { .. } | Event::RootWritten { .. } => false,
     }
@@ -136,7 +136,7 @@ fn root_rises(event: &Event) -> bool {
     }
 }
 
-fn nothing_lost(after: &State) -> bool {
+fn nothing_lost(after: &ModelState) -> bool {
     let mut records = after.records.iter();
     records.all(|record| record.history().contains(record.relied_on))
 }
@@ -148,7 +148,7 @@ fn reads_are_current(event: &Event) -> bool {
     }
 }
 
-fn refused_means_never(after: &State) -> bool {
+fn refused_means_never(after: &ModelState) -> bool {
     !after.promised.refused.overlaps(after.promised.landed)
 }
 
@@ -159,7 +159,7 @@ fn nothing_twice(event: &Event) -> bool {
     }
 }
 
-fn deleted_stays_deleted(after: &State) -> bool {
+fn deleted_stays_deleted(after: &ModelState) -> bool {
     let mut records = after.records.iter();
     records.all(|record| !record.known().content.overlaps(record.deleted))
 }

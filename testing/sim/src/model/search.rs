@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::fingerprint::fingerprint;
 use super::properties::Promise;
-use super::state::State;
+use super::state::ModelState;
 use super::step::{Protocol, Step};
 use super::trace;
 use super::{Bounds, Mutation, Outcome, Violation};
@@ -72,7 +72,7 @@ impl<'a> Search<'a> {
 
     fn run(mut self) -> Outcome {
         let bounds = self.protocol.bounds;
-        let start = State::start(&bounds);
+        let start = ModelState::start(&bounds);
         self.seen.insert(fingerprint(&start, &bounds));
         self.origins.push((0, Step::DeleteRoot)); // The start has no origin; its entry is never read.
         let mut layer = vec![(0, start)];

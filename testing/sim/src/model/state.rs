@@ -1,4 +1,4 @@
-//! [`State`]: everything the model knows at one moment. Small numbers throughout, for millions of these are kept.
+//! [`ModelState`]: everything the model knows at one moment. Small numbers throughout, for millions of these are kept.
 
 use incumbent_core::{Epoch, Nonce};
 
@@ -19,7 +19,7 @@ pub const MAX_TERMS: u8 = 5;
 /// Everything at one moment: the store, what is still under way to it, the leaders, and what was
 /// promised so far.
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct ModelState {
     pub(super) root: Root,
     /// The records, then the floor.
     pub(super) records: [Record; MAX_RECORDS + 1],
@@ -118,14 +118,14 @@ pub(super) struct Write {
     pub(super) record: u8,
     pub(super) expected: Expected,
     pub(super) body: Body,
-    pub(super) kind: Kind,
+    pub(super) kind: WriteKind,
     /// The commit this write makes; empty for a seal.
     pub(super) commit: Commits,
 }
 
 /// What a write is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum WriteKind {
     Seal,
     Commit,
     Delete,
@@ -216,7 +216,7 @@ pub(super) struct Known {
     pub(super) history: Commits,
 }
 
-impl State {
+impl ModelState {
     /// Before anything: no root, no record, nobody campaigns.
     pub(super) fn start(bounds: &Bounds) -> Self {
         Self {

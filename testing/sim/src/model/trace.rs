@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::state::{Body, Commits, Phase, Role, Seal, State, Term};
+use super::state::{Body, Commits, ModelState, Phase, Role, Seal, Term};
 use super::step::{FLOOR, Protocol, Step};
 
 /// One line per step: who did what, then what changed.
 pub(super) fn lines(protocol: &Protocol, steps: &[Step]) -> Vec<String> {
-    let mut state = State::start(&protocol.bounds);
+    let mut state = ModelState::start(&protocol.bounds);
     let mut events = Vec::new();
     let mut lines = Vec::new();
     for step in steps {
@@ -25,8 +25,8 @@ pub(super) fn lines(protocol: &Protocol, steps: &[Step]) -> Vec<String> {
 
 struct Teller<'a> {
     protocol: &'a Protocol,
-    before: &'a State,
-    after: &'a State,
+    before: &'a ModelState,
+    after: &'a ModelState,
 }
 
 impl Teller<'_> {

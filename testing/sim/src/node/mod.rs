@@ -5,26 +5,26 @@
 //! by the [`World`](crate::world::World). In between lies no time: a slow node is one whose mail
 //! waits.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
+mod jobs;
+mod mail;
+mod requests;
 
-use incumbent_core::election::{
-    Action, Config, Election, Event, FloorAnswer, LostBecause, SwapAnswer,
-};
-use incumbent_core::record::RecordBody;
+use std::collections::{BTreeMap, VecDeque};
+
+use incumbent_core::election::{Action, Config, Election, Event, FloorAnswer, LostBecause};
 use incumbent_core::root::Liveness;
-use incumbent_core::write::{Answer, Refused, Step, Write};
-use incumbent_core::{Epoch, Nonce, Seal, Version, View};
+use incumbent_core::write::Write;
+use incumbent_core::{Epoch, Nonce, Seal, View};
+pub(crate) use jobs::{Goal, Job};
+pub use mail::{Effect, Mail};
+use requests::Waiting;
 
 use crate::clock::{Clock, Instant};
 use crate::dice::Dice;
 use crate::faults::{Mutation, Plan, Settings, nanos};
-use crate::history::{Fact, Item, Op, Phase, Process, Stage, first_nonce};
-use crate::store::{self, Call, Reply, Stored};
-use crate::workload::{Place, Term};
-
-/// How often a write of a record is tried before the workload gives it up.
-const MOST_TRIES: u32 = 6;
+use crate::history::{Fact, Item, Phase, Process, Stage, first_nonce};
+use crate::store::{Call, Stored};
+use crate::workload::Term;
 
 /// How often a node may be woken at one moment.
 const MOST_WAKEUPS: u32 = 50;
@@ -61,75 +61,6 @@ pub struct Node {
     events: VecDeque<Event>,
 }
 
-/// What reaches a node.
-#[derive(Clone, Debug)]
-pub enum Mail {
-    /// It wanted to be woken at this moment.
-    Tick {
-        /// The moment, which may have passed long ago. A later wish revokes it.
-        at: Instant,
-    },
-    /// A request was answered.
-    Answer {
-        /// The request.
-        request: u64,
-        /// The answer.
-        reply: Reply,
-    },
-    /// A request was refused on the way: nothing was written.
-    Refused {
-        /// The request.
-        request: u64,
-    },
-    /// A request was waited for long enough.
-    TimedOut {
-        /// The request.
-        request: u64,
-    },
-    /// A watch hints at the root.
-    Hint {
-        /// Its version, if known.
-        version: Option<Version>,
-    },
-    /// The holder of a term is dead.
-    Dead {
-        /// The term.
-        nonce: Nonce,
-    },
-    /// A write of a record goes on.
-    Resume {
-        /// Which.
-        job: u64,
-        /// With what.
-        step: Step,
-    },
-    /// The application does something.
-    Work,
-}
-
-/// What a node does.
-#[derive(Debug)]
-pub enum Effect {
-    /// Something happened.
-    Fact(Fact),
-    /// A request to the store.
-    Send {
-        /// Its number.
-        request: u64,
-        /// What it is about.
-        item: Item,
-        /// What it asks.
-        call: Call,
-    },
-    /// Mail to itself.
-    Wake {
-        /// When.
-        at: Instant,
-        /// What.
-        mail: Mail,
-    },
-}
-
 /// What a node may use while it handles its mail.
 pub struct Context<'a> {
     /// True time. Only clocks are told.
@@ -144,61 +75,6 @@ pub struct Context<'a> {
     pub last_number: &'a mut u64,
     /// What it does.
     pub effects: Vec<Effect>,
-}
-
-#[derive(Debug)]
-enum Waiting {
-    Root,
-    Swap {
-        sent: Instant,
-    },
-    /// The seals of one item after another, as a real driver reads them.
-    Scan {
-        left: Vec<Item>,
-        highest: Epoch,
-    },
-    Job {
-        job: u64,
-        reads: bool,
-    },
-    /// A look at the floor, for a record that was opened vacant.
-    Confirm {
-        job: u64,
-    },
-    /// A read of a record by anybody.
-    Read(Op),
-}
-
-/// A write of a record that is under way.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) write: Write,
-    pub(crate) item: Item,
-    pub(crate) goal: Goal,
-    tries: u32,
-}
-
-/// What a write is for.
-#[derive(Clone, Debug)]
-pub(crate) enum Goal {
-    Floor {
-        seal: Seal,
-    },
-    Open {
-        op: Op,
-        place: Place,
-        seal: Seal,
-    },
-    Commit {
-        op: Op,
-        place: Place,
-    },
-    /// With the body that a tombstone would have.
-    Erase {
-        op: Op,
-        place: Place,
-        body: Box<RecordBody>,
-    },
 }
 
 impl Context<'_> {
@@ -375,6 +251,7 @@ impl Node {
                 self.tell(Event::Floor { seal, answer });
             }
             Action::SealFloor { seal } => {
+                self.forget_floor();
                 let (write, step) = Write::floor(seal, self.fresh_seq());
                 self.begin(write, step, Item::Floor, Goal::Floor { seal }, cx);
             }
@@ -389,6 +266,7 @@ impl Node {
                     && why == LostBecause::DeadlinePassed;
                 let process = self.process;
                 self.stop(cx);
+                self.forget_floor();
                 (self.wanting, self.leaving, self.has_lost) = (false, false, true);
                 cx.fact(Fact::Lost { process, seal });
             }
@@ -433,259 +311,6 @@ impl Node {
         }
     }
 
-    fn scan(&mut self, mut left: Vec<Item>, highest: Epoch, cx: &mut Context<'_>) {
-        match left.pop() {
-            Some(item) => self.ask(Waiting::Scan { left, highest }, item, Call::Read, cx),
-            None => self.tell(Event::SealsScanned { highest }),
-        }
-    }
-
-    /// Reads a record, as anybody may.
-    pub(crate) fn read_record(&mut self, op: Op, record: u8, cx: &mut Context<'_>) {
-        self.ask(Waiting::Read(op), Item::Record(record), Call::Read, cx);
-    }
-
-    fn ask(&mut self, waiting: Waiting, item: Item, call: Call, cx: &mut Context<'_>) {
-        let request = cx.number();
-        let write = match &call {
-            Call::Swap { expected, body } => Some((expected.as_ref(), store::describe(body))),
-            Call::Erase { expected, body } => {
-                let body = store::describe(&Stored::Record((**body).clone()));
-                Some((Some(expected), body))
-            }
-            Call::Read => None,
-        };
-        if let Some((expected, body)) = write {
-            cx.fact(Fact::Asked {
-                process: self.process,
-                item,
-                expected: expected.map(store::number),
-                body,
-            });
-        }
-        self.requests.insert(request, waiting);
-        cx.effects.push(Effect::Send {
-            request,
-            item,
-            call,
-        });
-        let patience = self
-            .clock
-            .truly(nanos(self.settings.timing.request_timeout()));
-        cx.effects.push(Effect::Wake {
-            at: cx.now + patience,
-            mail: Mail::TimedOut { request },
-        });
-    }
-
-    /// A request came to its end: with a reply, or with none, `sent` telling whether it may have
-    /// arrived.
-    fn answered(&mut self, request: u64, reply: Option<Reply>, sent: bool, cx: &mut Context<'_>) {
-        let Some(waiting) = self.requests.remove(&request) else {
-            return; // It was given up before.
-        };
-        match waiting {
-            Waiting::Root => self.root_read(reply, cx),
-            Waiting::Swap { sent: at } => {
-                let answer = swap_answer(reply, sent);
-                let waited = cx.now - at;
-                if cx.plan.mutation == Mutation::LeaseFromAnswer
-                    && matches!(answer, SwapAnswer::Committed(_))
-                {
-                    self.guard_late = waited;
-                }
-                self.tell(Event::RootSwapped(answer));
-            }
-            Waiting::Scan { left, highest } => match reply {
-                Some(Reply::Found(found)) => {
-                    let seal =
-                        found.map_or(Epoch::ZERO, |(_, body)| store::describe(&body).seal().epoch);
-                    self.scan(left, highest.max(seal), cx);
-                }
-                _ => self.tell(Event::SealsUnread),
-            },
-            Waiting::Job { job, reads } => {
-                let answer = job_answer(reads, reply, sent, cx.plan.mutation);
-                self.job_answered(job, answer, cx);
-            }
-            Waiting::Confirm { job } => {
-                let answer = match reply {
-                    Some(Reply::Found(found)) => {
-                        Answer::Floor(found.map(|(_, body)| store::describe(&body).seal()))
-                    }
-                    _ => Answer::Unread,
-                };
-                self.job_answered(job, answer, cx);
-            }
-            Waiting::Read(op) => {
-                if let Some(Reply::Found(found)) = reply {
-                    self.record_read(op, found, cx);
-                }
-            }
-        }
-    }
-
-    fn root_read(&mut self, reply: Option<Reply>, cx: &mut Context<'_>) {
-        let Some(Reply::Found(found)) = reply else {
-            return self.tell(Event::RootUnread);
-        };
-        let root = found.map(|(version, body)| match body {
-            Stored::Root(root) => (version, root),
-            Stored::Record(_) => unreachable!("the root is no record"),
-        });
-        if cx.plan.mutation == Mutation::ForgetfulObserver {
-            let leader = root
-                .as_ref()
-                .map(|(_, root)| (root.state.into(), root.epoch, root.nonce));
-            self.show(leader, cx);
-        }
-        self.tell(Event::RootRead { root });
-    }
-
-    /// Begins a write of a record.
-    pub(crate) fn begin(
-        &mut self,
-        write: Write,
-        step: Step,
-        item: Item,
-        goal: Goal,
-        cx: &mut Context<'_>,
-    ) -> u64 {
-        let number = cx.number();
-        let tries = 0;
-        let job = Job {
-            write,
-            item,
-            goal,
-            tries,
-        };
-        self.jobs.insert(number, job);
-        self.go_on(number, step, cx);
-        number
-    }
-
-    fn go_on(&mut self, number: u64, step: Step, cx: &mut Context<'_>) {
-        let job = self.jobs.get(&number).expect("whoever calls has looked");
-        let item = job.item;
-        match step {
-            Step::Read => {
-                let waiting = Waiting::Job {
-                    job: number,
-                    reads: true,
-                };
-                self.ask(waiting, item, Call::Read, cx);
-            }
-            Step::Swap { expected, body } => {
-                let body = Stored::Record((*body).clone());
-                let call = Call::Swap { expected, body };
-                let waiting = Waiting::Job {
-                    job: number,
-                    reads: false,
-                };
-                self.ask(waiting, item, call, cx);
-            }
-            Step::Erase { expected } => {
-                let Goal::Erase { body, .. } = &job.goal else {
-                    unreachable!("only an erasure erases");
-                };
-                let body = body.clone();
-                let call = Call::Erase { expected, body };
-                let waiting = Waiting::Job {
-                    job: number,
-                    reads: false,
-                };
-                self.ask(waiting, item, call, cx);
-            }
-            Step::ReadFloor if cx.plan.mutation == Mutation::VacantUnconfirmed => {
-                let Goal::Open { seal, .. } = job.goal else {
-                    unreachable!("only who opens looks at the floor");
-                };
-                self.job_answered(number, Answer::Floor(Some(seal)), cx);
-            }
-            Step::ReadFloor => {
-                let waiting = Waiting::Confirm { job: number };
-                self.ask(waiting, Item::Floor, Call::Read, cx);
-            }
-            Step::Gone { ours } => {
-                let job = self.jobs.remove(&number).expect("it is there");
-                let Goal::Erase { op, place, .. } = job.goal else {
-                    unreachable!("only an erasure ends so");
-                };
-                self.erased(op, place, ours, cx);
-            }
-            Step::Done { version, body } => {
-                let job = self.jobs.remove(&number).expect("it is there");
-                match job.goal {
-                    Goal::Floor { seal } => self.floor(seal, FloorAnswer::Sealed),
-                    Goal::Open { op, place, .. } => self.opened(op, place, version, &body, cx),
-                    Goal::Commit { op, place } => self.committed(op, place, version, &body, cx),
-                    Goal::Erase { .. } => unreachable!("an erasure leaves no body"),
-                }
-            }
-            Step::Refused(refused) => {
-                let job = self.jobs.remove(&number).expect("it is there");
-                match (&job.goal, refused) {
-                    (Goal::Floor { seal }, Refused::Fenced { current }) => {
-                        self.floor(*seal, FloorAnswer::Fenced(current));
-                    }
-                    (Goal::Floor { seal }, _) => self.floor(*seal, FloorAnswer::Failed),
-                    (Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. }, _) => {
-                        self.refused(&job, refused, cx);
-                    }
-                }
-            }
-        }
-    }
-
-    fn floor(&mut self, seal: Seal, answer: FloorAnswer) {
-        self.tell(Event::Floor { seal, answer });
-    }
-
-    fn job_answered(&mut self, number: u64, answer: Answer, cx: &mut Context<'_>) {
-        let Some(job) = self.jobs.get_mut(&number) else {
-            return; // The term ended meanwhile.
-        };
-        if cx.plan.mutation == Mutation::ReadWithoutSeal
-            && let (Goal::Open { op, place, .. }, Answer::Read(Some((version, body)))) =
-                (&job.goal, &answer)
-        {
-            let (op, place) = (*op, *place);
-            let (version, body) = (version.clone(), body.clone());
-            self.jobs.remove(&number);
-            return self.opened(op, place, version, &body, cx);
-        }
-        let answer = match (&job.goal, answer) {
-            (Goal::Erase { .. }, Answer::Committed(_)) => Answer::Erased,
-            (_, answer) => answer,
-        };
-        let fails = matches!(
-            answer,
-            Answer::Unread | Answer::NotApplied | Answer::Unknown
-        );
-        let step = job.write.step(answer);
-        if !fails || matches!(step, Step::Refused(_)) {
-            return self.go_on(number, step, cx);
-        }
-        job.tries += 1;
-        if job.tries > MOST_TRIES || cx.dice.chance(150) {
-            let job = self.jobs.remove(&number).expect("it is there");
-            return self.given_up(&job, cx);
-        }
-        let pause = nanos(self.settings.timing.retry()) / 4;
-        let at = cx.now + cx.dice.range(0, pause);
-        let mail = Mail::Resume { job: number, step };
-        cx.effects.push(Effect::Wake { at, mail });
-    }
-
-    pub(crate) fn given_up(&mut self, job: &Job, cx: &mut Context<'_>) {
-        match job.goal {
-            Goal::Floor { seal } => self.floor(seal, FloorAnswer::Failed),
-            Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. } => {
-                self.refused(job, Refused::NotApplied, cx);
-            }
-        }
-    }
-
     fn work_later(&mut self, cx: &mut Context<'_>) {
         let every = nanos(self.settings.timing.retry()) / 3;
         let at = cx.now + every / 2 + cx.dice.range(0, every);
@@ -694,46 +319,8 @@ impl Node {
     }
 }
 
-impl fmt::Display for Mail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answer {
-                request,
-                reply: Reply::Found(Some((version, body))),
-            } => {
-                let body = store::describe(body);
-                write!(f, "answer to {request}: at version {version}: {body:?}")
-            }
-            Self::Answer { request, reply } => write!(f, "answer to {request}: {reply:?}"),
-            other => write!(f, "{other:?}"),
-        }
-    }
-}
-
 /// The name of a node as a candidate.
 pub fn holder(node: usize) -> incumbent_core::HolderName {
     let name = format!("node-{node}");
     name.parse().expect("it has no spaces")
-}
-
-fn swap_answer(reply: Option<Reply>, sent: bool) -> SwapAnswer {
-    match (reply, sent) {
-        (Some(Reply::Swapped(answer)), _) => answer,
-        (_, true) => SwapAnswer::Unknown,
-        (_, false) => SwapAnswer::NotApplied,
-    }
-}
-
-fn job_answer(reads: bool, reply: Option<Reply>, sent: bool, mutation: Mutation) -> Answer {
-    match (reply, sent) {
-        (Some(Reply::Swapped(SwapAnswer::Committed(version))), _) => Answer::Committed(version),
-        (Some(Reply::Swapped(SwapAnswer::Conflict)), _) => Answer::Conflict,
-        (Some(Reply::Found(found)), _) => Answer::Read(found.map(|(version, body)| match body {
-            Stored::Record(body) => (version, body),
-            Stored::Root(_) => unreachable!("a record is no root"),
-        })),
-        _ if reads => Answer::Unread,
-        (_, true) if mutation != Mutation::UnknownIsNotApplied => Answer::Unknown,
-        _ => Answer::NotApplied,
-    }
 }

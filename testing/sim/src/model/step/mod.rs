@@ -8,8 +8,8 @@ mod record;
 mod root;
 
 use super::state::{
-    Budget, Commits, Expected, Handle, Kind, Leader, MAX_HANDLES, Phase, Record, Role, Root,
-    RootWrite, Seal, State, Term, Write,
+    Budget, Commits, Expected, Handle, Leader, MAX_HANDLES, ModelState, Phase, Record, Role, Root,
+    RootWrite, Seal, Term, Write, WriteKind,
 };
 use super::{Bounds, Mutation};
 
@@ -136,7 +136,7 @@ pub(super) struct Protocol {
 
 impl Protocol {
     /// Everything that may happen next.
-    pub(super) fn steps(&self, state: &State, steps: &mut Vec<Step>) {
+    pub(super) fn steps(&self, state: &ModelState, steps: &mut Vec<Step>) {
         for leader in 0..self.bounds.leaders {
             self.role_steps(state, leader, steps);
             self.handle_steps(state, leader, steps);
@@ -157,7 +157,7 @@ impl Protocol {
         }
     }
 
-    fn role_steps(&self, state: &State, leader: u8, steps: &mut Vec<Step>) {
+    fn role_steps(&self, state: &ModelState, leader: u8, steps: &mut Vec<Step>) {
         let me = &state.leaders[usize::from(leader)];
         let may_lose = state.budget.lost_answers > 0;
         match me.role {
@@ -206,7 +206,7 @@ impl Protocol {
         }
     }
 
-    fn handle_steps(&self, state: &State, leader: u8, steps: &mut Vec<Step>) {
+    fn handle_steps(&self, state: &ModelState, leader: u8, steps: &mut Vec<Step>) {
         let me = &state.leaders[usize::from(leader)];
         match me.role {
             Role::Leading { .. } => {
@@ -219,7 +219,7 @@ impl Protocol {
         }
     }
 
-    fn steps_of_handle(&self, state: &State, leader: u8, handle: u8, steps: &mut Vec<Step>) {
+    fn steps_of_handle(&self, state: &ModelState, leader: u8, handle: u8, steps: &mut Vec<Step>) {
         let me = &state.leaders[usize::from(leader)];
         match me.handles[usize::from(handle)].phase {
             Phase::Closed => steps.push(Step::Open { leader, handle }),
@@ -281,7 +281,12 @@ fn matches(expected: Expected, present: Expected) -> bool {
 
 impl Protocol {
     /// What `step` makes of `state`; the events it caused are added to `events`.
-    pub(super) fn take(&self, state: &State, step: Step, events: &mut Vec<Event>) -> State {
+    pub(super) fn take(
+        &self,
+        state: &ModelState,
+        step: Step,
+        events: &mut Vec<Event>,
+    ) -> ModelState {
         let mut run = Run {
             protocol: self,
             state: state.clone(),
@@ -296,7 +301,7 @@ impl Protocol {
 /// One step under way.
 struct Run<'a> {
     protocol: &'a Protocol,
-    state: State,
+    state: ModelState,
     events: &'a mut Vec<Event>,
 }
 
@@ -322,8 +327,12 @@ impl Run<'_> {
                 self.stop_leading(leader.into());
             }
             Step::Open { leader, handle } => self.open(leader.into(), handle),
-            Step::Commit { leader, handle } => self.commit(leader.into(), handle, Kind::Commit),
-            Step::Delete { leader, handle } => self.commit(leader.into(), handle, Kind::Delete),
+            Step::Commit { leader, handle } => {
+                self.commit(leader.into(), handle, WriteKind::Commit)
+            }
+            Step::Delete { leader, handle } => {
+                self.commit(leader.into(), handle, WriteKind::Delete)
+            }
             Step::Answered { leader, handle } => self.answered(leader.into(), handle),
             Step::Lost { leader, handle } => self.lost(leader.into(), handle),
             Step::GivenUp { leader, handle } => self.given_up(leader.into(), handle),
@@ -376,7 +385,7 @@ impl Run<'_> {
         if write.body.seal.epoch >= record.top.epoch {
             record.top = write.body.seal;
         }
-        if write.kind == Kind::Erase {
+        if write.kind == WriteKind::Erase {
             record.buried = write.body.history;
             record.body = None;
         } else {

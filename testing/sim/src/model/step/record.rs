@@ -3,7 +3,7 @@
 use super::{Event, FLOOR, Run};
 use crate::model::Mutation;
 use crate::model::state::{
-    Attempt, Body, Commits, Expected, Handle, Kind, Known, Phase, Record, Seal, Write,
+    Attempt, Body, Commits, Expected, Handle, Known, Phase, Record, Seal, Write, WriteKind,
 };
 
 impl Run<'_> {
@@ -48,7 +48,14 @@ impl Run<'_> {
             at: expected,
             ..read
         };
-        self.send(leader, handle, Kind::Seal, known, Commits::default(), base);
+        self.send(
+            leader,
+            handle,
+            WriteKind::Seal,
+            known,
+            Commits::default(),
+            base,
+        );
     }
 
     /// The record is sealed, and this was in it.
@@ -111,7 +118,7 @@ impl Run<'_> {
 
     // Committing.
 
-    pub(super) fn commit(&mut self, leader: usize, handle: u8, kind: Kind) {
+    pub(super) fn commit(&mut self, leader: usize, handle: u8, kind: WriteKind) {
         let per_leader = self.protocol.bounds.commits + self.protocol.bounds.deletes;
         let me = self.me(leader);
         let Phase::Open(known) = me.handles[usize::from(handle)].phase else {
@@ -119,17 +126,17 @@ impl Run<'_> {
         };
         let number = leader as u8 * per_leader + me.commits + me.deletes;
         match kind {
-            Kind::Commit => me.commits += 1,
-            Kind::Delete | Kind::Erase | Kind::Seal => me.deletes += 1,
+            WriteKind::Commit => me.commits += 1,
+            WriteKind::Delete | WriteKind::Erase | WriteKind::Seal => me.deletes += 1,
         }
         let commit = Commits(1 << number);
         let mut wanted = changed(&known, kind, commit);
         let kind = match kind {
-            Kind::Delete if self.protocol.bounds.erases => Kind::Erase,
+            WriteKind::Delete if self.protocol.bounds.erases => WriteKind::Erase,
             kind => kind,
         };
         if self.mutated(Mutation::UnconditionalWrite)
-            || (kind == Kind::Erase && self.mutated(Mutation::UnconditionalErase))
+            || (kind == WriteKind::Erase && self.mutated(Mutation::UnconditionalErase))
         {
             wanted.at = Expected::Anything;
         }
@@ -141,13 +148,13 @@ impl Run<'_> {
         &mut self,
         leader: usize,
         handle: u8,
-        kind: Kind,
+        kind: WriteKind,
         wanted: Known,
         commit: Commits,
         base: Known,
     ) {
         let record = self.protocol.bounds.record_of(handle);
-        let unsealed = kind == Kind::Delete && self.mutated(Mutation::TombstoneWithoutSeal);
+        let unsealed = kind == WriteKind::Delete && self.mutated(Mutation::TombstoneWithoutSeal);
         let me = self.me(leader);
         me.sequence += 1;
         let body = Body {
@@ -176,7 +183,7 @@ impl Run<'_> {
         if self.land(&attempt.write) {
             return self.succeeded(leader, handle, &attempt);
         }
-        let commits = attempt.write.kind != Kind::Seal;
+        let commits = attempt.write.kind != WriteKind::Seal;
         if commits && self.mutated(Mutation::OwnWriteTakenAsForeign) {
             let refused = &mut self.state.promised.refused;
             *refused = refused.with(attempt.write.commit);
@@ -196,22 +203,22 @@ impl Run<'_> {
             history: write.body.history,
         };
         match write.kind {
-            Kind::Seal => {
+            WriteKind::Seal => {
                 let read = Known {
                     at: known.at,
                     ..attempt.base
                 };
                 return self.sealed(leader, handle, read);
             }
-            Kind::Commit => {}
-            Kind::Delete | Kind::Erase => {
+            WriteKind::Commit => {}
+            WriteKind::Delete | WriteKind::Erase => {
                 record.deleted = record.deleted.with(attempt.base.content);
             }
         }
         record.relied_on = record.relied_on.with(write.commit);
         self.handle(leader, handle).phase = match write.kind {
-            Kind::Erase => Phase::Closed,
-            Kind::Seal | Kind::Commit | Kind::Delete => Phase::Open(known),
+            WriteKind::Erase => Phase::Closed,
+            WriteKind::Seal | WriteKind::Commit | WriteKind::Delete => Phase::Open(known),
         };
     }
 
@@ -222,7 +229,7 @@ impl Run<'_> {
         self.state.budget.lost_answers -= 1;
         self.state.network.push(attempt.write);
         attempt.lost = true;
-        let commits = attempt.write.kind != Kind::Seal;
+        let commits = attempt.write.kind != WriteKind::Seal;
         let phase = if commits && self.mutated(Mutation::UnknownTakenAsNotApplied) {
             let refused = &mut self.state.promised.refused;
             *refused = refused.with(attempt.write.commit);
@@ -260,9 +267,9 @@ impl Run<'_> {
             _ if landed && !self.mutated(Mutation::RetryWithoutRecognition) => {
                 self.succeeded(leader, handle, &attempt);
             }
-            Kind::Seal if landed => self.succeeded(leader, handle, &attempt),
-            Kind::Seal => self.seal(leader, handle, Some(attempt.base)),
-            Kind::Commit | Kind::Delete | Kind::Erase => {
+            WriteKind::Seal if landed => self.succeeded(leader, handle, &attempt),
+            WriteKind::Seal => self.seal(leader, handle, Some(attempt.base)),
+            WriteKind::Commit | WriteKind::Delete | WriteKind::Erase => {
                 self.refused(leader, handle, &attempt, &record);
             }
         }
@@ -311,12 +318,12 @@ impl Run<'_> {
 }
 
 /// What a leader that knows this wants the record to be.
-fn changed(known: &Known, kind: Kind, commit: Commits) -> Known {
+fn changed(known: &Known, kind: WriteKind, commit: Commits) -> Known {
     Known {
         at: known.at,
         content: match kind {
-            Kind::Commit | Kind::Seal => known.content.with(commit),
-            Kind::Delete | Kind::Erase => Commits::default(),
+            WriteKind::Commit | WriteKind::Seal => known.content.with(commit),
+            WriteKind::Delete | WriteKind::Erase => Commits::default(),
         },
         history: known.history.with(commit),
     }
