@@ -18,6 +18,7 @@ const SMALL: Bounds = Bounds {
     erases: false,
     lost_answers: 1,
     root_deletions: 0,
+    root_restores: 0,
     renewals: 0,
     versions_restart: false,
     states: 20_000_000,
@@ -26,6 +27,14 @@ const SMALL: Bounds = Bounds {
 const ROOT_DELETED: Bounds = Bounds {
     lost_answers: 0,
     root_deletions: 1,
+    ..SMALL
+};
+
+/// The leader of the root that is put back may still renew it.
+const ROOT_PUT_BACK: Bounds = Bounds {
+    lost_answers: 0,
+    root_restores: 1,
+    renewals: 1,
     ..SMALL
 };
 
@@ -90,6 +99,34 @@ fn holds_when_a_recreated_root_counts_its_versions_anew() {
         renewals: 1,
         versions_restart: true,
         ..SMALL
+    });
+}
+
+#[test]
+fn holds_when_an_older_root_is_put_back() {
+    holds(ROOT_PUT_BACK);
+    holds(Bounds {
+        terms: 2,
+        commits: 0,
+        ..ROOT_PUT_BACK
+    });
+}
+
+#[test]
+fn holds_when_an_older_root_is_put_back_and_an_answer_is_lost() {
+    holds(Bounds {
+        lost_answers: 1,
+        ..ROOT_PUT_BACK
+    });
+}
+
+#[test]
+fn holds_when_roots_are_put_back_again_and_again() {
+    holds(Bounds {
+        commits: 0,
+        root_restores: 3,
+        renewals: 2,
+        ..ROOT_PUT_BACK
     });
 }
 
@@ -265,6 +302,13 @@ fn caught_leading_without_floor() {
     assert_eq!(violation.promise, Promise::EpochLedOnce);
 }
 
+/// Another has led meanwhile: whoever saw that cannot follow this leader any more.
+#[test]
+fn caught_leading_on_from_a_root_that_was_put_back() {
+    let violation = caught(Mutation::OwnRootBelieved, ROOT_PUT_BACK);
+    assert_eq!(violation.promise, Promise::EpochsRise);
+}
+
 #[test]
 fn caught_unknown_taken_as_not_applied() {
     let violation = caught(Mutation::UnknownTakenAsNotApplied, SMALL);
@@ -319,7 +363,13 @@ fn the_floor_alone_keeps_epochs_apart() {
 #[test]
 fn every_rule_left_out_is_caught() {
     for mutation in Mutation::ALL {
-        let worlds = [SMALL, ROOT_DELETED, RECORD_DELETED, RECORD_ERASED];
+        let worlds = [
+            SMALL,
+            ROOT_DELETED,
+            ROOT_PUT_BACK,
+            RECORD_DELETED,
+            RECORD_ERASED,
+        ];
         let mut outcomes = worlds.map(|bounds| explore(bounds, mutation)).into_iter();
         let caught = outcomes.any(|outcome| matches!(outcome, Outcome::Broken(_)));
         assert!(caught, "{mutation}: {}", mutation.rule());

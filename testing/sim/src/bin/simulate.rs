@@ -83,6 +83,9 @@ struct ModelOptions {
     /// How often the root is deleted by hand.
     #[arg(long, default_value_t = 0)]
     root_deletions: u8,
+    /// How often the root of the term before is put back by hand.
+    #[arg(long, default_value_t = 0)]
+    root_restores: u8,
     /// How often the root is renewed.
     #[arg(long, default_value_t = 0)]
     renewals: u8,
@@ -135,6 +138,7 @@ fn explore(options: &ModelOptions) -> ExitCode {
         erases: options.erases,
         lost_answers: options.lost_answers,
         root_deletions: options.root_deletions,
+        root_restores: options.root_restores,
         renewals: options.renewals,
         versions_restart: options.versions_restart,
         states: options.states,

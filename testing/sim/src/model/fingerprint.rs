@@ -87,8 +87,10 @@ impl Naming<'_> {
             root_version,
             budget.lost_answers,
             budget.root_deletions,
+            budget.root_restores,
             budget.renewals,
         ]);
+        mixer.bytes(root.backup.map_or([0, 0], |seal| self.seal(seal)));
         for record in &records[..=usize::from(self.bounds.floor())] {
             mixer.bytes(record.body.map_or([0xff; 7], |body| self.body(body)));
             let [relied, relied_] = self.commits(record.relied_on);

@@ -22,8 +22,10 @@
 //!    leaves nothing. Since an older leader could then create it anew, whoever opens a vacant
 //!    record looks at the floor afterwards: it is open only if the floor still bears the own seal.
 //!    Should the root be absent, the seals of all records are looked at before it is created anew.
-//!    Whoever has won the root seals the *floor*, a record of its own, before it counts as leading:
-//!    so no epoch is led twice, even if the root was lost.
+//!    A candidate that has won the root seals the *floor*, a record of its own, before it counts as
+//!    leading: so no epoch is led twice, even if the root was lost. A leader that finds its own root
+//!    by reading, and not by an answer, seals the floor again before it counts as leading on: another
+//!    may have led meanwhile, and then the root was put back.
 //! 6. An answer may be lost. Then the very same swap is sent again. If it is refused, the record is
 //!    read: bearing this very attempt, it landed. Otherwise nobody can tell any more, since it may
 //!    have landed and been written over, and the outcome stays unknown until the record is opened,
@@ -35,7 +37,7 @@
 //! Requests travel for as long as they like and arrive in any order. An answer may be lost, whether
 //! or not the request has landed or lands later. Leaders stop without warning, campaign again, and
 //! may have forgotten what they saw. The root may be deleted by hand, and its versions may then
-//! start again. Not modelled: a floor deleted by hand together with the root, records changed by
+//! start again; or the root of the term before is put back, under a new version. Not modelled: a floor deleted by hand together with the root, records changed by
 //! hand, records created by somebody who does not lead, and reads that are not linearizable.
 //!
 //! # Reading a trace
@@ -89,6 +91,8 @@ pub struct Bounds {
     pub lost_answers: u8,
     /// How often the root is deleted by hand.
     pub root_deletions: u8,
+    /// How often the root of the term before is put back by hand.
+    pub root_restores: u8,
     /// How often the root is renewed altogether.
     pub renewals: u8,
     /// Whether the versions of a deleted and recreated root start again, as they do in ZooKeeper.
@@ -143,6 +147,7 @@ impl Default for Bounds {
             erases: false,
             lost_answers: 1,
             root_deletions: 0,
+            root_restores: 0,
             renewals: 0,
             versions_restart: false,
             states: 100_000_000,

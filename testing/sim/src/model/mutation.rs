@@ -35,6 +35,8 @@ pub enum Mutation {
     TombstoneWithoutSeal,
     /// A leader counts as leading as soon as it has won the root.
     NoFloor,
+    /// A leader that finds its own root by reading leads on, without a look at the floor.
+    OwnRootBelieved,
     /// An absent root is created without a look at the seals. Harmless: the floor alone keeps
     /// epochs apart, and a candidate that it fences knows how high to go next time. So the look
     /// only saves that detour.
@@ -57,7 +59,7 @@ pub enum Mutation {
 impl Mutation {
     /// Every rule left out in turn, without [`Mutation::None`] and the harmless
     /// [`Mutation::NoScan`].
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::UnconditionalWrite,
         Self::UnconditionalSeal,
         Self::UnconditionalRoot,
@@ -71,6 +73,7 @@ impl Mutation {
         Self::UnconditionalErase,
         Self::TombstoneWithoutSeal,
         Self::NoFloor,
+        Self::OwnRootBelieved,
         Self::UnknownTakenAsNotApplied,
         Self::OwnWriteTakenAsForeign,
         Self::RefusalTakenAsNotApplied,
@@ -101,6 +104,7 @@ impl Mutation {
             Self::UnconditionalErase => "5: a record is erased at a version",
             Self::TombstoneWithoutSeal => "5: a tombstone keeps the seal",
             Self::NoFloor => "5: a leader seals the floor before it counts as one",
+            Self::OwnRootBelieved => "5: a leader that finds its root put back looks at the floor",
             Self::UnknownTakenAsNotApplied => "6: no answer means unknown",
             Self::OwnWriteTakenAsForeign => "6: a refused swap may itself have landed before",
             Self::RefusalTakenAsNotApplied => "6: a swap refused after a lost answer stays unknown",

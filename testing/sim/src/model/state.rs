@@ -38,6 +38,7 @@ pub(super) struct ModelState {
 pub(super) struct Budget {
     pub(super) lost_answers: u8,
     pub(super) root_deletions: u8,
+    pub(super) root_restores: u8,
     pub(super) renewals: u8,
 }
 
@@ -57,6 +58,8 @@ pub(super) struct Promised {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
     pub(super) seal: Option<Seal>,
+    /// The root of the term before, of which somebody has a backup.
+    pub(super) backup: Option<Seal>,
     pub(super) version: u8,
 }
 
@@ -222,6 +225,7 @@ impl ModelState {
         Self {
             root: Root {
                 seal: None,
+                backup: None,
                 version: 0,
             },
             records: [Record::ABSENT; MAX_RECORDS + 1],
@@ -231,6 +235,7 @@ impl ModelState {
             budget: Budget {
                 lost_answers: bounds.lost_answers,
                 root_deletions: bounds.root_deletions,
+                root_restores: bounds.root_restores,
                 renewals: bounds.renewals,
             },
             promised: Promised {

@@ -112,6 +112,7 @@ impl Teller<'_> {
                 format!("a late write to the root lands: {}", Show(&write.seal))
             }
             Step::DeleteRoot => "an operator deletes the root".to_owned(),
+            Step::RestoreRoot => "an operator puts back the root before".to_owned(),
         }
     }
 

@@ -105,6 +105,8 @@ pub(super) enum Step {
     },
     /// An operator deletes the root.
     DeleteRoot,
+    /// An operator puts back the root of the term before.
+    RestoreRoot,
 }
 
 /// What a step did that some promise is about.
@@ -154,6 +156,9 @@ impl Protocol {
         }
         if state.root.seal.is_some() && state.budget.root_deletions > 0 {
             steps.push(Step::DeleteRoot);
+        }
+        if state.root.backup.is_some() && state.budget.root_restores > 0 {
+            steps.push(Step::RestoreRoot);
         }
     }
 
@@ -214,7 +219,15 @@ impl Protocol {
                     self.steps_of_handle(state, leader, handle, steps);
                 }
             }
-            Role::Sealing => self.steps_of_handle(state, leader, FLOOR, steps),
+            Role::Sealing => {
+                self.steps_of_handle(state, leader, FLOOR, steps);
+                // Only a leader that looks at the floor again has handles already.
+                for handle in 0..self.bounds.handles() {
+                    if me.handles[usize::from(handle)].phase != Phase::Closed {
+                        self.steps_of_handle(state, leader, handle, steps);
+                    }
+                }
+            }
             Role::Idle | Role::Scanning { .. } | Role::Claiming { .. } | Role::Refused => {}
         }
     }
@@ -260,6 +273,16 @@ impl Protocol {
             expected @ Expected::Version(_) => {
                 root.at() == expected || self.bounds.versions_restart
             }
+        }
+    }
+}
+
+impl Root {
+    fn next_version(&self, restart: bool) -> u8 {
+        if self.seal.is_none() && restart {
+            1
+        } else {
+            self.version + 1
         }
     }
 }
@@ -348,7 +371,15 @@ impl Run<'_> {
             }
             Step::DeleteRoot => {
                 self.state.budget.root_deletions -= 1;
+                self.back_up_root();
                 self.state.root.seal = None;
+            }
+            Step::RestoreRoot => {
+                self.state.budget.root_restores -= 1;
+                let restart = self.protocol.bounds.versions_restart;
+                let root = &mut self.state.root;
+                root.version = root.next_version(restart);
+                root.seal = root.backup.take();
             }
         }
     }
@@ -411,17 +442,23 @@ impl Run<'_> {
             return false;
         }
         let before = root.seal;
-        root.version = if before.is_none() && restart {
-            1
-        } else {
-            root.version + 1
-        };
-        root.seal = Some(write.seal);
+        root.version = root.next_version(restart);
+        if before.is_some_and(|before| before != write.seal) {
+            self.back_up_root();
+        }
+        self.state.root.seal = Some(write.seal);
         self.events.push(Event::RootWritten {
             before,
             after: write.seal,
         });
         true
+    }
+
+    /// Somebody keeps the present root, if it can still be put back.
+    fn back_up_root(&mut self) {
+        let budget = self.state.budget.root_restores;
+        let root = &mut self.state.root;
+        root.backup = root.seal.filter(|_| budget > 0);
     }
 
     /// Drops what can never land any more, and copies: of two equal swaps one lands.

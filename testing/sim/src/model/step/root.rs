@@ -128,6 +128,16 @@ impl Run<'_> {
         });
     }
 
+    /// The own root is there, and no answer said so: the floor tells whether another has led
+    /// meanwhile.
+    fn lead_on(&mut self, leader: usize) {
+        if self.mutated(Mutation::OwnRootBelieved) {
+            self.lead(leader);
+        } else if !self.mutated(Mutation::NoFloor) && !self.mutated(Mutation::EpochReused) {
+            self.me(leader).role = Role::Sealing;
+        }
+    }
+
     pub(super) fn renew(&mut self, leader: usize) {
         self.state.budget.renewals -= 1;
         let me = self.me(leader);
@@ -148,12 +158,16 @@ impl Run<'_> {
             unreachable!("only a renewal is answered");
         };
         let landed = self.land_root(&write);
-        // Refused: read who is there. The own seal means that the renewal landed before.
+        // Refused: read who is there. The own seal means that the renewal landed before, or that
+        // this root was put back.
         if landed || self.state.root.seal == Some(write.seal) {
             let version = self.state.root.version;
             let me = self.me(leader);
             me.root_version = version;
             me.role = Role::Leading { renewal: None };
+            if !landed {
+                self.lead_on(leader);
+            }
             return;
         }
         let found = self.state.root.seal.map_or(0, |seal| seal.epoch);
