@@ -141,7 +141,6 @@ impl Store {
             config,
             clock: options.clock,
             contact: Arc::default(),
-            trouble: Arc::default(),
         };
         let contact = Arc::clone(&setup.contact);
         let (commands, views, task) = Node::spawn(setup);
@@ -190,6 +189,17 @@ impl Group {
     /// Whether this process leads.
     pub fn is_leading(&self) -> bool {
         self.inner.contact.is_leading()
+    }
+
+    /// Why this process could not lead, in the words of the store's server; `None` if nothing speaks
+    /// against it.
+    ///
+    /// A process asks when it begins to campaign, and again every lease duration while it is
+    /// refused. Until then it does not campaign, so it wins no term that it could not make active.
+    /// A program that stands by should report itself as not ready with this reason: nobody may be
+    /// able to take over when the leader dies. Not every store can tell.
+    pub fn missing_rights(&self) -> Option<String> {
+        self.inner.contact.missing_rights()
     }
 
     /// Drops this handle and waits until what it began has ended: a campaign that was dropped while

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use incumbent_backend::{Address, Backend, BoxError};
-use incumbent_backend_file::{FileBackend, FileError};
 use incumbent_backend_memory::MemoryBackend;
 
 use crate::{OpenError, Store};
 
-/// The schemes that there are, and whether this build knows them.
+/// All schemes, and whether this build has them.
 const SCHEMES: [(&str, bool); 6] = [
     ("memory", true),
-    ("file", true),
+    ("file", cfg!(feature = "file")),
     ("zookeeper", cfg!(feature = "zookeeper")),
     ("kubernetes", cfg!(feature = "kubernetes")),
     ("etcd", cfg!(feature = "etcd")),
@@ -23,18 +22,18 @@ const SCHEMES: [(&str, bool); 6] = [
 /// | address | what it is |
 /// |---|---|
 /// | `memory:`, `memory:name` | inside this process |
-/// | `file:///dir` | a directory |
-/// | `zookeeper://h1:2181,h2:2181/path` | a ZooKeeper ensemble, or `incumbent serve` (feature `zookeeper`, on by default) |
-/// | `kubernetes://namespace/cluster` | ConfigMaps, through the Kubernetes API (feature `kubernetes`, on by default) |
-/// | `etcd://h1:2379,h2:2379/prefix` | etcd (feature `etcd`, on by default) |
-/// | `embedded:///dir` | a leader server inside of this process, or of whichever opened the directory first (feature `embedded`, on by default) |
+/// | `file:///dir` | a directory (feature `file`, on by default) |
+/// | `zookeeper://h1:2181,h2:2181/path` | a ZooKeeper ensemble, or `incumbent serve` (feature `zookeeper`) |
+/// | `kubernetes://namespace/cluster` | ConfigMaps, through the Kubernetes API (feature `kubernetes`) |
+/// | `etcd://h1:2379,h2:2379/prefix` | etcd (feature `etcd`) |
+/// | `embedded:///dir` | a leader server inside this process, or inside the process that opened the directory first (feature `embedded`) |
 ///
-/// A directory is looked at. Servers need not be there yet: whatever asks them waits, each time for
-/// as long as it may. Must be called inside a Tokio runtime.
+/// A directory is created if it does not exist, and checked. Servers need not be up yet: each
+/// request waits for them, up to its own time limit. Must be called inside a Tokio runtime.
 ///
 /// # Errors
 ///
-/// [`OpenError`], if the address is none, or the place cannot be used.
+/// [`OpenError`], if the address is malformed, or the place cannot be used.
 pub async fn open(address: &str) -> Result<Store, OpenError> {
     let parsed: Address = address.parse()?;
     Ok(Store {
@@ -43,19 +42,26 @@ pub async fn open(address: &str) -> Result<Store, OpenError> {
     })
 }
 
-/// Whether there is a store at this address, for whoever only wants to look at one: [`open`] makes
-/// a directory that is not there.
+/// Whether there is a store at this address. For programs that only look: [`open`] creates a
+/// missing directory.
 ///
-/// Of addresses of servers it is always true: they are asked when something is read.
+/// Always true for addresses of servers, which are not asked before something is read.
 ///
 /// # Errors
 ///
-/// [`OpenError`], if the address is none, or the directory holds something else.
+/// [`OpenError`], if the address is malformed, or the directory holds something else.
 pub async fn is_there(address: &str) -> Result<bool, OpenError> {
     let address: Address = address.parse()?;
-    if address.scheme() != "file" {
-        return Ok(true);
+    match address.scheme() {
+        #[cfg(feature = "file")]
+        "file" => is_directory_there(address).await,
+        _ => Ok(true),
     }
+}
+
+#[cfg(feature = "file")]
+async fn is_directory_there(address: Address) -> Result<bool, OpenError> {
+    use incumbent_backend_file::{FileBackend, FileError};
     let place = address.clone();
     let found = tokio::task::spawn_blocking(move || FileBackend::is_there(&place)).await;
     let found = found.expect("looking does not panic, and is not aborted");
@@ -68,7 +74,9 @@ pub async fn is_there(address: &str) -> Result<bool, OpenError> {
 async fn backend(address: &Address) -> Result<Arc<dyn Backend>, OpenError> {
     Ok(match address.scheme() {
         "memory" => Arc::new(MemoryBackend::open(address)?),
+        #[cfg(feature = "file")]
         "file" => {
+            use incumbent_backend_file::{FileBackend, FileError};
             let place = address.clone();
             let opened = tokio::task::spawn_blocking(move || FileBackend::open(&place)).await;
             let opened = opened.expect("opening does not panic, and is not aborted");
@@ -122,11 +130,13 @@ async fn backend(address: &Address) -> Result<Arc<dyn Backend>, OpenError> {
 
 fn unknown(scheme: &str) -> String {
     if SCHEMES.iter().any(|(name, _)| *name == scheme) {
-        return format!("this build has no {scheme}: enable the feature of that name");
+        return format!(
+            "this build has no {scheme}: enable the feature {scheme} of the crate incumbent"
+        );
     }
     let known = SCHEMES.iter().filter(|(_, known)| *known);
     let known: Vec<&str> = known.map(|(name, _)| *name).collect();
-    format!("its scheme is none of {}", known.join(", "))
+    format!("its scheme is not one of {}", known.join(", "))
 }
 
 fn unusable(address: &Address, cause: impl Into<BoxError>) -> OpenError {

@@ -22,8 +22,9 @@ use crate::term::Term;
 const ENVELOPE: usize = 1024;
 
 /// Why a record without data cannot be opened although this leader leads.
-const NO_FLOOR: &str = "the floor of the group was removed or changed by hand, so nothing tells whether a newer leader has \
-                        erased the record; resign, and the next leader makes the floor anew";
+const NO_FLOOR: &str = "the floor of the group was removed or changed by hand, so nothing shows \
+                        whether a newer leader has erased the record; resign, and the next \
+                        leader creates the floor again";
 
 /// A record that this leader has opened, and so sealed.
 ///
@@ -42,6 +43,35 @@ pub struct Record<T> {
     data: Option<T>,
 }
 
+/// What is done to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Open,
+    Commit,
+    Delete,
+    Erase,
+}
+
+impl Operation {
+    /// Its name in metrics.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Commit => "commit",
+            Self::Delete => "delete",
+            Self::Erase => "erase",
+        }
+    }
+
+    /// Whether it changes data. Opening seals, and changes none.
+    fn changes_data(self) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Commit | Self::Delete | Self::Erase => true,
+        }
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Record<T> {
     pub(crate) async fn open(
         group: &Arc<Inner>,
@@ -50,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ) -> Result<Self, Error> {
         let key = group.key(name);
         let write = Write::open(term.seal, term.next_seq());
-        let settled = run(group, term, &key, "open", write).await?;
+        let settled = run(group, term, &key, Operation::Open, write).await?;
         let (version, body) = written(settled);
         Ok(Self {
             data: decode(name, &body)?,
@@ -107,8 +137,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             cause: cause.into(),
         })?;
         check_size(&*self.group.backend, self.name(), Some(&json))
-            .map_err(|error| self.count("commit", error))?;
-        self.write("commit", Some(json)).await?;
+            .map_err(|error| self.count(Operation::Commit, error))?;
+        self.write(Operation::Commit, Some(json)).await?;
         self.data = Some(data);
         Ok(())
     }
@@ -126,7 +156,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ///
     /// As of [`commit`](Self::commit).
     pub async fn delete(&mut self) -> Result<(), Error> {
-        self.write("delete", None).await?;
+        self.write(Operation::Delete, None).await?;
         self.data = None;
         Ok(())
     }
@@ -149,11 +179,11 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     /// As of [`commit`](Self::commit).
     pub async fn erase(mut self) -> Result<(), Error> {
         let Some(version) = self.version.take() else {
-            return Err(self.count("erase", self.conflict()));
+            return Err(self.count(Operation::Erase, self.conflict()));
         };
         let (seal, seq) = (self.term.seal, self.term.next_seq());
         let write = Write::erase(seal, seq, version.clone());
-        match run(&self.group, &self.term, &self.key, "erase", write).await? {
+        match run(&self.group, &self.term, &self.key, Operation::Erase, write).await? {
             Settled::Gone | Settled::Written(..) => Ok(()),
             Settled::Kept if self.data.is_none() => Ok(()),
             Settled::Kept => {
@@ -192,7 +222,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     /// Dropping the future changes no data.
     pub async fn refresh(&mut self) -> Result<(), Error> {
         if self.term.until_invalid().is_zero() {
-            return Err(self.count("open", self.term.fenced()));
+            return Err(self.count(Operation::Open, self.term.fenced()));
         }
         let found = read_record(
             &*self.group.backend,
@@ -208,15 +238,15 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
 
     async fn write(
         &mut self,
-        what: &'static str,
+        operation: Operation,
         data: Option<Box<RawValue>>,
     ) -> Result<(), Error> {
         // Taken, so that it is gone if this future is dropped.
         let Some(version) = self.version.take() else {
-            return Err(self.count(what, self.conflict()));
+            return Err(self.count(operation, self.conflict()));
         };
         let write = Write::commit(self.term.seal, self.term.next_seq(), version.clone(), data);
-        match run(&self.group, &self.term, &self.key, what, write).await {
+        match run(&self.group, &self.term, &self.key, operation, write).await {
             Ok(settled) => {
                 let (version, body) = written(settled);
                 self.version = Some(version);
@@ -238,8 +268,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         }
     }
 
-    fn count(&self, what: &'static str, error: Error) -> Error {
-        count(&self.group, what, error.kind());
+    fn count(&self, operation: Operation, error: Error) -> Error {
+        count(&self.group, operation, error.kind());
         error
     }
 }
@@ -272,25 +302,24 @@ async fn run(
     group: &Inner,
     term: &Term,
     key: &Key,
-    what: &'static str,
+    operation: Operation,
     write: (Write, Step),
 ) -> Result<Settled, Error> {
     let patience = Patience {
         request: group.timing.request_timeout(),
         whole: group.whole_write(),
     };
-    let done = match term.until_invalid().is_zero() {
-        // Sealing makes a late write harmless. Not sending it makes it cheap, and tells the leader
-        // sooner.
-        true => Err(term.fenced()),
-        false => {
-            let settled = settle(&*group.backend, key, write, patience).await;
-            settled.map_err(|unwritten| translate(term, name_of(key), what, unwritten))
-        }
+    let done = if term.until_invalid().is_zero() {
+        // Sealing makes a late write harmless. Not sending it makes it cheap, and the leader learns
+        // of its end sooner.
+        Err(term.fenced())
+    } else {
+        let settled = settle(&*group.backend, key, write, patience).await;
+        settled.map_err(|unwritten| translate(term, name_of(key), operation, unwritten))
     };
     count(
         group,
-        what,
+        operation,
         done.as_ref().map_or_else(Error::kind, |_| "committed"),
     );
     done
@@ -301,7 +330,7 @@ fn name_of(key: &Key) -> &RecordName {
     key.record_name().expect("it is a record's key")
 }
 
-fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwritten) -> Error {
+fn translate(term: &Term, name: &RecordName, operation: Operation, unwritten: Unwritten) -> Error {
     let record = name.clone();
     match unwritten {
         Unwritten::Fenced(current) => {
@@ -323,7 +352,7 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
             }
             let cause = match fenced_by {
                 Some(current) => format!(
-                    "its answer was lost, and epoch {current} has sealed the record since; stop leading"
+                    "its answer was lost, and the leader of epoch {current} has sealed the record since; stop leading"
                 ),
                 None => {
                     "its answer was lost, and somebody else has written the record since".into()
@@ -334,8 +363,8 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
                 cause: cause.into(),
             }
         }
-        // Sealing writes no data: whether it happened does not matter.
-        Unwritten::Unknown(cause) if what == "open" => Error::Unavailable(cause),
+        // Nothing can have been written, so whether the request took effect does not matter.
+        Unwritten::Unknown(cause) if !operation.changes_data() => Error::Unavailable(cause),
         Unwritten::Unknown(cause) => Error::Unknown { record, cause },
         Unwritten::NotApplied(cause) => Error::Unavailable(cause),
         Unwritten::Damaged(cause) => Error::damaged(name, cause),
@@ -343,13 +372,13 @@ fn translate(term: &Term, name: &RecordName, what: &'static str, unwritten: Unwr
     }
 }
 
-fn count(group: &Inner, what: &'static str, outcome: &'static str) {
-    counter!("incumbent_record_writes_total", "group" => group.label.clone(), "operation" => what, "outcome" => outcome)
+fn count(group: &Inner, operation: Operation, outcome: &'static str) {
+    counter!("incumbent_record_writes_total", "group" => group.label.clone(), "operation" => operation.label(), "outcome" => outcome)
         .increment(1);
 }
 
 impl Term {
-    /// The error of whoever acts for a term that is over.
+    /// The error of an operation for a term that is over.
     pub(crate) fn fenced(&self) -> Error {
         let current = match self.why_lost() {
             Some(LostBecause::Superseded(epoch)) => Some(epoch),

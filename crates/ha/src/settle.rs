@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-use incumbent_backend::{Backend, BoxError, Erased, Expected, Failure, Key, Swapped, Unread};
+use incumbent_backend::{
+    Backend, BoxError, Erased, Expected, Failure, Key, Pace, Swapped, Unread, causes, jitter,
+};
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Epoch, Version};
@@ -52,6 +53,23 @@ pub(crate) enum Unwritten {
     NoFloor,
 }
 
+impl std::fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fenced(epoch) => write!(f, "fenced by epoch {epoch}"),
+            Self::Conflict => f.write_str("somebody else wrote the record"),
+            Self::TooLarge { size, limit } => write!(f, "{size} bytes are more than {limit}"),
+            Self::NotApplied(cause) => write!(f, "nothing was written: {}", causes(&**cause)),
+            Self::Unknown(cause) => write!(f, "the outcome is unknown: {}", causes(&**cause)),
+            Self::Unsettled(_) => {
+                f.write_str("the outcome is unknown, and somebody else has written since")
+            }
+            Self::Damaged(cause) => write!(f, "the record is damaged: {}", causes(&**cause)),
+            Self::NoFloor => f.write_str("the group's floor was changed by hand"),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("no answer for {0:?}")]
 pub(crate) struct TimedOut(pub(crate) Duration);
@@ -64,11 +82,7 @@ pub(crate) async fn settle(
     patience: Patience,
 ) -> Result<Settled, Unwritten> {
     let end = tokio::time::Instant::now() + patience.whole;
-    let mut pauses = ExponentialBuilder::new()
-        .with_min_delay(patience.request / 200)
-        .with_max_delay(patience.request / 2)
-        .without_max_times()
-        .build();
+    let mut pace = Pace::new(patience.request / 200, patience.request / 2);
     let mut steps = 0;
     loop {
         steps += 1;
@@ -116,7 +130,7 @@ pub(crate) async fn settle(
         if step == Step::Refused(Refused::NotApplied) {
             return Err(Unwritten::NotApplied(cause));
         }
-        let pause = pauses.next().unwrap_or(patience.request);
+        let pause = pace.after_failure(jitter());
         if tokio::time::Instant::now() + pause >= end {
             return Err(unfinished(&write, cause));
         }

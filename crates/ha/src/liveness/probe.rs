@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use incumbent_backend::{Pace, jitter};
 use incumbent_core::{HolderName, Nonce};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -14,19 +14,24 @@ use super::{GREETING, LONGEST_LINE};
 /// How long an attempt to connect may take before it is given up. That proves nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The pause after a connection has ended that lasted for a retry period or longer. Short, because
+/// the next attempt is what proves that the leader is dead.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+
 /// How long `who` may take.
 const WHO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a holder is taken to be dead.
+/// Why the holder of a term does not stand in the way any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing listens there any more.
+    /// Nothing listens at its liveness endpoint any more: its process is dead.
     Refused,
-    /// What listens there is in another term, or in none.
+    /// Its liveness endpoint answers for another term, or for none: the process may live, and the
+    /// term is over.
     AnotherNonce,
-    /// The backend saw it, and does not any more. That is no proof.
+    /// The backend saw it, and does not see it any more. That is no proof.
     Vanished,
-    /// Whoever ran it says that it has ended, and how.
+    /// The system that ran it says that it has ended, and how.
     Ended(String),
 }
 
@@ -34,9 +39,9 @@ pub(crate) enum Verdict {
 enum Seen {
     Refused,
     AnotherNonce,
-    /// It said the nonce, and ended later.
+    /// It said the nonce, and the connection ended later.
     Ended,
-    /// Nothing was said: no verdict.
+    /// It said nothing that can be understood: no verdict.
     Nothing,
 }
 
@@ -52,25 +57,24 @@ pub(crate) async fn probe(
     name: &HolderName,
     retry: Duration,
 ) -> Verdict {
-    let pauses = ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(2))
-        .with_max_delay(retry)
-        .without_max_times();
-    let mut pause = pauses.build();
+    let mut pace = Pace::new(FIRST_PAUSE, retry);
     let mut met = same_scope;
     loop {
-        match connect(address, nonce, name).await {
+        let begun = tokio::time::Instant::now();
+        let seen = connect(address, nonce, name).await;
+        let mut lasted = Duration::ZERO;
+        match seen {
             // An address of this host may have moved to another one, which refuses and knows
             // nothing.
             Seen::Refused if met && (!same_scope || is_local(address)) => return Verdict::Refused,
             Seen::AnotherNonce if met => return Verdict::AnotherNonce,
             Seen::Ended => {
                 met = true;
-                pause = pauses.build();
+                lasted = begun.elapsed();
             }
             Seen::Refused | Seen::AnotherNonce | Seen::Nothing => {}
         }
-        tokio::time::sleep(pause.next().unwrap_or(retry)).await;
+        tokio::time::sleep(pace.after_run(lasted, jitter())).await;
     }
 }
 

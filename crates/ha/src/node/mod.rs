@@ -5,27 +5,33 @@
 //! leader's. Handles talk to it through a bounded channel and learn from it through watch channels;
 //! when the last handle is gone it gives up what it leads and ends.
 
+mod contact;
+mod perform;
 mod requests;
+mod rights;
+mod rivals;
 mod story;
+mod troubles;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
+pub(crate) use contact::Contact;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use incumbent_backend::{Backend, Gone, Hint, Presence, WatchStream};
-use incumbent_core::election::{Action, Change, Config, Election, Event, LostBecause, SwapAnswer};
-use incumbent_core::{GroupName, HolderName, Key, Nonce, Time, View, root};
+use incumbent_core::election::{Change, Config, Election, Event, LostBecause};
+use incumbent_core::{GroupName, HolderName, Key, Nonce, View, root};
+use rights::Permission;
+use rivals::{Probe, Rival, vanished, verdict};
+use story::Story;
+pub use story::describe;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Clock;
-use crate::liveness::{Server, Verdict, probe, scope};
+use crate::liveness::{Server, Verdict, scope};
 use crate::term::Term;
-use story::Story;
-pub use story::describe;
 
 /// Commands that wait for the node; more make their senders wait.
 pub(crate) const MOST_COMMANDS: usize = 64;
@@ -63,15 +69,6 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) contact: Arc<Contact>,
-    pub(crate) trouble: Arc<requests::Trouble>,
-}
-
-/// Whether all is well: when the backend last answered, and whether this process leads.
-#[derive(Debug, Default)]
-pub(crate) struct Contact {
-    /// Nanoseconds of the clock, zero for never.
-    at: AtomicU64,
-    leading: AtomicBool,
 }
 
 /// The ends that handles hold, and the task.
@@ -99,6 +96,7 @@ pub(crate) struct Node {
     rival: Option<Rival>,
     scope: Option<String>,
     campaigner: Option<oneshot::Sender<Grant>>,
+    permission: Permission,
     term: Option<Arc<Term>>,
     /// Tells once if somebody else than this node ends the term.
     ended: Option<watch::Receiver<Option<LostBecause>>>,
@@ -114,17 +112,6 @@ pub(crate) struct Node {
     next_ticket: u64,
     follow_ups: VecDeque<Event>,
     story: Story,
-}
-
-struct Probe {
-    address: String,
-    nonce: Nonce,
-    run: BoxFuture<'static, Verdict>,
-}
-
-struct Rival {
-    nonce: Nonce,
-    vanished: BoxFuture<'static, Gone>,
 }
 
 impl Node {
@@ -149,6 +136,7 @@ impl Node {
             rival: None,
             scope: scope(),
             campaigner: None,
+            permission: Permission::default(),
             term: None,
             ended: None,
             work: None,
@@ -186,22 +174,24 @@ impl Node {
                 hint = self.hints.next() => match hint {
                     Some(hint) => self.hinted(hint),
                     None => {
-                        tracing::warn!(group = %self.setup.group, "the watch ended; from here on the root is polled");
+                        tracing::warn!(group = %self.setup.group, "the watch on the group ended; polling the root instead");
                         self.hints = futures::stream::pending().boxed();
                         None
                     }
                 },
+                answer = self.permission.answer() => self.permitted(answer),
                 (nonce, verdict) = verdict(&mut self.probe) => {
                     self.probe = None;
-                    self.story.dead(verdict);
+                    self.story.dead(verdict, self.election.rival());
                     Some(Event::Dead { nonce })
                 }
                 (nonce, gone) = vanished(&mut self.rival) => {
                     self.rival = None;
-                    self.story.dead(match gone {
+                    let verdict = match gone {
                         Gone::Unseen => Verdict::Vanished,
                         Gone::Ended(how) => Verdict::Ended(how),
-                    });
+                    };
+                    self.story.dead(verdict, self.election.rival());
                     Some(Event::Dead { nonce })
                 }
                 () = given_up(&mut self.campaigner) => {
@@ -243,7 +233,7 @@ impl Node {
                 self.election.offer_liveness(offer);
                 self.server = liveness;
                 self.campaigner = Some(granted);
-                Some(Event::Campaign)
+                self.campaign()
             }
             Command::Change { change, done } => {
                 self.next_ticket += 1;
@@ -279,6 +269,7 @@ impl Node {
         while let Some(event) = self.follow_ups.pop_front() {
             let now = self.setup.clock.now();
             self.setup.contact.note(now.time, &event);
+            self.doubt_rights(&event);
             self.story.before(&self.election, now.time, &event);
             for action in self.election.step(now, event) {
                 self.perform(action);
@@ -286,194 +277,11 @@ impl Node {
         }
         self.publish();
     }
-
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::ReadRoot => self.request = Some(requests::read_root(&self.setup)),
-            Action::ScanSeals => self.request = Some(requests::scan_seals(&self.setup)),
-            Action::SwapRoot { expected, root } => {
-                self.request = Some(requests::swap_root(&self.setup, expected, &root));
-            }
-            Action::SealFloor { seal } => {
-                self.floor = Some(requests::seal_floor(&self.setup, seal))
-            }
-            Action::Granted { seal, vacancy } => {
-                self.story.granted(seal, vacancy, self.setup.clock.time());
-                let term = Arc::new(Term::new(seal, self.setup.clock));
-                self.term = Some(Arc::clone(&term));
-                self.ended = Some(term.lost());
-                self.extend();
-                let (sender, receiver) = oneshot::channel();
-                let campaigner = self.campaigner.take();
-                match campaigner.map(|campaigner| campaigner.send(Grant { term, work: sender })) {
-                    Some(Ok(())) => {
-                        self.work = Some(receiver);
-                        self.working = Some(seal.nonce);
-                        let Setup { backend, group, .. } = &self.setup;
-                        self.presence = backend.appear(group, seal.nonce);
-                    }
-                    // Nobody waits any more: a campaign that was dropped at this very moment.
-                    Some(Err(_)) | None => {
-                        self.follow_ups.push_back(Event::Resign { prefer: None })
-                    }
-                }
-            }
-            Action::Lost { seal, why } => {
-                self.story.lost(seal, &why);
-                self.ended = None;
-                self.floor = None;
-                if let Some(term) = self.term.take() {
-                    term.end(why.clone());
-                }
-                if let Some(done) = self.resigned.take() {
-                    let _ = done.send(why);
-                }
-                if self.campaigner.is_some() {
-                    self.follow_ups.push_back(Event::Campaign);
-                }
-            }
-            Action::Changed { ticket } => self.tell(ticket, true),
-            Action::Refused { ticket } => self.tell(ticket, false),
-            Action::AskedToResign { to } => {
-                if let Some(term) = &self.term {
-                    self.story.asked(to.as_ref());
-                    term.ask(to);
-                }
-            }
-        }
-    }
-
-    fn tell(&mut self, ticket: u64, changed: bool) {
-        if let Some(done) = self.tickets.remove(&ticket) {
-            // Whoever waits may have gone; the change stands.
-            let _ = done.send(changed);
-        }
-    }
-
-    /// Lets everybody know what has come of a step.
-    fn publish(&mut self) {
-        self.extend();
-        let view = self.election.view(self.setup.clock.time());
-        self.story.view(&view, &self.election);
-        self.setup
-            .contact
-            .leading
-            .store(self.term.is_some(), Ordering::Relaxed);
-        let view = self.election.is_informed().then_some(view);
-        self.views.send_if_modified(|told| {
-            let changed = *told != view;
-            *told = view;
-            changed
-        });
-        if let Some(server) = &self.server {
-            server.say(
-                self.election
-                    .claimed()
-                    .map(|seal| seal.nonce)
-                    .or(self.working),
-            );
-        }
-        self.aim_probe();
-        self.watch_rival();
-    }
-
-    fn extend(&self) {
-        if let (Some(term), Some(valid), Some(hard)) = (
-            &self.term,
-            self.election.valid_until(),
-            self.election.hard_until(),
-        ) {
-            term.extend(valid, hard);
-        }
-    }
-
-    fn aim_probe(&mut self) {
-        let Some((liveness, nonce)) = self
-            .election
-            .probe_target()
-            .filter(|_| self.server.is_some())
-        else {
-            self.probe = None;
-            return;
-        };
-        if self
-            .probe
-            .as_ref()
-            .is_some_and(|probe| probe.nonce == nonce && probe.address == liveness.address)
-        {
-            return;
-        }
-        let address = liveness.address.clone();
-        let same_scope = liveness.scope.is_some() && liveness.scope == self.scope;
-        let (holder, retry) = (
-            self.setup.config.holder.clone(),
-            self.setup.config.timing.retry(),
-        );
-        let target = address.clone();
-        let run = Box::pin(async move { probe(&target, nonce, same_scope, &holder, retry).await });
-        self.probe = Some(Probe {
-            address,
-            nonce,
-            run,
-        });
-    }
-
-    fn watch_rival(&mut self) {
-        let nonce = self.election.rival().map(|root| root.nonce);
-        if nonce == self.rival.as_ref().map(|rival| rival.nonce) {
-            return;
-        }
-        let Setup { backend, group, .. } = &self.setup;
-        self.rival = nonce.map(|nonce| Rival {
-            nonce,
-            vanished: backend.vanished(group, nonce),
-        });
-    }
-}
-
-impl Contact {
-    /// How long the backend has not answered; `None` if it never did.
-    pub(crate) fn silence(&self, now: Time) -> Option<Duration> {
-        let at = self.at.load(Ordering::Relaxed);
-        (at > 0).then(|| now.since(Time::from_origin(Duration::from_nanos(at))))
-    }
-
-    pub(crate) fn is_leading(&self) -> bool {
-        self.leading.load(Ordering::Relaxed)
-    }
-
-    fn note(&self, now: Time, event: &Event) {
-        let answer = match event {
-            Event::RootRead { .. } => true,
-            Event::RootSwapped(answer) => {
-                matches!(answer, SwapAnswer::Committed(_) | SwapAnswer::Conflict)
-            }
-            _ => false,
-        };
-        if answer {
-            let nanos = u64::try_from(now.since_origin().as_nanos()).unwrap_or(u64::MAX);
-            self.at.store(nanos.max(1), Ordering::Relaxed);
-        }
-    }
 }
 
 async fn answer(request: &mut Option<BoxFuture<'static, Event>>) -> Event {
     match request {
         Some(request) => request.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn verdict(probe: &mut Option<Probe>) -> (Nonce, Verdict) {
-    match probe {
-        Some(probe) => (probe.nonce, (&mut probe.run).await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn vanished(rival: &mut Option<Rival>) -> (Nonce, Gone) {
-    match rival {
-        Some(rival) => (rival.nonce, (&mut rival.vanished).await),
         None => std::future::pending().await,
     }
 }

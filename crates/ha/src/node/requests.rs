@@ -1,12 +1,11 @@
-//! The requests to the backend that the election asks for, each answered in time with one event.
+//! The requests to the backend that the election asks for. Each ends in time, with one event.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
-use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped, Unread};
+use incumbent_backend::{Backend, BoxError, Expected, Failure, Key, Swapped, Unread, causes};
 use incumbent_core::election::{Event, FloorAnswer, SwapAnswer};
 use incumbent_core::record::RecordBody;
 use incumbent_core::root::Root;
@@ -16,49 +15,26 @@ use incumbent_core::{Epoch, Seal, Version};
 use super::Setup;
 use crate::settle::{Patience, TimedOut, Unwritten, settle};
 
-/// Reads under way at once when the seals of all records are looked at: few, for it is seldom, and
-/// backends have rates to keep.
+/// Reads under way at once when the seals of all records are read. Few, because it happens seldom
+/// and backends limit the rate of requests.
 const PARALLEL_READS: usize = 4;
 
 type Request = BoxFuture<'static, Event>;
 
-/// What was last told of each kind of failure: the same again is for whoever debugs.
-#[derive(Debug, Default)]
-pub(crate) struct Trouble {
-    told: Mutex<HashMap<&'static str, String>>,
-}
-
-impl Trouble {
-    fn tell(&self, key: &Key, what: &'static str, error: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(what).is_some_and(|before| before == error) {
-            tracing::debug!(%key, error, "{what}, again");
-        } else {
-            tracing::warn!(%key, error, "{what}; it is tried on");
-            told.insert(what, error.to_owned());
-        }
-    }
-
-    /// A failure that comes again is news again.
-    fn is_over(&self, what: &'static str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.remove(what);
-    }
-}
-
 pub(super) fn read_root(setup: &Setup) -> Request {
     let (backend, key, timeout) = parts(setup, Key::root(setup.group.clone()));
-    let trouble = Arc::clone(&setup.trouble);
+    let (contact, retry) = (Arc::clone(&setup.contact), setup.config.timing.retry());
     Box::pin(async move {
+        let trouble = &contact.troubles.reads;
         match read(&*backend, &key, timeout, Root::from_bytes).await {
             Ok(root) => {
-                trouble.is_over("the root was not read");
+                trouble.worked(&key);
                 Event::RootRead {
                     root: root.map(|(version, root)| (version, Box::new(root))),
                 }
             }
             Err(error) => {
-                trouble.tell(&key, "the root was not read", &chain(&*error));
+                trouble.failed(&key, &causes(&*error), retry);
                 Event::RootUnread
             }
         }
@@ -67,33 +43,31 @@ pub(super) fn read_root(setup: &Setup) -> Request {
 
 pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -> Request {
     let (backend, key, timeout) = parts(setup, Key::root(setup.group.clone()));
+    let (contact, retry) = (Arc::clone(&setup.contact), setup.config.timing.retry());
     let body = root.to_bytes();
-    let trouble = Arc::clone(&setup.trouble);
     Box::pin(async move {
+        let trouble = &contact.troubles.writes;
         let expected = expected.as_ref().map_or(Expected::Absent, Expected::At);
-        let answer = match tokio::time::timeout(timeout, backend.swap(&key, expected, &body)).await
-        {
-            Ok(Ok(Swapped::Committed(version))) => {
-                trouble.is_over("the root was not written");
-                SwapAnswer::Committed(version)
-            }
+        let swap = tokio::time::timeout(timeout, backend.swap(&key, expected, &body));
+        let answer = match swap.await {
+            Ok(Ok(Swapped::Committed(version))) => SwapAnswer::Committed(version),
             Ok(Ok(Swapped::Conflict)) => SwapAnswer::Conflict,
+            Ok(Err(error @ (Failure::NotApplied(_) | Failure::TooLarge { .. }))) => {
+                trouble.failed(&key, &causes(&error), retry);
+                SwapAnswer::NotApplied
+            }
             Ok(Err(error)) => {
-                trouble.tell(&key, "the root was not written", &chain(&error));
-                match error {
-                    Failure::NotApplied(_) | Failure::TooLarge { .. } => SwapAnswer::NotApplied,
-                    _ => SwapAnswer::Unknown,
-                }
+                trouble.unknown(&key, &causes(&error), retry);
+                SwapAnswer::Unknown
             }
             Err(_) => {
-                trouble.tell(
-                    &key,
-                    "the root may not be written",
-                    &TimedOut(timeout).to_string(),
-                );
+                trouble.unknown(&key, &TimedOut(timeout).to_string(), retry);
                 SwapAnswer::Unknown
             }
         };
+        if let SwapAnswer::Committed(_) | SwapAnswer::Conflict = answer {
+            trouble.worked(&key);
+        }
         Event::RootSwapped(answer)
     })
 }
@@ -103,8 +77,9 @@ pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -
 pub(super) fn scan_seals(setup: &Setup) -> Request {
     let (backend, root, timeout) = parts(setup, Key::root(setup.group.clone()));
     let floor = Key::floor(setup.group.clone());
-    let trouble = Arc::clone(&setup.trouble);
+    let (contact, retry) = (Arc::clone(&setup.contact), setup.config.timing.retry());
     Box::pin(async move {
+        let trouble = &contact.troubles.scans;
         let scan = async {
             match seal_of(&*backend, &floor, timeout).await? {
                 Epoch::ZERO => {}
@@ -128,9 +103,12 @@ pub(super) fn scan_seals(setup: &Setup) -> Request {
                 .await
         };
         match scan.await {
-            Ok(highest) => Event::SealsScanned { highest },
+            Ok(highest) => {
+                trouble.worked(&root);
+                Event::SealsScanned { highest }
+            }
             Err(error) => {
-                trouble.tell(&root, "the seals were not read", &chain(&*error));
+                trouble.failed(&root, &causes(&*error), retry);
                 Event::SealsUnread
             }
         }
@@ -139,25 +117,30 @@ pub(super) fn scan_seals(setup: &Setup) -> Request {
 
 pub(super) fn seal_floor(setup: &Setup, seal: Seal) -> Request {
     let (backend, key, timeout) = parts(setup, Key::floor(setup.group.clone()));
+    let (contact, retry) = (Arc::clone(&setup.contact), setup.config.timing.retry());
     let patience = Patience {
         request: timeout,
         whole: setup.config.timing.renew_deadline(),
     };
     Box::pin(async move {
+        let trouble = &contact.troubles.floor;
         let answer = match settle(&*backend, &key, Write::floor(seal, 1), patience).await {
             Ok(_) => FloorAnswer::Sealed,
             Err(Unwritten::Fenced(epoch)) => FloorAnswer::Fenced(epoch),
             Err(error) => {
-                tracing::warn!(%key, ?error, "the floor was not sealed");
+                trouble.failed(&key, &error.to_string(), retry);
                 FloorAnswer::Failed
             }
         };
+        if answer != FloorAnswer::Failed {
+            trouble.worked(&key);
+        }
         Event::Floor { seal, answer }
     })
 }
 
-/// The epoch on one record. What cannot be understood counts as none: the floor makes sure of the
-/// epoch, this only saves attempts.
+/// The epoch on one record. A body that cannot be understood counts as none: the floor makes sure of
+/// the epoch, and this only saves attempts.
 async fn seal_of(backend: &dyn Backend, key: &Key, timeout: Duration) -> Result<Epoch, BoxError> {
     match tokio::time::timeout(timeout, backend.read(key)).await {
         Err(_) => Err(TimedOut(timeout).into()),
@@ -168,7 +151,7 @@ async fn seal_of(backend: &dyn Backend, key: &Key, timeout: Duration) -> Result<
                 .map_or(Epoch::ZERO, |body| body.seal.epoch))
         }
         Ok(Err(Unread::Damaged(error))) => {
-            tracing::warn!(%key, error = chain(&*error), "a damaged record is passed over");
+            tracing::warn!(%key, error = causes(&*error), "skipped a damaged record while looking for the highest epoch");
             Ok(Epoch::ZERO)
         }
         Ok(Err(error)) => Err(error.into()),
@@ -199,10 +182,4 @@ fn parts(setup: &Setup, key: Key) -> (Arc<dyn Backend>, Key, Duration) {
         key,
         setup.config.timing.request_timeout(),
     )
-}
-
-/// An error and its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

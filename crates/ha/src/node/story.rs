@@ -1,21 +1,33 @@
-//! Logs and metrics: a change of leader told in five lines.
+//! Logs and metrics: a change of leader in five lines.
 
 use incumbent_core::election::{Election, Event, LostBecause, SwapAnswer, Vacancy};
+use incumbent_core::root::Root;
 use incumbent_core::{HolderName, Seal, Time, View};
 use metrics::{counter, gauge, histogram};
 
 use super::Setup;
 use crate::liveness::Verdict;
 
-/// What was told already.
+/// What was logged already.
 pub(super) struct Story {
     group: String,
     holder: String,
-    told: View,
+    logged: View,
     /// When the claim under way was first possible.
     claimed_at: Option<Time>,
-    /// Whether the last verdict on a leader was without proof.
-    unproven: bool,
+    /// What the last verdict on a holder rests on.
+    sign: Sign,
+}
+
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    /// Its process is dead.
+    Dead,
+    /// Its process may live, and its term is over.
+    TermOver,
+    /// It is not seen any more. It may live, and not know.
+    Unseen,
 }
 
 impl Story {
@@ -25,9 +37,9 @@ impl Story {
         Self {
             group,
             holder: setup.config.holder.to_string(),
-            told: View::None,
+            logged: View::None,
             claimed_at: None,
-            unproven: false,
+            sign: Sign::Dead,
         }
     }
 
@@ -53,40 +65,52 @@ impl Story {
         }
     }
 
-    pub(super) fn dead(&mut self, verdict: Verdict) {
-        self.unproven = verdict == Verdict::Vanished;
-        let proof = match verdict {
-            Verdict::Refused => "its liveness endpoint refuses connections".to_owned(),
-            Verdict::AnotherNonce => "its liveness endpoint is in another term".to_owned(),
-            Verdict::Ended(how) => how,
-            Verdict::Vanished => {
-                return tracing::info!(
-                    group = self.group,
-                    node = self.holder,
-                    epoch = epoch(&self.told),
-                    sign = "its session with the store has ended",
-                    "the leader is taken for dead"
-                );
-            }
+    /// A verdict on the holder of this root.
+    pub(super) fn dead(&mut self, verdict: Verdict, root: Option<&Root>) {
+        let Some(root) = root else { return };
+        let (sign, because) = match verdict {
+            Verdict::Refused => (
+                Sign::Dead,
+                "its liveness endpoint refuses connections".to_owned(),
+            ),
+            Verdict::Ended(how) => (Sign::Dead, how),
+            Verdict::AnotherNonce => (
+                Sign::TermOver,
+                "its liveness endpoint answers for another term, or for none".to_owned(),
+            ),
+            Verdict::Vanished => (
+                Sign::Unseen,
+                "its session with the store has ended".to_owned(),
+            ),
+        };
+        self.sign = sign;
+        let message = match sign {
+            Sign::Dead => "the leader is proven dead; campaigning at once",
+            Sign::TermOver => "the leader's term is over; campaigning at once",
+            Sign::Unseen => "the leader is taken for dead, without proof; campaigning at once",
         };
         tracing::info!(
             group = self.group,
             node = self.holder,
-            epoch = epoch(&self.told),
-            proof,
-            "the leader is proven dead"
+            epoch = root.epoch.get(),
+            leader = %root.holder,
+            because,
+            "{message}"
         );
     }
 
     pub(super) fn granted(&mut self, seal: Seal, vacancy: Vacancy, now: Time) {
         let because = match vacancy {
-            Vacancy::Absent if seal.epoch.get() > 1 => "the root was removed",
-            Vacancy::Absent => "nobody led yet",
+            Vacancy::Absent if seal.epoch.get() > 1 => "the root was removed by hand",
+            Vacancy::Absent => "nobody has led before",
             Vacancy::Released => "the last leader resigned",
-            Vacancy::Expired => "the lease expired",
-            Vacancy::ProvenDead if self.unproven => "the last leader was taken for dead",
-            Vacancy::ProvenDead => "the last leader is dead",
-            Vacancy::Own => "its own last term ended",
+            Vacancy::Expired => "the last leader's lease expired",
+            Vacancy::ProvenDead => match self.sign {
+                Sign::Dead => "the last leader is dead",
+                Sign::TermOver => "the last leader's term is over",
+                Sign::Unseen => "the last leader was taken for dead",
+            },
+            Vacancy::Own => "the last term was this process's own",
         };
         let took = self
             .claimed_at
@@ -128,11 +152,11 @@ impl Story {
         );
     }
 
-    /// Tells of a new view once.
+    /// Logs a view if it differs from the last one.
     pub(super) fn view(&mut self, view: &View, election: &Election) {
         let epoch = election.highest_epoch().get();
         gauge!("incumbent_epoch", "group" => self.group.clone()).set(epoch as f64);
-        if *view == self.told {
+        if *view == self.logged {
             return;
         }
         match view {
@@ -149,25 +173,21 @@ impl Story {
                 tracing::info!(group = self.group, node = self.holder, epoch, leader = %leader.holder, endpoints = ?leader.endpoints.values().collect::<Vec<_>>(), "active");
             }
         }
-        self.told = view.clone();
+        self.logged = view.clone();
     }
 }
 
 /// Why a term ended, for people.
 pub fn describe(why: &LostBecause) -> String {
     match why {
-        LostBecause::Superseded(epoch) => format!("somebody else leads at epoch {epoch}"),
+        LostBecause::Superseded(epoch) => format!("another leader has epoch {epoch}"),
         LostBecause::DeadlinePassed => {
-            "no renewal was acknowledged until the renew deadline".into()
+            "no renewal was acknowledged before the renew deadline".into()
         }
         LostBecause::RootGone => "the root record was deleted".into(),
         LostBecause::Resigned => "resigned".into(),
         LostBecause::ResignedUnheard => {
-            "resigned, but the backend did not confirm it: others wait for the lease".into()
+            "resigned, but the store did not confirm it; others wait for the lease to expire".into()
         }
     }
-}
-
-fn epoch(view: &View) -> u64 {
-    view.epoch().map_or(0, incumbent_core::Epoch::get)
 }

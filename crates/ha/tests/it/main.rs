@@ -10,6 +10,7 @@ mod presence;
 #[expect(dead_code, reason = "other tests cut connections and answers")]
 mod proxy;
 mod records;
+mod rights;
 
 use incumbent::{Clock, Group, Liveness, Options, Store};
 use incumbent_backend_memory::MemoryBackend;

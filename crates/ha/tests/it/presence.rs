@@ -11,6 +11,7 @@ use incumbent::backend::{
 };
 use incumbent::{Clock, Epoch, Error, Group, Liveness, LostBecause, Options, Store};
 use incumbent_backend_memory::MemoryBackend;
+use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_leader_server::{Options as ServerOptions, Server};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -161,7 +162,7 @@ async fn a_leader_that_is_cut_off_is_replaced_after_its_session_and_cannot_write
     let proxy = Proxy::to(address).await;
     let open = async |at: String| {
         let address = format!("zookeeper://{at}/demo?presence=on&session-timeout=1s");
-        incumbent::open(&address).await.unwrap()
+        Store::on(ZooKeeperBackend::open(&address.parse().unwrap()).unwrap())
     };
     let far = open(proxy.address()).await;
     let near = open(address.to_string()).await;
