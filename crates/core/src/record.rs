@@ -13,11 +13,11 @@ pub struct RecordBody {
     format: u32,
     /// The leader that sealed or wrote it last.
     pub seal: Seal,
-    /// Number of this write within that leader's term: by it a leader knows its own write when the
-    /// answer was lost.
+    /// Number of this write within that leader's term. A leader recognizes its own write by it when
+    /// the answer was lost.
     pub seq: u64,
-    /// Somebody who did not lead put these data where there were none, and no leader has written
-    /// since: so this may be younger than an erasure, whatever the seal says.
+    /// A process that did not lead created these data, and no leader has written since. So they may
+    /// be younger than an erasure, whatever the seal says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unled: bool,
     /// The data, byte for byte as it was written. `None` is a tombstone: deleted, or opened and
@@ -36,7 +36,7 @@ enum RecordTag {
     Record,
 }
 
-/// Data that are there, even if they are `null`: only a missing key is a tombstone.
+/// `null` is data too: only a missing key is a tombstone.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
@@ -60,7 +60,7 @@ impl RecordBody {
         Self { seal, seq, ..self }
     }
 
-    /// The data as JSON text, `None` if there is none.
+    /// The data as JSON text; `None` for a tombstone.
     pub fn json(&self) -> Option<&str> {
         self.data.as_deref().map(RawValue::get)
     }

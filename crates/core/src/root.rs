@@ -1,4 +1,4 @@
-//! The root record: the one body of a group that says who leads. Lock and addresses change
+//! The root record: the one record of a group that says who leads. Lock and addresses change
 //! together, in one swap.
 
 use std::collections::BTreeMap;
@@ -50,13 +50,13 @@ pub struct Root {
     /// Where the leader's services are, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<EndpointName, String>,
-    /// Where the leader can be seen to live.
+    /// The endpoint that shows that the leader lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
     /// Lease duration, in milliseconds.
     lease_ms: u64,
-    /// Number of this write within the term. Standbys watch it change; the leader knows its own
-    /// writes by it.
+    /// Number of this write within the term. Standbys watch it change, and the leader recognizes
+    /// its own writes by it.
     pub seq: u64,
     /// When the term began, by the holder's wall clock. For people; never compared.
     #[serde(default)]
@@ -67,8 +67,8 @@ pub struct Root {
     /// After a release: the candidate that is to lead next, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred: Option<HolderName>,
-    /// Somebody asks the holder to hand over. Written by whoever asks, everything else left as it
-    /// was.
+    /// A request to the holder to hand over. It is added to the root by the process that asks, and
+    /// changes nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
 }
@@ -87,7 +87,7 @@ pub enum TermState {
     Activating,
     /// Serving: its endpoints may be handed out.
     Active,
-    /// Given up by its holder. Anyone may lead next, at once.
+    /// Given up by its holder. Any candidate may lead next, at once.
     Released,
 }
 
@@ -97,8 +97,7 @@ pub struct Liveness {
     /// Address, as `host:port`.
     pub address: String,
     /// Names the kernel and network namespace that the leader runs in. For a standby in the same
-    /// one even the very first refused connection is a proof: there is no network between them that
-    /// could be refusing.
+    /// one, even the first refused connection is a proof: no network between them could refuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
@@ -109,15 +108,15 @@ pub struct Handover {
     /// Who is to lead next; anyone if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<HolderName>,
-    /// Who asks. For people.
+    /// Name of the person or program that asks. For people.
     #[serde(default)]
     pub by: String,
 }
 
-/// A body that is not understood. It is left as it is: guessing could lose a write.
+/// A stored body that cannot be understood. It is never overwritten: a guess could lose a write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadBody {
-    /// It is not one of ours, or damaged.
+    /// It was not written by Incumbent, or is damaged.
     #[error("not a {what} of Incumbent: {why}")]
     Foreign {
         /// What was expected: `root` or `record`.
@@ -174,8 +173,7 @@ impl Root {
         Duration::from_millis(self.lease_ms).min(LONGEST_LEASE)
     }
 
-    /// This body with a request to hand over, for whoever asks. The term and all else stay as they
-    /// are.
+    /// This body with a request to hand over. The term and all else stay as they are.
     #[must_use]
     pub fn asking(self, handover: Handover) -> Self {
         Self {
@@ -198,8 +196,8 @@ impl Root {
         serde_json::to_vec(self).expect("a root is always JSON")
     }
 
-    /// What standbys compare to see life: it differs after every write of the holder, and only
-    /// then.
+    /// What standbys compare to see that the holder lives: it differs after every write of the
+    /// holder, and only then.
     pub(crate) fn pulse(&self) -> (Seal, u64) {
         (self.seal(), self.seq)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Shortest retry period: below it a group would do nothing but renew.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 
-/// Longest lease that is believed when found in a root record. One bad write must not pin a dead
-/// leader's lease for ever.
+/// Longest lease that is believed when it is found in a root record. One bad write must not keep a
+/// dead leader's lease for ever.
 pub(crate) const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
 /// How long a lease is and how it is renewed. A value of this type has been checked by
@@ -29,13 +29,14 @@ pub struct Timing {
 /// Durations as a person gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimingOptions {
-    /// How long a leader that fell silent is left alone.
+    /// How long a leader that fell silent is left alone before others take over.
     pub lease: Duration,
     /// How long after its last acknowledged renewal was sent a leader stops taking work.
     pub renew_deadline: Duration,
-    /// How long after its last acknowledged renewal was sent what a leader still runs is ended.
+    /// How long after its last acknowledged renewal was sent everything that a leader still runs is
+    /// ended.
     pub hard_deadline: Duration,
-    /// How often a lease is renewed, and a failed request is tried again.
+    /// How often a lease is renewed, and the longest pause before a failed request is retried.
     pub retry: Duration,
     /// How long one request to the backend may take before its outcome counts as unknown.
     pub request_timeout: Duration,
@@ -43,7 +44,7 @@ pub struct TimingOptions {
     pub drift_permille: u32,
 }
 
-/// Durations that do not fit together, and what would.
+/// Durations that do not fit together. The text says which, and what would fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these timings cannot work: {0}")]
 pub struct BadTiming(String);
@@ -61,7 +62,7 @@ impl TimingOptions {
     pub fn for_lease(lease: Duration) -> Self {
         Self {
             lease,
-            // Saturating: whether it can work is said by `Timing::new`, and not by a panic.
+            // Saturating, so that nonsense is refused by `Timing::new` and does not panic here.
             renew_deadline: lease.saturating_mul(2) / 3,
             hard_deadline: lease.saturating_mul(13) / 15,
             retry: lease.saturating_mul(2) / 15,

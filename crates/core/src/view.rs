@@ -1,4 +1,4 @@
-//! What an observer is told: [`View`].
+//! [`View`]: who leads, as observers see it.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub enum View {
     /// Nobody: never yet, given up, silent for the lease duration, or deleted.
     #[default]
     None,
-    /// Somebody has won the next term and prepares to serve. There is nothing to connect to yet.
+    /// A candidate has won the next term and prepares to serve. There is nothing to connect to yet.
     Activating(Leader),
-    /// Somebody leads.
+    /// A leader serves.
     Active(Leader),
 }
 
@@ -22,7 +22,7 @@ pub enum View {
 pub struct Leader {
     /// Its fencing token.
     pub epoch: Epoch,
-    /// Tells it from any other term, whatever happened to the root.
+    /// Tells this term from any other, whatever happened to the root.
     pub nonce: Nonce,
     /// Its name.
     pub holder: HolderName,
@@ -57,11 +57,10 @@ impl View {
 }
 
 impl ViewTracker {
-    /// What to tell about this root. `silent` says that its holder has not written for the lease
-    /// duration.
+    /// The view of this root. `silent` says that its holder has not written for the lease duration.
     pub fn view(&mut self, root: Option<&Root>, silent: bool) -> View {
         let Some(root) = root else { return View::None };
-        // An older root can come back from a backup. Nobody is sent to a leader that is long gone.
+        // An older root can come back from a backup. Its leader is long gone.
         if root.epoch < self.highest {
             return View::None;
         }

@@ -4,14 +4,14 @@
 //! its own seal, and what that swap was made on is the state. It then writes only from a version
 //! that it sealed or wrote itself. An older leader's swap names a version that is gone.
 //!
-//! A record that was erased has no version any more that could be gone, and an old leader could
-//! create it anew. So whoever opens a record without data, or with data of somebody who did not
-//! lead, *looks at the floor* afterwards: if that still bears its own seal, no newer leader had
-//! begun when the record was sealed, and none can have read or erased it. If not, it is fenced, and
-//! what it leaves behind is vacant.
+//! An erased record has no version that an old write could miss: an old leader could create the
+//! record again. So a leader that opens a record without data, or with data of a process that did
+//! not lead, *looks at the floor* afterwards. If the floor still bears its own seal, no newer
+//! leader had begun when the record was sealed, and none can have read or erased it. If not, the
+//! leader is fenced, and what it leaves behind is vacant.
 //!
-//! The machine asks for requests ([`Step`]) and is told answers ([`Answer`]). When to repeat, and
-//! when to give up, is its driver's choice; the outcome is right in any case.
+//! The machine asks for requests ([`Step`]) and takes answers ([`Answer`]). Its driver decides when
+//! to repeat and when to give up. The outcome is right in any case.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ pub struct Write {
     seal: Seal,
     seq: u64,
     goal: Goal,
-    /// Opened, and nothing tells whether it is younger than an erasure: what to return once the
-    /// floor has been looked at.
+    /// The record is sealed, but may be younger than an erasure: what to return once the floor has
+    /// been read.
     unsure: Option<(Version, Arc<RecordBody>)>,
-    /// A request was sent whose outcome is not known: from here on "not applied" settles nothing.
+    /// A request was sent whose outcome is unknown. From then on "not applied" settles nothing.
     unsettled: bool,
-    /// The last swap that was asked for; a repetition is the same one.
+    /// The last swap that was asked for. A repetition is this very swap.
     swap: Option<(Option<Version>, Arc<RecordBody>)>,
 }
 
@@ -39,7 +39,7 @@ pub struct Write {
 enum Goal {
     /// Seal the record, whatever is in it.
     Open,
-    /// Seal the floor, which is never erased: it is what others are measured by.
+    /// Seal the floor. It is never erased, so it needs no look at the floor.
     Floor,
     /// Replace what this leader sealed or wrote at that version.
     Commit,
@@ -56,7 +56,7 @@ pub enum Step {
     Swap {
         /// The version to be replaced.
         expected: Option<Version>,
-        /// The new body, shared with the machine, which may have to ask for it again.
+        /// The new body. The machine keeps a reference, because it may have to ask again.
         body: Arc<RecordBody>,
     },
     /// Remove the record, if it has this version.
@@ -64,22 +64,23 @@ pub enum Step {
         /// The version to be removed.
         expected: Version,
     },
-    /// Read the floor of the group, and tell its seal.
+    /// Read the floor of the group; answer with its seal.
     ReadFloor,
-    /// It is done: there is no such record any more.
+    /// Done: there is no such record any more.
     Gone {
-        /// Whether it is known to have been this request. If not, an answer was lost, and another
-        /// request may have been faster.
+        /// Whether this request is known to have done it. If not, an answer was lost, and another
+        /// request may have been first.
         ours: bool,
     },
-    /// It is done: the record has this body at this version, and is this leader's.
+    /// Done: the record has this body at this version, and is this leader's.
     Done {
         /// The version.
         version: Version,
         /// The body.
         body: Arc<RecordBody>,
     },
-    /// It will not happen any more, and unless [`Refused::Unsettled`] it did not.
+    /// It did not happen and will not, except for [`Refused::Unsettled`], where it may have
+    /// happened.
     Refused(Refused),
 }
 
@@ -94,20 +95,20 @@ pub enum Refused {
     /// Somebody else wrote it at this very epoch: another handle of this leader, or a person by
     /// hand.
     Conflict,
-    /// An earlier answer was lost, and by now somebody else has written or sealed the record:
-    /// whether that was before or after this write landed cannot be told any more.
+    /// An earlier answer was lost, and somebody else has written or sealed the record since. It
+    /// cannot be told any more whether this write landed before that.
     Unsettled {
         /// The epoch of a newer leader's seal, if that is what was found.
         fenced_by: Option<Epoch>,
     },
-    /// The backend did not take it.
+    /// The backend refused the request.
     NotApplied,
     /// The floor bears neither this leader's seal nor a higher one: somebody removed or changed it
     /// by hand.
     NoFloor,
 }
 
-/// What a request came to.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A read found this.
@@ -124,7 +125,7 @@ pub enum Answer {
     Conflict,
     /// It did not happen, for another reason.
     NotApplied,
-    /// It may have happened, or may still.
+    /// Unknown: it may have happened, or may happen later.
     Unknown,
 }
 
@@ -171,7 +172,7 @@ impl Write {
         }
     }
 
-    /// Whether a request of it may have taken effect, or may still, without anybody knowing.
+    /// Whether one of its requests has an unknown outcome.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled
     }
@@ -222,8 +223,8 @@ impl Write {
                 self.ask(version, body)
             }
             Goal::Commit => match &self.swap {
-                // The read may be older than the refusal of the swap on a backend that is worse
-                // than its contract.
+                // On a backend that breaks its contract, the read may be older than the refused
+                // swap.
                 Some((expected, _))
                     if found.as_ref().map(|(version, _)| version) == expected.as_ref() =>
                 {
@@ -254,7 +255,7 @@ impl Write {
         }
     }
 
-    /// The record bears the own seal, as this body.
+    /// The record has this body, under the seal of this leader.
     fn done(&mut self, version: Version, body: Arc<RecordBody>) -> Step {
         if matches!(self.goal, Goal::Open) && (body.data.is_none() || body.unled) {
             self.unsure = Some((version, body));

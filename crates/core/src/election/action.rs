@@ -1,43 +1,44 @@
-//! What an election asks for.
+//! [`Action`]: what an election asks its driver to do.
 
 use crate::root::Root;
 use crate::{Epoch, HolderName, Seal, Version};
 
-/// Something to do.
+/// What the driver has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Read the root, and tell `Event::RootRead` or `Event::RootUnread`.
+    /// Read the root; answer with `Event::RootRead` or `Event::RootUnread`.
     ReadRoot,
-    /// Read the seals of all records of the group, the floor included; tell `Event::SealsScanned`
-    /// or `Event::SealsUnread`.
+    /// Read the seals of all records of the group, the floor included; answer with
+    /// `Event::SealsScanned` or `Event::SealsUnread`.
     ScanSeals,
-    /// Swap the root, `None` expecting it to be absent; tell `Event::RootSwapped`.
+    /// Swap the root; answer with `Event::RootSwapped`. `None` expects the root to be absent.
     SwapRoot {
         /// The version to be replaced.
         expected: Option<Version>,
         /// The new body.
         root: Box<Root>,
     },
-    /// Seal the floor with this seal; tell `Event::Floor`.
+    /// Seal the floor with this seal; answer with `Event::Floor`. A later one replaces an earlier
+    /// one.
     SealFloor {
         /// The term.
         seal: Seal,
     },
-    /// This process leads. Tell the application.
+    /// This process leads: the application may begin.
     Granted {
         /// The term.
         seal: Seal,
-        /// Why the root could be had.
+        /// Why the root could be claimed.
         vacancy: Vacancy,
     },
-    /// This process led and does not any more. Tell the application.
+    /// This process does not lead any more: the application must stop.
     Lost {
         /// The term.
         seal: Seal,
-        /// Why.
+        /// Why the term ended.
         why: LostBecause,
     },
-    /// A change is in the root.
+    /// A change that the application asked for is in the root.
     Changed {
         /// The change.
         ticket: u64,
@@ -65,22 +66,22 @@ pub enum Vacancy {
     Expired,
     /// Its holder was proven dead.
     ProvenDead,
-    /// It was this very process's, from a term that is over.
+    /// Its holder was this process, in a term that is over.
     Own,
 }
 
 /// How a term ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LostBecause {
-    /// Somebody else leads, at this epoch.
+    /// Another leader has this epoch.
     Superseded(Epoch),
-    /// No renewal was acknowledged until the renew deadline.
+    /// No renewal was acknowledged before the renew deadline.
     DeadlinePassed,
     /// The root was deleted.
     RootGone,
     /// The application resigned, and the root says so.
     Resigned,
-    /// The application resigned; whether the root says so is unknown. If not, others wait for the
-    /// lease.
+    /// The application resigned, and it is unknown whether the root says so. If not, others wait
+    /// for the lease.
     ResignedUnheard,
 }

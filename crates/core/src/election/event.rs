@@ -1,4 +1,4 @@
-//! What an election is told.
+//! [`Event`]: what the driver tells an election.
 
 use crate::root::Root;
 use crate::{EndpointName, Epoch, HolderName, Nonce, Seal, Version};
@@ -6,11 +6,11 @@ use crate::{EndpointName, Epoch, HolderName, Nonce, Seal, Version};
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Nothing but time: `Election::wakeup` has come.
+    /// The time of `Election::wakeup` has come.
     Tick,
     /// The application wants to lead.
     Campaign,
-    /// The application no longer wants to lead; if it does, it gives up the term.
+    /// The application no longer wants to lead. If it leads, it gives up the term.
     Abstain,
     /// The leading application changes what the root says.
     Change {
@@ -60,7 +60,7 @@ pub enum Event {
     Floor {
         /// The term.
         seal: Seal,
-        /// What came of it.
+        /// The outcome.
         answer: FloorAnswer,
     },
 }
@@ -76,26 +76,26 @@ pub enum Change {
     Withdraw(EndpointName),
 }
 
-/// What came of a swap of the root.
+/// The outcome of a swap of the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SwapAnswer {
     /// It happened.
     Committed(Version),
-    /// It did not: the root is not in the expected state.
+    /// It did not happen: the root is not in the expected state.
     Conflict,
-    /// It did not, for another reason.
+    /// It did not happen, for another reason.
     NotApplied,
-    /// It may have, or may still.
+    /// Unknown: it may have happened, or may happen later.
     Unknown,
 }
 
-/// What came of sealing the floor.
+/// The outcome of sealing the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloorAnswer {
     /// It carries the term's seal.
     Sealed,
     /// It carries a seal that outranks the term's.
     Fenced(Epoch),
-    /// Neither is known.
+    /// Unknown: the floor was not sealed in time.
     Failed,
 }

@@ -12,8 +12,8 @@
 //!                  lost: superseded, deadline passed, root gone; or resigned
 //! ```
 //!
-//! What is safe does not depend on anything here: see [`write`](mod@crate::write). What is decided
-//! here is *when* somebody tries to take over:
+//! Safety does not depend on anything here: see [`write`](mod@crate::write). This module decides
+//! *when* a process tries to take over:
 //!
 //! - nobody has led yet, or the root was **released** by its holder;
 //! - the root did not change for the lease found in it, on this node's own clock: **expired**;
@@ -27,7 +27,7 @@
 //! A leader may also find its own root put back after another has led. So a leader that finds its
 //! root at a version which no answer has named seals the floor again, and stops if that is refused.
 //!
-//! `standby.rs` has the decisions of who follows and waits, `term.rs` those of who leads.
+//! `standby.rs` has the decisions of a process that follows and waits, `term.rs` those of a leader.
 
 mod action;
 mod attempt;
@@ -49,7 +49,7 @@ use attempt::Attempt;
 use pacing::Pacing;
 use term::Term;
 
-/// How many of its own last versions a leader knows again when it is told of a change.
+/// How many of its own last versions a leader recognizes in a hint.
 const OWN_VERSIONS: usize = 8;
 
 /// What does not change while a process takes part.
@@ -171,7 +171,7 @@ impl Election {
         }
     }
 
-    /// Takes one event at a time, and says what to do now.
+    /// Takes one event and returns what to do now.
     ///
     /// # Panics
     ///
@@ -179,8 +179,8 @@ impl Election {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.stepped_at = now.time;
         let mut out = Vec::new();
-        // First of all: an answer that waited while this process slept does not prolong a term that
-        // ended meanwhile.
+        // First, because an answer that waited while this process slept must not prolong a term
+        // that ended meanwhile.
         self.expire(now.time, &mut out);
         self.absorb(now, event, &mut out);
         self.note_epoch(now.time);
@@ -188,7 +188,7 @@ impl Election {
         out
     }
 
-    /// When [`Event::Tick`] is wanted, if nothing else happens before.
+    /// When to send [`Event::Tick`], unless another event comes first.
     pub fn wakeup(&self) -> Time {
         match &self.role {
             Role::Leading(term) => self.term_wakeup(term),
@@ -196,7 +196,7 @@ impl Election {
         }
     }
 
-    /// Who leads, as an observer is told.
+    /// Who leads, as observers see it.
     pub fn view(&mut self, now: Time) -> View {
         let silent = self.is_silent(now);
         self.views
@@ -230,8 +230,8 @@ impl Election {
             .map(|liveness| (liveness, root.nonce))
     }
 
-    /// The root of another's term that stands in the way of a claim, and would not if
-    /// [`Event::Dead`] told of its nonce.
+    /// The root of another process's term that stands in the way of a claim. [`Event::Dead`] with
+    /// its nonce removes it from the way.
     pub fn rival(&self) -> Option<&Root> {
         let present = self.seen.root.as_ref().map(|(_, root)| root);
         let root = present.or(self.seen.removed.as_ref())?;
@@ -246,7 +246,7 @@ impl Election {
             || self.dead == Some(root.nonce)
     }
 
-    /// The term that this process claims or leads, which its own liveness endpoint must say.
+    /// The term that this process claims or leads. Its own liveness endpoint must name it.
     pub fn claimed(&self) -> Option<Seal> {
         match &self.role {
             Role::Standby(claim) => claim.as_ref().map(|claim| claim.root.seal()),
@@ -386,7 +386,7 @@ impl Election {
         }
     }
 
-    /// A swap of this process is in the root; the request that did it was sent at `sent` or later.
+    /// A swap of this process is in the root. Its request was sent at `sent` or later.
     fn landed(
         &mut self,
         now: Now,
@@ -433,10 +433,9 @@ impl Election {
         );
     }
 
-    /// Whether a nonce is of a term of this very process.
+    /// Whether a nonce belongs to a term of this process.
     fn is_own(&self, nonce: Nonce) -> bool {
-        // Few terms are claimed in the life of a process, and this is asked seldom; the arithmetic
-        // beats a growing list.
+        // The nonces of a process are numbered, so no list of them has to be kept.
         nonce
             .distance_from(self.config.nonces)
             .is_some_and(|n| n <= self.claims)

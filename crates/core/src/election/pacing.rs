@@ -24,8 +24,8 @@ pub(super) struct Pacing {
     dice: Dice,
 }
 
-/// Random enough to keep processes apart that lost the same backend. The seed is the random number
-/// of the process.
+/// Random numbers that keep processes apart which lost the same backend. The seed is the random
+/// number of the process, so no randomness is drawn here.
 #[derive(Debug)]
 struct Dice(u64);
 

@@ -1,4 +1,4 @@
-//! Who follows and waits: when may it try to take over?
+//! A process that follows and waits: when may it try to take over?
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ impl Election {
     pub(super) fn abstain(&mut self, out: &mut Vec<Action>) {
         self.aim = Aim::Observe;
         match &self.role {
-            // An unsettled claim may have won. A look tells; if so, the term is given up.
+            // An unsettled claim may have won. A read shows it; if so, the term is given up.
             Role::Standby(Some(_)) => self.sight = Sight::Stale,
             Role::Standby(None) => {}
             Role::Leading(_) => self.resign(None, out),
@@ -40,7 +40,7 @@ impl Election {
         }
     }
 
-    /// What a read says to a claim whose outcome is not known.
+    /// What a read means for a claim whose outcome is unknown.
     pub(super) fn standby_read(
         &mut self,
         now: Now,
@@ -85,7 +85,7 @@ impl Election {
         due.max(self.pacing.hold_until).min(silent)
     }
 
-    /// Whether nobody should be sent to the holder of the root that was seen.
+    /// Whether observers should see no leader although there is a root.
     pub(super) fn is_silent(&self, now: Time) -> bool {
         let Some((_, root)) = &self.seen.root else {
             return false;
@@ -100,13 +100,14 @@ impl Election {
         }
     }
 
-    /// When the view changes because the root does not; past ones have been told.
+    /// When the view will change because the root does not change. `None` if that moment has
+    /// passed.
     fn silent_at(&self) -> Option<Time> {
         let (_, root) = self.seen.root.as_ref()?;
         Some(self.seen.changed_at + root.lease()).filter(|at| *at > self.stepped_at)
     }
 
-    /// Whether a hint tells something that was not seen yet.
+    /// Marks what was seen as stale if a hint names something else.
     pub(super) fn explain_hint(&mut self) {
         let Some(hint) = self.hint.take() else { return };
         let seen = self.seen.root.as_ref().map(|(version, _)| version);
@@ -137,7 +138,7 @@ impl Election {
         let changed_at = self.seen.changed_at;
         let others_first = match &root.preferred {
             Some(preferred) => *preferred != self.config.holder,
-            // Who gave up lets others go first, or it would hand over to itself.
+            // A process that gave up lets others go first. Otherwise it would hand over to itself.
             None => self.is_own(root.nonce),
         };
         match root.state {
@@ -154,13 +155,14 @@ impl Election {
         }
     }
 
-    /// When a root may be created. At once if nobody has led; if one was removed by hand, its
+    /// When a root may be created: at once if nobody has led. If a root was removed by hand, its
     /// holder is waited for.
     fn absent_until(&self) -> Time {
         match &self.seen.removed {
             Some(root) if self.is_out_of_the_way(root) => Time::default(),
             Some(root) => self.seen.changed_at + root.lease(),
-            // It was removed before this process looked, and records remember that somebody led.
+            // The root was removed before this process first read it, and the seals of records show
+            // that somebody led.
             None if self.ahead > Epoch::ZERO => self.seen.changed_at + self.config.timing.lease(),
             None => Time::default(),
         }

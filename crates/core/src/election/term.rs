@@ -1,4 +1,4 @@
-//! Who leads: renewing, changing what the root says, giving up, and noticing the end.
+//! A leader: renewing, changing the root, giving up, and noticing the end of the term.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(super) struct Term {
     won_at: Time,
     /// Somebody asked for a hand-over before the term was granted: to whom, if named.
     asked: Option<Option<HolderName>>,
-    /// The write of the root whose outcome is not known.
+    /// The write of the root whose outcome is unknown.
     pub(super) renewal: Option<Attempt>,
     vacancy: Vacancy,
     phase: Phase,
@@ -37,7 +37,7 @@ enum Phase {
     /// The root is won. The floor must carry the seal before the term counts.
     Winning,
     Granted,
-    /// The application has stopped, or does not want the term that was won; the root must say so.
+    /// The application has stopped, or does not want the term that was won. The root must say so.
     Releasing {
         prefer: Option<HolderName>,
         /// Whether the application was told that it leads.
@@ -163,7 +163,8 @@ impl Election {
             return;
         };
         self.aim = Aim::Observe;
-        // A change that a write already carries may land; it is not promised.
+        // A change that a write under way carries may still land. It is reported as refused all the
+        // same.
         out.extend(
             term.changes
                 .drain(..)
@@ -185,13 +186,13 @@ impl Election {
             return;
         };
         if now.time >= term.anchor + deadline {
-            // Earlier terms have expired before this; only a release that nobody confirmed comes
-            // here.
+            // `expire` has ended all other terms before. Only a release that was not confirmed
+            // comes here.
             self.lose(LostBecause::ResignedUnheard, out);
             return self.advance_standby(now, out);
         }
         match term.phase {
-            // Another candidate may be able to do what this one cannot.
+            // Another candidate may be able to seal the floor.
             Phase::Winning if now.time >= term.won_at + deadline => {
                 term.phase = Phase::Releasing {
                     prefer: None,
@@ -237,7 +238,7 @@ impl Election {
         }
     }
 
-    /// Ends a term whose deadline has passed, whatever the event that comes after it says.
+    /// Ends a term whose deadline has passed, before the event is looked at.
     pub(super) fn expire(&mut self, now: Time, out: &mut Vec<Action>) {
         let deadline = self.config.timing.renew_deadline();
         let Role::Leading(term) = &self.role else {
@@ -247,7 +248,7 @@ impl Election {
             Phase::Winning | Phase::Granted if now >= term.anchor + deadline => {
                 self.lose(LostBecause::DeadlinePassed, out);
             }
-            // An answer that came late may still say that it was released.
+            // A late answer may still confirm the release.
             Phase::Winning | Phase::Granted | Phase::Releasing { .. } => {}
         }
     }
@@ -278,12 +279,12 @@ impl Election {
         );
         if released {
             self.lose(LostBecause::Resigned, out);
-            // What the root is now is known: this very write.
+            // The root is known to be what this write made it.
             self.sight = Sight::Current;
         }
     }
 
-    /// What a read says to a leader.
+    /// What a read means for a leader.
     pub(super) fn term_read(
         &mut self,
         now: Now,
@@ -316,7 +317,8 @@ impl Election {
                 let (root, sent) = (renewal.root.clone(), renewal.first_sent);
                 self.landed(now, version, root, sent, out);
             }
-            // Somebody wrote without renewing, as who asks for a hand-over does: go on from there.
+            // Somebody else wrote without a renewal, such as a request for a hand-over: go on from
+            // there.
             Some(renewal) if renewal.expected.as_ref() != Some(&version) => {
                 term.renewal = None;
                 term.carried = 0;
@@ -367,14 +369,13 @@ impl Election {
         );
         let seal = term.seal;
         match term.phase {
-            // It was never told that it leads, and goes on campaigning.
+            // The application was never told that it leads. The campaign goes on.
             Phase::Winning => {}
             Phase::Granted => {
                 self.aim = Aim::Observe;
                 out.push(Action::Lost { seal, why });
             }
-            // Whether it campaigns is what it said last: it may have said so again since it gave
-            // up.
+            // The aim stays as it is: the application may have campaigned again since it resigned.
             Phase::Releasing { granted: true, .. } => out.push(Action::Lost { seal, why }),
             Phase::Releasing { granted: false, .. } => {}
         }
