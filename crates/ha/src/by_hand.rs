@@ -15,8 +15,8 @@ use crate::{Error, Group};
 const ATTEMPTS: u32 = 20;
 
 impl Group {
-    /// Asks the present leader to hand over, to `to` if named, and tells which epoch was asked. It
-    /// decides itself; whether it did shows in the next epoch.
+    /// Asks the present leader to hand over, to `to` if named, and returns the epoch that was
+    /// asked. The leader decides by itself. If it agrees, another epoch follows.
     ///
     /// The request is written into the root, so it needs no connection to the leader, only to the
     /// backend.
@@ -24,12 +24,13 @@ impl Group {
     /// # Errors
     ///
     /// - [`Error::NoLeader`], [`Error::Damaged`].
-    /// - [`Error::Unavailable`]: not asked, or asked and not answered; asking again does no harm.
+    /// - [`Error::Unavailable`]: it is unknown whether the request was written; asking again does
+    ///   no harm.
     pub async fn ask_to_hand_over(&self, to: Option<HolderName>, by: &str) -> Result<Epoch, Error> {
         let timeout = self.inner.timing.request_timeout();
         let (backend, key) = (&*self.inner.backend, Key::root(self.inner.name.clone()));
         let mut asked = None;
-        let mut trouble = "the root changes all the time".into();
+        let mut trouble = "the root changed each time, before it could be written".into();
         for _ in 0..ATTEMPTS {
             let found = read_key(backend, &key, timeout, Root::from_bytes).await?;
             let leads = found.filter(|(_, root)| root.state != TermState::Released);
@@ -38,7 +39,7 @@ impl Group {
             };
             let epoch = *asked.get_or_insert(root.epoch);
             if root.epoch != epoch {
-                // Whoever was asked first has gone, be it for that or not. The next one is not
+                // The leader that was asked first is gone, for whatever reason. The next one is not
                 // asked.
                 return Ok(epoch);
             }
@@ -60,13 +61,13 @@ impl Group {
     /// Replaces or deletes (`None`) the data of a record **without leading**: for a person who
     /// repairs something.
     ///
-    /// It is a compare-and-swap all the same, and keeps the seal. A leader that has the record open
-    /// gets [`Error::Conflict`] from its next commit, and has to open it again.
+    /// It is still a compare-and-swap, and keeps the seal. A leader that has the record open gets
+    /// [`Error::Conflict`] from its next commit, and has to open it again.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`], [`Error::Unavailable`], [`Error::Damaged`], [`Error::Unknown`] (look
-    /// before you repeat it).
+    /// [`Error::TooLarge`], [`Error::Unavailable`], [`Error::Damaged`], [`Error::Unknown`] (read
+    /// the record before you repeat it).
     pub async fn overwrite_by_hand(
         &self,
         name: &RecordName,
@@ -105,13 +106,13 @@ impl Group {
                 }
             }
         }
-        let trouble = format!("the record changed {ATTEMPTS} times meanwhile");
+        let trouble = format!("the record changed {ATTEMPTS} times before it could be written");
         Err(Error::Unavailable(trouble.into()))
     }
 
-    /// All that the store keeps of this group: the root, the floor, then records and tombstones. To
-    /// be removed in this order, up to the first that somebody has written meanwhile: whoever
-    /// begins to lead writes the root, and then the floor.
+    /// All that the store keeps of this group: the root, the floor, then records and tombstones.
+    /// Remove them in this order, and stop at the first that was written meanwhile: a new leader
+    /// writes the root first, and then the floor.
     ///
     /// # Errors
     ///
@@ -126,18 +127,18 @@ impl Group {
     /// Removes one of [`everything`](Self::everything) **without leading**, if it is still at that
     /// version: for a person who wants nothing to be left of a group that is not used any more.
     ///
-    /// With the floor goes the memory of the epochs: whoever uses the group again begins at 1.
+    /// The floor remembers the epochs. Without it, the next leader of the group begins at 1.
     /// [`Erased::Conflict`] says that somebody has written meanwhile, [`Erased::Kept`] that this
     /// backend erases nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`]: look again what is there. [`Error::Damaged`].
+    /// [`Error::Unavailable`]: list again what is there. [`Error::Damaged`].
     pub async fn erase_by_hand(&self, listed: &Listed) -> Result<Erased, Error> {
         let (backend, timeout) = (&*self.inner.backend, self.inner.timing.request_timeout());
         let Listed { key, version } = listed;
         let mut unknown = false;
-        let mut trouble = "it was not erased".into();
+        let mut trouble = "nothing was tried".into();
         for _ in 0..ATTEMPTS {
             match tokio::time::timeout(timeout, backend.erase(key, version)).await {
                 Ok(Ok(Erased::Conflict)) if unknown => {

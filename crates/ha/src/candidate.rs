@@ -24,9 +24,9 @@ impl Candidate {
     ///
     /// A term is won when the root record is this process's and the group's floor carries its seal,
     /// so that the epoch is led by nobody else, ever. The state is then *activating*: open what you
-    /// need, publish your endpoints, then [`activate`](Leadership::activate). A process leads a
-    /// group once at a time; a second campaign waits for the first leadership to end. An
-    /// unreachable backend is waited for.
+    /// need, publish your endpoints, then [`activate`](Leadership::activate). A process has at most
+    /// one leadership of a group; a second campaign waits for the first leadership to end. If the
+    /// store is away, or [refuses](Group::missing_rights) this process, the campaign waits.
     ///
     /// # Panics
     ///

@@ -75,8 +75,7 @@ impl Shared {
                 let hooks = std::mem::take(&mut watched.hooks);
                 drop(watched);
                 for hook in hooks {
-                    // One that panics has said so on standard error; the others still have their
-                    // turn.
+                    // The panic of a hook is reported on standard error. The other hooks still run.
                     let _ = catch_unwind(AssertUnwindSafe(hook));
                 }
                 watched = self.lock();

@@ -14,7 +14,8 @@ pub enum Error {
     Fenced {
         /// The epoch of this leadership.
         ours: Epoch,
-        /// The epoch of the newer leader, if it was met; otherwise this leadership ended by itself.
+        /// The epoch of the newer leader, if it is known; otherwise this leadership ended by
+        /// itself.
         current: Option<Epoch>,
     },
     /// Somebody wrote the record since this handle read it: another handle of the same leader, or a
@@ -35,9 +36,9 @@ pub enum Error {
         /// The most that is taken.
         limit: usize,
     },
-    /// The write may or may not have taken effect, or may still. Open the record again before
+    /// The write may have taken effect, or may take effect later. Open the record again before
     /// deciding anything.
-    #[error("the write to {record} was sent but not answered")]
+    #[error("the write to {record} was sent, and its outcome is unknown")]
     Unknown {
         /// The record.
         record: RecordName,
@@ -46,11 +47,11 @@ pub enum Error {
         cause: BoxError,
     },
     /// The backend was not reached, or failed. Nothing was written: try again later.
-    #[error("backend unavailable")]
+    #[error("the store is not available")]
     Unavailable(#[source] BoxError),
-    /// What is stored under this name must not be understood wrongly: damaged, foreign, or of a
-    /// newer format. Nothing was written: a person has to look at it.
-    #[error("what is stored as {what} cannot be trusted")]
+    /// What is stored under this name cannot be understood: it is damaged, foreign, or of a newer
+    /// format. Nothing was written: a person has to look at it.
+    #[error("what is stored as {what} cannot be understood")]
     Damaged {
         /// The key.
         what: String,
@@ -68,7 +69,7 @@ pub enum Error {
         #[source]
         cause: BoxError,
     },
-    /// Too much of something with a limit. Nothing was written: ask for less.
+    /// A limit is exceeded. Nothing was written: ask for less.
     #[error("{what} is more than the limit of {limit}")]
     Limit {
         /// What is too much.
@@ -84,7 +85,7 @@ pub enum Error {
         /// What is wrong with the address.
         why: &'static str,
     },
-    /// Nobody leads who could be asked.
+    /// There is no leader that could be asked.
     #[error("nobody leads")]
     NoLeader,
 }
@@ -93,10 +94,10 @@ pub enum Error {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address is none, or its backend cannot use it.
+    /// The address is malformed, or its backend cannot use it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// The name cannot be one.
+    /// The name is malformed.
     #[error(transparent)]
     Name(#[from] BadName),
     /// The place that the address names cannot be used.
@@ -140,7 +141,7 @@ impl Error {
         Self::damaged(what, cause)
     }
 
-    /// A word for the outcome, for metrics and machines.
+    /// A word for the outcome, for metrics and programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Fenced { .. } => "fenced",

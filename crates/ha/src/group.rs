@@ -60,9 +60,9 @@ pub(crate) struct Inner {
     clock: Clock,
     contact: Arc<Contact>,
     views: watch::Receiver<Option<View>>,
-    /// The task that performs; it ends after the last handle.
+    /// The task that performs the decisions. It ends after the last handle.
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
-    /// Held by whoever campaigns or leads: one at a time in a process.
+    /// Held while this process campaigns or leads, so that it does so once at a time.
     pub(crate) turn: Arc<Mutex<()>>,
 }
 
@@ -96,7 +96,7 @@ impl Store {
         self.backend.limits()
     }
 
-    /// The groups that have something here, in their order.
+    /// The names of the groups that have records here, sorted.
     ///
     /// # Errors
     ///
@@ -203,8 +203,8 @@ impl Group {
     }
 
     /// Drops this handle and waits until what it began has ended: a campaign that was dropped while
-    /// its claim was on the way, a term that is being given up. For a program that is about to
-    /// exit, and should not leave a lease behind.
+    /// its claim was on the way, or a term that is being given up. For a program that is about to
+    /// exit and should not leave a lease behind.
     ///
     /// Returns at once if other handles, observers or leaderships remain, and after the renew
     /// deadline in any case.
@@ -216,7 +216,7 @@ impl Group {
         let task = inner.task.get_mut().ok().and_then(Option::take);
         drop(inner);
         if let Some(task) = task {
-            // If it takes longer, or panicked, there is nobody left to tell.
+            // If the task takes longer, or panicked, nothing can be done about it here.
             let _ = tokio::time::timeout(patience, task).await;
         }
     }
@@ -273,8 +273,8 @@ impl Group {
         }
     }
 
-    /// The names of the records of this group, in their order. Deleted ones keep a tombstone and
-    /// are among them until [`read`](Self::read) says so; erased ones are not.
+    /// The names of the records of this group, sorted. Deleted records leave a tombstone and are
+    /// listed; [`read`](Self::read) returns `None` for them. Erased records are not listed.
     ///
     /// # Errors
     ///
@@ -289,7 +289,7 @@ impl Group {
             .collect())
     }
 
-    /// The root record as it stands: for people who look.
+    /// The root record as it is stored, for people.
     ///
     /// # Errors
     ///

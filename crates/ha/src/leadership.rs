@@ -21,8 +21,8 @@ use crate::{Error, Group, Record};
 /// A term that this process holds: the only way to open a record for writing.
 ///
 /// Dropping it gives up the term, in the background. Drop it, or [`resign`](Self::resign), when the
-/// work of the term has *ended*: from then on others may lead, and until then this process says on
-/// its liveness endpoint that it lives.
+/// work of the term has *ended*. From then on others may lead. Until then the liveness endpoint
+/// shows that this process lives.
 pub struct Leadership {
     group: Group,
     term: Arc<Term>,
@@ -76,15 +76,16 @@ impl Leadership {
         }
     }
 
-    /// Says that this leader is ready: from now on its endpoints are handed out.
+    /// Declares this leader ready. From now on observers are given its endpoints.
     ///
     /// # Errors
     ///
-    /// [`Error::Fenced`]: the term is over; the root may show the change until somebody else leads.
+    /// [`Error::Fenced`]: the term is over. The root may still show the change until another
+    /// process leads.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves it open whether it is said; it may still be.
+    /// Dropping the future is an unknown outcome: the change may still happen.
     pub async fn activate(&self) -> Result<(), Error> {
         self.change(Change::Activate).await
     }
@@ -94,7 +95,8 @@ impl Leadership {
     ///
     /// # Errors
     ///
-    /// [`Error::Fenced`]: the term is over. [`Error::Limit`]: the address is longer than 2048 bytes, or there are 64 endpoints.
+    /// [`Error::Fenced`]: the term is over. [`Error::Limit`]: the address is longer than 2048 bytes,
+    /// or there are 64 endpoints.
     /// [`Error::BadEndpoint`]: the address is empty, or has spaces or control characters.
     ///
     /// # Cancel safety
@@ -153,8 +155,8 @@ impl Leadership {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes no data. The record may be sealed later, which a further open
-    /// copes with.
+    /// Dropping the future changes no data. The record may still be sealed later; opening it again
+    /// copes with that.
     pub async fn open<T: Serialize + DeserializeOwned>(
         &self,
         name: &RecordName,
@@ -163,7 +165,7 @@ impl Leadership {
     }
 
     /// Waits for the end of the term: superseded, not renewed in time, or the root deleted. Stop
-    /// the work then; the hard deadline is when others may begin.
+    /// the work then. Others may begin after the hard deadline.
     pub fn lost(&self) -> impl Future<Output = LostBecause> + Send + use<> {
         let mut lost = self.term.lost();
         async move {
@@ -175,9 +177,9 @@ impl Leadership {
         }
     }
 
-    /// Waits until somebody asks this leader to hand over; tells to whom, if that was said. It is a
-    /// request: stop the work and [`resign`](Self::resign) when it suits, or go on. Once asked, it
-    /// stays asked: further calls answer at once.
+    /// Waits until this leader is asked to hand over, and returns the named successor, if any. It
+    /// is a request: stop the work and [`resign`](Self::resign) when it suits, or go on. After the
+    /// first request, further calls return at once.
     pub fn asked_to_resign(&self) -> impl Future<Output = Option<HolderName>> + Send + use<> {
         let mut asked = self.term.asked();
         async move {
@@ -191,16 +193,15 @@ impl Leadership {
     /// Runs `hook` when the hard deadline passes while this leadership still exists: the last
     /// moment to end what must not run on, for example with [`std::process::abort`].
     ///
-    /// It runs on a thread of its own, so it does so even if the async runtime is blocked or the
-    /// backend hangs. It does not if the whole process is paused; then it runs when the process
-    /// goes on. Keep it short.
+    /// It runs on a thread of its own, even if the async runtime is blocked or the store hangs. If
+    /// the whole process is paused, it runs when the process goes on. Keep it short.
     pub fn on_hard_deadline(&self, hook: impl FnOnce() + Send + 'static) {
         self.deadline.on_hard(Box::new(hook));
     }
 
-    /// The socket of the liveness endpoint, if there is one. Whoever holds a copy open makes
-    /// connection attempts wait instead of being refused, and so delays the proof of death until
-    /// its copy is closed too: for a watchdog process that ends this leader's work.
+    /// The socket of the liveness endpoint, if there is one. While a copy of it is open, connection
+    /// attempts wait and are not refused. So a watchdog process that ends this leader's work can
+    /// hold a copy, and delay the proof of death until the work has ended.
     ///
     /// # Errors
     ///
@@ -216,8 +217,8 @@ impl Leadership {
     /// others can see it.
     ///
     /// A standby then leads within milliseconds. A named one is given a little more than a retry
-    /// period to take it, then anyone may. Says [`LostBecause::Resigned`] if the backend confirmed
-    /// it, otherwise others may have to wait for the lease.
+    /// period to take it, then anyone may. Returns [`LostBecause::Resigned`] if the store confirmed
+    /// it. Otherwise others may have to wait for the lease.
     ///
     /// # Cancel safety
     ///
@@ -226,7 +227,7 @@ impl Leadership {
         if let Some(why) = self.term.why_lost() {
             return why;
         }
-        // Before the request, since it may land at any time from then on.
+        // Before the request is sent, because it may take effect at any time from then on.
         self.term.end(LostBecause::Resigned);
         let (done, receiver) = oneshot::channel();
         let command = Command::Resign { prefer, done };
@@ -247,7 +248,7 @@ impl Leadership {
         }
     }
 
-    /// Notes an endpoint; false if there is no room for it.
+    /// Notes an endpoint. Returns false if there are too many.
     fn note(&self, name: &EndpointName) -> bool {
         let mut published = self
             .published

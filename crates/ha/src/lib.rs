@@ -70,11 +70,9 @@ pub use group::{Group, Options, Store};
 pub use incumbent_backend as backend;
 pub use incumbent_backend::{BadAddress, BadName, Limits, Reach, RecordName};
 pub use incumbent_core::election::LostBecause;
-<<<<<<< HEAD
-pub use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, State, check_endpoint};
-=======
-pub use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, TermState};
->>>>>>> 2e3bb45 (Leave a root alone that lies below the highest known epoch, for one lease)
+pub use incumbent_core::root::{
+    LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, TermState, check_endpoint,
+};
 pub use incumbent_core::{
     BadTiming, EndpointName, Epoch, GroupName, HolderName, Leader, Nonce, Seal, Time, Timing,
     TimingOptions, View,

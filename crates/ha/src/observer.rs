@@ -7,16 +7,16 @@ use tokio::sync::watch;
 
 use crate::group::Inner;
 
-/// Whom its handles rely on.
+/// Why an answer of the group's task can be expected.
 pub(crate) const TASK: &str =
     "the task of a group lives as long as its handles, unless it panics or its runtime ends";
 
 /// Follows who leads a group.
 ///
-/// The first answer is the present state, as soon as the backend has told it. Views never go back
-/// in epoch, equal ones are told once, and quick changes may be told as their last one. "No leader"
-/// is told too. A view can be old by the time you use it: who talks to a leader sends the epoch
-/// along, and who is talked to refuses lower ones.
+/// The first view is the present state, as soon as the store has answered. Views never go back in
+/// epoch, equal ones come once, and of quick changes only the last may come. "No leader" is a view
+/// too. A view can be old by the time you use it. So send the epoch along when you talk to a
+/// leader, and let the leader refuse lower epochs.
 #[derive(Clone)]
 pub struct Observer {
     views: watch::Receiver<Option<View>>,
@@ -38,7 +38,7 @@ impl Observer {
         self.views.borrow().clone().unwrap_or_default()
     }
 
-    /// Waits for a view that this observer has not given out yet; the first call for the present
+    /// Waits for a view that this observer has not returned yet. The first call returns the present
     /// one.
     ///
     /// # Panics

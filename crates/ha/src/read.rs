@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 use crate::settle::TimedOut;
 
-/// What was committed last in a record, and by whom.
+/// What was committed last in a record, and by which term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot<T> {
     /// The data.
@@ -101,7 +101,7 @@ pub(crate) async fn read_key<T>(
     }
 }
 
-/// Waits for a read or a list, and says what its failure means.
+/// Waits for a read or a list, and translates its failure.
 pub(crate) async fn in_time<T>(
     timeout: Duration,
     read: impl Future<Output = Result<T, Unread>>,
@@ -115,7 +115,7 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// What one swap came to, for whoever settles it by looking again.
+/// The outcome of one swap, for a caller that settles it by reading again.
 pub(crate) enum Once {
     Committed,
     Conflict,

@@ -161,18 +161,19 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         Ok(())
     }
 
-    /// Deletes the record and its name: nothing is left, where the backend can do so. Where it
-    /// cannot, a tombstone is.
+    /// Deletes the record and its name. Nothing is left where the store can do so; elsewhere a
+    /// tombstone is left.
     ///
-    /// For names that come and go without end, as those of jobs. Safe as [`delete`](Self::delete):
-    /// what an older leader still has under way names a version that is gone, and if it opens the
-    /// record again it is fenced. What is lost with the tombstone is the memory that the name was
-    /// used: whoever creates records without leading may create this one again.
+    /// For names that come and go without end, as those of jobs. It is as safe as
+    /// [`delete`](Self::delete): a write that an older leader still has under way names a version
+    /// that is gone, and if that leader opens the record again, it is fenced. But without the
+    /// tombstone, nothing remembers that the name was used: a process that creates records without
+    /// leading may create this one again.
     ///
     /// # Errors
     ///
-    /// As of [`commit`](Self::commit). Open the record again before deciding anything; one that is
-    /// gone is opened without data, and can be erased again.
+    /// As of [`commit`](Self::commit). Open the record again before deciding anything. A record
+    /// that is gone is opened without data, and can be erased again.
     ///
     /// # Cancel safety
     ///
@@ -241,7 +242,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         operation: Operation,
         data: Option<Box<RawValue>>,
     ) -> Result<(), Error> {
-        // Taken, so that it is gone if this future is dropped.
+        // Taken out, so that the record must be opened again if this future is dropped.
         let Some(version) = self.version.take() else {
             return Err(self.count(operation, self.conflict()));
         };

@@ -11,8 +11,7 @@ use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Epoch, Version};
 
-/// How often an open meets a foreign write and starts again before it says so. Each time somebody
-/// else got through.
+/// How often an open meets a foreign write and starts again before it gives up.
 const MOST_STEPS: u32 = 1000;
 
 /// How long to try.
@@ -71,7 +70,7 @@ impl std::fmt::Display for Unwritten {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no answer for {0:?}")]
+#[error("no answer within {0:?}")]
 pub(crate) struct TimedOut(pub(crate) Duration);
 
 /// Takes the write through to its end. Cancel safety: dropping it is an unknown outcome.
@@ -105,7 +104,7 @@ pub(crate) async fn settle(
                 }
             }
             Step::Read => match read(backend, key, patience.request).await {
-                // What is there cannot be understood, so it does not say what became of the write.
+                // The stored body cannot be understood, so the outcome of the write stays unknown.
                 Err(Unwritten::Damaged(cause)) if write.is_unsettled() => {
                     return Err(Unwritten::Unknown(cause));
                 }
@@ -124,7 +123,7 @@ pub(crate) async fn settle(
             if ended || (steps < MOST_STEPS && tokio::time::Instant::now() < end) {
                 continue;
             }
-            let trouble = format!("others were always faster, {steps} times");
+            let trouble = format!("other writers were first, {steps} times in a row");
             return Err(unfinished(&write, trouble.into()));
         };
         if step == Step::Refused(Refused::NotApplied) {
@@ -138,7 +137,7 @@ pub(crate) async fn settle(
     }
 }
 
-/// What is known of a write that is given up.
+/// The outcome of a write that is given up.
 fn unfinished(write: &Write, cause: BoxError) -> Unwritten {
     if write.is_unsettled() {
         Unwritten::Unknown(cause)

@@ -17,7 +17,7 @@ pub(crate) struct Term {
     clock: Clock,
     /// Nanoseconds of the clock; zero once the term is over.
     valid_until: AtomicU64,
-    /// Likewise. Stays as it was when the term ends, for what still has to be ended by then.
+    /// Likewise. It stays as it is when the term ends, because what still runs must end by then.
     hard_until: AtomicU64,
     lost: watch::Sender<Option<LostBecause>>,
     /// Set once somebody asks to hand over: to whom, if named.
@@ -26,7 +26,8 @@ pub(crate) struct Term {
     next_seq: AtomicU64,
 }
 
-/// Tells until when a leadership is valid. Cheap to clone and to ask; asks a clock and nobody else.
+/// Tells until when a leadership is valid. Cheap to clone and to ask: it reads a clock, and sends
+/// no request.
 #[derive(Clone, Debug)]
 pub struct Guard {
     pub(crate) term: std::sync::Arc<Term>,
@@ -121,8 +122,8 @@ impl Guard {
     ///
     /// True at most until the renew deadline after the last acknowledged renewal was *sent*. It is
     /// a promise about clocks that do not drift by more than allowed, and about this instant.
-    /// Between the answer and what you do next the process may be paused; that a late write does no
-    /// harm is the business of [`Record`](crate::Record), not of this guard.
+    /// Between the answer and what you do next the process may be paused. [`Record`](crate::Record)
+    /// makes late writes harmless; this guard cannot.
     pub fn is_valid(&self) -> bool {
         !self.remaining().is_zero()
     }
@@ -133,8 +134,8 @@ impl Guard {
     }
 
     /// Waits until [`is_valid`](Self::is_valid) is false for good: the term is over, as
-    /// [`Leadership::lost`] says it, or its work was given up. Woken, not polled; at most a moment
-    /// late, as the clock goes before the thread that watches it.
+    /// [`Leadership::lost`] says it, or its work was given up. It is woken, not polled, and may be
+    /// a moment late.
     ///
     /// # Cancel safety
     ///
@@ -144,7 +145,7 @@ impl Guard {
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut lost = self.term.lost();
         async move {
-            // Whoever holds a guard holds the other side, too. If nobody does any more, it is over.
+            // A guard keeps the sender alive. An error would mean that the term is over, too.
             let _ = lost.wait_for(Option::is_some).await;
         }
     }

@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 
 use incumbent_core::Nonce;
 
-/// First word of the greeting, and the version of this little protocol.
+/// First word of the greeting, and the version of the protocol.
 const GREETING: &str = "incumbent-liveness 1 ";
 
 /// Longest line of either side.
@@ -46,8 +46,8 @@ pub enum Liveness {
     },
 }
 
-/// Names the running kernel and network namespace. Inside one, a refused connection needs no second
-/// thought.
+/// Names the running kernel and network namespace. Inside the same one, nothing between two
+/// processes can refuse a connection, so a refusal comes from the other process's socket.
 pub(crate) fn scope() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/net").ok()?;

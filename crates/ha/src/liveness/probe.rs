@@ -49,7 +49,7 @@ enum Seen {
 ///
 /// `same_scope` says that it runs under the same kernel and in the same network, so that even a
 /// first refusal is a proof. Otherwise the holder must have been seen alive under this address
-/// before: it may be one that leads nowhere from here.
+/// before, because the address may lead nowhere from here.
 pub(crate) async fn probe(
     address: &str,
     nonce: Nonce,
@@ -64,8 +64,7 @@ pub(crate) async fn probe(
         let seen = connect(address, nonce, name).await;
         let mut lasted = Duration::ZERO;
         match seen {
-            // An address of this host may have moved to another one, which refuses and knows
-            // nothing.
+            // If the address has moved to another host, a refusal says nothing about the leader.
             Seen::Refused if met && (!same_scope || is_local(address)) => return Verdict::Refused,
             Seen::AnotherNonce if met => return Verdict::AnotherNonce,
             Seen::Ended => {
@@ -91,8 +90,8 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Seen::Refused,
         Ok(Err(_)) | Err(_) => return Seen::Nothing,
     };
-    // No time-out: a stopped process accepts and says nothing, and when it dies the connection
-    // ends.
+    // No time-out: the kernel accepts for a stopped process, which says nothing. When it dies, the
+    // connection ends.
     let mut line = String::new();
     if (&mut stream)
         .take(LONGEST_LINE)
@@ -122,9 +121,9 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
 /// What a leader's liveness endpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignOfLife {
-    /// The nonce of the term that its process is in; `None` if in none.
+    /// The nonce of the term that its process is in; `None` if it is in none.
     pub nonce: Option<Nonce>,
-    /// Who is connected to it and stands by.
+    /// The standbys that are connected to it.
     pub standbys: Vec<HolderName>,
 }
 
@@ -132,8 +131,8 @@ pub struct SignOfLife {
 ///
 /// # Errors
 ///
-/// Of the connection. That it is refused is a proof of death only for whoever is sure to have asked
-/// the right socket.
+/// Those of the connection. A refused connection proves a death only if it is certain that the
+/// right socket refused it.
 pub async fn sign_of_life(address: &str) -> io::Result<SignOfLife> {
     let nonsense = || io::Error::other("what listens there is no liveness endpoint");
     let ask = async {

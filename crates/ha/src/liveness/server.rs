@@ -13,27 +13,26 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{LONGEST_LINE, greeting};
 
-/// Most standbys that are served; further ones wait for the lease. No more than a quarter of the
-/// descriptors that this process may have, since the leader needs the others.
+/// Most standbys that are served. Further ones wait for the lease. At most a quarter of the
+/// descriptors that this process may have, because the leader needs the others.
 const MOST_CONNECTIONS: u64 = 256;
 
-/// Most of them from one address. More are many standbys behind one that translates addresses, or
-/// nobody's friend.
+/// Most standbys from one address. More come from behind an address translator, or mean harm.
 const MOST_OF_ONE_ADDRESS: usize = 64;
 
-/// When a standby that vanished without a word is noticed, so that it does not keep its place:
-/// after silence, each so often, so often.
+/// When a standby whose host vanished is noticed, so that it does not keep its place: the silence
+/// before the first probe, the time between two probes, and their number.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
-/// How long somebody who connects may take to say who it is.
+/// How long a client that connects may take to introduce itself.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
-/// Says the nonce of the present term to whoever connects, until it is dropped.
+/// Tells every client the nonce of the present term, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
     advertised: String,
-    /// Whether what is advertised is this very socket, and not a way to it.
+    /// Whether the advertised address is that of this socket, and not of a proxy in front of it.
     direct: bool,
     nonce: watch::Sender<Option<Nonce>>,
     task: tokio::task::JoinHandle<()>,
@@ -45,7 +44,7 @@ struct Standbys {
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection that counts for its address, while this exists.
+/// Counts a connection for its address while this value exists.
 struct Counted {
     standbys: Arc<Standbys>,
     address: IpAddr,
@@ -106,8 +105,8 @@ impl Server {
         &self.advertised
     }
 
-    /// What an observer under the same kernel can rely on: a refusal there comes from this socket,
-    /// and from nothing on the way.
+    /// Whether a refusal at the advertised address comes from this socket, for a standby under the
+    /// same kernel.
     pub(crate) fn is_direct(&self) -> bool {
         self.direct
     }
@@ -126,7 +125,7 @@ impl Drop for Server {
 
 /// The address by which this host reaches others. Nothing is sent.
 fn own_address(bound: SocketAddr) -> io::Result<std::net::IpAddr> {
-    // Addresses that are set aside for documentation: it matters only which way the route goes.
+    // Addresses reserved for documentation. Only the route to them matters.
     let somewhere = if bound.is_ipv4() {
         "192.0.2.1:9"
     } else {
@@ -137,7 +136,7 @@ fn own_address(bound: SocketAddr) -> io::Result<std::net::IpAddr> {
     connected.map(|address| address.ip()).map_err(|cause| {
         io::Error::new(
             cause.kind(),
-            format!("no address to tell the standbys; name one ({cause})"),
+            format!("this host has no address that standbys could use; name one ({cause})"),
         )
     })
 }
@@ -156,7 +155,7 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
         .map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most / 4))
         .max(1);
     let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
-    // Connections end with this task, so that an ended leader is seen to be gone.
+    // Connections end with this task, so that standbys see that the leader is gone.
     let mut connections = tokio::task::JoinSet::new();
     let mut said = false;
     for number in 0.. {
@@ -165,7 +164,7 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
             said = true;
             tracing::warn!(
                 most,
-                "the liveness endpoint has no place left; further standbys wait for the lease"
+                "the liveness endpoint has no room for more standbys; further ones wait for the lease"
             );
         }
         let place = Arc::clone(&places)
@@ -177,18 +176,18 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
                 let Some(counted) = Counted::new(&standbys, peer.ip()) else {
                     continue;
                 };
-                // A connection without it is as good until its host vanishes.
+                // Without keep-alive, only a host that vanishes is noticed late.
                 let _ = keep_alive(&stream);
                 let (nonce, standbys) = (nonce.clone(), Arc::clone(&standbys));
                 connections.spawn(async move {
-                    // Whatever goes wrong, the standby finds out by itself.
+                    // A failure needs no log line: the standby notices it.
                     let _ = talk(stream, nonce, &standbys, number).await;
                     standbys.lock().remove(&number);
                     drop((place, counted));
                 });
             }
             Err(error) => {
-                tracing::debug!(%error, "a standby could not be accepted");
+                tracing::debug!(%error, "could not accept a standby; accepting again in 50 ms");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -2,8 +2,8 @@
 //! what the core decides.
 //!
 //! It owns the requests to the root, the one watch, the liveness endpoint and the connection to the
-//! leader's. Handles talk to it through a bounded channel and learn from it through watch channels;
-//! when the last handle is gone it gives up what it leads and ends.
+//! leader's. Handles talk to it through a bounded channel and learn from it through watch channels.
+//! When the last handle is gone, it gives up what it leads and ends.
 
 mod contact;
 mod perform;
@@ -33,7 +33,7 @@ use crate::Clock;
 use crate::liveness::{Server, Verdict, scope};
 use crate::term::Term;
 
-/// Commands that wait for the node; more make their senders wait.
+/// Most commands that wait for the node. Further senders wait.
 pub(crate) const MOST_COMMANDS: usize = 64;
 
 /// What a handle asks of the node.
@@ -43,7 +43,7 @@ pub(crate) enum Command {
         granted: oneshot::Sender<Grant>,
         liveness: Option<Arc<Server>>,
     },
-    /// Change the root; answered false if this process does not lead.
+    /// Change the root. The answer is false if this process does not lead.
     Change {
         change: Change,
         done: oneshot::Sender<bool>,
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     },
 }
 
-/// A term, given to whoever campaigned.
+/// A term, given to the campaign that won it.
 pub(crate) struct Grant {
     pub(crate) term: Arc<Term>,
     /// Dropped when the work of the term has ended.
@@ -98,14 +98,14 @@ pub(crate) struct Node {
     campaigner: Option<oneshot::Sender<Grant>>,
     permission: Permission,
     term: Option<Arc<Term>>,
-    /// Tells once if somebody else than this node ends the term.
+    /// Resolves if something other than this node ends the term.
     ended: Option<watch::Receiver<Option<LostBecause>>>,
     /// Ends when the application has dropped its leadership.
     work: Option<oneshot::Receiver<Infallible>>,
     /// What the liveness endpoint says until the work of a term has ended, even if the term is
     /// over.
     working: Option<Nonce>,
-    /// Shown by the backend for as long.
+    /// What the backend shows to others for as long.
     presence: Option<Presence>,
     resigned: Option<oneshot::Sender<LostBecause>>,
     tickets: BTreeMap<u64, oneshot::Sender<bool>>,
@@ -249,7 +249,7 @@ impl Node {
                     Some(Event::Resign { prefer })
                 }
                 None => {
-                    // The term ended at this very moment. Whoever waits may have gone.
+                    // The term ended at this very moment. The receiver may be gone.
                     let _ = done.send(LostBecause::ResignedUnheard);
                     None
                 }
@@ -296,15 +296,15 @@ async fn given_up(campaigner: &mut Option<oneshot::Sender<Grant>>) {
 async fn ended(work: &mut Option<oneshot::Receiver<Infallible>>) {
     match work {
         Some(work) => {
-            // It carries nothing; its end is the message.
+            // The channel carries nothing. That it closes is the message.
             let Err(_) = work.await;
         }
         None => std::future::pending().await,
     }
 }
 
-/// The end of a term that somebody else than this node noticed first: a record that was fenced, or
-/// the deadline thread.
+/// The end of a term that something other than this node noticed first: a record that was fenced,
+/// or the deadline thread.
 async fn outside(lost: &mut Option<watch::Receiver<Option<LostBecause>>>) -> LostBecause {
     let Some(lost) = lost else {
         return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! What the election asks for, and what others learn of it.
+//! Performs what the election asks for, and publishes what came of it.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Node {
                         let Setup { backend, group, .. } = &self.setup;
                         self.presence = backend.appear(group, seal.nonce);
                     }
-                    // Nobody waits any more: a campaign that was dropped at this very moment.
+                    // The campaign was dropped at this very moment.
                     Some(Err(_)) | None => {
                         self.follow_ups.push_back(Event::Resign { prefer: None })
                     }
@@ -66,12 +66,12 @@ impl Node {
 
     fn tell(&mut self, ticket: u64, changed: bool) {
         if let Some(done) = self.tickets.remove(&ticket) {
-            // Whoever waits may have gone; the change stands.
+            // The receiver may be gone. The change stands.
             let _ = done.send(changed);
         }
     }
 
-    /// Lets everybody know what has come of a step.
+    /// Publishes the outcome of a step.
     pub(super) fn publish(&mut self) {
         self.extend();
         let view = self.election.view(self.setup.clock.time());

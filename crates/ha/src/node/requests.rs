@@ -72,8 +72,8 @@ pub(super) fn swap_root(setup: &Setup, expected: Option<Version>, root: &Root) -
     })
 }
 
-/// The highest epoch on any record of the group: the floor's, which every leader seals first;
-/// without a floor, that of all records.
+/// The highest epoch on any record of the group. That is the floor's, because every leader seals it
+/// first; without a floor, it is the highest of all records.
 pub(super) fn scan_seals(setup: &Setup) -> Request {
     let (backend, root, timeout) = parts(setup, Key::root(setup.group.clone()));
     let floor = Key::floor(setup.group.clone());
