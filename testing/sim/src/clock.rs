@@ -40,7 +40,7 @@ impl Clock {
         self.showed + u64::try_from(passed).expect("simulations are short")
     }
 
-    /// What the core is told.
+    /// The time, as the core gets it.
     pub fn now(&self, at: Instant) -> Now {
         let local = Duration::from_nanos(self.local(at));
         Now {

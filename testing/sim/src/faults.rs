@@ -52,7 +52,7 @@ impl Mode {
     }
 }
 
-/// A rule left out, so that a test sees the promise it was made for break.
+/// A rule left out, so that a test sees its promise break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mutation {
     /// Nothing is left out.
@@ -67,7 +67,7 @@ pub enum Mutation {
     LeaseFromAnswer,
     /// A record that was erased is opened without a look at the floor.
     VacantUnconfirmed,
-    /// Observers hand out whatever root they read.
+    /// Observers hand out each root that they read, of any epoch.
     ForgetfulObserver,
     /// A leader is granted without a seal on the floor.
     NoFloor,

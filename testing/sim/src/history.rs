@@ -41,7 +41,7 @@ pub enum Body {
     },
     /// The floor or a record.
     Record {
-        /// Who wrote it last.
+        /// The term that wrote it last.
         seal: Seal,
         /// The number of the write within the term.
         seq: u64,
@@ -66,7 +66,7 @@ pub enum Stage {
 pub enum Phase {
     /// Things go wrong.
     Chaos,
-    /// Nothing goes wrong any more; what was under way may still arrive.
+    /// Nothing goes wrong any more. Requests that were under way may still arrive.
     Healed,
     /// By now a leader must be active and have committed on every record. The work goes on.
     Settled,
@@ -112,7 +112,7 @@ pub enum Deed {
     },
 }
 
-/// What the workload is told of it.
+/// What the workload learns about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// This was there.
@@ -144,7 +144,7 @@ pub enum Fact {
     },
     /// A process was told that the holder of a term is dead.
     ToldDead {
-        /// Who was told.
+        /// The process.
         process: Process,
         /// The term.
         nonce: Nonce,
@@ -208,16 +208,16 @@ pub enum Fact {
         /// What it is.
         change: RootChange,
     },
-    /// It is told that a change is in the root.
+    /// The process learns that a change is in the root.
     Changed {
         /// The change.
         ticket: u64,
     },
-    /// An observer is told something else than before.
+    /// An observer gets another view than before.
     Viewed {
         /// The process.
         process: Process,
-        /// Who leads: how it looks and the term; `None` for nobody.
+        /// The leader: its stage and its term; `None` for no leader.
         leader: Option<(Stage, Epoch, Nonce)>,
     },
     /// The workload begins something.
@@ -231,7 +231,7 @@ pub enum Fact {
         /// What it does.
         deed: Deed,
     },
-    /// The workload is told what came of it. Without this the outcome stays open.
+    /// The workload learns the outcome. Without this the outcome stays open.
     Ended {
         /// Its number.
         op: Op,
@@ -246,7 +246,7 @@ pub enum Fact {
 }
 
 impl Body {
-    /// Who wrote it.
+    /// The term that wrote it.
     pub fn seal(&self) -> Seal {
         match self {
             Self::Root { seal, .. } | Self::Record { seal, .. } => *seal,

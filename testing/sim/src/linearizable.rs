@@ -41,7 +41,7 @@ pub enum Did {
     },
 }
 
-/// What can be said about a history.
+/// The verdict on a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// There is an order.

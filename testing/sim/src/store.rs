@@ -59,7 +59,7 @@ pub enum Reply {
 }
 
 impl Store {
-    /// Does what was asked, in one step, and tells what changed.
+    /// Performs a call in one step, and returns what changed.
     pub fn perform(&mut self, item: Item, call: Call) -> (Reply, Option<Fact>) {
         match call {
             Call::Read => (Reply::Found(self.read(item)), None),
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// Puts something there, whatever was there.
+    /// Replaces a body without regard to what is there.
     pub fn put(&mut self, item: Item, body: Stored, by_hand: bool) -> (Version, Fact) {
         self.last_version += 1;
         let fact = Fact::Written {
@@ -129,7 +129,7 @@ pub fn value(body: &RecordBody) -> Value {
     })
 }
 
-/// What the invariants are told about a body.
+/// A body, as the invariants see it.
 pub fn describe(body: &Stored) -> Body {
     match body {
         Stored::Root(root) => Body::Root {

@@ -1,4 +1,4 @@
-//! What the application on a node does: a leader opens records and commits, anybody reads, some
+//! The application on a node: a leader opens records and commits, every process reads, and some
 //! give up now and then.
 //!
 //! The workload never asks whether it may still act: no write is unsafe because a guard has ended.
@@ -133,7 +133,7 @@ impl Node {
         self.hold(id, None);
     }
 
-    /// A write came to nothing, as far as anybody knows: the record must be opened again.
+    /// A write was refused, or its outcome is unknown: the record must be opened again.
     pub(crate) fn refused(&mut self, job: &Job, refused: Refused, cx: &mut Context<'_>) {
         let (Goal::Open { op, id, .. } | Goal::Commit { op, id } | Goal::Erase { op, id, .. }) =
             job.goal

@@ -302,7 +302,7 @@ fn caught_leading_without_floor() {
     assert_eq!(violation.promise, Promise::EpochLedOnce);
 }
 
-/// Another has led meanwhile: whoever saw that cannot follow this leader any more.
+/// Another has led meanwhile. Observers that saw that cannot follow this leader any more.
 #[test]
 fn caught_leading_on_from_a_root_that_was_put_back() {
     let violation = caught(Mutation::OwnRootBelieved, ROOT_PUT_BACK);

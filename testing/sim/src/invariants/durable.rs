@@ -1,4 +1,4 @@
-//! What was acknowledged is never lost, what was refused never happens, and nothing else changes a
+//! An acknowledged commit is never lost, a refused one never happens, and nothing else changes a
 //! record.
 
 use std::collections::BTreeMap;

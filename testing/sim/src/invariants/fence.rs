@@ -1,7 +1,7 @@
 //! A write of an old leader never lands after a new leader has read.
 //!
-//! Where a record was erased, an old leader may leave a vacant one, or seal that again: nothing
-//! that anybody reads changes.
+//! Where a record was erased, an old leader may leave a vacant one, or seal that again. No reader
+//! sees a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! At most one process has a right to act, while clocks and verdicts keep to what is allowed.
 //!
-//! A term whose root was taken away or replaced by hand is excepted: whoever does that lets the
-//! next candidate in at once.
+//! A term whose root was taken away or replaced by hand is excepted: a process that does not know
+//! of that term may claim the root that is there now, for example one that was released.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -64,8 +64,8 @@ impl Standby {
         let renewed = self
             .last
             .is_none_or(|last| (last.seal, last.seq) != (seal, seq));
-        // A root comes back only after somebody took another one away. Who missed that sees no
-        // change.
+        // A root comes back only after another one was taken away. A standby that missed that sees
+        // no change.
         let returned = renewed && !self.writes.insert((seal, seq));
         let known = Known {
             seal,

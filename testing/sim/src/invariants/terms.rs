@@ -1,5 +1,5 @@
-//! A process is told of the terms it leads one after another: granted, lost, granted, and each
-//! granted with time to act.
+//! A process learns of the terms that it leads one after another: granted, lost, granted, and each
+//! is granted with time left to act.
 
 use std::collections::BTreeMap;
 

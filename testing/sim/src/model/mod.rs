@@ -19,13 +19,13 @@
 //! 4. A leader writes a record only from a version it sealed or wrote itself. If it finds a seal
 //!    that outranks its own, it is fenced and stops.
 //! 5. Deleting writes a tombstone that keeps the seal; or it *erases* the record at a version, and
-//!    leaves nothing. Since an older leader could then create it anew, whoever opens a vacant
-//!    record looks at the floor afterwards: it is open only if the floor still bears the own seal.
-//!    Should the root be absent, the seals of all records are looked at before it is created anew.
-//!    A candidate that has won the root seals the *floor*, a record of its own, before it counts as
-//!    leading: so no epoch is led twice, even if the root was lost. A leader that finds its own root
-//!    by reading, and not by an answer, seals the floor again before it counts as leading on: another
-//!    may have led meanwhile, and then the root was put back.
+//!    leaves nothing. An older leader could then create the record again. So a leader that opens a
+//!    vacant record looks at the floor afterwards, and the record is open only if the floor still
+//!    bears its own seal. If the root is absent, a candidate reads the seals of all records before
+//!    it creates the root. A candidate that has won the root seals the *floor*, a record of its own,
+//!    before it counts as leading: so no epoch is led twice, even if the root was lost. A leader
+//!    that finds its own root by reading, and not by an answer, seals the floor again before it
+//!    counts as leading on: another may have led before that root was put back.
 //! 6. An answer may be lost. Then the very same swap is sent again. If it is refused, the record is
 //!    read: bearing this very attempt, it landed. Otherwise nobody can tell any more, since it may
 //!    have landed and been written over, and the outcome stays unknown until the record is opened,
@@ -37,8 +37,9 @@
 //! Requests travel for as long as they like and arrive in any order. An answer may be lost, whether
 //! or not the request has landed or lands later. Leaders stop without warning, campaign again, and
 //! may have forgotten what they saw. The root may be deleted by hand, and its versions may then
-//! start again; or the root of the term before is put back, under a new version. Not modelled: a floor deleted by hand together with the root, records changed by
-//! hand, records created by somebody who does not lead, and reads that are not linearizable.
+//! start again; or the root of the term before is put back, under a new version. Not modelled: a
+//! floor deleted by hand together with the root, records changed by hand, records created by a
+//! process that does not lead, and reads that are not linearizable.
 //!
 //! # Reading a trace
 //!

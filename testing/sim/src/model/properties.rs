@@ -23,7 +23,7 @@ pub enum Promise {
     RootRises,
     /// What was acknowledged or read stays part of all that follows.
     NothingLost,
-    /// Who opens a record reads all that was acknowledged, or read by others, before.
+    /// A leader that opens a record reads all that was acknowledged, or read by others, before.
     ReadsAreCurrent,
     /// What was reported as not applied has not landed, and never does.
     RefusedMeansNever,
@@ -78,7 +78,9 @@ impl fmt::Display for Promise {
             Self::EpochsRise => "epochs are led in rising order",
             Self::RootRises => "the root is written under its own seal or a higher epoch",
             Self::NothingLost => "what was acknowledged or read stays part of all that follows",
-            Self::ReadsAreCurrent => "who opens a record reads all that was acknowledged before",
+            Self::ReadsAreCurrent => {
+                "a leader that opens a record reads all that was acknowledged before"
+            }
             Self::RefusedMeansNever => "what was reported as not applied never lands",
             Self::NothingTwice => "no commit lands twice",
             Self::DeletedStaysDeleted => "what was deleted does not come back",

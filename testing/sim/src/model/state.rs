@@ -16,7 +16,7 @@ pub const MAX_EPOCHS: usize = 16;
 /// Terms of one leader end here, because a nonce is the number of a leader and of its term.
 pub const MAX_TERMS: u8 = 5;
 
-/// Everything at one moment: the store, what is still under way to it, the leaders, and what was
+/// Everything at one moment: the store, the requests under way to it, the leaders, and what was
 /// promised so far.
 #[derive(Clone, Debug)]
 pub(super) struct ModelState {

@@ -143,7 +143,8 @@ impl Node {
         }
     }
 
-    /// Stops to wait for the floor, as the driver does when it seals anew and when a term is over.
+    /// Stops waiting for the floor, as the real driver does when it seals anew and when a term is
+    /// over.
     pub(super) fn forget_floor(&mut self) {
         self.jobs
             .retain(|_, job| !matches!(job.goal, Goal::Floor { .. }));

@@ -63,7 +63,7 @@ pub struct Node {
 
 /// What a node may use while it handles its mail.
 pub struct Context<'a> {
-    /// True time. Only clocks are told.
+    /// True time. Only clocks see it.
     pub now: Instant,
     /// All chance.
     pub dice: &'a mut Dice,

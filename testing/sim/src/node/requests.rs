@@ -42,7 +42,7 @@ impl Node {
         }
     }
 
-    /// Reads a record, as anybody may.
+    /// Reads a record. Every process may.
     pub(crate) fn read_record(&mut self, op: Op, record: u8, cx: &mut Context<'_>) {
         self.ask(Waiting::Read(op), Item::Record(record), Call::Read, cx);
     }

@@ -12,7 +12,7 @@ use crate::store::{Call, Reply};
 /// A request arrives at most so many leases after its sender gave it up.
 const LATEST_LEASES: u64 = 4;
 
-/// How many old roots somebody has a backup of.
+/// Of how many old roots there are backups.
 const MOST_BACKUPS: usize = 16;
 
 impl World {
