@@ -33,6 +33,7 @@ mod action;
 mod attempt;
 mod event;
 mod pacing;
+mod seen;
 mod standby;
 mod term;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::root::{Liveness, Root, TermState};
 use crate::{Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker};
 use attempt::Attempt;
 use pacing::Pacing;
+use seen::Seen;
 use term::Term;
 
 /// How many of its own last versions a leader recognizes in a hint.
@@ -135,19 +137,6 @@ enum Request {
     Swap,
 }
 
-#[derive(Debug, Default)]
-struct Seen {
-    /// False until the first answer.
-    known: bool,
-    root: Option<(Version, Root)>,
-    /// What it was before it was removed by hand.
-    removed: Option<Root>,
-    /// When its pulse was seen to change.
-    changed_at: Time,
-    /// Since when its epoch has been below the highest that is known.
-    below_since: Option<Time>,
-}
-
 impl Election {
     /// Begins to follow the root. The first step reads it.
     pub fn new(config: Config) -> Self {
@@ -183,7 +172,7 @@ impl Election {
         // that ended meanwhile.
         self.expire(now.time, &mut out);
         self.absorb(now, event, &mut out);
-        self.note_epoch(now.time);
+        self.seen.compare(self.ahead, now.time);
         self.advance(now, &mut out);
         out
     }
@@ -318,32 +307,14 @@ impl Election {
         }
     }
 
-    /// Notes what the root is. The lease counts from when a change is seen, so a stale read only
-    /// delays.
+    /// Notes what the root is.
     fn observe(&mut self, now: Time, root: Option<(Version, Root)>) {
-        let pulse = |root: &Option<(Version, Root)>| root.as_ref().map(|(_, root)| root.pulse());
-        if !self.seen.known || pulse(&self.seen.root) != pulse(&root) {
-            self.seen.changed_at = now;
-        }
         if let Some((_, root)) = &root {
             self.ahead = self.ahead.max(root.epoch);
             self.scan = Scan::Needed;
             self.pacing.forget(Request::Scan);
         }
-        self.seen.known = true;
-        let before = std::mem::replace(&mut self.seen.root, root);
-        match (&self.seen.root, before) {
-            (Some(_), _) => self.seen.removed = None,
-            (None, Some((_, before))) => self.seen.removed = Some(before),
-            (None, None) => {}
-        }
-    }
-
-    /// Notes since when the root has been below the highest epoch that is known.
-    fn note_epoch(&mut self, now: Time) {
-        let root = self.seen.root.as_ref();
-        let is_below = root.is_some_and(|(_, root)| root.epoch < self.ahead);
-        self.seen.below_since = is_below.then(|| self.seen.below_since.unwrap_or(now));
+        self.seen.observe(now, root);
     }
 
     fn swapped(&mut self, now: Now, answer: SwapAnswer, out: &mut Vec<Action>) {

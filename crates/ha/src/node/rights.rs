@@ -3,7 +3,7 @@
 //! A role that may read and not write, or create and not update, shows only when a leader is needed:
 //! the candidate wins a term that it cannot make active, or none at all. So a node asks the backend
 //! when it first campaigns. While rights are missing it does not campaign, logs that once, tells it
-//! to whoever asks [`Group::missing_rights`](crate::Group::missing_rights), and asks again every
+//! through [`Group::missing_rights`](crate::Group::missing_rights), and asks again every
 //! lease duration. It also asks when a write of the root was refused.
 
 use std::sync::Arc;

@@ -51,7 +51,7 @@
 //! at epoch 2, `#2` the sequence number of an attempt, and `{c0 c3}` the commits a body holds; `{}`
 //! is vacant. After the semicolon stands what the step changed.
 //!
-//! Start reading in `step.rs`, which is the protocol; `state.rs` is what it works on and
+//! Start reading in `step/`, which is the protocol; `state.rs` is what it works on and
 //! `properties.rs` the promises.
 
 mod fingerprint;
