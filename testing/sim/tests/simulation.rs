@@ -170,7 +170,7 @@ fn a_restless_leader_is_seen() {
 
 #[test]
 fn a_standby_that_claims_a_root_put_back_at_once_is_seen() {
-    breaks(Mutation::LowRootIsFree, Mode::Hands, "right to act");
+    breaks(Mutation::LowRootIsFree, Mode::Hands, "claims a free root");
 }
 
 #[test]

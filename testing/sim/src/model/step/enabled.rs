@@ -150,13 +150,3 @@ impl Protocol {
         }
     }
 }
-
-impl Root {
-    fn next_version(&self, restart: bool) -> u8 {
-        if self.seal.is_none() && restart {
-            1
-        } else {
-            self.version + 1
-        }
-    }
-}

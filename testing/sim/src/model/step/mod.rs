@@ -135,6 +135,16 @@ pub(super) struct Protocol {
     pub(super) mutation: Mutation,
 }
 
+impl Root {
+    fn next_version(&self, restart: bool) -> u8 {
+        if self.seal.is_none() && restart {
+            1
+        } else {
+            self.version + 1
+        }
+    }
+}
+
 impl Leader {
     /// Whether an answer is outstanding.
     fn waits(&self) -> bool {
