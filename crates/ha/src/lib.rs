@@ -70,9 +70,7 @@ pub use group::{Group, Options, Store};
 pub use incumbent_backend as backend;
 pub use incumbent_backend::{BadAddress, BadName, Limits, Reach, RecordName};
 pub use incumbent_core::election::LostBecause;
-pub use incumbent_core::root::{
-    LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, TermState, check_endpoint,
-};
+pub use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, TermState, check_endpoint};
 pub use incumbent_core::{
     BadTiming, EndpointName, Epoch, GroupName, HolderName, Leader, Nonce, Seal, Time, Timing,
     TimingOptions, View,
