@@ -192,6 +192,10 @@ impl Users {
         self.0.insert(token.to_owned(), user);
     }
 
+    pub(crate) fn forget(&mut self, token: &str) {
+        self.0.remove(token);
+    }
+
     /// Whoever has this token.
     pub(crate) fn with(&self, token: &str) -> Option<&User> {
         self.0.get(token)

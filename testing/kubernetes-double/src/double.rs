@@ -107,6 +107,11 @@ impl Double {
             .allow(user_token, User::new(user, rules));
     }
 
+    /// Nobody has this token any more: requests with it are answered 401.
+    pub fn forget(&self, user_token: &str) {
+        self.world.state().users.forget(user_token);
+    }
+
     /// Puts a fault in force, after those that are.
     pub fn inject(&self, fault: Fault) -> FaultId {
         self.world.state().faults.inject(fault)

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use incumbent_backend::{BoxError, Failure};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
-use kube::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::access::Connection;
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::content::Content;
@@ -45,8 +45,7 @@ const METADATA_LIST: &str =
 
 /// A namespace, as it is reached.
 pub(crate) struct Api {
-    pub(crate) client: Client,
-    pub(crate) server: String,
+    pub(crate) connection: Connection,
     pub(crate) namespace: String,
     pub(crate) pace: Pace,
     pub(crate) health: Health,
@@ -259,7 +258,7 @@ impl Api {
         if let Err(error) = self.pace.admit(Lane::Data).await {
             return Err(Unlisted::Failed { error, wait: None });
         }
-        let reply = match call.stream(&self.client).await {
+        let reply = match call.stream(self.connection.client()).await {
             Ok(chunks) => return Ok(chunks),
             Err(reply) => reply,
         };
@@ -317,7 +316,7 @@ impl Api {
 
     async fn send(&self, lane: Lane, call: Call<'_>) -> Reply {
         let asked = call.asked;
-        let reply = call.send(&self.client).await;
+        let reply = call.send(self.connection.client()).await;
         self.note(lane, &asked, &reply);
         reply
     }
@@ -338,7 +337,7 @@ impl Api {
         name: Option<&'a str>,
     ) -> Asked<'a> {
         Asked {
-            server: &self.server,
+            server: self.connection.server(),
             verb,
             resource,
             namespace: &self.namespace,

@@ -12,8 +12,8 @@ use incumbent_backend::{
     Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
 };
 
+use crate::access::{Access, Connection};
 use crate::api::{Api, Written};
-use crate::connect::connect;
 use crate::content::{Along, Content, LARGEST_BODY, largest_body, resource_of};
 use crate::error::KubernetesError;
 use crate::health::Health;
@@ -58,8 +58,8 @@ impl KubernetesBackend {
     /// | `pod` | `on`: a standby takes over when the kubelet says that the leader's container has ended; see [`Pod`]. `off`, if the address does not say. |
     /// | `qps`, `burst` | Most requests in a second, and at once, 200 and 400 if the address does not say. Roots and floors are not counted: no lease waits for records. |
     ///
-    /// Must be called inside a Tokio runtime. If the kubeconfig names a command that fetches
-    /// credentials, that is run, and waited for.
+    /// Must be called inside a Tokio runtime. If the kubeconfig names a credential plugin, it is
+    /// looked up now and run for the first request.
     ///
     /// # Errors
     ///
@@ -79,12 +79,16 @@ impl KubernetesBackend {
     /// As [`open`](Self::open).
     pub fn open_in(address: &Address, pod: Option<Pod>) -> Result<Self, KubernetesError> {
         let settings = Settings::of(address)?;
-        let connected = connect(&settings)?;
+        let connection = Connection::open(&Access {
+            kubeconfig: settings.kubeconfig.clone(),
+            context: settings.context.clone(),
+        })?;
+        let namespace = settings.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| connection.namespace().to_owned());
         let session = Session {
             api: Api {
-                client: connected.client,
-                server: connected.server,
-                namespace: settings.namespace.unwrap_or(connected.namespace),
+                connection,
+                namespace,
                 pace: Pace::new(settings.rate, settings.burst),
                 health: Health::default(),
             },

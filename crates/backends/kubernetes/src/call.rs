@@ -13,9 +13,8 @@ use hyper_util::client::legacy::connect::capture_connection;
 use incumbent_backend::BoxError;
 use kube::Client;
 use kube::client::Body;
-use tracing::Dispatch;
-use tracing::instrument::WithSubscriber;
 
+use crate::access::quietly;
 use crate::asked::Asked;
 use crate::outcome::Verb;
 use crate::reply::{Answer, Reply};
@@ -181,13 +180,4 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
         .parse()
         .ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-/// Without the lines that the library logs as errors, one for each failure. What has to be told is
-/// told by `health.rs`.
-async fn quietly<T>(call: impl Future<Output = T>) -> T {
-    if tracing::enabled!(target: "kube_client", tracing::Level::DEBUG) {
-        return call.await;
-    }
-    call.with_subscriber(Dispatch::none()).await
 }

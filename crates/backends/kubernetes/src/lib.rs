@@ -68,11 +68,11 @@
 //! Start reading in `outcome.rs` and `api.rs`, then `names.rs` and `content.rs`; the watch is in
 //! `watch.rs`, pods are in `pod.rs`. Why it is so: `docs/design/0008-kubernetes-backend.md`.
 
+mod access;
 mod api;
 mod asked;
 mod backend;
 mod call;
-mod connect;
 mod content;
 mod error;
 mod events;
@@ -90,6 +90,7 @@ mod settings;
 mod version;
 mod watch;
 
+pub use access::{Access, Connection, quietly};
 pub use backend::KubernetesBackend;
 pub use error::KubernetesError;
 pub use pod::Pod;

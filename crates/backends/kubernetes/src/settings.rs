@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use incumbent_backend::{Address, BadAddress};
 
+use crate::access::is_namespace;
 use crate::names::Cluster;
 use crate::owner::Owner;
 
@@ -89,12 +90,7 @@ fn namespace_of(address: &Address) -> Result<Option<String>, BadAddress> {
     if namespace.is_empty() {
         return Ok(None);
     }
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let good = namespace.len() <= 63
-        && namespace.chars().all(allowed)
-        && !namespace.starts_with('-')
-        && !namespace.ends_with('-');
-    if !good {
+    if !is_namespace(namespace) {
         return Err(address.unusable(
             "what is between // and / is no namespace; write kubernetes://namespace/cluster, and name no server: \
              that is in the kubeconfig",
