@@ -18,12 +18,13 @@
 //! # What all stores share
 //!
 //! So that each of these is written and tested once: [`hosts`] (the servers in an address),
-//! [`Pace`] (pauses between attempts), [`outage`] (a failure is reported once, and so is its end),
+//! [`hints`] (one watch, many listeners), [`Pace`] (pauses between attempts), [`outage`] (a failure is reported once, and so is its end),
 //! [`causes()`] (an error as one line without secrets). Files for TLS are read by `incumbent-tls`.
 
 mod address;
 mod causes;
 mod contract;
+pub mod hints;
 pub mod hosts;
 pub mod outage;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use incumbent_backend::hints::{Feeds, Hints};
 use incumbent_backend::{
     Address, Backend, Erased, Expected, Failure, GroupName, Key, Limits, Listed, Stored, Swapped,
     Unread, Version, WatchStream,
@@ -14,8 +15,7 @@ use crate::error::EtcdError;
 use crate::links::Links;
 use crate::read;
 use crate::settings::Settings;
-use crate::watch::Watches;
-use crate::write;
+use crate::{watch, write};
 
 /// Longest body. etcd takes requests of 1.5 MiB (`--max-request-bytes`), in which the key and what
 /// is around it have to fit too.
@@ -27,7 +27,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct EtcdBackend {
     links: Arc<Links>,
-    watches: Arc<Watches>,
+    hints: Arc<Hints>,
 }
 
 impl EtcdBackend {
@@ -52,11 +52,11 @@ impl EtcdBackend {
     ///
     /// - [`EtcdError::Address`]: another scheme, a host, path or login that cannot be one, an
     ///   option that there is not.
-    /// - [`EtcdError::File`], [`EtcdError::Tls`]: a certificate or key cannot be read or used.
+    /// - [`EtcdError::Tls`]: a certificate or key cannot be read or used.
     pub fn open(address: &Address) -> Result<Self, EtcdError> {
         Ok(Self {
             links: Arc::new(Links::new(Settings::of(address)?)),
-            watches: Arc::default(),
+            hints: Hints::new(Feeds::One),
         })
     }
 }
@@ -98,7 +98,7 @@ impl Backend for EtcdBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        Watches::watch(&self.watches, &self.links, group)
+        watch::watch(&self.hints, &self.links, group)
     }
 }
 

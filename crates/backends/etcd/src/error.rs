@@ -1,10 +1,9 @@
 //! What goes wrong between us and etcd.
 
-use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use incumbent_backend::{BadAddress, BoxError, Failure, Unread};
+use incumbent_tls::TlsError;
 
 /// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
 #[non_exhaustive]
@@ -13,17 +12,10 @@ pub enum EtcdError {
     /// The address is not one of etcd: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file that the address names cannot be read.
-    #[error("cannot read {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The certificates that the address names cannot be used.
-    #[error("cannot use the certificates")]
-    Tls(#[source] BoxError),
+    /// A file with certificates or a key, which the address names, cannot be used: correct the file
+    /// or the address.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// There is no connection. Nothing was sent.
     #[error("not connected to {hosts} within {within:?}")]
     Disconnected {

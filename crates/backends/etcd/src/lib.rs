@@ -78,7 +78,6 @@ mod names;
 mod outcome;
 mod read;
 mod settings;
-mod tls;
 mod watch;
 mod wire;
 mod write;

@@ -1,26 +1,33 @@
 //! The present connection: made when it is needed, to one server after the other.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use incumbent_backend::outage::{News, Outage, Recovery};
+use incumbent_backend::{Pace, causes, jitter};
 use prost::Message;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::error::EtcdError;
 use crate::link::{Link, Trouble};
 use crate::message::Method;
 use crate::names::Cluster;
-use crate::outcome::{self, Known, Then, Why, chain};
+use crate::outcome::{self, Known, Then, Why};
 use crate::settings::Settings;
 
 /// Pauses after all servers were tried: short enough that a restart of a server costs no lease,
 /// long enough that many processes which all lost the same server do not keep it busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection that lasted so long was good, and the next one is made without a pause. One that was
+/// lost sooner counts as a failed attempt: a server that accepts connections and drops them must not
+/// be asked without end.
+const HEALTHY: Duration = LONGEST_PAUSE;
 
 /// The part of a call's time in which a server has to be connected to: one that is silent leaves
 /// time for another.
@@ -46,22 +53,17 @@ pub(crate) struct Links {
     dialing: tokio::sync::Mutex<Dialing>,
     /// The place in the list of the server that is tried first.
     first: AtomicUsize,
-    said: Mutex<Said>,
+    outage: Outage,
 }
 
 struct Dialing {
     /// How many connections there were.
     number: u64,
-    pause: Duration,
+    /// Of the rounds in which no server could be connected to.
+    pace: Pace,
     not_before: Option<Instant>,
-}
-
-/// What was said last: one line for each loss, and one for each return.
-#[derive(Default)]
-struct Said {
-    connected: Option<bool>,
-    /// Why the last attempt failed, if it did.
-    trouble: Option<String>,
+    /// When the last connection was made.
+    connected: Option<Instant>,
 }
 
 /// One call of the contract, with a limit to the time it takes.
@@ -76,6 +78,17 @@ struct Waiting<'a> {
     link: &'a Link,
     since: Instant,
     over: bool,
+}
+
+impl Dialing {
+    /// After a connection was lost that had been made at this time.
+    fn judge(&mut self, connected: Instant) {
+        if connected.elapsed() >= HEALTHY {
+            self.pace.reset();
+        } else {
+            self.not_before = Some(Instant::now() + self.pace.after_failure(jitter()));
+        }
+    }
 }
 
 impl Waiting<'_> {
@@ -101,11 +114,12 @@ impl Links {
             present: watch::Sender::default(),
             dialing: tokio::sync::Mutex::new(Dialing {
                 number: 0,
-                pause: FIRST_PAUSE,
+                pace: Pace::new(FIRST_PAUSE, LONGEST_PAUSE),
                 not_before: None,
+                connected: None,
             }),
             first: AtomicUsize::new(0),
-            said: Mutex::default(),
+            outage: Outage::new(),
         }
     }
 
@@ -206,7 +220,7 @@ impl Links {
         match timeout_at(call.until, self.next(call)).await {
             Ok(link) => link,
             Err(_) => {
-                let trouble = self.said().trouble.clone();
+                let trouble = self.outage.reason();
                 Err(self.disconnected(call, trouble))
             }
         }
@@ -237,6 +251,9 @@ impl Links {
             if let Some(link) = self.present() {
                 return Ok(link);
             }
+            if let Some(connected) = dialing.connected.take() {
+                dialing.judge(connected);
+            }
             if let Some(at) = dialing.not_before.take() {
                 sleep_until(at).await;
             }
@@ -250,23 +267,22 @@ impl Links {
                 self.first.store(n + 1, Ordering::Relaxed);
                 match self.dial(&mut dialing, n, call).await {
                     Ok(link) => {
-                        dialing.pause = FIRST_PAUSE;
+                        dialing.connected = Some(Instant::now());
                         self.first.store(n, Ordering::Relaxed);
                         return Ok(link);
                     }
                     Err(Trouble::Refused(error)) => {
-                        self.say_lost(&chain(&error));
+                        self.say_lost(&causes(&error));
                         refused = Some(error);
                         break;
                     }
                     Err(Trouble::Unreachable(error)) => {
-                        self.say_lost(&format!("{}: {}", hosts[n], chain(&*error)));
+                        self.say_lost(&format!("{}: {}", hosts[n], causes(&*error)));
                     }
                 }
             }
-            let pause = dialing.pause.mul_f64(rand::random_range(0.5..1.0));
+            let pause = dialing.pace.after_failure(jitter());
             dialing.not_before = Some(Instant::now() + pause);
-            dialing.pause = (dialing.pause * 2).min(LONGEST_PAUSE);
             if let Some(error) = refused {
                 return Err(error);
             }
@@ -287,7 +303,7 @@ impl Links {
         let begin = |work| {
             tokio::spawn(async move {
                 let ended: hyper::Result<()> = work.await;
-                let why = ended.err().map_or("it was closed".into(), |e| chain(&e));
+                let why = ended.err().map_or("it was closed".into(), |e| causes(&e));
                 if let Some(links) = links.upgrade() {
                     links.lose(number, &why);
                 }
@@ -339,26 +355,24 @@ impl Links {
     }
 
     fn say_lost(&self, why: &str) {
-        let mut said = self.said();
-        said.trouble = Some(why.to_owned());
-        if said.connected.replace(false) != Some(false) {
-            let hosts = self.settings.hosts.to_string();
-            warn!(hosts, %why, "no connection to etcd; it is tried again and again");
+        let hosts = &self.settings.hosts;
+        match self.outage.failed(why) {
+            News::Began => {
+                warn!(%hosts, %why, "no connection to etcd; retrying until there is one")
+            }
+            News::OtherReason | News::Known => debug!(%hosts, %why, "still no connection to etcd"),
         }
     }
 
     fn say_connected(&self, link: &Link) {
-        let mut said = self.said();
-        said.trouble = None;
-        // A loss that was over before it was seen is none to tell of.
-        if said.connected.replace(true) != Some(true) {
-            let hosts = self.settings.hosts.to_string();
-            info!(hosts, server = %link.host, cluster = %link.cluster, "connected to etcd");
+        let hosts = &self.settings.hosts;
+        match self.outage.worked() {
+            Recovery::First | Recovery::Over { .. } => {
+                info!(%hosts, server = %link.host, cluster = %link.cluster, "connected to etcd");
+            }
+            // The loss was over before it was noticed.
+            Recovery::None => {}
         }
-    }
-
-    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

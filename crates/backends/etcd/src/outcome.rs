@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fmt;
 
+use incumbent_backend::causes;
 use tonic::{Code, Status};
 
 use crate::wire::Lost;
@@ -156,7 +157,7 @@ pub(crate) fn judge(status: &Status) -> Judgement {
         return Judgement {
             known,
             then: Then::Leave,
-            why: Why(chain(lost)),
+            why: Why(causes(lost)),
         };
     }
     let (code, message) = (status.code(), status.message());
@@ -186,17 +187,6 @@ fn lost(status: &Status) -> Option<&Lost> {
         cause = error.source();
     }
     None
-}
-
-/// An error and all its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 impl Why {

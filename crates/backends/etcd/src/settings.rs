@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use incumbent_backend::hosts::Hosts;
 use incumbent_backend::{Address, BadAddress};
+use incumbent_tls::ClientFiles;
 use rustls::ClientConfig;
 
 use crate::error::EtcdError;
-use crate::tls::TlsFiles;
 
 /// Where records lie if the address names no path.
 const USUAL_BASE: &str = "/incumbent";
@@ -24,6 +24,9 @@ const USUAL_PORT: u16 = 2379;
 const USUAL_TIMEOUT: Duration = Duration::from_secs(5);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What gRPC speaks. Servers refuse a client that does not offer it.
+const HTTP_2: &[u8] = b"h2";
 
 /// The options that there are.
 const OPTIONS: &str = "timeout, ca, cert and key";
@@ -49,20 +52,23 @@ impl Settings {
             timeout: USUAL_TIMEOUT,
             tls: None,
         };
-        let mut files = TlsFiles::default();
+        let (mut ca, mut cert, mut key) = (None, None, None);
         for (name, value) in address.options() {
             match name {
                 "timeout" => settings.timeout = timeout_of(address, value)?,
-                "ca" => files.ca = Some(value.into()),
-                "cert" => files.cert = Some(value.into()),
-                "key" => files.key = Some(value.into()),
+                "ca" => ca = Some(value.into()),
+                "cert" => cert = Some(value.into()),
+                "key" => key = Some(value.into()),
                 _ => {
                     let why = format!("etcd has no option {name:?}, only {OPTIONS}");
                     return Err(address.unusable(why).into());
                 }
             }
         }
-        settings.tls = files.read(address)?;
+        let files = ClientFiles::of_options(ca, cert, key).map_err(|why| address.unusable(why))?;
+        if let Some(files) = files {
+            settings.tls = Some(Arc::new(files.read(&[HTTP_2])?));
+        }
         Ok(settings)
     }
 }

@@ -1,14 +1,11 @@
-//! Hints: one watch of all groups, however many listen.
+//! The feed of hints: one watch of all groups, however many listen.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use incumbent_backend::{GroupName, Hint, WatchStream};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use incumbent_backend::hints::Hints;
+use incumbent_backend::{GroupName, Hint, Pace, WatchStream, causes, jitter};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 
 use crate::link::Link;
@@ -18,115 +15,46 @@ use crate::names::{self, Range, State};
 use crate::outcome::{self, Then, Why};
 use crate::wire::{Answers, Token};
 
-/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may
-/// have changed.
-const KEPT_HINTS: usize = 1024;
+/// Pauses before a watch is created again that the server refused or ended.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Before a watch is tried again that the server refused, or ended.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Who listens, and the task that tells them.
-#[derive(Default)]
-pub(crate) struct Watches {
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    hints: broadcast::Sender<Hint>,
-    task: JoinHandle<()>,
-}
-
-impl Watches {
-    /// Hints about a group, from now on.
-    pub(crate) fn watch(watches: &Arc<Self>, links: &Arc<Links>, group: &GroupName) -> WatchStream {
-        let hints = Self::listen(watches, links);
-        let group = group.clone();
-        stream::unfold((hints, group), |(mut hints, group)| async {
-            loop {
-                let hint = match hints.recv().await {
-                    Ok(hint) => hint,
-                    Err(RecvError::Lagged(_)) => Hint::anything(),
-                    // The task went with its runtime. Hints may fall silent, but the stream does
-                    // not end.
-                    Err(RecvError::Closed) => std::future::pending().await,
-                };
-                if hint.key.as_ref().is_none_or(|key| *key.group() == group) {
-                    return Some((hint, (hints, group)));
-                }
-            }
-        })
-        .boxed()
-    }
-
-    fn listen(watches: &Arc<Self>, links: &Arc<Links>) -> broadcast::Receiver<Hint> {
-        let mut running = watches.running();
-        // It is over if the runtime of whoever began it is.
-        if let Some(running) = running
-            .as_ref()
-            .filter(|running| !running.task.is_finished())
-        {
-            return running.hints.subscribe();
-        }
-        let (hints, receiver) = broadcast::channel(KEPT_HINTS);
+/// Hints about a group, from now on.
+pub(crate) fn watch(hints: &Arc<Hints>, links: &Arc<Links>, group: &GroupName) -> WatchStream {
+    let listener = hints.listen(group, || {
         let watcher = Watcher {
             links: Arc::clone(links),
-            hints: hints.clone(),
-            watches: Arc::clone(watches),
+            hints: Arc::clone(hints),
         };
-        let task = tokio::spawn(watcher.run());
-        *running = Some(Running { hints, task });
-        receiver
-    }
-
-    /// Forgets the task if nobody listens to it. Whether that is so.
-    fn forget(&self, hints: &broadcast::Sender<Hint>) -> bool {
-        let mut running = self.running();
-        let alone = hints.receiver_count() == 0;
-        if alone {
-            *running = None;
-        }
-        alone
-    }
-
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+        Some(tokio::spawn(watcher.follow()).abort_handle())
+    });
+    listener.into_stream()
 }
 
 /// Watches all that is below the base.
 struct Watcher {
     links: Arc<Links>,
-    hints: broadcast::Sender<Hint>,
-    watches: Arc<Watches>,
+    hints: Arc<Hints>,
 }
 
 impl Watcher {
-    async fn run(self) {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.hints.closed() => {
-                    if self.watches.forget(&self.hints) {
-                        return;
-                    }
-                }
-                () = self.follow() => {}
-            }
-        }
-    }
-
-    /// Watches on one connection after the other. Each watch begins with a hint that anything may
-    /// have changed, and from the present on: so no compaction is in the way of its beginning.
-    async fn follow(&self) {
+    /// Watches on one connection after the other. Each watch begins at the present, with a hint
+    /// that anything may have changed: so no compaction can be in the way of its beginning.
+    async fn follow(self) {
+        let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let link = match self.links.link(&self.links.call()).await {
                 Ok(link) => link,
                 // The next attempt begins with a pause of its own.
                 Err(error) => {
-                    tracing::debug!(%error, "no connection to watch on");
+                    tracing::debug!(
+                        error = causes(&error),
+                        "no connection to watch on; retrying"
+                    );
                     continue;
                 }
             };
+            let begun = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = self.links.lost(link.number) => continue,
@@ -142,8 +70,9 @@ impl Watcher {
                     judged.why
                 }
             };
-            tracing::debug!(%why, "the watch ended");
-            sleep(PAUSE).await;
+            let pause = pace.after_run(begun.elapsed(), jitter());
+            tracing::debug!(%why, "the watch ended; watching again in {pause:.1?}");
+            sleep(pause).await;
         }
     }
 
@@ -173,7 +102,7 @@ impl Watcher {
                     self.log_in_again(link, token.as_ref()).await;
                     return Ended::Canceled(canceled(&answer));
                 }
-                Ok(Some(answer)) if answer.created => self.tell(Hint::anything()),
+                Ok(Some(answer)) if answer.created => self.hints.tell_all(),
                 Ok(Some(answer)) => self.understand(base, &answer),
                 Ok(None) => return Ended::Canceled(Why::new("the server ended it")),
                 Err(status) => return self.failed(link, token.as_ref(), status).await,
@@ -204,17 +133,14 @@ impl Watcher {
                 continue;
             };
             let state = State::of(answer.header.as_ref(), kv.mod_revision);
-            self.tell(Hint {
+            let group = key.group().clone();
+            let hint = Hint {
                 key: Some(key),
-                // What was removed has none.
+                // A removed key has none.
                 version: (event.kind != DELETE).then(|| state.version()),
-            });
+            };
+            self.hints.tell(&group, hint);
         }
-    }
-
-    fn tell(&self, hint: Hint) {
-        // Nobody may listen just now.
-        let _ = self.hints.send(hint);
     }
 }
 

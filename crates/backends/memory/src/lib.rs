@@ -18,6 +18,5 @@
 //! ```
 
 mod memory;
-mod watch;
 
 pub use memory::MemoryBackend;

@@ -5,12 +5,11 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use incumbent_backend::hints::{Feeds, Hints};
 use incumbent_backend::{
     Address, Backend, BadAddress, Erased, Expected, Failure, GroupName, Hint, Key, Limits, Listed,
-    Reach, Stored, Swapped, Unread, Version, WatchStream,
+    Reach, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
-
-use crate::watch::Bell;
 
 /// Longest body. It is a bound for what is read and kept again and again, and promises nothing
 /// about other stores: those that take 1 MiB mostly count more into it, as a ConfigMap does with
@@ -31,10 +30,19 @@ pub struct MemoryBackend {
     store: Arc<Store>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Store {
     records: Mutex<Records>,
-    bell: Bell,
+    hints: Arc<Hints>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            records: Mutex::default(),
+            hints: Hints::new(Feeds::One),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,10 +53,11 @@ struct Records {
     bodies: BTreeMap<Key, Body>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Body {
     version: u64,
-    bytes: Vec<u8>,
+    /// Shared, so that a long body is not copied while the lock is held.
+    bytes: Arc<[u8]>,
 }
 
 /// Stores with a name live as long as the process: whoever opens one later still finds it.
@@ -104,12 +113,12 @@ impl MemoryBackend {
         let removed = records.bodies.get(key).is_some_and(may_go);
         if removed {
             records.bodies.remove(key);
-            // Rung under the lock: hints come in the order of the writes.
+            // Told under the lock: hints come in the order of the writes.
             let hint = Hint {
                 key: Some(key.clone()),
                 version: None,
             };
-            self.store.bell.ring(key.group().clone(), hint);
+            self.store.hints.tell(key.group(), hint);
         }
         removed
     }
@@ -134,10 +143,10 @@ impl Backend for MemoryBackend {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<Stored>, Unread> {
-        let records = self.records();
-        Ok(records.bodies.get(key).map(|body| Stored {
+        let found = self.records().bodies.get(key).cloned();
+        Ok(found.map(|body| Stored {
             version: body.name(),
-            body: body.bytes.clone(),
+            body: body.bytes.to_vec(),
         }))
     }
 
@@ -148,6 +157,7 @@ impl Backend for MemoryBackend {
         body: &[u8],
     ) -> Result<Swapped, Failure> {
         self.limits().check(body)?;
+        let bytes = body.into();
         let mut records = self.records();
         let as_expected = match (expected, records.bodies.get(key)) {
             (Expected::Absent, found) => found.is_none(),
@@ -160,23 +170,24 @@ impl Backend for MemoryBackend {
         records.writes += 1;
         let written = Body {
             version: records.writes,
-            bytes: body.to_vec(),
+            bytes,
         };
         let version = written.name();
         records.bodies.insert(key.clone(), written);
-        // Rung under the lock: hints come in the order of the writes.
+        // Told under the lock: hints come in the order of the writes.
         let hint = Hint {
             key: Some(key.clone()),
             version: Some(version.clone()),
         };
-        self.store.bell.ring(key.group().clone(), hint);
+        self.store.hints.tell(key.group(), hint);
         Ok(Swapped::Committed(version))
     }
 
     async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
-        match self.remove(key, |body| body.name() == *version) {
-            true => Ok(Erased::Gone),
-            false => Ok(Erased::Conflict),
+        if self.remove(key, |body| body.name() == *version) {
+            Ok(Erased::Gone)
+        } else {
+            Ok(Erased::Conflict)
         }
     }
 
@@ -184,6 +195,10 @@ impl Backend for MemoryBackend {
         let records = self.records();
         let groups: BTreeSet<&GroupName> = records.bodies.keys().map(Key::group).collect();
         Ok(groups.into_iter().cloned().collect())
+    }
+
+    async fn check_rights(&self, _group: &GroupName) -> Result<Rights, Unread> {
+        Ok(Rights::Granted)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {
@@ -202,7 +217,8 @@ impl Backend for MemoryBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        self.store.bell.listen(group.clone())
+        // Writers tell: there is nothing to run.
+        self.store.hints.listen(group, || None).into_stream()
     }
 }
 

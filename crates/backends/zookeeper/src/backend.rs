@@ -30,7 +30,7 @@ const LARGEST_BODY: usize = 1_000_000;
 #[derive(Clone)]
 pub struct ZooKeeperBackend {
     session: Arc<Session>,
-    watches: Arc<Watches>,
+    watches: Watches,
 }
 
 impl ZooKeeperBackend {
@@ -69,13 +69,12 @@ impl ZooKeeperBackend {
     ///
     /// - [`ZooKeeperError::Address`]: another scheme, a host, path or login that cannot be one, an
     ///   option that there is not.
-    /// - [`ZooKeeperError::File`], [`ZooKeeperError::Tls`]: a certificate or key cannot be read or
-    ///   used.
+    /// - [`ZooKeeperError::Tls`]: a certificate or key cannot be read or used.
     /// - [`ZooKeeperError::Thread`]: the system gives no thread.
     pub fn open(address: &Address) -> Result<Self, ZooKeeperError> {
         Ok(Self {
             session: Arc::new(Session::start(Settings::of(address)?)?),
-            watches: Arc::default(),
+            watches: Watches::new(),
         })
     }
 }
@@ -136,7 +135,7 @@ impl Backend for ZooKeeperBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        Watches::watch(&self.watches, &self.session, group)
+        self.watches.watch(&self.session, group)
     }
 
     fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {

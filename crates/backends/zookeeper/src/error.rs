@@ -1,10 +1,10 @@
 //! What goes wrong between us and ZooKeeper.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use incumbent_backend::{BadAddress, BoxError, Failure, Unread};
+use incumbent_tls::TlsError;
 use zookeeper_client::Error as Client;
 
 /// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
@@ -14,17 +14,15 @@ pub enum ZooKeeperError {
     /// The address is not one of ZooKeeper: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file that the address names cannot be read.
-    #[error("cannot read {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The certificates that the address names cannot be used.
-    #[error("cannot use the certificates")]
-    Tls(#[source] BoxError),
+    /// A file with certificates or a key, which the address names, cannot be used: correct the file
+    /// or the address.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificates and the key are good, and the client library takes them in no such form.
+    #[error(
+        "the ZooKeeper client does not accept the certificates or the key in this form; store the key as PKCS #8"
+    )]
+    TlsUnsupported,
     /// The system gave no thread for the session.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),

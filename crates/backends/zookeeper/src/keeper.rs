@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent_backend::hosts::Login;
+use incumbent_backend::outage::{News, Outage, Recovery};
+use incumbent_backend::{Pace, causes, jitter};
 use tokio::sync::watch;
-use tracing::{Dispatch, dispatcher, info, warn};
+use tokio::time::Instant;
+use tracing::{Dispatch, debug, dispatcher, info, warn};
 use zookeeper_client::{Client, Error, SessionInfo, SessionState};
 
 use crate::session::Link;
@@ -16,6 +19,11 @@ use crate::tasks::Tasks;
 /// that many processes which all lost the same server do not keep the next one busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection that lasted so long was good, and the next one is made without a pause. One that was
+/// lost sooner counts as a failed attempt: a server that accepts connections and drops them must not
+/// be asked without end.
+const HEALTHY: Duration = LONGEST_PAUSE;
 
 /// Keeps a connection until nobody wants one any more.
 ///
@@ -31,14 +39,7 @@ pub(crate) struct Keeper {
     session: Option<SessionInfo>,
     /// The application's log. The thread has none of its own.
     log: Dispatch,
-    /// What was said last: one line for each loss, and one for each return.
-    said: Option<Said>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Connected,
-    Lost,
+    outage: Outage,
 }
 
 impl Keeper {
@@ -49,13 +50,13 @@ impl Keeper {
             number: 0,
             session: None,
             log,
-            said: None,
+            outage: Outage::new(),
         }
     }
 
     /// Ends when nobody holds the other end; with the client, if there is one to close.
     pub(crate) async fn run(mut self) -> Option<Client> {
-        let mut pause = FIRST_PAUSE;
+        let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let connected = tokio::select! {
                 biased;
@@ -64,27 +65,36 @@ impl Keeper {
             };
             match connected {
                 Ok((client, tasks)) => {
-                    pause = FIRST_PAUSE;
+                    let begun = Instant::now();
                     self.session = Some(client.session().clone());
                     self.attend(&client).await;
                     if self.links.is_closed() {
                         return Some(client);
                     }
                     tasks.abort();
+                    if begun.elapsed() >= HEALTHY {
+                        // The next attempt follows at once.
+                        pace.reset();
+                    } else {
+                        self.rest(pace.after_failure(jitter())).await;
+                    }
                 }
                 // Another one is begun at once.
                 Err(Error::SessionExpired) if self.session.take().is_some() => {}
                 Err(trouble) => {
                     self.say_lost(&trouble);
                     self.links.send_modify(|link| link.trouble = Some(trouble));
-                    let jitter = rand::random_range(0.5..1.0);
-                    tokio::select! {
-                        () = self.links.closed() => return None,
-                        () = tokio::time::sleep(pause.mul_f64(jitter)) => {}
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    self.rest(pace.after_failure(jitter())).await;
                 }
             }
+        }
+    }
+
+    /// Waits, unless nobody wants a connection any more.
+    async fn rest(&self, pause: Duration) {
+        tokio::select! {
+            () = self.links.closed() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 
@@ -156,23 +166,28 @@ impl Keeper {
         });
     }
 
-    fn say_lost(&mut self, why: &Error) {
-        if self.said.replace(Said::Lost) != Some(Said::Lost) {
-            let hosts = self.settings.hosts.to_string();
-            dispatcher::with_default(&self.log, || {
-                warn!(hosts, %why, "no connection to ZooKeeper; it is tried again and again");
-            });
-        }
+    fn say_lost(&self, why: &Error) {
+        let (hosts, why) = (&self.settings.hosts, causes(why));
+        dispatcher::with_default(&self.log, || match self.outage.failed(&why) {
+            News::Began => {
+                warn!(%hosts, why, "no connection to ZooKeeper; retrying until there is one");
+            }
+            News::OtherReason | News::Known => {
+                debug!(%hosts, why, "still no connection to ZooKeeper");
+            }
+        });
     }
 
-    fn say_connected(&mut self, client: &Client) {
-        // A loss that was over before it was seen is none to tell of.
-        if self.said.replace(Said::Connected) != Some(Said::Connected) {
-            let hosts = self.settings.hosts.to_string();
-            let session = client.session_id();
-            dispatcher::with_default(&self.log, || {
-                info!(hosts, %session, "connected to ZooKeeper");
-            });
+    fn say_connected(&self, client: &Client) {
+        match self.outage.worked() {
+            Recovery::First | Recovery::Over { .. } => {
+                let (hosts, session) = (&self.settings.hosts, client.session_id());
+                dispatcher::with_default(&self.log, || {
+                    info!(%hosts, %session, "connected to ZooKeeper");
+                });
+            }
+            // The loss was over before it was noticed.
+            Recovery::None => {}
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What an address says.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use incumbent_backend::hosts::Hosts;
 use incumbent_backend::{Address, BadAddress};
+use incumbent_tls::ClientFiles;
 use zookeeper_client::{Acls, CreateMode, CreateOptions, TlsOptions};
 
 use crate::error::ZooKeeperError;
@@ -62,22 +62,23 @@ impl Settings {
             watch: Watching::Any,
             presence: false,
         };
-        let mut files = TlsFiles::default();
+        let (mut ca, mut cert, mut key) = (None, None, None);
         for (name, value) in address.options() {
             match name {
                 "session-timeout" => settings.session_timeout = session_of(address, value)?,
                 "watch" => settings.watch = watching_of(address, value)?,
                 "presence" => settings.presence = presence_of(address, value)?,
-                "ca" => files.ca = Some(value.into()),
-                "cert" => files.cert = Some(value.into()),
-                "key" => files.key = Some(value.into()),
+                "ca" => ca = Some(value.into()),
+                "cert" => cert = Some(value.into()),
+                "key" => key = Some(value.into()),
                 _ => {
                     let why = format!("zookeeper has no option {name:?}, only {OPTIONS}");
                     return Err(address.unusable(why).into());
                 }
             }
         }
-        settings.tls = files.read(address)?;
+        let files = ClientFiles::of_options(ca, cert, key).map_err(|why| address.unusable(why))?;
+        settings.tls = files.map(|files| tls_of(&files)).transpose()?;
         Ok(settings)
     }
 
@@ -138,40 +139,16 @@ fn presence_of(address: &Address, value: &str) -> Result<bool, BadAddress> {
     }
 }
 
-#[derive(Default)]
-struct TlsFiles {
-    ca: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-}
-
-impl TlsFiles {
-    fn read(&self, address: &Address) -> Result<Option<TlsOptions>, ZooKeeperError> {
-        let tls = |result: Result<TlsOptions, zookeeper_client::Error>| {
-            result.map_err(|cause| ZooKeeperError::Tls(cause.into()))
-        };
-        let Some(ca) = &self.ca else {
-            if self.cert.is_some() || self.key.is_some() {
-                return Err(address.unusable("cert and key need ca").into());
-            }
-            return Ok(None);
-        };
-        let options = tls(TlsOptions::new().with_pem_ca(&pem(ca)?))?;
-        match (&self.cert, &self.key) {
-            (None, None) => Ok(Some(options)),
-            (Some(cert), Some(key)) => {
-                tls(options.with_pem_identity(&pem(cert)?, &pem(key)?)).map(Some)
-            }
-            _ => Err(address.unusable("cert and key go together").into()),
-        }
-    }
-}
-
-fn pem(path: &Path) -> Result<String, ZooKeeperError> {
-    std::fs::read_to_string(path).map_err(|source| ZooKeeperError::File {
-        path: path.to_owned(),
-        source,
-    })
+/// The files as the client library takes them.
+fn tls_of(files: &ClientFiles) -> Result<TlsOptions, ZooKeeperError> {
+    let pem = files.read_pem()?;
+    let options = TlsOptions::new().with_pem_ca(&pem.ca);
+    let options = match &pem.identity {
+        None => options,
+        Some((cert, key)) => options.and_then(|options| options.with_pem_identity(cert, key)),
+    };
+    // Without the library's words, which may be about what is in the files.
+    options.map_err(|_| ZooKeeperError::TlsUnsupported)
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Hints: one watch for each group, however many listen.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use incumbent_backend::{GroupName, Hint, Key, WatchStream};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use futures::StreamExt;
+use incumbent_backend::hints::{Feeds, Hints};
+use incumbent_backend::{GroupName, Hint, Key, Pace, WatchStream, jitter};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use zookeeper_client::{AddWatchMode, Client, Error, EventType, WatchedEvent};
 
 use crate::names;
@@ -16,80 +16,47 @@ use crate::nodes;
 use crate::session::{Link, Session, connection, lost};
 use crate::settings::Watching;
 
-/// Hints kept for a listener that is slow. If it lags further behind, it is told that anything may
-/// have changed.
-const KEPT_HINTS: usize = 1024;
+/// Pauses before a watch is set again that was refused.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Before a watch is tried again that was refused.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// The groups that somebody listens to.
-#[derive(Default)]
+/// The watches of one backend.
+#[derive(Clone)]
 pub(crate) struct Watches {
-    groups: Mutex<HashMap<GroupName, broadcast::Sender<Hint>>>,
-    /// Set when a server said that it has no recursive watches. Old ones cut the connection with
+    hints: Arc<Hints>,
+    /// Set when a server said that it has no recursive watches. Old ones close the connection with
     /// that answer, so they are not asked twice.
-    not_recursive: AtomicBool,
+    not_recursive: Arc<AtomicBool>,
 }
 
 impl Watches {
-    /// Hints about a group, from now on: the first one comes when the watch is in place, and says
+    pub(crate) fn new() -> Self {
+        Self {
+            hints: Hints::new(Feeds::EachGroup),
+            not_recursive: Arc::default(),
+        }
+    }
+
+    /// Hints about a group, from now on. The first one comes when the watch is in place, and says
     /// that anything may have changed.
-    pub(crate) fn watch(
-        watches: &Arc<Self>,
-        session: &Arc<Session>,
-        group: &GroupName,
-    ) -> WatchStream {
-        let hints = Self::listen(watches, session, group);
-        // With the session, which would end if the backend is dropped before the stream.
-        stream::unfold((hints, Arc::clone(session)), |(mut hints, session)| async {
-            let hint = match hints.recv().await {
-                Ok(hint) => hint,
-                Err(RecvError::Lagged(_)) => Hint::anything(),
-                // Does not happen while there is a session.
-                Err(RecvError::Closed) => std::future::pending().await,
+    pub(crate) fn watch(&self, session: &Arc<Session>, group: &GroupName) -> WatchStream {
+        let listener = self.hints.listen(group, || {
+            let watcher = Watcher {
+                node: names::group_node(&session.settings.base, group),
+                base: session.settings.base.clone(),
+                group: group.clone(),
+                mode: session.settings.watch,
+                links: session.links.clone(),
+                watches: self.clone(),
             };
-            Some((hint, (hints, session)))
-        })
-        .boxed()
-    }
-
-    fn listen(
-        watches: &Arc<Self>,
-        session: &Arc<Session>,
-        group: &GroupName,
-    ) -> broadcast::Receiver<Hint> {
-        let mut groups = watches.groups();
-        if let Some(hints) = groups.get(group) {
-            return hints.subscribe();
-        }
-        let (sender, receiver) = broadcast::channel(KEPT_HINTS);
-        groups.insert(group.clone(), sender.clone());
-        let watcher = Watcher {
-            node: names::group_node(&session.settings.base, group),
-            base: session.settings.base.clone(),
-            group: group.clone(),
-            mode: session.settings.watch,
-            links: session.links.clone(),
-            hints: sender,
-            watches: Arc::clone(watches),
-        };
-        session.runtime.spawn(watcher.run());
-        receiver
-    }
-
-    /// Forgets a group that nobody listens to. Whether that is so.
-    fn forget(&self, group: &GroupName, hints: &broadcast::Sender<Hint>) -> bool {
-        let mut groups = self.groups();
-        let alone = hints.receiver_count() == 0;
-        if alone {
-            groups.remove(group);
-        }
-        alone
-    }
-
-    fn groups(&self) -> MutexGuard<'_, HashMap<GroupName, broadcast::Sender<Hint>>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+            Some(session.runtime.spawn(watcher.follow()).abort_handle())
+        });
+        // With the session, which must not end if the backend is dropped before the stream.
+        let session = Arc::clone(session);
+        let hints = listener.into_stream().inspect(move |_| {
+            let _ = &session;
+        });
+        hints.boxed()
     }
 }
 
@@ -100,37 +67,25 @@ pub(crate) struct Watcher {
     pub(crate) group: GroupName,
     mode: Watching,
     links: watch::Receiver<Link>,
-    hints: broadcast::Sender<Hint>,
-    watches: Arc<Watches>,
+    watches: Watches,
 }
 
 impl Watcher {
-    async fn run(self) {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.hints.closed() => {
-                    if self.watches.forget(&self.group, &self.hints) {
-                        return;
-                    }
-                }
-                () = self.follow() => {}
-            }
-        }
-    }
-
     /// Watches on one connection after the other. Each begins with a hint that anything may have
     /// changed.
-    async fn follow(&self) {
+    async fn follow(self) {
         let mut links = self.links.clone();
+        let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let (client, number) = connection(&mut links).await;
+            let begun = Instant::now();
             tokio::select! {
                 biased;
                 () = lost(&mut links, number) => {}
                 refused = self.follow_on(&client) => {
-                    tracing::debug!(node = self.node, %refused, "the watch ended");
-                    tokio::time::sleep(PAUSE).await;
+                    let pause = pace.after_run(begun.elapsed(), jitter());
+                    tracing::debug!(node = self.node, %refused, "the watch ended; watching again in {pause:.1?}");
+                    sleep(pause).await;
                 }
             }
         }
@@ -178,8 +133,7 @@ impl Watcher {
     }
 
     pub(crate) fn tell(&self, hint: Hint) {
-        // Nobody may listen just now.
-        let _ = self.hints.send(hint);
+        self.watches.hints.tell(&self.group, hint);
     }
 }
 
