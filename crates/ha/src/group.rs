@@ -191,8 +191,8 @@ impl Group {
         self.inner.contact.is_leading()
     }
 
-    /// Why this process could not lead, in the words of the store's server; `None` if nothing speaks
-    /// against it.
+    /// Why this process could not lead, in the words of the store's server; `None` if nothing is
+    /// known to speak against it.
     ///
     /// A process asks when it begins to campaign, and again every lease duration while it is
     /// refused. Until then it does not campaign, so it wins no term that it could not make active.

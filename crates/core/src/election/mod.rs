@@ -20,9 +20,9 @@
 //! - its holder was **proven dead** ([`Event::Dead`]).
 //!
 //! A root that a person removed, or replaced by an older one, frees nothing by itself: the holder
-//! of the newest term may not know yet, and what it runs takes time to end. A removed root is waited
-//! for as if it were still there, and a root below the highest known epoch is left alone for one
-//! lease, however free it looks.
+//! of the newest term may not know yet, and what it runs takes time to end. Standbys treat a
+//! removed root as if it were still there. They leave a root below the highest known epoch alone
+//! for one lease, however free it looks.
 //!
 //! A leader may also find its own root put back after another has led. So a leader that finds its
 //! root at a version which no answer has named seals the floor again, and stops if that is refused.

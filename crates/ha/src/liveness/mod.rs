@@ -13,6 +13,7 @@
 //! ```
 
 mod probe;
+mod room;
 mod server;
 
 pub use probe::{SignOfLife, sign_of_life};

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
+use super::room::{Report, Room};
 use super::{LONGEST_LINE, greeting};
 
 /// Most standbys that are served. Further ones wait for the lease. At most a quarter of the
@@ -154,18 +155,21 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
     let most = descriptors
         .map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most / 4))
         .max(1);
-    let places = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
+    let most = usize::try_from(most).expect("a few hundred at most");
+    let places = Arc::new(Semaphore::new(most));
+    let room = Room::new(most);
     // Connections end with this task, so that standbys see that the leader is gone.
     let mut connections = tokio::task::JoinSet::new();
-    let mut said = false;
     for number in 0.. {
         while connections.try_join_next().is_some() {}
-        if places.available_permits() == 0 && !said {
-            said = true;
-            tracing::warn!(
+        match room.note(places.available_permits()) {
+            Some(Report::Full) => tracing::warn!(
                 most,
-                "the liveness endpoint has no room for more standbys; further ones wait for the lease"
-            );
+                "the liveness endpoint has no room for more standbys; further ones wait for the \
+                 lease to expire"
+            ),
+            Some(Report::Free) => tracing::info!(most, "the liveness endpoint has room again"),
+            None => {}
         }
         let place = Arc::clone(&places)
             .acquire_owned()

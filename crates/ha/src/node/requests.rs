@@ -139,8 +139,8 @@ pub(super) fn seal_floor(setup: &Setup, seal: Seal) -> Request {
     })
 }
 
-/// The epoch on one record. A body that cannot be understood counts as none: the floor makes sure of
-/// the epoch, and this only saves attempts.
+/// The epoch on one record. A body that cannot be understood counts as none: the floor makes sure
+/// of the epoch, and this read only saves attempts.
 async fn seal_of(backend: &dyn Backend, key: &Key, timeout: Duration) -> Result<Epoch, BoxError> {
     match tokio::time::timeout(timeout, backend.read(key)).await {
         Err(_) => Err(TimedOut(timeout).into()),

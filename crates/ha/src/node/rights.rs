@@ -1,10 +1,10 @@
 //! [`Permission`]: whether this process could lead, asked before it campaigns.
 //!
-//! A role that may read and not write, or create and not update, shows only when a leader is needed:
-//! the candidate wins a term that it cannot make active, or none at all. So a node asks the backend
-//! when it first campaigns. While rights are missing it does not campaign, logs that once, tells it
-//! through [`Group::missing_rights`](crate::Group::missing_rights), and asks again every
-//! lease duration. It also asks when a write of the root was refused.
+//! A role that may read and not write, or create and not update, shows only in a failover: the
+//! candidate wins a term that it cannot make active, or none at all. So a node asks the backend
+//! when it first campaigns. While rights are missing, it does not campaign, logs the reason once,
+//! publishes it through [`Group::missing_rights`](crate::Group::missing_rights), and asks again
+//! every lease duration. It also asks when a write of the root was refused.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -107,7 +107,7 @@ async fn nothing_acknowledged_is_lost_and_the_group_heals() {
         let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap());
         nodes.shutdown().await;
 
-        // Whoever was told of a step was told of a higher one than anybody before.
+        // Each acknowledged step is higher than all that were acknowledged before it.
         let ordered = acknowledged.is_sorted_by(|(e1, c1), (e2, c2)| e1 <= e2 && c1 < c2);
         assert!(ordered, "seed {seed}: {acknowledged:?}");
         let (epoch, last) = *acknowledged.last().unwrap();

@@ -1,4 +1,4 @@
-//! Who leads, and who is told.
+//! Who leads, and what observers see.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +72,7 @@ async fn observers_are_told_of_activating_then_active_then_nobody() {
         observer.wait_for(|view| *view == View::None).await,
         View::None
     );
-    // Who subscribes late gets the present state too.
+    // A late observer gets the present state too.
     assert_eq!(node(&backend, "c").observe().next().await, View::None);
 }
 

@@ -22,7 +22,7 @@
 //!    leaves nothing. An older leader could then create the record again. So a leader that opens a
 //!    vacant record looks at the floor afterwards, and the record is open only if the floor still
 //!    bears its own seal. If the root is absent, a candidate reads the seals of all records before
-//!    it creates the root. A candidate that has won the root seals the *floor*, a record of its own,
+//!    it creates the root. A candidate that has won the root seals the *floor*, a separate record,
 //!    before it counts as leading: so no epoch is led twice, even if the root was lost. A leader
 //!    that finds its own root by reading, and not by an answer, seals the floor again before it
 //!    counts as leading on: another may have led before that root was put back.

@@ -23,8 +23,7 @@ pub enum Mutation {
     ReadBeforeSeal,
     /// A record is sealed again although a higher seal was read on it.
     OpenIgnoresSeal,
-    /// After a conflict the version is read again and the own value written there, whoever sealed
-    /// it.
+    /// After a conflict the version is read again and the own value written there, under any seal.
     CommitFromForeignVersion,
     /// A vacant record is open once it is sealed: nobody looks at the floor. Harmless as long as no
     /// record is erased.

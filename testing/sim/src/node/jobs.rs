@@ -71,7 +71,7 @@ impl Node {
     }
 
     pub(super) fn go_on(&mut self, number: u64, step: Step, cx: &mut Context<'_>) {
-        let job = self.jobs.get(&number).expect("whoever calls has looked");
+        let job = self.jobs.get(&number).expect("the caller has looked");
         let item = job.item;
         match step {
             Step::Read => {

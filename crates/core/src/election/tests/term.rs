@@ -85,7 +85,7 @@ fn a_lost_answer_to_a_renewal_is_no_loss_of_leadership() {
     assert_eq!(
         bench.read(Some((2, &renewal))),
         [Action::SealFloor { seal }],
-        "whoever put it there, the floor tells whether it still counts"
+        "another may have led before somebody put it there; the floor shows it"
     );
     // The first of the two may have landed, so the lease counts from it.
     assert_eq!(
