@@ -30,6 +30,24 @@ enum Sign {
     Unseen,
 }
 
+impl Sign {
+    fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Refused | Verdict::Ended(_) => Self::Dead,
+            Verdict::AnotherNonce => Self::TermOver,
+            Verdict::Vanished => Self::Unseen,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Dead => "the leader is proven dead",
+            Self::TermOver => "the leader's term is over",
+            Self::Unseen => "the leader is taken for dead, without proof",
+        }
+    }
+}
+
 impl Story {
     pub(super) fn new(setup: &Setup) -> Self {
         let group = setup.group.to_string();
@@ -68,26 +86,15 @@ impl Story {
     /// A verdict on the holder of this root.
     pub(super) fn dead(&mut self, verdict: Verdict, root: Option<&Root>) {
         let Some(root) = root else { return };
-        let (sign, because) = match verdict {
-            Verdict::Refused => (
-                Sign::Dead,
-                "its liveness endpoint refuses connections".to_owned(),
-            ),
-            Verdict::Ended(how) => (Sign::Dead, how),
-            Verdict::AnotherNonce => (
-                Sign::TermOver,
-                "its liveness endpoint answers for another term, or for none".to_owned(),
-            ),
-            Verdict::Vanished => (
-                Sign::Unseen,
-                "its session with the store has ended".to_owned(),
-            ),
-        };
+        let sign = Sign::of(&verdict);
         self.sign = sign;
-        let message = match sign {
-            Sign::Dead => "the leader is proven dead; campaigning at once",
-            Sign::TermOver => "the leader's term is over; campaigning at once",
-            Sign::Unseen => "the leader is taken for dead, without proof; campaigning at once",
+        let because = match verdict {
+            Verdict::Refused => "its liveness endpoint refuses connections".to_owned(),
+            Verdict::Ended(how) => how,
+            Verdict::AnotherNonce => {
+                "its liveness endpoint answers for another term, or for none".to_owned()
+            }
+            Verdict::Vanished => "its session with the store has ended".to_owned(),
         };
         tracing::info!(
             group = self.group,
@@ -95,7 +102,8 @@ impl Story {
             epoch = root.epoch.get(),
             leader = %root.holder,
             because,
-            "{message}"
+            "{}; campaigning at once",
+            sign.words()
         );
     }
 
@@ -104,7 +112,7 @@ impl Story {
             Vacancy::Absent if seal.epoch.get() > 1 => "the root was removed by hand",
             Vacancy::Absent => "nobody has led before",
             Vacancy::Released => "the last leader resigned",
-            Vacancy::Expired => "the last leader's lease expired",
+            Vacancy::Expired => "the lease expired",
             Vacancy::ProvenDead => match self.sign {
                 Sign::Dead => "the last leader is dead",
                 Sign::TermOver => "the last leader's term is over",
@@ -189,5 +197,21 @@ pub fn describe(why: &LostBecause) -> String {
         LostBecause::ResignedUnheard => {
             "resigned, but the store did not confirm it; others wait for the lease to expire".into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its process answers, so it lives: only the term is over.
+    #[test]
+    fn a_leader_that_answers_for_another_term_is_not_called_dead() {
+        assert_eq!(Sign::of(&Verdict::AnotherNonce), Sign::TermOver);
+        assert!(!Sign::TermOver.words().contains("dead"));
+        assert_eq!(
+            Sign::of(&Verdict::Refused).words(),
+            "the leader is proven dead"
+        );
     }
 }
