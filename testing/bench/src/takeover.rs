@@ -115,7 +115,7 @@ impl Round {
     fn of(how: How, begin: Instant, gone: &str, leader: &Arrival, log: &[Line]) -> Self {
         let find = |holder: &str, message: &str| {
             log.iter()
-                .find(|line| line.holder == holder && line.message == message)
+                .find(|line| line.holder == holder && line.message.starts_with(message))
         };
         let free = match how {
             How::Killed => find(&leader.holder, "the leader is proven dead"),
