@@ -61,9 +61,9 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name()));
-        // A name that is not text is none of ours.
+        // A name that is not text becomes one that is no name of a journal's file.
         names
-            .filter_map(|name| name.map(|name| name.into_string().ok()).transpose())
+            .map(|name| name.map(|name| name.to_string_lossy().into_owned()))
             .collect()
     }
 

@@ -22,6 +22,19 @@ pub enum OpenError {
         /// Who has it, as far as is known: process, program and host.
         holder: String,
     },
+    /// The directory has no journal, and something else is in it. Nothing was changed: name an empty
+    /// directory, or one that this program has written.
+    #[error("{} holds {name:?}, which {what}, and no journal of this program; {advice}", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// The name of what is in it.
+        name: String,
+        /// What that is.
+        what: &'static str,
+        /// What can be done.
+        advice: &'static str,
+    },
     /// Something was changed behind our back. Nothing is guessed: a person has to look at it.
     #[error("{} is damaged at byte {offset}: {what}; {advice}", file.display())]
     Damaged {

@@ -6,9 +6,16 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Failure, OpenError, SnapshotError};
+use crate::lock;
 
 /// Files that are not finished end in this. Nobody needs them after a crash.
 const DRAFT: &str = ".draft";
+
+/// What a directory may hold beside a journal before there is one: what file systems put there.
+const BELONGS_TO_THE_SYSTEM: [&str; 2] = ["lost+found", ".snapshot"];
+
+/// What ZooKeeper keeps in its data directory.
+const OF_ZOOKEEPER: [&str; 2] = ["version-2", "myid"];
 
 /// A file of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +140,38 @@ impl Files {
         }
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Refuses a directory without a journal that holds something else: beginning a journal there
+    /// would look as if what it holds was empty. Changes nothing.
+    pub(crate) fn refuse_foreign(&self) -> Result<(), OpenError> {
+        let mut names = self.told("list", &self.dir, self.disk.list())?;
+        let is_ours = |text: &str| Name::of(text.strip_suffix(DRAFT).unwrap_or(text)).is_some();
+        if names.iter().any(|text| Name::of(text).is_some()) {
+            return Ok(());
+        }
+        names.retain(|text| {
+            !is_ours(text) && text != lock::NAME && !BELONGS_TO_THE_SYSTEM.contains(&text.as_str())
+        });
+        // The name that says most, and always the same one.
+        names.sort_unstable_by_key(|name| (!OF_ZOOKEEPER.contains(&name.as_str()), name.clone()));
+        let Some(name) = names.into_iter().next() else {
+            return Ok(());
+        };
+        let (what, advice) = if OF_ZOOKEEPER.contains(&name.as_str()) {
+            (
+                "is of ZooKeeper, whose files this program cannot read",
+                "use another directory, and copy the nodes through the protocol",
+            )
+        } else {
+            ("is not of this program", "use an empty directory")
+        };
+        Err(OpenError::Foreign {
+            dir: self.dir.to_path_buf(),
+            name,
+            what,
+            advice,
+        })
     }
 
     pub(crate) fn read(&self, name: Name) -> Done<Vec<u8>> {

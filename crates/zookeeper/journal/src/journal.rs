@@ -9,12 +9,14 @@ use tokio::sync::{oneshot, watch};
 
 use crate::disk::RealDisk;
 use crate::error::{AppendError, BoxError, Failure, OpenError, SnapshotError};
+use crate::files::Files;
 use crate::found::{Amount, Found, Torn};
 use crate::lock::Lock;
 use crate::open::open;
 use crate::options::Options;
 use crate::running::{Running, SnapshotTask};
 use crate::shared::{Durable, Shared, lock};
+use crate::syncs::SyncTimes;
 
 /// A log of entries, with snapshots, in a directory of its own.
 ///
@@ -62,6 +64,7 @@ impl Journal {
     ///
     /// # Errors
     ///
+    /// - [`OpenError::Foreign`]: the directory holds something else.
     /// - [`OpenError::Locked`]: somebody has it open.
     /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person has to look
     ///   at it. What `replay` was given is not all, and must not be used.
@@ -77,8 +80,9 @@ impl Journal {
             path: dir.to_owned(),
             source,
         })?;
-        let lock = Lock::take(dir)?;
         let disk = Arc::new(RealDisk(dir.to_owned()));
+        Files::new(disk.clone(), dir).refuse_foreign()?;
+        let lock = Lock::take(dir)?;
         open(disk, dir, options, Some(lock), &mut replay)
     }
 
@@ -172,6 +176,12 @@ impl Journal {
     pub async fn flush(&self) -> Result<(), Failure> {
         let last = lock(&self.inner().state).last;
         self.wait_durable(last).await
+    }
+
+    /// How long the syncs of the log have taken since the journal was opened.
+    #[must_use]
+    pub fn syncs(&self) -> SyncTimes {
+        lock(&self.inner().state).syncs
     }
 
     /// How much was appended since the newest snapshot was begun.

@@ -61,6 +61,7 @@ mod running;
 mod segment;
 mod shared;
 mod snapshot;
+mod syncs;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -71,3 +72,4 @@ pub use journal::{Journal, Recovered};
 pub use options::Options;
 pub use running::SnapshotTask;
 pub use shared::Durable;
+pub use syncs::SyncTimes;

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use crate::error::OpenError;
 
-const NAME: &str = "lock";
+/// The file that is locked.
+pub(crate) const NAME: &str = "lock";
 /// A holder's own words, not more of them.
 const MAX_HOLDER: usize = 200;
 

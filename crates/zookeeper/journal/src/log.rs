@@ -6,6 +6,7 @@ use crate::files::Trouble;
 use crate::format::batch::{self, Entries, Position};
 use crate::format::header::BLOCK;
 use crate::segment::Segment;
+use crate::syncs::SyncTimes;
 
 /// A segment to which nothing is added any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Log {
     /// first of all.
     pub(crate) ended: Vec<Ended>,
     pub(crate) encoded: Aligned,
+    /// How long the syncs took that were made since they were last asked for.
+    pub(crate) syncs: SyncTimes,
 }
 
 impl Log {
@@ -66,7 +69,10 @@ impl Log {
         let salt = self.segment.header.salt;
         let position = batch::encode(bytes, salt, self.offset, self.position, entries);
         self.segment.file.write_at(self.offset, bytes)?;
+        #[expect(clippy::disallowed_methods, reason = "shown to people")]
+        let started = std::time::Instant::now();
         self.segment.file.sync()?;
+        self.syncs.record(started.elapsed());
         self.offset += (blocks * BLOCK) as u64;
         self.position = position;
         Ok(())

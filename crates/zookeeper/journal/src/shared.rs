@@ -12,6 +12,7 @@ use crate::found::Amount;
 use crate::kept::Kept;
 use crate::lock::Lock;
 use crate::options::Options;
+use crate::syncs::SyncTimes;
 
 /// How far the log is on the disk.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,7 @@ pub(crate) struct State {
     pub(crate) durable: u64,
     pub(crate) failure: Option<Failure>,
     pub(crate) snapshots: Snapshots,
+    pub(crate) syncs: SyncTimes,
 }
 
 #[derive(Debug, Default)]
@@ -143,21 +145,26 @@ impl Shared {
     }
 
     /// Says that everything up to `index` is on the disk.
-    pub(crate) fn publish(&self, index: u64) {
-        lock(&self.state).durable = index;
+    pub(crate) fn publish(&self, index: u64, syncs: SyncTimes) {
+        let mut state = lock(&self.state);
+        state.durable = index;
+        state.syncs.add(syncs);
+        drop(state);
         self.durable.send_modify(|durable| durable.index = index);
         self.progress.notify_all();
     }
 
     /// Says that nothing more ever will be.
     pub(crate) fn fail(&self, failure: Failure) {
-        tracing::error!(cause = %failure, source = ?std::error::Error::source(&failure), "the journal failed");
         let mut state = lock(&self.state);
         state.failure = Some(failure.clone());
         state.waiting = Waiting::default();
         drop(state);
         self.durable
-            .send_modify(|durable| durable.failure = Some(failure));
+            .send_modify(|durable| durable.failure = Some(failure.clone()));
         self.progress.notify_all();
+        // Last: those who wait for the disk do not wait for the log.
+        let cause = std::error::Error::source(&failure).map(ToString::to_string);
+        tracing::error!(%failure, cause, "the journal failed; it takes no more entries");
     }
 }

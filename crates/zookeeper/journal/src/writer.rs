@@ -66,7 +66,7 @@ impl Writer {
             match log.commit(entries, |number| self.next(number)) {
                 Ok(ended) => {
                     lock(&self.shared.kept).add_ended(ended);
-                    self.shared.publish(last);
+                    self.shared.publish(last, std::mem::take(&mut log.syncs));
                 }
                 Err(failure) => {
                     self.shared.fail(failure);

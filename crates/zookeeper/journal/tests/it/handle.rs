@@ -277,3 +277,50 @@ async fn other_sizes_can_be_chosen_at_the_next_start() {
         found.journal.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_directory_of_something_else_is_refused_by_name_and_left_alone() {
+    for (names, refused, advice) in [
+        (&["version-2", "myid"][..], "\"myid\"", "of ZooKeeper"),
+        (&["version-2", "a"], "\"version-2\"", "of ZooKeeper"),
+        (&["photo.jpg"], "\"photo.jpg\"", "use an empty directory"),
+        (&["log.1"], "\"log.1\"", "use an empty directory"),
+        // Looks like ours, but is none of its names.
+        (&["snapshot-1"], "\"snapshot-1\"", "use an empty directory"),
+        (&["lost+found", "x"], "\"x\"", "use an empty directory"),
+    ] {
+        let dir = dir();
+        for name in names {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let told = open(dir.path(), options()).unwrap_err();
+        assert!(matches!(told, OpenError::Foreign { .. }), "{told}");
+        let text = told.to_string();
+        assert!(text.contains(refused) && text.contains(advice), "{text}");
+        assert!(text.contains(dir.path().to_str().unwrap()), "{text}");
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, names.len(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_file_system_puts_into_a_directory_is_in_nobodys_way() {
+    let dir = dir();
+    std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+    journal(dir.path()).close().await.unwrap();
+    // A journal is there now, and goes on beside what a person puts there.
+    std::fs::write(dir.path().join("notes.txt"), "moved the disk").unwrap();
+    journal(dir.path()).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn syncs_are_counted_and_timed() {
+    let dir = dir();
+    let journal = journal(dir.path());
+    assert_eq!(journal.syncs().count, 0);
+    journal.append(1, b"one").unwrap();
+    journal.wait_durable(1).await.unwrap();
+    let syncs = journal.syncs();
+    assert_eq!(syncs.count, 1);
+    assert_eq!((syncs.shortest, syncs.longest), (syncs.total, syncs.total));
+}
