@@ -1,14 +1,14 @@
 //! The leader server: a name service for one machine that speaks the ZooKeeper protocol.
 //!
-//! Whatever knows ZooKeeper 3.8 or 3.9 as a standalone server runs on it unmodified. It is one
-//! process and no ensemble: while it is down, nobody is served, and with a data directory it goes
-//! on where it was.
+//! Programs that know ZooKeeper 3.8 or 3.9 as a standalone server run on it unmodified. It is one
+//! process and no ensemble: while it is down, it serves nobody. With a data directory it continues
+//! where it was.
 //!
 //! ```text
 //!   connection.rs ──► hub.rs ──► machine/       tree, sessions, watches: pure, behind one lock
 //!        ▲               │ log
 //!        │               ▼
-//!   outbound.rs ◄─── incumbent-journal          nothing is sent before what it follows is durable
+//!   outbound.rs ◄─── incumbent-journal          nothing is sent before the changes it follows are durable
 //! ```
 //!
 //! Start with [`Server`]. The rules of the tree are in [`machine`], which knows no sockets and no

@@ -175,7 +175,7 @@ impl Sink for Logged {
         self.0.push(out);
     }
     fn reply(&mut self, _: ConnectionId, _: ReplyHeader, _: Option<&Response>) {}
-    fn event(&mut self, _: ConnectionId, _: &WatchEvent) {}
+    fn event(&mut self, _: ConnectionId, _: &WatchEvent, _: i64) {}
     fn close(&mut self, _: ConnectionId, _: Closed) {}
 }
 

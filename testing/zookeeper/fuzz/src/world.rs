@@ -50,7 +50,7 @@ impl Sink for Said {
         self.replies.push((to, header, body.cloned()));
     }
 
-    fn event(&mut self, to: ConnectionId, _: &WatchEvent) {
+    fn event(&mut self, to: ConnectionId, _: &WatchEvent, _: i64) {
         assert!(!self.closed.contains(&to), "nothing is said after the end");
     }
 

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Access control lists: what an identity may do.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,19 +11,19 @@ use sha1::{Digest, Sha1};
 
 use super::node::AclList;
 
-/// Whoever has it may do everything. Given by the server to the digest that its options name.
+/// The scheme of a user who may do everything. A client gets it by proving the digest in the options.
 pub(super) const SUPER: &str = "super";
 
-/// Lists that nodes have, each once. What no node has any more is dropped when it grows.
+/// The lists of all nodes, each once. Lists that no node has any more are dropped as the set grows.
 #[derive(Default)]
 pub(super) struct Lists {
     known: HashSet<AclList>,
-    /// When as many are known, those of no node are dropped.
+    /// At this many, lists of no node are dropped.
     sweep_at: usize,
 }
 
 impl Lists {
-    /// Below this, sweeping is not worth it.
+    /// Below this, dropping is not worth it.
     const FEW: usize = 64;
 
     pub(super) fn share(&mut self, list: &[Acl]) -> AclList {
@@ -40,7 +40,7 @@ impl Lists {
     }
 }
 
-/// Refuses who has none of these permissions.
+/// Refuses a client that has none of these permissions.
 pub(super) fn check(list: &[Acl], wanted: i32, ids: &[Id]) -> Result<(), Code> {
     let is_super = || ids.iter().any(|id| id.scheme == SUPER);
     let granted = list
@@ -98,15 +98,15 @@ fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
     Some((address, bits))
 }
 
-/// The list as it is kept: `auth` stands for whoever the client has proven to be; doubles are left
-/// out.
+/// The list as it is stored: `auth` is replaced by the identities that the client has proven, and
+/// duplicates are left out.
 ///
-/// It is refused if it takes more than `limit` bytes in the log: where `auth` stands for many, it
-/// would grow far beyond what was asked.
+/// A list of more than `limit` bytes is refused: `auth` may stand for many identities, so a list can
+/// be far longer than the request.
 pub(super) fn resolve(list: &[Acl], ids: &[Id], limit: usize) -> Result<Vec<Acl>, Code> {
     let mut length = 0;
     let mut resolved: Vec<Acl> = Vec::with_capacity(list.len());
-    // Lists may be long: it is not looked for in what is resolved so far.
+    // Lists may be long: searching `resolved` each time would take too long.
     let mut known = HashSet::with_capacity(list.len());
     let mut add = |entry: Acl| {
         if known.insert(entry.clone()) {
@@ -153,12 +153,12 @@ pub(super) fn resolve(list: &[Acl], ids: &[Id], limit: usize) -> Result<Vec<Acl>
     Ok(resolved)
 }
 
-/// Whether an identity in this scheme was proven, and not just seen.
+/// Whether identities of this scheme are proven, rather than known from the connection.
 fn proves(scheme: &str) -> bool {
     matches!(scheme, "digest" | "x509" | SUPER)
 }
 
-/// The list as it is shown to who may not change it: without the digests of passwords.
+/// The list without digests of passwords, for clients that may not change it.
 pub(super) fn redact(list: &[Acl]) -> Vec<Acl> {
     let redacted = |entry: &Acl| {
         let mut entry = entry.clone();
@@ -172,7 +172,7 @@ pub(super) fn redact(list: &[Acl]) -> Vec<Acl> {
     list.iter().map(redacted).collect()
 }
 
-/// The identity of a user and password, `user:password` in and `user:digest` out.
+/// The identity of a user: takes `user:password`, returns `user:digest`.
 pub(super) fn digest(auth: &[u8]) -> Option<Id> {
     let auth = std::str::from_utf8(auth).ok()?;
     let user = auth.split(':').next()?;
@@ -183,7 +183,7 @@ pub(super) fn digest(auth: &[u8]) -> Option<Id> {
     })
 }
 
-/// An identity as people read it: without the digest of a password.
+/// An identity without the digest of a password, for people to read.
 pub(super) fn user(id: &Id) -> Id {
     let user = match id.scheme.as_str() {
         "digest" => id.id.split(':').next().unwrap_or_default(),
@@ -195,7 +195,7 @@ pub(super) fn user(id: &Id) -> Id {
     }
 }
 
-/// How much an entry takes in the log.
+/// How many bytes an entry takes in the log.
 pub(super) fn logged(entry: &Acl) -> usize {
     12 + entry.id.scheme.len() + entry.id.id.len()
 }
@@ -210,7 +210,7 @@ pub(super) fn bytes(list: &[Acl]) -> usize {
         .sum()
 }
 
-/// May be read by everybody and changed by nobody.
+/// Lets everybody read, and nobody change.
 pub(super) fn read_only() -> Vec<Acl> {
     vec![Acl {
         perms: perms::READ,
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_zookeeper() {
-        // What DigestAuthenticationProvider prints for super:test.
+        // As DigestAuthenticationProvider prints it for super:test.
         assert_eq!(
             digest(b"super:test"),
             Some(id("digest", "super:D/InIHSb7yEEbrWz8b9l71RjZJU="))

@@ -1,4 +1,4 @@
-//! Connections: how they get a session, and what becomes of their requests.
+//! Connections: how they get a session, and how their requests are answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,34 +8,37 @@ use incumbent_zk_proto::{
     ReplyHeader, Request, RequestHeader, Response, xid,
 };
 
-use super::entry::What;
+use super::entry::EntryBody;
 use super::{
     Closed, Connection, ConnectionId, Machine, Now, Refused, SessionId, Sink, acl, zxid_at,
 };
 
-/// A forgetful machine follows a client no further than to where it would begin after so long a
-/// time: clocks go wrong, but who claims more than that would only keep all others from any server
-/// but this one.
+/// A forgetful machine accepts a zxid up to the one it would begin with so long from now. Clocks may be
+/// wrong by that much. A client that claims more would lead all others to zxids that no other server
+/// reaches.
 const FOLLOWED_MS: i64 = 365 * 24 * 3600 * 1000;
 
-/// The longest name of a user, with its digest. They are kept as long as the connection, and no
+/// The longest name of a user with its digest. Identities are kept as long as the connection, and no
 /// limit of memory counts them.
 const LONGEST_IDENTITY: usize = 1 << 10;
+
+/// The kind of request by which ZooKeeper's server opens a session for itself.
+const CREATE_SESSION: i32 = -10;
 
 fn furthest(now: Now) -> i64 {
     zxid_at(now.wall_ms.saturating_add(FOLLOWED_MS).saturating_mul(1000))
 }
 
 impl Machine {
-    /// Gives a connection a session: a new one, or the one it asks for if its password is right.
+    /// Gives a connection a session: a new one, or the one it asks for, if the password is right.
     ///
-    /// `ids` is who is seen to be at the other end. `password` is for a new session; nobody must be
-    /// able to guess it. If the answer is that the session is over, the connection has none, and
-    /// should be closed.
+    /// `ids` are the identities that need no proof: the address, and the certificate. `password` is for a
+    /// new session and must not be guessable. If the answer says that the session is over, the
+    /// connection has none and should be closed.
     ///
     /// # Errors
     ///
-    /// [`Refused`]: there is no answer; the connection should be closed.
+    /// [`Refused`]: there is no answer. The connection should be closed.
     pub fn connect(
         &mut self,
         connection: ConnectionId,
@@ -60,7 +63,7 @@ impl Machine {
             if self.sessions.len() >= limit {
                 return Err(Refused::TooManySessions { limit });
             }
-            let opened = What::Open {
+            let opened = EntryBody::Open {
                 timeout_ms,
                 password,
             };
@@ -101,8 +104,8 @@ impl Machine {
         )
     }
 
-    /// A connection is gone. `closed` tells whether the other end has closed it, or the system did
-    /// for it: silence, and what this server has closed, prove nothing.
+    /// Removes a connection. `closed` says whether the client, or its system, closed it. Silence, and a
+    /// connection that this server closed, prove nothing.
     pub fn disconnect(&mut self, connection: ConnectionId, closed: bool, now: Now) {
         if let Some(known) = self.forget(connection) {
             let grace = self.options.disconnect_grace.filter(|_| closed);
@@ -116,17 +119,16 @@ impl Machine {
         self.connections.remove(&connection)
     }
 
-    /// Something has come from a connection, which is not looked at yet: its session lives.
+    /// Notes that a client lives, although none of its requests was handled.
     pub fn heard(&mut self, connection: ConnectionId, now: Now) {
         if let Some(session) = self.session_of(connection) {
             self.sessions.touch(session, now.elapsed);
         }
     }
 
-    /// Does what a connection with a session asks.
+    /// Handles a request of a connection with a session.
     ///
-    /// What comes from a connection without a session, because it ended meanwhile, is not looked
-    /// at.
+    /// A request of a connection without a session is ignored: the session has just ended.
     pub fn handle(
         &mut self,
         connection: ConnectionId,
@@ -152,8 +154,10 @@ impl Machine {
             ids: &ids,
         };
         let answer = match request {
-            // As in ZooKeeper: who asks for what is not known here may mean anything by what
-            // follows.
+            // As in ZooKeeper, where only the server itself may open a session: the request is refused
+            // and the connection goes on.
+            None if header.op == CREATE_SESSION => Err(Code::MarshallingError),
+            // As in ZooKeeper: after a request of an unknown kind, what follows may mean anything.
             None => {
                 self.reply(connection, header, &Err(Code::Unimplemented), sink);
                 self.disconnect(connection, false, now);
@@ -199,7 +203,7 @@ impl Machine {
             answer => answer,
         };
         let header = ReplyHeader {
-            // As ZooKeeper answers, whatever the client says.
+            // As ZooKeeper does, whatever xid the client used.
             xid: match Op::from_number(header.op) {
                 Some(Op::Ping) => xid::PING,
                 _ => header.xid,
@@ -207,6 +211,7 @@ impl Machine {
             zxid: match Op::from_number(header.op) {
                 Some(Op::Auth) => 0,
                 Some(_) => self.zxid,
+                None if header.op == CREATE_SESSION => self.zxid,
                 None => -1,
             },
             err: answer.as_ref().err().map_or(0, |code| code.number()),
@@ -214,7 +219,7 @@ impl Machine {
         sink.reply(to, header, answer.as_ref().ok());
     }
 
-    /// Ends a session, and returns the connection it had.
+    /// Ends a session. Returns the connection it had.
     pub(super) fn close_session(
         &mut self,
         session: SessionId,
@@ -222,7 +227,7 @@ impl Machine {
         sink: &mut impl Sink,
     ) -> Option<ConnectionId> {
         let closed = self.sessions.close(session)?;
-        // Told too of what goes with it, before the connection is forgotten.
+        // Before its connection is forgotten: that one gets the events of its own ephemeral nodes.
         self.delete_ephemerals(session, now, sink);
         if let Some(connection) = closed.connection {
             self.forget(connection);
@@ -261,7 +266,7 @@ impl Machine {
                     return Err(Code::AuthFailed);
                 }
             }
-            // Both are seen, and need no proof beside it.
+            // Both are known from the connection and need no proof.
             "ip" => {}
             "x509" if ids.iter().any(|id| id.scheme == "x509") => {}
             _ => return Err(Code::AuthFailed),
@@ -271,14 +276,14 @@ impl Machine {
     }
 }
 
-/// Whether an answer is so short, as far as its length hangs on what is asked for.
+/// Whether a reply is no longer than the limit.
 fn fits(response: &Response, limit: usize) -> bool {
     let length = match response {
         Response::Children(children, _) => names(children),
         Response::Ephemerals(paths) => names(paths),
         // Measured when it was made.
         Response::MultiRead(_) => 0,
-        // No longer than requests, and a few times that.
+        // At most a few times as long as a request.
         _ => 0,
     };
     length <= limit
@@ -288,7 +293,7 @@ fn names(names: &[Arc<str>]) -> usize {
     names.iter().map(|name| name.len() + 4).sum()
 }
 
-/// At least how long one of several answers is.
+/// A lower bound of the length of one of several results.
 pub(super) fn part_length(result: &ReadResult) -> usize {
     const BESIDE: usize = 100;
     BESIDE
@@ -299,7 +304,7 @@ pub(super) fn part_length(result: &ReadResult) -> usize {
         }
 }
 
-/// Who asks.
+/// The client that asks.
 pub(super) struct Who<'a> {
     pub(super) connection: ConnectionId,
     pub(super) session: SessionId,

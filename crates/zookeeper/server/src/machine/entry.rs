@@ -1,4 +1,4 @@
-//! What a change is in the log.
+//! A change as it stands in the log.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use incumbent_zk_proto::jute::{Reader, Write};
 use incumbent_zk_proto::{Acl, Malformed, PASSWORD_BYTES};
 
 use super::SessionId;
+use super::change::{Change, Moment};
 use super::node::Owner;
-use super::tree::{At, Change};
 
-/// One change of everything that outlives the process: the unit that is logged, applied, and
-/// numbered by a zxid.
+/// One change of the state that outlives the process: the unit that is logged, replayed, and numbered
+/// by a zxid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub(super) at: At,
-    pub(super) what: What,
+    pub(super) at: Moment,
+    pub(super) body: EntryBody,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum EntryBody {
     /// A session began. Its id is the zxid.
     Open {
         timeout_ms: i32,
@@ -49,8 +49,8 @@ impl Entry {
     pub fn write(&self, out: &mut Vec<u8>) {
         out.long(self.at.zxid);
         out.long(self.at.time);
-        match &self.what {
-            What::Open {
+        match &self.body {
+            EntryBody::Open {
                 timeout_ms,
                 password,
             } => {
@@ -58,11 +58,11 @@ impl Entry {
                 out.int(*timeout_ms);
                 out.extend_from_slice(password);
             }
-            What::Close { session } => {
+            EntryBody::Close { session } => {
                 out.int(CLOSE);
                 out.long(session.0);
             }
-            What::Tree(changes) => {
+            EntryBody::Tree(changes) => {
                 out.int(TREE);
                 out.length(changes.len());
                 for change in changes {
@@ -76,31 +76,31 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// [`Malformed`]: it was written by something else, or a newer version.
+    /// [`Malformed`]: another program wrote it, or a newer version.
     pub fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let at = At {
+        let at = Moment {
             zxid: reader.long()?,
             time: reader.long()?,
         };
-        let what = match reader.int()? {
-            OPEN => What::Open {
+        let body = match reader.int()? {
+            OPEN => EntryBody::Open {
                 timeout_ms: reader.int()?,
                 password: reader.bytes()?,
             },
-            CLOSE => What::Close {
+            CLOSE => EntryBody::Close {
                 session: SessionId(reader.long()?),
             },
-            TREE => What::Tree(reader.vector(1, Change::read)?),
+            TREE => EntryBody::Tree(reader.vector(1, Change::read)?),
             number => return Err(unknown(number)),
         };
         reader.end()?;
-        Ok(Self { at, what })
+        Ok(Self { at, body })
     }
 }
 
 impl Change {
-    /// At least as many bytes as it takes in the log.
+    /// An upper bound of the bytes it takes in the log.
     pub(super) fn size(&self) -> usize {
         const FIXED: usize = 32;
         let list = |acl: &[Acl]| acl.iter().map(super::acl::logged).sum::<usize>();
@@ -203,23 +203,23 @@ mod tests {
             },
             Change::Delete { path },
         ];
-        for what in [
-            What::Open {
+        for body in [
+            EntryBody::Open {
                 timeout_ms: 5,
                 password: [3; PASSWORD_BYTES],
             },
-            What::Close {
+            EntryBody::Close {
                 session: SessionId(9),
             },
-            What::Tree(changes),
+            EntryBody::Tree(changes),
         ] {
             let entry = Entry {
-                at: At { zxid: 5, time: 6 },
-                what,
+                at: Moment { zxid: 5, time: 6 },
+                body,
             };
             let mut out = Vec::new();
             entry.write(&mut out);
-            if let What::Tree(changes) = &entry.what {
+            if let EntryBody::Tree(changes) = &entry.body {
                 let sizes: usize = changes.iter().map(Change::size).sum();
                 assert!((out.len()..2 * out.len()).contains(&sizes), "{sizes}");
             }

@@ -1,32 +1,39 @@
 //! The pure part of the server: tree, sessions, watches and transactions. No socket, no clock, no
 //! disk.
 //!
-//! [`Machine`] is told what happens ([`Machine::connect`], [`Machine::handle`],
-//! [`Machine::disconnect`], [`Machine::tick`]) and when, and says what to do through a [`Sink`]:
-//! what to log, whom to answer, whom to tell, whom to close. The same calls at the same times do
-//! the same things, so it can be simulated, fuzzed, and compared with others.
+//! [`Machine`] takes what happens and when ([`Machine::connect`], [`Machine::handle`],
+//! [`Machine::disconnect`], [`Machine::tick`]). Its driver learns through a [`Sink`] what to do: what to
+//! log, which replies and events to send, which connections to close. The same calls at the same times
+//! do the same things, so it can be simulated, fuzzed, and compared with other servers.
 //!
 //! ```text
 //!   frame ──► handle ──► read.rs            answers from the tree, sets watches
-//!                   └──► write.rs           checks a change, makes it, logs it, tells the watchers
+//!                   └──► write.rs           checks a change, makes it, logs it, sends its events
 //!                          └──► tree.rs     the nodes, and how to take a change back
 //!   log   ──► apply                         the same changes once more, after a restart
 //! ```
 //!
-//! # What whoever drives it must do
+//! # What a driver must do
 //!
-//! A change is made at once and logged at the same moment; whether the log has reached the disk is
-//! not known here. So nothing that was said after an entry was logged may leave the process before
-//! that entry is durable: no answer and no event. If the log fails, the process has to end.
+//! The machine makes a change and logs it in the same call, and does not know whether the log has
+//! reached the disk. So no reply and no event that follows an entry may leave the process before that
+//! entry is durable. If the log fails, the process must end.
 
 mod acl;
+mod change;
 mod connection;
 mod entry;
 mod node;
+mod nodes;
+mod options;
 mod path;
 mod read;
+mod room;
 mod session;
+mod sink;
 mod snapshot;
+mod summary;
+mod transaction;
 mod tree;
 mod watch;
 mod write;
@@ -36,13 +43,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use incumbent_zk_proto::{Code, Id, Malformed, ReplyHeader, Response, WatchEvent};
+use incumbent_zk_proto::{Code, Id, Response};
 
+use change::Change;
 pub use entry::Entry;
-use entry::What;
+use entry::EntryBody;
+pub use options::Options;
 use session::Sessions;
+pub use sink::{Closed, Refused, Sink};
 pub use snapshot::{BadSnapshot, Frozen};
-use tree::{Change, Tree};
+pub use summary::Summary;
+use tree::Tree;
 use watch::Watches;
 
 /// Tree, sessions and watches of one server.
@@ -53,53 +64,21 @@ pub struct Machine {
     sessions: Sessions,
     watches: Watches,
     connections: HashMap<ConnectionId, Connection>,
-    /// When to look for containers without children and for nodes whose time to live is over.
+    /// When to look next for nodes that have faded: containers without children, and nodes whose time
+    /// to live is over.
     fade_look: Duration,
-    /// What had faded at the last look, and has not had its turn to be deleted.
+    /// Sessions that have ended because their clients were silent.
+    expired_sessions: u64,
+    /// Nodes that had faded at the last look and are not deleted yet.
     fading: VecDeque<Arc<str>>,
 }
 
-/// The most nodes that fade at once, and the time until the next ones do: others have their turn
-/// meanwhile.
+/// The most nodes that are deleted at once because they faded, and the pause before the next ones, in
+/// which clients are served.
 const FADED_AT_ONCE: usize = 1_000;
 const FADED_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a machine allows.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The shortest session time-out a client gets. ZooKeeper's default: 4 s.
-    pub min_session_timeout: Duration,
-    /// The longest. ZooKeeper's default: 40 s.
-    pub max_session_timeout: Duration,
-    /// If set, a session whose connection was closed ends after this, unless it comes back before.
-    pub disconnect_grace: Option<Duration>,
-    /// Time between two looks for containers without children and for nodes whose time to live is
-    /// over.
-    pub fade_interval: Duration,
-    /// The digest (`user:base64`) of whoever may do everything.
-    pub super_digest: Option<String>,
-    /// Most nodes.
-    pub max_nodes: usize,
-    /// Most memory that nodes and watches take, in bytes, by estimate.
-    pub max_bytes: usize,
-    /// Most sessions.
-    pub max_sessions: usize,
-    /// Most nodes that one connection watches.
-    pub max_watches: usize,
-    /// The longest reply, in bytes. What would be answered by more is refused.
-    pub max_reply: usize,
-    /// How much one change may take in the log, in bytes: more than the request, where `auth`
-    /// stands for many.
-    pub max_change: usize,
-    /// Most identities that one connection has.
-    pub max_identities: usize,
-    /// Whether a client that has seen a later state than this one is welcome: only if nothing
-    /// outlives the process, so that there cannot be a newer state. The machine then goes on behind
-    /// what the client has seen.
-    pub forgetful: bool,
-}
-
-/// A connection, as whoever drives the machine numbers them. Numbers do not come back.
+/// A connection. The driver numbers them, and uses no number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -107,131 +86,33 @@ pub struct ConnectionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub i64);
 
-/// A moment.
+/// A moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Since any fixed moment, never going back: for sessions.
+    /// Time since some fixed moment. It never goes back. Sessions go by it.
     pub elapsed: Duration,
-    /// Milliseconds since 1970: for the times that nodes carry, and for times to live, which
-    /// outlive the process.
+    /// Milliseconds since 1970. The times of nodes and times to live go by it, since they outlive the
+    /// process.
     pub wall_ms: i64,
 }
 
-/// Performs what a machine decides, in the order in which it is told.
-pub trait Sink {
-    /// Keep this, and hold back everything that follows until it is kept.
-    fn log(&mut self, entry: &Entry);
-    /// Answer a request. No body after an error.
-    fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>);
-    /// Tell somebody who watches.
-    fn event(&mut self, to: ConnectionId, event: &WatchEvent);
-    /// Close a connection, after what it was told before has been sent.
-    fn close(&mut self, connection: ConnectionId, why: Closed);
-}
-
-/// Why a connection is closed.
+/// A log entry that contradicts the state it is applied to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Closed {
-    /// The client has ended its session.
-    #[error("the client has closed its session")]
-    ByClient,
-    /// Its session is over.
-    #[error("the session has expired")]
-    Expired,
-    /// Its session has another connection.
-    #[error("the session has come back on another connection")]
-    Moved,
-    /// It has sent what is no request.
-    #[error("the client has sent what is no request: {0}")]
-    Malformed(Malformed),
-    /// It is not who it says.
-    #[error("the client could not prove who it is")]
-    AuthFailed,
-}
-
-/// Why a connection gets no session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The client has seen changes that are not here.
-    #[error(
-        "the client has seen zxid 0x{seen:x}, and the newest here is 0x{newest:x}: it has to ask another server"
-    )]
-    Behind {
-        /// What it has seen.
-        seen: i64,
-        /// What is here.
-        newest: i64,
-    },
-    /// There are too many.
-    #[error("there are {limit} sessions, which is the limit")]
-    TooManySessions {
-        /// The limit.
-        limit: usize,
-    },
-}
-
-/// A log that contradicts the state it is applied to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the change 0x{zxid:x} does not fit what was before it")]
+#[error("the change 0x{zxid:x} does not fit the state before it")]
 pub struct BadEntry {
-    /// Which change.
+    /// The change.
     pub zxid: i64,
-}
-
-/// How much there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The newest change.
-    pub zxid: i64,
-    /// Nodes, with those that are always there.
-    pub nodes: usize,
-    /// About how much memory they take.
-    pub bytes: usize,
-    /// About how much memory watches take.
-    pub watch_bytes: usize,
-    /// Ephemeral nodes.
-    pub ephemerals: usize,
-    /// Sessions.
-    pub sessions: usize,
-    /// Watches.
-    pub watches: usize,
-    /// Nodes that are watched.
-    pub watched_nodes: usize,
-    /// Connections that watch.
-    pub watching_connections: usize,
 }
 
 /// A connection with a session.
 struct Connection {
     session: SessionId,
-    /// Who the client is.
+    /// The identities of the client.
     ids: Arc<[Id]>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            min_session_timeout: Duration::from_secs(4),
-            max_session_timeout: Duration::from_secs(40),
-            disconnect_grace: None,
-            fade_interval: Duration::from_secs(60),
-            super_digest: None,
-            max_nodes: 10_000_000,
-            max_bytes: 4 << 30,
-            max_sessions: 100_000,
-            max_watches: 1_000_000,
-            max_reply: 64 << 20,
-            max_change: 8 << 20,
-            max_identities: 64,
-            forgetful: false,
-        }
-    }
-}
-
 impl Machine {
-    /// A machine with an empty tree, whose changes are numbered from behind `zxid`.
+    /// A machine with an empty tree. Its first change has the number after `zxid`.
     pub fn new(options: Options, zxid: i64) -> Self {
         Self {
             fade_look: options.fade_interval,
@@ -242,22 +123,23 @@ impl Machine {
             watches: Watches::default(),
             connections: HashMap::new(),
             fading: VecDeque::new(),
+            expired_sessions: 0,
         }
     }
 
-    /// Makes a change once more that was logged before.
+    /// Repeats a change that was logged before.
     ///
     /// # Errors
     ///
-    /// [`BadEntry`]: it does not fit; the machine is of no use then.
+    /// [`BadEntry`]: the entry does not fit. The machine must not be used any more.
     pub fn apply(&mut self, entry: Entry) -> Result<(), BadEntry> {
         let bad = BadEntry { zxid: entry.zxid() };
         if entry.at.zxid <= self.zxid {
             return Err(bad);
         }
         self.zxid = entry.at.zxid;
-        match entry.what {
-            What::Open {
+        match entry.body {
+            EntryBody::Open {
                 timeout_ms,
                 password,
             } => {
@@ -266,14 +148,14 @@ impl Machine {
                 self.sessions
                     .open(session, timeout, password, Duration::ZERO);
             }
-            What::Close { session } => {
+            EntryBody::Close { session } => {
                 self.sessions.close(session).ok_or(bad)?;
                 for path in self.ephemerals(session) {
                     let delete = Change::Delete { path };
                     self.tree.apply(&delete, entry.at).map_err(|_| bad)?;
                 }
             }
-            What::Tree(changes) => {
+            EntryBody::Tree(changes) => {
                 for mut change in changes {
                     if let Change::Create { acl, .. } | Change::SetAcl { acl, .. } = &mut change {
                         *acl = self.tree.share(acl);
@@ -285,28 +167,29 @@ impl Machine {
         Ok(())
     }
 
-    /// Begins to serve: sessions that were restored have their whole time from now on.
+    /// Begins to serve. Every session gets its whole time-out from now on.
     pub fn start(&mut self, now: Now) {
         self.sessions.touch_all(now.elapsed);
         self.fade_look = now.elapsed + self.options.fade_interval;
     }
 
-    /// So much time has passed in which nobody could be heard, for whoever drives the machine was
-    /// asleep. It counts for nobody.
+    /// Adds time to all sessions: for so long no client could be heard, because the driver was asleep or
+    /// did not read requests.
     pub fn held_up(&mut self, by: Duration, now: Now) {
         self.sessions.put_off(by, now.elapsed);
     }
 
-    /// When [`tick`](Self::tick) has something to do next.
+    /// When [`tick`](Self::tick) must be called next.
     pub fn next_tick(&self) -> Duration {
         let session = self.sessions.next_look();
         session.map_or(self.fade_look, |look| look.min(self.fade_look))
     }
 
-    /// Does what time brings: ends sessions that are over, deletes what has faded.
+    /// Ends sessions whose time is over, and deletes nodes that have faded.
     pub fn tick(&mut self, now: Now, sink: &mut impl Sink) {
         while let Some(session) = self.sessions.next_over(now.elapsed) {
             let connection = self.close_session(session, now, sink);
+            self.expired_sessions += 1;
             if let Some(connection) = connection {
                 sink.close(connection, Closed::Expired);
             }
@@ -317,17 +200,18 @@ impl Machine {
             }
             let turn = self.fading.len().min(FADED_AT_ONCE);
             for path in self.fading.drain(..turn).collect::<Vec<_>>() {
-                // Since an earlier turn it may have been changed, or be gone.
+                // It may have changed, or be gone, since it was found.
                 if self.tree.has_faded(&path, now.wall_ms) {
-                    // Its parent may have become empty by this, and is looked at the next time.
+                    // Its parent may be empty now, and is looked at the next time.
                     let deleted = self.delete_faded(path, now, sink);
                     debug_assert_eq!(deleted, Ok(()), "what has faded has no children");
                 }
             }
             self.fade_look = now.elapsed
-                + match self.fading.is_empty() {
-                    true => self.options.fade_interval,
-                    false => FADED_PAUSE.min(self.options.fade_interval),
+                + if self.fading.is_empty() {
+                    self.options.fade_interval
+                } else {
+                    FADED_PAUSE.min(self.options.fade_interval)
                 };
         }
     }
@@ -335,64 +219,6 @@ impl Machine {
     /// The newest change.
     pub fn zxid(&self) -> i64 {
         self.zxid
-    }
-
-    /// About how much memory nodes and watches take.
-    pub(crate) fn bytes(&self) -> usize {
-        self.tree.bytes() + self.watches.bytes()
-    }
-
-    /// How much there is.
-    pub fn summary(&self) -> Summary {
-        Summary {
-            zxid: self.zxid,
-            nodes: self.tree.len(),
-            bytes: self.tree.bytes(),
-            watch_bytes: self.watches.bytes(),
-            ephemerals: self.tree.ephemeral_count(),
-            sessions: self.sessions.len(),
-            watches: self
-                .watches
-                .by_connection()
-                .map(|(_, paths)| paths.len())
-                .sum(),
-            watched_nodes: self.watches.by_path().count(),
-            watching_connections: self.watches.by_connection().count(),
-        }
-    }
-
-    /// All sessions with their time-outs, and their connections if they have one.
-    pub fn sessions(
-        &self,
-    ) -> impl ExactSizeIterator<Item = (SessionId, Duration, Option<ConnectionId>)> {
-        self.sessions
-            .iter()
-            .map(|(id, session)| (id, session.timeout, session.connection))
-    }
-
-    /// The session of a connection.
-    pub fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
-        Some(self.connections.get(&connection)?.session)
-    }
-
-    /// The time-out of a connection's session.
-    pub fn timeout_of(&self, connection: ConnectionId) -> Option<Duration> {
-        let session = self.session_of(connection)?;
-        Some(self.sessions.get(session)?.timeout)
-    }
-
-    /// Sessions with ephemeral nodes, and the paths of these.
-    pub fn ephemeral_owners(&self) -> impl Iterator<Item = (SessionId, Vec<&str>)> {
-        self.tree
-            .owners()
-            .map(|(session, paths)| (session, paths.iter().map(|path| &**path).collect()))
-    }
-
-    /// Paths that are watched, and the connections that do.
-    pub fn watched_paths(&self) -> impl Iterator<Item = (&str, Vec<ConnectionId>)> {
-        self.watches
-            .by_path()
-            .map(|(path, connections)| (&**path, connections.collect()))
     }
 
     fn ephemerals(&self, session: SessionId) -> Vec<Arc<str>> {
@@ -406,9 +232,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Where the changes of a forgetful machine begin that is started so many microseconds after 1970:
-/// behind all that it has made before, unless it made a thousand in each of them. It lasts until
-/// 2160.
+/// The first zxid of a forgetful machine that starts so many microseconds after 1970. It is above all
+/// zxids that earlier machines have given out, unless they made more than a thousand changes in each
+/// microsecond. It lasts until 2160.
 pub fn zxid_at(micros: i64) -> i64 {
     /// 2020-01-01.
     const BEGINNING: i64 = 1_577_836_800_000_000;
@@ -417,7 +243,7 @@ pub fn zxid_at(micros: i64) -> i64 {
     since.clamp(0, i64::MAX / 2 / PER_MICROSECOND) * PER_MICROSECOND
 }
 
-/// What comes of a request.
+/// The outcome of a request.
 type Answer = Result<Response, Code>;
 
 #[cfg(test)]

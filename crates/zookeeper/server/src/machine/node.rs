@@ -1,16 +1,16 @@
 //! One node of the tree.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use incumbent_zk_proto::{Acl, Data, Stat};
 
 use super::SessionId;
 
-/// A list that is shared by all nodes that have the same one.
+/// A list, shared by all nodes that have the same one.
 pub(super) type AclList = Arc<[Acl]>;
 
-/// One node. Cloned only when it changes while a snapshot still holds it.
+/// One node without its children, which the tree keeps apart. It is copied when it changes while a
+/// snapshot still holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) data: Data,
@@ -22,26 +22,26 @@ pub(super) struct Node {
     pub(super) mtime: i64,
     pub(super) version: i32,
     pub(super) aversion: i32,
-    /// How many children were ever created here: the next number of a sequential child.
+    /// How many children were ever created: the number of the next sequential child.
     pub(super) creates: i32,
     pub(super) owner: Owner,
-    pub(super) children: BTreeSet<Arc<str>>,
 }
 
-/// What a node goes with.
+/// When a node is deleted without being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// With nothing: it is persistent.
+    /// Never: it is persistent.
     Nobody,
-    /// With a session: it is ephemeral.
+    /// When this session ends: it is ephemeral.
     Session(SessionId),
-    /// With its last child: it is a container.
+    /// When its last child is deleted: it is a container.
     Container,
-    /// After so many milliseconds without a change and without children.
+    /// After so many milliseconds without a change, if it has no children.
     Ttl(i64),
 }
 
-/// Marks of those that go with no session, as ZooKeeper's `EphemeralType` keeps them.
+/// Marks of containers and of times to live in the field of the owner, as ZooKeeper's `EphemeralType`
+/// has them.
 const CONTAINER: i64 = i64::MIN;
 const TTL: i64 = 0xff_i64 << 56;
 
@@ -69,19 +69,19 @@ impl Owner {
 }
 
 impl Node {
-    pub(super) fn stat(&self) -> Stat {
-        let children = i32::try_from(self.children.len()).unwrap_or(i32::MAX);
+    /// The stat of a node that has so many children now.
+    pub(super) fn stat(&self, children: usize) -> Stat {
+        let children = i32::try_from(children).unwrap_or(i32::MAX);
         Stat {
             czxid: self.czxid,
             mzxid: self.mzxid,
             ctime: self.ctime,
             mtime: self.mtime,
             version: self.version,
-            // Creations and deletions: those created, and of them those that are gone.
+            // Creations and deletions: all that were created, and of these the ones that are gone.
             cversion: self.creates.wrapping_mul(2).wrapping_sub(children),
             aversion: self.aversion,
-            // As ZooKeeper shows it: the marks of containers and times to live are its own
-            // business.
+            // As ZooKeeper does: clients do not see the marks of containers and times to live.
             ephemeral_owner: match self.owner {
                 Owner::Session(session) => session.0,
                 Owner::Nobody | Owner::Container | Owner::Ttl(_) => 0,

@@ -1,15 +1,15 @@
-//! Paths of nodes, and which of them are none.
+//! Paths of nodes, and which texts are not one.
 
 /// The root.
 pub(super) const ROOT: &str = "/";
 
-/// The nodes that are always there.
+/// The nodes that always exist.
 pub(super) const SPECIAL: [&str; 4] = [ROOT, "/zookeeper", "/zookeeper/quota", CONFIG];
 
-/// Where an ensemble keeps its members. Empty here: this server is alone.
+/// Where an ensemble keeps its members. Empty: this server is alone.
 pub(super) const CONFIG: &str = "/zookeeper/config";
 
-/// The path of the parent and the name in it; `None` for the root and for what has no slash.
+/// The path of the parent and the name in it; `None` for the root, and for a text without a slash.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {
     let slash = path.rfind('/')?;
     let name = &path[slash + 1..];
@@ -44,7 +44,7 @@ pub(super) fn is_below(path: &str, above: &str) -> bool {
     }
 }
 
-/// Whether a node can have this path: the rules of ZooKeeper, those for characters included.
+/// Whether a node may have this path, by ZooKeeper's rules, including those for characters.
 pub(super) fn is_valid(path: &str) -> bool {
     if path == ROOT {
         return true;
@@ -58,8 +58,7 @@ pub(super) fn is_valid(path: &str) -> bool {
         && !path.chars().any(is_refused)
 }
 
-/// Control characters, and what is neither a plain character nor assigned: surrogates and beyond,
-/// private use, specials.
+/// Control characters, private use, specials, and everything beyond the basic plane.
 fn is_refused(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}' | '\u{10000}'..)

@@ -1,34 +1,40 @@
-//! What changes nothing but watches.
+//! Requests that change nothing but watches.
 
 use incumbent_zk_proto::{
     AddMode, Code, EventKind, ReadResult, Request, Response, SetWatches, WatchEvent, perms,
 };
 
 use super::connection::{Who, part_length};
-use super::node::Node;
-use super::watch::Kinds;
-use super::write::MOST_LOOKS;
+use super::transaction::MOST_LOOKS;
+use super::watch::Modes;
 use super::{Answer, Machine, Sink, acl};
 
+/// The zxid of an event that stands for any number of changes that a client has missed.
+const NO_ZXID: i64 = -1;
+
 impl Machine {
-    /// Answers what only reads, and nothing else.
+    /// Answers a request that only reads; `None` for any other.
     pub(super) fn read(&mut self, who: &Who<'_>, request: &Request<'_>) -> Option<Answer> {
         Some(match *request {
             Request::Ping => Ok(Response::Done),
             Request::Sync { path } => Ok(Response::Path(path.into())),
             Request::Exists { path, watch } => self.exists(who, path, watch),
             Request::GetData { path, watch } => self
-                .readable(who, path, watch.then_some(Kinds::DATA))
-                .map(|node| Response::Data(node.data.clone(), node.stat())),
+                .readable(who, path, watch.then_some(Modes::DATA))
+                .and_then(|()| {
+                    let data = self.tree.get(path)?.data.clone();
+                    Ok(Response::Data(data, self.tree.stat(path)?))
+                }),
             Request::GetChildren { path, watch, stat } => self
-                .readable(who, path, watch.then_some(Kinds::CHILDREN))
-                .map(|node| {
-                    let names = node.children.iter().cloned().collect();
-                    Response::Children(names, stat.then(|| node.stat()))
+                .readable(who, path, watch.then_some(Modes::CHILDREN))
+                .and_then(|()| {
+                    let names = self.tree.children(path).iter().cloned().collect();
+                    let stat = stat.then(|| self.tree.stat(path)).transpose()?;
+                    Ok(Response::Children(names, stat))
                 }),
             Request::GetAcl { path } => self.get_acl(who, path),
             Request::GetEphemerals { prefix } => {
-                // As in ZooKeeper: nothing but what is not seen, and the root, stand for all.
+                // As in ZooKeeper: blanks and the root stand for all paths.
                 let prefix = match prefix.trim_matches(|c| c <= ' ') {
                     "" | "/" => "",
                     _ => prefix,
@@ -37,39 +43,31 @@ impl Machine {
                 let matching = paths.filter(|path| path.starts_with(prefix));
                 Ok(Response::Ephemerals(matching.cloned().collect()))
             }
-            Request::GetAllChildrenNumber { path } => {
-                self.readable(who, path, None).map(drop).map(|()| {
-                    let count = self.tree.below(path);
-                    Response::Count(i32::try_from(count).unwrap_or(i32::MAX))
-                })
-            }
+            Request::GetAllChildrenNumber { path } => self.readable(who, path, None).map(|()| {
+                let count = self.tree.below(path);
+                Response::Count(i32::try_from(count).unwrap_or(i32::MAX))
+            }),
             Request::MultiRead(ref requests) => {
                 let parts = self.parts(who, requests);
                 parts.map(Response::MultiRead)
             }
             Request::AddWatch { path, mode } => {
-                let kinds = match mode {
-                    AddMode::Persistent => Kinds::PERSISTENT,
-                    AddMode::Recursive => Kinds::RECURSIVE,
+                let modes = match mode {
+                    AddMode::Persistent => Modes::PERSISTENT,
+                    AddMode::Recursive => Modes::RECURSIVE,
                 };
-                self.watch(who, path, kinds).map(|()| Response::WatchAdded)
+                self.watch(who, path, modes).map(|()| Response::WatchAdded)
             }
             Request::CheckWatches { path, kind } => {
-                match self.watches.is_set(who.connection, path, kind) {
-                    true => Ok(Response::Done),
-                    false => Err(Code::NoWatcher),
-                }
+                found(self.watches.is_set(who.connection, path, kind))
             }
             Request::RemoveWatches { path, kind } => {
-                match self.watches.unset(who.connection, path, kind) {
-                    true => Ok(Response::Done),
-                    false => Err(Code::NoWatcher),
-                }
+                found(self.watches.unset(who.connection, path, kind))
             }
             Request::WhoAmI => Ok(Response::Identities(
                 who.ids.iter().map(acl::user).collect(),
             )),
-            // This server is alone, and knows no SASL.
+            // This server is alone, and has no SASL.
             Request::Reconfig => Err(Code::ReconfigDisabled),
             Request::Sasl => Err(Code::AuthFailed),
             Request::Create(_)
@@ -84,24 +82,24 @@ impl Machine {
         })
     }
 
-    /// A node that may be read, watched from now on if it is there.
-    fn readable(&mut self, who: &Who<'_>, path: &str, watch: Option<Kinds>) -> Result<&Node, Code> {
+    /// Checks that a node is there and may be read, and sets a watch on it if one is wanted.
+    fn readable(&mut self, who: &Who<'_>, path: &str, watch: Option<Modes>) -> Result<(), Code> {
         acl::check(&self.tree.get(path)?.acl, perms::READ, who.ids)?;
-        if let Some(kinds) = watch {
-            self.watch(who, path, kinds)?;
+        match watch {
+            Some(modes) => self.watch(who, path, modes),
+            None => Ok(()),
         }
-        self.tree.get(path)
     }
 
     fn exists(&mut self, who: &Who<'_>, path: &str, watch: bool) -> Answer {
         if path.contains('\0') {
             return Err(Code::BadArguments);
         }
-        // Watched too if it is not there: for its creation.
+        // A node that does not exist can be watched too: for its creation.
         if watch {
-            self.watch(who, path, Kinds::DATA)?;
+            self.watch(who, path, Modes::DATA)?;
         }
-        self.tree.get(path).map(|node| Response::Stat(node.stat()))
+        self.tree.stat(path).map(Response::Stat)
     }
 
     fn get_acl(&self, who: &Who<'_>, path: &str) -> Answer {
@@ -111,7 +109,7 @@ impl Machine {
             Ok(()) => node.acl.to_vec(),
             Err(_) => acl::redact(&node.acl),
         };
-        Ok(Response::Acl(list, node.stat()))
+        Ok(Response::Acl(list, self.tree.stat(path)?))
     }
 
     fn parts(&mut self, who: &Who<'_>, requests: &[Request<'_>]) -> Result<Vec<ReadResult>, Code> {
@@ -131,7 +129,7 @@ impl Machine {
                 }
                 _ => ReadResult::Refused(Code::Unimplemented),
             };
-            // Not when all is there: a small request names the same long list any number of times.
+            // Checked on the way: a small request may name the same long list any number of times.
             length += part_length(&result);
             if length > self.options.max_reply {
                 return Err(Code::QuotaExceeded);
@@ -150,18 +148,21 @@ impl Machine {
         }
     }
 
-    fn watch(&mut self, who: &Who<'_>, path: &str, kinds: Kinds) -> Result<(), Code> {
-        let bytes = self.bytes() + path.len();
-        if self.watches.count(who.connection) >= self.options.max_watches
-            || bytes > self.options.max_bytes
-        {
-            return Err(Code::QuotaExceeded);
+    fn watch(&mut self, who: &Who<'_>, path: &str, modes: Modes) -> Result<(), Code> {
+        // A client that watches the node already takes no more room by watching it once more.
+        if let Some(bytes) = self.watches.added_bytes(who.connection, path) {
+            let options = &self.options;
+            if self.watches.count(who.connection) >= options.max_watches
+                || self.watches.bytes() + bytes > options.max_watch_bytes
+            {
+                return Err(Code::QuotaExceeded);
+            }
         }
-        self.watches.set(who.connection, path, kinds);
+        self.watches.set(who.connection, path, modes);
         Ok(())
     }
 
-    /// Sets watches again that a client had on an earlier connection, and tells what it has missed.
+    /// Sets watches again that a client had on an earlier connection, and sends the events it has missed.
     pub(super) fn set_watches(
         &mut self,
         who: &Who<'_>,
@@ -171,26 +172,26 @@ impl Machine {
         let seen = wanted.relative_zxid;
         let mut tell = |kind, path: &str| {
             let path = path.into();
-            sink.event(who.connection, &WatchEvent { kind, path });
+            sink.event(who.connection, &WatchEvent { kind, path }, NO_ZXID);
         };
         for path in &wanted.data {
             match self.tree.get(path) {
                 Err(_) => tell(EventKind::Deleted, path),
                 Ok(node) if node.mzxid > seen => tell(EventKind::DataChanged, path),
-                Ok(_) => self.watch(who, path, Kinds::DATA)?,
+                Ok(_) => self.watch(who, path, Modes::DATA)?,
             }
         }
         for path in &wanted.exist {
             match self.tree.get(path) {
                 Ok(_) => tell(EventKind::Created, path),
-                Err(_) => self.watch(who, path, Kinds::DATA)?,
+                Err(_) => self.watch(who, path, Modes::DATA)?,
             }
         }
         for path in &wanted.child {
             match self.tree.get(path) {
                 Err(_) => tell(EventKind::Deleted, path),
                 Ok(node) if node.pzxid > seen => tell(EventKind::ChildrenChanged, path),
-                Ok(_) => self.watch(who, path, Kinds::CHILDREN)?,
+                Ok(_) => self.watch(who, path, Modes::CHILDREN)?,
             }
         }
         let (persistent, recursive) = wanted
@@ -198,11 +199,19 @@ impl Machine {
             .as_ref()
             .map_or((&[][..], &[][..]), |both| (&both.0[..], &both.1[..]));
         for path in persistent {
-            self.watch(who, path, Kinds::PERSISTENT)?;
+            self.watch(who, path, Modes::PERSISTENT)?;
         }
         for path in recursive {
-            self.watch(who, path, Kinds::RECURSIVE)?;
+            self.watch(who, path, Modes::RECURSIVE)?;
         }
         Ok(Response::Done)
+    }
+}
+
+fn found(is_found: bool) -> Answer {
+    if is_found {
+        Ok(Response::Done)
+    } else {
+        Err(Code::NoWatcher)
     }
 }

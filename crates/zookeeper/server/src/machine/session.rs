@@ -7,11 +7,11 @@ use incumbent_zk_proto::PASSWORD_BYTES;
 
 use super::{ConnectionId, SessionId};
 
-/// All sessions that live.
+/// All sessions that have not ended.
 #[derive(Default)]
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
-    /// When to look at a session next. It may have been heard of since, and is put back then:
+    /// When to look at each session next. If its client was heard in between, it is put back then; that is
     /// cheaper than moving it with every request.
     agenda: BTreeSet<(Duration, SessionId)>,
 }
@@ -23,9 +23,9 @@ pub(super) struct Session {
     pub(super) password: [u8; PASSWORD_BYTES],
     /// The connection it has now.
     pub(super) connection: Option<ConnectionId>,
-    /// When it was last heard of.
+    /// When its client was last heard.
     heard: Duration,
-    /// When it ends because its connection was closed, unless it comes back.
+    /// When it ends because its connection was closed, unless its client comes back.
     grace: Option<Duration>,
     /// Its place in the agenda.
     look: Duration,
@@ -76,7 +76,7 @@ impl Sessions {
         self.all.len()
     }
 
-    /// Gives a session a connection, and returns the one it had.
+    /// Gives a session a connection. Returns the one it had.
     pub(super) fn attach(
         &mut self,
         id: SessionId,
@@ -93,7 +93,8 @@ impl Sessions {
         before
     }
 
-    /// Its connection is gone. With a grace it ends after that, unless it comes back.
+    /// Takes its connection from a session. With a grace, the session ends after that, unless its client
+    /// comes back.
     pub(super) fn detach(
         &mut self,
         id: SessionId,
@@ -104,7 +105,7 @@ impl Sessions {
         let Some(session) = self.all.get_mut(&id) else {
             return;
         };
-        // It may have another one already.
+        // It may have a newer connection already.
         if session.connection == Some(connection) {
             session.connection = None;
             session.grace = grace.map(|grace| now + grace);
@@ -118,7 +119,7 @@ impl Sessions {
         }
     }
 
-    /// All of them get their whole time again, as after a restart of the server.
+    /// Gives all sessions their whole time-out again, as after a restart of the server.
     pub(super) fn touch_all(&mut self, now: Duration) {
         for session in self.all.values_mut() {
             session.heard = now;
@@ -126,7 +127,7 @@ impl Sessions {
         }
     }
 
-    /// All of them end so much later.
+    /// Lets all sessions end so much later.
     pub(super) fn put_off(&mut self, by: Duration, now: Duration) {
         for session in self.all.values_mut() {
             session.heard = (session.heard + by).min(now);
@@ -137,7 +138,7 @@ impl Sessions {
     fn reschedule(&mut self, id: SessionId) {
         let session = self.all.get_mut(&id).expect("it was just looked up");
         let ends = session.ends();
-        // Later is no reason to move it: it will be looked at, and put back.
+        // If it ends later, it is looked at in time, and put back.
         if ends < session.look {
             self.agenda.remove(&(session.look, id));
             session.look = ends;
@@ -145,7 +146,7 @@ impl Sessions {
         }
     }
 
-    /// The next session that is over, if any is.
+    /// A session whose time is over, if there is one.
     pub(super) fn next_over(&mut self, now: Duration) -> Option<SessionId> {
         while let Some(&(look, id)) = self.agenda.first().filter(|(look, _)| *look <= now) {
             let session = self
@@ -163,7 +164,7 @@ impl Sessions {
         None
     }
 
-    /// When to look again.
+    /// When a session must be looked at next.
     pub(super) fn next_look(&self) -> Option<Duration> {
         self.agenda.first().map(|(look, _)| *look)
     }

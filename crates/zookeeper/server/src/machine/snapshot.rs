@@ -1,6 +1,5 @@
-//! Everything that outlives the process, at one moment.
+//! The state that outlives the process, at one moment.
 
-use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +8,33 @@ use incumbent_zk_proto::jute::{Reader, Write};
 use incumbent_zk_proto::{Acl, Malformed, PASSWORD_BYTES};
 
 use super::node::{Node, Owner};
+use super::nodes::Shards;
 use super::{Machine, SessionId, path};
 
-/// Everything as it was at one moment. The nodes are shared with the machine until they change
-/// there: taking it copies two pointers for each, and writing it can be left to another thread.
+/// The state at one moment. Taking it costs the same for any number of nodes: they are
+/// shared with the machine until they change there. Another thread may write it.
 pub struct Frozen {
     zxid: i64,
     sessions: Vec<(SessionId, Duration, [u8; PASSWORD_BYTES])>,
-    nodes: HashMap<Arc<str>, Arc<Node>>,
+    nodes: Shards,
+    node_count: usize,
 }
 
 /// Why a snapshot cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSnapshot {
-    /// It is none, or of a newer format.
-    #[error("it is no snapshot of this server, or one of a newer version")]
+    /// It is not a snapshot, or has a newer format.
+    #[error("it is not a snapshot of this server, or was written by a newer version")]
     Foreign,
-    /// Something in it cannot be read.
+    /// Part of it cannot be read.
     #[error("it cannot be read")]
     Malformed(#[from] Malformed),
-    /// A node is there without its parent, twice, or is missing.
-    #[error("its nodes do not make a tree")]
+    /// A node is missing, is there twice, or has no parent.
+    #[error("its nodes are not a tree")]
     NoTree,
 }
 
-/// What every snapshot begins with; the last byte is the number of the format.
+/// The first bytes of every snapshot; the last of them is the number of the format.
 const MAGIC: &[u8; 8] = b"inctree\x01";
 
 impl Frozen {
@@ -42,7 +43,7 @@ impl Frozen {
         self.zxid
     }
 
-    /// Writes it, in pieces.
+    /// Writes it piece by piece.
     ///
     /// # Errors
     ///
@@ -58,8 +59,8 @@ impl Frozen {
             piece.long(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
             piece.extend_from_slice(password);
         }
-        piece.length(self.nodes.len());
-        for (path, node) in &self.nodes {
+        piece.length(self.node_count);
+        for (path, node) in self.nodes.iter() {
             node.write(path, &mut piece);
             out.write_all(&piece)?;
             piece.clear();
@@ -70,7 +71,7 @@ impl Frozen {
 }
 
 impl Machine {
-    /// Everything as it is now.
+    /// The state as it is now.
     pub fn freeze(&self) -> Frozen {
         Frozen {
             zxid: self.zxid,
@@ -79,15 +80,16 @@ impl Machine {
                 .iter()
                 .map(|(id, session)| (id, session.timeout, session.password))
                 .collect(),
-            nodes: self.tree.nodes().clone(),
+            nodes: self.tree.nodes().share(),
+            node_count: self.tree.len(),
         }
     }
 
-    /// Becomes what a snapshot says. Only for a machine that has not done anything yet.
+    /// Takes its state from a snapshot. The machine must not have done anything yet.
     ///
     /// # Errors
     ///
-    /// [`BadSnapshot`]; the machine is of no use then.
+    /// [`BadSnapshot`]: the machine must not be used any more.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), BadSnapshot> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(BadSnapshot::Foreign)?;
         let mut reader = Reader::new(rest);
@@ -156,7 +158,6 @@ impl Node {
             aversion: reader.int()?,
             creates: reader.int()?,
             owner: Owner::from_wire(reader.long()?),
-            children: std::collections::BTreeSet::new(),
         };
         Ok((path, node))
     }

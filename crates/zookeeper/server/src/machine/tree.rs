@@ -1,17 +1,22 @@
-//! The nodes, and the changes that can be made to them. Who may make them is decided elsewhere.
+//! The nodes, and how changes are made and taken back. Permissions are checked elsewhere.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use incumbent_zk_proto::{Acl, Code, Data};
+use incumbent_zk_proto::{Acl, Code, Data, Stat};
 
 use super::acl::{self, Lists};
+use super::change::{Change, Moment, Parent, Undo};
 use super::node::{AclList, Node, Owner};
+use super::nodes::Nodes;
 use super::{SessionId, path};
 
 /// All nodes by their paths.
 pub(super) struct Tree {
-    nodes: HashMap<Arc<str>, Arc<Node>>,
+    nodes: Nodes,
+    /// Names of children by the path of their parent, which has some. They can be found from the
+    /// paths, so a snapshot does not hold them.
+    children: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
     lists: Lists,
     ephemerals: HashMap<SessionId, BTreeSet<Arc<str>>>,
     /// Containers and nodes with a time to live.
@@ -19,69 +24,7 @@ pub(super) struct Tree {
     bytes: usize,
 }
 
-/// The moment of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct At {
-    pub(super) zxid: i64,
-    /// Milliseconds since 1970.
-    pub(super) time: i64,
-}
-
-/// One change of the tree. What was asked is resolved in it: numbers are appended, lists are those
-/// that are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Create {
-        path: Arc<str>,
-        data: Data,
-        acl: AclList,
-        owner: Owner,
-    },
-    Delete {
-        path: Arc<str>,
-    },
-    SetData {
-        path: Arc<str>,
-        data: Data,
-    },
-    SetAcl {
-        path: Arc<str>,
-        acl: AclList,
-    },
-}
-
-/// How to take back a change: exact only if all later changes have been taken back before.
-pub(super) enum Undo {
-    Create {
-        path: Arc<str>,
-        parent: Parent,
-    },
-    Delete {
-        path: Arc<str>,
-        node: Arc<Node>,
-        parent: Parent,
-    },
-    SetData {
-        path: Arc<str>,
-        data: Data,
-        mzxid: i64,
-        mtime: i64,
-        version: i32,
-    },
-    SetAcl {
-        path: Arc<str>,
-        acl: AclList,
-        aversion: i32,
-    },
-}
-
-/// What a change of a child changes in its parent.
-pub(super) struct Parent {
-    pzxid: i64,
-    creates: i32,
-}
-
-/// About what a node takes beside its path, list and data.
+/// An estimate of what a node takes besides its path, its list and its data.
 const NODE_BYTES: usize = 256;
 
 impl Tree {
@@ -91,7 +34,8 @@ impl Tree {
         let open = lists.share(&[Acl::open()]);
         let read_only = lists.share(&acl::read_only());
         let mut tree = Self {
-            nodes: HashMap::new(),
+            nodes: Nodes::new(),
+            children: HashMap::new(),
             lists,
             ephemerals: HashMap::new(),
             fading: BTreeSet::new(),
@@ -108,11 +52,10 @@ impl Tree {
                 ctime: 0,
                 mtime: 0,
                 version: 0,
-                // As in ZooKeeper, where its list is set without a version.
+                // As in ZooKeeper, which sets its list without a version.
                 aversion: if config { -1 } else { 0 },
                 creates: 0,
                 owner: Owner::Nobody,
-                children: BTreeSet::new(),
             };
             tree.insert(path.into(), Arc::new(node));
         }
@@ -120,37 +63,47 @@ impl Tree {
     }
 
     pub(super) fn get(&self, path: &str) -> Result<&Node, Code> {
-        self.nodes.get(path).map(|node| &**node).ok_or(Code::NoNode)
+        self.nodes.get(path).ok_or(Code::NoNode)
+    }
+
+    pub(super) fn stat(&self, path: &str) -> Result<Stat, Code> {
+        Ok(self.get(path)?.stat(self.children(path).len()))
+    }
+
+    /// Names of the children of a node, in order; none if there is no such node.
+    pub(super) fn children(&self, path: &str) -> &BTreeSet<Arc<str>> {
+        const NONE: &BTreeSet<Arc<str>> = &BTreeSet::new();
+        self.children.get(path).unwrap_or(NONE)
     }
 
     pub(super) fn contains(&self, path: &str) -> bool {
-        self.nodes.contains_key(path)
+        self.nodes.get(path).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// About how much memory the nodes take.
+    /// An estimate of the memory that nodes take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn nodes(&self) -> &HashMap<Arc<str>, Arc<Node>> {
+    pub(super) fn nodes(&self) -> &Nodes {
         &self.nodes
     }
 
-    /// Paths of a session's ephemeral nodes, in order.
+    /// Paths of the ephemeral nodes of a session, in order.
     pub(super) fn ephemerals(&self, session: SessionId) -> impl Iterator<Item = &Arc<str>> {
         self.ephemerals.get(&session).into_iter().flatten()
     }
 
-    /// How many ephemeral nodes there are.
+    /// The number of ephemeral nodes.
     pub(super) fn ephemeral_count(&self) -> usize {
         self.ephemerals.values().map(BTreeSet::len).sum()
     }
 
-    /// Sessions that have ephemeral nodes, and these.
+    /// Sessions with ephemeral nodes, and the paths of these.
     pub(super) fn owners(&self) -> impl Iterator<Item = (SessionId, &BTreeSet<Arc<str>>)> {
         self.ephemerals
             .iter()
@@ -167,7 +120,7 @@ impl Tree {
         let Some(node) = self.nodes.get(path) else {
             return false;
         };
-        node.children.is_empty()
+        self.children(path).is_empty()
             && match node.owner {
                 Owner::Container => node.creates != 0,
                 Owner::Ttl(ttl) => time.saturating_sub(node.mtime) > ttl,
@@ -175,20 +128,20 @@ impl Tree {
             }
     }
 
-    /// How many nodes are below this one.
+    /// The number of nodes below this one.
     pub(super) fn below(&self, path: &str) -> usize {
-        // Not by recursion: a tree may be as deep as a path is long.
+        // Not recursive: a tree may be as deep as a path is long.
         let mut count = 0;
         let mut open = vec![path.to_owned()];
         while let Some(path) = open.pop() {
-            let Ok(node) = self.get(&path) else { continue };
-            count += node.children.len();
-            open.extend(node.children.iter().map(|name| path::child(&path, name)));
+            let children = self.children(&path);
+            count += children.len();
+            open.extend(children.iter().map(|name| path::child(&path, name)));
         }
         count
     }
 
-    /// The list, shared with all nodes that have the same.
+    /// The list, shared with all nodes that have the same one.
     pub(super) fn share(&mut self, list: &[Acl]) -> AclList {
         self.lists.share(list)
     }
@@ -197,8 +150,8 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// The change makes no sense in this tree, and nothing was changed.
-    pub(super) fn apply(&mut self, change: &Change, at: At) -> Result<Undo, Code> {
+    /// The change does not fit the tree. Nothing was changed.
+    pub(super) fn apply(&mut self, change: &Change, at: Moment) -> Result<Undo, Code> {
         match change {
             Change::Create {
                 path,
@@ -241,7 +194,7 @@ impl Tree {
         data: &Data,
         acl: &AclList,
         owner: Owner,
-        at: At,
+        at: Moment,
     ) -> Result<Undo, Code> {
         let (parent, _) = path::split(path).ok_or(Code::BadArguments)?;
         if self.contains(path) {
@@ -266,14 +219,14 @@ impl Tree {
             aversion: 0,
             creates: 0,
             owner,
-            children: BTreeSet::new(),
         };
         self.insert(Arc::clone(path), Arc::new(node));
         Ok(undo)
     }
 
-    fn delete(&mut self, path: &Arc<str>, at: At) -> Result<Undo, Code> {
-        if !self.get(path)?.children.is_empty() {
+    fn delete(&mut self, path: &Arc<str>, at: Moment) -> Result<Undo, Code> {
+        self.get(path)?;
+        if !self.children(path).is_empty() {
             return Err(Code::NotEmpty);
         }
         let (parent, _) = path::split(path).ok_or(Code::BadArguments)?;
@@ -287,7 +240,7 @@ impl Tree {
         })
     }
 
-    /// Takes back the newest change that was not taken back.
+    /// Takes back a change. All later ones must have been taken back before.
     pub(super) fn undo(&mut self, undo: Undo) {
         match undo {
             Undo::Create { path, parent } => {
@@ -342,16 +295,15 @@ impl Tree {
     }
 
     fn node(&mut self, path: &str) -> Result<&mut Node, Code> {
-        let node = self.nodes.get_mut(path).ok_or(Code::NoNode)?;
-        Ok(Arc::make_mut(node))
+        self.nodes.get_mut(path).ok_or(Code::NoNode)
     }
 
     fn known(&mut self, path: &str) -> &mut Node {
         self.node(path)
-            .expect("what was changed is there until the change is taken back")
+            .expect("a node that was changed exists until the change is taken back")
     }
 
-    /// Puts a node in its place. Its parent, if it is not the root, must be there.
+    /// Adds a node. Its parent must exist, unless it is the root.
     pub(super) fn insert(&mut self, path: Arc<str>, node: Arc<Node>) {
         self.bytes += weight(&path, &node);
         match node.owner {
@@ -365,7 +317,7 @@ impl Tree {
             Owner::Nobody => {}
         }
         if let Some((parent, name)) = path::split(&path) {
-            self.known(parent).children.insert(name.into());
+            self.add_child(parent, name);
         }
         self.nodes.insert(path, node);
     }
@@ -374,7 +326,7 @@ impl Tree {
         let node = self
             .nodes
             .remove(path)
-            .expect("what is removed was looked up");
+            .expect("the caller has looked the node up");
         self.bytes -= weight(path, &node);
         match node.owner {
             Owner::Session(session) => {
@@ -391,15 +343,36 @@ impl Tree {
             Owner::Nobody => {}
         }
         if let Some((parent, name)) = path::split(path) {
-            self.known(parent).children.remove(name);
+            self.remove_child(parent, name);
         }
         node
     }
 
-    /// Replaces a node that is always there by the one a snapshot has.
-    pub(super) fn replace(&mut self, path: &str, mut node: Node) {
+    fn add_child(&mut self, parent: &str, name: &str) {
+        debug_assert!(
+            self.contains(parent),
+            "a node is added below one that is there"
+        );
+        if let Some(children) = self.children.get_mut(parent) {
+            children.insert(name.into());
+        } else {
+            let only = BTreeSet::from([name.into()]);
+            self.children.insert(parent.into(), only);
+        }
+    }
+
+    fn remove_child(&mut self, parent: &str, name: &str) {
+        if let Some(children) = self.children.get_mut(parent) {
+            children.remove(name);
+            if children.is_empty() {
+                self.children.remove(parent);
+            }
+        }
+    }
+
+    /// Replaces one of the nodes that always exist by the one of a snapshot.
+    pub(super) fn replace(&mut self, path: &str, node: Node) {
         let old = self.known(path);
-        node.children = std::mem::take(&mut old.children);
         let grown = weight(path, &node);
         let shrunk = weight(path, old);
         *old = node;
@@ -416,9 +389,14 @@ impl Node {
     }
 }
 
-/// About how much memory a node takes. Its list counts, even if others have the same.
+/// An estimate of the memory that a node takes. Its list counts, even if it is shared.
 fn weight(path: &str, node: &Node) -> usize {
-    NODE_BYTES + path.len() + length(&node.data) + acl::bytes(&node.acl)
+    node_bytes(path, length(&node.data), &node.acl)
+}
+
+/// An estimate of the memory for a node with this path, so many bytes of data, and this list.
+pub(super) fn node_bytes(path: &str, data: usize, acl: &[Acl]) -> usize {
+    NODE_BYTES + path.len() + data + acl::bytes(acl)
 }
 
 fn length(data: &Data) -> usize {

@@ -1,4 +1,4 @@
-//! Who is told of what.
+//! Watches: which connections get which events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,32 +7,32 @@ use incumbent_zk_proto::{EventKind, RemoveKind};
 
 use super::{ConnectionId, path};
 
-/// All watches. They belong to connections, as in ZooKeeper: whoever comes back sets them again.
+/// All watches. They belong to connections, as in ZooKeeper: a client that comes back sets them again.
 #[derive(Default)]
 pub(super) struct Watches {
-    by_path: HashMap<Arc<str>, BTreeMap<ConnectionId, Kinds>>,
+    by_path: HashMap<Arc<str>, BTreeMap<ConnectionId, Modes>>,
     by_connection: HashMap<ConnectionId, BTreeSet<Arc<str>>>,
-    /// Where recursive ones are, and how many.
+    /// The paths of recursive watches, and the number of these on each.
     recursive: HashMap<Arc<str>, usize>,
     bytes: usize,
 }
 
-/// About what a watched node takes besides its path, and each who watches it.
+/// An estimate of what a watched node takes besides its path, and of what each of its watchers takes.
 const PATH_BYTES: usize = 160;
 const WATCHER_BYTES: usize = 100;
 
-/// The kinds of watches that one connection has on one node.
+/// The modes in which one connection watches one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u8);
+pub(super) struct Modes(u8);
 
-impl Kinds {
-    /// Data and existence, once.
+impl Modes {
+    /// Data and existence; one event.
     pub(super) const DATA: Self = Self(1);
-    /// Children, once.
+    /// Children; one event.
     pub(super) const CHILDREN: Self = Self(2);
-    /// Everything of one node, until it is taken away.
+    /// Everything about one node, until it is removed.
     pub(super) const PERSISTENT: Self = Self(4);
-    /// Every node below too, but no children.
+    /// Also every node below, but no changes of children.
     pub(super) const RECURSIVE: Self = Self(8);
 
     const NONE: Self = Self(0);
@@ -49,7 +49,7 @@ impl Kinds {
         self.0 & other.0 != 0
     }
 
-    /// Those that a client means when it asks for a kind.
+    /// The modes that a client means by a kind.
     const fn meant_by(kind: RemoveKind) -> Self {
         match kind {
             RemoveKind::Children => Self::CHILDREN.or(Self::PERSISTENT),
@@ -60,7 +60,7 @@ impl Kinds {
         }
     }
 
-    /// Those on the node itself that are told of an event.
+    /// The modes on the node itself that get an event.
     const fn told_of(kind: EventKind) -> Self {
         match kind {
             EventKind::Created | EventKind::DataChanged => {
@@ -71,12 +71,12 @@ impl Kinds {
         }
     }
 
-    /// Those that are told once only.
+    /// The modes that end with their first event.
     const ONCE: Self = Self::DATA.or(Self::CHILDREN);
 }
 
 impl Watches {
-    pub(super) fn set(&mut self, connection: ConnectionId, path: &str, kinds: Kinds) {
+    pub(super) fn set(&mut self, connection: ConnectionId, path: &str, modes: Modes) {
         let path = match self.by_path.get_key_value(path) {
             Some((known, _)) => Arc::clone(known),
             None => {
@@ -86,12 +86,12 @@ impl Watches {
         };
         let on_path = self.by_path.entry(Arc::clone(&path)).or_default();
         let before = on_path.entry(connection).or_default();
-        if *before == Kinds::NONE {
+        if *before == Modes::NONE {
             self.bytes += WATCHER_BYTES;
         }
-        let added = kinds.without(*before);
-        *before = before.or(kinds);
-        if added.meets(Kinds::RECURSIVE) {
+        let added = modes.without(*before);
+        *before = before.or(modes);
+        if added.meets(Modes::RECURSIVE) {
             *self.recursive.entry(Arc::clone(&path)).or_default() += 1;
         }
         self.by_connection
@@ -101,30 +101,40 @@ impl Watches {
     }
 
     pub(super) fn is_set(&self, connection: ConnectionId, path: &str, kind: RemoveKind) -> bool {
-        let kinds = self.by_path.get(path).and_then(|all| all.get(&connection));
-        kinds.is_some_and(|kinds| kinds.meets(Kinds::meant_by(kind)))
+        let modes = self.by_path.get(path).and_then(|all| all.get(&connection));
+        modes.is_some_and(|modes| modes.meets(Modes::meant_by(kind)))
     }
 
-    /// Whether there was anything to take away.
+    /// Removes watches. Returns whether there were any.
     pub(super) fn unset(&mut self, connection: ConnectionId, path: &str, kind: RemoveKind) -> bool {
         let found = self.is_set(connection, path, kind);
         if found {
-            self.clear(connection, path, Kinds::meant_by(kind));
+            self.clear(connection, path, Modes::meant_by(kind));
         }
         found
     }
 
-    /// On how many nodes a connection has watches.
+    /// The memory that a first watch of this connection on this node would take; `None` if the
+    /// connection watches it already.
+    pub(super) fn added_bytes(&self, connection: ConnectionId, path: &str) -> Option<usize> {
+        match self.by_path.get(path) {
+            Some(watchers) if watchers.contains_key(&connection) => None,
+            Some(_) => Some(WATCHER_BYTES),
+            None => Some(PATH_BYTES + path.len() + WATCHER_BYTES),
+        }
+    }
+
+    /// The number of nodes that a connection watches.
     pub(super) fn count(&self, connection: ConnectionId) -> usize {
         self.by_connection.get(&connection).map_or(0, BTreeSet::len)
     }
 
-    /// About how much memory they take.
+    /// An estimate of the memory they take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// All nodes that are watched, and by whom.
+    /// All watched nodes, and the connections that watch them.
     pub(super) fn by_path(
         &self,
     ) -> impl Iterator<Item = (&Arc<str>, impl Iterator<Item = ConnectionId>)> {
@@ -144,26 +154,26 @@ impl Watches {
 
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         for path in self.by_connection.remove(&connection).unwrap_or_default() {
-            self.clear(connection, &path, Kinds(15));
+            self.clear(connection, &path, Modes(15));
         }
     }
 
-    fn clear(&mut self, connection: ConnectionId, path: &str, kinds: Kinds) {
+    fn clear(&mut self, connection: ConnectionId, path: &str, modes: Modes) {
         let Some(on_path) = self.by_path.get_mut(path) else {
             return;
         };
         let Some(before) = on_path.get_mut(&connection) else {
             return;
         };
-        let gone = before.meets(Kinds::RECURSIVE) && kinds.meets(Kinds::RECURSIVE);
+        let gone = before.meets(Modes::RECURSIVE) && modes.meets(Modes::RECURSIVE);
         if gone && let Some(count) = self.recursive.get_mut(path) {
             *count -= 1;
             if *count == 0 {
                 self.recursive.remove(path);
             }
         }
-        *before = before.without(kinds);
-        if *before != Kinds::NONE {
+        *before = before.without(modes);
+        if *before != Modes::NONE {
             return;
         }
         on_path.remove(&connection);
@@ -180,26 +190,26 @@ impl Watches {
         }
     }
 
-    /// Who is told of an event, each once. Watches that tell once are gone then.
+    /// The connections that get an event, each once. Removes the watches that end with it.
     pub(super) fn take(&mut self, kind: EventKind, path: &str) -> Vec<ConnectionId> {
         let mut told = Vec::new();
         let mut spent = Vec::new();
-        for (connection, kinds) in self.by_path.get(path).into_iter().flatten() {
-            let matching = Kinds::told_of(kind);
-            if kinds.meets(matching) {
+        for (connection, modes) in self.by_path.get(path).into_iter().flatten() {
+            let matching = Modes::told_of(kind);
+            if modes.meets(matching) {
                 told.push(*connection);
             }
-            if kinds.meets(Kinds(matching.0 & Kinds::ONCE.0)) {
+            if modes.meets(Modes(matching.0 & Modes::ONCE.0)) {
                 spent.push(*connection);
             }
         }
         for connection in spent {
-            let once = Kinds(Kinds::told_of(kind).0 & Kinds::ONCE.0);
+            let once = Modes(Modes::told_of(kind).0 & Modes::ONCE.0);
             self.clear(connection, path, once);
         }
         if !self.recursive.is_empty() && kind != EventKind::ChildrenChanged {
-            // Looking up everything above a deep node costs as much as its depth by its length:
-            // whatever is less.
+            // Either look at all recursive watches, or look up all nodes above: whichever is less work. The
+            // second costs the depth of the node times the length of its path.
             let depth = path.bytes().filter(|byte| *byte == b'/').count();
             if self.recursive.len() < depth {
                 let above = self
@@ -217,8 +227,8 @@ impl Watches {
     }
 
     fn tell_recursive(&self, above: &str, told: &mut Vec<ConnectionId>) {
-        for (connection, kinds) in self.by_path.get(above).into_iter().flatten() {
-            if kinds.meets(Kinds::RECURSIVE) {
+        for (connection, modes) in self.by_path.get(above).into_iter().flatten() {
+            if modes.meets(Modes::RECURSIVE) {
                 told.push(*connection);
             }
         }
@@ -235,8 +245,8 @@ mod tests {
     #[test]
     fn a_plain_watch_tells_once_and_a_persistent_one_always() {
         let mut watches = Watches::default();
-        watches.set(A, "/x", Kinds::DATA);
-        watches.set(B, "/x", Kinds::PERSISTENT);
+        watches.set(A, "/x", Modes::DATA);
+        watches.set(B, "/x", Modes::PERSISTENT);
         assert_eq!(watches.take(EventKind::DataChanged, "/x"), [A, B]);
         assert_eq!(watches.take(EventKind::DataChanged, "/x"), [B]);
         assert_eq!(watches.take(EventKind::ChildrenChanged, "/x"), [B]);
@@ -246,30 +256,30 @@ mod tests {
     #[test]
     fn a_recursive_watch_tells_of_all_below_but_not_of_children() {
         let mut watches = Watches::default();
-        watches.set(A, "/x", Kinds::RECURSIVE);
+        watches.set(A, "/x", Modes::RECURSIVE);
         for path in ["/x", "/x/y", "/x/y/z"] {
             assert_eq!(watches.take(EventKind::Created, path), [A], "{path}");
             assert!(watches.take(EventKind::ChildrenChanged, path).is_empty());
         }
         assert!(watches.take(EventKind::Created, "/xy").is_empty());
-        watches.set(B, "/", Kinds::RECURSIVE);
+        watches.set(B, "/", Modes::RECURSIVE);
         assert_eq!(watches.take(EventKind::Deleted, "/xy"), [B]);
     }
 
     #[test]
     fn recursive_watches_are_found_whether_they_are_many_or_few() {
         let mut watches = Watches::default();
-        watches.set(A, "/x/y", Kinds::RECURSIVE);
+        watches.set(A, "/x/y", Modes::RECURSIVE);
         for others in [0, 20] {
             for index in 0..others {
-                watches.set(B, &format!("/z/{index}"), Kinds::RECURSIVE);
+                watches.set(B, &format!("/z/{index}"), Modes::RECURSIVE);
             }
             assert_eq!(watches.take(EventKind::Created, "/x/y/1/2/3/4"), [A]);
             assert_eq!(watches.take(EventKind::Created, "/x/y"), [A]);
             assert!(watches.take(EventKind::Created, "/x/yy/1/2/3").is_empty());
             assert!(watches.take(EventKind::Created, "/x").is_empty());
         }
-        watches.set(B, "/x/y", Kinds::RECURSIVE);
+        watches.set(B, "/x/y", Modes::RECURSIVE);
         assert_eq!(watches.take(EventKind::Created, "/x/y/1"), [A, B]);
         watches.forget(A);
         assert_eq!(watches.take(EventKind::Created, "/x/y/1"), [B]);
@@ -279,7 +289,7 @@ mod tests {
     fn a_recursive_watch_on_what_is_no_path_tells_of_nothing() {
         let mut watches = Watches::default();
         for path in ["", "x", "/x/", "//"] {
-            watches.set(A, path, Kinds::RECURSIVE);
+            watches.set(A, path, Modes::RECURSIVE);
         }
         assert!(watches.take(EventKind::Created, "/x/y").is_empty());
         assert!(watches.take(EventKind::Created, "/x/1/2/3/4/5").is_empty());
@@ -288,17 +298,17 @@ mod tests {
     #[test]
     fn a_deleted_node_is_told_once_to_who_watches_data_and_children() {
         let mut watches = Watches::default();
-        watches.set(A, "/x", Kinds::DATA.or(Kinds::CHILDREN));
-        watches.set(A, "/", Kinds::RECURSIVE);
+        watches.set(A, "/x", Modes::DATA.or(Modes::CHILDREN));
+        watches.set(A, "/", Modes::RECURSIVE);
         assert_eq!(watches.take(EventKind::Deleted, "/x"), [A]);
         assert_eq!(watches.count(A), 1);
     }
 
     #[test]
-    fn kinds_on_one_node_live_beside_each_other() {
+    fn modes_on_one_node_live_beside_each_other() {
         let mut watches = Watches::default();
-        watches.set(A, "/x", Kinds::PERSISTENT);
-        watches.set(A, "/x", Kinds::DATA);
+        watches.set(A, "/x", Modes::PERSISTENT);
+        watches.set(A, "/x", Modes::DATA);
         assert_eq!(watches.take(EventKind::DataChanged, "/x"), [A]);
         assert_eq!(watches.take(EventKind::DataChanged, "/x"), [A]);
         assert!(!watches.unset(A, "/x", RemoveKind::Recursive));
@@ -309,8 +319,8 @@ mod tests {
     #[test]
     fn nothing_is_left_of_a_connection_that_is_forgotten() {
         let mut watches = Watches::default();
-        watches.set(A, "/x", Kinds::RECURSIVE);
-        watches.set(A, "/y", Kinds::DATA);
+        watches.set(A, "/x", Modes::RECURSIVE);
+        watches.set(A, "/y", Modes::DATA);
         watches.forget(A);
         assert!(watches.recursive.is_empty());
         assert!(watches.by_path.is_empty() && watches.by_connection.is_empty());

@@ -1,30 +1,28 @@
-//! What changes the tree: checked, made, logged and told, in this order and at once.
+//! Requests that change the tree. A change is checked, made and logged, and its events are sent, all
+//! in one call.
 
 use std::sync::Arc;
 
 use incumbent_zk_proto::{
-    Code, Create, CreateKind, EventKind, MultiResult, Request, Response, Stat, WatchEvent, perms,
+    Code, Create, CreateKind, EventKind, Request, Response, Stat, WatchEvent, perms,
 };
 
+use super::change::{Change, Moment, Undo};
 use super::connection::Who;
-use super::entry::{Entry, What};
+use super::entry::{Entry, EntryBody};
 use super::node::{AclList, Node, Owner};
-use super::tree::{At, Change, Undo};
+use super::tree::node_bytes;
 use super::{Answer, Machine, Now, SessionId, Sink, acl, path};
 
-/// The most comparisons of identities for one request. Lists may be long, clients may have many
-/// identities, and a request may name the same node any number of times; others wait meanwhile.
-pub(super) const MOST_LOOKS: usize = 1 << 24;
-
-/// What happened to a node, for those who watch and may read it.
-struct Happened {
+/// An event, and the list that says who may see it.
+struct NodeEvent {
     kind: EventKind,
     path: Arc<str>,
     acl: AclList,
 }
 
-/// One change that was made, and what it says to whoever asked.
-enum Done {
+/// A change that was made, with what the reply needs.
+pub(super) enum Done {
     Created { path: Arc<str>, stat: Stat },
     Deleted,
     DataSet(Stat),
@@ -34,10 +32,10 @@ enum Done {
 
 /// Changes that were made and are not logged yet.
 #[derive(Default)]
-struct Pending {
+pub(super) struct Pending {
     changes: Vec<Change>,
-    undo: Vec<Undo>,
-    happened: Vec<Happened>,
+    pub(super) undo: Vec<Undo>,
+    events: Vec<NodeEvent>,
 }
 
 impl Machine {
@@ -68,112 +66,61 @@ impl Machine {
         Ok(answer)
     }
 
-    /// All of the requests, or none of them.
-    fn transaction(
-        &mut self,
-        who: &Who<'_>,
-        requests: &[Request<'_>],
-        at: At,
-        pending: &mut Pending,
-    ) -> Vec<MultiResult> {
-        let mut results = Vec::with_capacity(requests.len());
-        let mut looks = 0;
-        for (index, request) in requests.iter().enumerate() {
-            looks += self.looks(who, request);
-            let step = match looks <= MOST_LOOKS {
-                true => self.step(who, request, at, pending),
-                false => Err(Code::QuotaExceeded),
-            };
-            match step {
-                Ok(done) => results.push(result(done, request)),
-                Err(code) => {
-                    self.take_back(std::mem::take(pending).undo);
-                    results.fill(MultiResult::Refused(None));
-                    results.push(MultiResult::Refused(Some(code)));
-                    let after = MultiResult::Refused(Some(Code::RuntimeInconsistency));
-                    results.resize(requests.len().max(index + 1), after);
-                    return results;
-                }
-            }
-        }
-        results
-    }
-
-    /// How many pairs of identities are compared, at most, to see whether part of a request is
-    /// allowed.
-    pub(super) fn looks(&self, who: &Who<'_>, part: &Request<'_>) -> usize {
-        let path = match *part {
-            Request::Create(Create { path, .. }) | Request::Delete { path, .. } => {
-                match path.rfind('/') {
-                    Some(0) => path::ROOT,
-                    slash => &path[..slash.unwrap_or(0)],
-                }
-            }
-            Request::SetData { path, .. }
-            | Request::Check { path, .. }
-            | Request::GetData { path, .. }
-            | Request::GetChildren { path, .. } => path,
-            _ => return 0,
-        };
-        let entries = self.tree.get(path).map_or(0, |node| node.acl.len());
-        entries * who.ids.len()
-    }
-
-    fn take_back(&mut self, done: Vec<Undo>) {
+    pub(super) fn take_back(&mut self, done: Vec<Undo>) {
         for undo in done.into_iter().rev() {
             self.tree.undo(undo);
         }
     }
 
-    /// Logs what was done and tells those who watch.
+    /// Logs changes and sends their events.
     fn commit(&mut self, pending: Pending, now: Now, sink: &mut impl Sink) {
         if pending.changes.is_empty() {
             return;
         }
-        self.log(What::Tree(pending.changes), now, sink);
-        self.tell(pending.happened, sink);
+        self.log(EntryBody::Tree(pending.changes), now, sink);
+        self.tell(pending.events, sink);
     }
 
-    /// Logs the next change, which is or will be made.
-    pub(super) fn log(&mut self, what: What, now: Now, sink: &mut impl Sink) -> At {
+    /// Logs the next change. The caller makes it.
+    pub(super) fn log(&mut self, body: EntryBody, now: Now, sink: &mut impl Sink) -> Moment {
         let at = self.next(now);
         self.zxid = at.zxid;
-        sink.log(&Entry { at, what });
+        sink.log(&Entry { at, body });
         at
     }
 
-    fn next(&self, now: Now) -> At {
-        At {
+    fn next(&self, now: Now) -> Moment {
+        Moment {
             zxid: self.zxid + 1,
             time: now.wall_ms,
         }
     }
 
-    fn tell(&mut self, happened: Vec<Happened>, sink: &mut impl Sink) {
-        for Happened { kind, path, acl } in happened {
+    fn tell(&mut self, events: Vec<NodeEvent>, sink: &mut impl Sink) {
+        for NodeEvent { kind, path, acl } in events {
             let told = self.watches.take(kind, &path);
             let event = WatchEvent { kind, path };
             for connection in told {
                 let ids = self.connections.get(&connection).map(|known| &known.ids);
                 if ids.is_some_and(|ids| acl::check(&acl, perms::READ, ids).is_ok()) {
-                    sink.event(connection, &event);
+                    sink.event(connection, &event, self.zxid);
                 }
             }
         }
     }
 
-    /// Deletes what goes with a session that has just ended.
+    /// Logs the end of a session, and deletes its ephemeral nodes.
     pub(super) fn delete_ephemerals(&mut self, session: SessionId, now: Now, sink: &mut impl Sink) {
-        let at = self.log(What::Close { session }, now, sink);
+        let at = self.log(EntryBody::Close { session }, now, sink);
         let mut pending = Pending::default();
         for path in self.ephemerals(session) {
             self.delete(path, at, &mut pending)
                 .expect("ephemeral nodes have a parent and no children");
         }
-        self.tell(pending.happened, sink);
+        self.tell(pending.events, sink);
     }
 
-    /// Deletes a node that nobody needs any more.
+    /// Deletes a node that has faded.
     pub(super) fn delete_faded(
         &mut self,
         path: Arc<str>,
@@ -186,12 +133,12 @@ impl Machine {
         Ok(())
     }
 
-    /// One change, made if it is allowed.
-    fn step(
+    /// Makes one change, if it is allowed.
+    pub(super) fn step(
         &mut self,
         who: &Who<'_>,
         request: &Request<'_>,
-        at: At,
+        at: Moment,
         pending: &mut Pending,
     ) -> Result<Done, Code> {
         match *request {
@@ -213,7 +160,8 @@ impl Machine {
                 let node = self.allowed(who, path, perms::WRITE)?;
                 check_version(node.version, version)?;
                 let (kind, acl) = (EventKind::DataChanged, Arc::clone(&node.acl));
-                self.check_room(data.map_or(0, <[u8]>::len))?;
+                let before = node.data.as_ref().map_or(0, |data| data.len());
+                self.check_growth(before, data.map_or(0, <[u8]>::len))?;
                 let path: Arc<str> = path.into();
                 let data = data.map(Arc::from);
                 self.make(
@@ -224,8 +172,8 @@ impl Machine {
                     at,
                     pending,
                 )?;
-                let stat = self.tree.get(&path)?.stat();
-                pending.happened.push(Happened { kind, path, acl });
+                let stat = self.tree.stat(&path)?;
+                pending.events.push(NodeEvent { kind, path, acl });
                 Ok(Done::DataSet(stat))
             }
             Request::SetAcl {
@@ -239,7 +187,7 @@ impl Machine {
                 let list = acl::resolve(list, who.ids, self.options.max_change)?;
                 let node = self.allowed(who, path, perms::ADMIN)?;
                 check_version(node.aversion, version)?;
-                self.check_room(acl::bytes(&list))?;
+                self.check_growth(acl::bytes(&node.acl), acl::bytes(&list))?;
                 let acl = self.tree.share(&list);
                 let path: Arc<str> = path.into();
                 self.make(
@@ -250,7 +198,7 @@ impl Machine {
                     at,
                     pending,
                 )?;
-                Ok(Done::AclSet(self.tree.get(&path)?.stat()))
+                Ok(Done::AclSet(self.tree.stat(&path)?))
             }
             Request::Check { path, version } => {
                 let node = self.allowed(who, path, perms::READ)?;
@@ -265,15 +213,14 @@ impl Machine {
         &mut self,
         who: &Who<'_>,
         create: &Create<'_>,
-        at: At,
+        at: Moment,
         pending: &mut Pending,
     ) -> Result<Done, Code> {
         let (owner, sequential) = mode(create, who.session)?;
         if create.path.contains('\0') {
             return Err(Code::BadArguments);
         }
-        // The root has no parent and the name that follows the last slash may be empty: for the
-        // number to come.
+        // The name after the last slash may be empty: a number follows it.
         let parent = match create.path.rfind('/').ok_or(Code::BadArguments)? {
             0 => path::ROOT,
             slash => &create.path[..slash],
@@ -281,9 +228,10 @@ impl Machine {
         let list = acl::resolve(&create.acl, who.ids, self.options.max_change)?;
         let above = self.tree.get(parent)?;
         acl::check(&above.acl, perms::CREATE, who.ids)?;
-        let path: Arc<str> = match sequential {
-            true => format!("{}{:010}", create.path, above.creates).into(),
-            false => create.path.into(),
+        let path: Arc<str> = if sequential {
+            format!("{}{:010}", create.path, above.creates).into()
+        } else {
+            create.path.into()
         };
         if !path::is_valid(&path) {
             return Err(Code::BadArguments);
@@ -294,13 +242,13 @@ impl Machine {
         if matches!(above.owner, Owner::Session(_)) {
             return Err(Code::NoChildrenForEphemerals);
         }
-        let children_changed = Happened {
+        let children_changed = NodeEvent {
             kind: EventKind::ChildrenChanged,
             path: parent.into(),
             acl: Arc::clone(&above.acl),
         };
-        let bytes = create.data.map_or(0, <[u8]>::len) + acl::bytes(&list);
-        self.check_room(bytes)?;
+        let data = create.data.map_or(0, <[u8]>::len);
+        self.check_room_for_node(node_bytes(&path, data, &list))?;
         let acl = self.tree.share(&list);
         let change = Change::Create {
             path: Arc::clone(&path),
@@ -309,34 +257,34 @@ impl Machine {
             owner,
         };
         self.make(change, at, pending)?;
-        let stat = self.tree.get(&path)?.stat();
-        pending.happened.push(Happened {
+        let stat = self.tree.stat(&path)?;
+        pending.events.push(NodeEvent {
             kind: EventKind::Created,
             path: Arc::clone(&path),
             acl,
         });
-        pending.happened.push(children_changed);
+        pending.events.push(children_changed);
         Ok(Done::Created { path, stat })
     }
 
-    fn delete(&mut self, path: Arc<str>, at: At, pending: &mut Pending) -> Result<(), Code> {
-        let deleted = Happened {
+    fn delete(&mut self, path: Arc<str>, at: Moment, pending: &mut Pending) -> Result<(), Code> {
+        let deleted = NodeEvent {
             kind: EventKind::Deleted,
             acl: Arc::clone(&self.tree.get(&path)?.acl),
             path: Arc::clone(&path),
         };
         let (parent, _) = path::split(&path).ok_or(Code::BadArguments)?;
-        let children_changed = Happened {
+        let children_changed = NodeEvent {
             kind: EventKind::ChildrenChanged,
             path: parent.into(),
             acl: Arc::clone(&self.tree.get(parent)?.acl),
         };
         self.make(Change::Delete { path }, at, pending)?;
-        pending.happened.extend([deleted, children_changed]);
+        pending.events.extend([deleted, children_changed]);
         Ok(())
     }
 
-    fn make(&mut self, change: Change, at: At, pending: &mut Pending) -> Result<(), Code> {
+    fn make(&mut self, change: Change, at: Moment, pending: &mut Pending) -> Result<(), Code> {
         pending.undo.push(self.tree.apply(&change, at)?);
         pending.changes.push(change);
         Ok(())
@@ -350,16 +298,6 @@ impl Machine {
         acl::check(&node.acl, wanted, who.ids)?;
         Ok(node)
     }
-
-    /// Refuses what would be too much: more data when there is too much already, or one node too
-    /// many.
-    fn check_room(&self, more: usize) -> Result<(), Code> {
-        let bytes = self.bytes() + more;
-        if bytes > self.options.max_bytes || self.tree.len() >= self.options.max_nodes {
-            return Err(Code::QuotaExceeded);
-        }
-        Ok(())
-    }
 }
 
 fn check_version(version: i32, expected: i32) -> Result<(), Code> {
@@ -370,7 +308,7 @@ fn check_version(version: i32, expected: i32) -> Result<(), Code> {
     }
 }
 
-/// What the node goes with, and whether a number is appended: the flags are those of ZooKeeper's
+/// The owner of a new node, and whether a number is appended. The flags are those of ZooKeeper's
 /// `CreateMode`.
 fn mode(create: &Create<'_>, session: SessionId) -> Result<(Owner, bool), Code> {
     let ttl = match create.kind {
@@ -408,24 +346,6 @@ fn answer(done: Done, request: &Request<'_>) -> Response {
     }
 }
 
-fn result(done: Done, request: &Request<'_>) -> MultiResult {
-    match done {
-        Done::Created { path, stat } => MultiResult::Created {
-            path: path.as_ref().into(),
-            // As in ZooKeeper, this hangs on the node that is made and not on how it was asked.
-            stat: fades(request).then_some(stat),
-        },
-        Done::Deleted => MultiResult::Deleted,
-        Done::DataSet(stat) | Done::AclSet(stat) => MultiResult::DataSet(stat),
-        Done::Checked => MultiResult::Checked,
-    }
-}
-
-/// Whether the node is a container or has a time to live.
-fn fades(request: &Request<'_>) -> bool {
-    matches!(request, Request::Create(create) if matches!(create.flags, 4..=6))
-}
-
-fn wants_stat(request: &Request<'_>) -> bool {
+pub(super) fn wants_stat(request: &Request<'_>) -> bool {
     matches!(request, Request::Create(create) if create.kind != CreateKind::Plain)
 }

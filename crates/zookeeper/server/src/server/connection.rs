@@ -9,15 +9,15 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Instant;
 
-use incumbent_zk_proto::jute::LENGTH_BYTES;
 use incumbent_zk_proto::{ConnectRequest, Id};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tracing::{debug, info};
 
+use super::greeting::{Greeting, greeting};
 use super::hub::{Entered, Hub};
 use super::outbound::Next;
 use super::words;
-use crate::machine::Refused;
+use crate::machine::{Closed, Refused};
 
 /// Who is at the other end.
 pub(super) struct Caller {
@@ -25,28 +25,41 @@ pub(super) struct Caller {
     /// Who the client is seen to be: its address, and its certificate if it has one.
     pub(super) ids: Vec<Id>,
     pub(super) secure: bool,
+    /// Why it may not open a session, if a limit of connections is reached.
+    pub(super) full: Option<&'static str>,
 }
 
 /// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum End {
-    /// The other end has closed it, or its system did.
-    #[error("closed by the client")]
+    /// The client has closed it, or its system has.
+    #[error("the client closed it")]
     Gone,
-    /// This server has closed it as it should: what there is to say of it was said.
+    /// This server closed it, and there is nothing to report.
     #[error("closed")]
     Done,
-    #[error("the client has sent a frame of {length} bytes; the limit is {limit}")]
+    #[error("{0}")]
+    Closed(Closed),
+    #[error("the client sent a frame of {length} bytes; the limit is {limit} (--max-frame)")]
     Length { length: i32, limit: usize },
-    #[error("the client has sent no request to connect: {0}")]
+    #[error("the client sent {0:?}, which is no four-letter word")]
+    Word(String),
+    #[error("the client speaks {0}")]
+    Language(&'static str),
+    #[error("the first frame is no request to connect: {0}")]
     Greeting(#[from] incumbent_zk_proto::Malformed),
     #[error("{0}")]
     Refused(#[from] Refused),
-    #[error("the client has said nothing for {0:?}")]
+    /// The same refusal of the same client once more.
+    #[error("{0}")]
+    Again(Refused),
+    #[error("the client wants a new session, and {0}")]
+    Full(&'static str),
+    #[error("the client sent no request to connect within {0:?}")]
     Silent(std::time::Duration),
-    #[error("the client does not read: {0} bytes wait for it")]
+    #[error("the client does not read: {0} bytes are queued for it")]
     Backlog(usize),
-    #[error("the client has not read the last that was said to it")]
+    #[error("the client did not read the last replies in time")]
     Deaf,
     #[error("the connection failed: {0}")]
     Failed(io::Error),
@@ -55,7 +68,6 @@ pub(super) enum End {
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // The other end, or its system, says that nobody is there any more.
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
@@ -74,10 +86,14 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
     let address = caller.address;
     #[expect(clippy::disallowed_methods, reason = "shown to people")]
     let since = std::time::SystemTime::now();
+    let entered = hub.enter(address, caller.secure, since);
     let end = match greeting(hub, &mut stream).await {
-        Ok(Greeting::Word(word)) => words::answer(hub, &word, &mut stream).await.err(),
+        Ok(Greeting::Word(word)) => {
+            let answered = words::answer(hub, word, &mut stream).await;
+            hub.leave(entered.connection, false);
+            answered.err().unwrap_or(End::Done)
+        }
         Ok(Greeting::Connect(frame)) => {
-            let entered = hub.enter(address, caller.secure, since);
             let mut connection = Connection {
                 hub,
                 entered: &entered,
@@ -90,50 +106,25 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
             let end = connection.run(caller, &frame).await;
             hub.leave(entered.connection, matches!(end, End::Gone));
             connection.abandon();
-            // What TLS says last may not be read either.
+            // A client that does not read does not read the end of TLS either.
             let timeout = hub.options.greeting_timeout;
             let _ = tokio::time::timeout(timeout, connection.stream.shutdown()).await;
-            Some(end)
+            end
         }
-        Err(end) => Some(end),
+        Err(end) => {
+            hub.leave(entered.connection, false);
+            end
+        }
     };
     match end {
-        None | Some(End::Done | End::Gone) => debug!(%address, "a connection has ended"),
-        Some(end) => info!(%address, why = %end, "closed a connection"),
-    }
-}
-
-enum Greeting {
-    /// A four-letter word.
-    Word(String),
-    /// The frame with the request to connect.
-    Connect(Vec<u8>),
-}
-
-async fn greeting<S: AsyncRead + Unpin>(hub: &Hub, stream: &mut S) -> Result<Greeting, End> {
-    let limit = hub.options.max_frame;
-    let read = async {
-        let mut first = [0; LENGTH_BYTES];
-        stream.read_exact(&mut first).await?;
-        // A word would be the length of a frame that is far too long.
-        if let Some(word) = words::parse(first) {
-            return Ok(Greeting::Word(word));
+        End::Done | End::Gone | End::Closed(Closed::ByClient) => {
+            debug!(%address, why = %end, "a connection ended");
         }
-        let length = i32::from_be_bytes(first);
-        let valid = usize::try_from(length)
-            .ok()
-            .filter(|length| *length <= limit);
-        let Some(valid) = valid else {
-            return Err(End::Length { length, limit });
-        };
-        let mut frame = vec![0; valid];
-        stream.read_exact(&mut frame).await?;
-        Ok(Greeting::Connect(frame))
-    };
-    let timeout = hub.options.greeting_timeout;
-    tokio::time::timeout(timeout, read)
-        .await
-        .unwrap_or(Err(End::Silent(timeout)))
+        // A client tries again every second or so, for as long as no other server has what it has
+        // seen.
+        End::Again(_) => debug!(%address, why = %end, "closed a connection"),
+        end => info!(%address, why = %end, "closed a connection"),
+    }
 }
 
 struct Connection<'a, S> {
@@ -145,8 +136,18 @@ struct Connection<'a, S> {
     /// What is being sent, and how much of it was.
     output: Vec<u8>,
     sent: usize,
-    /// When requests came, how many, and after which change their answers may be sent.
-    measured: VecDeque<(u64, u64, Instant)>,
+    /// Requests whose answers may not be sent yet.
+    measured: VecDeque<Measured>,
+}
+
+/// Requests that were done together.
+struct Measured {
+    /// Their answers may be sent when this change is durable.
+    after: u64,
+    frames: u64,
+    /// How many of them changed something.
+    updates: u64,
+    started: Instant,
 }
 
 /// Room for what is read next.
@@ -181,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
             let next = self.fill(index);
             let is_idle = self.output.is_empty();
             match next {
-                Next::Close(_) if is_idle => return Err(End::Done),
+                Next::Close(why) if is_idle => return Err(End::Closed(why)),
                 Next::Idle if is_idle && ending.is_some() => {
                     return Err(ending.unwrap_or(End::Done));
                 }
@@ -216,8 +217,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                 biased;
                 moved = transfer(&mut self.stream, &self.output[self.sent..], input) => match moved? {
                     Moved::Sent(0) | Moved::Read(0) => return Err(End::Gone),
-                    Moved::Sent(sent) => self.sent += sent,
-                    Moved::Read(_) => {}
+                    Moved::Sent(sent) => {
+                        self.sent += sent;
+                        // Its pings are not read while so much waits for it, but it lives: it reads.
+                        if !reads {
+                            self.hub.heard(self.entered);
+                        }
+                    }
+                    Moved::Read(read) => self.hub.meters.bytes_received.add(read),
                 },
                 changed = durable.changed(), if waits => {
                     is_stuck = false;
@@ -236,9 +243,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
     async fn begin(&mut self, caller: Caller, greeting: &[u8]) -> Result<Option<End>, End> {
         let request = ConnectRequest::read(greeting)?;
         let address = caller.address;
+        if let Some(why) = caller.full.filter(|_| request.session == 0) {
+            self.hub.meters.rejected.add(1);
+            return Err(End::Full(why));
+        }
         self.hub.room().await.map_err(|_| End::Done)?;
-        match self.hub.connect(self.entered, caller.ids, &request)? {
+        let connected = self.hub.connect(self.entered, caller.ids, &request);
+        let connected = connected.map_err(|refused| match refused {
+            Refused::Behind { .. } if !self.hub.note_ahead(address.ip(), request.session) => {
+                End::Again(refused)
+            }
+            Refused::TooManySessions { .. } => {
+                self.hub.meters.rejected.add(1);
+                End::Refused(refused)
+            }
+            refused => End::Refused(refused),
+        })?;
+        match connected {
             Some((session, timeout)) => {
+                self.hub.forget_ahead(address.ip(), request.session);
                 let (timeout_ms, came_back) = (timeout.as_millis(), request.session != 0);
                 debug!(%address, %session, timeout_ms, came_back, "a session is connected");
                 Ok(None)
@@ -304,26 +327,34 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
             stats.count_received(handled.frames);
         }
         if handled.frames > 0 {
-            self.measured
-                .push_back((handled.after, handled.frames, started));
+            self.measured.push_back(Measured {
+                after: handled.after,
+                frames: handled.frames,
+                updates: handled.updates,
+                started,
+            });
         }
         Ok(handled.is_stuck)
     }
 
     fn measure(&mut self, durable: u64) {
-        while let Some((_, frames, started)) =
-            self.measured.pop_front_if(|(after, ..)| *after <= durable)
-        {
+        while let Some(measured) = self.measured.pop_front_if(|next| next.after <= durable) {
+            let took = measured.started.elapsed();
+            let meters = &self.hub.meters;
+            meters
+                .reads
+                .record(measured.frames - measured.updates, took);
+            meters.updates.record(measured.updates, took);
             for stats in [&self.hub.stats, &*self.entered.counts] {
-                stats.count_answered(frames, started.elapsed());
+                stats.count_answered(measured.frames, took);
             }
-            self.entered.counts.count_sent(frames);
+            self.entered.counts.count_sent(measured.frames);
         }
     }
 
     /// Nobody waits for answers any more.
     fn abandon(&mut self) {
-        let frames = self.measured.drain(..).map(|(_, frames, _)| frames).sum();
+        let frames = self.measured.drain(..).map(|left| left.frames).sum();
         self.hub.stats.count_abandoned(frames);
     }
 }

@@ -1,27 +1,30 @@
 //! What all connections share: the machine behind one lock, and what it says to each of them.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use incumbent_journal::{AppendError, Durable, Failure, Journal};
+use incumbent_journal::{AppendError, Durable, Failure, Journal, SnapshotError};
 use incumbent_zk_proto::jute::frame;
 use incumbent_zk_proto::{ConnectRequest, Id, PASSWORD_BYTES};
 use tokio::sync::{Notify, SetOnce, watch};
 use tracing::warn;
 
 use super::Options;
+use super::greeting::Ahead;
+use super::hub_sink::{HubSink, give_up};
+use super::meters::Meters;
 use super::outbound::Outbound;
 use super::stats::Stats;
-use super::voice::{Voice, give_up};
 use crate::machine::{ConnectionId, Machine, Now, Refused, SessionId};
 
 /// What all connections share.
 pub(super) struct Hub {
     pub(super) options: Options,
     pub(super) stats: Stats,
-    state: Mutex<State>,
+    pub(super) meters: Meters,
+    state: Mutex<HubState>,
     journal: Option<Journal>,
     durable: watch::Receiver<Durable>,
     started: Instant,
@@ -29,9 +32,10 @@ pub(super) struct Hub {
     pub(super) sooner: Notify,
     /// Why the log takes no more although it could be written. The server ends.
     broken: SetOnce<AppendError>,
+    ahead: Mutex<Ahead>,
 }
 
-pub(super) struct State {
+pub(super) struct HubState {
     pub(super) machine: Machine,
     pub(super) peers: HashMap<ConnectionId, Peer>,
     next_connection: u64,
@@ -85,7 +89,8 @@ impl Hub {
         Self {
             options,
             stats: Stats::default(),
-            state: Mutex::new(State {
+            meters: Meters::default(),
+            state: Mutex::new(HubState {
                 next_tick: machine.next_tick(),
                 machine,
                 peers: HashMap::new(),
@@ -99,6 +104,7 @@ impl Hub {
             started,
             sooner: Notify::new(),
             broken: SetOnce::new(),
+            ahead: Mutex::default(),
         }
     }
 
@@ -131,7 +137,7 @@ impl Hub {
         self.journal.as_ref()
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, HubState> {
         // A panic in the machine may have left it half changed: nobody may see that.
         self.state.lock().unwrap_or_else(|_: PoisonError<_>| {
             panic!("the server has failed, and has to be restarted")
@@ -172,6 +178,25 @@ impl Hub {
         }
     }
 
+    /// Something shows that the client lives, although its requests are not read now.
+    pub(super) fn heard(&self, entered: &Entered) {
+        let mut state = self.state();
+        let now = self.now();
+        state.machine.heard(entered.connection, now);
+    }
+
+    /// Notes that a client has seen a newer state. Says whether it was not noted before.
+    pub(super) fn note_ahead(&self, address: IpAddr, session: i64) -> bool {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.note(address, session)
+    }
+
+    /// Forgets a client that was noted so: it has a session here now.
+    pub(super) fn forget_ahead(&self, address: IpAddr, session: i64) {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.forget(address, session);
+    }
+
     pub(super) fn leave(&self, connection: ConnectionId, closed: bool) {
         let mut state = self.state();
         state.peers.remove(&connection);
@@ -191,11 +216,10 @@ impl Hub {
         let password: [u8; PASSWORD_BYTES] = rand::random();
         let mut state = self.state();
         self.catch_up(&mut state);
-        let (machine, mut voice) = self.split(&mut state, Some(entered.connection));
+        let (machine, mut sink) = self.split(&mut state, Some(entered.connection));
         let now = self.now();
-        let answer =
-            machine.connect(entered.connection, ids, request, password, now, &mut voice)?;
-        let after = *voice.logged;
+        let answer = machine.connect(entered.connection, ids, request, password, now, &mut sink)?;
+        let after = *sink.logged;
         entered
             .outbound
             .push(after, |out| frame(out, |out| answer.write(out)));
@@ -226,11 +250,13 @@ impl Hub {
                 handled.is_stuck = true;
                 break;
             }
-            let (machine, mut voice) = self.split(&mut state, Some(connection));
-            machine.handle(connection, next, now, &mut voice);
+            let (machine, mut sink) = self.split(&mut state, Some(connection));
+            let before = *sink.logged;
+            machine.handle(connection, next, now, &mut sink);
+            handled.updates += u64::from(*sink.logged != before);
             handled.frames += 1;
             handled.bytes += incumbent_zk_proto::jute::LENGTH_BYTES + next.len();
-            handled.after = *voice.logged;
+            handled.after = *sink.logged;
             // Answers may be much longer than what asks for them.
             let is_full = entered.outbound.bytes() > self.options.max_backlog;
             // And some requests take as long as thousands of others.
@@ -244,12 +270,14 @@ impl Hub {
                 Ok(None) | Err(_) => break,
             }
         }
-        self.snapshot_if_due(&state);
+        let snapshot = self.snapshot_if_due(&state);
+        drop(state);
+        report(snapshot);
         Ok(handled)
     }
 
     /// Whether there is room in the log for whatever one request may do.
-    fn has_room(&self, state: &State) -> bool {
+    pub(super) fn has_room(&self, state: &HubState) -> bool {
         let Some(journal) = &self.journal else {
             return true;
         };
@@ -259,7 +287,7 @@ impl Hub {
     }
 
     /// Logs what had no room in the log before.
-    pub(super) fn catch_up(&self, state: &mut State) {
+    pub(super) fn catch_up(&self, state: &mut HubState) {
         let Some(journal) = &self.journal else { return };
         while let Some((index, entry)) = state.late.front() {
             match journal.append(*index, entry) {
@@ -270,21 +298,23 @@ impl Hub {
         }
     }
 
-    pub(super) fn snapshot_if_due(&self, state: &State) {
+    /// Begins a snapshot if it is time for one. What went wrong is for [`report`], when the lock is
+    /// free.
+    pub(super) fn snapshot_if_due(&self, state: &HubState) -> Result<(), SnapshotError> {
         let journal = self.journal.as_ref();
         let due = |journal: &&Journal| journal.snapshot_due() && state.late.is_empty();
         let Some(journal) = journal.filter(due) else {
-            return;
+            return Ok(());
         };
         let frozen = state.machine.freeze();
         let index = u64::try_from(frozen.zxid()).expect("zxids are not negative");
         // The journal logs what comes of it.
-        if let Err(error) = journal.snapshot(index, move |out| frozen.write(out)) {
-            warn!(%error, "no snapshot is written now");
-        }
+        journal
+            .snapshot(index, move |out| frozen.write(out))
+            .map(drop)
     }
 
-    fn reschedule(&self, state: &State) {
+    fn reschedule(&self, state: &HubState) {
         if state.machine.next_tick() < state.next_tick {
             self.sooner.notify_one();
         }
@@ -292,10 +322,10 @@ impl Hub {
 
     pub(super) fn split<'a>(
         &'a self,
-        state: &'a mut State,
+        state: &'a mut HubState,
         speaker: Option<ConnectionId>,
-    ) -> (&'a mut Machine, Voice<'a>) {
-        let voice = Voice {
+    ) -> (&'a mut Machine, HubSink<'a>) {
+        let sink = HubSink {
             journal: self.journal.as_ref(),
             peers: &state.peers,
             logged: &mut state.logged,
@@ -303,9 +333,17 @@ impl Hub {
             late: &mut state.late,
             broken: &self.broken,
             stats: &self.stats,
+            meters: &self.meters,
             speaker,
         };
-        (&mut state.machine, voice)
+        (&mut state.machine, sink)
+    }
+}
+
+/// Logs why no snapshot was begun.
+pub(super) fn report(snapshot: Result<(), SnapshotError>) {
+    if let Err(error) = snapshot {
+        warn!(%error, "cannot begin a snapshot; the log is kept, and it is tried again later");
     }
 }
 
@@ -321,6 +359,8 @@ pub(super) struct Entered {
 pub(super) struct Handled {
     pub(super) bytes: usize,
     pub(super) frames: u64,
+    /// How many of them changed something.
+    pub(super) updates: u64,
     /// The answers may be sent when this change is durable.
     pub(super) after: u64,
     pub(super) is_stuck: bool,

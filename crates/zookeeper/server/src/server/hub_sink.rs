@@ -6,15 +6,16 @@ use incumbent_journal::{AppendError, Journal};
 use incumbent_zk_proto::jute::frame;
 use incumbent_zk_proto::{ReplyHeader, Response, WatchEvent, xid};
 use tokio::sync::SetOnce;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::hub::Peer;
+use super::meters::Meters;
 use super::outbound::Outbound;
 use super::stats::Stats;
 use crate::machine::{Closed, ConnectionId, Entry, Sink};
 
 /// Says what the machine says: into the log, and to the connections.
-pub(super) struct Voice<'a> {
+pub(super) struct HubSink<'a> {
     pub(super) journal: Option<&'a Journal>,
     pub(super) peers: &'a HashMap<ConnectionId, Peer>,
     pub(super) logged: &'a mut u64,
@@ -22,36 +23,44 @@ pub(super) struct Voice<'a> {
     pub(super) late: &'a mut VecDeque<(u64, Vec<u8>)>,
     pub(super) broken: &'a SetOnce<AppendError>,
     pub(super) stats: &'a Stats,
+    pub(super) meters: &'a Meters,
     /// Looks by itself at what it has to send, and need not be woken.
     pub(super) speaker: Option<ConnectionId>,
 }
 
-impl Voice<'_> {
-    fn to(&self, to: ConnectionId, push: impl FnOnce(&Outbound)) {
-        if let Some(peer) = self.peers.get(&to) {
-            push(&peer.outbound);
-            if self.speaker != Some(to) {
-                peer.outbound.added.notify_one();
-            }
+impl HubSink<'_> {
+    /// Gives the outbound queue of a connection to `push`, and gives back what that does: nothing, if
+    /// the connection is gone.
+    fn to<T: Default>(&self, to: ConnectionId, push: impl FnOnce(&Outbound) -> T) -> T {
+        let Some(peer) = self.peers.get(&to) else {
+            return T::default();
+        };
+        let pushed = push(&peer.outbound);
+        if self.speaker != Some(to) {
+            peer.outbound.added.notify_one();
         }
+        pushed
     }
 }
 
-impl Sink for Voice<'_> {
+impl Sink for HubSink<'_> {
     fn log(&mut self, entry: &Entry) {
         let Some(journal) = self.journal else { return };
         self.entry.clear();
         entry.write(self.entry);
         let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
-        let appended = match self.late.is_empty() {
-            // Never behind one that is missing: that would make it look durable, and the log
-            // unreadable.
-            _ if self.broken.initialized() => return *self.logged = index,
-            true => journal.append(index, self.entry),
-            false => Err(AppendError::Full {
+        // Never behind one that is missing: that would make it look durable, and the log unreadable.
+        if self.broken.initialized() {
+            *self.logged = index;
+            return;
+        }
+        let appended = if self.late.is_empty() {
+            journal.append(index, self.entry)
+        } else {
+            Err(AppendError::Full {
                 waiting: 0,
                 limit: 0,
-            }),
+            })
         };
         match appended {
             Ok(()) => {}
@@ -64,7 +73,7 @@ impl Sink for Voice<'_> {
 
     fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>) {
         self.stats.count_sent(1);
-        self.to(to, |outbound| {
+        let bytes = self.to(to, |outbound| {
             outbound.push(*self.logged, |out| {
                 frame(out, |out| {
                     header.write(out);
@@ -72,33 +81,33 @@ impl Sink for Voice<'_> {
                         body.write(out);
                     }
                 });
-            });
+            })
         });
+        self.meters.reply_bytes.add(bytes);
     }
 
-    fn event(&mut self, to: ConnectionId, event: &WatchEvent) {
+    fn event(&mut self, to: ConnectionId, event: &WatchEvent, zxid: i64) {
         self.stats.count_sent(1);
-        self.to(to, |outbound| {
+        let bytes = self.to(to, |outbound| {
             outbound.push_event(*self.logged, |out| {
                 frame(out, |out| {
                     let header = ReplyHeader {
                         xid: xid::EVENT,
-                        zxid: -1,
+                        zxid,
                         err: 0,
                     };
                     header.write(out);
                     event.write(out);
                 });
-            });
+            })
         });
+        self.meters.event_bytes.add(bytes);
     }
 
     fn close(&mut self, connection: ConnectionId, why: Closed) {
-        if let Some(peer) = self.peers.get(&connection) {
-            match why {
-                Closed::ByClient => {}
-                why => info!(address = %peer.address, %why, "closing a connection"),
-            }
+        // The connection logs it when it ends, outside of the lock.
+        if why == Closed::AuthFailed {
+            self.meters.auth_failures.add(1);
         }
         self.to(connection, |outbound| outbound.close(why));
     }
@@ -133,6 +142,7 @@ mod tests {
         let mut machine = Machine::new(Options::default(), 0);
         let (mut logged, mut entry, mut late) = (0, Vec::new(), VecDeque::new());
         let (peers, broken, stats) = (HashMap::new(), SetOnce::new(), Stats::default());
+        let meters = Meters::default();
         let request = ConnectRequest {
             last_zxid_seen: 0,
             timeout_ms: 10_000,
@@ -145,7 +155,7 @@ mod tests {
             wall_ms: 0,
         };
         for connection in 1..=3 {
-            let mut voice = Voice {
+            let mut sink = HubSink {
                 journal: Some(&journal),
                 peers: &peers,
                 logged: &mut logged,
@@ -153,11 +163,12 @@ mod tests {
                 late: &mut late,
                 broken: &broken,
                 stats: &stats,
+                meters: &meters,
                 speaker: None,
             };
             let connection = ConnectionId(connection);
             let connected =
-                machine.connect(connection, Vec::new(), &request, [0; 16], now, &mut voice);
+                machine.connect(connection, Vec::new(), &request, [0; 16], now, &mut sink);
             connected.unwrap();
         }
         assert!(broken.initialized());

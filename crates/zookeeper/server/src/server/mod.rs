@@ -1,14 +1,16 @@
 //! The server: listens, and gives every connection its task.
 
+mod admission;
 mod connection;
-mod doors;
+mod greeting;
 mod hub;
+mod hub_sink;
+mod meters;
 mod monitor;
 mod options;
 mod outbound;
 mod stats;
 mod ticker;
-mod voice;
 mod words;
 
 use std::future::Future;
@@ -26,8 +28,8 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use crate::machine::{self, Entry, Machine};
+use admission::{Admission, Permit};
 use connection::Caller;
-use doors::Doors;
 use hub::Hub;
 pub use monitor::{Monitor, Report};
 pub use options::Options;
@@ -172,15 +174,15 @@ impl Server {
             tls,
         } = self;
         hub.start();
-        let doors = Arc::new(Doors::default());
+        let admission = Arc::new(Admission::default());
         let mut tasks = JoinSet::new();
         for listener in listeners {
-            let (hub, doors) = (Arc::clone(&hub), Arc::clone(&doors));
-            tasks.spawn(accept(hub, doors, listener, None));
+            let (hub, admission) = (Arc::clone(&hub), Arc::clone(&admission));
+            tasks.spawn(accept(hub, admission, listener, None));
         }
         if let Some((listener, acceptor)) = tls {
-            let (hub, doors) = (Arc::clone(&hub), Arc::clone(&doors));
-            tasks.spawn(accept(hub, doors, listener, Some(acceptor)));
+            let (hub, admission) = (Arc::clone(&hub), Arc::clone(&admission));
+            tasks.spawn(accept(hub, admission, listener, Some(acceptor)));
         }
         let mut durable = hub.durable();
         let (failing, failed) = oneshot::channel();
@@ -228,7 +230,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 async fn accept(
     hub: Arc<Hub>,
-    doors: Arc<Doors>,
+    admission: Arc<Admission>,
     listener: TcpListener,
     tls: Option<tokio_rustls::TlsAcceptor>,
 ) {
@@ -236,15 +238,18 @@ async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => match doors.enter(address.ip(), &hub.options) {
-                    Ok(place) => {
+                Ok((stream, address)) => match admission.enter(address.ip(), &hub.options) {
+                    Ok(permit) => {
+                        hub.meters.connections.add(1);
                         let (hub, tls) = (Arc::clone(&hub), tls.clone());
                         connections.spawn(async move {
-                            let _place = place;
-                            serve(&hub, stream, address, tls).await;
+                            serve(&hub, stream, address, tls, &permit).await;
                         });
                     }
-                    Err(why) => info!(%address, why, "refused a connection"),
+                    Err(why) => {
+                        hub.meters.rejected.add(1);
+                        info!(%address, why, "refused a connection");
+                    }
                 },
                 Err(error) => {
                     // Out of descriptors, mostly: those who wait may be served when others leave.
@@ -266,6 +271,7 @@ async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     tls: Option<tokio_rustls::TlsAcceptor>,
+    permit: &Permit,
 ) {
     // Answers are small and wanted at once.
     if let Err(error) = stream.set_nodelay(true) {
@@ -279,6 +285,7 @@ async fn serve(
             id: address.ip().to_canonical().to_string(),
         }],
         secure: tls.is_some(),
+        full: permit.full,
     };
     match tls {
         None => connection::serve(hub, stream, caller).await,

@@ -49,20 +49,21 @@ impl Outbound {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what `write` writes, to be sent when `after` is durable.
-    pub(super) fn push(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.add(after, false, write);
+    /// Adds what `write` writes, to be sent when `after` is durable. Gives back how many bytes those
+    /// are.
+    pub(super) fn push(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.add(after, false, write)
     }
 
     /// The same for what nobody asked for.
-    pub(super) fn push_event(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.add(after, true, write);
+    pub(super) fn push_event(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.add(after, true, write)
     }
 
-    fn add(&self, after: u64, is_event: bool, write: impl FnOnce(&mut Vec<u8>)) {
+    fn add(&self, after: u64, is_event: bool, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut queue = self.queue();
         if queue.closing.is_some() {
-            return;
+            return 0;
         }
         if queue.pieces.back().is_none_or(|piece| piece.after != after) {
             let frames = Vec::new();
@@ -83,6 +84,7 @@ impl Outbound {
         piece.event_bytes += events;
         queue.event_bytes += events;
         queue.bytes += added;
+        added
     }
 
     /// Closes the connection after what was said before. Nothing is added any more.

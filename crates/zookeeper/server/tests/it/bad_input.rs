@@ -82,11 +82,22 @@ async fn what_is_no_greeting_ends_only_its_connection() {
         (framed(&[0xff; 64]), "protocol version -1 is unknown"),
         (
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
-            "a frame of 1195725856 bytes",
+            "the client speaks HTTP",
         ),
-        (b"\x16\x03\x01\x02\x00\x01".to_vec(), "a frame of 369295618"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "a frame of"),
-        (b"zzzz".to_vec(), "a frame of"),
+        (
+            b"\x16\x03\x01\x02\x00\x01".to_vec(),
+            "the client speaks TLS",
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
+            "sent \"SSH-\", which is no four-letter word",
+        ),
+        (
+            b"zzzz".to_vec(),
+            "sent \"zzzz\", which is no four-letter word",
+        ),
+        // What telnet sends to say goodbye is nothing to report.
+        (vec![0xff, 0xf4, 0xff, 0xfd], "a connection ended"),
     ] {
         let mut raw = Raw::connect(server.address).await;
         raw.send(&bytes).await;
@@ -125,10 +136,10 @@ async fn what_is_no_request_ends_only_its_connection() {
     for (bytes, why) in [
         ((-1_i32).to_be_bytes().to_vec(), "a frame of -1 bytes"),
         ((1_i32 << 20).to_be_bytes().to_vec(), "a frame of 1048576"),
-        (framed(b""), "no request"),
-        (framed(&[1]), "no request"),
-        (framed(&[0, 0, 0, 7, 0, 0, 0]), "no request"),
-        (framed(&header(3)), "no request"),
+        (framed(b""), "a malformed request"),
+        (framed(&[1]), "a malformed request"),
+        (framed(&[0, 0, 0, 7, 0, 0, 0]), "a malformed request"),
+        (framed(&header(3)), "a malformed request"),
         (nested, "14 is unknown"),
         (watches(i32::MAX), "bytes too early"),
         (watches(-2), "a length of -2 is impossible"),
@@ -231,8 +242,11 @@ async fn who_says_nothing_or_too_slowly_is_sent_away() {
     };
     let (nothing, dripped) = tokio::join!(silent.closed(), dripping);
     assert_eq!((nothing.len(), dripped.len()), (0, 0));
-    silent.closed_because("has said nothing for 150ms").await;
-    slow.closed_because("has said nothing for 150ms").await;
+    silent
+        .closed_because("sent no request to connect within 150ms")
+        .await;
+    slow.closed_because("sent no request to connect within 150ms")
+        .await;
     // Who has a session may drip as long as that lives.
     let mut raw = Raw::greeted(server.address, LONG_MS).await;
     for byte in asked(1, &create("/dripped")) {
@@ -252,7 +266,7 @@ async fn a_session_that_only_drips_ends_and_its_connection_with_it() {
     let request = asked(1, &create("/never"));
     raw.send(&request[..request.len() - 1]).await;
     assert_eq!(raw.closed().await, b"");
-    raw.closed_because("the session has expired").await;
+    raw.closed_because("the session expired").await;
 }
 
 #[tokio::test]

@@ -37,8 +37,16 @@ async fn at_most_three(options: Options) {
     let mut refused = Raw::connect(server.address).await;
     refused.send(&greeting(LONG_MS)).await;
     assert_eq!(refused.closed().await, b"");
+    refused
+        .closed_because("wants a new session, and the limit of connections")
+        .await;
     done(&mut probe, &create("/n")).await;
-    drop((second, silent));
+    // A limit stops growth: a client comes back to its session, and a monitor gets its answer.
+    let back = server.come_back(second.granted()).await.unwrap();
+    drop(second);
+    let said = soon(incumbent_zk_probe::four_letter_word(server.address, "srvr")).await;
+    assert!(said.unwrap().contains("Mode: standalone"));
+    drop((back, silent));
     let address = server.address;
     let again = async {
         loop {
@@ -60,7 +68,7 @@ async fn there_are_only_so_many_sessions() {
     let mut refused = Raw::connect(server.address).await;
     refused.send(&greeting(LONG_MS)).await;
     assert_eq!(refused.closed().await, b"");
-    refused.closed_because("there are 2 sessions").await;
+    refused.closed_because("the limit of 2 sessions").await;
     // Those that there are may come back.
     let granted = first.granted().clone();
     drop(first);

@@ -86,15 +86,19 @@ impl Raw {
         all
     }
 
-    /// Waits until the server has said why it closed this connection, and it is this.
-    pub(crate) async fn closed_because(&self, words: &str) {
+    /// What the server has logged about this connection.
+    pub(crate) fn logged(&self) -> Vec<String> {
         let name = format!("address={} ", self.local);
-        let is_said = || {
-            let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut lines = log.lines();
-            lines.any(|line| line.contains(&name) && line.contains(words))
-        };
-        until(&format!("{name} is closed because {words:?}"), is_said).await;
+        let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = log.lines().filter(|line| line.contains(&name));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// Waits until the server has logged these words about this connection.
+    pub(crate) async fn closed_because(&self, words: &str) {
+        let is_logged = || self.logged().iter().any(|line| line.contains(words));
+        let what = format!("{} is closed because {words:?}", self.local);
+        until(&what, is_logged).await;
     }
 }
 

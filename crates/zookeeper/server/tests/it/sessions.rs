@@ -5,7 +5,7 @@ use std::time::Duration;
 use incumbent_leader_server::Options;
 use incumbent_zk_probe::Error;
 
-use crate::harness::{EPHEMERAL, Running, create_with, done, is_there, soon, until};
+use crate::harness::{EPHEMERAL, LONG_MS, Running, create_with, done, is_there, soon, until};
 use crate::raw::Raw;
 
 fn quick() -> Options {
@@ -110,4 +110,29 @@ async fn silence_ends_a_session_also_where_very_short_ones_are_allowed() {
     // asleep.
     let error = soon(silent.receive()).await.unwrap_err();
     assert!(matches!(error, Error::Closed), "{error:?}");
+}
+
+/// A client tries again every second for as long as no other server has what it has seen.
+#[tokio::test]
+async fn a_client_that_has_seen_more_is_logged_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Running::start(crate::harness::kept_in(dir.path())).await;
+    let first = incumbent_zk_proto::ConnectRequest {
+        last_zxid_seen: 0x7_0000_0001,
+        ..incumbent_zk_probe::new_session(LONG_MS)
+    };
+    for attempt in 0..5 {
+        let mut raw = crate::raw::Raw::connect(server.address).await;
+        let mut bytes = Vec::new();
+        incumbent_zk_proto::jute::frame(&mut bytes, |out| first.write(out));
+        raw.send(&bytes).await;
+        assert_eq!(raw.closed().await, b"");
+        raw.closed_because("has seen zxid 0x700000001").await;
+        let at_info = raw
+            .logged()
+            .iter()
+            .filter(|line| line.contains(" INFO "))
+            .count();
+        assert_eq!(at_info, usize::from(attempt == 0), "{:?}", raw.logged());
+    }
 }

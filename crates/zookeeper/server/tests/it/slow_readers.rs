@@ -67,7 +67,7 @@ async fn who_pipelines_without_reading_is_not_read_and_takes_little_memory() {
     assert!(made < 500, "{made}");
     assert_eq!(data(&mut other, "/n").await.len(), 100_000);
     let deaf = sending.await.unwrap();
-    deaf.closed_because("has not read the last that was said")
+    deaf.closed_because("did not read the last replies in time")
         .await;
 }
 
@@ -129,4 +129,28 @@ async fn an_answer_that_would_be_absurd_is_refused() {
         assert_eq!(answer, Err(Code::QuotaExceeded), "{count}");
     }
     done(&mut probe, &set("/n", b"on")).await;
+}
+
+/// One answer is so long that reading it takes several time-outs, and pings are not read meanwhile.
+#[tokio::test]
+async fn a_client_that_reads_one_long_answer_keeps_its_session() {
+    const PARTS: usize = 48;
+    let server = Running::start(small_backlog()).await;
+    let mut other = server.client().await;
+    done(&mut other, &create_with("/n", 0, &vec![b'x'; 1_000_000])).await;
+    let mut slow = Raw::greeted(server.address, 400).await;
+    slow.send(&asked(1, &Request::MultiRead(vec![get_data("/n"); PARTS])))
+        .await;
+    let mut piece = vec![0; 512 << 10];
+    let mut left = PARTS * 1_000_000;
+    let started = std::time::Duration::from_millis(1_600);
+    let pause = started / u32::try_from(left / piece.len()).unwrap();
+    while left > 0 {
+        tokio::time::sleep(pause).await;
+        let read = soon(tokio::io::AsyncReadExt::read(&mut slow.stream, &mut piece)).await;
+        let read = read.unwrap();
+        assert!(read > 0, "closed with {left} bytes left");
+        left = left.saturating_sub(read);
+    }
+    assert_eq!(server.monitor.report().summary.expired_sessions, 0);
 }

@@ -7,8 +7,8 @@ use incumbent_zk_proto::Request;
 use crate::harness::{EPHEMERAL, Running, create_with, done, get_data, kept_in, soon};
 
 const ALL: &[&str] = &[
-    "conf", "cons", "crst", "dirs", "dump", "envi", "isro", "mntr", "ruok", "srst", "srvr", "stat",
-    "wchc", "wchp", "wchs",
+    "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
+    "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
 
 async fn word(server: &Running, word: &str) -> String {
@@ -54,10 +54,13 @@ async fn every_word_is_answered() {
             "mntr",
             &[
                 "zk_server_state\tstandalone",
-                "zk_znode_count\t5",
+                "zk_version\t3.9.0-incumbent-",
+                // The four that are always there, one of them twice, and that of the client.
+                "zk_znode_count\t6",
                 "zk_watch_count\t1",
                 "zk_ephemerals_count\t1",
-                "zk_num_alive_connections\t1",
+                // That of the client, and that which asks.
+                "zk_num_alive_connections\t2",
             ],
         ),
         (
@@ -65,8 +68,9 @@ async fn every_word_is_answered() {
             &[
                 "Zookeeper version: 3.",
                 "Mode: standalone",
-                "Node count: 5",
-                "Connections: 1",
+                ", built on 20",
+                "Node count: 6",
+                "Connections: 2",
             ],
         ),
         ("stat", &["Clients:", "/127.0.0.1:", "Mode: standalone"]),
@@ -85,7 +89,7 @@ async fn every_word_is_answered() {
         }
         assert!(ALL.contains(&name));
     }
-    // The numbers begin anew, and those who are connected go on.
+    // The numbers begin anew, and the clients that are connected go on.
     assert!(word(&server, "srvr").await.contains("Received: 0"));
     done(&mut probe, &get_data(path)).await;
     assert!(word(&server, "srvr").await.contains("Received: 1"));
@@ -99,5 +103,97 @@ async fn what_is_not_on_the_list_is_refused() {
         let said = word(&server, name).await;
         let refusal = format!("{name} is not executed because it is not in the whitelist.\n");
         assert_eq!(said, refusal);
+    }
+}
+
+#[tokio::test]
+async fn words_that_nothing_answers_are_refused_also_if_all_are_allowed() {
+    let options = Options {
+        words: vec!["*".into()],
+        ..Options::local()
+    };
+    let server = Running::start(options).await;
+    for name in ["gtmk", "hash", "stmk"] {
+        assert!(word(&server, name).await.contains("is not executed"));
+    }
+}
+
+/// What exporters read: each line has a name and a number, and the numbers count.
+#[tokio::test]
+async fn exporters_read_numbers_that_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = Options {
+        words: vec!["mntr".into()],
+        ..kept_in(dir.path())
+    };
+    options.machine.max_sessions = 3;
+    options.machine.min_session_timeout = std::time::Duration::from_millis(300);
+    let server = Running::start(options).await;
+    let mut probe = server.client().await;
+    done(&mut probe, &create_with("/n", 0, &[b'x'; 1000])).await;
+    for _ in 0..3 {
+        done(&mut probe, &get_data("/n")).await;
+    }
+    let watch = true;
+    done(&mut probe, &Request::GetData { path: "/n", watch }).await;
+    done(&mut probe, &crate::harness::set("/n", b"y")).await;
+    let (scheme, auth) = ("none", &b""[..]);
+    let mut stranger = server.client().await;
+    let refused = crate::harness::ask(&mut stranger, &Request::Auth { scheme, auth }).await;
+    assert!(refused.is_err());
+    // It is never heard of again.
+    let silent = server.client_with(300).await;
+    let full = crate::harness::connect(server.address, &incumbent_zk_probe::new_session(300)).await;
+    assert!(full.is_err());
+    let monitor = server.monitor.clone();
+    crate::harness::until("it expires", || {
+        monitor.report().summary.expired_sessions == 1
+    })
+    .await;
+    drop(silent);
+
+    let said = word(&server, "mntr").await;
+    let mut numbers = std::collections::BTreeMap::new();
+    for line in said.lines() {
+        let (name, value) = line.split_once('\t').unwrap();
+        assert!(name.starts_with("zk_"), "{line}");
+        if !["zk_version", "zk_server_state"].contains(&name) {
+            let number: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+            let before = numbers.insert(name.to_owned(), number);
+            assert_eq!(before, None, "{name} is there twice");
+        }
+    }
+    let exactly = |name: &str, expected: f64| {
+        let found = numbers.get(name).copied();
+        assert_eq!(found, Some(expected), "{name} in {said}");
+    };
+    exactly("zk_auth_failed_count", 1.0);
+    exactly("zk_connection_rejected", 1.0);
+    exactly("zk_stale_sessions_expired", 1.0);
+    exactly("zk_cnt_readlatency", 4.0 + 1.0);
+    exactly("zk_cnt_updatelatency", 2.0);
+    exactly("zk_local_sessions", 0.0);
+    let zxid = u32::try_from(monitor.report().summary.zxid).unwrap();
+    exactly("zk_last_processed_zxid", zxid.into());
+    let at_least = |name: &str, least: f64| {
+        let found = numbers.get(name).copied();
+        assert!(
+            found.is_some_and(|found| found >= least),
+            "{name} in {said}"
+        );
+    };
+    at_least("zk_open_file_descriptor_count", 3.0);
+    at_least(
+        "zk_max_file_descriptor_count",
+        numbers["zk_open_file_descriptor_count"],
+    );
+    at_least("zk_bytes_received_count", 1000.0);
+    at_least("zk_response_bytes", 4000.0);
+    at_least("zk_watch_bytes", 20.0);
+    at_least("zk_cnt_fsynctime", 2.0);
+    for name in ["fsynctime", "readlatency", "updatelatency"] {
+        for kind in ["avg", "min", "max", "sum"] {
+            at_least(&format!("zk_{kind}_{name}"), 0.0);
+        }
     }
 }

@@ -41,7 +41,7 @@ fn ephemeral_nodes_go_with_their_session_in_one_change() {
     world.ask(a, &Request::CloseSession).unwrap();
     assert_eq!(world.machine.zxid(), before + 1);
     assert!(world.children(b, "/p").is_empty());
-    assert_eq!(world.said.closed, [(a.connection, Closed::ByClient)]);
+    assert_eq!(world.recorded.closed, [(a.connection, Closed::ByClient)]);
     assert!(world.come_back(a).is_none());
 }
 
@@ -53,9 +53,9 @@ fn a_silent_session_expires_and_its_connection_is_closed() {
     world.wait(Duration::from_secs(9));
     world.ask(a, &Request::Ping).unwrap();
     world.wait(Duration::from_secs(9));
-    assert!(world.said.closed.is_empty());
+    assert!(world.recorded.closed.is_empty());
     world.wait(Duration::from_secs(1));
-    assert_eq!(world.said.closed, [(a.connection, Closed::Expired)]);
+    assert_eq!(world.recorded.closed, [(a.connection, Closed::Expired)]);
     assert!(!world.machine.tree.contains("/e"));
 }
 
@@ -77,7 +77,7 @@ fn a_session_comes_back_with_its_password_and_without_watches() {
     assert!(world.events().is_empty());
     // A second connection takes it over, and the first one is closed.
     let again = world.come_back(a).unwrap();
-    assert_eq!(world.said.closed, [(back.connection, Closed::Moved)]);
+    assert_eq!(world.recorded.closed, [(back.connection, Closed::Moved)]);
     world.machine.disconnect(back.connection, true, world.now);
     world.ask(again, &Request::Ping).unwrap();
 }
@@ -142,7 +142,7 @@ fn who_has_seen_more_is_sent_away_unless_nothing_is_kept() {
         &ahead,
         [0; 16],
         world.now,
-        &mut world.said,
+        &mut world.recorded,
     );
     assert!(matches!(refused, Err(Refused::Behind { .. })));
     let mut world = World::with(Options {
@@ -234,37 +234,6 @@ fn ephemeral_nodes_are_listed_by_how_their_paths_begin() {
             panic!("{listed:?}");
         };
         assert_eq!(paths.len(), count, "{prefix:?}");
-    }
-}
-
-#[test]
-fn in_a_transaction_the_stat_comes_with_nodes_that_fade() {
-    let mut world = World::new();
-    let a = world.client();
-    for (flags, kind, comes) in [
-        (0, CreateKind::WithStat, false),
-        (2, CreateKind::Container, false),
-        (4, CreateKind::Plain, true),
-        (4, CreateKind::Container, true),
-        (6, CreateKind::Ttl(90_000), true),
-    ] {
-        let path = format!("/n{flags}{comes}");
-        let create = Request::Create(incumbent_zk_proto::Create {
-            path: &path,
-            data: None,
-            acl: vec![Acl::open()],
-            flags,
-            kind,
-        });
-        let delete = delete(&path, -1);
-        let Ok(Response::Multi(results)) = world.ask(a, &Request::Multi(vec![create])) else {
-            panic!("not done");
-        };
-        let [MultiResult::Created { stat, .. }] = &results[..] else {
-            panic!("{results:?}");
-        };
-        assert_eq!(stat.is_some(), comes, "{flags} {kind:?}");
-        let _ = world.ask(a, &delete);
     }
 }
 
@@ -385,7 +354,7 @@ fn lists_are_enforced_and_events_go_only_to_those_who_may_read() {
         auth: b"",
     };
     assert_eq!(world.ask(b, &wrong), Err(Code::AuthFailed));
-    assert_eq!(world.said.closed, [(b.connection, Closed::AuthFailed)]);
+    assert_eq!(world.recorded.closed, [(b.connection, Closed::AuthFailed)]);
 }
 
 #[test]
@@ -439,46 +408,14 @@ fn containers_and_nodes_with_a_time_to_live_fade() {
 }
 
 #[test]
-fn limits_are_refused_by_name() {
-    let mut world = World::with(Options {
-        max_nodes: 6,
-        max_watches: 1,
-        max_sessions: 1,
-        ..Options::default()
-    });
-    let a = world.client();
-    world.create(a, "/1", 0).unwrap();
-    world.create(a, "/2", 0).unwrap();
-    assert_eq!(world.create(a, "/3", 0), Err(Code::QuotaExceeded));
-    let watch = |path| Request::Exists { path, watch: true };
-    world.ask(a, &watch("/1")).unwrap();
-    assert_eq!(world.ask(a, &watch("/2")), Err(Code::QuotaExceeded));
-    let second = world.machine.connect(
-        ConnectionId(99),
-        vec![],
-        &ConnectRequest {
-            last_zxid_seen: 0,
-            timeout_ms: 0,
-            session: 0,
-            password: &[],
-            read_only: None,
-        },
-        [0; 16],
-        world.now,
-        &mut world.said,
-    );
-    assert_eq!(second, Err(Refused::TooManySessions { limit: 1 }));
-}
-
-#[test]
 fn what_is_no_request_closes_the_connection_and_touches_no_other() {
     let mut world = World::new();
     let (a, b) = (world.client(), world.client());
     world
         .machine
-        .handle(a.connection, &[0, 0, 0], world.now, &mut world.said);
-    let [(closed, Closed::Malformed(_))] = world.said.closed[..] else {
-        panic!("{:?}", world.said.closed);
+        .handle(a.connection, &[0, 0, 0], world.now, &mut world.recorded);
+    let [(closed, Closed::Malformed(_))] = world.recorded.closed[..] else {
+        panic!("{:?}", world.recorded.closed);
     };
     assert_eq!(closed, a.connection);
     world.ask(b, &Request::Ping).unwrap();
@@ -499,14 +436,14 @@ fn what_a_lone_server_has_not_is_refused() {
     incumbent_zk_proto::RequestHeader { xid: 3, op: 999 }.write(&mut frame);
     world
         .machine
-        .handle(a.connection, &frame, world.now, &mut world.said);
-    let (_, header, _) = world.said.replies.last().unwrap();
+        .handle(a.connection, &frame, world.now, &mut world.recorded);
+    let (_, header, _) = world.recorded.replies.last().unwrap();
     assert_eq!(header.err, Code::Unimplemented.number());
     // And nothing that follows it is looked at.
     let [(closed, Closed::Malformed(Malformed::Unknown { number: 999, .. }))] =
-        world.said.closed[..]
+        world.recorded.closed[..]
     else {
-        panic!("{:?}", world.said.closed);
+        panic!("{:?}", world.recorded.closed);
     };
     assert_eq!(closed, a.connection);
 }

@@ -2,7 +2,9 @@
 
 mod burdens;
 mod claims;
+mod limits;
 mod random;
+mod zookeeper_39;
 
 use std::time::Duration;
 
@@ -13,16 +15,16 @@ use incumbent_zk_proto::{
 
 use super::{Closed, ConnectionId, Entry, Machine, Now, Options, Sink};
 
-/// Everything that a machine said.
+/// Everything that a machine recorded.
 #[derive(Default)]
-struct Said {
+struct Recorded {
     log: Vec<Vec<u8>>,
     replies: Vec<(ConnectionId, ReplyHeader, Option<Response>)>,
-    events: Vec<(ConnectionId, WatchEvent)>,
+    events: Vec<(ConnectionId, WatchEvent, i64)>,
     closed: Vec<(ConnectionId, Closed)>,
 }
 
-impl Sink for Said {
+impl Sink for Recorded {
     fn log(&mut self, entry: &Entry) {
         let mut bytes = Vec::new();
         entry.write(&mut bytes);
@@ -35,8 +37,8 @@ impl Sink for Said {
         self.replies.push((to, header, body.cloned()));
     }
 
-    fn event(&mut self, to: ConnectionId, event: &WatchEvent) {
-        self.events.push((to, event.clone()));
+    fn event(&mut self, to: ConnectionId, event: &WatchEvent, zxid: i64) {
+        self.events.push((to, event.clone(), zxid));
     }
 
     fn close(&mut self, connection: ConnectionId, why: Closed) {
@@ -47,7 +49,7 @@ impl Sink for Said {
 /// A machine with a clock that tests turn.
 struct World {
     machine: Machine,
-    said: Said,
+    recorded: Recorded,
     now: Now,
     connections: u64,
 }
@@ -68,7 +70,7 @@ impl World {
     fn with(options: Options) -> Self {
         Self {
             machine: Machine::new(options, 0),
-            said: Said::default(),
+            recorded: Recorded::default(),
             now: Now {
                 elapsed: Duration::ZERO,
                 wall_ms: 1_790_000_000_000,
@@ -80,7 +82,7 @@ impl World {
     fn wait(&mut self, time: Duration) {
         self.now.elapsed += time;
         self.now.wall_ms += i64::try_from(time.as_millis()).unwrap();
-        self.machine.tick(self.now, &mut self.said);
+        self.machine.tick(self.now, &mut self.recorded);
     }
 
     fn greet(&mut self, request: &ConnectRequest<'_>) -> (ConnectionId, ConnectResponse) {
@@ -93,7 +95,14 @@ impl World {
         }];
         let answer = self
             .machine
-            .connect(connection, ids, request, password, self.now, &mut self.said)
+            .connect(
+                connection,
+                ids,
+                request,
+                password,
+                self.now,
+                &mut self.recorded,
+            )
             .unwrap();
         (connection, answer)
     }
@@ -125,12 +134,12 @@ impl World {
     fn ask(&mut self, client: Client, request: &Request<'_>) -> Result<Response, Code> {
         let mut frame = Vec::new();
         request.write_frame(7, &mut frame);
-        let before = self.said.replies.len();
+        let before = self.recorded.replies.len();
         self.machine
-            .handle(client.connection, &frame, self.now, &mut self.said);
-        let said = &self.said.replies[before..];
-        let [(to, header, body)] = said else {
-            panic!("{request:?} was answered {} times", said.len());
+            .handle(client.connection, &frame, self.now, &mut self.recorded);
+        let recorded = &self.recorded.replies[before..];
+        let [(to, header, body)] = recorded else {
+            panic!("{request:?} was answered {} times", recorded.len());
         };
         let xid = match request {
             Request::Ping => -2,
@@ -174,16 +183,16 @@ impl World {
     }
 
     fn events(&mut self) -> Vec<(ConnectionId, i32, String)> {
-        let events = std::mem::take(&mut self.said.events).into_iter();
+        let events = std::mem::take(&mut self.recorded.events).into_iter();
         events
-            .map(|(to, event)| (to, event.kind.number(), event.path.to_string()))
+            .map(|(to, event, _)| (to, event.kind.number(), event.path.to_string()))
             .collect()
     }
 
     /// A machine that was told only what this one has logged.
     fn replayed(&self, options: Options) -> Machine {
         let mut machine = Machine::new(options, 0);
-        for entry in &self.said.log {
+        for entry in &self.recorded.log {
             machine.apply(Entry::read(entry).unwrap()).unwrap();
         }
         machine
@@ -192,11 +201,10 @@ impl World {
 
 /// Everything that outlives the process, in an order of its own.
 fn everything(machine: &Machine) -> Vec<String> {
-    let mut all: Vec<_> = machine
-        .tree
-        .nodes()
+    let nodes = machine.tree.nodes().share();
+    let mut all: Vec<_> = nodes
         .iter()
-        .map(|(path, node)| format!("{path} {node:?}"))
+        .map(|(path, node)| format!("{path} {node:?} {:?}", machine.tree.children(path)))
         .collect();
     all.sort();
     all.push(format!("zxid {}", machine.zxid()));

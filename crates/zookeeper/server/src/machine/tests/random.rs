@@ -116,7 +116,7 @@ fn run(seed: u64) {
             1 => world.wait(Duration::from_millis(rng.random_range(0..70_000))),
             2 => {
                 let taken = world.machine.freeze();
-                frozen = Some((taken, world.said.log.len()));
+                frozen = Some((taken, world.recorded.log.len()));
             }
             _ => {}
         }
@@ -146,7 +146,7 @@ fn run(seed: u64) {
         frozen.write(&mut bytes).unwrap();
         let mut restored = Machine::new(options, 0);
         restored.restore(&bytes).unwrap();
-        for entry in &world.said.log[logged..] {
+        for entry in &world.recorded.log[logged..] {
             restored.apply(Entry::read(entry).unwrap()).unwrap();
         }
         assert_eq!(all, everything(&restored), "seed {seed}, from a snapshot");
@@ -162,16 +162,16 @@ fn the_log_says_all_and_refusals_change_nothing() {
 
 #[test]
 fn the_same_calls_say_the_same() {
-    let said = |seed| {
+    let recorded = |seed| {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut world = World::new();
         let a = world.client();
         for _ in 0..200 {
             let _ = world.ask(a, &any(&mut rng));
         }
-        (world.said.log, format!("{:?}", world.said.replies))
+        (world.recorded.log, format!("{:?}", world.recorded.replies))
     };
-    assert_eq!(said(7), said(7));
+    assert_eq!(recorded(7), recorded(7));
 }
 
 #[test]

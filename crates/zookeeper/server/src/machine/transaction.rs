@@ -1,0 +1,84 @@
+//! Several changes in one request: all are made, or none.
+
+use incumbent_zk_proto::{Code, Create, MultiResult, Request};
+
+use super::change::Moment;
+use super::connection::Who;
+use super::write::{Done, Pending, wants_stat};
+use super::{Machine, path};
+
+/// The most comparisons of identities for one request. Lists may be long, clients may have many
+/// identities, and a request may name the same node any number of times, while other clients wait.
+pub(super) const MOST_LOOKS: usize = 1 << 24;
+
+impl Machine {
+    /// Makes all changes, or none.
+    pub(super) fn transaction(
+        &mut self,
+        who: &Who<'_>,
+        requests: &[Request<'_>],
+        at: Moment,
+        pending: &mut Pending,
+    ) -> Vec<MultiResult> {
+        let mut results = Vec::with_capacity(requests.len());
+        let mut looks = 0;
+        for (index, request) in requests.iter().enumerate() {
+            looks += self.looks(who, request);
+            let step = if looks <= MOST_LOOKS {
+                self.step(who, request, at, pending)
+            } else {
+                Err(Code::QuotaExceeded)
+            };
+            match step {
+                Ok(done) => results.push(result(done, request)),
+                Err(code) => {
+                    self.take_back(std::mem::take(pending).undo);
+                    results.fill(MultiResult::Refused(None));
+                    results.push(MultiResult::Refused(Some(code)));
+                    let after = MultiResult::Refused(Some(Code::RuntimeInconsistency));
+                    results.resize(requests.len().max(index + 1), after);
+                    return results;
+                }
+            }
+        }
+        results
+    }
+
+    /// An upper bound of the comparisons of identities that part of a request needs.
+    pub(super) fn looks(&self, who: &Who<'_>, part: &Request<'_>) -> usize {
+        let path = match *part {
+            Request::Create(Create { path, .. }) | Request::Delete { path, .. } => {
+                match path.rfind('/') {
+                    Some(0) => path::ROOT,
+                    slash => &path[..slash.unwrap_or(0)],
+                }
+            }
+            Request::SetData { path, .. }
+            | Request::Check { path, .. }
+            | Request::GetData { path, .. }
+            | Request::GetChildren { path, .. } => path,
+            _ => return 0,
+        };
+        let entries = self.tree.get(path).map_or(0, |node| node.acl.len());
+        entries * who.ids.len()
+    }
+}
+
+fn result(done: Done, request: &Request<'_>) -> MultiResult {
+    match done {
+        Done::Created { path, stat } => MultiResult::Created {
+            path: path.as_ref().into(),
+            // As in ZooKeeper from 3.9.0 on, where the kind of the request and the kind of the node
+            // both ask for it.
+            stat: (wants_stat(request) || fades(request)).then_some(stat),
+        },
+        Done::Deleted => MultiResult::Deleted,
+        Done::DataSet(stat) | Done::AclSet(stat) => MultiResult::DataSet(stat),
+        Done::Checked => MultiResult::Checked,
+    }
+}
+
+/// Whether the node is a container or has a time to live.
+fn fades(request: &Request<'_>) -> bool {
+    matches!(request, Request::Create(create) if matches!(create.flags, 4..=6))
+}
