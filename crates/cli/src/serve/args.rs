@@ -10,24 +10,27 @@ use incumbent_leader_server::{Options, machine};
 use crate::exit::{Code, Failure};
 
 const HELP: &str = "\
-It serves whatever knows ZooKeeper 3.8 or 3.9 as a standalone server: Apache Flink, Curator, kazoo, zkCli.sh,
-and `incumbent` itself:
+Programs that know ZooKeeper 3.8 or 3.9 as a standalone server run on it unmodified: Apache Flink, Curator,
+kazoo, Patroni, zkCli.sh, and `incumbent` itself:
   incumbent serve --data-dir /var/lib/incumbent
   incumbent run --ha zookeeper://127.0.0.1:2181/demo -- COMMAND
 
-It is one process and no ensemble: while it is down, nobody is served. With --data-dir nothing that was
-acknowledged is lost by kill -9 or power loss, and sessions go on after a restart.
+It is one process and no ensemble: while it is down, it serves nobody. With --data-dir, nothing that was
+acknowledged is lost by kill -9 or by a loss of power, and sessions continue after a restart.
 
-Losing a dead client sooner than ZooKeeper does, without changing the client:
+To lose a dead client sooner than ZooKeeper does, without changing the client:
   incumbent serve --disconnect-grace 500ms
-ends a session 500 ms after its connection was closed (the system closes the connections of a process that
-dies), unless the client comes back before.";
+ends a session 500 ms after its connection was closed (the kernel closes the connections of a process that
+dies), unless the client comes back within that time.
+
+A limit stops growth and nothing else. On a full server, leaders renew, clients come back to their sessions,
+sessions end and nodes are deleted.";
 
 /// Run the leader server: a name service that speaks the ZooKeeper protocol.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct ServeArgs {
-    /// Where to listen; may be repeated. Port 0 takes a free one; the addresses are printed.
+    /// Address to listen on; may be repeated. Port 0 takes a free port; the addresses are printed.
     #[arg(
         long,
         value_name = "ADDR",
@@ -37,11 +40,12 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<SocketAddr>,
 
-    /// The directory where everything is kept. Without it, everything is in memory only.
+    /// Directory for the log and the snapshots, empty or written by this program. Without it,
+    /// everything is in memory.
     #[arg(long, value_name = "DIR", env = "INCUMBENT_DATA_DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Four-letter words that are answered, as in ruok,srvr,mntr; * for all.
+    /// Four-letter words to answer, such as ruok,srvr,mntr; * for all.
     #[arg(
         long,
         value_name = "WORDS",
@@ -55,32 +59,32 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_STATUS_LISTEN")]
     pub(super) status_listen: Option<SocketAddr>,
 
-    /// The shortest session time-out that a client may have; 500ms is fine on a good network.
+    /// Shortest session time-out that a client may have; 500ms is fine on a good network.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_MIN_SESSION_TIMEOUT", default_value = "4s",
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     min_session_timeout: Duration,
 
-    /// The longest session time-out that a client may have.
+    /// Longest session time-out that a client may have.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_MAX_SESSION_TIMEOUT", default_value = "40s",
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     max_session_timeout: Duration,
 
-    /// End a session this long after its connection was closed, unless it comes back [default: when
-    /// its time is out]
+    /// End a session this long after its connection was closed, unless the client comes back
+    /// [default: when its time-out is over]
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_DISCONNECT_GRACE",
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     disconnect_grace: Option<Duration>,
 
-    /// How often to look for containers without children, and for nodes whose time to live is over.
+    /// How often to delete containers without children and nodes whose time to live is over.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_FADE_INTERVAL", default_value = "60s",
           value_parser = humantime::parse_duration, help_heading = "Sessions")]
     fade_interval: Duration,
 
-    /// Where to listen with TLS.
+    /// Address to listen on with TLS. The certificate files are read again when they change.
     #[arg(long, value_name = "ADDR", env = "INCUMBENT_TLS_LISTEN", requires_all = ["tls_cert", "tls_key"], help_heading = "TLS and access")]
     tls_listen: Option<SocketAddr>,
 
-    /// The server's certificate and those between it and its authority, PEM.
+    /// Certificate of the server (X.509 version 3) and those between it and its authority, PEM.
     #[arg(
         long,
         value_name = "FILE",
@@ -90,7 +94,7 @@ pub(crate) struct ServeArgs {
     )]
     tls_cert: Option<PathBuf>,
 
-    /// Its private key, PEM.
+    /// Private key of the certificate, PEM.
     #[arg(
         long,
         value_name = "FILE",
@@ -100,8 +104,8 @@ pub(crate) struct ServeArgs {
     )]
     tls_key: Option<PathBuf>,
 
-    /// Clients must have a certificate of these authorities, PEM; they are known by it in scheme
-    /// x509.
+    /// Require a certificate of these authorities from clients, PEM. Access control lists name a client
+    /// by it in the scheme x509.
     #[arg(
         long,
         value_name = "FILE",
@@ -111,7 +115,8 @@ pub(crate) struct ServeArgs {
     )]
     tls_client_ca: Option<PathBuf>,
 
-    /// Who may do everything: user:digest, as ZooKeeper's DigestAuthenticationProvider.superDigest.
+    /// User who may do everything, as user:digest; ZooKeeper calls it
+    /// DigestAuthenticationProvider.superDigest.
     #[arg(
         long,
         value_name = "DIGEST",
@@ -121,50 +126,52 @@ pub(crate) struct ServeArgs {
     )]
     super_digest: Option<String>,
 
-    /// The longest request, in bytes; ZooKeeper calls it jute.maxbuffer.
+    /// Longest request, in bytes; ZooKeeper calls it jute.maxbuffer.
     #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_FRAME", default_value_t = Options::default().max_frame, help_heading = "Limits")]
     max_frame: usize,
 
-    /// Most connections from one address; 0 for any number.
+    /// Most connections from one address; 0 for any number. Clients with a session may come back beyond
+    /// it.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = Options::default().max_connections_per_address, help_heading = "Limits")]
     max_connections_per_address: usize,
 
-    /// Most connections.
+    /// Most connections. Clients with a session may come back beyond it.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_CONNECTIONS", default_value_t = Options::default().max_connections, help_heading = "Limits")]
     max_connections: usize,
 
-    /// How many bytes may wait for one client before nothing more is read from it.
+    /// How many bytes may wait for one client. Beyond that, the server reads nothing more from it.
     #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_BACKLOG", default_value_t = Options::default().max_backlog, help_heading = "Limits")]
     max_backlog: usize,
 
-    /// Most sessions.
+    /// Most sessions. At the limit, no new one begins.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_SESSIONS", default_value_t = machine::Options::default().max_sessions, help_heading = "Limits")]
     max_sessions: usize,
 
-    /// Most nodes.
+    /// Most nodes. At the limit, none is created.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_NODES", default_value_t = machine::Options::default().max_nodes, help_heading = "Limits")]
     max_nodes: usize,
 
-    /// Most memory that nodes take, in bytes, by estimate.
+    /// Most memory for nodes, in bytes, by estimate; watches may take a quarter of it more. At the limit,
+    /// a write passes if it adds no bytes.
     #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_MEMORY", default_value_t = machine::Options::default().max_bytes, help_heading = "Limits")]
     max_memory: usize,
 
-    /// Most nodes that one client watches.
+    /// Most nodes that one client watches. At the limit, a client may watch again what it watches.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_WATCHES", default_value_t = machine::Options::default().max_watches, help_heading = "Limits")]
     max_watches: usize,
 }
 
 impl ServeArgs {
-    /// What they say.
+    /// The options of the server.
     pub(super) fn options(self) -> Result<Options, Failure> {
         let bad = |why: &str| Failure::new(why).code(Code::Usage);
         if self.fade_interval.is_zero() {
-            return Err(bad("--fade-interval has to be more than 0"));
+            return Err(bad("--fade-interval must be more than 0"));
         }
         if self.min_session_timeout.is_zero() || self.max_session_timeout < self.min_session_timeout
         {
             return Err(bad(
-                "--min-session-timeout has to be more than 0, and --max-session-timeout at least as long",
+                "--min-session-timeout must be more than 0, and --max-session-timeout at least as long",
             ));
         }
         let tls = match (self.tls_listen, &self.tls_cert, &self.tls_key) {
@@ -187,6 +194,7 @@ impl ServeArgs {
                 super_digest: self.super_digest,
                 max_nodes: self.max_nodes,
                 max_bytes: self.max_memory,
+                max_watch_bytes: self.max_memory / 4,
                 max_sessions: self.max_sessions,
                 max_watches: self.max_watches,
                 ..machine::Options::default()

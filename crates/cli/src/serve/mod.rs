@@ -15,14 +15,14 @@ pub(crate) use args::ServeArgs;
 
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals =
-        Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+        Signals::new().map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
     let status_listen = args.status_listen;
     let mut options: Options = args.options()?;
     let most = descriptors::raise(1);
     options.max_connections = descriptors::fit(options.max_connections, most, "--max-connections");
     if options.data_dir.is_none() {
         tracing::warn!(
-            "serving from memory: what is here is gone when this program ends; --data-dir keeps it"
+            "serving from memory: everything is lost when this program ends; --data-dir keeps it"
         );
     }
     let server = Server::bind(options)
@@ -53,7 +53,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
     server
         .run(async { signals.end().await })
         .await
-        .map_err(|cause| Failure::new("the server has ended").because(cause))?;
-    tracing::info!("ended as asked");
+        .map_err(|cause| Failure::new("the server ended").because(cause))?;
+    tracing::info!("stopped on request");
     Ok(ExitCode::SUCCESS)
 }

@@ -87,7 +87,7 @@ fn it_prints_its_address_says_what_it_does_and_ends_when_asked() {
     }
     server.signal(Signal::TERM);
     assert_eq!(server.code(), Some(0));
-    server.logged("ended as asked");
+    server.logged("stopped on request");
     assert!(TcpStream::connect(&address).is_err());
 }
 

@@ -96,6 +96,15 @@ impl Comparison {
             (Token::EventZxid(-1), Token::EventZxid(_))
             | (Token::EventZxid(_), Token::EventZxid(-1)) => true,
             (Token::EventZxid(left), Token::EventZxid(right)) => self.relation.same(*left, *right),
+            (Token::OptionalStat(left), Token::OptionalStat(right)) => {
+                let both = !left.is_empty() && !right.is_empty();
+                !both
+                    || left.len() == right.len()
+                        && left
+                            .iter()
+                            .zip(right)
+                            .all(|(left, right)| self.same(left, right))
+            }
             _ => false,
         }
     }

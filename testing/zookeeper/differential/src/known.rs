@@ -151,18 +151,28 @@ pub const PERSISTENT_KINDS: Known = Known {
     how: "not in scripts",
 };
 
-/// What servers tell themselves.
+/// Requests that a server makes for itself.
 pub const KINDS_OF_SERVERS: Known = Known {
     what: "requests of the kinds 20 (delete a container) and -10 (create a session)",
-    why: "ZooKeeper takes from clients what it means for itself, and misreads it: it answers the first with BadArguments, \
-          whatever the path, and the second with a handshake in the middle of a session. Ours does not know these kinds",
+    why: "ZooKeeper takes these from clients although they are meant for itself. 3.8.0 answers the first with BadArguments, \
+          whatever the path; 3.9 deletes the node without looking at its access control list. Both answer the second with -5 \
+          if it has no body, as ours does, and else with a handshake in the middle of a session. Ours refuses both",
     how: "not in scripts",
+};
+
+/// Stats of what a transaction creates.
+pub const CREATE2_IN_TRANSACTION: Known = Known {
+    what: "the result of a part of a transaction of kind 15 (create2) whose node does not fade",
+    why: "ZOOKEEPER-4026, fixed in 3.7.2, 3.8.2 and 3.9.0, as ours: type 15 with path and stat; before, type 1 with the path \
+          only",
+    how: "the stat is compared if both servers send one",
 };
 
 /// A check by itself.
 pub const LONE_CHECK: Known = Known {
     what: "a check (13) outside of a transaction that finds what it expects",
-    why: "ZooKeeper never answers it; ours says that it is so",
+    why: "ZooKeeper 3.8.0 never answers it, and from 3.9.3 on it answers Unimplemented and closes the connection; ours answers \
+          that it is so",
     how: "not in scripts",
 };
 
@@ -196,6 +206,7 @@ pub const ALL: &[Known] = &[
     NO_REQUEST,
     PERSISTENT_KINDS,
     KINDS_OF_SERVERS,
+    CREATE2_IN_TRANSACTION,
     LONE_CHECK,
     SASL,
 ];

@@ -17,6 +17,9 @@ pub(crate) enum Token {
     Floor(i64),
     /// As `Zxid`, if both servers say one: `known::EVENT_ZXID`.
     EventZxid(i64),
+    /// A stat of a transaction's result, the same if both servers send one:
+    /// `known::CREATE2_IN_TRANSACTION`.
+    OptionalStat(Vec<Token>),
 }
 
 /// Turns what one server says into tokens, and remembers what it said about times.
@@ -149,13 +152,12 @@ impl Normal {
     fn multi(&mut self, result: &MultiResult, ids: &[i64], out: &mut Vec<Token>) {
         match result {
             MultiResult::Created { path, stat } => {
-                text(
-                    out,
-                    format!("created {path:?}, with stat: {}", stat.is_some()),
-                );
+                text(out, format!("created {path:?}"));
+                let mut tokens = Vec::new();
                 if let Some(stat) = stat {
-                    self.stat(stat, false, ids, out);
+                    self.stat(stat, false, ids, &mut tokens);
                 }
+                out.push(Token::OptionalStat(tokens));
             }
             MultiResult::DataSet(stat) => self.stat(stat, false, ids, out),
             MultiResult::Deleted | MultiResult::Checked | MultiResult::Refused(_) => {

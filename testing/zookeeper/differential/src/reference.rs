@@ -52,6 +52,7 @@ pub fn ours() -> Ours {
     let options = incumbent_leader_server::Options {
         data_dir: Some(data.path().to_owned()),
         max_connections_per_address: 0,
+        words: vec!["*".to_owned()],
         machine: machine::Options {
             fade_interval: Duration::from_secs(1_000_000),
             ..machine::Options::default()

@@ -164,6 +164,8 @@ fn cases() -> Vec<(i32, Vec<u8>, Does, Does)> {
         (18, path_and("/n", 5), Answers(-5), Answers(-121)),
         // `KINDS_OF_SERVERS`
         (20, b"/c".to_vec(), Answers(-8), AnswersAndCloses(-6)),
+        (-10, vec![], Answers(-5), Answers(-5)),
+        (-10, vec![0; 3], Answers(-5), Answers(-5)),
         // `LONE_CHECK`
         (13, path_and("/n", 0), Nothing, Answers(0)),
         (13, path_and("/n", 5), Answers(-103), Answers(-103)),
