@@ -104,8 +104,8 @@ pub(crate) struct ServeArgs {
     )]
     tls_key: Option<PathBuf>,
 
-    /// Require a certificate of these authorities from clients, PEM. Access control lists name a client
-    /// by it in the scheme x509.
+    /// Require a certificate of these authorities from clients, PEM. Access control lists name a
+    /// client by it in the scheme x509.
     #[arg(
         long,
         value_name = "FILE",
@@ -130,8 +130,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_FRAME", default_value_t = Options::default().max_frame, help_heading = "Limits")]
     max_frame: usize,
 
-    /// Most connections from one address; 0 for any number. Clients with a session may come back beyond
-    /// it.
+    /// Most connections from one address; 0 for any number. Clients with a session may come back
+    /// beyond it.
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = Options::default().max_connections_per_address, help_heading = "Limits")]
     max_connections_per_address: usize,
 
@@ -151,8 +151,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", env = "INCUMBENT_MAX_NODES", default_value_t = machine::Options::default().max_nodes, help_heading = "Limits")]
     max_nodes: usize,
 
-    /// Most memory for nodes, in bytes, by estimate; watches may take a quarter of it more. At the limit,
-    /// a write passes if it adds no bytes.
+    /// Most memory for nodes, in bytes, by estimate; watches may take a quarter of it more. At the
+    /// limit, a write passes if it adds no bytes.
     #[arg(long, value_name = "BYTES", env = "INCUMBENT_MAX_MEMORY", default_value_t = machine::Options::default().max_bytes, help_heading = "Limits")]
     max_memory: usize,
 

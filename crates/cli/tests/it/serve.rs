@@ -158,7 +158,7 @@ fn what_cannot_be_is_said_at_once() {
     let place = Place::new();
     let (_server, address) = place.server("s", &[]);
     let taken = place.ask(&["serve", "--listen", &address]).assert_code(1);
-    let reason = format!("cannot listen at {address}");
+    let reason = format!("cannot listen on {address}");
     assert!(taken.err.contains(&reason), "{}", taken.err);
     assert!(taken.err.to_lowercase().contains("in use"), "{}", taken.err);
     for (flags, word) in [

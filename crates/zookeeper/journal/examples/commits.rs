@@ -1,7 +1,7 @@
-//! How fast entries become durable, beside what the disk does by itself:
+//! How fast entries become durable, compared with the disk by itself:
 //! `cargo run --release -p incumbent-journal --example commits -- DIRECTORY`
 //!
-//! The directory is where a journal is made and removed again; without one, it is where temporary
+//! A journal is made in the directory and removed again. Without one, it is made where temporary
 //! files go.
 
 use std::fs::File;
@@ -49,8 +49,8 @@ fn told(name: &str, mut took: Vec<Duration>) {
     println!("{name:24} {rate:9.0}   {:6} µs {:6} µs", at(50), at(99));
 }
 
-/// One block after the other, into a file that was written before: what each commit of a single
-/// appender takes at least.
+/// One block after the other, into a file that was written before: the least that a commit of a
+/// single appender takes.
 fn bare(dir: &Path) -> io::Result<Vec<Duration>> {
     const BLOCKS: u64 = 16 << 10;
     let file = File::create(dir.join("bare"))?;
@@ -103,7 +103,7 @@ async fn appender(
     Ok(took)
 }
 
-/// What an append itself takes, which is done under somebody's lock.
+/// What an append itself takes. A server appends under its lock.
 async fn appends(dir: &Path) -> Result<(), BoxError> {
     const COUNT: u64 = 500_000;
     let journal = Journal::open(dir, Options::default(), |_| Ok(()))?.journal;

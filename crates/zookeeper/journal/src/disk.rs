@@ -1,5 +1,4 @@
-//! All that is asked of the operating system, behind a trait: tests put a disk there that loses
-//! what was not synced.
+//! The operating system behind a trait: tests use a disk that loses what was not synced.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -16,31 +15,31 @@ pub(crate) trait Disk: Debug + Send + Sync {
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
     /// Opens a file to write to it.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
-    /// Creates a file; whatever had this name is gone.
+    /// Creates a file, in place of any file of this name.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// After this the names of files survive a loss of power, as they are.
+    /// After this, the names of files survive a loss of power.
     fn sync_names(&self) -> io::Result<()>;
     fn random(&self) -> u64;
 }
 
 /// An open file.
 pub(crate) trait DiskFile: Debug + Send {
-    /// Takes the room that is needed, so that there is none of it missing later.
+    /// Reserves room, so that a full disk shows now and not later.
     fn reserve(&mut self, length: u64) -> io::Result<()>;
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// After this what was written survives a loss of power. A failure is final: what was written
-    /// may be lost without a word.
+    /// After this, everything written survives a loss of power. A failure is final: the kernel may
+    /// drop what it could not write, without another error.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// The directory that there is.
+/// A real directory.
 #[derive(Debug)]
 pub(crate) struct RealDisk(pub(crate) PathBuf);
 
 impl RealDisk {
-    /// Creates the directory, and those above, each of which survives a loss of power.
+    /// Creates the directory and those above it. Each survives a loss of power.
     pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
         if dir.is_dir() {
             return Ok(());
@@ -61,7 +60,7 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name()));
-        // A name that is not text becomes one that is no name of a journal's file.
+        // A name that is not text becomes one that no file of a journal has.
         names
             .map(|name| name.map(|name| name.to_string_lossy().into_owned()))
             .collect()
@@ -102,7 +101,7 @@ impl Disk for RealDisk {
 impl DiskFile for File {
     fn reserve(&mut self, length: u64) -> io::Result<()> {
         match fallocate(&*self, FallocateFlags::empty(), 0, length) {
-            // The zeros that are written next take the room as well.
+            // The zeros that are written next reserve the room.
             Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! What goes wrong, named for what the caller or a person should do next.
+//! Errors, named for what the caller or a person should do next.
 
 use std::error::Error as StdError;
 use std::io;
@@ -8,22 +8,21 @@ use std::sync::Arc;
 /// Any error of the caller's.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why a journal cannot be opened. Nothing was changed, except that rests of what was never
-/// finished may be gone.
+/// Why a journal cannot be opened. Nothing was changed, except that unfinished files may have been
+/// removed.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process, or another journal of this one, has the directory open: there can be only
-    /// one.
-    #[error("{} is in use by {holder}: stop that one first", dir.display())]
+    /// Another process, or this one, has the directory open. Only one can.
+    #[error("{} is in use by {holder}: stop it first", dir.display())]
     Locked {
         /// The directory.
         dir: PathBuf,
-        /// Who has it, as far as is known: process, program and host.
+        /// The holder as it named itself: process, program and host.
         holder: String,
     },
-    /// The directory has no journal, and something else is in it. Nothing was changed: name an empty
-    /// directory, or one that this program has written.
+    /// The directory has no journal, and something else is in it. Nothing was changed: name an
+    /// empty directory, or one that this program has written.
     #[error("{} holds {name:?}, which {what}, and no journal of this program; {advice}", dir.display())]
     Foreign {
         /// The directory.
@@ -32,10 +31,10 @@ pub enum OpenError {
         name: String,
         /// What that is.
         what: &'static str,
-        /// What can be done.
+        /// What to do.
         advice: &'static str,
     },
-    /// Something was changed behind our back. Nothing is guessed: a person has to look at it.
+    /// Another program, or the disk, changed a file. Nothing is guessed: a person must look at it.
     #[error("{} is damaged at byte {offset}: {what}; {advice}", file.display())]
     Damaged {
         /// The file.
@@ -44,70 +43,70 @@ pub enum OpenError {
         offset: u64,
         /// What is wrong.
         what: String,
-        /// What can be done.
+        /// What to do.
         advice: &'static str,
     },
-    /// Files that have to be there are not.
+    /// Files are missing.
     #[error("{} lacks {what}; {advice}", dir.display())]
     Missing {
         /// The directory.
         dir: PathBuf,
         /// What is missing.
         what: String,
-        /// What can be done.
+        /// What to do.
         advice: &'static str,
     },
-    /// The file was written by a newer version of this program: use that one.
+    /// A newer version of this program wrote the file: use that version.
     #[error("{} has format {found}, and this program knows formats up to {known}: use the program that wrote it", file.display())]
     Newer {
         /// The file.
         file: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest that we know.
+        /// The newest format that this program knows.
         known: u32,
     },
-    /// The caller refused what was found. The file is whole, so its content was wrong when it was
-    /// written.
-    #[error("{} at byte {offset}: what was stored as {index} was refused", file.display())]
+    /// The caller refused an entry or a snapshot. The file is intact, so its content was wrong when
+    /// it was written.
+    #[error("{} at byte {offset}: entry {index} cannot be replayed", file.display())]
     Refused {
         /// The file.
         file: PathBuf,
-        /// Where in the file: of the batch that the entry is in.
+        /// Where in the file the batch of the entry begins.
         offset: u64,
         /// The index of the entry or snapshot.
         index: u64,
-        /// What the caller said.
+        /// The caller's error.
         source: BoxError,
     },
     /// The options contradict each other: correct them.
     #[error("{0}")]
     Options(String),
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was tried.
+        /// What failed.
         doing: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why.
         source: io::Error,
     },
 }
 
-/// Why an entry was not taken. It was not, so the caller may go on as if it had not tried.
+/// Why an entry was not taken. The caller may go on as if it had not tried.
 #[non_exhaustive]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Too much waits for the disk: wait with [`Journal::room`](crate::Journal::room).
+    /// Too many bytes wait for the disk: wait with [`Journal::room`](crate::Journal::room).
     #[error("{waiting} bytes wait to be written, and the limit is {limit}")]
     Full {
-        /// How much waits.
+        /// How many bytes wait.
         waiting: usize,
         /// [`Options::buffer_bytes`](crate::Options::buffer_bytes).
         limit: usize,
     },
-    /// It can never be taken: split it.
+    /// The entry is too large: split it.
     #[error("an entry of {size} bytes is larger than {limit}")]
     TooLarge {
         /// Its size.
@@ -115,15 +114,15 @@ pub enum AppendError {
         /// The largest size.
         limit: usize,
     },
-    /// Indexes have to rise: a mistake of the caller's.
+    /// Indexes must rise: a mistake of the caller.
     #[error("index {index} does not come after {last}")]
     NotRising {
-        /// That of the entry.
+        /// The index of the entry.
         index: u64,
-        /// That of the entry before it.
+        /// The index of the entry before it.
         last: u64,
     },
-    /// The journal failed before, and takes nothing any more.
+    /// The journal failed before, and takes no entries any more.
     #[error(transparent)]
     Failed(#[from] Failure),
     /// The journal was closed.
@@ -131,14 +130,14 @@ pub enum AppendError {
     Closed,
 }
 
-/// Why nothing becomes durable any more. It is final: the process has to be started again, after
-/// what is wrong was corrected.
+/// Why nothing becomes durable any more. It is final: correct the cause, and start the process
+/// again.
 ///
-/// After a failed sync nobody knows what is on the disk, and the kernel may have forgotten what is
-/// not. So it is never tried again. What was acknowledged is safe. What was appended after that may
-/// be found at the next start, or not.
+/// After a failed sync it is unknown what is on the disk, and the kernel may have dropped the rest.
+/// So a sync is never retried. What was acknowledged is safe. What was appended after that may be
+/// found at the next start, or not.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot {doing} {}: nothing is written any more", path.display())]
+#[error("cannot {doing} {}; nothing is written any more", path.display())]
 pub struct Failure {
     doing: &'static str,
     path: PathBuf,
@@ -155,14 +154,14 @@ impl Failure {
         }
     }
 
-    /// Whether there is no room on the disk: make some, and start again.
+    /// Whether the disk is full: make room, and start again.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
         is_full(&self.source)
     }
 }
 
-/// Also a quota is a disk that is full.
+/// A quota that is used up counts as a full disk.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -170,41 +169,40 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Why there is no new snapshot. What was there before is as it was, and the log is kept: try again
-/// when more was appended.
+/// Why there is no new snapshot. Earlier snapshots and the log are kept: try again after more
+/// entries.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The one before is still being written.
+    /// The previous one is still being written.
     #[error("a snapshot is being written")]
     Busy,
-    /// No entry with this index, or a later one, was appended, or there is a snapshot that covers
-    /// it.
+    /// No entry with this index or a later one was appended, or a snapshot covers it already.
     #[error(
         "no snapshot can be made at {index}: the newest is at {newest}, and the last entry is {last}"
     )]
     OutOfPlace {
-        /// What was asked for.
+        /// The index that was asked for.
         index: u64,
         /// Index of the newest snapshot, or 0.
         newest: u64,
         /// Index of the last entry.
         last: u64,
     },
-    /// The log failed before it had all entries that the snapshot covers.
+    /// The log failed before all entries that the snapshot covers were durable.
     #[error(transparent)]
     Failed(#[from] Failure),
     /// The journal was closed before it was written.
     #[error("the journal was closed")]
     Closed,
-    /// It could not be written.
+    /// The snapshot could not be written.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was tried.
+        /// What failed.
         doing: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not: also what the caller's closure returned.
+        /// Why; also the error of the caller's closure.
         source: io::Error,
     },
 }

@@ -8,10 +8,10 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{Failure, OpenError, SnapshotError};
 use crate::lock;
 
-/// Files that are not finished end in this. Nobody needs them after a crash.
+/// The ending of unfinished files. After a crash they are removed.
 const DRAFT: &str = ".draft";
 
-/// What a directory may hold beside a journal before there is one: what file systems put there.
+/// What a directory may hold before a journal is begun in it: entries of the file system itself.
 const BELONGS_TO_THE_SYSTEM: [&str; 2] = ["lost+found", ".snapshot"];
 
 /// What ZooKeeper keeps in its data directory.
@@ -49,7 +49,7 @@ impl Name {
     }
 }
 
-/// What the operating system refused.
+/// An error of the operating system.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) doing: &'static str,
@@ -124,7 +124,7 @@ impl Files {
         self.disk.random()
     }
 
-    /// All files of a journal, in order. What a crash left unfinished is removed.
+    /// All files of a journal, in order. Removes those that a crash left unfinished.
     pub(crate) fn list(&self) -> Done<Vec<Name>> {
         let names = self.told("list", &self.dir, self.disk.list())?;
         let mut found = Vec::new();
@@ -192,7 +192,7 @@ impl Files {
         Ok(OpenFile { file, path })
     }
 
-    /// Gives a draft that was synced its name, which survives a loss of power then.
+    /// Gives a synced draft its name. The name survives a loss of power.
     pub(crate) fn finish(&self, name: Name) -> Done<()> {
         let text = name.text();
         let renamed = self.disk.rename(&(text.clone() + DRAFT), &text);
@@ -200,12 +200,12 @@ impl Files {
         self.sync_names()
     }
 
-    /// Removes a draft that could not be finished. If that fails too, the next start does it.
+    /// Removes a draft that could not be finished. If that fails too, the next start removes it.
     pub(crate) fn discard(&self, name: Name) {
         let _ = self.disk.remove(&(name.text() + DRAFT));
     }
 
-    /// Removes a file, for good before this returns: files have to go in order.
+    /// Removes a file durably before this returns, since files must go in order.
     pub(crate) fn remove(&self, name: Name) -> Done<()> {
         self.told("remove", &self.path(name), self.disk.remove(&name.text()))?;
         self.sync_names()
@@ -224,7 +224,7 @@ impl Files {
     }
 }
 
-/// A file that is written to.
+/// A file that is open for writing.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     file: Box<dyn DiskFile>,

@@ -1,22 +1,21 @@
-//! What is found in a directory.
+//! What a directory holds when a journal is opened.
 
 use std::path::PathBuf;
 
 use crate::error::BoxError;
 
-/// What is replayed: the newest snapshot first, if there is one, and then every entry after it, in
+/// What is replayed: the newest snapshot first, if there is one, then every entry after it in
 /// order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// The state after the entry with this index, as
-    /// [`Journal::snapshot`](crate::Journal::snapshot) was given it.
+    /// A snapshot, as it was written with [`Journal::snapshot`](crate::Journal::snapshot).
     Snapshot {
         /// Index of the last entry that it covers.
         index: u64,
-        /// What was written.
+        /// Its bytes.
         bytes: &'a [u8],
     },
-    /// An entry, as [`Journal::append`](crate::Journal::append) was given it.
+    /// An entry, as it was appended with [`Journal::append`](crate::Journal::append).
     Entry {
         /// Its index.
         index: u64,
@@ -25,19 +24,18 @@ pub enum Found<'a> {
     },
 }
 
-/// The last write before a crash, which did not come to its end. Nobody was told that it did. It
-/// was removed.
+/// The last write before a crash, which was cut off. It was not acknowledged, and has been removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// The file.
     pub file: PathBuf,
     /// Where it began.
     pub offset: u64,
-    /// How far it came, at most.
+    /// Up to how many bytes of it were written.
     pub length: u64,
 }
 
-/// How much was appended: in all, or since something.
+/// How much was appended, in all or since some moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Number of entries.

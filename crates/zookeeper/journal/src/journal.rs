@@ -20,8 +20,8 @@ use crate::syncs::SyncTimes;
 
 /// A log of entries, with snapshots, in a directory of its own.
 ///
-/// A cheap handle: clones are the same journal. Dropping the last one writes what was appended and
-/// then frees the directory, which [`close`](Self::close) waits for.
+/// A cheap handle: clones are the same journal. Dropping the last one writes what was
+/// appended and then frees the directory; [`close`](Self::close) waits for that.
 #[derive(Clone, Debug)]
 pub struct Journal {
     shared: Arc<Handle>,
@@ -37,7 +37,7 @@ impl Drop for Handle {
     }
 }
 
-/// What was found in a directory, besides what was replayed.
+/// A journal that was opened, and what was found besides the entries that were replayed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Recovered {
@@ -45,29 +45,27 @@ pub struct Recovered {
     pub journal: Journal,
     /// Index of the snapshot that was replayed, if there was one.
     pub snapshot: Option<u64>,
-    /// Index of the last entry, or of the snapshot if there is none after it; 0 if there was
-    /// nothing.
+    /// Index of the last entry, or of the snapshot if no entry follows it; 0 if the journal is new.
     pub last: u64,
-    /// How much was replayed besides the snapshot.
+    /// How many entries were replayed.
     pub replayed: Amount,
-    /// The rest of a write that did not come to its end, which was removed.
+    /// The remains of a write that was cut off. They were removed.
     pub torn: Option<Torn>,
 }
 
 impl Journal {
-    /// Opens the journal in a directory, or begins one: creates the directory if it is not there.
+    /// Opens the journal in a directory. Creates the directory and begins a journal if needed.
     ///
-    /// Gives `replay` the newest snapshot, if there is one, and then every entry after it in order.
-    /// All of this survives a loss of power when this returns, also what was never acknowledged
-    /// before: the process may have ended in between. Reads and writes files: call it where that is
-    /// allowed to take a while.
+    /// Calls `replay` with the newest snapshot, if there is one, and then with every entry after it
+    /// in order. All of this is durable when this returns, also entries that were never
+    /// acknowledged. Reads and writes files, so call it where blocking is allowed.
     ///
     /// # Errors
     ///
     /// - [`OpenError::Foreign`]: the directory holds something else.
-    /// - [`OpenError::Locked`]: somebody has it open.
-    /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person has to look
-    ///   at it. What `replay` was given is not all, and must not be used.
+    /// - [`OpenError::Locked`]: another process has it open.
+    /// - [`OpenError::Damaged`], [`OpenError::Missing`], [`OpenError::Newer`]: a person must
+    ///   look at it. The calls of `replay` were not complete, and their result must not be used.
     /// - [`OpenError::Refused`]: `replay` returned an error.
     /// - [`OpenError::Options`], [`OpenError::Io`]: as they say.
     pub fn open(
@@ -96,18 +94,18 @@ impl Journal {
         &self.shared.0
     }
 
-    /// Adds an entry to what waits to be written. Never waits for the disk: whoever has to know
-    /// when the entry is durable looks at [`durable`](Self::durable).
+    /// Adds an entry to the next batch. Never waits for the disk: [`durable`](Self::durable) tells
+    /// when the entry is durable.
     ///
-    /// Indexes rise, from 1, and may leave gaps.
+    /// Indexes rise from 1 and may have gaps.
     ///
     /// # Errors
     ///
     /// The entry was not taken.
     ///
     /// - [`AppendError::Full`]: wait for [`room`](Self::room).
-    /// - [`AppendError::TooLarge`], [`AppendError::NotRising`]: it never will be.
-    /// - [`AppendError::Failed`], [`AppendError::Closed`]: nothing will be any more.
+    /// - [`AppendError::TooLarge`], [`AppendError::NotRising`]: it never can be.
+    /// - [`AppendError::Failed`], [`AppendError::Closed`]: no entry is taken any more.
     pub fn append(&self, index: u64, entry: &[u8]) -> Result<(), AppendError> {
         self.inner().append(index, entry)
     }
@@ -122,7 +120,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// The journal failed, and there will be no room any more.
+    /// The journal failed and takes no entries any more.
     ///
     /// # Cancel safety
     ///
@@ -136,12 +134,12 @@ impl Journal {
             if self.waiting() <= self.inner().options.buffer_bytes / 2 {
                 return Ok(());
             }
-            // Whatever waits now is taken and then published, so this ends.
+            // The writer takes what waits and then publishes, so this ends.
             durable.changed().await.expect("we hold the sender");
         }
     }
 
-    /// Up to which index everything is durable, as it rises.
+    /// The index up to which everything is durable, as it rises.
     #[must_use]
     pub fn durable(&self) -> watch::Receiver<Durable> {
         self.inner().durable.subscribe()
@@ -151,7 +149,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// The journal failed, and nobody knows whether it is.
+    /// The journal failed; whether the entry is durable is unknown.
     ///
     /// # Cancel safety
     ///
@@ -172,7 +170,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// The journal failed, and nobody knows whether it is.
+    /// The journal failed; whether the entry is durable is unknown.
     pub async fn flush(&self) -> Result<(), Failure> {
         let last = lock(&self.inner().state).last;
         self.wait_durable(last).await
@@ -184,7 +182,7 @@ impl Journal {
         lock(&self.inner().state).syncs
     }
 
-    /// How much was appended since the newest snapshot was begun.
+    /// How much was appended since the newest snapshot began.
     #[must_use]
     pub fn since_snapshot(&self) -> Amount {
         let state = lock(&self.inner().state);
@@ -210,22 +208,21 @@ impl Journal {
     }
 
     /// Writes a snapshot of the state after the entry `index`, on a thread of its own. When it is
-    /// on the disk, it removes the snapshots and the log that are not needed any more.
+    /// durable, the snapshots and the log that are not needed any more are removed.
     ///
-    /// `write` is called on that thread. What it writes is gathered; it need not be large pieces.
-    /// It has to describe the state after exactly the entries up to `index`: those after it are
-    /// replayed on it.
+    /// `write` is called on that thread, and may write small pieces. It must describe the state
+    /// after exactly the entries up to `index`: those after it are replayed on it.
     ///
-    /// The outcome is logged; whoever needs it awaits [`SnapshotTask::done`].
+    /// The outcome is logged; [`SnapshotTask::done`] returns it.
     ///
     /// # Errors
     ///
-    /// It was not begun.
+    /// No snapshot was begun.
     ///
     /// - [`SnapshotError::Busy`]: one is being written.
     /// - [`SnapshotError::OutOfPlace`]: there is nothing new to cover, or no such entry yet.
-    /// - [`SnapshotError::Failed`], [`SnapshotError::Closed`]: there will be none any more.
-    /// - [`SnapshotError::Io`]: there is no thread for it.
+    /// - [`SnapshotError::Failed`], [`SnapshotError::Closed`]: no snapshot is possible any more.
+    /// - [`SnapshotError::Io`]: a thread cannot be started.
     pub fn snapshot(
         &self,
         index: u64,
@@ -266,7 +263,7 @@ impl Journal {
             .name("journal-snapshot".into())
             .spawn(move || {
                 let done = running.run(write);
-                // The directory is free before anybody hears that this has ended.
+                // The directory is free before the outcome is sent.
                 drop(alive);
                 let _ = told.send(done);
             })
@@ -278,16 +275,16 @@ impl Journal {
         Ok(SnapshotTask(outcome))
     }
 
-    /// Takes no more entries, writes those that it has, and waits until the directory is free. A
-    /// snapshot that is being written is given up.
+    /// Takes no more entries, writes those it has, and waits until the directory is free. A
+    /// snapshot that is being written is abandoned.
     ///
     /// # Errors
     ///
-    /// The journal failed, now or before. The directory is free nevertheless.
+    /// The journal failed, now or before. The directory is free all the same.
     ///
     /// # Cancel safety
     ///
-    /// It is closed without anybody waiting for it.
+    /// The journal is closed all the same.
     pub async fn close(&self) -> Result<(), Failure> {
         self.inner().close();
         let mut ended = self.inner().ended.clone();

@@ -1,4 +1,4 @@
-//! What is kept, and what is not needed any more.
+//! Which files are kept, and which are not needed any more.
 
 use crate::files::{Files, Name, Trouble};
 use crate::log::Ended;
@@ -28,11 +28,11 @@ impl Kept {
         self.ended.extend(ended);
     }
 
-    /// Takes out what is not needed any more, in the order in which it has to be removed: what is
-    /// left after each is whole.
+    /// Takes out the files that are not needed any more, in the order in which they must be
+    /// removed: after each removal, the rest is a complete journal.
     ///
-    /// As long as there are fewer snapshots than are kept, the log is kept from its beginning: that
-    /// is as good as a snapshot.
+    /// While there are fewer snapshots than are kept, the log is kept from its beginning, which is
+    /// as good as a snapshot.
     pub(crate) fn take_unneeded(&mut self, keep: usize) -> Vec<Name> {
         let unneeded = self.snapshots.len().saturating_sub(keep);
         let mut names: Vec<_> = self
@@ -57,7 +57,7 @@ impl Kept {
     }
 }
 
-/// Removes files one after the other. The next start does it again if this fails.
+/// Removes files one after the other. If that fails, the next start does it.
 pub(crate) fn remove(files: &Files, names: Vec<Name>) -> Result<(), Trouble> {
     names.into_iter().try_for_each(|name| files.remove(name))
 }

@@ -1,8 +1,8 @@
 //! A write-ahead log of opaque bytes, with snapshots.
 //!
 //! A server that keeps its state in memory appends every change here before it acknowledges it, and
-//! gives a snapshot of the state now and then. After a crash it gets the newest snapshot and the
-//! entries after it back. One process has the directory open at a time.
+//! writes a snapshot of the state now and then. After a crash it gets back the newest snapshot and
+//! the entries after it. One process at a time has the directory open.
 //!
 //! ```text
 //!  append ─► waiting ─► writer: write, sync ─► durable        one thread; what is appended meanwhile is the next batch
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! What was published as durable survives `kill -9` and a loss of power. The last write before a
-//! crash may be torn: nobody was told of it, so it is removed, and said. Whatever else does not
-//! check is an error that names the file and the place, and nothing is guessed.
+//! crash may be torn: it was not acknowledged, so it is removed and reported. Anything else that
+//! does not check is an error that names the file and the place. Nothing is guessed.
 //!
 //! ```
 //! use incumbent_journal::{Found, Journal, Options};
@@ -41,8 +41,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Start reading in `format/sector.rs` and `format/scan.rs`, which decide what was torn and what is
-//! damaged; then `log.rs` and `recover.rs`. Why it is so: `docs/design/0006-journal.md`.
+//! Start reading in `format/sector.rs` and `format/scan.rs`, which tell torn from damaged;
+//! then `log.rs` and `recover.rs`. The reasons are in `docs/design/0006-journal.md`.
 
 mod disk;
 mod error;

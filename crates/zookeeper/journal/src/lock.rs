@@ -1,5 +1,5 @@
-//! One journal per directory: whoever has it open holds a lock that the kernel frees when the
-//! process ends, however it ends.
+//! One journal per directory: the process that has it open holds a lock, which the kernel frees
+//! when the process ends, however it ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -10,25 +10,25 @@ use crate::error::OpenError;
 
 /// The file that is locked.
 pub(crate) const NAME: &str = "lock";
-/// A holder's own words, not more of them.
+/// At most so many bytes of what the holder wrote are shown.
 const MAX_HOLDER: usize = 200;
 
-/// Held as long as this lives.
+/// The lock is held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
 }
 
 impl Drop for Lock {
-    /// Closing the file would do, if no other thread were just starting a process: that one has the
-    /// file too, until it becomes the other program.
+    /// Closing the file is not enough: a process that another thread is just starting has a copy of
+    /// the descriptor until its `exec`.
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
 }
 
 impl Lock {
-    /// Takes the lock, and writes into it who did.
+    /// Takes the lock, and writes the name of this process into the file.
     pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join(NAME);
         let io = |source| OpenError::Io {
@@ -54,8 +54,8 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        // Somebody may have removed the file by hand since it was opened. The lock would keep
-        // nobody out then.
+        // A person may have removed the file since it was opened. The lock would keep no process
+        // out.
         let (ours, named) = (
             file.metadata().map_err(io)?,
             fs::metadata(&path).map_err(io)?,
@@ -81,7 +81,7 @@ fn ourselves() -> String {
     )
 }
 
-/// Only words for a person: whoever took the lock a moment ago may not have written them yet.
+/// For people only: a process that took the lock a moment ago may not have written its name yet.
 fn holder(path: &Path) -> String {
     let words = fs::read_to_string(path).unwrap_or_default();
     match words.trim() {

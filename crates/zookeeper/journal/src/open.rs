@@ -18,7 +18,7 @@ use crate::recover::{self, Recovery};
 use crate::shared::{Alive, Durable, Shared, Snapshots, State};
 use crate::writer;
 
-/// Opens the journal on a disk, which may be one of a test.
+/// Opens the journal on a disk, real or simulated.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     dir: &Path,
@@ -38,13 +38,13 @@ pub(crate) fn open(
         torn,
         replayed,
     } = recover::recover(&files, &options, replay)?;
-    // A cleanup may have been interrupted.
+    // An earlier cleanup may have been interrupted.
     kept::remove(&files, kept.take_unneeded(options.keep_snapshots))?;
     let (last, newest) = (log.position.index, kept.newest());
     tracing::info!(dir = %dir.display(), last, snapshot = newest, entries = replayed.entries, "the journal is open");
     if let Some(torn) = &torn {
         let (file, offset, length) = (torn.file.display(), torn.offset, torn.length);
-        tracing::warn!(%file, offset, length, "removed a write that did not come to its end");
+        tracing::warn!(%file, offset, length, "removed the remains of a write that was cut off; it was not acknowledged");
     }
     let (ended_sender, ended) = watch::channel(());
     let alive = Arc::new(Alive {

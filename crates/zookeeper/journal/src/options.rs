@@ -1,12 +1,11 @@
-//! What can be chosen, and its limits.
+//! The sizes of a journal, and their limits.
 
 use crate::format::batch;
 use crate::format::header::BLOCK;
 
-/// The sizes of a journal. All have defaults that suit a server with a few hundred megabytes of
-/// state.
+/// The sizes of a journal. The defaults suit a server with a few hundred megabytes of state.
 ///
-/// They may differ from one start to the next: each file says its own length.
+/// They may differ from one start to the next: each file holds its own length.
 ///
 /// ```
 /// use incumbent_journal::Options;
@@ -15,26 +14,25 @@ use crate::format::header::BLOCK;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Length of one file of the log, all of which is written with zeros before it is used.
-    /// Default: 64 MiB.
+    /// Length of one file of the log. All of it is written with zeros before it is used. Default:
+    /// 64 MiB.
     ///
-    /// The first ones are shorter, each half as long as the next, so that beginning takes no time.
-    /// Twice this much is taken at least: the file that is written to and the next one, which is
-    /// prepared meanwhile.
+    /// The first files are shorter, each half as long as the next, so that a start is fast. At
+    /// least two exist: the one that is written to, and the next one, which is prepared beside it.
     pub segment_bytes: u64,
-    /// How much may wait to be written, and so the size of the largest entry too. Default: 8 MiB.
+    /// How many bytes may wait to be written. It is also the size of the largest entry. Default: 8
+    /// MiB.
     ///
-    /// Three times this much memory is used at most: one buffer gathers while another one is
-    /// written, which takes a copy. A segment has to have room for all of it.
+    /// At most three times as much memory is used: one buffer gathers while a copy of another is
+    /// written. A segment must have room for all of it.
     pub buffer_bytes: usize,
-    /// After how many bytes of entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says
-    /// so. Default: 256 MiB.
+    /// A snapshot is due after so many bytes of entries; see
+    /// [`Journal::snapshot_due`](crate::Journal::snapshot_due). Default: 256 MiB.
     pub snapshot_after_bytes: u64,
-    /// After how many entries [`Journal::snapshot_due`](crate::Journal::snapshot_due) says so.
-    /// Default: 100 000, as ZooKeeper has it.
+    /// A snapshot is due after so many entries. Default: 100,000, as in ZooKeeper.
     pub snapshot_after_entries: u64,
     /// How many snapshots are kept, with the log since the oldest of them. Default: 2, so that one
-    /// can be lost.
+    /// may be damaged.
     pub keep_snapshots: usize,
 }
 
@@ -51,26 +49,27 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Longest segment: it is read as a whole, and a batch states its length in 32 bits.
+    /// The longest segment. It is read into memory as a whole, and a batch has 32 bits for its
+    /// length.
     const MAX_SEGMENT: u64 = 1 << 30;
 
-    /// What is wrong with them, if anything.
+    /// What is wrong with the sizes, if anything.
     pub(crate) fn nonsense(&self) -> Option<String> {
         if self.keep_snapshots == 0 {
-            return Some("keep_snapshots has to be 1 at least".into());
+            return Some("keep_snapshots must be at least 1".into());
         }
         if self.segment_bytes > Self::MAX_SEGMENT
             || !self.segment_bytes.is_multiple_of(BLOCK as u64)
         {
             return Some(format!(
-                "segment_bytes has to be a multiple of {BLOCK} up to {}",
+                "segment_bytes must be a multiple of {BLOCK} up to {}",
                 Self::MAX_SEGMENT
             ));
         }
         let least = self.least_segment();
         (self.segment_bytes < least).then(|| {
             format!(
-                "segment_bytes has to be {least} at least for buffer_bytes of {}",
+                "segment_bytes must be at least {least} for buffer_bytes of {}",
                 self.buffer_bytes
             )
         })
@@ -81,8 +80,8 @@ impl Options {
         (2 * BLOCK + batch::blocks(self.buffer_bytes) * BLOCK) as u64
     }
 
-    /// Length of the segment with this number: the first ones are shorter, as all of it is written
-    /// at the start.
+    /// The length of the segment with this number. The first ones are shorter, so that a start is
+    /// fast.
     pub(crate) fn segment_length(&self, number: u64) -> u64 {
         let doublings = number.saturating_sub(1).min(32);
         let grown = self.least_segment().saturating_mul(1 << doublings);

@@ -1,4 +1,4 @@
-//! Reads what is in a directory, in order, and checks that it is all there. Changes nothing.
+//! Reads a directory in order, and checks that nothing is missing. Changes nothing.
 
 use crate::error::OpenError;
 use crate::files::{Files, Name};
@@ -9,10 +9,10 @@ use crate::format::scan::{self, Batch, Damage, Tail};
 use crate::found::{Amount, Found, Replay};
 use crate::log::Ended;
 
-/// What was read.
+/// A directory that was read.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// The segment in which the log goes on, and how it ends.
+    /// The segment in which the log continues, and how it ends.
     pub(crate) current: Header,
     pub(crate) tail: Tail,
     pub(crate) position: Position,
@@ -21,12 +21,12 @@ pub(crate) struct Read {
     pub(crate) last: Option<Last>,
     pub(crate) snapshots: Vec<u64>,
     pub(crate) ended: Vec<Ended>,
-    /// Those whose successor has nothing in it.
+    /// Segments whose successor is empty.
     pub(crate) waiting: Vec<Ended>,
     pub(crate) replayed: Amount,
 }
 
-/// The last batch that is whole, which may be in the memory of the kernel only.
+/// The last complete batch. It may be in the memory of the kernel only.
 #[derive(Debug)]
 pub(crate) struct Last {
     pub(crate) number: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Reading<'a> {
     replay: Replay<'a>,
     snapshots: Vec<u64>,
     journal: Option<u128>,
-    /// Where the log stands; nobody knows before the first segment is read, unless it is the first
+    /// Where the log stands. Not known before the first segment is read, unless that is the first
     /// of all.
     position: Option<Position>,
     number: Option<u64>,
@@ -123,7 +123,7 @@ impl<'a> Reading<'a> {
                 let offset = *offset;
                 let before = Name::Segment(current.number);
                 if self.unused.is_some() || !scan::is_unused(&file) {
-                    let what = format!("the log ends here, and goes on in {}", name.text());
+                    let what = format!("the log ends here, but continues in {}", name.text());
                     return Err(self.damaged(before, Damage { offset, what }));
                 }
                 self.unused = Some(header);
@@ -169,7 +169,7 @@ impl<'a> Reading<'a> {
         let newest = self.newest();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         if is_first && batch.head.after.index > newest {
-            let what = format!("what comes before {}, from index {newest} on", name.text());
+            let what = format!("the entries before {}, from index {newest} on", name.text());
             return Err(self.missing(&what).into());
         }
         self.ended.append(&mut self.waiting);
@@ -223,11 +223,11 @@ impl<'a> Reading<'a> {
             what: what.into(),
         };
         let header = Header::decode(kind, file).map_err(|bad| match bad {
-            BadHeader::Short => self.damaged(name, wrong("it ends within its header")),
-            BadHeader::Foreign => self.damaged(name, wrong("the header is not one of such a file")),
-            BadHeader::Damaged => {
-                self.damaged(name, wrong("the checksum of the header does not fit"))
+            BadHeader::Short => self.damaged(name, wrong("the file ends within its header")),
+            BadHeader::Foreign => {
+                self.damaged(name, wrong("the header is of another kind of file"))
             }
+            BadHeader::Damaged => self.damaged(name, wrong("the checksum of the header is wrong")),
             BadHeader::Newer(found) => OpenError::Newer {
                 file: self.files.path(name),
                 found,
@@ -238,7 +238,7 @@ impl<'a> Reading<'a> {
             return Err(self.damaged(name, wrong("it had another name")));
         }
         if *self.journal.get_or_insert(header.journal) != header.journal {
-            return Err(self.damaged(name, wrong("it belongs to another journal")));
+            return Err(self.damaged(name, wrong("the file belongs to another journal")));
         }
         Ok(header)
     }
@@ -247,7 +247,7 @@ impl<'a> Reading<'a> {
         OpenError::Missing {
             dir: self.files.dir().to_owned(),
             what: what.into(),
-            advice: "put it back, or the whole directory from a backup; without it entries would be lost",
+            advice: "restore it, or the whole directory, from a backup; without it, entries would be lost",
         }
     }
 
@@ -258,9 +258,9 @@ impl<'a> Reading<'a> {
             offset: damage.offset,
             what: damage.what,
             advice: if is_snapshot {
-                "move this file away: the snapshot before it and the log say the same, and it is checked that they are there"
+                "move this file away; the snapshot before it and the log hold the same state, and the next start checks them"
             } else {
-                "put the directory back from a backup, or move it away to begin with nothing"
+                "restore the directory from a backup, or move it away to start empty"
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Makes a directory one in which a journal can go on. Everything is read and checked before
+//! Prepares a directory so that its journal can continue. Everything is read and checked before
 //! anything is changed.
 
 use std::sync::atomic::AtomicBool;
@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::reading::{Last, Read, Reading};
 use crate::segment::{self, Segment};
 
-/// A journal that can go on.
+/// A journal that can continue.
 #[derive(Debug)]
 pub(crate) struct Recovery {
     pub(crate) journal: u128,
@@ -26,7 +26,7 @@ pub(crate) struct Recovery {
     pub(crate) replayed: Amount,
 }
 
-/// Reads the directory, or begins a new journal in it if there is none.
+/// Reads the directory, or begins a new journal in it.
 pub(crate) fn recover(
     files: &Files,
     options: &Options,
@@ -38,7 +38,7 @@ pub(crate) fn recover(
     }
 }
 
-/// Reads the directory. Nothing, if there is no journal in it.
+/// Reads the directory. Returns `None` if it has no journal.
 pub(crate) fn read(files: &Files, replay: Replay<'_>) -> Result<Option<Read>, OpenError> {
     let (mut segments, mut snapshots) = (Vec::new(), Vec::new());
     for name in files.list()? {
@@ -47,7 +47,7 @@ pub(crate) fn read(files: &Files, replay: Replay<'_>) -> Result<Option<Read>, Op
             Name::Snapshot(index) => snapshots.push(index),
         }
     }
-    // The names that were found may not be on the disk yet, and what follows leans on them.
+    // The names may not be durable yet, and the following relies on them.
     files.sync_names()?;
     if segments.is_empty() && snapshots.is_empty() {
         return Ok(None);
@@ -118,17 +118,17 @@ fn go_on(files: &Files, options: &Options, read: Read) -> Result<Recovery, OpenE
     })
 }
 
-/// The last batch was read, but nobody knows whether it is on the disk: its sync may not have come
-/// to its end, or have failed, after which the kernel takes what it has in memory for written. What
-/// is written again is synced again.
+/// The last batch was read, but whether it is on the disk is unknown: its sync may have been cut
+/// off, or may have failed, after which the kernel takes its memory for written. Bytes that are
+/// written again are synced again.
 fn rewrite(files: &Files, last: &Last) -> Result<(), Trouble> {
     let mut file = files.open(Name::Segment(last.number))?;
     file.write_at(last.offset, &last.bytes)?;
     file.sync()
 }
 
-/// Removes what was torn. Else its sectors would lie between those of the next batch if that one is
-/// torn too.
+/// Removes a torn write. Otherwise its sectors could lie between those of the next batch, if that
+/// one is torn too.
 fn cut(file: &mut OpenFile, offset: u64, until: u64) -> Result<Torn, Trouble> {
     let length = until - offset;
     let mut zeros = Aligned::default();
@@ -143,8 +143,8 @@ fn cut(file: &mut OpenFile, offset: u64, until: u64) -> Result<Torn, Trouble> {
     })
 }
 
-/// Opens the segment that was prepared already. One of another length than is wanted now is made
-/// again.
+/// Opens the segment that was prepared already. If it does not have the length that is wanted now,
+/// it is removed and made again.
 fn next(
     files: &Files,
     options: &Options,

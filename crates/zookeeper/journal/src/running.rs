@@ -1,4 +1,4 @@
-//! The thread that writes a snapshot, and then removes what is not needed any more.
+//! The thread that writes a snapshot, and then removes the files that are not needed any more.
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use crate::found::Amount;
 use crate::shared::{Shared, lock};
 use crate::{kept, snapshot};
 
-/// A snapshot that is being written. It goes on when this is dropped.
+/// A snapshot that is being written. Dropping this does not stop it.
 #[derive(Debug)]
 pub struct SnapshotTask(pub(crate) oneshot::Receiver<Result<(), SnapshotError>>);
 
@@ -20,7 +20,7 @@ impl SnapshotTask {
     ///
     /// # Errors
     ///
-    /// Why there is no new snapshot. The journal goes on without it, unless it failed itself.
+    /// Why there is no new snapshot. The journal continues, unless it failed itself.
     pub async fn done(self) -> Result<(), SnapshotError> {
         self.0.await.unwrap_or(Err(SnapshotError::Closed))
     }
@@ -29,7 +29,7 @@ impl SnapshotTask {
 /// What its thread has.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
-    /// How much had been appended when it was asked for.
+    /// How much had been appended when the snapshot began.
     pub(crate) appended: Amount,
     pub(crate) index: u64,
     pub(crate) is_done: bool,
@@ -46,7 +46,7 @@ impl Running {
             Ok(()) | Err(SnapshotError::Closed) => {}
             Err(error) => {
                 let cause = std::error::Error::source(error);
-                tracing::warn!(index = self.index, %error, cause, "no snapshot was written");
+                tracing::warn!(index = self.index, %error, cause, "cannot write a snapshot; the log is kept, retrying after more entries");
             }
         }
         done
@@ -70,7 +70,7 @@ impl Running {
             return Err(SnapshotError::Closed);
         }
         let bytes = written?;
-        tracing::info!(index = self.index, bytes, "a snapshot was written");
+        tracing::info!(index = self.index, bytes, "wrote a snapshot");
         let unneeded = {
             let mut kept = lock(kept);
             kept.add_snapshot(self.index);
@@ -78,13 +78,12 @@ impl Running {
         };
         if let Err(trouble) = kept::remove(files, unneeded) {
             let (path, cause) = (trouble.path.display(), &trouble.source);
-            tracing::warn!(%path, %cause, "what is not needed any more cannot be removed: the next start tries it again");
+            tracing::warn!(%path, %cause, "cannot remove files that are not needed any more; the next start retries");
         }
         Ok(())
     }
 
-    /// A snapshot must not be ahead of the log: nobody was told yet that what it covers has
-    /// happened.
+    /// A snapshot must not be ahead of the log: the entries it covers must be durable first.
     fn wait_durable(&self) -> Result<(), SnapshotError> {
         let shared = &self.shared;
         let mut state = lock(&shared.state);
@@ -107,7 +106,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Also after a panic of the caller's closure.
+    /// Runs also after a panic of the caller's closure.
     fn drop(&mut self) {
         let mut state = lock(&self.shared.state);
         state.snapshots.is_running = false;

@@ -1,24 +1,23 @@
-//! A file of the log that is written to.
+//! A file of the log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::files::{Files, Name, OpenFile, Trouble};
 use crate::format::header::{BLOCK, Header, Kind};
 
-/// How much is written and synced at once while a segment is prepared, so that what is committed
-/// meanwhile does not wait behind all of it.
+/// How much is written and synced at once while a segment is prepared: a commit in between waits
+/// for one piece and not for all.
 const PIECE: usize = 1 << 20;
 
-/// A file of the log, with its header, and zeros where nothing was written.
+/// A file of the log: its header, batches, and zeros.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) header: Header,
     pub(crate) file: OpenFile,
 }
 
-/// Makes a segment. It is written with zeros before it gets its name: a sync of what is written
-/// into it later has no changes of the file's own to write, neither of its length nor of where it
-/// lies.
+/// Makes a segment. It is written with zeros before it gets its name, so that a later sync of a
+/// batch has no change of the file's length or extents to write.
 ///
 /// Ends early, with an error, when `stop` is set.
 pub(crate) fn prepare(
@@ -38,7 +37,7 @@ pub(crate) fn prepare(
     let name = Name::Segment(number);
     let written = write(files, &header, stop);
     if written.is_err() {
-        // Its room may be what is missing.
+        // It may take the room that is missing.
         files.discard(name);
     }
     written?;

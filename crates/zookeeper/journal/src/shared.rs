@@ -1,4 +1,4 @@
-//! What the handles of a journal and its threads share.
+//! The state that the handles of a journal and its threads share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,7 +19,7 @@ use crate::syncs::SyncTimes;
 pub struct Durable {
     /// All entries up to this index survive a loss of power.
     pub index: u64,
-    /// Why nothing after it ever will. It is final.
+    /// Why nothing after it becomes durable. It is final.
     pub failure: Option<Failure>,
 }
 
@@ -29,36 +29,35 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) journal: u128,
     pub(crate) state: Mutex<State>,
-    /// Told when there is something to do for the writer, if it sleeps.
+    /// Notified when the writer has something to do, if it sleeps.
     pub(crate) ready: Condvar,
-    /// Told when more is durable, or never will be.
+    /// Notified when more is durable, or nothing more ever will be.
     pub(crate) progress: Condvar,
     pub(crate) durable: watch::Sender<Durable>,
     pub(crate) kept: Mutex<Kept>,
-    /// What takes long and can be done again at the next start ends early.
+    /// Set to end long work early that the next start can repeat.
     pub(crate) stop: AtomicBool,
     pub(crate) alive: Weak<Alive>,
     pub(crate) ended: watch::Receiver<()>,
 }
 
-/// Owned by all threads: the directory is free when the last one has ended, and not before.
+/// Owned by all threads: the directory is free when the last of them has ended.
 #[derive(Debug)]
 pub(crate) struct Alive {
-    // The order matters: whoever hears that all have ended may open the directory.
+    // The order matters: a caller that learns that all have ended may open the directory.
     pub(crate) _lock: Option<Lock>,
     pub(crate) _ended: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// What waits to be written: the body of the next batch.
+    /// The body of the next batch.
     pub(crate) waiting: Waiting,
     /// Index of the last entry.
     pub(crate) last: u64,
     pub(crate) appended: Amount,
     pub(crate) closing: bool,
-    /// Whether the writer sleeps. Waking it takes a call of the system, which is saved while it is
-    /// busy.
+    /// Whether the writer sleeps. Waking it takes a system call, which is saved while it is busy.
     pub(crate) idle: bool,
     pub(crate) durable: u64,
     pub(crate) failure: Option<Failure>,
@@ -73,7 +72,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// The same room, with nothing in it.
+    /// The same buffer, empty.
     pub(crate) fn emptied(mut self) -> Self {
         self.body.clear();
         self.count = 0;
@@ -81,19 +80,19 @@ impl Waiting {
     }
 }
 
-/// What there is to know about when to make the next one.
+/// When the next snapshot is due.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     pub(crate) is_running: bool,
-    /// Index of the newest one.
+    /// Index of the newest snapshot.
     pub(crate) newest: u64,
-    /// How much had been appended then.
+    /// How much had been appended when it began.
     pub(crate) counted: Amount,
-    /// None is due before this much was appended, since the last attempt failed.
+    /// After a failed attempt, none is due before this much was appended.
     pub(crate) not_before: Amount,
 }
 
-/// A panic elsewhere leaves nothing half done here: every change is made in one go.
+/// A panic elsewhere leaves nothing half changed: every change is made in one step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -136,7 +135,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes no more entries, and ends the threads when those that it has are written.
+    /// Takes no more entries, and ends the threads when all entries are written.
     pub(crate) fn close(&self) {
         self.stop.store(true, Ordering::Relaxed);
         lock(&self.state).closing = true;
@@ -144,7 +143,7 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// Says that everything up to `index` is on the disk.
+    /// Publishes that everything up to `index` is durable.
     pub(crate) fn publish(&self, index: u64, syncs: SyncTimes) {
         let mut state = lock(&self.state);
         state.durable = index;
@@ -154,7 +153,7 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// Says that nothing more ever will be.
+    /// Publishes that nothing more ever becomes durable.
     pub(crate) fn fail(&self, failure: Failure) {
         let mut state = lock(&self.state);
         state.failure = Some(failure.clone());
@@ -163,7 +162,7 @@ impl Shared {
         self.durable
             .send_modify(|durable| durable.failure = Some(failure.clone()));
         self.progress.notify_all();
-        // Last: those who wait for the disk do not wait for the log.
+        // Last: a reader of diagnostics holds up nobody who waits for the disk.
         let cause = std::error::Error::source(&failure).map(ToString::to_string);
         tracing::error!(%failure, cause, "the journal failed; it takes no more entries");
     }

@@ -1,4 +1,4 @@
-//! Writes a snapshot: as a draft, which gets its name when it is whole and on the disk.
+//! Writes a snapshot as a draft, which gets its name when it is complete and durable.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +7,8 @@ use crate::files::{Files, Name, OpenFile, Trouble};
 use crate::format::chunks::{CHUNK, Chunks};
 use crate::format::header::{Header, Kind};
 
-/// How much is written before it is synced, so that the log does not wait behind all of it at the
-/// end.
+/// How much is written before it is synced: a commit in between waits for one piece and not for
+/// all.
 const PIECE: usize = 8 * CHUNK;
 
 /// Writes what `write` writes. Ends early, with an error, when `stop` is set.
@@ -59,17 +59,17 @@ fn draft(
     draft.end()
 }
 
-/// Where the caller writes to.
+/// The writer that the caller gets.
 struct Draft<'a> {
     file: OpenFile,
     chunks: Option<Chunks>,
     /// Less than a chunk.
     gathered: Vec<u8>,
-    /// Chunks that are to be written at `offset`.
+    /// Chunks to be written at `offset`.
     encoded: Vec<u8>,
     offset: u64,
     stop: &'a AtomicBool,
-    /// What went wrong, in case the caller does not pass it on as it was.
+    /// The first error, in case the caller does not pass it on unchanged.
     trouble: Option<Trouble>,
 }
 

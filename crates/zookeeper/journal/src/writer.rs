@@ -1,6 +1,6 @@
-//! The thread that writes. It takes all that waits, writes and syncs it, and says so. What is
-//! appended meanwhile waits for the next round: the more there is to do, the more is done with one
-//! sync.
+//! The thread that writes. It takes everything that waits, writes it, syncs it, and publishes that.
+//! Entries that are appended in between wait for the next round. So the more there is to do, the
+//! more is done with one sync.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::shared::{Alive, Shared, Waiting, lock};
 /// The segment after the present one.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Nobody has begun to prepare it.
+    /// It is not being prepared yet.
     Later,
     Preparing(JoinHandle<Result<Segment, Trouble>>),
     Ready(Segment),
@@ -77,7 +77,7 @@ impl Writer {
         }
     }
 
-    /// Makes the next segment beside the work.
+    /// Begins to make the next segment on a thread of its own.
     fn prepare(&self, number: u64) -> Next {
         let (shared, alive) = (Arc::clone(&self.shared), Arc::clone(&self.alive));
         let thread = thread::Builder::new()
@@ -95,11 +95,11 @@ impl Writer {
                 let told = segment::prepare(files, *journal, number, length, stop);
                 if let (Err(trouble), false) = (&told, stop.load(Ordering::Relaxed)) {
                     let (path, cause) = (trouble.path.display(), &trouble.source);
-                    tracing::warn!(%path, %cause, "the next segment cannot be prepared: the journal will fail when it is needed");
+                    tracing::warn!(%path, %cause, "cannot prepare the next segment of the log; retrying when it is needed, and if that fails, the journal stops");
                 }
                 told
             });
-        // Without a thread it is made when it is needed.
+        // Without a thread, the segment is made when it is needed.
         thread.map_or(Next::Later, Next::Preparing)
     }
 
@@ -112,7 +112,8 @@ impl Writer {
         };
         let stopped = self.shared.stop.load(Ordering::Relaxed);
         match prepared {
-            // There may be room by now. Nothing was ever written to what is made anew.
+            // The disk may have room by now. Making the file again is safe: nothing was written to
+            // it.
             Some(Err(trouble)) if !stopped && !is_full(&trouble.source) => Err(trouble.into()),
             Some(Ok(segment)) => Ok(segment),
             None | Some(Err(_)) => Ok(segment::prepare(
@@ -120,7 +121,7 @@ impl Writer {
                 self.shared.journal,
                 number,
                 self.shared.options.segment_length(number),
-                // What was appended before the end is written before the end.
+                // Entries that were appended before the close are written.
                 &AtomicBool::new(false),
             )?),
         }
@@ -129,22 +130,22 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // A panic is our mistake. Whoever waits has to hear of it.
+        // A panic is our mistake. All waiting callers must learn of it.
         if thread::panicking() {
             let error = io::Error::other("the thread that writes panicked");
             self.shared
                 .fail(Failure::new("write to", self.shared.files.dir(), error));
         }
         if let Next::Preparing(thread) = std::mem::replace(&mut self.next, Next::Later) {
-            // It ends early, and takes away what it has made so far.
+            // It ends early, and removes what it has made so far.
             self.shared.stop.store(true, Ordering::Relaxed);
             let _ = thread.join();
         }
     }
 }
 
-/// Waits until there is something to write, and takes all of it. Nothing, when the journal is
-/// closed and all is written.
+/// Waits until there is something to write, and takes all of it. Returns `None` when the journal is
+/// closed and everything is written.
 fn take(shared: &Shared, spare: Waiting) -> Option<(Waiting, u64)> {
     let mut state = lock(&shared.state);
     while state.waiting.count == 0 && !state.closing {

@@ -2,7 +2,7 @@
 
 use crate::jute::{LENGTH_BYTES, Malformed, Reader, Write};
 
-/// What may be done, as bits of [`Acl::perms`].
+/// Permissions, as bits of [`Acl::perms`].
 pub mod perms {
     /// Reading data, children and, in part, the list itself.
     pub const READ: i32 = 1;
@@ -14,11 +14,11 @@ pub mod perms {
     pub const DELETE: i32 = 8;
     /// Changing the list.
     pub const ADMIN: i32 = 16;
-    /// All of it.
+    /// All of these.
     pub const ALL: i32 = 31;
 }
 
-/// Who somebody is, in the words of one scheme: `world`, `ip`, `digest`, `x509`, `auth`, `super`.
+/// An identity in one scheme: `world`, `ip`, `digest`, `x509`, `auth` or `super`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id {
     /// The scheme.
@@ -30,9 +30,9 @@ pub struct Id {
 /// One entry of an access control list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Acl {
-    /// What may be done: bits of [`perms`].
+    /// What it allows: bits of [`perms`].
     pub perms: i32,
-    /// By whom.
+    /// To whom.
     pub id: Id,
 }
 

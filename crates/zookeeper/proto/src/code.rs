@@ -31,21 +31,21 @@ macro_rules! codes {
 codes! {
     /// The server failed.
     SystemError = -1,
-    /// In a transaction: not done, because an earlier part was refused.
+    /// In a transaction: not attempted, because an earlier part was refused.
     RuntimeInconsistency = -2,
     /// The request could not be read.
     MarshallingError = -5,
     /// The server does not do this.
     Unimplemented = -6,
-    /// Arguments that cannot be.
+    /// The arguments are impossible.
     BadArguments = -8,
     /// The server has no such session.
     UnknownSession = -12,
     /// There is no such node.
     NoNode = -101,
-    /// The list of the node does not allow it.
+    /// The access control list of the node does not allow it.
     NoAuth = -102,
-    /// The version is another one.
+    /// The node has another version.
     BadVersion = -103,
     /// Ephemeral nodes have no children.
     NoChildrenForEphemerals = -108,
@@ -55,9 +55,9 @@ codes! {
     NotEmpty = -111,
     /// The session is over.
     SessionExpired = -112,
-    /// The access control list makes no sense.
+    /// The access control list is invalid.
     InvalidAcl = -114,
-    /// Whoever asked is not who they say, or the scheme is unknown.
+    /// The client failed to authenticate, or the scheme is unknown.
     AuthFailed = -115,
     /// There is no such watch.
     NoWatcher = -121,

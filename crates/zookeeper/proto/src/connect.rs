@@ -5,33 +5,33 @@ use crate::jute::{Malformed, Reader, Write};
 /// Length of a session's password.
 pub const PASSWORD_BYTES: usize = 16;
 
-/// Asks for a new session, or to go on with an earlier one.
+/// Asks for a new session, or to continue an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectRequest<'a> {
-    /// The highest zxid the client has seen. It must not be shown an older state.
+    /// The highest zxid that the client has seen. A server must not show it an older state.
     pub last_zxid_seen: i64,
-    /// The session time-out it would like, in milliseconds.
+    /// The session time-out that the client wants, in milliseconds.
     pub timeout_ms: i32,
-    /// The session to go on with, or 0.
+    /// The session to continue, or 0.
     pub session: i64,
     /// The password of that session.
     pub password: &'a [u8],
-    /// Whether a server that only reads will do. Older clients do not send it, and are not answered
-    /// it.
+    /// Whether the client accepts a read-only server. Older clients do not send it, and do not get
+    /// it in the answer.
     pub read_only: Option<bool>,
 }
 
 /// Answers a [`ConnectRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectResponse {
-    /// The session time-out, in milliseconds. 0: the session is over, and the connection will be
-    /// closed.
+    /// The session time-out in milliseconds. 0 means that the session is over and the connection
+    /// will be closed.
     pub timeout_ms: i32,
     /// The session, or 0.
     pub session: i64,
     /// Its password.
     pub password: [u8; PASSWORD_BYTES],
-    /// Whether the server only reads; sent to those who have asked.
+    /// Whether the server is read-only; sent only if the request has the field.
     pub read_only: Option<bool>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> ConnectRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`]; a protocol version other than 0 too.
+    /// [`Malformed`], also for a protocol version other than 0.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         version(&mut reader)?;
@@ -69,7 +69,7 @@ impl<'a> ConnectRequest<'a> {
 }
 
 impl ConnectResponse {
-    /// Says that the session is over.
+    /// The answer that the session is over.
     pub fn expired(read_only: Option<bool>) -> Self {
         Self {
             timeout_ms: 0,

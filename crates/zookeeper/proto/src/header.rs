@@ -1,10 +1,10 @@
-//! What stands before every request and reply after the first.
+//! The headers of all requests, replies and events after the handshake.
 
 use crate::jute::{Malformed, Reader, Write};
 
-/// Numbers of requests with a meaning of their own.
+/// Numbers of requests that have a meaning.
 pub mod xid {
-    /// Of events: nobody asked.
+    /// Of events, which answer no request.
     pub const EVENT: i32 = -1;
     /// Of pings.
     pub const PING: i32 = -2;
@@ -14,21 +14,22 @@ pub mod xid {
     pub const SET_WATCHES: i32 = -8;
 }
 
-/// Stands before a request.
+/// The header of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHeader {
-    /// The client's number for it, which the reply repeats.
+    /// The client's number for the request. The reply repeats it.
     pub xid: i32,
     /// Its kind: the number of an [`Op`](crate::Op), or one that is unknown here.
     pub op: i32,
 }
 
-/// Stands before a reply or an event.
+/// The header of a reply or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyHeader {
     /// The number of the request, or one of [`xid`].
     pub xid: i32,
-    /// The newest change the server had made when it answered.
+    /// In a reply, the newest change that the server had made. In an event, the change that the
+    /// event is about, or -1.
     pub zxid: i64,
     /// 0, or the number of a [`Code`](crate::Code).
     pub err: i32,

@@ -1,32 +1,31 @@
-//! Jute, the serialization of ZooKeeper: big-endian integers, and lengths of four bytes before
-//! strings, buffers and vectors.
+//! Jute, ZooKeeper's serialization: big-endian integers, and lengths of four bytes before strings,
+//! buffers and vectors.
 
-/// What is not a message, and why. Whoever sent it does not speak this protocol, or not this
-/// version of it.
+/// Why bytes are not a message. The sender does not speak this protocol, or not this version of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It ends in the middle of something.
+    /// It ends too early.
     #[error("the message ends {missing} bytes too early")]
     Short {
-        /// How many bytes are missing at least.
+        /// At least so many bytes are missing.
         missing: usize,
     },
-    /// A length or count that cannot be.
+    /// A length or count is impossible.
     #[error("a length of {0} is impossible")]
     Length(i32),
-    /// A string that is not UTF-8.
+    /// A string is not UTF-8.
     #[error("a string is not UTF-8")]
     NotUtf8,
-    /// A string that must be there is null.
+    /// A string is null that must not be.
     #[error("a string is null")]
     Null,
-    /// A boolean that is neither 0 nor 1.
+    /// A boolean is neither 0 nor 1.
     #[error("{0} is no boolean")]
     Bool(u8),
-    /// A number that stands for nothing.
+    /// A number has no meaning.
     #[error("{what} {number} is unknown")]
     Unknown {
-        /// What it should name.
+        /// What it should mean.
         what: &'static str,
         /// The number.
         number: i32,
@@ -36,7 +35,7 @@ pub enum Malformed {
     Trailing(usize),
 }
 
-/// Reads values off a frame. Never reads beyond it, never allocates more than it holds.
+/// Reads values from a frame. Never reads beyond it, and never allocates more than it holds.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -48,12 +47,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// What has not been read yet.
+    /// The bytes that have not been read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Refuses what is left over.
+    /// Checks that nothing is left over.
     ///
     /// # Errors
     ///
@@ -156,8 +155,8 @@ impl<'a> Reader<'a> {
 
     /// A vector; null counts as empty.
     ///
-    /// `smallest` is the least number of bytes an element takes: a count that cannot fit is refused
-    /// before anything is allocated for it.
+    /// `smallest` is the least number of bytes of an element. A count that cannot be true is
+    /// refused before anything is allocated for it.
     ///
     /// # Errors
     ///
@@ -199,8 +198,7 @@ pub const LENGTH_BYTES: usize = 4;
 
 /// Appends values to a frame.
 ///
-/// Lengths are written as 32 bits: what is longer than 2 GiB is a bug of the caller, who keeps
-/// frames far below that.
+/// Lengths have 32 bits. Callers keep frames far below 2 GiB.
 pub trait Write {
     /// A boolean.
     fn bool(&mut self, value: bool);
@@ -255,7 +253,7 @@ impl Write for Vec<u8> {
     }
 }
 
-/// Appends one frame: its length, and what `content` writes.
+/// Appends one frame: its length, and the bytes that `content` writes.
 pub fn frame(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.int(0);

@@ -1,9 +1,8 @@
-//! The wire protocol of ZooKeeper 3.8 and 3.9: frames and messages, encoded and decoded, for
-//! servers and for clients.
+//! The wire protocol of ZooKeeper 3.8 and 3.9: encodes and decodes frames and messages, for servers
+//! and clients.
 //!
-//! Bytes in, values out, and back; no socket and no state. The protocol is that of Apache
-//! ZooKeeper's clients: each frame is a length of four bytes and that many bytes of messages in its
-//! serialization, Jute (`zookeeper.jute` in its sources).
+//! It has no socket and no state. Each frame is a length of four bytes, and that many bytes of
+//! messages in ZooKeeper's serialization, Jute (`zookeeper.jute` in its sources).
 //!
 //! ```text
 //!   client                                            server
@@ -14,11 +13,11 @@
 //!                   ◄──────────────────────────────── ReplyHeader of xid -1 + WatchEvent, at any time
 //! ```
 //!
-//! Start with [`Request`] and [`Response`]. One file holds one family of messages; [`jute`] is what
-//! they are made of.
+//! Start with [`Request`] and [`Response`]. One file holds one family of messages. [`jute`] has the
+//! primitives.
 //!
-//! What comes from a peer is never trusted: every length and count is checked against the bytes
-//! that are there before anything is allocated for it.
+//! No input is trusted: every length and count is checked against the bytes that are there before
+//! anything is allocated for it.
 
 mod acl;
 mod code;

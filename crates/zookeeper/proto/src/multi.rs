@@ -1,9 +1,9 @@
-//! Several requests in one, and their results: each behind a small header of its own.
+//! Several requests in one, and their results. Each has a small header of its own.
 
 use crate::jute::{Malformed, Reader, Write};
 use crate::{Code, Data, Op, Request, Stat, response};
 
-/// What may stand in [`Op::Multi`].
+/// The kinds that [`Op::Multi`] may hold.
 pub(crate) const WRITES: &[Op] = &[
     Op::Create,
     Op::Create2,
@@ -14,30 +14,30 @@ pub(crate) const WRITES: &[Op] = &[
     Op::Check,
 ];
 
-/// What may stand in [`Op::MultiRead`].
+/// The kinds that [`Op::MultiRead`] may hold.
 pub(crate) const READS: &[Op] = &[Op::GetData, Op::GetChildren];
 
-/// The kind that says that a result is an error, and that a list has ended.
+/// The kind of a result that is an error, and of the end of a list.
 const NONE: i32 = -1;
 
 /// Result of one part of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MultiResult {
-    /// It was created at this path; the stat is there if it was asked for.
+    /// A node was created.
     Created {
         /// The path.
         path: String,
-        /// Its stat.
+        /// Its stat, if the kind of the part asks for it.
         stat: Option<Stat>,
     },
-    /// It was deleted.
+    /// The node was deleted.
     Deleted,
-    /// Its data was set.
+    /// The data was set.
     DataSet(Stat),
-    /// It has the version.
+    /// The node has the version.
     Checked,
-    /// Refused, or without effect because another part was: `None` if it came before the part that
-    /// was refused.
+    /// The part was refused, or has no effect because another part was: `None` if it came before
+    /// that one.
     Refused(Option<Code>),
 }
 

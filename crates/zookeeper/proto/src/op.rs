@@ -50,13 +50,13 @@ ops! {
     GetChildren = 8,
     /// Waits until all earlier writes of anybody can be read.
     Sync = 9,
-    /// Says that the client lives.
+    /// Shows that the client lives.
     Ping = 11,
     /// Asks for the names of a node's children, and its stat.
     GetChildren2 = 12,
     /// Checks a node's version.
     Check = 13,
-    /// Several writes that happen all or not at all.
+    /// Several writes: all or none.
     Multi = 14,
     /// Creates a node and asks for its stat.
     Create2 = 15,
@@ -64,15 +64,15 @@ ops! {
     Reconfig = 16,
     /// Asks whether a watch is set.
     CheckWatches = 17,
-    /// Takes a watch away.
+    /// Removes a watch.
     RemoveWatches = 18,
     /// Creates a container.
     CreateContainer = 19,
-    /// Creates a node that goes when it was not changed for long enough.
+    /// Creates a node with a time to live.
     CreateTtl = 21,
     /// Several reads at once.
     MultiRead = 22,
-    /// Says who the client is.
+    /// Proves an identity.
     Auth = 100,
     /// Sets watches again after a reconnect.
     SetWatches = 101,
@@ -86,7 +86,7 @@ ops! {
     SetWatches2 = 105,
     /// Sets a persistent watch.
     AddWatch = 106,
-    /// Asks who the server takes the client for.
+    /// Asks for the identities of the client.
     WhoAmI = 107,
     /// Ends the session.
     CloseSession = -11,

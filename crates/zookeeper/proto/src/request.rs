@@ -1,9 +1,9 @@
-//! What clients ask.
+//! The requests of clients.
 
 use crate::jute::{Malformed, Reader, Write};
 use crate::{Acl, AddMode, Op, RemoveKind, RequestHeader, multi};
 
-/// A request, without its header. Texts and data are those of the frame it was read from.
+/// A request without its header. It borrows texts and data from its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
     /// [`Op::Create`], [`Op::Create2`], [`Op::CreateContainer`], [`Op::CreateTtl`].
@@ -12,7 +12,7 @@ pub enum Request<'a> {
     Delete {
         /// The node.
         path: &'a str,
-        /// Its version, or -1 for any.
+        /// The version of its data, or -1 for any.
         version: i32,
     },
     /// [`Op::Exists`].
@@ -33,7 +33,7 @@ pub enum Request<'a> {
     SetData {
         /// The node.
         path: &'a str,
-        /// The data; null is told from empty.
+        /// The data; `None` is not the same as empty.
         data: Option<&'a [u8]>,
         /// The version of the data it replaces, or -1 for any.
         version: i32,
@@ -63,7 +63,7 @@ pub enum Request<'a> {
     },
     /// [`Op::Sync`].
     Sync {
-        /// Comes back in the answer.
+        /// The reply repeats it.
         path: &'a str,
     },
     /// [`Op::Ping`].
@@ -72,14 +72,14 @@ pub enum Request<'a> {
     Check {
         /// The node.
         path: &'a str,
-        /// The version it must have, or -1 if any will do.
+        /// The version its data must have, or -1 for any.
         version: i32,
     },
     /// [`Op::Multi`]: only creations, deletions, checks and changes of data.
     Multi(Vec<Request<'a>>),
     /// [`Op::MultiRead`]: only data and children.
     MultiRead(Vec<Request<'a>>),
-    /// [`Op::Reconfig`], whatever it wants.
+    /// [`Op::Reconfig`]; its body is not read.
     Reconfig,
     /// [`Op::CheckWatches`].
     CheckWatches {
@@ -99,16 +99,16 @@ pub enum Request<'a> {
     Auth {
         /// The scheme.
         scheme: &'a str,
-        /// What proves the identity in it.
+        /// The proof of the identity.
         auth: &'a [u8],
     },
     /// [`Op::SetWatches`], [`Op::SetWatches2`].
     SetWatches(SetWatches<'a>),
-    /// [`Op::Sasl`], whatever it says.
+    /// [`Op::Sasl`]; its body is not read.
     Sasl,
     /// [`Op::GetEphemerals`].
     GetEphemerals {
-        /// How their paths begin.
+        /// The beginning of their paths.
         prefix: &'a str,
     },
     /// [`Op::GetAllChildrenNumber`].
@@ -120,7 +120,7 @@ pub enum Request<'a> {
     AddWatch {
         /// The node.
         path: &'a str,
-        /// How.
+        /// Its mode.
         mode: AddMode,
     },
     /// [`Op::WhoAmI`].
@@ -134,22 +134,22 @@ pub enum Request<'a> {
 pub struct Create<'a> {
     /// The node; if it is sequential, a number is appended.
     pub path: &'a str,
-    /// The data; null is told from empty.
+    /// The data; `None` is not the same as empty.
     pub data: Option<&'a [u8]>,
     /// Its access control list.
     pub acl: Vec<Acl>,
     /// The number of a `CreateMode` of ZooKeeper's clients.
     pub flags: i32,
-    /// How it was asked.
+    /// The kind of the request.
     pub kind: CreateKind,
 }
 
-/// How a creation was asked.
+/// The kind of a request that creates a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreateKind {
-    /// [`Op::Create`]: the path is the answer.
+    /// [`Op::Create`]: the reply has the path.
     Plain,
-    /// [`Op::Create2`]: path and stat.
+    /// [`Op::Create2`]: the reply has path and stat.
     WithStat,
     /// [`Op::CreateContainer`].
     Container,
@@ -160,15 +160,15 @@ pub enum CreateKind {
 /// Watches that a client had on an earlier connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetWatches<'a> {
-    /// What changed after this is told at once.
+    /// The last zxid the client has seen. Later changes are sent as events at once.
     pub relative_zxid: i64,
     /// Nodes whose data is watched.
     pub data: Vec<&'a str>,
-    /// Nodes that were not there, and whose creation is watched.
+    /// Nodes that did not exist, and whose creation is watched.
     pub exist: Vec<&'a str>,
     /// Nodes whose children are watched.
     pub child: Vec<&'a str>,
-    /// Persistent watches and persistent recursive ones, if [`Op::SetWatches2`] was asked.
+    /// Persistent watches, and persistent recursive ones, in [`Op::SetWatches2`].
     pub persistent: Option<(Vec<&'a str>, Vec<&'a str>)>,
 }
 
@@ -224,7 +224,7 @@ impl<'a> Request<'a> {
             return Ok((header, None));
         };
         let request = Self::read(op, &mut reader)?;
-        // What is refused whatever it says is not read to its end.
+        // These are refused in any case, so their bodies are not read.
         if !matches!(request, Self::Reconfig | Self::Sasl) {
             reader.end()?;
         }
@@ -410,9 +410,10 @@ impl<'a> SetWatches<'a> {
             data: reader.strings()?,
             exist: reader.strings()?,
             child: reader.strings()?,
-            persistent: match persistent {
-                true => Some((reader.strings()?, reader.strings()?)),
-                false => None,
+            persistent: if persistent {
+                Some((reader.strings()?, reader.strings()?))
+            } else {
+                None
             },
         })
     }

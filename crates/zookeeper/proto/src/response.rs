@@ -1,17 +1,17 @@
-//! What servers answer.
+//! The replies of servers.
 
 use std::sync::Arc;
 
 use crate::jute::{LENGTH_BYTES, Malformed, Reader, Write};
 use crate::{Acl, Id, MultiResult, Op, ReadResult, Stat};
 
-/// Data of a node. Null is told from empty.
+/// Data of a node. `None` is not the same as empty.
 pub type Data = Option<Arc<[u8]>>;
 
-/// An answer that is no error, without its header.
+/// A reply that is no error, without its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// Done, and nothing more to say.
+    /// Done. There is no body.
     Done,
     /// A path.
     Path(String),
@@ -23,7 +23,7 @@ pub enum Response {
     Data(Data, Stat),
     /// An access control list and the stat of its node.
     Acl(Vec<Acl>, Stat),
-    /// Names of children, and the stat of their parent if asked for.
+    /// Names of children, and the stat of their parent in a reply to [`Op::GetChildren2`].
     Children(Vec<Arc<str>>, Option<Stat>),
     /// Paths of ephemeral nodes.
     Ephemerals(Vec<Arc<str>>),
@@ -35,7 +35,7 @@ pub enum Response {
     MultiRead(Vec<ReadResult>),
     /// The watch is set.
     WatchAdded,
-    /// Who the client is.
+    /// Identities of the client.
     Identities(Vec<Id>),
 }
 
@@ -68,7 +68,7 @@ impl Response {
             Self::Count(count) => out.int(*count),
             Self::Multi(results) => MultiResult::write_all(results, out),
             Self::MultiRead(results) => ReadResult::write_all(results, out),
-            // An error code of its own, always 0.
+            // An error code, always 0.
             Self::WatchAdded => out.int(0),
             Self::Identities(ids) => {
                 out.length(ids.len());
@@ -79,7 +79,7 @@ impl Response {
         }
     }
 
-    /// Reads the answer to a request of this kind, to its end.
+    /// Reads the whole reply to a request of this kind.
     ///
     /// # Errors
     ///

@@ -1,9 +1,8 @@
-//! What is known of a node besides its data.
+//! The metadata of a node.
 
 use crate::jute::{Malformed, Reader, Write};
 
-/// What is known of a node besides its data. The fields mean what ZooKeeper's documentation says
-/// they mean.
+/// The metadata of a node. The fields are those of ZooKeeper's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     /// The change that created it.
@@ -20,7 +19,7 @@ pub struct Stat {
     pub cversion: i32,
     /// How often its access control list was set.
     pub aversion: i32,
-    /// The session it goes with, or 0.
+    /// The session whose ephemeral node it is, or 0.
     pub ephemeral_owner: i64,
     /// Length of its data.
     pub data_length: i32,

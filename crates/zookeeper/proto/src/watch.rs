@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::jute::{Malformed, Reader, Write};
 
-/// The state that goes with every event: the client is connected (`KeeperState.SyncConnected`).
+/// The state in every event: the client is connected (`KeeperState.SyncConnected`).
 const CONNECTED: i32 = 3;
 
 macro_rules! numbered {
@@ -23,7 +23,7 @@ macro_rules! numbered {
                 }
             }
 
-            /// What a number stands for.
+            /// The value of a number.
             ///
             /// # Errors
             ///
@@ -57,13 +57,13 @@ numbered! {
     AddMode, "a watch of mode" {
         /// On one node.
         Persistent = 0,
-        /// On a node and everything below it; tells no change of children.
+        /// On a node and everything below it, without changes of children.
         Recursive = 1,
     }
 }
 
 numbered! {
-    /// Which watches are meant to be taken away, or asked for.
+    /// The watches that a client asks about or removes.
     RemoveKind, "a watch of kind" {
         /// Those on children.
         Children = 1,
@@ -78,12 +78,12 @@ numbered! {
     }
 }
 
-/// Tells a client that something it watches has happened.
+/// An event for a client that watches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WatchEvent {
     /// What happened.
     pub kind: EventKind,
-    /// To which node.
+    /// The node.
     pub path: Arc<str>,
 }
 

@@ -87,6 +87,23 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
+/// Why a handshake with a client failed, for the log.
+pub(crate) fn handshake_error(error: &std::io::Error) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)))
+            if other.to_string().contains("UnsupportedCertVersion") =>
+        {
+            "the client's certificate is X.509 version 1, and only version 3 is accepted; issue it \
+             with extensions (openssl x509 -req makes version 1 unless it gets -extfile)"
+                .into()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// The subject of a client's certificate, as scheme `x509` has it.
 pub(crate) fn identity(connection: &rustls::ServerConnection) -> Option<Id> {
     let certificate = connection.peer_certificates()?.first()?;

@@ -1,16 +1,16 @@
-//! From what a script says to what is sent.
+//! Makes requests of what a script says.
 
 use incumbent_zk_proto::{Create, CreateKind, Request, SetWatches};
 
 use crate::script::{Act, Ask, Expect, Place, Since};
 
-/// What one server has said so far that later requests refer to.
+/// What one server has answered so far that later requests refer to.
 pub(crate) trait Memory {
-    /// The version of data that was last seen.
+    /// The last version of data that was seen.
     fn version(&self, path: &str) -> i32;
-    /// The version of the access control list that was last seen.
+    /// The last version of the access control list that was seen.
     fn acl_version(&self, path: &str) -> i32;
-    /// The zxid in the answer that came so many answers ago.
+    /// The zxid of an earlier answer; the number counts answers backwards.
     fn zxid(&self, answers_ago: usize) -> i64;
 }
 
@@ -54,7 +54,7 @@ impl Ask {
         }
     }
 
-    /// The node it is about, if that is one.
+    /// The node it is about, if it is about one.
     pub(crate) fn place(&self) -> Option<&Place> {
         match self {
             Self::Create { path, .. }
@@ -82,7 +82,7 @@ impl Ask {
         }
     }
 
-    /// The request, once every place is exact.
+    /// The request. Every path must be exact.
     pub(crate) fn request(&self, memory: &dyn Memory) -> Request<'_> {
         match self {
             Self::Create {
@@ -186,7 +186,7 @@ impl Ask {
 }
 
 impl Act {
-    /// The same below this root: every place is exact.
+    /// The same below this root, with exact paths.
     pub(crate) fn below(&self, root: &str) -> Self {
         let mut act = self.clone();
         let mut bind = |place: &mut Place| *place = Place::Exact(place.path(root));
@@ -226,8 +226,8 @@ fn exact(places: &[Place]) -> Vec<&str> {
     places.iter().map(Place::exact).collect()
 }
 
-/// Whether a request that succeeded has changed something, so that the zxid in its answer is the
-/// change's.
+/// Whether a successful request has changed something: the zxid in its answer is that of the
+/// change.
 pub(crate) fn changes(request: &Request<'_>) -> bool {
     match request {
         Request::Create(Create { kind, .. }) => match kind {

@@ -15,30 +15,30 @@ use crate::run::{Mismatch, Servers, Unusable, run};
 pub struct Campaign {
     /// Their seeds.
     pub seeds: Range<u64>,
-    /// How many run beside each other.
+    /// How many run at once.
     pub jobs: usize,
     /// How many different kinds of differences are enough.
     pub most_kinds: usize,
 }
 
-/// What came of it.
+/// The outcome of a campaign.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Scripts that were run.
     pub scripts: u64,
-    /// Steps of those that showed no difference.
+    /// Steps of the scripts that showed no difference.
     pub steps: u64,
-    /// How many scripts showed a difference of this kind, and the first of them, as short as could
-    /// be.
+    /// For each kind of difference, the number of scripts that showed it, and the first of them,
+    /// minimised.
     pub differences: BTreeMap<String, (u64, Mismatch)>,
 }
 
 impl Campaign {
-    /// Runs the scripts until all are run or enough is found.
+    /// Runs the scripts until all are done or enough differences are found.
     ///
     /// # Errors
     ///
-    /// If a server cannot be used any more.
+    /// A server cannot be used any more.
     pub async fn run(&self, servers: &Servers) -> Result<Report, Unusable> {
         let mut report = Report::default();
         let mut runs = stream::iter(self.seeds.clone())

@@ -7,19 +7,19 @@ use crate::relation::Relation;
 use crate::script::{Act, Ask, Step};
 use crate::side::{Observation, Seen};
 
-/// What all steps so far have told about how the two servers' numbers correspond.
+/// How the numbers of the two servers correspond, as far as the steps so far show.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     relation: Relation,
     normal: [Normal; 2],
 }
 
-/// The first thing that two servers did differently.
+/// The first difference between two servers.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// In short, the same for differences that look the same: without numbers.
+    /// A short form without numbers, so that similar differences have the same one.
     pub kind: String,
-    /// In full.
+    /// The full description.
     pub detail: String,
 }
 
@@ -31,7 +31,7 @@ impl Comparison {
         }
     }
 
-    /// Compares what a step has brought on both sides; the ids are the sessions granted so far.
+    /// Compares what came in a step on both sides. The ids are the sessions granted so far.
     pub(crate) fn step(
         &mut self,
         step: Option<&Step>,
@@ -48,7 +48,7 @@ impl Comparison {
                 for (side, frames) in [("reference", &left), ("ours", &right)] {
                     let _ = writeln!(detail, "  {side}:");
                     for frame in frames {
-                        // Some hold the names of all scripts' roots.
+                        // Some frames hold the names of all scripts' roots.
                         let _ = writeln!(detail, "    {:.800}", format!("{frame:?}"));
                     }
                 }
@@ -61,7 +61,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// What differs, and how many answers were the same before.
+    /// Returns what differs, and how many answers before it were the same.
     fn frames(&mut self, seen: [&[Seen]; 2], ids: [&[i64]; 2]) -> Result<(), (usize, String)> {
         let [left, right] = seen;
         let mut answers = 0;
@@ -114,7 +114,8 @@ fn closes(step: &Step) -> bool {
     matches!(&step.act, Act::Ask(asks) if asks.contains(&Ask::CloseSession))
 }
 
-/// Ephemeral nodes of one session go at once, in no particular order: `known::ORDER_OF_EPHEMERALS`.
+/// The ephemeral nodes of a session are deleted at once, in no particular order:
+/// `known::ORDER_OF_EPHEMERALS`.
 fn in_order(seen: &[Seen], unordered: bool) -> Vec<Seen> {
     let mut seen = seen.to_vec();
     if unordered {
@@ -130,7 +131,7 @@ fn in_order(seen: &[Seen], unordered: bool) -> Vec<Seen> {
     seen
 }
 
-/// In one word, or that of the request whose answer is the one after so many.
+/// The step in one word: that of the request whose answer differs.
 fn name(step: &Step, answers: usize) -> String {
     let ask = |ask: &Ask| {
         let debug = format!("{ask:?}");
@@ -150,8 +151,8 @@ fn name(step: &Step, answers: usize) -> String {
     }
 }
 
-/// Numbers and paths differ from script to script; those of errors and of session owners' marks do
-/// not.
+/// Removes numbers and paths, which differ from script to script. Numbers of errors and marks of
+/// owners stay.
 fn without_numbers(text: &str) -> String {
     let mut out = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {

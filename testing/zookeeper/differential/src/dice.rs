@@ -1,4 +1,4 @@
-//! [`Dice`]: all chance of a script, from one seed.
+//! [`Dice`]: all random decisions of a script, from one seed.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,7 +12,7 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Whether something happens that does in so many cases of a hundred.
+    /// True in so many cases of a hundred.
     pub(crate) fn percent(&mut self, percent: u32) -> bool {
         self.0.random_range(0..100) < percent
     }
@@ -22,12 +22,12 @@ impl Dice {
         self.0.random_range(low..=high)
     }
 
-    /// One of these.
+    /// One of these values.
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.0.random_range(0..of.len())]
     }
 
-    /// One of these, each as often as its weight says.
+    /// One of these values, by their weights.
     pub(crate) fn weighted<T: Copy>(&mut self, of: &[(u32, T)]) -> T {
         let mut at = self
             .0

@@ -1,11 +1,12 @@
-//! What two correct servers may do differently, and where that is allowed for. Nothing else is.
+//! The differences between two correct servers that are allowed, and how scripts and comparisons
+//! allow for them. All other differences are errors.
 
 /// One allowed difference.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     /// What differs.
     pub what: &'static str,
-    /// Why: the issue of ZooKeeper, or what this server does on purpose.
+    /// The issue of ZooKeeper, or what this server does on purpose.
     pub why: &'static str,
     /// How scripts or comparisons allow for it.
     pub how: &'static str,
@@ -53,7 +54,7 @@ pub const SHARED_NODES: Known = Known {
     how: "other scripts' roots are left out; these fields of their stats are not compared",
 };
 
-/// What ends ZooKeeper.
+/// Requests that end ZooKeeper.
 pub const TTL_OF_ANOTHER_MODE: Known = Known {
     what: "creations of kind 21 with a time to live that cannot be, and the flags of another mode",
     why: "ZooKeeper 3.8.0 checks the time only if the mode has one, logs the transaction, and ends when it applies it: for \
@@ -61,7 +62,7 @@ pub const TTL_OF_ANOTHER_MODE: Known = Known {
     how: "not in scripts",
 };
 
-/// What keeps ZooKeeper busy for ever.
+/// Requests that keep ZooKeeper busy for ever.
 pub const NULL_WATCHES: Known = Known {
     what: "watches on a path that is null",
     why: "ZooKeeper 3.8.0 takes them, cannot take them away when the connection ends, and never closes its socket: a thread \
@@ -69,7 +70,7 @@ pub const NULL_WATCHES: Known = Known {
     how: "not in scripts",
 };
 
-/// What pipelined requests see.
+/// What pipelined requests see of earlier ones.
 pub const PREPARED_TOO_EARLY: Known = Known {
     what: "requests sent right behind a change of an access control list, or behind a creation whose flags are not of its kind",
     why: "ZooKeeper checks a request before the ones ahead of it are applied, against what it thinks they will do, and that \
@@ -78,14 +79,14 @@ pub const PREPARED_TOO_EARLY: Known = Known {
     how: "such a request is the last of those that are sent at once",
 };
 
-/// Watches that somebody else has.
+/// Watches of other sessions.
 pub const CHECKS_OF_OTHERS: Known = Known {
     what: "asking whether a watch is set that only another session has set",
     why: "ZooKeeper 3.8.0 says yes: it looks whether anybody watches the path; ours says whether this session does",
-    how: "each session asks about a node only that nobody else watches",
+    how: "each session asks only about a node that no other session watches",
 };
 
-/// What a wrong password does.
+/// Handshakes with a wrong password.
 pub const WRONG_PASSWORD: Known = Known {
     what: "a handshake with the number of a session that is connected, and a wrong password",
     why: "ZooKeeper ends the rightful connection before it looks at the password; ours looks first",
@@ -114,37 +115,37 @@ pub const TTL_IN_TRANSACTION: Known = Known {
     how: "not in scripts",
 };
 
-/// Kinds against flags.
+/// Kinds and flags that contradict each other.
 pub const EPHEMERAL_CONTAINER: Known = Known {
     what: "creations of kind 19 (a container) with the flags 1 or 3 (ephemeral), outside of transactions",
     why: "ZooKeeper checks them as ephemeral nodes and makes containers; ours goes by the flags, as both do in transactions",
     how: "not in scripts",
 };
 
-/// IPv6.
+/// Access control lists with IPv6 addresses.
 pub const IPV6_LISTS: Known = Known {
     what: "access control lists with IPv6 addresses, and so what is refused first in a request that has one",
     why: "ZOOKEEPER-4240, fixed in 3.9.4: before, there are none, and the list is refused; ours knows them",
     how: "not in scripts",
 };
 
-/// Nothing as a name of the root.
+/// The empty path as a name of the root.
 pub const EMPTY_PATH: Known = Known {
     what: "reading the node whose path is empty",
     why: "in ZooKeeper it is the root, by an entry of its map that is not meant for clients; ours has no such node",
     how: "not in scripts; writes are, which both refuse",
 };
 
-/// Bodies that make no sense.
+/// Malformed bodies.
 pub const NO_REQUEST: Known = Known {
     what: "bodies that are too short or too long, or hold what cannot be: null as a path, an unknown mode or kind of watch, a \
            boolean of 2, text that is not UTF-8, a part of a transaction that cannot be one",
-    why: "ZooKeeper answers -5 and goes on, or overlooks it; ours closes the connection with a reason in its log: whoever sends \
-          this does not speak the protocol",
+    why: "ZooKeeper answers -5 and goes on, or overlooks it; ours closes the connection with a reason in its log: a client \
+          that sends this does not speak the protocol",
     how: "not in scripts",
 };
 
-/// Persistent watches by themselves.
+/// Kinds that mean persistent watches only.
 pub const PERSISTENT_KINDS: Known = Known {
     what: "asking for, or taking away, watches of the kinds 4 and 5 (persistent, and recursive)",
     why: "ZOOKEEPER-4472, from 3.9.0 on, as ours; before, they are unknown and answered with -5",
@@ -168,7 +169,7 @@ pub const CREATE2_IN_TRANSACTION: Known = Known {
     how: "the stat is compared if both servers send one",
 };
 
-/// A check by itself.
+/// A check outside a transaction.
 pub const LONE_CHECK: Known = Known {
     what: "a check (13) outside of a transaction that finds what it expects",
     why: "ZooKeeper 3.8.0 never answers it, and from 3.9.3 on it answers Unimplemented and closes the connection; ours answers \
@@ -176,7 +177,7 @@ pub const LONE_CHECK: Known = Known {
     how: "not in scripts",
 };
 
-/// SASL.
+/// SASL without a configuration for it.
 pub const SASL: Known = Known {
     what: "requests of kind 102 (SASL)",
     why: "a ZooKeeper that is not set up for it answers an empty token, and goes on as if nothing had been said; ours answers \
@@ -184,7 +185,7 @@ pub const SASL: Known = Known {
     how: "not in scripts",
 };
 
-/// All of them.
+/// All allowed differences.
 pub const ALL: &[Known] = &[
     MODES_PER_WATCHER,
     EVENT_ZXID,

@@ -1,8 +1,8 @@
-//! Random scripts on two servers of the ZooKeeper protocol, whose every answer must be the same.
+//! Runs random scripts on two servers of the ZooKeeper protocol. Every answer must be the same.
 //!
-//! A seed gives a script: a few sessions, a hundred steps, few paths, so that they meet. Each step
-//! is done on both servers; then a barrier (a ping on every connection) makes sure that all its
-//! events have come; then everything that came is compared, frame by frame in the order of each
+//! A seed makes a script: a few sessions, a hundred steps, and few paths, so that sessions meet.
+//! Each step runs on both servers. Then a barrier, a ping on every connection, makes sure that all
+//! its events have come. Then everything that came is compared, frame by frame in the order of each
 //! connection: answers, errors, stats, events, and where events stand between answers. A difference
 //! is minimised and printed with its seed.
 //!
@@ -13,9 +13,13 @@
 //!                              Difference ◄──compare── tokens ◄──normal── frames
 //! ```
 //!
-//! What may differ is in [`known`], and nothing else: zxids correspond by order, times by rules on
-//! each side, sessions by number. Thousands of scripts on two real ZooKeepers show no difference;
-//! that is what the rules are tested by.
+//! [`known`] lists all differences that are allowed. Zxids correspond by order, times by rules on
+//! each side, sessions by number. Thousands of scripts on two real ZooKeepers show no difference:
+//! that tests the rules.
+//!
+//! The reference is Debian's ZooKeeper 3.8.0. Where 3.9 differs from it, this server does what
+//! 3.9.4 does, and tests in `crates/zookeeper/server/src/machine/tests/zookeeper_39.rs` hold it to
+//! that.
 //!
 //! ```text
 //! cargo run --release -p incumbent-differential -- --seeds 0..5000

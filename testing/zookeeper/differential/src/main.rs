@@ -1,4 +1,4 @@
-//! Runs scripts on two servers and prints what they do differently.
+//! Runs scripts on two servers and prints the differences.
 
 use std::ops::Range;
 use std::process::ExitCode;
@@ -7,23 +7,22 @@ use clap::{Parser, ValueEnum};
 use incumbent_differential::{Campaign, OURS, Ours, Servers, reference};
 use incumbent_real_zookeeper::ZooKeeper;
 
-/// Runs random scripts on a real ZooKeeper and on another server, and prints what they do
-/// differently.
+/// Run random scripts on a real ZooKeeper and on another server, and print the differences.
 #[derive(Parser)]
 struct Arguments {
-    /// Which scripts: one seed, or a range as in 0..5000.
+    /// Scripts to run: one seed, or a range such as 0..5000.
     #[arg(long, default_value = "0..300", value_parser = seeds)]
     seeds: Range<u64>,
-    /// Where the reference listens; without it, a ZooKeeper is started.
+    /// Address of the reference; without it, a ZooKeeper is started.
     #[arg(long)]
     reference: Option<String>,
-    /// Where the server under test listens; without it, one is started.
+    /// Address of the server under test; without it, one is started.
     #[arg(long, env = OURS)]
     ours: Option<String>,
-    /// What is started as the server under test.
+    /// Server to start and to test.
     #[arg(long, value_enum, default_value_t = Against::Incumbent)]
     against: Against,
-    /// How many scripts run beside each other.
+    /// Number of scripts to run at once.
     #[arg(long, default_value_t = 4)]
     jobs: usize,
     /// Stop after so many kinds of differences.
@@ -59,7 +58,7 @@ async fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    // They live as long as these do.
+    // The servers end when these are dropped.
     let mut started: Vec<ZooKeeper> = Vec::new();
     let mut start = || {
         started.extend(reference());

@@ -1,4 +1,4 @@
-//! What one server has said that later requests of a script refer to.
+//! What one server has answered that later requests of a script refer to.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ impl Memory for Remembered<'_> {
     }
 }
 
-/// Notes the versions that an answer tells.
+/// Notes the versions in an answer.
 pub(crate) fn learn(request: &Request<'_>, reply: &Reply, learnt: &mut Vec<(String, (i32, i32))>) {
     let Ok(response) = &reply.result else { return };
     let mut note = |path: &str, stat: &Stat| {

@@ -1,4 +1,4 @@
-//! The shortest script that still shows a difference.
+//! Finds the shortest script that still shows a difference.
 
 use std::time::Duration;
 
@@ -6,17 +6,16 @@ use tokio::time::Instant;
 
 use crate::run::{Mismatch, Servers, Unusable, run};
 
-/// Runs that one minimisation may take: some seconds.
+/// The most runs of one minimisation: some seconds.
 const MOST_RUNS: usize = 300;
 
-/// How long it may take, if a server is slow to say that it says nothing.
+/// The longest time of one minimisation, if a server is slow.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// Drops steps for as long as a difference of the same kind remains.
 ///
 /// # Errors
-///
-/// If a server cannot be used any more.
+/// A server cannot be used any more.
 pub async fn minimise(mismatch: Mismatch, servers: &Servers) -> Result<Mismatch, Unusable> {
     let mut best = mismatch;
     let mut chunk = (best.script.steps.len() / 2).max(1);
@@ -25,7 +24,7 @@ pub async fn minimise(mismatch: Mismatch, servers: &Servers) -> Result<Mismatch,
     loop {
         let mut end = best.script.steps.len();
         let mut shorter = false;
-        // From the end: what comes late depends on what comes early.
+        // From the end: late steps depend on early ones.
         while end > 0 && runs < MOST_RUNS && begun.elapsed() < LONGEST {
             let start = end.saturating_sub(chunk);
             let mut script = best.script.clone();

@@ -1,4 +1,4 @@
-//! What is left of an observation when all that may differ between two servers is taken out of it.
+//! What is left of an observation without everything that may differ between two servers.
 
 use std::collections::HashMap;
 
@@ -22,19 +22,19 @@ pub(crate) enum Token {
     OptionalStat(Vec<Token>),
 }
 
-/// Turns what one server says into tokens, and remembers what it said about times.
+/// Turns frames of one server into tokens, and remembers the times in them.
 #[derive(Debug, Default)]
 pub(crate) struct Normal {
     own_root: String,
     times: HashMap<i64, i64>,
 }
 
-/// Times are compared on each side on its own; farther from each other than that, they are not of
+/// Times are compared on each side by itself. If they are farther apart than this, they are not of
 /// the same test.
 const SAME_TEST_MS: i64 = 10 * 60 * 1000;
 
 impl Normal {
-    /// Of a script whose root has this name, without the slash.
+    /// For a script whose root has this name, without the slash.
     pub(crate) fn new(own_root: &str) -> Self {
         Self {
             own_root: own_root.to_owned(),
@@ -188,7 +188,7 @@ impl Normal {
         }
     }
 
-    /// One change happens at one time, and no change of data before the creation.
+    /// Checks that each change has one time, and no change of data is earlier than the creation.
     fn time(&mut self, stat: &Stat) -> String {
         let mut said = format!("created at zero: {}", stat.ctime == 0);
         for (zxid, time) in [(stat.czxid, stat.ctime), (stat.mzxid, stat.mtime)] {

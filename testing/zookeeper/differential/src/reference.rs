@@ -10,29 +10,28 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// Where a server of the protocol listens that the tests shall take for ours, in place of one of
-/// their own.
+/// The address of a server that the tests use instead of one that they start.
 pub const OURS: &str = "INCUMBENT_DIFFERENTIAL_OURS";
 
-/// A real ZooKeeper in the configuration that scripts are made for. `None`, said aloud, if there is
-/// none.
+/// A real ZooKeeper in the configuration that scripts are made for. If none is installed, prints
+/// that and returns `None`.
 pub fn reference() -> Option<ZooKeeper> {
     let options = Options::default()
-        // What negotiations meet.
+        // Limits that negotiations of time-outs meet.
         .config("tickTime=2000")
         .config("minSessionTimeout=4000")
         .config("maxSessionTimeout=40000")
         // Nothing here outlives the process.
         .config("forceSync=no")
-        // Containers and nodes with a time to live are not taken away while a script looks at them.
+        // Containers and nodes with a time to live are not deleted while a script looks at them.
         .property("znode.container.checkIntervalMs", "1000000000")
-        // Of what scripts do on purpose, warnings would fill a disk.
+        // Warnings about what scripts do on purpose would fill a disk.
         .log_level("error")
         .jvm_flags(["-Xmx1g", "-XX:+UseSerialGC"]);
     ZooKeeper::start(options)
 }
 
-/// The project's server, in this process. It ends when this is dropped.
+/// This project's server, in this process. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Ours {
     address: String,
@@ -41,12 +40,12 @@ pub struct Ours {
     _data: TempDir,
 }
 
-/// Starts the project's server as ZooKeeper is started, with a directory: without one it welcomes
-/// clients that have seen what it has not.
+/// Starts this project's server with a directory, like ZooKeeper: without one it accepts clients
+/// that have seen a higher zxid.
 ///
 /// # Panics
 ///
-/// If it does not start.
+/// The server does not start.
 pub fn ours() -> Ours {
     let data = tempfile::tempdir().expect("a temporary directory can be made");
     let options = incumbent_leader_server::Options {
@@ -61,13 +60,13 @@ pub fn ours() -> Ours {
     };
     let (stop, stopped) = oneshot::channel();
     let (tell, told) = mpsc::channel();
-    // A runtime of its own, so that it is not slow when the scripts are many.
+    // A runtime of its own, so that many scripts do not slow it down.
     let serve = move || {
         let runtime = Runtime::new().expect("a runtime can be built");
         runtime.block_on(async {
             let server = Server::bind(options).await.expect("the server starts");
             let address = server.addresses()[0].to_string();
-            tell.send(address).expect("somebody waits for it");
+            tell.send(address).expect("the test waits for it");
             let shutdown = async { drop(stopped.await) };
             server.run(shutdown).await.expect("the server serves");
         });
@@ -81,7 +80,7 @@ pub fn ours() -> Ours {
 }
 
 impl Ours {
-    /// Where it listens.
+    /// The address of the server.
     pub fn address(&self) -> &str {
         &self.address
     }

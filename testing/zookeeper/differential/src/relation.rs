@@ -1,4 +1,4 @@
-//! Which zxid of one server stands for which of the other.
+//! Which zxid of one server corresponds to which of the other.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
-    /// Whether these two can be the same change, given all that was said before; from now on they
-    /// are.
+    /// Whether these two can be the same change, given all earlier pairs. If so, they are from now
+    /// on.
     pub(crate) fn same(&mut self, left: i64, right: i64) -> bool {
         if let Some(&known) = self.forth.get(&left) {
             return known == right;
@@ -34,8 +34,8 @@ impl Relation {
 
     /// Whether the last known change up to these two is the same.
     ///
-    /// For zxids of answers that changed nothing: they also count refused writes and other scripts'
-    /// changes.
+    /// For zxids of answers that changed nothing: they also count refused writes, and changes of
+    /// other scripts.
     pub(crate) fn same_floor(&self, left: i64, right: i64) -> bool {
         let floor =
             |map: &BTreeMap<i64, i64>, zxid| map.range(..=zxid).next_back().map(|(&own, _)| own);

@@ -7,24 +7,24 @@ use crate::compare::{Comparison, Difference};
 use crate::script::{Script, Step};
 use crate::side::Side;
 
-/// How the names of scripts' roots begin.
+/// The beginning of the names of scripts' roots.
 pub(crate) const ROOT_PREFIX: &str = "differential-";
 
-/// Where the two servers are.
+/// The addresses of the two servers.
 #[derive(Clone, Debug)]
 pub struct Servers {
-    /// The one that is right.
+    /// The reference.
     pub reference: String,
-    /// The one under test.
+    /// The server under test.
     pub ours: String,
 }
 
-/// A script that two servers did differently.
+/// A script on which two servers differ.
 #[derive(Clone, Debug)]
 pub struct Mismatch {
-    /// The script; what comes after the step does not matter any more.
+    /// The script. Steps after the differing one do not matter.
     pub script: Script,
-    /// The step; `None` if it is the handshakes before the first.
+    /// The step; `None` for the handshakes before the first.
     pub step: Option<usize>,
     /// What differs.
     pub difference: Difference,
@@ -34,19 +34,19 @@ pub struct Mismatch {
 #[derive(Debug, thiserror::Error)]
 #[error("{address} does not serve, at the start or the end of seed {seed}")]
 pub struct Unusable {
-    /// Which script was run.
+    /// The script.
     pub seed: u64,
-    /// Of which server.
+    /// The server.
     pub address: String,
     /// Why.
     pub source: incumbent_zk_probe::Error,
 }
 
-/// Runs a script on both servers. `Ok(None)`: no difference.
+/// Runs a script on both servers. Returns `Ok(None)` if there is no difference.
 ///
 /// # Errors
 ///
-/// If a server cannot be used at all.
+/// A server cannot be used at all.
 pub async fn run(script: &Script, servers: &Servers) -> Result<Option<Mismatch>, Unusable> {
     let name = root_name(script.seed);
     let root = format!("/{name}");
@@ -74,7 +74,7 @@ pub async fn run(script: &Script, servers: &Servers) -> Result<Option<Mismatch>,
         }
     }
     let (left_ended, right_ended) = tokio::join!(left.end(), right.end());
-    // Two servers that have died are alike in all they do.
+    // Two dead servers show no difference.
     left_ended.map_err(|source| unusable(&servers.reference, script, source))?;
     right_ended.map_err(|source| unusable(&servers.ours, script, source))?;
     Ok(result.err().map(|(step, difference)| {
@@ -105,7 +105,7 @@ fn unusable(address: &str, script: &Script, source: incumbent_zk_probe::Error) -
     }
 }
 
-/// A name that no other run on the same servers has: they may be older than this process.
+/// A name that no other run on the same servers has. The servers may be older than this process.
 fn root_name(seed: u64) -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! What a seed stands for: sessions and steps. It names no server and no zxid, so that it means the
-//! same on any.
+//! A script: sessions and steps. It names no server and no zxid, so that it means the same on each
+//! server.
 
 use std::fmt;
 
@@ -8,42 +8,42 @@ use incumbent_zk_proto::{Acl, AddMode, CreateKind, Malformed, Op, RemoveKind};
 /// A random sequence of operations of several sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// What it was made of.
+    /// The seed it was made from.
     pub seed: u64,
-    /// How many sessions it has; they are numbered from 0.
+    /// The number of sessions. They are numbered from 0.
     pub sessions: usize,
-    /// One after the other; a barrier stands between any two.
+    /// The steps. A barrier follows each.
     pub steps: Vec<Step>,
 }
 
-/// One thing that one session does.
+/// One act of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Which session.
+    /// The session.
     pub session: usize,
-    /// What it does.
+    /// The act.
     pub act: Act,
 }
 
-/// What a session can do. What makes no sense at that time (asking without a connection) is skipped
-/// on both servers.
+/// What a session can do. An act that is impossible at that time, such as asking without a
+/// connection, is skipped on both servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Sends these in one write and waits for all answers.
     Ask(Vec<Ask>),
-    /// Sends one under this number, which clients would not choose.
+    /// Sends one request under this number, which no client would choose.
     AskAs(i32, Ask),
-    /// Sends a request of this kind, which need not make sense, with these bytes after the header.
+    /// Sends a request of this kind, which may not exist, with these bytes after the header.
     Raw(i32, Vec<u8>),
     /// Drops the socket.
     Drop,
-    /// Connects; if it was connected, the server has to end the earlier connection.
+    /// Connects. If the session has a connection, the server must end that one.
     Attach(Attach),
     /// Connects with a session of its own, asks for this time-out, and closes it.
     Negotiate {
         /// The time-out.
         timeout_ms: i32,
-        /// What is said about read-only servers.
+        /// The field about read-only servers.
         read_only: Option<bool>,
     },
 }
@@ -55,22 +55,22 @@ pub enum Attach {
     New,
     /// With the session it had.
     Again,
-    /// With the session it had, as a client that knows nothing of read-only servers.
+    /// With the session it had, as a client that does not know read-only servers.
     AgainOld,
     /// With the session it had and a wrong password.
     WrongPassword,
-    /// With a session that never was.
+    /// With a session that never existed.
     NeverWas,
-    /// With the session it had, and the claim of having seen the future.
+    /// With the session it had, and a zxid from the future.
     FromTheFuture,
 }
 
 /// A node: below the root of the script, or exactly this.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The root of the script, and this after it.
+    /// This path below the root of the script.
     Below(String),
-    /// This and nothing else.
+    /// Exactly this path.
     Exact(String),
 }
 
@@ -79,18 +79,18 @@ pub enum Place {
 pub enum Expect {
     /// Any: -1.
     Any,
-    /// This.
+    /// This version.
     Exactly(i32),
-    /// The one that was last seen in any answer.
+    /// The last version that was seen in any answer.
     Seen,
 }
 
-/// Since when changes are news to one whose watches are set again.
+/// Which changes are news to a client that sets watches again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// The beginning.
+    /// All changes.
     Zero,
-    /// The answer that this session got so many answers ago.
+    /// The changes since an earlier answer of this session; the number counts answers backwards.
     Reply(usize),
 }
 
@@ -99,7 +99,7 @@ pub enum Since {
 pub struct Payload(pub Vec<u8>);
 
 impl fmt::Debug for Payload {
-    /// In short: scripts are printed.
+    /// Prints a short form: scripts are printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             0..10 => write!(f, "\"{}\"", self.0.escape_ascii()),
@@ -108,7 +108,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// A request that owns what it says.
+/// A request that owns its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of `Request`")]
 pub enum Ask {
@@ -193,7 +193,7 @@ pub enum Ask {
 }
 
 impl Place {
-    /// Its path, below this root.
+    /// Its path below this root.
     pub fn path(&self, root: &str) -> String {
         match self {
             Self::Below(rest) => format!("{root}{rest}"),
@@ -232,8 +232,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why a script stopped before its end, where that is nobody's fault: the two servers may only do
-/// it alike.
+/// Why a script stopped before its end. Both servers must do the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The server closed the connection.
@@ -242,7 +241,7 @@ pub enum Stop {
     /// The server does not answer.
     #[error("silent")]
     Silent,
-    /// The answer makes no sense.
+    /// The answer is malformed.
     #[error("malformed: {0}")]
     Malformed(#[from] Malformed),
     /// The socket failed.

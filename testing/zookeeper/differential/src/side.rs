@@ -12,12 +12,11 @@ use crate::ask::changes;
 use crate::memory::{Remembered, learn};
 use crate::script::{Act, Ask, Attach, Place, Step, Stop};
 
-/// No script is silent for so long; sessions live longer than it, so that they end only when they
-/// are closed.
+/// No script is silent for so long. Sessions live longer, so they end only when they are closed.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 const SESSION_TIMEOUT_MS: i32 = 60_000;
 
-/// What came on one connection.
+/// One thing that came on a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     /// The answer to a handshake.
@@ -26,23 +25,23 @@ pub(crate) enum Seen {
     Reply(Answer),
     /// A watch was triggered.
     Event(Event),
-    /// The barrier after a step was answered.
+    /// The answer to the barrier after a step.
     Barrier { zxid: i64 },
     /// Nothing more comes.
     Stopped(Stop),
 }
 
-/// An answer, and what of the question matters for comparing it.
+/// An answer, and what the comparison must know of the question.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
-    /// Whether its zxid is that of a change, if it is no refusal.
+    /// Whether its zxid is that of a change, if it is not refused.
     pub(crate) changes: bool,
     /// Whether it is about a node that all scripts share.
     pub(crate) shared: bool,
 }
 
-/// What a step brought, by session.
+/// What came in a step, by session.
 pub(crate) type Observation = Vec<Vec<Seen>>;
 
 #[derive(Debug, Default)]
@@ -90,7 +89,7 @@ impl Side {
         Ok((side, seen))
     }
 
-    /// Does a step, whose act is bound to the root, and waits at the barrier.
+    /// Runs a step whose paths are exact, and waits at the barrier.
     pub(crate) async fn step(&mut self, step: &Step) -> Observation {
         let mut seen = vec![Vec::new(); self.slots.len()];
         let here = &mut seen[step.session];
@@ -167,7 +166,7 @@ impl Side {
                 Err(stop) => last = Err(stop),
             }
         }
-        // The connection ends, and a ping might still be answered or not.
+        // The connection ends: a ping may still be answered, or not.
         if last.is_ok() && Op::from_number(op).is_none() {
             last = drain(probe, seen).await;
         }
@@ -188,7 +187,7 @@ impl Side {
             Attach::Again => request.read_only = Some(false),
             Attach::AgainOld => request.read_only = None,
             Attach::WrongPassword => request.password = &wrong,
-            // Another one each time: ZooKeeper ends all connections that ask for the same.
+            // A different one each time: ZooKeeper ends all connections that ask for the same one.
             Attach::NeverWas => {
                 static NUMBERS: AtomicI64 = AtomicI64::new(0x0123_4567_0000_0000);
                 request.session = NUMBERS.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +204,7 @@ impl Side {
                 if granted.session != had.as_ref().map_or(0, |had| had.session) {
                     self.ids.push(granted.session);
                 } else if let Some(old) = &mut slot.probe {
-                    // One connection per session: the server ends the other.
+                    // A session has one connection: the server ends the other one.
                     if let Err(stop) = drain(old, seen).await {
                         seen.push(Seen::Stopped(stop));
                     }
@@ -222,7 +221,7 @@ impl Side {
         request.read_only = read_only;
         match shake(&self.address, &request).await {
             Ok((mut probe, mut granted)) => {
-                // Whose it is does not matter: nothing will show it.
+                // The session does not matter: nothing shows it.
                 granted.session = 0;
                 seen.push(Seen::Granted(granted));
                 let _ = timeout(LONGEST_ANSWER, probe.call(&Request::CloseSession)).await;
@@ -233,9 +232,8 @@ impl Side {
 
     /// Makes sure that every event of the step has come.
     ///
-    /// Both servers make changes one after the other, and put the events of a change into the
-    /// queues of the connections before its answer: so what is asked after that answer is answered,
-    /// on any connection, behind all those events.
+    /// Both servers make changes one after the other, and queue the events of a change before its
+    /// answer. So the answer to a later request, on any connection, comes after all those events.
     async fn barrier(&mut self, seen: &mut Observation) {
         for (session, seen) in seen.iter_mut().enumerate() {
             let Some(probe) = &mut self.slots[session].probe else {
@@ -269,8 +267,8 @@ impl Side {
         }
     }
 
-    /// Closes all sessions, so that no ephemeral node is left behind, and makes sure that the
-    /// server lives.
+    /// Closes all sessions, so that no ephemeral node is left, and makes sure that the server
+    /// lives.
     pub(crate) async fn end(self) -> Result<(), Error> {
         for probe in self.slots.into_iter().filter_map(|slot| slot.probe) {
             let _ = timeout(LONGEST_ANSWER, probe.close()).await;
@@ -298,7 +296,7 @@ async fn next(probe: &mut Probe) -> Result<Frame, Stop> {
     frame.map_err(|_| Stop::Silent)?.map_err(stop)
 }
 
-/// Takes what still comes, up to the end.
+/// Reads everything up to the end of the connection.
 async fn drain(probe: &mut Probe, seen: &mut Vec<Seen>) -> Result<(), Stop> {
     loop {
         if let Frame::Event(event) = next(probe).await? {

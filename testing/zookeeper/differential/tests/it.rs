@@ -1,4 +1,4 @@
-//! Some scripts in every test run; `cargo run --release -p incumbent-differential` runs thousands.
+//! Runs some scripts; `cargo run --release -p incumbent-differential` runs thousands.
 
 use incumbent_differential::{Campaign, OURS, Report, Servers, ours, reference};
 
@@ -35,7 +35,7 @@ async fn our_server_answers_as_zookeeper_does() {
     assert_none(&report);
 }
 
-/// The comparison takes out what two correct servers may do differently, so that nothing is left.
+/// The comparison allows for all differences between two correct servers.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_zookeepers_show_no_difference() {
     let (Some(one), Some(other)) = (reference(), reference()) else {
@@ -49,7 +49,7 @@ async fn two_zookeepers_show_no_difference() {
     assert_none(&report);
 }
 
-/// What is compared is what servers do: one that does something else is found out.
+/// The comparison is not blind: it finds a server with other rules.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_other_rules_is_found_out() {
     use incumbent_real_zookeeper::{Options, ZooKeeper};

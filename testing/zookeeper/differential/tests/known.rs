@@ -1,4 +1,4 @@
-//! What `known` says of single requests, on both servers.
+//! Checks what `known` says of single requests, on both servers.
 
 use incumbent_differential::{ours, reference};
 use incumbent_zk_probe::{Error, Probe, new_session};
@@ -10,11 +10,11 @@ use incumbent_zk_proto::{
 /// What a server does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
-    /// Answers it with this error, or with 0, and goes on.
+    /// Answers with this error, or with 0, and continues.
     Answers(i32),
-    /// Answers a transaction, whose one part is refused by this error.
+    /// Answers a transaction whose only part is refused with this error.
     AnswersPart(i32),
-    /// Goes on without an answer.
+    /// Continues without an answer.
     Nothing,
     /// Answers with this error and closes the connection.
     AnswersAndCloses(i32),
@@ -33,7 +33,7 @@ fn create<'a>(path: &'a str, acl: Acl, flags: i32, kind: CreateKind) -> Request<
     })
 }
 
-/// Asks on a connection of its own, which has a persistent watch on `/n`, and pings behind it.
+/// Asks on a connection of its own, with a persistent watch on `/n`, and pings after it.
 async fn does(address: &str, op: i32, body: &[u8]) -> Does {
     let session = new_session(10_000);
     let mut probe = Probe::connect(address, &session).await.expect("it serves");
@@ -49,7 +49,7 @@ async fn does(address: &str, op: i32, body: &[u8]) -> Does {
     probe.call(&watch).await.expect("it answers");
     probe.send_op(1000, op, body).await.expect("it is there");
     let mut answer = None;
-    // It may be closed before that.
+    // The connection may be closed before that.
     let _ = probe.send(&Request::Ping).await;
     loop {
         let frame = match probe.receive_bytes().await {
@@ -109,7 +109,7 @@ fn ip6() -> Acl {
     }
 }
 
-/// Kind and body, what ZooKeeper does and what ours does.
+/// Kind, body, what ZooKeeper 3.8.0 does, and what this server does.
 fn cases() -> Vec<(i32, Vec<u8>, Does, Does)> {
     let read = |path: &str, watch: u8| {
         body(|out| {

@@ -21,7 +21,7 @@ async fn counted(address: &str) -> (Vec<String>, BTreeMap<String, String>) {
         let answer = probe.call(&create).await.expect("it answers");
         assert!(answer.result.is_ok(), "{answer:?}");
     }
-    let address = address.parse().expect("an address");
+    let address: std::net::SocketAddr = address.parse().expect("an address");
     let word = async |word| four_letter_word(address, word).await.expect("it answers");
     let names = ["Connections", "Mode", "Node count"];
     let srvr = word("srvr").await;
@@ -54,8 +54,8 @@ async fn nodes_and_connections_are_counted_alike() {
     }
 }
 
-/// ZooKeeper has hundreds of names, most of them of ensembles. Those here mean something to a server
-/// that is alone, and exporters and dashboards read them.
+/// ZooKeeper has hundreds of names, most of them of ensembles. Those here mean something to a
+/// server that is alone, and exporters and dashboards read them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_finds_the_names_it_knows() {
     let Some(reference) = reference() else { return };
@@ -64,7 +64,7 @@ async fn a_monitor_finds_the_names_it_knows() {
     let (_, own) = counted(ours.address()).await;
     let missing = |name: &&String| !theirs.contains_key(*name);
     let invented: Vec<_> = own.keys().filter(missing).collect();
-    // The names that only this server has: nobody expects them.
+    // The names that only this server has.
     assert_eq!(invented, ["zk_last_processed_zxid"]);
     for name in [
         "zk_open_file_descriptor_count",

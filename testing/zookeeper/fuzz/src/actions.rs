@@ -1,4 +1,4 @@
-//! Bytes as what clients do.
+//! Reads bytes as actions of clients.
 
 use incumbent_zk_proto::{
     Acl, AddMode, Create, CreateKind, Id, RemoveKind, Request, SetWatches, perms,
@@ -6,13 +6,13 @@ use incumbent_zk_proto::{
 
 use crate::world::World;
 
-/// Reads bytes as a sequence of what clients do and lets a machine answer it. Then what it has
-/// logged is given to a new machine, which has to become the same.
+/// Reads bytes as actions of clients and lets a machine handle them. Then a new machine replays the
+/// log, and must become the same.
 pub fn machine(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let mut world = World::new();
     world.connect(5_000);
-    // Enough for anything; a longer input is only slower.
+    // Enough for any fault; a longer input is only slower.
     for _ in 0..400 {
         let Some(what) = bytes.byte() else { break };
         let which = what >> 4;
@@ -61,7 +61,7 @@ impl<'a> Bytes<'a> {
         all[usize::from(self.small()) % all.len()]
     }
 
-    /// Often one that is there.
+    /// Often one that exists.
     fn path(&mut self) -> &'a str {
         const PATHS: &[&str] = &[
             "/a",

@@ -1,11 +1,12 @@
-//! Messages, both ways.
+//! Decodes and encodes messages.
 
 use std::fmt::Debug;
 
 use incumbent_zk_proto::jute::{Malformed, Reader};
 use incumbent_zk_proto::{ConnectRequest, ConnectResponse, Op, Request, Response, WatchEvent};
 
-/// Reads bytes as every kind of message; what can be read is written, and reads back as the same.
+/// Reads bytes as each kind of message. A message that can be read is written, and must read back
+/// as the same.
 pub fn frame(bytes: &[u8]) {
     if let Ok((header, Some(request))) = Request::read_frame(bytes) {
         assert_eq!(header.op, request.op().number());

@@ -1,15 +1,15 @@
-//! What is fuzzed in the leader server: functions that take any bytes and panic if something is
+//! The fuzz targets of the leader server: functions that take any bytes and panic if something is
 //! wrong.
 //!
-//! `fuzz/` gives them to libFuzzer, which looks for new ways through the code (`.ci/fuzz`). The
-//! test here gives them the committed corpus and random changes of it, on any toolchain and in
+//! `fuzz/` runs them under libFuzzer, which looks for new paths through the code (`.ci/fuzz`). The
+//! test here runs them on the committed corpus and on random changes of it, on any toolchain and in
 //! seconds.
 //!
-//! | function | says |
+//! | function | checks that |
 //! |---|---|
-//! | [`frame`] | nothing that is sent makes the decoder panic, and what it reads it writes to be read the same |
-//! | [`machine`] | the log says all there is, and what is refused changes nothing, whatever clients do |
-//! | [`entry_and_snapshot`] | nothing that lies on a disk makes the reader panic, and what is read is kept the same |
+//! | [`frame`] | no bytes make the decoder panic, and messages read back as written |
+//! | [`machine`] | the log holds the whole state, and a refused request changes nothing |
+//! | [`entry_and_snapshot`] | no bytes on a disk make the reader panic, and state reads back as written |
 
 mod actions;
 mod frames;
@@ -23,7 +23,7 @@ pub use state::entry_and_snapshot;
 /// Panics if something is wrong.
 pub type Target = fn(&[u8]);
 
-/// All of them by their names, which are those in `fuzz/`.
+/// All targets by their names, which are those in `fuzz/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("frame", frame),
     ("machine", machine),

@@ -1,4 +1,4 @@
-//! What outlives the process: entries of the log, and snapshots.
+//! The state that outlives the process: entries of the log, and snapshots.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use incumbent_leader_server::machine::{Entry, Machine, Options, SessionId};
 use incumbent_zk_proto::jute::Reader;
 use incumbent_zk_proto::{Acl, Malformed, PASSWORD_BYTES};
 
-/// Reads bytes as an entry of the log and as a snapshot, and makes a machine of either.
+/// Reads bytes as an entry of the log and as a snapshot, and makes a machine of each.
 pub fn entry_and_snapshot(bytes: &[u8]) {
     if let Ok(entry) = Entry::read(bytes) {
         let mut out = Vec::new();
         entry.write(&mut out);
         assert_eq!(Entry::read(&out).as_ref(), Ok(&entry));
-        // It may be refused, but only said so.
+        // The machine may refuse it, but must not panic.
         let _ = Machine::new(Options::default(), 0).apply(entry);
     }
     let mut machine = Machine::new(Options::default(), 0);
@@ -21,7 +21,7 @@ pub fn entry_and_snapshot(bytes: &[u8]) {
     }
 }
 
-/// A machine that was told only what this one writes as its snapshot.
+/// A machine that was restored from the snapshot of this one.
 pub(crate) fn restored(machine: &Machine) -> Machine {
     let mut restored = Machine::new(Options::default(), 0);
     restored
@@ -39,12 +39,12 @@ fn snapshot(machine: &Machine) -> Vec<u8> {
     out
 }
 
-/// Everything that outlives the process, in an order that does not hang on how it came to be.
+/// The state that outlives the process, in an order that does not depend on how it came to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Everything {
     zxid: i64,
     nodes: BTreeMap<String, Vec<u8>>,
-    /// Their time-outs are agreed upon with every connection, and not kept.
+    /// Without their time-outs, which are negotiated with every connection.
     sessions: BTreeMap<i64, [u8; PASSWORD_BYTES]>,
     ephemerals: BTreeMap<SessionId, Vec<String>>,
     bytes: usize,
@@ -80,7 +80,7 @@ type Parsed = (
 fn parse(snapshot: &[u8]) -> Result<Parsed, Malformed> {
     /// Before the zxid.
     const MAGIC: usize = 8;
-    /// Of a node, behind its list: five times and zxids, three versions, its owner.
+    /// The fixed part of a node after its list: five times and zxids, three versions, the owner.
     const FIXED: usize = 5 * 8 + 3 * 4 + 8;
     let mut reader = Reader::new(&snapshot[MAGIC..]);
     let zxid = reader.long()?;

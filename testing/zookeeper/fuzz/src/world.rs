@@ -1,4 +1,4 @@
-//! A machine, its clients, and all that it says.
+//! A machine, its clients, and everything it sends.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use incumbent_zk_proto::{
 
 use crate::state::{assert_same, everything, restored};
 
-/// A machine with clients, as the bytes of a fuzzer move them.
+/// A machine with clients that act as the bytes of a fuzzer say.
 pub(crate) struct World {
     machine: Machine,
     said: Said,
@@ -21,14 +21,14 @@ pub(crate) struct World {
     clients: Vec<Client>,
 }
 
-/// Somebody who has a session, or had one.
+/// A client that has a session, or had one.
 struct Client {
     connection: ConnectionId,
     session: i64,
     password: [u8; 16],
 }
 
-/// What a machine has said.
+/// What a machine has logged and sent.
 #[derive(Default)]
 struct Said {
     log: Vec<Entry>,
@@ -46,12 +46,12 @@ impl Sink for Said {
 
     fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>) {
         assert_eq!(header.err == 0, body.is_some());
-        assert!(!self.closed.contains(&to), "nothing is said after the end");
+        assert!(!self.closed.contains(&to), "nothing is sent after the end");
         self.replies.push((to, header, body.cloned()));
     }
 
     fn event(&mut self, to: ConnectionId, _: &WatchEvent, _: i64) {
-        assert!(!self.closed.contains(&to), "nothing is said after the end");
+        assert!(!self.closed.contains(&to), "nothing is sent after the end");
     }
 
     fn close(&mut self, connection: ConnectionId, _: Closed) {
@@ -60,7 +60,7 @@ impl Sink for Said {
     }
 }
 
-/// Small, so that all of them are reached.
+/// Small limits, so that all of them are reached.
 fn options() -> Options {
     Options {
         disconnect_grace: Some(Duration::from_millis(300)),
@@ -108,7 +108,7 @@ impl World {
         self.attach(0, [0; 16], timeout_ms);
     }
 
-    /// Somebody who was there before comes back, and may have forgotten the password.
+    /// A client comes back to its session, perhaps with a wrong password.
     pub(crate) fn come_back(&mut self, which: u8, is_right: bool) {
         if let Some(client) = self.pick(which) {
             let (session, mut password) = (client.session, client.password);
@@ -169,14 +169,14 @@ impl World {
         let is_closed = self.said.closed.contains(&connection);
         let [(to, header, body)] = &self.said.replies[..] else {
             assert!(self.said.replies.is_empty());
-            // What cannot be read ends the connection and changes nothing.
+            // A malformed request ends the connection and changes nothing.
             assert!(is_closed || !is_there);
             assert_eq!(before, everything(&self.machine));
             return;
         };
         assert_eq!(*to, connection);
         let (asked, _) = Request::read_frame(frame).expect("it was answered");
-        // As ZooKeeper answers.
+        // As ZooKeeper does.
         let (xid, zxid) = match Op::from_number(asked.op) {
             None => (asked.xid, -1),
             Some(Op::Ping) => (xid::PING, self.machine.zxid()),
@@ -207,7 +207,7 @@ impl World {
         self.clients.get(usize::from(which) % count)
     }
 
-    /// What was logged says all there is, and so does a snapshot.
+    /// Checks that the log holds the whole state, and a snapshot does too.
     pub(crate) fn check(&self) {
         let mut replayed = Machine::new(options(), 0);
         for entry in &self.said.log {

@@ -1,4 +1,4 @@
-//! The committed corpus, and random changes of it, without a fuzzer.
+//! Runs the committed corpus, and random changes of it, without a fuzzer.
 
 use std::path::PathBuf;
 

@@ -12,13 +12,13 @@ pub enum Error {
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
-    /// The server sent something that is not of the protocol, or not an answer to what was asked.
+    /// The server sent a malformed frame, or one that does not answer the request.
     #[error("the server's frame is malformed")]
     Malformed(#[from] Malformed),
-    /// The server sent a frame that is longer than any that a test asks for.
+    /// The server sent a frame that is longer than any test needs.
     #[error("the server announces a frame of {0} bytes")]
     FrameTooLong(i32),
-    /// The server answered a request that was not sent, or was answered before.
+    /// The server answered a request that was not sent, or that was answered before.
     #[error("the server answers the request {xid}, which is not open")]
     NotAsked {
         /// The number in the reply.

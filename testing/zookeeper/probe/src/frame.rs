@@ -1,4 +1,4 @@
-//! What comes from a server.
+//! The frames of a server.
 
 use incumbent_zk_proto::{Code, Response, WatchEvent};
 
@@ -9,7 +9,7 @@ use crate::Error;
 pub enum Frame {
     /// An answer.
     Reply(Reply),
-    /// Nobody asked.
+    /// An event.
     Event(Event),
 }
 
@@ -25,12 +25,12 @@ pub struct Reply {
     pub result: Result<Response, i32>,
 }
 
-/// A watch that has been triggered.
+/// An event of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What its header says: -1 up to ZooKeeper 3.8, the change that triggered it from 3.9 on.
+    /// The zxid in its header: the change that triggered it, or -1 up to ZooKeeper 3.8.
     pub zxid: i64,
-    /// What has happened.
+    /// The event.
     pub event: WatchEvent,
 }
 
@@ -44,7 +44,7 @@ impl Reply {
         self.result.map_err(|number| Error::Refused { number })
     }
 
-    /// Why it was refused; `None` if it was not, or by a number that has no name here.
+    /// Why it was refused; `None` if it was not, or if the number is unknown here.
     pub fn code(&self) -> Option<Code> {
         Code::from_number(*self.result.as_ref().err()?)
     }

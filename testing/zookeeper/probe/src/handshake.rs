@@ -1,4 +1,4 @@
-//! The usual first messages. Any other can be written out as a [`ConnectRequest`].
+//! The usual first messages. Any other is written as a [`ConnectRequest`].
 
 use incumbent_zk_proto::{ConnectRequest, ConnectResponse, PASSWORD_BYTES};
 
@@ -13,7 +13,7 @@ pub fn new_session(timeout_ms: i32) -> ConnectRequest<'static> {
     }
 }
 
-/// Asks to go on with the session that was granted earlier.
+/// Asks to continue the session that was granted earlier.
 pub fn again(granted: &ConnectResponse) -> ConnectRequest<'_> {
     ConnectRequest {
         last_zxid_seen: 0,

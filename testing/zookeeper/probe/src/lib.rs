@@ -1,8 +1,8 @@
 //! A raw client of the ZooKeeper protocol that hides nothing, for tests and benchmarks of servers.
 //!
-//! It sends what it is told to, under whatever number, and hands out every frame in the order in
-//! which it came. It never reconnects, never pings by itself, spawns no task and keeps no timer.
-//! Start with [`Probe`].
+//! It sends any bytes under any number, and returns every frame in the order in which it came. It
+//! never reconnects, never pings by itself, spawns no task and keeps no timer. Start with
+//! [`Probe`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), incumbent_zk_probe::Error> {

@@ -12,14 +12,14 @@ use tokio::net::ToSocketAddrs;
 use crate::wire::Wire;
 use crate::{Error, Event, Frame, Reply};
 
-/// A client of one connection. Dropping it drops the socket; the session goes on until it times
+/// A client with one connection. Dropping it drops the socket; the session lives until it times
 /// out.
 #[derive(Debug)]
 pub struct Probe {
     wire: Wire,
     granted: ConnectResponse,
-    /// What is not answered yet, oldest first. Servers answer in order, so the search begins and
-    /// nearly always ends at the front.
+    /// Requests without an answer, oldest first. Servers answer in order, so a search nearly always
+    /// ends at the front.
     open: VecDeque<(i32, Option<Op>)>,
     events: Vec<Event>,
     next_xid: i32,
@@ -64,7 +64,7 @@ impl Probe {
         })
     }
 
-    /// Sends the first message and returns the first answer, whatever it is.
+    /// Sends the first message and returns the first answer.
     ///
     /// # Errors
     ///
@@ -84,13 +84,13 @@ impl Probe {
         &self.granted
     }
 
-    /// How many requests are not answered yet, as far as the server will answer them.
+    /// The number of requests without an answer.
     pub fn in_flight(&self) -> usize {
         self.open.len()
     }
 
-    /// Sends a request in one write and returns its number: the next one, or the one that its kind
-    /// has.
+    /// Sends a request in one write. Returns its number: the next one, or the fixed one of its
+    /// kind.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl Probe {
         self.flush().await
     }
 
-    /// Sends bytes as they are, not even a length before them. No answer is expected of them.
+    /// Sends bytes as they are, without a length. No answer is expected.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Probe {
             Request::SetWatches(_) => xid::SET_WATCHES,
             _ => {
                 let next = self.next_xid;
-                // Stays positive: the others have a meaning of their own.
+                // Stays positive: negative numbers have a meaning.
                 self.next_xid = next.checked_add(1).unwrap_or(1);
                 next
             }
@@ -167,7 +167,7 @@ impl Probe {
         self.open.push_back((xid, Some(op)));
     }
 
-    /// Sends what was pushed, in one write if the socket takes it.
+    /// Sends the pushed requests, in one write if the socket takes it.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl Probe {
         self.wire.flush().await
     }
 
-    /// The next frame. Waits as long as it takes.
+    /// The next frame. Waits without limit.
     ///
     /// # Cancel safety
     ///
@@ -214,7 +214,7 @@ impl Probe {
         }))
     }
 
-    /// The header of the next frame; what follows it is not decoded. For benchmarks.
+    /// The header of the next frame; the rest is not decoded. For benchmarks.
     ///
     /// # Errors
     ///
@@ -236,7 +236,7 @@ impl Probe {
         self.wire.frame().await
     }
 
-    /// Whether a whole frame lies in the buffer, so that [`receive`](Self::receive) will not wait.
+    /// Whether the buffer has a whole frame, so that [`receive`](Self::receive) will not wait.
     pub fn has_frame(&self) -> bool {
         self.wire.has_frame()
     }
@@ -247,7 +247,7 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive). That the request is refused is an answer.
+    /// As [`receive`](Self::receive). A refusal is an answer, not an error.
     pub async fn call(&mut self, request: &Request<'_>) -> Result<Reply, Error> {
         self.send(request).await?;
         loop {
@@ -272,7 +272,7 @@ impl Probe {
         self.call(&Request::Ping).await
     }
 
-    /// Closes the session in order, and waits until the server has closed the connection.
+    /// Closes the session, and waits until the server has closed the connection.
     ///
     /// # Errors
     ///
@@ -286,7 +286,7 @@ impl Probe {
         }
     }
 
-    /// Says that nothing more will be sent, and goes on receiving.
+    /// Closes the sending side. Frames can still be received.
     ///
     /// # Errors
     ///

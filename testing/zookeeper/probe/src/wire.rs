@@ -1,4 +1,4 @@
-//! A socket with a buffer for what comes and one for what goes; both are used again and again.
+//! A socket with a buffer for each direction; both are reused.
 
 use incumbent_zk_proto::jute::LENGTH_BYTES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,10 +6,9 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 
 use crate::Error;
 
-/// The longest frame that is read. Servers refuse requests of a MiB; lists of children may be
-/// longer.
+/// The longest frame that is read. Requests have at most a MiB; lists of children may be longer.
 const LONGEST_FRAME: usize = 64 << 20;
-/// Asked of the system at once: some hundred small replies.
+/// How many bytes are read at once: some hundred small replies.
 const READ_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
@@ -33,7 +32,7 @@ impl Wire {
         })
     }
 
-    /// Sends what stands in `output`.
+    /// Sends the bytes in `output`.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         let sent = self.stream.write_all(&self.output).await;
         self.output.clear();
@@ -91,7 +90,7 @@ impl Wire {
 }
 
 impl Error {
-    /// A server that closes while requests are on their way resets the connection: that too is
+    /// A server that closes while requests are on their way resets the connection. That counts as
     /// closing.
     fn from_io(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{BrokenPipe, ConnectionReset};

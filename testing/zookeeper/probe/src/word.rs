@@ -1,16 +1,16 @@
-//! Words of four letters, which stand in place of a connection's first frame.
+//! Four-letter words, sent instead of the first frame of a connection.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// Asks a server a four-letter word, as in `ruok` or `mntr`, and returns its answer up to the end
-/// of the connection.
+/// Sends a four-letter word such as `ruok` or `mntr`. Returns everything up to the end of the
+/// connection.
 ///
 /// # Errors
 ///
-/// If the server is not reached, or its answer is not text.
+/// The server cannot be reached, or its answer is not text.
 pub async fn four_letter_word(address: impl ToSocketAddrs, word: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(word.as_bytes()).await?;

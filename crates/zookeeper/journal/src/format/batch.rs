@@ -1,4 +1,4 @@
-//! The batch: what one write and one sync put on the disk. It is there as a whole or not at all.
+//! A batch: what one write and one sync put on the disk. It is there as a whole or not at all.
 //!
 //! It begins at a block, and its content goes through the sectors of as many blocks as it needs:
 //!
@@ -18,7 +18,7 @@ use crc32fast::Hasher;
 use super::header::BLOCK;
 use super::sector::{self, CONTENT, SECTOR, u32_of, u64_of};
 
-/// Length of what comes before the body.
+/// Length of the head.
 pub(crate) const HEAD: usize = 36;
 /// What an entry takes besides its bytes.
 pub(crate) const ENTRY_HEAD: usize = 12;
@@ -52,10 +52,10 @@ impl Position {
     };
 }
 
-/// What comes before the body.
+/// The head of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Whether it only says that the log goes on in the next segment.
+    /// Whether it is the mark that the log continues in the next segment.
     pub(crate) is_end: bool,
     pub(crate) body: usize,
     pub(crate) entries: u32,
@@ -69,7 +69,7 @@ impl Head {
         blocks(self.body)
     }
 
-    /// Where the log stands behind this batch.
+    /// Where the log stands after this batch.
     pub(crate) fn next(&self) -> Position {
         Position {
             sequence: self.after.sequence + 1,
@@ -99,7 +99,7 @@ impl Head {
         bytes
     }
 
-    /// Reads the content of the first sector. Nothing, if there is no such kind.
+    /// Reads the head from the content of the first sector. Returns `None` if the kind is unknown.
     pub(crate) fn decode(sequence: u64, content: &[u8]) -> Option<Self> {
         Some(Self {
             is_end: match u32_of(content) {
@@ -133,7 +133,7 @@ pub(crate) fn push(body: &mut Vec<u8>, index: u64, entry: &[u8]) {
     body.extend(entry);
 }
 
-/// The entries of a body, or nothing if it does not say what its head says.
+/// The entries of a body. Returns `None` if it contradicts its head.
 pub(crate) fn entries<'a>(head: &Head, mut body: &'a [u8]) -> Option<Vec<(u64, &'a [u8])>> {
     let mut found = Vec::new();
     let mut last = head.after.index;
@@ -153,8 +153,8 @@ pub(crate) fn entries<'a>(head: &Head, mut body: &'a [u8]) -> Option<Vec<(u64, &
     (found.len() == count && last == head.last).then_some(found)
 }
 
-/// Encodes a batch for a place in a file into `out`, which has its length, and returns where the
-/// log stands behind it.
+/// Encodes a batch for a place in a file into `out`, which has its length. Returns where the log
+/// stands after it.
 pub(crate) fn encode(
     out: &mut [u8],
     salt: u64,
@@ -201,7 +201,7 @@ pub(crate) struct Entries<'a> {
 }
 
 impl Entries<'_> {
-    /// What ends a segment.
+    /// The mark that ends a segment.
     pub(crate) const END: Self = Entries {
         body: &[],
         count: 0,

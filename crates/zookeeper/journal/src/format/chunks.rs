@@ -33,7 +33,7 @@ impl Chunks {
         }
     }
 
-    /// Adds one chunk to `out`, unless it is empty: that would be the end.
+    /// Adds one chunk to `out`, unless it is empty: an empty chunk is the end.
     pub(crate) fn chunk(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
@@ -57,7 +57,7 @@ impl Chunks {
     }
 }
 
-/// The bytes that a snapshot was made of.
+/// The bytes of a snapshot.
 pub(crate) fn decode(salt: u64, file: &[u8]) -> Result<Vec<u8>, Damage> {
     let mut bytes = Vec::with_capacity(file.len());
     let mut offset = BLOCK;
@@ -69,7 +69,7 @@ pub(crate) fn decode(salt: u64, file: &[u8]) -> Result<Vec<u8>, Damage> {
         let size = if length == 0 { 8 } else { length as usize };
         let (chunk, rest) = rest.split_at_checked(size).ok_or_else(cut_off)?;
         if checksum(salt, number, length, chunk) != sum {
-            return Err(damage(offset, "the checksum of the chunk does not fit"));
+            return Err(damage(offset, "the checksum of the chunk is wrong"));
         }
         if length != 0 {
             bytes.extend(chunk);
@@ -77,14 +77,14 @@ pub(crate) fn decode(salt: u64, file: &[u8]) -> Result<Vec<u8>, Damage> {
         } else if u64_of(chunk) != bytes.len() as u64 {
             return Err(damage(
                 offset,
-                "the snapshot has another length than it says",
+                "the snapshot does not have the length that it says",
             ));
         } else if rest.is_empty() {
             break;
         } else {
             return Err(damage(
                 offset,
-                "something was written after the end of the snapshot",
+                "the file goes on after the end of the snapshot",
             ));
         }
     }

@@ -13,15 +13,14 @@
 
 use super::sector::{is_zero, u32_of, u64_of};
 
-/// Batches begin at multiples of this, so that none is ever written into a page that holds another
-/// one.
+/// Batches begin at multiples of this, so that no page is written twice.
 pub(crate) const BLOCK: usize = 4096;
-/// The format that is written, and the newest that is read.
+/// The format that this program writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
 
 const SUM: usize = BLOCK - 4;
 
-/// What kind of file it is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Segment,
@@ -37,7 +36,7 @@ impl Kind {
     }
 }
 
-/// What a file says about itself.
+/// The header of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
@@ -47,7 +46,7 @@ pub(crate) struct Header {
     pub(crate) length: u64,
 }
 
-/// Why a header is none.
+/// Why a header cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BadHeader {
     Short,

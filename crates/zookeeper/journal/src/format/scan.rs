@@ -1,5 +1,4 @@
-//! Reads a segment from its beginning, and decides whether what does not check is a write that was
-//! cut off or damage.
+//! Reads a segment from its beginning, and tells a write that was cut off from damage.
 //!
 //! A batch is written after the one before it is on the disk. So only the last one may be cut off,
 //! and what is missing of it are whole sectors, any of them, or the rest of one. Everything else is
@@ -13,7 +12,7 @@ use super::batch::{self, Head, Position};
 use super::header::{BLOCK, Header};
 use super::sector::{self, CONTENT, SECTOR, Sector};
 
-/// A batch that is whole.
+/// A complete batch.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     pub(crate) offset: u64,
@@ -33,7 +32,7 @@ pub(crate) enum Tail {
     Ended { offset: u64 },
 }
 
-/// What is wrong, and where.
+/// Damage, and where it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
     pub(crate) offset: u64,
@@ -47,8 +46,8 @@ impl Damage {
     }
 }
 
-/// Reads the batches of a segment in order. `position` is where the log stands before it; if nobody
-/// knows, because this is the first segment, the first batch tells.
+/// Reads the batches of a segment in order. `position` is where the log stands before it;
+/// `None` for the first segment, where the first batch tells.
 pub(crate) fn scan<E: From<Damage>>(
     header: &Header,
     file: &[u8],
@@ -65,13 +64,13 @@ pub(crate) fn scan<E: From<Damage>>(
             let found = head.after.sequence;
             Damage::at::<()>(
                 offset as u64,
-                format!("batch {found} does not follow the one before"),
+                format!("batch {found} does not follow the batch before it"),
             )?;
         }
         let Some(entries) = batch::entries(&head, &body) else {
             return Ok(Damage::at(
                 offset as u64,
-                "the entries are not what their batch says",
+                "the entries contradict the head of their batch",
             )?);
         };
         *position = Some(head.next());
@@ -92,13 +91,13 @@ pub(crate) fn scan<E: From<Damage>>(
     })
 }
 
-/// Reads the batch at `offset`. Nothing, if some of its sectors are missing.
+/// Reads the batch at `offset`. Returns `None` if some of its sectors are missing.
 fn read(salt: u64, file: &[u8], offset: usize, body: &mut Vec<u8>) -> Result<Option<Head>, Damage> {
     let Some((sequence, content)) = whole(salt, file, offset) else {
         return Ok(None);
     };
     let Some(head) = Head::decode(sequence, content) else {
-        return Damage::at(offset as u64, "there is no such kind of batch");
+        return Damage::at(offset as u64, "the kind of the batch is unknown");
     };
     let length = head.blocks() * BLOCK;
     if length > file.len() - offset {
@@ -115,7 +114,7 @@ fn read(salt: u64, file: &[u8], offset: usize, body: &mut Vec<u8>) -> Result<Opt
     debug_assert!(body.len() >= CONTENT - batch::HEAD, "there is one sector");
     body.truncate(head.body);
     if !head.fits(body) {
-        return Damage::at(offset as u64, "the checksum of the batch does not fit");
+        return Damage::at(offset as u64, "the checksum of the batch is wrong");
     }
     Ok(Some(head))
 }
@@ -127,7 +126,7 @@ fn whole(salt: u64, file: &[u8], offset: usize) -> Option<(u64, &[u8])> {
     }
 }
 
-/// What is at `offset`, where there is no whole batch.
+/// Decides what is at `offset`, where there is no complete batch.
 fn tail(salt: u64, file: &[u8], offset: usize, position: Option<Position>) -> Result<Tail, Damage> {
     let start = offset as u64;
     let mut sequence = position.map(|position| position.sequence);
@@ -141,7 +140,7 @@ fn tail(salt: u64, file: &[u8], offset: usize, position: Option<Position>) -> Re
             Sector::Empty => continue,
             Sector::Half => {}
             Sector::Damaged => {
-                return Damage::at(at as u64, "the checksum of the sector does not fit");
+                return Damage::at(at as u64, "the checksum of the sector is wrong");
             }
             Sector::Whole {
                 sequence: found,
@@ -150,7 +149,7 @@ fn tail(salt: u64, file: &[u8], offset: usize, position: Option<Position>) -> Re
                 if *sequence.get_or_insert(found) != found {
                     return Damage::at(
                         start,
-                        format!("a batch is not whole, and batch {found} was written after it"),
+                        format!("a batch is incomplete, and batch {found} was written after it"),
                     );
                 }
                 if let (true, Some(head)) = (at == offset, Head::decode(found, content)) {
@@ -161,7 +160,7 @@ fn tail(salt: u64, file: &[u8], offset: usize, position: Option<Position>) -> Re
         if at >= limit {
             return Damage::at(
                 start,
-                "a batch is not whole, and something was written after it",
+                "a batch is incomplete, and something was written after it",
             );
         }
         until = Some((at + SECTOR) as u64);
@@ -188,7 +187,7 @@ fn after_end(file: &[u8], offset: usize) -> Result<Tail, Damage> {
     }
 }
 
-/// Whether nothing was written to a segment yet.
+/// Whether a segment is still empty.
 pub(crate) fn is_unused(file: &[u8]) -> bool {
     sector::is_zero(&file[BLOCK.min(file.len())..])
 }

@@ -4,10 +4,10 @@
 //! 496 bytes of content │ sequence of the batch, 8 │ crc32, 4 │ "iJ" 5A A5
 //! ```
 //!
-//! The seal is what tells a write that was cut off from damage. Files are zeros before they are
-//! written, so a sector whose write never came to its end has no mark, but zeros. One that has a
-//! mark was written as a whole, and if it does not fit, it was changed since. The checksum begins
-//! with the salt of the file and the place in it, so nothing from elsewhere fits.
+//! The seal tells a write that was cut off from damage. Files are zeros before they are written, so
+//! a sector whose write was cut off has zeros instead of a mark. A sector with a mark was written
+//! as a whole; if its checksum is wrong, it was changed since. The checksum includes the salt of
+//! the file and the place in it, so a sector from elsewhere does not pass.
 
 use crc32fast::Hasher;
 
@@ -29,7 +29,7 @@ pub(crate) enum Sector<'a> {
     Half,
     /// Whole.
     Whole { sequence: u64, content: &'a [u8] },
-    /// Neither: it was changed.
+    /// Its checksum is wrong: it was changed.
     Damaged,
 }
 
@@ -72,7 +72,7 @@ fn checksum(salt: u64, offset: u64, content: &[u8], sequence: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Compared in pieces, which the compiler makes fast: whole files are looked through.
+/// Compares in pieces, which the compiler makes fast: whole files are searched.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     const ZEROS: [u8; 4096] = [0; 4096];
     bytes

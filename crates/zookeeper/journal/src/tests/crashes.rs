@@ -1,4 +1,4 @@
-//! Processes that end at any call, with and without the power, over and over on the same disk.
+//! Processes that end at any call, with and without a loss of power, many times on the same disk.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -8,12 +8,12 @@ use super::sim_disk::{Crash, SimDisk};
 use crate::error::OpenError;
 use crate::files::Name;
 
-/// Worlds that are tried. Each has several lives. A failure says its seed.
+/// The number of worlds. Each has several lives. A failure prints its seed.
 const SEEDS: u64 = 1000;
 const LIVES: usize = 12;
-/// How many worlds, if it is to be another number.
+/// Sets another number of worlds.
 const SEEDS_VARIABLE: &str = "INCUMBENT_TEST_SEEDS";
-/// One seed, to look at it.
+/// Runs one seed.
 const SEED_VARIABLE: &str = "INCUMBENT_TEST_SEED";
 
 #[test]
@@ -43,7 +43,7 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
-/// How many lives began to work, and how many entries were acknowledged in the end.
+/// How many lives began to work, and how many entries were acknowledged.
 fn world(seed: u64) -> (usize, usize) {
     let disk = SimDisk::new(seed);
     let mut dice = StdRng::seed_from_u64(seed ^ 0x5eed);
@@ -65,7 +65,7 @@ fn world(seed: u64) -> (usize, usize) {
     }
     disk.crash_after(None);
     Life::start(&disk, &mut history).unwrap();
-    // The newest snapshot can be spared: what is kept besides says the same.
+    // The newest snapshot is not needed: the one before and the log hold the same state.
     if history.snapshot > 0 {
         let newest = Name::Snapshot(history.snapshot);
         files(&disk).remove(newest).unwrap();
@@ -75,11 +75,11 @@ fn world(seed: u64) -> (usize, usize) {
     (starts, history.acknowledged)
 }
 
-/// Until the end, which comes with an error. Whether it began.
+/// Runs one life until it ends with an error. Returns whether it began to work.
 fn live(disk: &SimDisk, dice: &mut StdRng, history: &mut History) -> bool {
     let mut life = match Life::start(disk, history) {
         Ok(life) => life,
-        // The crash, or a sync that failed. Whatever a crash leaves can be opened.
+        // The crash, or a failed sync. A journal can be opened after any crash.
         Err(OpenError::Io { .. }) => return false,
         Err(error) => panic!("{error}"),
     };
@@ -96,8 +96,8 @@ fn live(disk: &SimDisk, dice: &mut StdRng, history: &mut History) -> bool {
     true
 }
 
-/// One run that is the same each time, ended at each of its calls: snapshots are written, cleaned
-/// up after, and segments made and ended meanwhile.
+/// The same run each time, ended at each of its calls. It writes and removes snapshots, and makes
+/// and ends segments.
 #[test]
 fn a_restart_is_possible_at_every_call_of_a_snapshot() {
     let run = |left: Option<u64>| {
@@ -128,7 +128,7 @@ fn a_restart_is_possible_at_every_call_of_a_snapshot() {
             assert!(done.is_none());
             disk.crash(crash);
             let mut life = Life::start(&disk, &mut history).unwrap();
-            // Nothing is left behind: two snapshots, and a log that begins before the older one.
+            // Nothing else is left: two snapshots, and a log that begins before the older one.
             assert!(life.names().len() <= 10, "{:?}", life.names());
             life.commit(&mut StdRng::seed_from_u64(9), &mut history)
                 .unwrap();

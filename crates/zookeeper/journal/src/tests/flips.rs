@@ -1,5 +1,5 @@
-//! Every byte of a journal changed, every file cut off at every length, every sector lost, every
-//! file gone: what was acknowledged is found, or the file is named.
+//! Changes every byte of a journal, cuts every file at every length, loses every sector and every
+//! file. Either all acknowledged entries are found, or an error names the file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -57,7 +57,7 @@ impl Disk for Copied {
 struct Written {
     contents: Contents,
     history: History,
-    /// The last segment that something is in, and where its last batch is.
+    /// The last segment that is not empty, and where its last batch is.
     current: String,
     last: std::ops::Range<usize>,
 }
@@ -110,7 +110,7 @@ impl Written {
         contents
     }
 
-    /// How many of the entries are found, and how the log ends.
+    /// How many entries are found, and how the log ends.
     fn read(&self, contents: Contents) -> Result<(usize, Tail), OpenError> {
         let files = Files::new(Arc::new(Copied(contents)), Path::new("/sim"));
         let entries = &self.history.entries;
@@ -131,7 +131,7 @@ impl Written {
         Ok((count, read.unwrap().tail))
     }
 
-    /// Everything is found, or the file is named.
+    /// Checks that everything is found, or an error names the file.
     fn is_safe(&self, name: &str, contents: Contents) -> bool {
         match self.read(contents) {
             Ok((count, _)) => {
@@ -205,8 +205,7 @@ fn a_lost_sector_is_damage_unless_it_is_of_the_last_batch() {
                     assert_eq!(count, before);
                     assert!(*name == written.current && written.last.contains(&at));
                 }
-                // The seals of a header's rest are zeros anyhow, and what is in its first sector is
-                // checked.
+                // The rest of a header is zeros anyway, and its first sector is checked.
                 Err(OpenError::Damaged { file, .. }) => {
                     assert!(file.ends_with(name) || at < BLOCK, "{}", file.display());
                     assert!(*name != written.current || !written.last.contains(&at));
@@ -217,7 +216,7 @@ fn a_lost_sector_is_damage_unless_it_is_of_the_last_batch() {
     }
 }
 
-/// What a disk may do that loses whole writes: the sector is fine in itself, and old or of another
+/// What a disk does that loses whole writes: a sector is valid in itself, but old or of another
 /// place.
 #[test]
 fn a_sector_of_another_place_is_damage() {
@@ -254,7 +253,7 @@ fn a_file_that_is_gone_is_missed_unless_nothing_needs_it() {
     });
     let told: Vec<_> = told.collect();
     assert!(
-        told[0].contains("lacks what comes before log-0000000000000002"),
+        told[0].contains("lacks the entries before log-0000000000000002"),
         "{}",
         told[0]
     );

@@ -1,5 +1,5 @@
-//! A process that uses a journal on a simulated disk, call by call: what it was told, and what it
-//! must find again.
+//! A process that uses a journal on a simulated disk, call by call: what it was told is durable,
+//! and what it must find again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::recover::{Recovery, recover};
 use crate::segment::{self, Segment};
 use crate::snapshot;
 
-/// Small, so that the log often goes on in another segment.
+/// Small, so that the log often continues in another segment.
 pub(super) fn options() -> Options {
     Options {
         segment_bytes: 10 * 4096,
@@ -72,7 +72,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Starts, and checks that what is found is what must be.
+    /// Starts, and checks what is found.
     pub(super) fn start(disk: &SimDisk, history: &mut History) -> Result<Self, OpenError> {
         let files = files(disk);
         let (mut found_snapshot, mut found) = (None, Vec::new());
@@ -127,7 +127,7 @@ impl Life {
         );
         history.entries.truncate(count);
         history.batches.retain(|batch| *batch <= count);
-        // Whoever opens it acts on what it found.
+        // From now on, the caller may rely on what was found.
         history.acknowledged = count;
         history.snapshot = snapshot;
         kept::remove(&files, kept.take_unneeded(options().keep_snapshots))?;
@@ -187,7 +187,7 @@ impl Life {
         Ok(())
     }
 
-    /// Writes a snapshot of all that is durable, with commits meanwhile, and removes what is not
+    /// Writes a snapshot of everything durable, with commits in between, and removes what is not
     /// needed any more.
     pub(super) fn snapshot(
         &mut self,
@@ -221,7 +221,7 @@ impl Life {
         Ok(kept::remove(&self.files, unneeded)?)
     }
 
-    /// In which segment the log goes on, and where.
+    /// The segment in which the log continues, and where.
     pub(super) fn offset(&self) -> (u64, u64) {
         (self.log.segment.header.number, self.log.offset)
     }

@@ -1,4 +1,4 @@
-//! What holds, checked: at every byte, at every call, and with real processes and disks.
+//! The guarantees, checked at every byte and at every call.
 
 mod crashes;
 mod flips;

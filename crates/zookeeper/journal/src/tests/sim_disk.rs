@@ -1,4 +1,4 @@
-//! A disk that loses what was not synced, in every way that one may.
+//! A disk that loses what was not synced, in every way that a disk can.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +13,7 @@ use crate::format::sector::SECTOR;
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crash {
-    /// The kernel goes on, with what it has in memory.
+    /// The kernel survives, with what it has in memory.
     Kill,
     Power,
 }
@@ -147,7 +147,7 @@ impl SimDisk {
         self.world().calls
     }
 
-    /// What is there after the end of the process.
+    /// What is left after the end of the process.
     pub(super) fn crash(&self, crash: Crash) {
         let mut world = self.world();
         world.left = None;
@@ -162,8 +162,7 @@ impl SimDisk {
             pending,
             ..
         } = &mut *world;
-        // Each may have come to the disk or not, whatever became of the others. Often it is all or
-        // nothing.
+        // Each may be on the disk or not, independent of the others. Often it is all or nothing.
         let odds = [0.0, 0.1, 0.5, 0.9, 1.0][dice.random_range(0..5_usize)];
         for change in pending.drain(..) {
             if dice.random_bool(odds) {
@@ -181,7 +180,7 @@ impl SimDisk {
                 if !dice.random_bool(odds) {
                     continue;
                 }
-                // Not all disks write a whole sector when the power goes: but they begin at its
+                // Not every disk finishes a sector when the power goes, but it writes it from its
                 // beginning, word by word.
                 if dice.random_bool(0.02)
                     && inode
@@ -280,7 +279,7 @@ impl DiskFile for SimFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut world = self.disk.world();
         let told = world.call();
-        // The process may end in the midst of it, between two pages of its memory.
+        // The process may end in the middle, between two pages of its memory.
         let bytes = match told {
             Ok(()) => bytes,
             Err(_) => {
@@ -316,8 +315,7 @@ impl DiskFile for SimFile {
         } = &mut *world;
         let inode = &mut inodes[self.inode];
         if failing_syncs.is_some_and(|one_in| dice.random_ratio(1, one_in)) {
-            // The kernel says so once, and takes what is in its memory for written from then on.
-            // Some of it may be.
+            // The kernel reports it once, and then takes its memory for written. Some of it may be.
             let some = dice.random_range(0..=inode.dirty.len());
             for (offset, bytes) in inode.dirty.drain(..).skip(some) {
                 put(&mut inode.durable, offset, &bytes);

@@ -66,7 +66,7 @@ async fn appends_are_refused_by_name_and_change_nothing() {
     journal.append(6, &large[12..]).ok();
     journal.flush().await.unwrap();
     let mut index = 10;
-    // The buffer is finite, and whoever appends faster than the disk writes is told.
+    // The buffer is finite: a caller that appends faster than the disk writes gets an error.
     loop {
         match journal.append(index, &large[..20_000]) {
             Ok(()) => index += 1,
@@ -285,7 +285,7 @@ async fn a_directory_of_something_else_is_refused_by_name_and_left_alone() {
         (&["version-2", "a"], "\"version-2\"", "of ZooKeeper"),
         (&["photo.jpg"], "\"photo.jpg\"", "use an empty directory"),
         (&["log.1"], "\"log.1\"", "use an empty directory"),
-        // Looks like ours, but is none of its names.
+        // Looks like a name of a journal's file, and is not one.
         (&["snapshot-1"], "\"snapshot-1\"", "use an empty directory"),
         (&["lost+found", "x"], "\"x\"", "use an empty directory"),
     ] {
@@ -304,11 +304,11 @@ async fn a_directory_of_something_else_is_refused_by_name_and_left_alone() {
 }
 
 #[tokio::test]
-async fn what_a_file_system_puts_into_a_directory_is_in_nobodys_way() {
+async fn entries_of_the_file_system_itself_are_let_pass() {
     let dir = dir();
     std::fs::create_dir(dir.path().join("lost+found")).unwrap();
     journal(dir.path()).close().await.unwrap();
-    // A journal is there now, and goes on beside what a person puts there.
+    // The directory has a journal now, and other files beside it do no harm.
     std::fs::write(dir.path().join("notes.txt"), "moved the disk").unwrap();
     journal(dir.path()).close().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A process that is killed, over and over: what it said was durable is there.
+//! A process that is killed many times: everything it printed as durable is found.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -19,7 +19,7 @@ fn state(index: u64) -> Vec<u8> {
     entry(index * 7)
 }
 
-/// Not a test of its own: what the process does until it is killed.
+/// Not a test: what the process does until it is killed.
 #[tokio::test]
 async fn appends_until_killed() {
     let Ok(dir) = std::env::var(DIR) else {
@@ -38,7 +38,7 @@ async fn appends_until_killed() {
             // Whether it is busy or not.
             let _ = journal.snapshot(last, move |out| out.write_all(&state(last)));
         }
-        // Not each time: some of it is still being written when more comes.
+        // Not each time: one may still be being written.
         if last % 3 == 0 || journal.waiting() > 20_000 {
             durable.changed().await.unwrap();
         }
@@ -73,7 +73,7 @@ fn what_was_said_to_be_durable_survives_every_kill() {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut lines = 0;
         let mut line = String::new();
-        // Killed after a number of lines that differs: there is nothing to wait for, and no clock.
+        // Killed after a different number of lines each time, and not by a clock.
         while lines < life * life % 61 + 1 {
             line.clear();
             assert!(out.read_line(&mut line).unwrap() > 0, "it ended by itself");

@@ -1,4 +1,5 @@
-//! A disk that is full. It has to be mounted, which only root may do: else skipped aloud.
+//! A full disk. It must be mounted, which only root may do; otherwise the test prints that it is
+//! skipped.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::{open, options};
 struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
-    #[expect(clippy::print_stderr, reason = "skipped aloud")]
+    #[expect(clippy::print_stderr, reason = "says that it is skipped")]
     fn new(dir: &'a Path) -> Option<Self> {
         let size = ["-t", "tmpfs", "-o", "size=1m", "none"];
         let mounted = run(Command::new("mount").args(size).arg(dir));
@@ -63,7 +64,7 @@ async fn a_full_disk_fails_by_name_loses_nothing_and_goes_on_after_a_restart_wit
     ));
     assert!(journal.close().await.is_err());
 
-    // What there is can be read, and what fits in the present segment can still be written.
+    // Everything can be read, and what fits into the present segment can still be written.
     let (found, _, entries) = open(&at, options()).unwrap();
     assert_eq!(entries.len() as u64, durable.index);
     let roomy = found.journal;
@@ -72,8 +73,8 @@ async fn a_full_disk_fails_by_name_loses_nothing_and_goes_on_after_a_restart_wit
         told.unwrap().done().await,
         Err(SnapshotError::Io { .. })
     ));
-    // A small snapshot fits. With the next one the beginning of the log is not needed any more, and
-    // it goes on.
+    // A small snapshot fits. After the next one, the beginning of the log is not needed any more
+    // and is removed, so there is room again.
     let small = Options {
         keep_snapshots: 1,
         ..options()

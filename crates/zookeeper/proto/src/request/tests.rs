@@ -1,4 +1,4 @@
-//! Every request reads back as written; what is cut short or too long is refused.
+//! Every request reads back as written; one that is too short or too long is refused.
 
 use super::*;
 

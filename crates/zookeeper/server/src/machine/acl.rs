@@ -11,7 +11,8 @@ use sha1::{Digest, Sha1};
 
 use super::node::AclList;
 
-/// The scheme of a user who may do everything. A client gets it by proving the digest in the options.
+/// The scheme of a user who may do everything. A client gets it by proving the digest in the
+/// options.
 pub(super) const SUPER: &str = "super";
 
 /// The lists of all nodes, each once. Lists that no node has any more are dropped as the set grows.
@@ -101,8 +102,8 @@ fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
 /// The list as it is stored: `auth` is replaced by the identities that the client has proven, and
 /// duplicates are left out.
 ///
-/// A list of more than `limit` bytes is refused: `auth` may stand for many identities, so a list can
-/// be far longer than the request.
+/// A list of more than `limit` bytes is refused: `auth` may stand for many identities, so a list
+/// can be far longer than the request.
 pub(super) fn resolve(list: &[Acl], ids: &[Id], limit: usize) -> Result<Vec<Acl>, Code> {
     let mut length = 0;
     let mut resolved: Vec<Acl> = Vec::with_capacity(list.len());

@@ -14,8 +14,8 @@ pub(super) struct Moment {
     pub(super) time: i64,
 }
 
-/// One change of the tree, with everything resolved: sequence numbers are appended, and lists are as
-/// they are kept.
+/// One change of the tree, with everything resolved: sequence numbers are appended, and lists are
+/// as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Create {

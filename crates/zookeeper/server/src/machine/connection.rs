@@ -13,13 +13,13 @@ use super::{
     Closed, Connection, ConnectionId, Machine, Now, Refused, SessionId, Sink, acl, zxid_at,
 };
 
-/// A forgetful machine accepts a zxid up to the one it would begin with so long from now. Clocks may be
-/// wrong by that much. A client that claims more would lead all others to zxids that no other server
-/// reaches.
+/// A forgetful machine accepts a zxid up to the one it would begin with so long from now. Clocks
+/// may be wrong by that much. A client that claims more would lead all others to zxids that no
+/// other server reaches.
 const FOLLOWED_MS: i64 = 365 * 24 * 3600 * 1000;
 
-/// The longest name of a user with its digest. Identities are kept as long as the connection, and no
-/// limit of memory counts them.
+/// The longest name of a user with its digest. Identities are kept as long as the connection, and
+/// no limit of memory counts them.
 const LONGEST_IDENTITY: usize = 1 << 10;
 
 /// The kind of request by which ZooKeeper's server opens a session for itself.
@@ -32,9 +32,9 @@ fn furthest(now: Now) -> i64 {
 impl Machine {
     /// Gives a connection a session: a new one, or the one it asks for, if the password is right.
     ///
-    /// `ids` are the identities that need no proof: the address, and the certificate. `password` is for a
-    /// new session and must not be guessable. If the answer says that the session is over, the
-    /// connection has none and should be closed.
+    /// `ids` are the identities that need no proof: the address, and the certificate. `password` is
+    /// for a new session and must not be guessable. If the answer says that the session is over,
+    /// the connection has none and should be closed.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl Machine {
         )
     }
 
-    /// Removes a connection. `closed` says whether the client, or its system, closed it. Silence, and a
-    /// connection that this server closed, prove nothing.
+    /// Removes a connection. `closed` says whether the client, or its system, closed it. Silence,
+    /// and a connection that this server closed, prove nothing.
     pub fn disconnect(&mut self, connection: ConnectionId, closed: bool, now: Now) {
         if let Some(known) = self.forget(connection) {
             let grace = self.options.disconnect_grace.filter(|_| closed);
@@ -154,8 +154,8 @@ impl Machine {
             ids: &ids,
         };
         let answer = match request {
-            // As in ZooKeeper, where only the server itself may open a session: the request is refused
-            // and the connection goes on.
+            // As in ZooKeeper, where only the server itself may open a session: the request is
+            // refused and the connection goes on.
             None if header.op == CREATE_SESSION => Err(Code::MarshallingError),
             // As in ZooKeeper: after a request of an unknown kind, what follows may mean anything.
             None => {

@@ -9,8 +9,8 @@ use super::SessionId;
 use super::change::{Change, Moment};
 use super::node::Owner;
 
-/// One change of the state that outlives the process: the unit that is logged, replayed, and numbered
-/// by a zxid.
+/// One change of the state that outlives the process: the unit that is logged, replayed, and
+/// numbered by a zxid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub(super) at: Moment,

@@ -2,9 +2,9 @@
 //! disk.
 //!
 //! [`Machine`] takes what happens and when ([`Machine::connect`], [`Machine::handle`],
-//! [`Machine::disconnect`], [`Machine::tick`]). Its driver learns through a [`Sink`] what to do: what to
-//! log, which replies and events to send, which connections to close. The same calls at the same times
-//! do the same things, so it can be simulated, fuzzed, and compared with other servers.
+//! [`Machine::disconnect`], [`Machine::tick`]). Its driver learns through a [`Sink`] what to do:
+//! what to log, which replies and events to send, which connections to close. The same calls at the
+//! same times do the same things, so it can be simulated, fuzzed, and compared with other servers.
 //!
 //! ```text
 //!   frame ──► handle ──► read.rs            answers from the tree, sets watches
@@ -16,8 +16,8 @@
 //! # What a driver must do
 //!
 //! The machine makes a change and logs it in the same call, and does not know whether the log has
-//! reached the disk. So no reply and no event that follows an entry may leave the process before that
-//! entry is durable. If the log fails, the process must end.
+//! reached the disk. So no reply and no event that follows an entry may leave the process before
+//! that entry is durable. If the log fails, the process must end.
 
 mod acl;
 mod change;
@@ -64,8 +64,8 @@ pub struct Machine {
     sessions: Sessions,
     watches: Watches,
     connections: HashMap<ConnectionId, Connection>,
-    /// When to look next for nodes that have faded: containers without children, and nodes whose time
-    /// to live is over.
+    /// When to look next for nodes that have faded: containers without children, and nodes whose
+    /// time to live is over.
     fade_look: Duration,
     /// Sessions that have ended because their clients were silent.
     expired_sessions: u64,
@@ -73,8 +73,8 @@ pub struct Machine {
     fading: VecDeque<Arc<str>>,
 }
 
-/// The most nodes that are deleted at once because they faded, and the pause before the next ones, in
-/// which clients are served.
+/// The most nodes that are deleted at once because they faded, and the pause before the next ones,
+/// in which clients are served.
 const FADED_AT_ONCE: usize = 1_000;
 const FADED_PAUSE: Duration = Duration::from_millis(10);
 
@@ -91,8 +91,8 @@ pub struct SessionId(pub i64);
 pub struct Now {
     /// Time since some fixed moment. It never goes back. Sessions go by it.
     pub elapsed: Duration,
-    /// Milliseconds since 1970. The times of nodes and times to live go by it, since they outlive the
-    /// process.
+    /// Milliseconds since 1970. The times of nodes and times to live go by it, since they outlive
+    /// the process.
     pub wall_ms: i64,
 }
 
@@ -173,8 +173,8 @@ impl Machine {
         self.fade_look = now.elapsed + self.options.fade_interval;
     }
 
-    /// Adds time to all sessions: for so long no client could be heard, because the driver was asleep or
-    /// did not read requests.
+    /// Adds time to all sessions: for so long no client could be heard, because the driver was
+    /// asleep or did not read requests.
     pub fn held_up(&mut self, by: Duration, now: Now) {
         self.sessions.put_off(by, now.elapsed);
     }
@@ -232,9 +232,9 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The first zxid of a forgetful machine that starts so many microseconds after 1970. It is above all
-/// zxids that earlier machines have given out, unless they made more than a thousand changes in each
-/// microsecond. It lasts until 2160.
+/// The first zxid of a forgetful machine that starts so many microseconds after 1970. It is above
+/// all zxids that earlier machines have given out, unless they made more than a thousand changes in
+/// each microsecond. It lasts until 2160.
 pub fn zxid_at(micros: i64) -> i64 {
     /// 2020-01-01.
     const BEGINNING: i64 = 1_577_836_800_000_000;

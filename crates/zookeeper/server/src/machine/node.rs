@@ -40,8 +40,8 @@ pub(super) enum Owner {
     Ttl(i64),
 }
 
-/// Marks of containers and of times to live in the field of the owner, as ZooKeeper's `EphemeralType`
-/// has them.
+/// Marks of containers and of times to live in the field of the owner, as ZooKeeper's
+/// `EphemeralType` has them.
 const CONTAINER: i64 = i64::MIN;
 const TTL: i64 = 0xff_i64 << 56;
 

@@ -23,8 +23,8 @@ pub(super) struct Shards(Vec<Option<Arc<Shard>>>);
 
 type Shard = HashMap<Arc<str>, Arc<Node>, RandomState>;
 
-/// Ten million nodes make 2,400 of them a shard, which are copied in a fraction of a millisecond. An
-/// empty tree takes 32 KiB for them.
+/// Ten million nodes make 2,400 of them a shard, which are copied in a fraction of a millisecond.
+/// An empty tree takes 32 KiB for them.
 const SHARDS: usize = 1 << 12;
 
 /// Neither the highest nor the lowest bits of a hash choose the shard: the map within uses those.

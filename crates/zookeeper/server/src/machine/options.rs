@@ -9,8 +9,8 @@ pub struct Options {
     pub min_session_timeout: Duration,
     /// The longest. ZooKeeper's default: 40 s.
     pub max_session_timeout: Duration,
-    /// If set, a session ends this long after its connection was closed, unless its client comes back in
-    /// that time.
+    /// If set, a session ends this long after its connection was closed, unless its client comes
+    /// back in that time.
     pub disconnect_grace: Option<Duration>,
     /// How often to look for containers without children, and for nodes whose time to live is over.
     pub fade_interval: Duration,
@@ -21,8 +21,8 @@ pub struct Options {
     /// Most memory that nodes take, in bytes, by estimate. At this limit a change passes if it adds
     /// no bytes.
     pub max_bytes: usize,
-    /// Most memory that watches take, in bytes, by estimate. It is apart from that of nodes, so that
-    /// a full tree can be watched.
+    /// Most memory that watches take, in bytes, by estimate. It is apart from that of nodes, so
+    /// that a full tree can be watched.
     pub max_watch_bytes: usize,
     /// Most sessions. At this limit no session is opened; those that are open go on and come back.
     pub max_sessions: usize,
@@ -30,13 +30,13 @@ pub struct Options {
     pub max_watches: usize,
     /// The longest reply, in bytes. A request that needs a longer one is refused.
     pub max_reply: usize,
-    /// The most bytes that one change may take in the log. That can be more than the request: in a list,
-    /// `auth` stands for all identities of the client.
+    /// The most bytes that one change may take in the log. That can be more than the request: in a
+    /// list, `auth` stands for all identities of the client.
     pub max_change: usize,
     /// Most identities of one connection.
     pub max_identities: usize,
-    /// Whether the machine accepts a client that has seen a higher zxid, and continues above that. Right
-    /// only if nothing outlives the process: then no newer state can exist.
+    /// Whether the machine accepts a client that has seen a higher zxid, and continues above that.
+    /// Right only if nothing outlives the process: then no newer state can exist.
     pub forgetful: bool,
 }
 

@@ -162,7 +162,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Sets watches again that a client had on an earlier connection, and sends the events it has missed.
+    /// Sets watches again that a client had on an earlier connection, and sends the events it has
+    /// missed.
     pub(super) fn set_watches(
         &mut self,
         who: &Who<'_>,

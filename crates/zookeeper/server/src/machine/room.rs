@@ -1,5 +1,5 @@
-//! The limits of the tree. They stop growth and nothing else: a change that adds no bytes always has
-//! room, so leaders can renew, hand over and clean up on a server that is full.
+//! The limits of the tree. They stop growth and nothing else: a change that adds no bytes always
+//! has room, so leaders can renew, hand over and clean up on a server that is full.
 
 use incumbent_zk_proto::Code;
 

@@ -11,8 +11,8 @@ use super::{ConnectionId, SessionId};
 #[derive(Default)]
 pub(super) struct Sessions {
     all: BTreeMap<SessionId, Session>,
-    /// When to look at each session next. If its client was heard in between, it is put back then; that is
-    /// cheaper than moving it with every request.
+    /// When to look at each session next. If its client was heard in between, it is put back then;
+    /// that is cheaper than moving it with every request.
     agenda: BTreeSet<(Duration, SessionId)>,
 }
 
@@ -93,8 +93,8 @@ impl Sessions {
         before
     }
 
-    /// Takes its connection from a session. With a grace, the session ends after that, unless its client
-    /// comes back.
+    /// Takes its connection from a session. With a grace, the session ends after that, unless its
+    /// client comes back.
     pub(super) fn detach(
         &mut self,
         id: SessionId,

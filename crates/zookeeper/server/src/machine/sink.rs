@@ -10,8 +10,8 @@ pub trait Sink {
     fn log(&mut self, entry: &Entry);
     /// Sends a reply. There is no body after an error.
     fn reply(&mut self, to: ConnectionId, header: ReplyHeader, body: Option<&Response>);
-    /// Sends an event to a connection that watches. `zxid` is the change that the event is about, or
-    /// -1 for an event that stands for changes the client has missed.
+    /// Sends an event to a connection that watches. `zxid` is the change that the event is about,
+    /// or -1 for an event that stands for changes the client has missed.
     fn event(&mut self, to: ConnectionId, event: &WatchEvent, zxid: i64);
     /// Closes a connection, after everything before this call has been sent.
     fn close(&mut self, connection: ConnectionId, why: Closed);

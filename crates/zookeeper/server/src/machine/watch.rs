@@ -7,7 +7,8 @@ use incumbent_zk_proto::{EventKind, RemoveKind};
 
 use super::{ConnectionId, path};
 
-/// All watches. They belong to connections, as in ZooKeeper: a client that comes back sets them again.
+/// All watches. They belong to connections, as in ZooKeeper: a client that comes back sets them
+/// again.
 #[derive(Default)]
 pub(super) struct Watches {
     by_path: HashMap<Arc<str>, BTreeMap<ConnectionId, Modes>>,
@@ -17,7 +18,8 @@ pub(super) struct Watches {
     bytes: usize,
 }
 
-/// An estimate of what a watched node takes besides its path, and of what each of its watchers takes.
+/// An estimate of what a watched node takes besides its path, and of what each of its watchers
+/// takes.
 const PATH_BYTES: usize = 160;
 const WATCHER_BYTES: usize = 100;
 
@@ -208,8 +210,8 @@ impl Watches {
             self.clear(connection, path, once);
         }
         if !self.recursive.is_empty() && kind != EventKind::ChildrenChanged {
-            // Either look at all recursive watches, or look up all nodes above: whichever is less work. The
-            // second costs the depth of the node times the length of its path.
+            // Either look at all recursive watches, or look up all nodes above: whichever is less
+            // work. The second costs the depth of the node times the length of its path.
             let depth = path.bytes().filter(|byte| *byte == b'/').count();
             if self.recursive.len() < depth {
                 let above = self

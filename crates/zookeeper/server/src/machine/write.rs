@@ -1,5 +1,5 @@
-//! Requests that change the tree. A change is checked, made and logged, and its events are sent, all
-//! in one call.
+//! Requests that change the tree. A change is checked, made and logged, and its events are sent,
+//! all in one call.
 
 use std::sync::Arc;
 

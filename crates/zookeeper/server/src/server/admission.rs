@@ -26,8 +26,9 @@ pub(super) struct Permit {
     pub(super) full: Option<&'static str>,
 }
 
-/// How many connections a limit lets in beyond it: for clients that come back to a session they have,
-/// and for four-letter words. A limit keeps others out, and must not end the sessions that live.
+/// How many connections a limit lets in beyond it: for clients that come back to a session they
+/// have, and for four-letter words. A limit keeps others out, and must not end the sessions that
+/// live.
 fn reserve(limit: usize) -> usize {
     (limit / 8).clamp(1, 64)
 }

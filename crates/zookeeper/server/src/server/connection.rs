@@ -1,4 +1,4 @@
-//! One connection: reads frames, has them done, sends what is said to it.
+//! One connection: reads frames, has the hub handle them, sends the replies and events.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,10 +19,10 @@ use super::outbound::Next;
 use super::words;
 use crate::machine::{Closed, Refused};
 
-/// Who is at the other end.
+/// The other end of a connection.
 pub(super) struct Caller {
     pub(super) address: SocketAddr,
-    /// Who the client is seen to be: its address, and its certificate if it has one.
+    /// The identities that need no proof: the address, and the certificate if the client has one.
     pub(super) ids: Vec<Id>,
     pub(super) secure: bool,
     /// Why it may not open a session, if a limit of connections is reached.
@@ -131,9 +131,9 @@ struct Connection<'a, S> {
     hub: &'a Hub,
     entered: &'a Entered,
     stream: S,
-    /// What was read and not done yet.
+    /// Bytes that were read and not handled yet.
     input: Vec<u8>,
-    /// What is being sent, and how much of it was.
+    /// Bytes that are being sent, and how many of them were.
     output: Vec<u8>,
     sent: usize,
     /// Requests whose answers may not be sent yet.
@@ -150,7 +150,7 @@ struct Measured {
     started: Instant,
 }
 
-/// Room for what is read next.
+/// How many bytes are read at once.
 const READ_AT_ONCE: usize = 16 << 10;
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
@@ -162,20 +162,20 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
     }
 
     async fn talk(&mut self, caller: Caller, greeting: &[u8]) -> Result<Never, End> {
-        // Why nothing more is read, and the connection ends when all was sent.
+        // Why nothing more is read. The connection ends when everything is sent.
         let mut ending = self.begin(caller, greeting).await?;
         let mut last_words = None;
         let mut durable = self.hub.durable();
-        // Whether there was no room in the log.
+        // Whether the log had no room.
         let mut is_stuck = false;
         loop {
             let index = {
                 let durable = durable.borrow_and_update();
-                // What waits will never be durable.
+                // What waits for the log will never be durable.
                 if durable.failure.is_some() {
                     return Err(End::Done);
                 }
-                // Looked at here too: it may have changed after there was no room, and before this.
+                // The log may have got room since, before this task began to wait for it.
                 is_stuck &= !durable.has_changed();
                 durable.index
             };
@@ -194,17 +194,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                 last_words.get_or_insert_with(|| tokio::time::Instant::now() + timeout);
             }
             let reads = self.takes_more()? && !is_stuck && !is_last;
-            // Bytes may wait for room in the log, or for their turn.
+            // Frames may wait for room in the log, or for their turn.
             match self.has_frame() {
                 Ok(true) if reads => {
                     is_stuck = self.work()?;
-                    // Others have their turn too.
+                    // Other connections have their turn.
                     if !is_stuck && matches!(self.has_frame(), Ok(true)) {
                         tokio::task::yield_now().await;
                     }
                     continue;
                 }
-                // Said when what came before it was answered.
+                // Reported when everything before it is answered.
                 Err(end) if reads => {
                     ending = Some(end);
                     continue;
@@ -219,7 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                     Moved::Sent(0) | Moved::Read(0) => return Err(End::Gone),
                     Moved::Sent(sent) => {
                         self.sent += sent;
-                        // Its pings are not read while so much waits for it, but it lives: it reads.
+                        // Its pings are not read while so much waits for it, but it lives: it
+                        // reads.
                         if !reads {
                             self.hub.heard(self.entered);
                         }
@@ -238,8 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Gets the connection its session. If that is over, the connection has nothing more to say
-    /// than this.
+    /// Gets the connection its session. If that is over, the answer that says so is the last thing
+    /// that is sent.
     async fn begin(&mut self, caller: Caller, greeting: &[u8]) -> Result<Option<End>, End> {
         let request = ConnectRequest::read(greeting)?;
         let address = caller.address;
@@ -273,8 +274,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Takes what may be sent, if all that was taken before has been: else it would grow for ever
-    /// under a client that never quite catches up.
+    /// Takes what may be sent, if everything taken before is sent. Otherwise the buffer would grow
+    /// without end for a client that never quite catches up.
     fn fill(&mut self, durable: u64) -> Next {
         self.measure(durable);
         if self.sent < self.output.len() {
@@ -285,12 +286,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         self.entered.outbound.take(durable, &mut self.output)
     }
 
-    /// Whether more can be asked, as far as what waits to be sent tells.
+    /// Whether more requests are read, or too much waits to be sent.
     fn takes_more(&self) -> Result<bool, End> {
         let outbound = &self.entered.outbound;
         let limit = self.hub.options.max_backlog;
         let backlog = outbound.bytes() + self.output.len() - self.sent;
-        // Replies come to an end when nothing is read; events do not.
+        // If no request is read, no more replies are made. Events still come.
         if outbound.event_bytes() > 2 * limit {
             return Err(End::Backlog(backlog));
         }
@@ -309,7 +310,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Has frames done. Says whether there was no room for more in the log.
+    /// Has frames handled. Returns whether the log had no room for more.
     fn work(&mut self) -> Result<bool, End> {
         #[expect(clippy::disallowed_methods, reason = "latencies are shown to people")]
         let started = Instant::now();
@@ -319,7 +320,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
             .handle(self.entered, &self.input)
             .map_err(|length| End::Length { length, limit })?;
         self.input.drain(..handled.bytes);
-        // Most connections are idle for most of the time, also those that once sent much.
+        // Most connections are idle most of the time, also those that once sent much.
         if self.input.is_empty() && self.input.capacity() > 4 * READ_AT_ONCE {
             self.input = Vec::new();
         }
@@ -352,7 +353,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Nobody waits for answers any more.
+    /// The client waits for no more answers.
     fn abandon(&mut self) {
         let frames = self.measured.drain(..).map(|left| left.frames).sum();
         self.hub.stats.count_abandoned(frames);
@@ -366,17 +367,15 @@ async fn until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-/// How many bytes went one way.
+/// How many bytes were sent, or read.
 enum Moved {
     Sent(usize),
     Read(usize),
 }
 
-/// Sends some of `output` if there is any, or adds to `input` what has come if it is wanted;
-/// whichever can be done first.
+/// Sends some of `output`, or reads into `input` if there is one; whichever is possible first.
 ///
-/// What comes is read into room that is nobody's: most connections say nothing for most of the
-/// time.
+/// Bytes are read into the stack first: most connections are idle, and need no buffer.
 async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     output: &[u8],

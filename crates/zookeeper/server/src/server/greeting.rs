@@ -72,8 +72,8 @@ fn other_language(first: [u8; LENGTH_BYTES]) -> Option<End> {
     is_text.then(|| End::Word(first.map(char::from).iter().collect()))
 }
 
-/// Clients that were told in the log that they have seen a newer state. They try again every second or
-/// so, and one line for each of them says it all.
+/// Clients that were told in the log that they have seen a newer state. They try again every second
+/// or so, and one line for each of them says it all.
 #[derive(Default)]
 pub(super) struct Ahead {
     known: std::collections::HashSet<(IpAddr, i64)>,

@@ -1,4 +1,4 @@
-//! What all connections share: the machine behind one lock, and what it says to each of them.
+//! What all connections share: the machine behind one lock, and the queues of what it sends.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -28,9 +28,9 @@ pub(super) struct Hub {
     journal: Option<Journal>,
     durable: watch::Receiver<Durable>,
     started: Instant,
-    /// Told when the next tick is earlier than the ticker knows.
+    /// Notified when the next tick is earlier than the ticker knows.
     pub(super) sooner: Notify,
-    /// Why the log takes no more although it could be written. The server ends.
+    /// Why the log refused a change although it can be written. The server ends.
     broken: SetOnce<AppendError>,
     ahead: Mutex<Ahead>,
 }
@@ -39,18 +39,19 @@ pub(super) struct HubState {
     pub(super) machine: Machine,
     pub(super) peers: HashMap<ConnectionId, Peer>,
     next_connection: u64,
-    /// The newest change that was logged: what is said now may be sent when it is durable.
+    /// The newest change that was logged. Replies and events from now on may be sent when it is
+    /// durable.
     logged: u64,
-    /// When the ticker looks next.
+    /// When the ticker runs next.
     pub(super) next_tick: Duration,
-    /// An entry on its way to the log.
+    /// Room for an entry on its way to the log.
     entry: Vec<u8>,
-    /// Entries for which there was no room in the log. Requests wait for room before they are done,
-    /// so these come from what does not: sessions that end, nodes that fade.
+    /// Entries for which the log had no room. A request waits for room before it is handled, so
+    /// these are of what does not wait: sessions that end, nodes that fade.
     pub(super) late: VecDeque<(u64, Vec<u8>)>,
 }
 
-/// A connection, as others see it.
+/// A connection, as other tasks see it.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) secure: bool,
@@ -59,13 +60,13 @@ pub(super) struct Peer {
     pub(super) since: SystemTime,
 }
 
-/// The most frames of one connection that are looked at before others have their turn.
+/// The most frames of one connection that are handled before others have their turn.
 const FRAMES_AT_ONCE: u64 = 128;
 
-/// The longest time that is taken for them, but for the last one.
+/// The longest time that is spent on them; the last one may take longer.
 const TIME_AT_ONCE: Duration = Duration::from_millis(1);
 
-/// What an entry takes in the log beside its bytes, and more.
+/// An upper bound of what an entry takes in the log besides its bytes.
 pub(super) const ROOM_BESIDE: usize = 1 << 10;
 
 impl Hub {
@@ -112,7 +113,7 @@ impl Hub {
         self.durable.clone()
     }
 
-    /// Begins to serve: sessions have their whole time from now on.
+    /// Begins to serve. Every session gets its whole time-out from now on.
     pub(super) fn start(&self) {
         let now = self.now();
         let mut state = self.state();
@@ -120,12 +121,12 @@ impl Hub {
         state.next_tick = state.machine.next_tick();
     }
 
-    /// Waits until the log takes no more, although it could be written.
+    /// Waits until the log refuses a change although it can be written.
     pub(super) async fn broken(&self) -> AppendError {
         self.broken.wait().await.clone()
     }
 
-    /// Waits until there is room in the log for a change that is made without being asked for.
+    /// Waits until the log has room for a change that no request makes.
     pub(super) async fn room(&self) -> Result<(), Failure> {
         match &self.journal {
             Some(journal) => journal.room().await,
@@ -138,10 +139,10 @@ impl Hub {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, HubState> {
-        // A panic in the machine may have left it half changed: nobody may see that.
-        self.state.lock().unwrap_or_else(|_: PoisonError<_>| {
-            panic!("the server has failed, and has to be restarted")
-        })
+        // A panic in the machine may have left it half changed: no client may see that.
+        self.state
+            .lock()
+            .unwrap_or_else(|_: PoisonError<_>| panic!("the server failed and must be restarted"))
     }
 
     #[expect(
@@ -204,9 +205,9 @@ impl Hub {
         self.reschedule(&state);
     }
 
-    /// Gives a connection its session, and puts the answer into what it sends.
+    /// Gives a connection its session, and queues the answer.
     ///
-    /// The session is `None` if the one that was asked for is over.
+    /// Returns `None` if the session that the client asked for is over.
     pub(super) fn connect(
         &self,
         entered: &Entered,
@@ -228,12 +229,11 @@ impl Hub {
         Ok((answer.session != 0).then_some((SessionId(answer.session), timeout)))
     }
 
-    /// Does what the frames at the start of `bytes` ask. Says how many bytes these were, how many
-    /// frames, and whether there was no room in the log for more.
+    /// Handles the frames at the start of `bytes`.
     ///
     /// # Errors
     ///
-    /// A length that cannot be.
+    /// The length of the first frame, if it is impossible.
     pub(super) fn handle(&self, entered: &Entered, bytes: &[u8]) -> Result<Handled, i32> {
         let connection = entered.connection;
         let mut handled = Handled::default();
@@ -245,7 +245,7 @@ impl Hub {
         self.catch_up(&mut state);
         loop {
             if !self.has_room(&state) {
-                // It has been heard, if not understood.
+                // The client lives, although its request waits.
                 state.machine.heard(connection, now);
                 handled.is_stuck = true;
                 break;
@@ -257,16 +257,16 @@ impl Hub {
             handled.frames += 1;
             handled.bytes += incumbent_zk_proto::jute::LENGTH_BYTES + next.len();
             handled.after = *sink.logged;
-            // Answers may be much longer than what asks for them.
+            // Replies may be much longer than requests.
             let is_full = entered.outbound.bytes() > self.options.max_backlog;
-            // And some requests take as long as thousands of others.
+            // Some requests take as long as thousands of others.
             let is_long = self.started.elapsed().saturating_sub(now.elapsed) > TIME_AT_ONCE;
             if handled.frames >= FRAMES_AT_ONCE || is_full || is_long {
                 break;
             }
             match next_frame(&bytes[handled.bytes..], self.options.max_frame) {
                 Ok(Some(frame)) => next = frame,
-                // A bad length is said when what came before it has been done.
+                // An impossible length is reported when everything before it is handled.
                 Ok(None) | Err(_) => break,
             }
         }
@@ -276,7 +276,7 @@ impl Hub {
         Ok(handled)
     }
 
-    /// Whether there is room in the log for whatever one request may do.
+    /// Whether the log has room for the largest change that a request can make.
     pub(super) fn has_room(&self, state: &HubState) -> bool {
         let Some(journal) = &self.journal else {
             return true;
@@ -286,7 +286,7 @@ impl Hub {
         state.late.is_empty() && !self.broken.initialized() && journal.waiting() + needed <= limit
     }
 
-    /// Logs what had no room in the log before.
+    /// Logs the entries that waited for room.
     pub(super) fn catch_up(&self, state: &mut HubState) {
         let Some(journal) = &self.journal else { return };
         while let Some((index, entry)) = state.late.front() {
@@ -343,30 +343,30 @@ impl Hub {
 /// Logs why no snapshot was begun.
 pub(super) fn report(snapshot: Result<(), SnapshotError>) {
     if let Err(error) = snapshot {
-        warn!(%error, "cannot begin a snapshot; the log is kept, and it is tried again later");
+        warn!(%error, "cannot begin a snapshot; the log is kept, retrying after more changes");
     }
 }
 
-/// A connection that has entered.
+/// The handle of a connection that was counted in.
 pub(super) struct Entered {
     pub(super) connection: ConnectionId,
     pub(super) outbound: Arc<Outbound>,
     pub(super) counts: Arc<Stats>,
 }
 
-/// What was done with bytes that came.
+/// How far [`Hub::handle`] came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Handled {
     pub(super) bytes: usize,
     pub(super) frames: u64,
     /// How many of them changed something.
     pub(super) updates: u64,
-    /// The answers may be sent when this change is durable.
+    /// The replies may be sent when this change is durable.
     pub(super) after: u64,
     pub(super) is_stuck: bool,
 }
 
-/// The frame at the start of these bytes, if all of it is there.
+/// The frame at the start of these bytes, if it is complete.
 fn next_frame(bytes: &[u8], longest: usize) -> Result<Option<&[u8]>, i32> {
     let Some((length, rest)) = bytes.split_first_chunk() else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What the machine says: into the log, and to the connections.
+//! Performs what the machine decides: writes the log, and fills the queues of connections.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,7 +14,7 @@ use super::outbound::Outbound;
 use super::stats::Stats;
 use crate::machine::{Closed, ConnectionId, Entry, Sink};
 
-/// Says what the machine says: into the log, and to the connections.
+/// Performs what the machine decides, under the lock of the hub.
 pub(super) struct HubSink<'a> {
     pub(super) journal: Option<&'a Journal>,
     pub(super) peers: &'a HashMap<ConnectionId, Peer>,
@@ -24,13 +24,13 @@ pub(super) struct HubSink<'a> {
     pub(super) broken: &'a SetOnce<AppendError>,
     pub(super) stats: &'a Stats,
     pub(super) meters: &'a Meters,
-    /// Looks by itself at what it has to send, and need not be woken.
+    /// The connection whose task is running: it looks at its queue by itself.
     pub(super) speaker: Option<ConnectionId>,
 }
 
 impl HubSink<'_> {
-    /// Gives the outbound queue of a connection to `push`, and gives back what that does: nothing, if
-    /// the connection is gone.
+    /// Gives the outbound queue of a connection to `push`, and gives back what that does: nothing,
+    /// if the connection is gone.
     fn to<T: Default>(&self, to: ConnectionId, push: impl FnOnce(&Outbound) -> T) -> T {
         let Some(peer) = self.peers.get(&to) else {
             return T::default();
@@ -49,7 +49,8 @@ impl Sink for HubSink<'_> {
         self.entry.clear();
         entry.write(self.entry);
         let index = u64::try_from(entry.zxid()).expect("zxids are not negative");
-        // Never behind one that is missing: that would make it look durable, and the log unreadable.
+        // Never behind one that is missing: that would make it look durable, and the log
+        // unreadable.
         if self.broken.initialized() {
             *self.logged = index;
             return;
@@ -67,7 +68,7 @@ impl Sink for HubSink<'_> {
             Err(AppendError::Full { .. }) => self.late.push_back((index, self.entry.clone())),
             Err(error) => give_up(self.broken, error),
         }
-        // Whatever came of it: what follows is not sent before this is durable.
+        // In any case, what follows is not sent before this is durable.
         *self.logged = index;
     }
 
@@ -113,10 +114,10 @@ impl Sink for HubSink<'_> {
     }
 }
 
-/// The machine is ahead of the log from here on: nothing more is acknowledged.
+/// The machine is ahead of the log from now on: nothing more is acknowledged.
 pub(super) fn give_up(broken: &SetOnce<AppendError>, error: AppendError) {
     if !broken.initialized() {
-        warn!(%error, "a change could not be logged; nothing is acknowledged from here on");
+        warn!(%error, "cannot log a change; nothing is acknowledged any more, and the server stops");
         let _ = broken.set(error);
     }
 }

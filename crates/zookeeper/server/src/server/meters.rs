@@ -1,10 +1,10 @@
-//! What a server counts besides the requests of its connections, for those who watch it.
+//! What a server counts besides the requests of its connections, for monitors.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::stats::Durations;
 
-/// Counts since the start, or since somebody asked to begin anew.
+/// Counts since the start, or since the last reset.
 #[derive(Default)]
 pub(super) struct Meters {
     /// Connections that were accepted.
@@ -22,7 +22,7 @@ pub(super) struct Meters {
     pub(super) reply_bytes: Counter,
     /// Bytes of events.
     pub(super) event_bytes: Counter,
-    /// How long reads took, from when they came to when their answers could be sent.
+    /// How long reads took, from when they came to when their replies could be sent.
     pub(super) reads: Durations,
     /// The same for requests that changed something.
     pub(super) updates: Durations,
@@ -47,7 +47,7 @@ impl Counter {
 }
 
 impl Meters {
-    /// Begins anew.
+    /// Starts to count anew.
     pub(super) fn reset(&self) {
         for counter in [
             &self.connections,

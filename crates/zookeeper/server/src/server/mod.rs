@@ -45,55 +45,55 @@ pub struct Server {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened at: it is in use, say.
-    #[error("cannot listen at {address}")]
+    /// The server cannot listen at this address, for example because it is in use.
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// The directory cannot be used: the cause says why, and what to do.
+    /// The directory cannot be used. The cause says why, and what to do.
     #[error("cannot serve from {}", .dir.display())]
     Directory {
         /// The directory.
         dir: PathBuf,
-        /// What is wrong.
+        /// Why.
         #[source]
         cause: OpenError,
     },
 }
 
-/// Why a server has ended by itself. Nothing that was not durable was acknowledged.
+/// Why a server ended by itself. Everything it acknowledged is durable.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The log cannot be written any more.
-    #[error("cannot write to {}: nothing more is acknowledged; start it again when that works", .dir.display())]
+    #[error("cannot write to {}; the server stopped and acknowledged nothing after that: start it again when the disk works", .dir.display())]
     Journal {
         /// The directory.
         dir: PathBuf,
-        /// What is wrong.
+        /// Why.
         #[source]
         cause: Failure,
     },
-    /// The log does not take a change: a bug.
-    #[error("cannot log a change in {}: nothing more is acknowledged; start it again, and report this", .dir.display())]
+    /// The log refused a change: a bug.
+    #[error("cannot log a change in {}; the server stopped and acknowledged nothing after that: start it again, and report this bug", .dir.display())]
     Log {
         /// The directory.
         dir: PathBuf,
-        /// What the log says.
+        /// The error of the log.
         #[source]
         cause: AppendError,
     },
 }
 
-/// Time for what is accepted but refused to be told again after an error of the system.
+/// The pause after a connection could not be accepted. It is mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Server {
-    /// Reads what is there, and listens.
+    /// Reads the data directory, and listens.
     ///
     /// Must be called inside a Tokio runtime.
     ///
@@ -144,25 +144,25 @@ impl Server {
         })
     }
 
-    /// Where it listens without TLS.
+    /// The addresses without TLS.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.hub.options.listen
     }
 
-    /// Where it listens with TLS.
+    /// The address with TLS.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.hub.options.tls.as_ref().map(|(address, _)| *address)
     }
 
-    /// Tells how it is, also while it runs.
+    /// A handle to ask how the server is, also while it runs.
     pub fn monitor(&self) -> Monitor {
         Monitor(Arc::clone(&self.hub))
     }
 
-    /// Serves until `shutdown` is done, or it cannot any more.
+    /// Serves until `shutdown` is done, or until the log fails.
     ///
-    /// What was acknowledged is durable when this returns, if there is a directory. Sessions stay:
-    /// whoever comes back in time goes on.
+    /// With a directory, everything acknowledged is durable when this returns, and sessions stay: a
+    /// client that comes back in time continues.
     ///
     /// # Errors
     ///
@@ -186,16 +186,16 @@ impl Server {
         }
         let mut durable = hub.durable();
         let (failing, failed) = oneshot::channel();
-        // A task of its own: all that becomes durable wakes it, and the present one may be on a
-        // thread that sleeps.
+        // A task of its own: every sync wakes it, and the task that runs this may be on a thread
+        // that sleeps.
         tasks.spawn(async move {
             let failure = match durable.wait_for(|durable| durable.failure.is_some()).await {
                 Ok(durable) => durable.failure.clone(),
-                // Nobody says that anything fails.
+                // The journal was dropped without a failure.
                 Err(_) => None,
             };
             if let Some(failure) = failure {
-                // If nobody hears it, the server has ended.
+                // The receiver is gone if the server has ended already.
                 let _ = failing.send(failure);
             }
         });
@@ -210,12 +210,12 @@ impl Server {
             }),
             () = hub.ticker() => Ok(()),
         };
-        // Connections first: nothing is acknowledged after this.
+        // Connections end first: nothing is acknowledged after this.
         tasks.shutdown().await;
         if let Some(journal) = hub.journal() {
             let flushed = journal.clone().close().await;
             if let (Ok(()), Err(cause)) = (&ended, flushed) {
-                warn!(%cause, "what was not acknowledged yet is not on the disk");
+                warn!(%cause, "the last changes are not on the disk; none of them was acknowledged");
             }
         }
         ended
@@ -252,14 +252,15 @@ async fn accept(
                     }
                 },
                 Err(error) => {
-                    // Out of descriptors, mostly: those who wait may be served when others leave.
-                    warn!(%error, "cannot accept a connection");
+                    // Mostly for want of descriptors: the next may be accepted when others have
+                    // left.
+                    warn!(%error, "cannot accept a connection; retrying in 50 ms");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
-                    warn!(%error, "a connection has failed; this is a bug, please report it");
+                    warn!(%error, "a connection panicked; this is a bug, please report it");
                 }
             }
         }
@@ -273,9 +274,9 @@ async fn serve(
     tls: Option<tokio_rustls::TlsAcceptor>,
     permit: &Permit,
 ) {
-    // Answers are small and wanted at once.
+    // Replies are small and must not wait for more.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%address, %error, "the connection cannot be set up");
+        debug!(%address, %error, "cannot set up a connection");
         return;
     }
     let caller = Caller {
@@ -289,8 +290,7 @@ async fn serve(
     };
     match tls {
         None => connection::serve(hub, stream, caller).await,
-        // In room of its own: TLS needs some kilobytes, and a connection without it would have them
-        // too.
+        // Boxed: TLS needs some kilobytes, and a connection without it would take them too.
         Some(acceptor) => Box::pin(serve_with_tls(hub, stream, caller, acceptor)).await,
     }
 }
@@ -307,8 +307,15 @@ async fn serve_with_tls(
             caller.ids.extend(crate::tls::identity(stream.get_ref().1));
             connection::serve(hub, stream, caller).await;
         }
-        Ok(Err(error)) => info!(%address, %error, "no TLS with a client"),
-        Err(_) => info!(%address, "a client did not come to an end with TLS"),
+        Ok(Err(error)) => {
+            hub.meters.bad_handshakes.add(1);
+            let why = crate::tls::handshake_error(&error);
+            info!(%address, why, "TLS handshake failed; closed the connection");
+        }
+        Err(_) => {
+            hub.meters.bad_handshakes.add(1);
+            info!(%address, "TLS handshake did not end in time; closed the connection");
+        }
     }
 }
 
@@ -329,16 +336,16 @@ fn open(options: &Options, dir: &Path) -> Result<(Machine, Journal), StartError>
     let summary = machine.summary();
     let (nodes, sessions) = (summary.nodes, summary.sessions);
     let zxid = format!("0x{:x}", summary.zxid);
-    info!(dir = %dir.display(), nodes, sessions, zxid, "read what was there");
+    info!(dir = %dir.display(), nodes, sessions, zxid, "read the data directory");
     Ok((machine, journal))
 }
 
-/// Where a server begins that keeps nothing: behind all that it gave out before, by the clock. If
-/// the clock was set back, it follows those who have seen more.
+/// The first zxid of a server without a directory: by the clock, above all that earlier servers
+/// gave out. If the clock was set back, the server follows clients that have seen more.
 fn first_zxid() -> i64 {
     #[expect(
         clippy::disallowed_methods,
-        reason = "no more than a good guess: see above"
+        reason = "a good guess is enough: see above"
     )]
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let micros = since.map_or(0, |since| since.as_micros());

@@ -1,11 +1,11 @@
-//! How a server is, for whoever watches it.
+//! How a server is, for programs and people that watch it.
 
 use std::sync::Arc;
 
 use super::hub::Hub;
 use crate::machine::Summary;
 
-/// Tells how a server is. Cheap to clone.
+/// A handle to ask how a server is. Cheap to clone.
 #[derive(Clone)]
 pub struct Monitor(pub(super) Arc<Hub>);
 
@@ -13,22 +13,23 @@ pub struct Monitor(pub(super) Arc<Hub>);
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// What there is.
+    /// Nodes, sessions and watches.
     pub summary: Summary,
-    /// Connections.
+    /// Connections, also those without a session.
     pub connections: usize,
     /// Requests that were received.
     pub requests: u64,
-    /// Replies and events that were said.
+    /// Replies and events that were made.
     pub replies: u64,
-    /// Requests without an answer yet.
+    /// Requests without a reply yet.
     pub outstanding: u64,
-    /// Whether it serves: its log can be written.
+    /// Whether the server serves: its log can be written.
     pub is_serving: bool,
 }
 
 impl Monitor {
-    /// How it is now; also given to the recorder of the crate `metrics`, if there is one.
+    /// How the server is now. The same numbers go to the recorder of the crate `metrics`, if there
+    /// is one.
     pub fn report(&self) -> Report {
         let hub = &self.0;
         let (summary, connections) = {

@@ -15,27 +15,29 @@ pub struct Options {
     pub listen: Vec<SocketAddr>,
     /// Where to listen with TLS, and how.
     pub tls: Option<(SocketAddr, Arc<rustls::ServerConfig>)>,
-    /// Where everything is kept. Without it, in memory only.
+    /// The directory of the log and the snapshots. Without it, everything is in memory.
     pub data_dir: Option<PathBuf>,
-    /// How the log is kept there.
+    /// The sizes of the log.
     pub journal: incumbent_journal::Options,
     /// Sessions and limits of the tree.
     pub machine: machine::Options,
-    /// The longest frame that is taken, in bytes. ZooKeeper calls it `jute.maxbuffer`, and so is
-    /// the default: 1 MiB less one.
+    /// The longest frame that is accepted, in bytes. ZooKeeper calls it `jute.maxbuffer` and has
+    /// the same default: 1 MiB less one.
     pub max_frame: usize,
-    /// Most connections from one address; 0 for any number. ZooKeeper calls it `maxClientCnxns`,
-    /// and so is the default: 60.
+    /// Most connections from one address; 0 for any number. ZooKeeper calls it `maxClientCnxns` and
+    /// has the same default: 60.
     pub max_connections_per_address: usize,
-    /// Most connections.
+    /// Most connections. A few more are let in at both limits, to come back to a session or to ask
+    /// a four-letter word.
     pub max_connections: usize,
-    /// How much may wait to be sent on one connection, in bytes, before nothing more is read from
-    /// it. Twice as much again, by events, and the connection is closed: its client does not read.
+    /// How many bytes may wait to be sent on one connection. Beyond that, no request is read from
+    /// it. If events alone reach twice as much, the client does not read, and the connection is
+    /// closed.
     pub max_backlog: usize,
-    /// How long a connection may take to say what it wants, and to take what is left to say when it
-    /// is closed.
+    /// How long a client may take to send its request to connect, and to read the last replies when
+    /// its connection is closed.
     pub greeting_timeout: Duration,
-    /// Four-letter words that are answered; `*` for all. ZooKeeper's default: only `srvr`.
+    /// Four-letter words to answer; `*` for all. ZooKeeper's default: only `srvr`.
     pub words: Vec<String>,
 }
 
@@ -58,7 +60,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A server in memory, on a free port of the loopback interface: for tests, and inside of other
+    /// A server in memory, on a free port of the loopback interface: for tests, and inside other
     /// programs.
     pub fn local() -> Self {
         Self {
@@ -67,7 +69,7 @@ impl Options {
         }
     }
 
-    /// Makes room in the log for the largest request that is taken.
+    /// Makes the log's buffers large enough for the largest request.
     pub(super) fn fit(&mut self) {
         // A list may be repeated, and numbers appended, in the change that comes of a request.
         let largest = 3 * self.max_frame + (64 << 10);
@@ -76,7 +78,7 @@ impl Options {
         // Heads and checksums, and the marks of a segment, take less than an eighth.
         let least = (journal.buffer_bytes as u64 * 9 / 8 + (64 << 10)).next_multiple_of(4096);
         journal.segment_bytes = journal.segment_bytes.max(least);
-        // Half of the log's buffer, so that it never has to be empty for one request.
+        // Half of the log's buffer, so that a request never waits for it to be empty.
         let change = journal.buffer_bytes / 2 - ROOM_BESIDE;
         self.machine.max_change = self.machine.max_change.min(change);
     }

@@ -1,4 +1,4 @@
-//! What waits to be sent on one connection, in the order in which it was said.
+//! What waits to be sent on one connection, in order.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use tokio::sync::Notify;
 
 use crate::machine::Closed;
 
-/// What waits to be sent on one connection. Filled under the lock of the hub, so all that is said
-/// is in one order.
+/// What waits to be sent on one connection. It is filled under the lock of the hub, so that all
+/// replies and events have one order.
 #[derive(Default)]
 pub(super) struct Outbound {
     queue: Mutex<Queue>,
-    /// Told when somebody else than the connection itself has added something.
+    /// Notified when a task other than the connection's own has added something.
     pub(super) added: Notify,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Outbound {
 struct Queue {
     pieces: VecDeque<Piece>,
     bytes: usize,
-    /// Of these, those that nobody asked for.
+    /// How many of these are of events.
     event_bytes: usize,
     closing: Option<Closed>,
 }
@@ -32,14 +32,14 @@ struct Piece {
     event_bytes: usize,
 }
 
-/// What a connection does next.
+/// What a connection must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Nothing waits.
     Idle,
     /// Something waits until this change is durable.
     Waits(u64),
-    /// Everything was taken, and then the connection is to be closed.
+    /// Everything was taken, and the connection must be closed.
     Close(Closed),
 }
 
@@ -49,13 +49,13 @@ impl Outbound {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what `write` writes, to be sent when `after` is durable. Gives back how many bytes those
-    /// are.
+    /// Adds what `write` writes, to be sent when `after` is durable. Gives back how many bytes
+    /// those are.
     pub(super) fn push(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         self.add(after, false, write)
     }
 
-    /// The same for what nobody asked for.
+    /// The same for an event.
     pub(super) fn push_event(&self, after: u64, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         self.add(after, true, write)
     }
@@ -87,12 +87,12 @@ impl Outbound {
         added
     }
 
-    /// Closes the connection after what was said before. Nothing is added any more.
+    /// Closes the connection after everything before this. Nothing is added any more.
     pub(super) fn close(&self, why: Closed) {
         self.queue().closing.get_or_insert(why);
     }
 
-    /// Moves what may be sent to `out`.
+    /// Moves what may be sent to `out`. Returns what comes next.
     pub(super) fn take(&self, durable: u64, out: &mut Vec<u8>) -> Next {
         let mut queue = self.queue();
         while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.after <= durable) {
@@ -107,17 +107,17 @@ impl Outbound {
         queue.next(durable)
     }
 
-    /// What comes next, while something else is still being sent.
+    /// What comes next, while earlier bytes are still being sent.
     pub(super) fn next(&self, durable: u64) -> Next {
         self.queue().next(durable)
     }
 
-    /// How much waits.
+    /// How many bytes wait.
     pub(super) fn bytes(&self) -> usize {
         self.queue().bytes
     }
 
-    /// How much of it nobody asked for.
+    /// How many of them are of events.
     pub(super) fn event_bytes(&self) -> usize {
         self.queue().event_bytes
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asked_for_is_counted_apart() {
+    fn events_are_counted_apart() {
         let outbound = Outbound::default();
         outbound.push(7, |out| out.extend_from_slice(&[1; 10]));
         outbound.push_event(7, |out| out.extend_from_slice(&[2; 5]));

@@ -1,16 +1,16 @@
-//! What a server counts of each connection and of all.
+//! What a server counts for each connection and for all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts since the start, or since somebody asked to begin anew.
+/// Counts since the start, or since the last reset.
 #[derive(Default)]
 pub(super) struct Stats {
     received: AtomicU64,
     sent: AtomicU64,
-    /// Requests whose connection has ended before their answers could be sent.
+    /// Requests whose connection ended before their replies could be sent.
     abandoned: AtomicU64,
-    /// From when a request came to when its answer could be sent.
+    /// From when a request came to when its reply could be sent.
     latency: Durations,
 }
 
@@ -43,7 +43,7 @@ impl Stats {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Requests that have no answer yet.
+    /// Requests that have no reply yet.
     pub(super) fn outstanding(&self) -> u64 {
         let settled = self.latency.count() + self.abandoned.load(Ordering::Relaxed);
         self.received().saturating_sub(settled)
@@ -69,9 +69,9 @@ impl Stats {
         self.abandoned.fetch_add(requests, Ordering::Relaxed);
     }
 
-    /// Begins anew.
+    /// Starts to count anew.
     pub(super) fn reset(&self) {
-        // What is outstanding stays so.
+        // Outstanding requests stay outstanding.
         let outstanding = self.outstanding();
         self.latency.reset();
         for count in [&self.sent, &self.abandoned] {

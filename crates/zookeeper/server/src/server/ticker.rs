@@ -1,4 +1,4 @@
-//! Lets time pass.
+//! Lets time pass for the machine.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use tracing::warn;
 
 use super::hub::{Hub, report};
 
-/// The ticker looks no more often than this because of time-outs alone.
+/// The shortest pause between two ticks that only look how long the server slept.
 const SHORTEST_BEAT: Duration = Duration::from_millis(50);
 
-/// A tick that is later than this is so because the server was held up.
+/// A tick that is later than this shows that the server was held up.
 const HELD_UP: Duration = Duration::from_millis(20);
 
 impl Hub {
-    /// Lets time pass for the machine, for ever.
+    /// Lets time pass for the machine. Never ends.
     pub(super) async fn ticker(&self) {
         let least = self.options.machine.min_session_timeout;
         let beat = (least / 4).max(SHORTEST_BEAT);
@@ -54,7 +54,8 @@ impl Hub {
                     "the server was held up; every session gets its whole time-out again"
                 );
             }
-            // Also if nothing is to be done: how long the server slept shows only if it looks often.
+            // Also if nothing is to be done: how long the server slept shows only if it looks
+            // often.
             let wait = wait.min(beat);
             due = now.elapsed + wait;
             tokio::select! {

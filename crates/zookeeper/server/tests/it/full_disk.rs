@@ -60,7 +60,7 @@ async fn a_full_disk_ends_the_server_and_loses_nothing_acknowledged() {
     let error = server.ended().await.unwrap_err();
     let said = error.to_string();
     assert!(said.contains(data_dir.to_str().unwrap()), "{said}");
-    assert!(said.contains("nothing more is acknowledged"), "{said}");
+    assert!(said.contains("acknowledged nothing after that"), "{said}");
     let cause = std::error::Error::source(&error).unwrap();
     let root = cause.source().unwrap().to_string();
     assert!(root.contains("No space left"), "{cause}: {root}");

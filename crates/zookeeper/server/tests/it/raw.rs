@@ -44,15 +44,18 @@ pub(crate) fn listen_to_the_log() {
 /// A connection of bytes.
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
-    local: SocketAddr,
+    log: LogOf,
 }
+
+/// What the server logs about one connection.
+pub(crate) struct LogOf(SocketAddr);
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = soon(TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let local = stream.local_addr().unwrap();
-        Self { stream, local }
+        let log = LogOf(stream.local_addr().unwrap());
+        Self { stream, log }
     }
 
     /// One with a session.
@@ -88,17 +91,36 @@ impl Raw {
 
     /// What the server has logged about this connection.
     pub(crate) fn logged(&self) -> Vec<String> {
-        let name = format!("address={} ", self.local);
+        self.log.lines()
+    }
+
+    /// Waits until the server has logged these words about this connection.
+    pub(crate) async fn closed_because(&self, words: &str) {
+        self.log.closed_because(words).await;
+    }
+
+    /// The socket, and what the server logs about it.
+    pub(crate) fn split_log(self) -> (TcpStream, LogOf) {
+        (self.stream, self.log)
+    }
+}
+
+impl LogOf {
+    fn lines(&self) -> Vec<String> {
+        let name = format!("address={} ", self.0);
         let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = log.lines().filter(|line| line.contains(&name));
         lines.map(str::to_owned).collect()
     }
 
-    /// Waits until the server has logged these words about this connection.
+    /// Waits until the server has logged these words.
     pub(crate) async fn closed_because(&self, words: &str) {
-        let is_logged = || self.logged().iter().any(|line| line.contains(words));
-        let what = format!("{} is closed because {words:?}", self.local);
-        until(&what, is_logged).await;
+        let is_logged = || self.lines().iter().any(|line| line.contains(words));
+        until(
+            &format!("{} is closed because {words:?}", self.0),
+            is_logged,
+        )
+        .await;
     }
 }
 

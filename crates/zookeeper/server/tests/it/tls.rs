@@ -12,7 +12,9 @@ use incumbent_zk_proto::{
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
 };
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,11 +71,15 @@ impl Authority {
 
     /// A server with a certificate of this authority; clients need one of `clients`.
     async fn server(&self, clients: Option<&Self>) -> Running {
+        self.server_for(clients.map(Self::file)).await
+    }
+
+    /// The same; clients need a certificate of the authority in this file.
+    async fn server_for(&self, clients: Option<PathBuf>) -> Running {
         let own = self.certify(named(&[(DnType::CommonName, "server")]));
         let (cert, key) = (self.dir.path().join("cert"), self.dir.path().join("key"));
         std::fs::write(&cert, own.certificate.pem()).unwrap();
         std::fs::write(&key, own.key.serialize_pem()).unwrap();
-        let clients = clients.map(Self::file);
         let config = tls(&cert, &key, clients.as_deref()).unwrap();
         let options = Options {
             tls: Some((SocketAddr::from(([127, 0, 0, 1], 0)), config)),
@@ -273,10 +279,48 @@ async fn plain_where_tls_is_meant_and_the_reverse_fail_alone() {
     // What TLS says to that is no answer.
     let said = plain.closed().await;
     assert!(said.len() < 16, "{said:?}");
-    plain.closed_because("no TLS with a client").await;
+    plain.closed_because("TLS handshake failed").await;
     let refused = Client::connect_to(server.address, &authority, None).await;
     assert!(refused.is_err());
     assert!(secure.ask(&create("/on")).await.is_ok());
+}
+
+/// Made by `openssl x509 -req` without extensions.
+#[tokio::test]
+async fn a_certificate_of_version_1_is_refused_with_the_reason_in_the_log() {
+    let file = |name| std::path::Path::new("tests/it/x509_v1").join(name);
+    let authority = Authority::new();
+    let server = authority.server_for(Some(file("ca.pem"))).await;
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.issuer.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::from_pem_file(file("client.key")).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let certificate = CertificateDer::from_pem_file(file("client.pem")).unwrap();
+    let own = CertifiedKey::new(vec![certificate], key);
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
+    let raw = Raw::connect(server.tls_address.unwrap()).await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut refused = None;
+    let logged = {
+        let (stream, log) = raw.split_log();
+        let connected = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await;
+        if let Ok(mut stream) = connected {
+            let _ = stream.write_all(&greeting(LONG_MS)).await;
+            refused = stream.read_u8().await.err();
+        }
+        log
+    };
+    logged
+        .closed_because("X.509 version 1, and only version 3 is accepted")
+        .await;
+    assert!(refused.is_some());
 }
 
 #[test]

@@ -53,7 +53,7 @@ const KINDS: &[(u32, Kind)] = &[
 ];
 
 impl Maker {
-    /// A request that does not end the connection, nor changes who the client is.
+    /// A request that neither ends the connection nor changes the identities of the client.
     pub(super) fn ask(&mut self) -> Ask {
         match self.dice.weighted(KINDS) {
             Kind::Create => self.create(false),
@@ -125,7 +125,7 @@ impl Maker {
             true => *self.dice.pick(pools::NO_MODES),
             false => *self.dice.pick(pools::MODES),
         };
-        // Mostly asked the way it is meant.
+        // Mostly with the kind that fits.
         let fitting = self.dice.percent(90);
         let kind = match (flags, fitting) {
             (4, true) => CreateKind::Container,
@@ -141,7 +141,7 @@ impl Maker {
             // `known::EPHEMERAL_CONTAINER`.
             (1 | 3, false) => CreateKind::Ttl(self.ttl(0)),
             (_, false) => {
-                // A good one, where the flags are another mode's: `known::TTL_OF_ANOTHER_MODE`.
+                // A valid one, with the flags of another mode: `known::TTL_OF_ANOTHER_MODE`.
                 let ttl = CreateKind::Ttl(self.ttl(0));
                 *self.dice.pick(&[
                     CreateKind::Plain,
@@ -152,7 +152,7 @@ impl Maker {
             }
         };
         let path = self.place();
-        // Beside the root, the number would be that of a shared node.
+        // Directly below `/`, the number would be that of a shared node.
         let flags = match (path == Place::Below(String::new()), flags) {
             (true, 2 | 3) => flags - 2,
             (true, 6) => 5,
@@ -207,8 +207,7 @@ impl Maker {
     }
 
     fn add_watch(&mut self) -> Ask {
-        // Nodes only: what is odd is of some class as well, and that is nearly always the wrong
-        // one.
+        // Of nodes only: an odd path has a class too, and it is nearly always the wrong one.
         for _ in 0..20 {
             let path = self.node();
             if let WatchClass::Added(mode) = self.class(&path) {
@@ -230,7 +229,7 @@ impl Maker {
         self.dice.percent(50) && self.class(path) == WatchClass::Standard
     }
 
-    /// A node that may be there.
+    /// A node that may exist.
     pub(super) fn node(&mut self) -> Place {
         match self.dice.percent(10) {
             true => self.own(),
@@ -238,7 +237,7 @@ impl Maker {
         }
     }
 
-    /// Any path below the root, or none at all.
+    /// Any path below the root, or no path at all.
     fn place(&mut self) -> Place {
         match self.dice.between(0, 99) {
             0..4 => Place::Below((*self.dice.pick(pools::ODD)).to_owned()),
@@ -247,7 +246,7 @@ impl Maker {
         }
     }
 
-    /// As `place`, but seldom the root: nothing would be left to see.
+    /// As `place`, but seldom the root: deleting it would leave nothing to compare.
     fn removable(&mut self) -> Place {
         let place = self.place();
         match place == Place::Below(String::new()) && self.dice.percent(85) {

@@ -1,4 +1,4 @@
-//! From a seed to a script.
+//! Makes a script from a seed.
 
 mod asks;
 mod pools;
@@ -36,30 +36,30 @@ pub fn script(seed: u64) -> Script {
     }
 }
 
-/// Which kind of watch a session may set on a path. Never two kinds on one:
+/// The kind of watch that a session may set on a path. Never two kinds on one path:
 /// `known::MODES_PER_WATCHER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchClass {
-    /// None: another session asks whether it watches it.
+    /// None: another session asks whether it watches this path.
     None,
     Standard,
     Added(AddMode),
 }
 
-/// With data of so many bytes a request may be longer than servers take.
+/// With so many bytes of data, a request may be longer than servers accept.
 const LARGE: usize = 100_000;
 
 struct Maker {
     seed: u64,
     dice: Dice,
-    /// Which sessions have a connection, as far as one can tell without a server.
+    /// The sessions that have a connection, as far as that is known without a server.
     online: Vec<bool>,
-    /// Whose steps are being made.
+    /// The session whose step is being made.
     session: usize,
 }
 
 impl Maker {
-    /// What the session does next: mostly one act.
+    /// The next acts of the session: mostly one.
     fn acts(&mut self) -> Vec<Act> {
         if !self.online[self.session] && self.dice.percent(50) {
             return self.attach();
@@ -116,7 +116,7 @@ impl Maker {
             // `known::WRONG_PASSWORD`.
             acts.insert(0, Act::Drop);
         }
-        // What every client does that had watches.
+        // As every client does that had watches.
         if self.dice.percent(70) {
             acts.push(Act::Ask(vec![self.set_watches()]));
         }
@@ -167,7 +167,7 @@ impl Maker {
         Place::Below(format!("{}{}", pools::WATCHED_BY, self.session))
     }
 
-    /// The same for one session and path all through the script.
+    /// It is the same for a session and a path in the whole script.
     fn class(&self, place: &Place) -> WatchClass {
         const PRIME: u64 = 0x0100_0000_01b3;
         let path = place.path("");
@@ -186,7 +186,7 @@ impl Maker {
     }
 }
 
-/// Whether ZooKeeper prepares later requests on something else than what this one will have done.
+/// Whether ZooKeeper checks later requests against something else than the outcome of this one.
 fn prepared_otherwise(ask: &Ask) -> bool {
     match ask {
         Ask::SetAcl { .. } => true,

@@ -1,4 +1,4 @@
-//! What scripts are made of: few things, so that they meet.
+//! The values that scripts are made of: few, so that sessions meet.
 
 use incumbent_zk_proto::{Acl, Id, perms};
 
@@ -15,17 +15,18 @@ pub(super) const NODES: &[&str] = &[
     "/b/x",
     "/a/x/q",
     "/ä",
-    // What sequential creations of the others give.
+    // The names of sequential nodes.
     "/a0000000000",
     "/a/x0000000000",
     "/a/x0000000001",
     "/b/x0000000001",
-    // Those that single sessions watch, for the others.
+    // The nodes that single sessions watch, for the other sessions.
     "/w0",
     "/w1",
 ];
 
-/// How the name of the node begins that only one session watches; its number comes after it.
+/// The beginning of the name of a node that only one session watches; the number of the session
+/// follows.
 pub(super) const WATCHED_BY: &str = "/w";
 
 /// Paths below the root that are odd, on both sides of every border.
@@ -68,11 +69,11 @@ pub(super) const ODD: &[&str] = &[
     "/ a\n",
 ];
 
-/// Paths that are no paths.
+/// Texts that are no paths.
 pub(super) const NO_PATHS: &[&str] = &["a", "//", "a/b", ".", "./a", "\0"];
 
-/// Nodes that all scripts share: read, and written only in ways that are refused.
-/// The first is never read.
+/// Nodes that all scripts share. They are read, and written only in ways that are refused. The
+/// first is never read.
 pub(super) const SHARED: &[&str] = &[
     "",
     "/",
@@ -82,14 +83,14 @@ pub(super) const SHARED: &[&str] = &[
     "/zookeeper/nothing",
 ];
 
-/// A version that nothing ever has.
+/// A version that no node ever has.
 pub(super) const NEVER: i32 = 77;
 
-/// Flags of creations: those that are modes, and others.
+/// Flags of creations, valid and invalid.
 pub(super) const MODES: &[i32] = &[0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6];
 pub(super) const NO_MODES: &[i32] = &[7, 8, -1, 100, i32::MAX, i32::MIN];
 
-/// Times to live; the last that can be is 2^40 - 1.
+/// Times to live; the longest valid one is 2^40 - 1.
 pub(super) const TTLS: &[i64] = &[
     1_000_000,
     3_600_000,
@@ -120,7 +121,7 @@ pub(super) const TIMEOUTS: &[i32] = &[
 /// Numbers of requests; -1 is missing because its answer would look like an event.
 pub(super) const XIDS: &[i32] = &[0, 1, -2, -3, -4, -8, -100, i32::MAX, i32::MIN];
 
-/// Schemes, what is said in them, and whether that ends the connection.
+/// Schemes, proofs in them, and whether that ends the connection.
 pub(super) const AUTHS: &[(&str, &[u8], bool)] = &[
     ("digest", b"alice:secret", false),
     ("digest", b"alice:secret", false),
@@ -138,7 +139,7 @@ pub(super) const AUTHS: &[(&str, &[u8], bool)] = &[
     ("", b"", true),
 ];
 
-/// Identities of those of [`AUTHS`] that lists name.
+/// The identities of [`AUTHS`] that lists name.
 const ALICE: &str = "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=";
 const BOB: &str = "bob:t6EE4g1VcSWwVE0HlwKXoBOX6Vk=";
 
@@ -150,7 +151,7 @@ fn entry(perms: i32, scheme: &str, id: &str) -> Acl {
     }
 }
 
-/// Lists that are good for something.
+/// Valid lists.
 pub(super) fn lists() -> Vec<Vec<Acl>> {
     let world = |perms| entry(perms, "world", "anyone");
     vec![
@@ -175,7 +176,7 @@ pub(super) fn lists() -> Vec<Vec<Acl>> {
     ]
 }
 
-/// Lists that are refused, or should perhaps be.
+/// Lists that are refused, or nearly so.
 pub(super) fn bad_lists() -> Vec<Vec<Acl>> {
     let all = |scheme, id| vec![entry(perms::ALL, scheme, id)];
     vec![

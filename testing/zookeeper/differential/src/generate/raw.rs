@@ -1,4 +1,4 @@
-//! Requests that no client would send. Not those that are no requests: `known::NO_REQUEST`.
+//! Requests that no client would send, except malformed ones: `known::NO_REQUEST`.
 
 use incumbent_zk_proto::Op;
 use incumbent_zk_proto::jute::Write;
@@ -6,8 +6,8 @@ use incumbent_zk_proto::jute::Write;
 use super::Maker;
 use crate::script::Act;
 
-/// Kinds that are not, or that only servers use; those that ZooKeeper takes from clients too are
-/// `known::KINDS_OF_SERVERS`.
+/// Kinds that do not exist, or that only servers use, except those that ZooKeeper accepts from
+/// clients: `known::KINDS_OF_SERVERS`.
 const NO_OPS: &[i32] = &[0, -1, -2, 10, 23, 24, 99, 108, 999, i32::MAX, i32::MIN];
 
 impl Maker {

@@ -40,7 +40,7 @@ impl Maker {
                 path,
                 version: Expect::Any,
             },
-            // Never one that could succeed.
+            // Never a write that could succeed.
             _ => match path.path("") == "/zookeeper/nothing" {
                 true => Ask::Exists { path, watch: false },
                 false => Ask::Create {

@@ -1,4 +1,4 @@
-//! Curator, and below it ZooKeeper's own client of Java.
+//! Curator, on ZooKeeper's own Java client.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,8 @@ pub(crate) fn run(server: &Server, topic: &str) {
     assert!(output.contains("ok "), "nothing was checked");
 }
 
-/// Where the classes are: compiled once for all topics, into a directory that no other run uses.
+/// The directory of the classes. They are compiled once for all topics, into a directory that no
+/// other run uses.
 fn compiled(class_path: &str) -> &'static Path {
     static CLASSES: OnceLock<PathBuf> = OnceLock::new();
     CLASSES.get_or_init(|| {
@@ -60,7 +61,7 @@ fn compile(class_path: &str, classes: &Path) {
         .args(sources());
     let (status, output) = finished(&mut command);
     assert!(status.success(), "{output}");
-    // Another run may have done the same meanwhile: then its classes are as good.
+    // Another run may have done the same in between: its classes are as good.
     let _ = std::fs::rename(fresh.path(), classes);
 }
 

@@ -1,4 +1,4 @@
-//! kazoo, the client of Python.
+//! kazoo, the Python client.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,28 +1,28 @@
-//! What has to be installed, and where.
+//! What must be installed, and where.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// If set, to anything, what is absent is a failure and not a skipped test.
+/// If set, a client that is not installed is a failure and not a skipped test.
 const REQUIRED: &str = "INCUMBENT_REQUIRE_FOREIGN";
 
-/// Below the target directory; `.ci/servers` installs it.
+/// A directory below the target directory; `.ci/servers` fills it.
 const KAZOO: &str = "foreign/kazoo-2.11.0";
 
 pub(crate) const ZK_CLI: &str = "/usr/share/zookeeper/bin/zkCli.sh";
 
-/// Their manifests name the jars that they need in turn.
+/// Their manifests name the jars that these need.
 const JARS: [&str; 3] = [
     "/usr/share/java/curator-recipes.jar",
     "/usr/share/java/zookeeper.jar",
     "/usr/share/java/guava.jar",
 ];
 
-/// Without it the client says that it logs nowhere.
+/// Without it, the client warns that it has no log.
 const SILENT_LOGGER: &str = "/usr/share/java/slf4j-nop.jar";
 
-/// Small and quick to start: many run at once.
+/// Small and quick to start, since many run at once.
 pub(crate) const JVM_FLAGS: [&str; 3] = ["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
 /// Where kazoo is, if Python is there too.
@@ -77,13 +77,13 @@ fn is_there(path: &Path) -> Option<bool> {
     }
 }
 
-/// Says so aloud.
+/// Prints that a test is skipped.
 fn missing<T>(what: &str) -> Option<T> {
     assert!(
         std::env::var_os(REQUIRED).is_none(),
         "{REQUIRED} is set, and there is no {what}: run .ci/servers"
     );
-    // Not `eprintln!`: the output of a test that passes is kept back.
+    // Not `eprintln!`: the output of a test that passes is not shown.
     let _ = writeln!(
         std::io::stderr(),
         "SKIPPED: there is no {what}; .ci/servers installs it"

@@ -1,4 +1,4 @@
-//! Runs a foreign program to its end, which comes in time.
+//! Runs a program to its end, for at most a given time.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Far more than any topic takes, also on a busy machine.
+/// Far more than any topic needs, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A process with all that it starts; they end with it.
+/// A process and its children, which end with it.
 pub(crate) struct Group(pub(crate) Child);
 
 impl Group {
@@ -25,17 +25,17 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let group = Pid::from_child(&self.0);
-        // Its id cannot have been given to another: it was not waited for, or has just been.
+        // The id still belongs to it: it was not waited for, or has just been.
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.0.wait();
     }
 }
 
-/// What a program printed, on both streams, and how it ended.
+/// The output of a program on both streams, and how it ended.
 ///
 /// # Panics
 ///
-/// If it has not ended after [`PATIENCE`].
+/// The program has not ended after [`PATIENCE`].
 pub(crate) fn finished(command: &mut Command) -> (ExitStatus, String) {
     let (mut output, both) = std::io::pipe().unwrap();
     command
@@ -43,7 +43,7 @@ pub(crate) fn finished(command: &mut Command) -> (ExitStatus, String) {
         .stdout(both.try_clone().unwrap())
         .stderr(both);
     let mut group = Group::start(command);
-    // The pipe ends when nobody can write to it any more.
+    // The pipe ends when no process can write to it any more.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let (done, text) = mpsc::channel();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The server that the clients are tried on: ours, unless the environment names another.
+//! The server under test: this project's, unless the environment names another.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::needs;
 use crate::program::{Group, PATIENCE};
 
-/// Names another server to try, as `host:port`.
+/// Names another server to test, as `host:port`.
 const ADDRESS: &str = "INCUMBENT_FOREIGN_ADDRESS";
 
 /// A server, and its end.
@@ -23,7 +23,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One of our own, for one test; or the one that the environment names.
+    /// A new server for one test, or the one that the environment names.
     pub(crate) fn start() -> Self {
         match std::env::var(ADDRESS) {
             Ok(address) => Self::at(&address),
@@ -63,8 +63,7 @@ impl Server {
         let process = Group::start(&mut command);
         drop(command); // and with it our end of the pipe
 
-        // Read to the end, so that the server never waits for a reader; the test's output shows it
-        // if it fails.
+        // Read to the end, so that the server never waits for a reader. A failed test shows it.
         let (found, address) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -83,12 +82,13 @@ impl Server {
     }
 }
 
-/// The address in the line that says where it listens: `zookeeper://127.0.0.1:2181`.
+/// The address in the line that the server prints: `zookeeper://127.0.0.1:2181`.
 fn listening(line: &str) -> Option<String> {
     line.strip_prefix("zookeeper://").map(str::to_owned)
 }
 
-/// The program `incumbent`, as new as its sources: Cargo builds it for tests of its own crate only.
+/// The program `incumbent`, built from its present sources: Cargo builds it only for tests of its
+/// own crate.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -104,7 +104,7 @@ fn binary() -> &'static Path {
     })
 }
 
-/// Whether nothing that it was made of is newer: Cargo lists that beside it.
+/// Whether none of its sources is newer. Cargo lists them beside it.
 fn is_new(binary: &Path) -> bool {
     let changed = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
     let Some(built) = changed(binary) else {

@@ -1,9 +1,9 @@
 //! `zkCli.sh`, ZooKeeper's command line.
 //!
-//! A session is a file: `## ` begins a claim, `> ` a command, and the lines below it are what is
-//! printed. In a line `*` is any text; a line `...` is any number of lines. `! ` is an event of a
-//! watch that has come, or comes yet: they are printed when they come (`None` is one about the
-//! connection). `$base` is a node of the session's own, `$address` the server.
+//! A session is a file: `## ` begins a claim, `> ` a command, and the lines below it are the
+//! expected output. In a line, `*` is any text; a line `...` is any number of lines. `! ` is an
+//! event of a watch that has come, or comes later (`None` is one about the connection). `$base` is
+//! a node of the session, `$address` the server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::server::Server;
 
 pub(crate) const SESSIONS: [&str; 4] = ["nodes", "access", "watches", "server"];
 
-/// Printed for the command of the same name, which does nothing and needs no server: what came
+/// The output of a command of the same name, which does nothing and needs no server: everything
 /// before it is complete.
 const MARK: &str = "printwatches is on";
 
-/// What the program says on its own behalf.
+/// Lines that the program prints about itself.
 const NOISE: [&str; 5] = [
     "SLF4J:",
     "Connecting to ",
@@ -30,10 +30,10 @@ const NOISE: [&str; 5] = [
     "WATCHER::",
 ];
 
-/// Begins the line of an event.
+/// The beginning of a line with an event.
 const EVENT: &str = "WatchedEvent state:";
 
-/// Types the session `zkcli/NAME.txt`, and compares what is printed.
+/// Types the session `zkcli/NAME.txt`, and compares the output.
 pub(crate) fn run(server: &Server, name: &str) {
     if needs::zk_cli().is_none() {
         return;
@@ -65,7 +65,7 @@ pub(crate) fn run(server: &Server, name: &str) {
 struct Terminal {
     process: Group,
     lines: Receiver<String>,
-    /// Those that no step has waited for yet.
+    /// Events that no step has waited for yet.
     events: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Terminal {
         events.try_for_each(|event| self.happened(event))
     }
 
-    /// What is printed for a command.
+    /// The output of a command.
     fn typed(&mut self, command: &str) -> Result<Vec<String>, String> {
         let stdin = self.process.0.stdin.as_mut().expect("it was asked for");
         writeln!(stdin, "{command}\nprintwatches").map_err(|error| error.to_string())?;
@@ -143,7 +143,7 @@ impl Terminal {
         }
     }
 
-    /// Keeps an event, forgets noise, and gives everything else back.
+    /// Keeps an event, drops noise, and returns everything else.
     fn sorted(&mut self, line: String) -> Option<String> {
         if line.starts_with(EVENT) {
             self.events.push(line);
@@ -159,7 +159,7 @@ impl Terminal {
     }
 }
 
-/// Whether lines are as a pattern has them.
+/// Whether lines match a pattern.
 fn is_like(lines: &[&str], pattern: &[&str]) -> bool {
     match (lines, pattern) {
         ([], []) => true,

@@ -11,8 +11,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::connection::End;
 use super::hub::Hub;
 
-/// All words that ZooKeeper 3.9 knows. It answers `gtmk`, `stmk` and `hash` with what this server has
-/// not; they are refused as a word is that is not allowed.
+/// All words that ZooKeeper 3.9 knows. It answers `gtmk`, `stmk` and `hash` with what this server
+/// has not; they are refused as a word is that is not allowed.
 const WORDS: &[&str] = &[
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
@@ -53,8 +53,8 @@ pub(super) async fn answer(
     }
 }
 
-/// The answer to a word. Each takes what it needs under the lock and formats it outside, so that a long
-/// answer holds nobody up.
+/// The answer to a word. Each takes what it needs under the lock and formats it outside, so that a
+/// long answer holds nobody up.
 async fn say(hub: &Hub, word: &str) -> Option<String> {
     let mut lines = Lines::default();
     match word {
