@@ -59,14 +59,11 @@ async fn next((mut bells, mut poll): State) -> Option<(Hint, State)> {
 
 /// Hears the removal of drafts.
 struct Bells {
-    heard: Receiver<Heard>,
+    heard: Receiver<Hint>,
     missed: Arc<AtomicBool>,
+    /// Set when the directory of drafts was removed: the queue may be full at that moment.
+    gone: Arc<AtomicBool>,
     _watcher: RecommendedWatcher,
-}
-
-enum Heard {
-    Hint(Hint),
-    Gone,
 }
 
 impl Bells {
@@ -75,31 +72,34 @@ impl Bells {
         let _ = group.make();
         let (sender, heard) = mpsc::channel(KEPT_HINTS);
         let missed = Arc::new(AtomicBool::new(false));
+        let gone = Arc::new(AtomicBool::new(false));
         let ear = Ear {
             group: name.clone(),
             drafts: group.drafts(),
             sender,
             missed: Arc::clone(&missed),
+            gone: Arc::clone(&gone),
         };
         let mut watcher = notify::recommended_watcher(move |event| ear.hear(event))?;
         watcher.watch(&group.drafts(), RecursiveMode::NonRecursive)?;
         Ok(Self {
             heard,
             missed,
+            gone,
             _watcher: watcher,
         })
     }
 
     /// `None` if nothing more can be heard.
     async fn next(&mut self) -> Option<Hint> {
-        let heard = self.heard.recv().await?;
+        let hint = self.heard.recv().await?;
+        if self.gone.load(Ordering::Acquire) {
+            return None;
+        }
         if self.missed.swap(false, Ordering::AcqRel) {
             return Some(Hint::anything());
         }
-        match heard {
-            Heard::Hint(hint) => Some(hint),
-            Heard::Gone => None,
-        }
+        Some(hint)
     }
 }
 
@@ -107,28 +107,31 @@ impl Bells {
 struct Ear {
     group: GroupName,
     drafts: PathBuf,
-    sender: Sender<Heard>,
+    sender: Sender<Hint>,
     missed: Arc<AtomicBool>,
+    gone: Arc<AtomicBool>,
 }
 
 impl Ear {
     fn hear(&self, event: notify::Result<Event>) {
         let Ok(event) = event else {
-            return self.tell(Heard::Hint(Hint::anything()));
+            return self.tell(Hint::anything());
         };
         if event.need_rescan() {
-            return self.tell(Heard::Hint(Hint::anything()));
+            return self.tell(Hint::anything());
         }
         let EventKind::Remove(kind) = event.kind else {
             return;
         };
         for path in &event.paths {
             if *path == self.drafts {
-                self.tell(Heard::Gone);
+                // Before the hint: whichever hint is taken next, this is seen with it.
+                self.gone.store(true, Ordering::Release);
+                self.tell(Hint::anything());
             } else if kind != RemoveKind::Folder
                 && let Some(hint) = self.understand(path)
             {
-                self.tell(Heard::Hint(hint));
+                self.tell(hint);
             }
         }
     }
@@ -141,8 +144,8 @@ impl Ear {
         })
     }
 
-    fn tell(&self, heard: Heard) {
-        if self.sender.try_send(heard).is_err() {
+    fn tell(&self, hint: Hint) {
+        if self.sender.try_send(hint).is_err() {
             // Whatever is taken next from the full queue says so.
             self.missed.store(true, Ordering::Release);
         }
@@ -227,6 +230,33 @@ mod tests {
 
     fn key() -> Key {
         Key::root("demo".parse().unwrap())
+    }
+
+    /// Without this, the watch would go on listening to a directory that does not exist any more.
+    #[tokio::test]
+    async fn a_directory_that_vanishes_while_the_queue_is_full_ends_the_watch() {
+        let drafts = PathBuf::from("/drafts");
+        let (sender, heard) = mpsc::channel(2);
+        let (missed, gone) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        let ear = Ear {
+            group: "demo".parse().unwrap(),
+            drafts: drafts.clone(),
+            sender,
+            missed: Arc::clone(&missed),
+            gone: Arc::clone(&gone),
+        };
+        let mut bells = Bells {
+            heard,
+            missed,
+            gone,
+            _watcher: notify::recommended_watcher(|_| {}).unwrap(),
+        };
+        for _ in 0..5 {
+            ear.hear(Ok(Event::default().set_flag(notify::event::Flag::Rescan)));
+        }
+        let removed = EventKind::Remove(RemoveKind::Folder);
+        ear.hear(Ok(Event::new(removed).add_path(drafts)));
+        assert_eq!(bells.next().await, None);
     }
 
     #[tokio::test]
