@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use incumbent_leader_server::{Options, machine};
+use incumbent_leader_server::{Identity, Options, ServerFiles, machine};
 
 use crate::exit::{Code, Failure};
 
@@ -174,11 +174,19 @@ impl ServeArgs {
                 "--min-session-timeout must be more than 0, and --max-session-timeout at least as long",
             ));
         }
-        let tls = match (self.tls_listen, &self.tls_cert, &self.tls_key) {
-            (Some(listen), Some(cert), Some(key)) => {
-                let config = incumbent_leader_server::tls(cert, key, self.tls_client_ca.as_deref())
+        let tls = match (self.tls_listen, self.tls_cert, self.tls_key) {
+            (Some(listen), Some(certificate), Some(key)) => {
+                let identity = Identity { certificate, key };
+                let client_ca = self.tls_client_ca;
+                let files = ServerFiles {
+                    identity,
+                    client_ca,
+                };
+                // Files that cannot be used are a mistake in the arguments.
+                files
+                    .read(&[])
                     .map_err(|cause| bad("cannot use TLS").because(cause))?;
-                Some((listen, config))
+                Some((listen, files))
             }
             _ => None,
         };

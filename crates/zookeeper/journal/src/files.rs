@@ -19,14 +19,14 @@ const OF_ZOOKEEPER: [&str; 2] = ["version-2", "myid"];
 
 /// A file of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Name {
+pub(crate) enum FileName {
     /// By its number, from 1.
     Segment(u64),
     /// By its index.
     Snapshot(u64),
 }
 
-impl Name {
+impl FileName {
     fn of(text: &str) -> Option<Self> {
         let number = |hex: &str| {
             let number = u64::from_str_radix(hex, 16).ok()?;
@@ -95,7 +95,7 @@ impl From<Trouble> for Failure {
     }
 }
 
-type Done<T> = Result<T, Trouble>;
+type DiskResult<T> = Result<T, Trouble>;
 
 /// The directory.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Files {
         &self.dir
     }
 
-    pub(crate) fn path(&self, name: Name) -> PathBuf {
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
         self.dir.join(name.text())
     }
 
@@ -125,15 +125,15 @@ impl Files {
     }
 
     /// All files of a journal, in order. Removes those that a crash left unfinished.
-    pub(crate) fn list(&self) -> Done<Vec<Name>> {
+    pub(crate) fn list(&self) -> DiskResult<Vec<FileName>> {
         let names = self.told("list", &self.dir, self.disk.list())?;
         let mut found = Vec::new();
         for text in names {
-            if let Some(name) = Name::of(&text) {
+            if let Some(name) = FileName::of(&text) {
                 found.push(name);
             } else if text
                 .strip_suffix(DRAFT)
-                .is_some_and(|text| Name::of(text).is_some())
+                .is_some_and(|text| FileName::of(text).is_some())
             {
                 self.told("remove", &self.dir.join(&text), self.disk.remove(&text))?;
             }
@@ -146,8 +146,8 @@ impl Files {
     /// would look as if what it holds was empty. Changes nothing.
     pub(crate) fn refuse_foreign(&self) -> Result<(), OpenError> {
         let mut names = self.told("list", &self.dir, self.disk.list())?;
-        let is_ours = |text: &str| Name::of(text.strip_suffix(DRAFT).unwrap_or(text)).is_some();
-        if names.iter().any(|text| Name::of(text).is_some()) {
+        let is_ours = |text: &str| FileName::of(text.strip_suffix(DRAFT).unwrap_or(text)).is_some();
+        if names.iter().any(|text| FileName::of(text).is_some()) {
             return Ok(());
         }
         names.retain(|text| {
@@ -174,18 +174,18 @@ impl Files {
         })
     }
 
-    pub(crate) fn read(&self, name: Name) -> Done<Vec<u8>> {
+    pub(crate) fn read(&self, name: FileName) -> DiskResult<Vec<u8>> {
         self.told("read", &self.path(name), self.disk.read(&name.text()))
     }
 
-    pub(crate) fn open(&self, name: Name) -> Done<OpenFile> {
+    pub(crate) fn open(&self, name: FileName) -> DiskResult<OpenFile> {
         let path = self.path(name);
         let file = self.told("open", &path, self.disk.open(&name.text()))?;
         Ok(OpenFile { file, path })
     }
 
     /// Creates a draft of this file.
-    pub(crate) fn draft(&self, name: Name) -> Done<OpenFile> {
+    pub(crate) fn draft(&self, name: FileName) -> DiskResult<OpenFile> {
         let text = name.text() + DRAFT;
         let path = self.dir.join(&text);
         let file = self.told("create", &path, self.disk.create(&text))?;
@@ -193,7 +193,7 @@ impl Files {
     }
 
     /// Gives a synced draft its name. The name survives a loss of power.
-    pub(crate) fn finish(&self, name: Name) -> Done<()> {
+    pub(crate) fn finish(&self, name: FileName) -> DiskResult<()> {
         let text = name.text();
         let renamed = self.disk.rename(&(text.clone() + DRAFT), &text);
         self.told("create", &self.path(name), renamed)?;
@@ -201,21 +201,21 @@ impl Files {
     }
 
     /// Removes a draft that could not be finished. If that fails too, the next start removes it.
-    pub(crate) fn discard(&self, name: Name) {
+    pub(crate) fn discard(&self, name: FileName) {
         let _ = self.disk.remove(&(name.text() + DRAFT));
     }
 
     /// Removes a file durably before this returns, since files must go in order.
-    pub(crate) fn remove(&self, name: Name) -> Done<()> {
+    pub(crate) fn remove(&self, name: FileName) -> DiskResult<()> {
         self.told("remove", &self.path(name), self.disk.remove(&name.text()))?;
         self.sync_names()
     }
 
-    pub(crate) fn sync_names(&self) -> Done<()> {
+    pub(crate) fn sync_names(&self) -> DiskResult<()> {
         self.told("sync", &self.dir, self.disk.sync_names())
     }
 
-    fn told<T>(&self, doing: &'static str, path: &Path, told: io::Result<T>) -> Done<T> {
+    fn told<T>(&self, doing: &'static str, path: &Path, told: io::Result<T>) -> DiskResult<T> {
         told.map_err(|source| Trouble {
             doing,
             path: path.to_owned(),
@@ -232,22 +232,22 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(crate) fn reserve(&mut self, length: u64) -> Done<()> {
+    pub(crate) fn reserve(&mut self, length: u64) -> DiskResult<()> {
         let told = self.file.reserve(length);
         self.told("reserve room for", told)
     }
 
-    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Done<()> {
+    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> DiskResult<()> {
         let told = self.file.write_at(offset, bytes);
         self.told("write", told)
     }
 
-    pub(crate) fn sync(&mut self) -> Done<()> {
+    pub(crate) fn sync(&mut self) -> DiskResult<()> {
         let told = self.file.sync();
         self.told("sync", told)
     }
 
-    pub(crate) fn told<T>(&self, doing: &'static str, told: io::Result<T>) -> Done<T> {
+    pub(crate) fn told<T>(&self, doing: &'static str, told: io::Result<T>) -> DiskResult<T> {
         told.map_err(|source| Trouble {
             doing,
             path: self.path.clone(),

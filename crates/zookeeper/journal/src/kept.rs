@@ -1,6 +1,6 @@
 //! Which files are kept, and which are not needed any more.
 
-use crate::files::{Files, Name, Trouble};
+use crate::files::{FileName, Files, Trouble};
 use crate::log::Ended;
 
 /// Snapshots, and segments that have ended, oldest first.
@@ -33,12 +33,12 @@ impl Kept {
     ///
     /// While there are fewer snapshots than are kept, the log is kept from its beginning, which is
     /// as good as a snapshot.
-    pub(crate) fn take_unneeded(&mut self, keep: usize) -> Vec<Name> {
+    pub(crate) fn take_unneeded(&mut self, keep: usize) -> Vec<FileName> {
         let unneeded = self.snapshots.len().saturating_sub(keep);
         let mut names: Vec<_> = self
             .snapshots
             .drain(..unneeded)
-            .map(Name::Snapshot)
+            .map(FileName::Snapshot)
             .collect();
         if self.snapshots.len() == keep {
             let oldest = self.snapshots[0];
@@ -50,7 +50,7 @@ impl Kept {
             names.extend(
                 self.ended
                     .drain(..covered)
-                    .map(|ended| Name::Segment(ended.number)),
+                    .map(|ended| FileName::Segment(ended.number)),
             );
         }
         names
@@ -58,6 +58,6 @@ impl Kept {
 }
 
 /// Removes files one after the other. If that fails, the next start does it.
-pub(crate) fn remove(files: &Files, names: Vec<Name>) -> Result<(), Trouble> {
+pub(crate) fn remove(files: &Files, names: Vec<FileName>) -> Result<(), Trouble> {
     names.into_iter().try_for_each(|name| files.remove(name))
 }

@@ -68,7 +68,8 @@ mod writer;
 
 pub use error::{AppendError, BoxError, Failure, OpenError, SnapshotError};
 pub use found::{Amount, Found, Torn};
-pub use journal::{Journal, Recovered};
+pub use journal::Journal;
+pub use open::Recovered;
 pub use options::Options;
 pub use running::SnapshotTask;
 pub use shared::Durable;

@@ -1,17 +1,17 @@
 //! Reads a directory in order, and checks that nothing is missing. Changes nothing.
 
 use crate::error::OpenError;
-use crate::files::{Files, Name};
+use crate::files::{FileName, Files};
 use crate::format::batch::Position;
 use crate::format::chunks;
-use crate::format::header::{BLOCK, BadHeader, FORMAT, Header, Kind};
+use crate::format::header::{BLOCK, BadHeader, FORMAT, FileKind, Header};
 use crate::format::scan::{self, Batch, Damage, Tail};
 use crate::found::{Amount, Found, Replay};
 use crate::log::Ended;
 
 /// A directory that was read.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub(crate) struct LogContents {
     /// The segment in which the log continues, and how it ends.
     pub(crate) current: Header,
     pub(crate) tail: Tail,
@@ -80,7 +80,7 @@ impl<'a> Reading<'a> {
         let Some(&index) = self.snapshots.last() else {
             return Ok(());
         };
-        let name = Name::Snapshot(index);
+        let name = FileName::Snapshot(index);
         let file = self.files.read(name)?;
         let header = self.header(name, &file)?;
         let bytes =
@@ -98,10 +98,10 @@ impl<'a> Reading<'a> {
     }
 
     pub(crate) fn segment(&mut self, number: u64) -> Result<(), OpenError> {
-        let name = Name::Segment(number);
+        let name = FileName::Segment(number);
         match self.number {
             Some(before) if before + 1 != number => {
-                return Err(self.missing(&Name::Segment(before + 1).text()));
+                return Err(self.missing(&FileName::Segment(before + 1).text()));
             }
             None if number == 1 => self.position = Some(Position::START),
             _ => {}
@@ -121,7 +121,7 @@ impl<'a> Reading<'a> {
                 Tail::Open { offset } | Tail::Torn { offset, .. } | Tail::Ended { offset },
             )) => {
                 let offset = *offset;
-                let before = Name::Segment(current.number);
+                let before = FileName::Segment(current.number);
                 if self.unused.is_some() || !scan::is_unused(&file) {
                     let what = format!("the log ends here, but continues in {}", name.text());
                     return Err(self.damaged(before, Damage { offset, what }));
@@ -133,7 +133,7 @@ impl<'a> Reading<'a> {
     }
 
     fn batches(&mut self, header: &Header, file: &[u8]) -> Result<(), OpenError> {
-        let name = Name::Segment(header.number);
+        let name = FileName::Segment(header.number);
         let mut position = self.position;
         let mut last = None;
         let tail = scan::scan(header, file, &mut position, |batch| {
@@ -165,7 +165,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn batch(&mut self, name: Name, batch: &Batch<'_>) -> Result<(), Stop> {
+    fn batch(&mut self, name: FileName, batch: &Batch<'_>) -> Result<(), Stop> {
         let newest = self.newest();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         if is_first && batch.head.after.index > newest {
@@ -186,13 +186,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<Read, OpenError> {
+    pub(crate) fn finish(mut self) -> Result<LogContents, OpenError> {
         let number = self.number.expect("there is a segment");
         let Some((current, tail)) = self.current.take() else {
-            return Err(self.missing(&Name::Segment(number + 1).text()));
+            return Err(self.missing(&FileName::Segment(number + 1).text()));
         };
         let Some(position) = self.position else {
-            return Err(self.missing(&Name::Segment(current.number - 1).text()));
+            return Err(self.missing(&FileName::Segment(current.number - 1).text()));
         };
         let newest = self.newest();
         if position.index < newest {
@@ -200,7 +200,7 @@ impl<'a> Reading<'a> {
             let what = format!("the entries from {last} to {newest}, which its snapshot covers");
             return Err(self.missing(&what));
         }
-        Ok(Read {
+        Ok(LogContents {
             current,
             tail,
             position,
@@ -213,10 +213,10 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn header(&mut self, name: Name, file: &[u8]) -> Result<Header, OpenError> {
+    fn header(&mut self, name: FileName, file: &[u8]) -> Result<Header, OpenError> {
         let (kind, number) = match name {
-            Name::Segment(number) => (Kind::Segment, number),
-            Name::Snapshot(index) => (Kind::Snapshot, index),
+            FileName::Segment(number) => (FileKind::Segment, number),
+            FileName::Snapshot(index) => (FileKind::Snapshot, index),
         };
         let wrong = |what: &str| Damage {
             offset: 0,
@@ -251,8 +251,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn damaged(&self, name: Name, damage: Damage) -> OpenError {
-        let is_snapshot = matches!(name, Name::Snapshot(_));
+    fn damaged(&self, name: FileName, damage: Damage) -> OpenError {
+        let is_snapshot = matches!(name, FileName::Snapshot(_));
         OpenError::Damaged {
             file: self.files.path(name),
             offset: damage.offset,

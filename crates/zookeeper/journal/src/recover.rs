@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::error::OpenError;
-use crate::files::{Files, Name, OpenFile, Trouble};
+use crate::files::{FileName, Files, OpenFile, Trouble};
 use crate::format::batch::Position;
 use crate::format::header::{BLOCK, Header};
 use crate::format::scan::Tail;
@@ -12,7 +12,7 @@ use crate::found::{Amount, Replay, Torn};
 use crate::kept::Kept;
 use crate::log::{Aligned, Log};
 use crate::options::Options;
-use crate::reading::{Last, Read, Reading};
+use crate::reading::{Last, LogContents, Reading};
 use crate::segment::{self, Segment};
 
 /// A journal that can continue.
@@ -39,12 +39,12 @@ pub(crate) fn recover(
 }
 
 /// Reads the directory. Returns `None` if it has no journal.
-pub(crate) fn read(files: &Files, replay: Replay<'_>) -> Result<Option<Read>, OpenError> {
+pub(crate) fn read(files: &Files, replay: Replay<'_>) -> Result<Option<LogContents>, OpenError> {
     let (mut segments, mut snapshots) = (Vec::new(), Vec::new());
     for name in files.list()? {
         match name {
-            Name::Segment(number) => segments.push(number),
-            Name::Snapshot(index) => snapshots.push(index),
+            FileName::Segment(number) => segments.push(number),
+            FileName::Snapshot(index) => snapshots.push(index),
         }
     }
     // The names may not be durable yet, and the following relies on them.
@@ -89,11 +89,11 @@ fn begin(files: &Files, options: &Options) -> Result<Recovery, OpenError> {
     })
 }
 
-fn go_on(files: &Files, options: &Options, read: Read) -> Result<Recovery, OpenError> {
+fn go_on(files: &Files, options: &Options, read: LogContents) -> Result<Recovery, OpenError> {
     if let Some(last) = &read.last {
         rewrite(files, last)?;
     }
-    let mut file = files.open(Name::Segment(read.current.number))?;
+    let mut file = files.open(FileName::Segment(read.current.number))?;
     let (offset, torn) = match read.tail {
         Tail::Open { offset } | Tail::Ended { offset } => (offset, None),
         Tail::Torn { offset, until } => (offset, Some(cut(&mut file, offset, until)?)),
@@ -122,7 +122,7 @@ fn go_on(files: &Files, options: &Options, read: Read) -> Result<Recovery, OpenE
 /// off, or may have failed, after which the kernel takes its memory for written. Bytes that are
 /// written again are synced again.
 fn rewrite(files: &Files, last: &Last) -> Result<(), Trouble> {
-    let mut file = files.open(Name::Segment(last.number))?;
+    let mut file = files.open(FileName::Segment(last.number))?;
     file.write_at(last.offset, &last.bytes)?;
     file.sync()
 }
@@ -153,7 +153,7 @@ fn next(
     let Some(header) = unused else {
         return Ok(None);
     };
-    let name = Name::Segment(header.number);
+    let name = FileName::Segment(header.number);
     if header.length != options.segment_length(header.number) {
         files.remove(name)?;
         return Ok(None);

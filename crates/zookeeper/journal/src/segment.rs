@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::files::{Files, Name, OpenFile, Trouble};
-use crate::format::header::{BLOCK, Header, Kind};
+use crate::files::{FileName, Files, OpenFile, Trouble};
+use crate::format::header::{BLOCK, FileKind, Header};
 
 /// How much is written and synced at once while a segment is prepared: a commit in between waits
 /// for one piece and not for all.
@@ -28,13 +28,13 @@ pub(crate) fn prepare(
     stop: &AtomicBool,
 ) -> Result<Segment, Trouble> {
     let header = Header {
-        kind: Kind::Segment,
+        kind: FileKind::Segment,
         journal,
         number,
         salt: files.random(),
         length,
     };
-    let name = Name::Segment(number);
+    let name = FileName::Segment(number);
     let written = write(files, &header, stop);
     if written.is_err() {
         // It may take the room that is missing.
@@ -47,7 +47,7 @@ pub(crate) fn prepare(
 }
 
 fn write(files: &Files, header: &Header, stop: &AtomicBool) -> Result<(), Trouble> {
-    let mut file = files.draft(Name::Segment(header.number))?;
+    let mut file = files.draft(FileName::Segment(header.number))?;
     file.reserve(header.length)?;
     file.write_at(0, &header.encode())?;
     let zeros = vec![0; PIECE];

@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) files: Files,
     pub(crate) options: Options,
     pub(crate) journal: u128,
-    pub(crate) state: Mutex<State>,
+    pub(crate) state: Mutex<JournalState>,
     /// Notified when the writer has something to do, if it sleeps.
     pub(crate) ready: Condvar,
     /// Notified when more is durable, or nothing more ever will be.
@@ -50,7 +50,7 @@ pub(crate) struct Alive {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct JournalState {
     /// The body of the next batch.
     pub(crate) waiting: Waiting,
     /// Index of the last entry.

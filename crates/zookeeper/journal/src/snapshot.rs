@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::files::{Files, Name, OpenFile, Trouble};
+use crate::files::{FileName, Files, OpenFile, Trouble};
 use crate::format::chunks::{CHUNK, Chunks};
-use crate::format::header::{Header, Kind};
+use crate::format::header::{FileKind, Header};
 
 /// How much is written before it is synced: a commit in between waits for one piece and not for
 /// all.
@@ -20,13 +20,13 @@ pub(crate) fn write(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<u64, Trouble> {
     let header = Header {
-        kind: Kind::Snapshot,
+        kind: FileKind::Snapshot,
         journal,
         number: index,
         salt: files.random(),
         length: 0,
     };
-    let name = Name::Snapshot(index);
+    let name = FileName::Snapshot(index);
     let written = draft(files, &header, stop, write);
     if written.is_err() {
         files.discard(name);
@@ -43,7 +43,7 @@ fn draft(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<u64, Trouble> {
     let mut draft = Draft {
-        file: files.draft(Name::Snapshot(header.number))?,
+        file: files.draft(FileName::Snapshot(header.number))?,
         chunks: Some(Chunks::new(header.salt)),
         gathered: Vec::with_capacity(CHUNK),
         encoded: header.encode(),

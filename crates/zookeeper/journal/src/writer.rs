@@ -16,7 +16,7 @@ use crate::shared::{Alive, Shared, Waiting, lock};
 
 /// The segment after the present one.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum NextSegment {
     /// It is not being prepared yet.
     Later,
     Preparing(JoinHandle<Result<Segment, Trouble>>),
@@ -31,7 +31,7 @@ pub(crate) fn start(
     alive: Arc<Alive>,
 ) -> io::Result<()> {
     let writer = Writer {
-        next: next.map_or(Next::Later, Next::Ready),
+        next: next.map_or(NextSegment::Later, NextSegment::Ready),
         shared,
         alive,
     };
@@ -44,7 +44,7 @@ pub(crate) fn start(
 #[derive(Debug)]
 struct Writer {
     shared: Arc<Shared>,
-    next: Next,
+    next: NextSegment,
     alive: Arc<Alive>,
 }
 
@@ -52,7 +52,7 @@ impl Writer {
     fn run(mut self, mut log: Log) {
         let mut spare = Waiting::default();
         loop {
-            if matches!(self.next, Next::Later) {
+            if matches!(self.next, NextSegment::Later) {
                 self.next = self.prepare(log.segment.header.number + 1);
             }
             let Some((waiting, last)) = take(&self.shared, spare) else {
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// Begins to make the next segment on a thread of its own.
-    fn prepare(&self, number: u64) -> Next {
+    fn prepare(&self, number: u64) -> NextSegment {
         let (shared, alive) = (Arc::clone(&self.shared), Arc::clone(&self.alive));
         let thread = thread::Builder::new()
             .name("journal-prepare".into())
@@ -100,15 +100,15 @@ impl Writer {
                 told
             });
         // Without a thread, the segment is made when it is needed.
-        thread.map_or(Next::Later, Next::Preparing)
+        thread.map_or(NextSegment::Later, NextSegment::Preparing)
     }
 
     /// The next segment, which has this number.
     fn next(&mut self, number: u64) -> Result<Segment, Failure> {
-        let prepared = match std::mem::replace(&mut self.next, Next::Later) {
-            Next::Ready(segment) => return Ok(segment),
-            Next::Preparing(thread) => thread.join().ok(),
-            Next::Later => None,
+        let prepared = match std::mem::replace(&mut self.next, NextSegment::Later) {
+            NextSegment::Ready(segment) => return Ok(segment),
+            NextSegment::Preparing(thread) => thread.join().ok(),
+            NextSegment::Later => None,
         };
         let stopped = self.shared.stop.load(Ordering::Relaxed);
         match prepared {
@@ -136,7 +136,9 @@ impl Drop for Writer {
             self.shared
                 .fail(Failure::new("write to", self.shared.files.dir(), error));
         }
-        if let Next::Preparing(thread) = std::mem::replace(&mut self.next, Next::Later) {
+        if let NextSegment::Preparing(thread) =
+            std::mem::replace(&mut self.next, NextSegment::Later)
+        {
             // It ends early, and removes what it has made so far.
             self.shared.stop.store(true, Ordering::Relaxed);
             let _ = thread.join();

@@ -1,21 +1,8 @@
 //! Several requests in one, and their results. Each has a small header of its own.
 
+use crate::data::{read_data, read_names};
 use crate::jute::{Malformed, Reader, Write};
-use crate::{Code, Data, Op, Request, Stat, response};
-
-/// The kinds that [`Op::Multi`] may hold.
-pub(crate) const WRITES: &[Op] = &[
-    Op::Create,
-    Op::Create2,
-    Op::CreateContainer,
-    Op::CreateTtl,
-    Op::Delete,
-    Op::SetData,
-    Op::Check,
-];
-
-/// The kinds that [`Op::MultiRead`] may hold.
-pub(crate) const READS: &[Op] = &[Op::GetData, Op::GetChildren];
+use crate::{Code, Data, Op, Request, Stat};
 
 /// The kind of a result that is an error, and of the end of a list.
 const NONE: i32 = -1;
@@ -52,29 +39,47 @@ pub enum ReadResult {
     Refused(Code),
 }
 
-pub(crate) fn read_requests<'a>(
-    reader: &mut Reader<'a>,
-    allowed: &[Op],
-) -> Result<Vec<Request<'a>>, Malformed> {
-    let mut requests = Vec::new();
-    while let Some((number, _)) = read_header(reader)? {
-        let op = Op::from_number(number)
-            .filter(|op| allowed.contains(op))
-            .ok_or(Malformed::Unknown {
-                what: "part of a transaction, of kind",
-                number,
-            })?;
-        requests.push(Request::read(op, reader)?);
-    }
-    Ok(requests)
-}
+impl<'a> Request<'a> {
+    /// The kinds that [`Op::Multi`] may hold.
+    pub(crate) const WRITES: &'static [Op] = &[
+        Op::Create,
+        Op::Create2,
+        Op::CreateContainer,
+        Op::CreateTtl,
+        Op::Delete,
+        Op::SetData,
+        Op::Check,
+    ];
 
-pub(crate) fn write_requests(requests: &[Request<'_>], out: &mut Vec<u8>) {
-    for request in requests {
-        write_header(request.op().number(), false, -1, out);
-        request.write(out);
+    /// The kinds that [`Op::MultiRead`] may hold.
+    pub(crate) const READS: &'static [Op] = &[Op::GetData, Op::GetChildren];
+
+    /// Reads parts of these kinds, up to the end of their list.
+    pub(crate) fn read_parts(
+        reader: &mut Reader<'a>,
+        allowed: &[Op],
+    ) -> Result<Vec<Self>, Malformed> {
+        let mut parts = Vec::new();
+        while let Some((number, _)) = read_header(reader)? {
+            let op = Op::from_number(number)
+                .filter(|op| allowed.contains(op))
+                .ok_or(Malformed::Unknown {
+                    what: "part of a transaction, of kind",
+                    number,
+                })?;
+            parts.push(Self::read(op, reader)?);
+        }
+        Ok(parts)
     }
-    write_header(NONE, true, -1, out);
+
+    /// Writes parts, and the end of their list.
+    pub(crate) fn write_parts(parts: &[Self], out: &mut Vec<u8>) {
+        for part in parts {
+            write_header(part.op().number(), false, -1, out);
+            part.write(out);
+        }
+        write_header(NONE, true, -1, out);
+    }
 }
 
 /// Kind and error of the next part, or `None` at the end.
@@ -191,8 +196,8 @@ impl ReadResult {
                 None if number == NONE => {
                     Self::Refused(read_error(reader)?.ok_or(unknown_result(number))?)
                 }
-                Some(Op::GetData) => Self::Data(response::read_data(reader)?, Stat::read(reader)?),
-                Some(Op::GetChildren) => Self::Children(response::read_names(reader)?),
+                Some(Op::GetData) => Self::Data(read_data(reader)?, Stat::read(reader)?),
+                Some(Op::GetChildren) => Self::Children(read_names(reader)?),
                 _ => return Err(unknown_result(number)),
             });
         }

@@ -1,7 +1,10 @@
 //! The requests of clients.
 
 use crate::jute::{Malformed, Reader, Write};
-use crate::{Acl, AddMode, Op, RemoveKind, RequestHeader, multi};
+use crate::{Acl, AddMode, Op, RemoveKind, RequestHeader};
+pub use parts::{Create, CreateKind, SetWatches};
+
+mod parts;
 
 /// A request without its header. It borrows texts and data from its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,49 +132,6 @@ pub enum Request<'a> {
     CloseSession,
 }
 
-/// What to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Create<'a> {
-    /// The node; if it is sequential, a number is appended.
-    pub path: &'a str,
-    /// The data; `None` is not the same as empty.
-    pub data: Option<&'a [u8]>,
-    /// Its access control list.
-    pub acl: Vec<Acl>,
-    /// The number of a `CreateMode` of ZooKeeper's clients.
-    pub flags: i32,
-    /// The kind of the request.
-    pub kind: CreateKind,
-}
-
-/// The kind of a request that creates a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreateKind {
-    /// [`Op::Create`]: the reply has the path.
-    Plain,
-    /// [`Op::Create2`]: the reply has path and stat.
-    WithStat,
-    /// [`Op::CreateContainer`].
-    Container,
-    /// [`Op::CreateTtl`], with the time to live in milliseconds.
-    Ttl(i64),
-}
-
-/// Watches that a client had on an earlier connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SetWatches<'a> {
-    /// The last zxid the client has seen. Later changes are sent as events at once.
-    pub relative_zxid: i64,
-    /// Nodes whose data is watched.
-    pub data: Vec<&'a str>,
-    /// Nodes that did not exist, and whose creation is watched.
-    pub exist: Vec<&'a str>,
-    /// Nodes whose children are watched.
-    pub child: Vec<&'a str>,
-    /// Persistent watches, and persistent recursive ones, in [`Op::SetWatches2`].
-    pub persistent: Option<(Vec<&'a str>, Vec<&'a str>)>,
-}
-
 impl<'a> Request<'a> {
     /// Its kind.
     pub fn op(&self) -> Op {
@@ -280,8 +240,8 @@ impl<'a> Request<'a> {
                 path: reader.string()?,
                 version: reader.int()?,
             },
-            Op::Multi => Self::Multi(multi::read_requests(reader, multi::WRITES)?),
-            Op::MultiRead => Self::MultiRead(multi::read_requests(reader, multi::READS)?),
+            Op::Multi => Self::Multi(Self::read_parts(reader, Self::WRITES)?),
+            Op::MultiRead => Self::MultiRead(Self::read_parts(reader, Self::READS)?),
             Op::Reconfig => Self::Reconfig,
             Op::CheckWatches => Self::CheckWatches {
                 path: reader.string()?,
@@ -370,7 +330,7 @@ impl<'a> Request<'a> {
             }
             Self::GetEphemerals { prefix } => out.string(prefix),
             Self::Multi(requests) | Self::MultiRead(requests) => {
-                multi::write_requests(requests, out);
+                Self::write_parts(requests, out);
             }
             Self::CheckWatches { path, kind } | Self::RemoveWatches { path, kind } => {
                 out.string(path);
@@ -387,45 +347,6 @@ impl<'a> Request<'a> {
                 out.int(mode.number());
             }
             Self::Ping | Self::Reconfig | Self::Sasl | Self::WhoAmI | Self::CloseSession => {}
-        }
-    }
-}
-
-impl Create<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.string(self.path);
-        out.buffer(self.data);
-        Acl::write_list(&self.acl, out);
-        out.int(self.flags);
-        if let CreateKind::Ttl(ttl) = self.kind {
-            out.long(ttl);
-        }
-    }
-}
-
-impl<'a> SetWatches<'a> {
-    fn read(reader: &mut Reader<'a>, persistent: bool) -> Result<Self, Malformed> {
-        Ok(Self {
-            relative_zxid: reader.long()?,
-            data: reader.strings()?,
-            exist: reader.strings()?,
-            child: reader.strings()?,
-            persistent: if persistent {
-                Some((reader.strings()?, reader.strings()?))
-            } else {
-                None
-            },
-        })
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        out.long(self.relative_zxid);
-        out.strings(&self.data);
-        out.strings(&self.exist);
-        out.strings(&self.child);
-        if let Some((persistent, recursive)) = &self.persistent {
-            out.strings(persistent);
-            out.strings(recursive);
         }
     }
 }

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::data::{Data, read_data, read_names};
 use crate::jute::{LENGTH_BYTES, Malformed, Reader, Write};
 use crate::{Acl, Id, MultiResult, Op, ReadResult, Stat};
-
-/// Data of a node. `None` is not the same as empty.
-pub type Data = Option<Arc<[u8]>>;
 
 /// A reply that is no error, without its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,14 +122,6 @@ impl Response {
         reader.end()?;
         Ok(response)
     }
-}
-
-pub(crate) fn read_data(reader: &mut Reader<'_>) -> Result<Data, Malformed> {
-    Ok(reader.buffer()?.map(Arc::from))
-}
-
-pub(crate) fn read_names(reader: &mut Reader<'_>) -> Result<Vec<Arc<str>>, Malformed> {
-    reader.vector(LENGTH_BYTES, |reader| reader.string().map(Arc::from))
 }
 
 #[cfg(test)]

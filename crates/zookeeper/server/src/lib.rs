@@ -32,5 +32,5 @@ mod server;
 mod tls;
 
 pub use incumbent_journal::OpenError;
+pub use incumbent_tls::{Identity, ServerFiles, TlsError};
 pub use server::{Monitor, Options, Report, ServeError, Server, StartError};
-pub use tls::{TlsError, tls};

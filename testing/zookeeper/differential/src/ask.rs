@@ -2,7 +2,7 @@
 
 use incumbent_zk_proto::{Create, CreateKind, Request, SetWatches};
 
-use crate::script::{Act, Ask, Expect, Place, Since};
+use crate::script::{Act, Ask, Expect, NodePath, Since};
 
 /// What one server has answered so far that later requests refer to.
 pub(crate) trait Memory {
@@ -16,7 +16,7 @@ pub(crate) trait Memory {
 
 impl Ask {
     /// All nodes it names.
-    fn places(&mut self, each: &mut dyn FnMut(&mut Place)) {
+    fn places(&mut self, each: &mut dyn FnMut(&mut NodePath)) {
         match self {
             Self::Create { path, .. }
             | Self::Delete { path, .. }
@@ -55,7 +55,7 @@ impl Ask {
     }
 
     /// The node it is about, if it is about one.
-    pub(crate) fn place(&self) -> Option<&Place> {
+    pub(crate) fn place(&self) -> Option<&NodePath> {
         match self {
             Self::Create { path, .. }
             | Self::Delete { path, .. }
@@ -189,7 +189,7 @@ impl Act {
     /// The same below this root, with exact paths.
     pub(crate) fn below(&self, root: &str) -> Self {
         let mut act = self.clone();
-        let mut bind = |place: &mut Place| *place = Place::Exact(place.path(root));
+        let mut bind = |place: &mut NodePath| *place = NodePath::Exact(place.path(root));
         match &mut act {
             Self::Ask(asks) => asks.iter_mut().for_each(|ask| ask.places(&mut bind)),
             Self::AskAs(_, ask) => ask.places(&mut bind),
@@ -199,7 +199,7 @@ impl Act {
     }
 }
 
-impl Place {
+impl NodePath {
     fn exact(&self) -> &str {
         match self {
             Self::Exact(path) => path,
@@ -209,7 +209,7 @@ impl Place {
 }
 
 impl Expect {
-    fn data(self, path: &Place, memory: &dyn Memory) -> i32 {
+    fn data(self, path: &NodePath, memory: &dyn Memory) -> i32 {
         match self {
             Self::Any => -1,
             Self::Exactly(version) => version,
@@ -222,8 +222,8 @@ fn requests<'a>(parts: &'a [Ask], memory: &dyn Memory) -> Vec<Request<'a>> {
     parts.iter().map(|part| part.request(memory)).collect()
 }
 
-fn exact(places: &[Place]) -> Vec<&str> {
-    places.iter().map(Place::exact).collect()
+fn exact(places: &[NodePath]) -> Vec<&str> {
+    places.iter().map(NodePath::exact).collect()
 }
 
 /// Whether a successful request has changed something: the zxid in its answer is that of the

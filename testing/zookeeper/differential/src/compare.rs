@@ -79,12 +79,11 @@ impl Comparison {
             }
             answers += usize::from(matches!(frame, Seen::Reply(_)));
         }
-        match left.len() == right.len() {
-            true => Ok(()),
-            false => {
-                let what = format!("{} frames <> {} frames", left.len(), right.len());
-                Err((answers, what))
-            }
+        if left.len() == right.len() {
+            Ok(())
+        } else {
+            let what = format!("{} frames <> {} frames", left.len(), right.len());
+            Err((answers, what))
         }
     }
 
@@ -159,12 +158,11 @@ fn without_numbers(text: &str) -> String {
         let number = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let digits = number.chars().any(|c| c.is_ascii_digit());
         let telling = out.ends_with("refused ") || number.starts_with("0x");
-        match out.ends_with('/') || digits && !telling {
-            true => {
-                out.push('#');
-                out.push_str(&part[number.len()..]);
-            }
-            false => out.push_str(part),
+        if out.ends_with('/') || digits && !telling {
+            out.push('#');
+            out.push_str(&part[number.len()..]);
+        } else {
+            out.push_str(part)
         }
     }
     out

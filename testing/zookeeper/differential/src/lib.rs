@@ -48,4 +48,4 @@ pub use generate::script;
 pub use minimise::minimise;
 pub use reference::{OURS, Ours, ours, reference};
 pub use run::{Mismatch, Servers, Unusable, run};
-pub use script::{Act, Ask, Attach, Expect, Payload, Place, Script, Since, Step, Stop};
+pub use script::{Act, Ask, Attach, Expect, NodePath, Payload, Script, Since, Step, Stop};

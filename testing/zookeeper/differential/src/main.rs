@@ -99,8 +99,9 @@ async fn main() -> ExitCode {
         report.steps,
         report.differences.len()
     );
-    match report.differences.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if report.differences.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use incumbent_zk_proto::{Acl, Data, Id, MultiResult, ReadResult, Response, Stat, perms};
 
+use crate::script::ROOT_PREFIX;
 use crate::side::{Answer, Seen};
 
 /// One thing to compare.
@@ -76,9 +77,10 @@ impl Normal {
             Ok(response) => {
                 let refused = matches!(response, Response::Multi(results)
                     if results.iter().any(|result| matches!(result, MultiResult::Refused(_))));
-                out.push(match answer.changes && !refused {
-                    true => Token::Zxid(reply.zxid),
-                    false => Token::Floor(reply.zxid),
+                out.push(if answer.changes && !refused {
+                    Token::Zxid(reply.zxid)
+                } else {
+                    Token::Floor(reply.zxid)
                 });
                 self.response(response, answer.shared, ids, out);
             }
@@ -206,9 +208,7 @@ impl Normal {
     fn names<'n>(&self, names: &'n [std::sync::Arc<str>], shared: bool) -> Vec<&'n str> {
         let mut names: Vec<&str> = names.iter().map(|name| &**name).collect();
         if shared {
-            names.retain(|&name| {
-                !name.starts_with(crate::run::ROOT_PREFIX) || name == self.own_root
-            });
+            names.retain(|&name| !name.starts_with(ROOT_PREFIX) || name == self.own_root);
         }
         names.sort_unstable();
         names

@@ -4,11 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::compare::{Comparison, Difference};
-use crate::script::{Script, Step};
+use crate::script::{ROOT_PREFIX, Script, Step};
 use crate::side::Side;
-
-/// The beginning of the names of scripts' roots.
-pub(crate) const ROOT_PREFIX: &str = "differential-";
 
 /// The addresses of the two servers.
 #[derive(Clone, Debug)]

@@ -5,6 +5,9 @@ use std::fmt;
 
 use incumbent_zk_proto::{Acl, AddMode, CreateKind, Malformed, Op, RemoveKind};
 
+/// The beginning of the names of scripts' roots.
+pub(crate) const ROOT_PREFIX: &str = "differential-";
+
 /// A random sequence of operations of several sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -67,7 +70,7 @@ pub enum Attach {
 
 /// A node: below the root of the script, or exactly this.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum NodePath {
     /// This path below the root of the script.
     Below(String),
     /// Exactly this path.
@@ -113,58 +116,58 @@ impl fmt::Debug for Payload {
 #[allow(missing_docs, reason = "the fields are those of `Request`")]
 pub enum Ask {
     Create {
-        path: Place,
+        path: NodePath,
         data: Option<Payload>,
         acl: Vec<Acl>,
         flags: i32,
         kind: CreateKind,
     },
     Delete {
-        path: Place,
+        path: NodePath,
         version: Expect,
     },
     Exists {
-        path: Place,
+        path: NodePath,
         watch: bool,
     },
     GetData {
-        path: Place,
+        path: NodePath,
         watch: bool,
     },
     SetData {
-        path: Place,
+        path: NodePath,
         data: Option<Payload>,
         version: Expect,
     },
     GetAcl {
-        path: Place,
+        path: NodePath,
     },
     SetAcl {
-        path: Place,
+        path: NodePath,
         acl: Vec<Acl>,
         version: Expect,
     },
     GetChildren {
-        path: Place,
+        path: NodePath,
         watch: bool,
         stat: bool,
     },
     Sync {
-        path: Place,
+        path: NodePath,
     },
     Ping,
     Check {
-        path: Place,
+        path: NodePath,
         version: Expect,
     },
     Multi(Vec<Ask>),
     MultiRead(Vec<Ask>),
     CheckWatches {
-        path: Place,
+        path: NodePath,
         kind: RemoveKind,
     },
     RemoveWatches {
-        path: Place,
+        path: NodePath,
         kind: RemoveKind,
     },
     Auth {
@@ -173,26 +176,26 @@ pub enum Ask {
     },
     SetWatches {
         since: Since,
-        data: Vec<Place>,
-        exist: Vec<Place>,
-        child: Vec<Place>,
-        persistent: Option<(Vec<Place>, Vec<Place>)>,
+        data: Vec<NodePath>,
+        exist: Vec<NodePath>,
+        child: Vec<NodePath>,
+        persistent: Option<(Vec<NodePath>, Vec<NodePath>)>,
     },
     GetEphemerals {
-        prefix: Place,
+        prefix: NodePath,
     },
     GetAllChildrenNumber {
-        path: Place,
+        path: NodePath,
     },
     AddWatch {
-        path: Place,
+        path: NodePath,
         mode: AddMode,
     },
     WhoAmI,
     CloseSession,
 }
 
-impl Place {
+impl NodePath {
     /// Its path below this root.
     pub fn path(&self, root: &str) -> String {
         match self {

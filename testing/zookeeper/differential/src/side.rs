@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::ask::changes;
 use crate::memory::{Remembered, learn};
-use crate::script::{Act, Ask, Attach, Place, Step, Stop};
+use crate::script::{Act, Ask, Attach, NodePath, Step, Stop};
 
 /// No script is silent for so long. Sessions live longer, so they end only when they are closed.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
@@ -313,9 +313,9 @@ fn stop(error: Error) -> Stop {
     }
 }
 
-fn is_shared(place: &Place) -> bool {
+fn is_shared(place: &NodePath) -> bool {
     match place {
-        Place::Exact(path) => path.is_empty() || path == "/" || path.starts_with("/zookeeper"),
-        Place::Below(_) => false,
+        NodePath::Exact(path) => path.is_empty() || path == "/" || path.starts_with("/zookeeper"),
+        NodePath::Below(_) => false,
     }
 }

@@ -9,7 +9,7 @@ use incumbent_zk_proto::{
 
 /// What a server does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Does {
+enum Reaction {
     /// Answers with this error, or with 0, and continues.
     Answers(i32),
     /// Answers a transaction whose only part is refused with this error.
@@ -21,7 +21,7 @@ enum Does {
     /// Closes the connection.
     Closes,
 }
-use Does::{Answers, AnswersAndCloses, AnswersPart, Closes, Nothing};
+use Reaction::{Answers, AnswersAndCloses, AnswersPart, Closes, Nothing};
 
 fn create<'a>(path: &'a str, acl: Acl, flags: i32, kind: CreateKind) -> Request<'a> {
     Request::Create(Create {
@@ -34,7 +34,7 @@ fn create<'a>(path: &'a str, acl: Acl, flags: i32, kind: CreateKind) -> Request<
 }
 
 /// Asks on a connection of its own, with a persistent watch on `/n`, and pings after it.
-async fn does(address: &str, op: i32, body: &[u8]) -> Does {
+async fn does(address: &str, op: i32, body: &[u8]) -> Reaction {
     let session = new_session(10_000);
     let mut probe = Probe::connect(address, &session).await.expect("it serves");
     for (path, flags, kind) in [
@@ -110,7 +110,7 @@ fn ip6() -> Acl {
 }
 
 /// Kind, body, what ZooKeeper 3.8.0 does, and what this server does.
-fn cases() -> Vec<(i32, Vec<u8>, Does, Does)> {
+fn cases() -> Vec<(i32, Vec<u8>, Reaction, Reaction)> {
     let read = |path: &str, watch: u8| {
         body(|out| {
             out.string(path);

@@ -28,21 +28,21 @@ final class Caching implements Main.Topic {
                         .build());
                 cache.start();
                 for (String event = next(events); !event.equals("initialized"); event = next(events)) {
-                    Place.check(event.startsWith("created /tree"), event);
+                    Fixture.check(event.startsWith("created /tree"), event);
                 }
-                Place.same(3, cache.size());
+                Fixture.same(3, cache.size());
                 writer.setData().forPath("/tree/a/b", bytes("2"));
-                Place.same("changed /tree/a/b 1>2", next(events));
+                Fixture.same("changed /tree/a/b 1>2", next(events));
                 writer.create().forPath("/tree/a/b/c", bytes("3"));
-                Place.same("created /tree/a/b/c", next(events));
-                Place.same("3", text(cache.get("/tree/a/b/c").orElseThrow()));
+                Fixture.same("created /tree/a/b/c", next(events));
+                Fixture.same("3", text(cache.get("/tree/a/b/c").orElseThrow()));
                 writer.delete().deletingChildrenIfNeeded().forPath("/tree/a");
-                Place.same("deleted /tree/a/b/c", next(events));
-                Place.same("deleted /tree/a/b", next(events));
-                Place.same("deleted /tree/a", next(events));
+                Fixture.same("deleted /tree/a/b/c", next(events));
+                Fixture.same("deleted /tree/a/b", next(events));
+                Fixture.same("deleted /tree/a", next(events));
                 writer.create().forPath("/beside", bytes("x"));
                 writer.create().forPath("/tree/last", bytes("x"));
-                Place.same("created /tree/last", next(events));
+                Fixture.same("created /tree/last", next(events));
             }
         });
         claims.put("a cache catches up after a cut connection", place -> {
@@ -50,19 +50,19 @@ final class Caching implements Main.Topic {
             writer.create().creatingParentsIfNeeded().forPath("/tree/a", bytes("1"));
             writer.create().creatingParentsIfNeeded().forPath("/tree/gone", bytes("1"));
             Link link = place.link();
-            try (CuratorCache cache = CuratorCache.build(place.client(link.address, Place.TIMEOUT_MS), "/tree")) {
+            try (CuratorCache cache = CuratorCache.build(place.client(link.address, Fixture.TIMEOUT_MS), "/tree")) {
                 cache.start();
-                Place.eventually("it is complete", () -> cache.size() == 3);
+                Fixture.eventually("it is complete", () -> cache.size() == 3);
                 link.cut();
                 writer.setData().forPath("/tree/a", bytes("2"));
                 writer.create().forPath("/tree/b", bytes("new"));
                 writer.delete().forPath("/tree/gone");
                 link.mend();
-                Place.eventually("a change is there", () -> text(cache.get("/tree/a").orElseThrow()).equals("2"));
-                Place.eventually("a new node is there", () -> cache.get("/tree/b").isPresent());
-                Place.eventually("a deleted one is not", () -> cache.get("/tree/gone").isEmpty());
+                Fixture.eventually("a change is there", () -> text(cache.get("/tree/a").orElseThrow()).equals("2"));
+                Fixture.eventually("a new node is there", () -> cache.get("/tree/b").isPresent());
+                Fixture.eventually("a deleted one is not", () -> cache.get("/tree/gone").isEmpty());
                 writer.setData().forPath("/tree/a", bytes("3"));
-                Place.eventually("it goes on", () -> text(cache.get("/tree/a").orElseThrow()).equals("3"));
+                Fixture.eventually("it goes on", () -> text(cache.get("/tree/a").orElseThrow()).equals("3"));
             }
         });
         claims.put("a cache goes on in a new session", place -> {
@@ -71,12 +71,12 @@ final class Caching implements Main.Topic {
             CuratorFramework doomed = place.client();
             try (CuratorCache cache = CuratorCache.build(doomed, "/tree")) {
                 cache.start();
-                Place.eventually("it is complete", () -> cache.size() == 2);
+                Fixture.eventually("it is complete", () -> cache.size() == 2);
                 place.killSession(doomed);
                 writer.setData().forPath("/tree/a", bytes("2"));
-                Place.eventually("a change is there", () -> text(cache.get("/tree/a").orElseThrow()).equals("2"));
+                Fixture.eventually("a change is there", () -> text(cache.get("/tree/a").orElseThrow()).equals("2"));
                 writer.setData().forPath("/tree/a", bytes("3"));
-                Place.eventually("it goes on", () -> text(cache.get("/tree/a").orElseThrow()).equals("3"));
+                Fixture.eventually("it goes on", () -> text(cache.get("/tree/a").orElseThrow()).equals("3"));
             }
         });
         claims.put("a cache of a single node ignores its children", place -> {
@@ -84,32 +84,32 @@ final class Caching implements Main.Topic {
             try (CuratorCache cache = CuratorCache.build(place.client(), "/node", CuratorCache.Options.SINGLE_NODE_CACHE)) {
                 cache.start();
                 writer.create().forPath("/node", bytes("1"));
-                Place.eventually("it is there", () -> cache.get("/node").isPresent());
+                Fixture.eventually("it is there", () -> cache.get("/node").isPresent());
                 writer.create().forPath("/node/child", bytes("1"));
                 writer.setData().forPath("/node", bytes("2"));
-                Place.eventually("it has changed", () -> text(cache.get("/node").orElseThrow()).equals("2"));
-                Place.same(1, cache.size());
+                Fixture.eventually("it has changed", () -> text(cache.get("/node").orElseThrow()).equals("2"));
+                Fixture.same(1, cache.size());
                 writer.delete().deletingChildrenIfNeeded().forPath("/node");
-                Place.eventually("it is gone", () -> cache.size() == 0);
+                Fixture.eventually("it is gone", () -> cache.size() == 0);
             }
         });
         claims.put("a tree cache follows a tree", place -> {
             CuratorFramework writer = place.client();
             writer.create().creatingParentsIfNeeded().forPath("/tree/a", bytes("1"));
             Link link = place.link();
-            try (TreeCache cache = new TreeCache(place.client(link.address, Place.TIMEOUT_MS), "/tree")) {
+            try (TreeCache cache = new TreeCache(place.client(link.address, Fixture.TIMEOUT_MS), "/tree")) {
                 cache.start();
-                Place.eventually("a node is there", () -> cache.getCurrentData("/tree/a") != null);
+                Fixture.eventually("a node is there", () -> cache.getCurrentData("/tree/a") != null);
                 writer.create().forPath("/tree/a/b", bytes("2"));
-                Place.eventually("a grandchild is there", () -> cache.getCurrentData("/tree/a/b") != null);
+                Fixture.eventually("a grandchild is there", () -> cache.getCurrentData("/tree/a/b") != null);
                 link.cut();
                 writer.setData().forPath("/tree/a/b", bytes("3"));
                 writer.create().forPath("/tree/c", bytes("4"));
                 link.mend();
-                Place.eventually("it has caught up", () -> cache.getCurrentChildren("/tree").size() == 2
+                Fixture.eventually("it has caught up", () -> cache.getCurrentChildren("/tree").size() == 2
                         && text(cache.getCurrentData("/tree/a/b")).equals("3"));
                 writer.delete().deletingChildrenIfNeeded().forPath("/tree/a");
-                Place.eventually("it is gone", () -> cache.getCurrentData("/tree/a") == null);
+                Fixture.eventually("it is gone", () -> cache.getCurrentData("/tree/a") == null);
             }
         });
         claims.put("a path cache follows the children of a node", place -> {
@@ -118,36 +118,36 @@ final class Caching implements Main.Topic {
             try (PathChildrenCache cache = new PathChildrenCache(place.client(), "/path", true)) {
                 BlockingQueue<String> events = new LinkedBlockingQueue<>();
                 cache.getListenable().addListener((client, event) -> {
-                    // It may also tell that its client is connected.
+                    // It may also report that its client is connected.
                     if (!event.getType().name().startsWith("CONNECTION_")) {
                         events.add(event.getType() + (event.getData() == null ? "" : " " + event.getData().getPath()));
                     }
                 });
                 cache.start(PathChildrenCache.StartMode.POST_INITIALIZED_EVENT);
-                Place.same("CHILD_ADDED /path/a", next(events));
-                Place.same("INITIALIZED", next(events));
+                Fixture.same("CHILD_ADDED /path/a", next(events));
+                Fixture.same("INITIALIZED", next(events));
                 writer.setData().forPath("/path/a", bytes("2"));
-                Place.same("CHILD_UPDATED /path/a", next(events));
+                Fixture.same("CHILD_UPDATED /path/a", next(events));
                 writer.create().forPath("/path/b", bytes("1"));
-                Place.same("CHILD_ADDED /path/b", next(events));
+                Fixture.same("CHILD_ADDED /path/b", next(events));
                 writer.delete().forPath("/path/a");
-                Place.same("CHILD_REMOVED /path/a", next(events));
-                Place.same(1, cache.getCurrentData().size());
+                Fixture.same("CHILD_REMOVED /path/a", next(events));
+                Fixture.same(1, cache.getCurrentData().size());
             }
         });
         claims.put("a node cache follows a node through its life", place -> {
             CuratorFramework writer = place.client();
             try (NodeCache cache = new NodeCache(place.client(), "/node")) {
                 cache.start(true);
-                Place.check(cache.getCurrentData() == null, "there is none");
+                Fixture.check(cache.getCurrentData() == null, "there is none");
                 writer.create().forPath("/node", bytes("1"));
-                Place.eventually("it is there", () -> "1".equals(text(cache.getCurrentData())));
+                Fixture.eventually("it is there", () -> "1".equals(text(cache.getCurrentData())));
                 writer.setData().forPath("/node", bytes("2"));
-                Place.eventually("it has changed", () -> "2".equals(text(cache.getCurrentData())));
+                Fixture.eventually("it has changed", () -> "2".equals(text(cache.getCurrentData())));
                 writer.delete().forPath("/node");
-                Place.eventually("it is gone", () -> cache.getCurrentData() == null);
+                Fixture.eventually("it is gone", () -> cache.getCurrentData() == null);
                 writer.create().forPath("/node", bytes("3"));
-                Place.eventually("it is back", () -> "3".equals(text(cache.getCurrentData())));
+                Fixture.eventually("it is back", () -> "3".equals(text(cache.getCurrentData())));
             }
         });
     }

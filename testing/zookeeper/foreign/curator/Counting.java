@@ -37,10 +37,10 @@ final class Counting implements Main.Topic {
                 });
                 one.start();
                 two.start();
-                Place.same(7, two.getCount());
+                Fixture.same(7, two.getCount());
                 one.setCount(42);
-                Place.check(told.await(20, TimeUnit.SECONDS), "it is told");
-                Place.eventually("it is seen", () -> two.getCount() == 42);
+                Fixture.check(told.await(20, TimeUnit.SECONDS), "it is told");
+                Fixture.eventually("it is seen", () -> two.getCount() == 42);
             }
         });
         claims.put("one of two competing changes of a shared count fails", place -> {
@@ -49,17 +49,17 @@ final class Counting implements Main.Topic {
                 one.start();
                 two.start();
                 var seen = two.getVersionedValue();
-                Place.check(one.trySetCount(one.getVersionedValue(), 1), "the first succeeds");
-                Place.check(!two.trySetCount(seen, 2), "the second does not");
-                Place.eventually("it sees why", () -> two.getCount() == 1);
-                Place.check(two.trySetCount(two.getVersionedValue(), 2), "it succeeds then");
+                Fixture.check(one.trySetCount(one.getVersionedValue(), 1), "the first succeeds");
+                Fixture.check(!two.trySetCount(seen, 2), "the second does not");
+                Fixture.eventually("it sees why", () -> two.getCount() == 1);
+                Fixture.check(two.trySetCount(two.getVersionedValue(), 2), "it succeeds then");
             }
         });
         claims.put("increments of a shared count by several are all counted", place -> {
             List<Future<Object>> workers = new ArrayList<>();
             for (int number = 0; number < 3; number++) {
                 CuratorFramework client = place.client();
-                workers.add(Place.beside(() -> {
+                workers.add(Fixture.beside(() -> {
                     try (SharedCount count = new SharedCount(client, "/count", 0)) {
                         count.start();
                         for (int done = 0; done < 10;) {
@@ -71,21 +71,21 @@ final class Counting implements Main.Topic {
                 }));
             }
             for (Future<Object> worker : workers) {
-                Place.result(worker);
+                Fixture.result(worker);
             }
             byte[] data = place.client().getData().forPath("/count");
-            Place.same(30, java.nio.ByteBuffer.wrap(data).getInt());
+            Fixture.same(30, java.nio.ByteBuffer.wrap(data).getInt());
         });
         claims.put("a shared value is the last one after a dropped connection", place -> {
             Link link = place.link();
             try (SharedValue one = new SharedValue(place.client(), "/value", new byte[] {1});
-                    SharedValue two = new SharedValue(place.client(link.address, Place.TIMEOUT_MS), "/value", new byte[] {1})) {
+                    SharedValue two = new SharedValue(place.client(link.address, Fixture.TIMEOUT_MS), "/value", new byte[] {1})) {
                 one.start();
                 two.start();
                 link.cut();
                 one.setValue(new byte[] {2});
                 link.mend();
-                Place.eventually("it has caught up", () -> two.getValue()[0] == 2);
+                Fixture.eventually("it has caught up", () -> two.getValue()[0] == 2);
             }
         });
         claims.put("an atomic long counts what many add", place -> {
@@ -93,7 +93,7 @@ final class Counting implements Main.Topic {
             AtomicInteger succeeded = new AtomicInteger();
             for (int number = 0; number < 4; number++) {
                 CuratorFramework client = place.client();
-                workers.add(Place.beside(() -> {
+                workers.add(Fixture.beside(() -> {
                     PromotedToLock lock = PromotedToLock.builder().lockPath("/lock").retryPolicy(new RetryNTimes(100, 2)).build();
                     DistributedAtomicLong value = new DistributedAtomicLong(client, "/long", new RetryNTimes(3, 2), lock);
                     for (int round = 0; round < 10; round++) {
@@ -103,20 +103,20 @@ final class Counting implements Main.Topic {
                 }));
             }
             for (Future<Object> worker : workers) {
-                Place.result(worker);
+                Fixture.result(worker);
             }
             DistributedAtomicLong value = new DistributedAtomicLong(place.client(), "/long", new RetryNTimes(3, 2));
-            Place.same(40, succeeded.get());
-            Place.same(120L, value.get().postValue());
+            Fixture.same(40, succeeded.get());
+            Fixture.same(120L, value.get().postValue());
         });
         claims.put("an atomic integer compares before it sets", place -> {
             DistributedAtomicInteger value = new DistributedAtomicInteger(place.client(), "/integer", new RetryNTimes(3, 2));
-            Place.check(value.initialize(5), "it is new");
-            Place.check(!value.initialize(6), "it is not new any more");
-            Place.check(!value.compareAndSet(4, 9).succeeded(), "it is not 4");
-            Place.check(value.compareAndSet(5, 9).succeeded(), "it is 5");
-            Place.same(9, value.get().postValue());
-            Place.same(10, value.increment().postValue());
+            Fixture.check(value.initialize(5), "it is new");
+            Fixture.check(!value.initialize(6), "it is not new any more");
+            Fixture.check(!value.compareAndSet(4, 9).succeeded(), "it is not 4");
+            Fixture.check(value.compareAndSet(5, 9).succeeded(), "it is 5");
+            Fixture.same(9, value.get().postValue());
+            Fixture.same(10, value.increment().postValue());
         });
     }
 }

@@ -15,9 +15,9 @@ import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.Watcher;
 import org.apache.zookeeper.ZooKeeper;
 
-/** Where a claim is checked: clients below a node of its own, links that can be cut, and waiting for conditions. */
-final class Place implements AutoCloseable {
-    /** Far more than anything here takes, also on a busy machine. */
+/** What a claim is checked with: clients below a node of its own, links that can be cut, and waiting for conditions. */
+final class Fixture implements AutoCloseable {
+    /** Far more than anything here takes, even on a busy machine. */
     static final int PATIENCE_MS = 25_000;
 
     static final int TIMEOUT_MS = 15_000;
@@ -28,7 +28,7 @@ final class Place implements AutoCloseable {
     private final List<Link> links = new ArrayList<>();
     private final CuratorFramework first;
 
-    Place(String address) throws Exception {
+    Fixture(String address) throws Exception {
         this.address = address;
         this.first = client();
         first.usingNamespace(null).create().orSetData().forPath("/" + root);
@@ -55,7 +55,7 @@ final class Place implements AutoCloseable {
         return client;
     }
 
-    /** The client that the place itself uses. */
+    /** The client of the fixture itself. */
     CuratorFramework first() {
         return first;
     }
@@ -89,7 +89,7 @@ final class Place implements AutoCloseable {
         T look() throws Exception;
     }
 
-    /** Looks until there is something that is neither null nor false. */
+    /** Waits until there is a result that is neither null nor false. */
     static <T> T eventually(String what, Look<T> look) throws Exception {
         long deadline = System.nanoTime() + PATIENCE_MS * 1_000_000L;
         while (true) {
@@ -128,7 +128,7 @@ final class Place implements AutoCloseable {
         throw new AssertionError("it was not refused with " + code);
     }
 
-    /** Runs something beside. */
+    /** Runs work on a thread. */
     static <T> Future<T> beside(Callable<T> work) {
         CompletableFuture<T> outcome = new CompletableFuture<>();
         Thread thread = new Thread(() -> {

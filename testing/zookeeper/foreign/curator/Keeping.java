@@ -28,48 +28,48 @@ final class Keeping implements Main.Topic {
             CuratorFramework other = place.client();
             try (PersistentNode node = new PersistentNode(doomed, CreateMode.EPHEMERAL, false, "/node", "1".getBytes())) {
                 node.start();
-                Place.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
+                Fixture.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
                 long first = other.checkExists().forPath("/node").getCzxid();
                 other.delete().forPath("/node");
                 long second = createdAfter(other, "/node", first);
                 place.killSession(doomed);
                 createdAfter(other, "/node", second);
                 node.setData("2".getBytes());
-                Place.eventually("it has changed", () -> new String(other.getData().forPath("/node")).equals("2"));
+                Fixture.eventually("it has changed", () -> new String(other.getData().forPath("/node")).equals("2"));
             }
-            Place.eventually("closing deletes it", () -> other.checkExists().forPath("/node") == null);
+            Fixture.eventually("closing deletes it", () -> other.checkExists().forPath("/node") == null);
         });
         claims.put("a protected sequential persistent node keeps its name", place -> {
             try (PersistentNode node = new PersistentNode(
                     place.client(), CreateMode.EPHEMERAL_SEQUENTIAL, true, "/member-", new byte[0])) {
                 node.start();
-                Place.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
+                Fixture.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
                 String name = node.getActualPath();
                 place.first().delete().forPath(name);
-                Place.eventually("it is back", () -> place.first().checkExists().forPath(name) != null);
+                Fixture.eventually("it is back", () -> place.first().checkExists().forPath(name) != null);
             }
         });
         claims.put("a node with a time to live is touched as long as someone keeps it, then goes", place -> {
             CuratorFramework client = place.client();
             PersistentTtlNode node = new PersistentTtlNode(client, "/ttl", 1500, "x".getBytes());
             node.start();
-            Place.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
-            Place.eventually("it is touched", () -> {
+            Fixture.check(node.waitForInitialCreate(20, TimeUnit.SECONDS), "it is there");
+            Fixture.eventually("it is touched", () -> {
                 var touch = client.checkExists().forPath("/ttl/touch");
                 return touch != null && touch.getVersion() > 1;
             });
             node.close();
-            Place.eventually("it goes", () -> client.checkExists().forPath("/ttl") == null);
+            Fixture.eventually("it goes", () -> client.checkExists().forPath("/ttl") == null);
         });
         claims.put("a group knows its members", place -> {
             try (GroupMember one = new GroupMember(place.client(), "/group", "one", "1".getBytes())) {
                 GroupMember two = new GroupMember(place.client(), "/group", "two", "2".getBytes());
                 one.start();
                 two.start();
-                Place.eventually("both are there", () -> one.getCurrentMembers().size() == 2);
-                Place.same("2", new String(one.getCurrentMembers().get("two")));
+                Fixture.eventually("both are there", () -> one.getCurrentMembers().size() == 2);
+                Fixture.same("2", new String(one.getCurrentMembers().get("two")));
                 two.close();
-                Place.eventually("one has gone", () -> one.getCurrentMembers().size() == 1);
+                Fixture.eventually("one has gone", () -> one.getCurrentMembers().size() == 1);
             }
         });
         claims.put("a queue hands each message to one consumer, in order", place -> {
@@ -82,55 +82,55 @@ final class Keeping implements Main.Topic {
             for (int number = 0; number < 20; number++) {
                 producer.put("message " + number);
             }
-            Place.check(producer.flushPuts(20, TimeUnit.SECONDS), "all are put");
+            Fixture.check(producer.flushPuts(20, TimeUnit.SECONDS), "all are put");
             queue.start();
             for (int number = 0; number < 20; number++) {
-                Place.same("message " + number, taken.poll(20, TimeUnit.SECONDS));
+                Fixture.same("message " + number, taken.poll(20, TimeUnit.SECONDS));
             }
             producer.put("late");
-            Place.same("late", taken.poll(20, TimeUnit.SECONDS));
+            Fixture.same("late", taken.poll(20, TimeUnit.SECONDS));
             producer.close();
             queue.close();
         });
         claims.put("a simple queue waits for an element", place -> {
             SimpleDistributedQueue queue = new SimpleDistributedQueue(place.client(), "/queue");
             SimpleDistributedQueue other = new SimpleDistributedQueue(place.client(), "/queue");
-            Place.check(queue.poll() == null, "it is empty");
-            Future<byte[]> waiting = Place.beside(() -> queue.poll(20, TimeUnit.SECONDS));
+            Fixture.check(queue.poll() == null, "it is empty");
+            Future<byte[]> waiting = Fixture.beside(() -> queue.poll(20, TimeUnit.SECONDS));
             other.offer("x".getBytes());
-            Place.same("x", new String(Place.result(waiting)));
+            Fixture.same("x", new String(Fixture.result(waiting)));
         });
         claims.put("a barrier holds until it is removed", place -> {
             DistributedBarrier barrier = new DistributedBarrier(place.client(), "/barrier");
             DistributedBarrier other = new DistributedBarrier(place.client(), "/barrier");
             barrier.setBarrier();
-            Place.check(!other.waitOnBarrier(100, TimeUnit.MILLISECONDS), "it holds");
-            Future<Boolean> waiting = Place.beside(() -> other.waitOnBarrier(20, TimeUnit.SECONDS));
+            Fixture.check(!other.waitOnBarrier(100, TimeUnit.MILLISECONDS), "it holds");
+            Future<Boolean> waiting = Fixture.beside(() -> other.waitOnBarrier(20, TimeUnit.SECONDS));
             barrier.removeBarrier();
-            Place.check(Place.result(waiting), "it is removed");
+            Fixture.check(Fixture.result(waiting), "it is removed");
         });
         claims.put("a double barrier lets all in and all out together", place -> {
             List<Future<Boolean>> members = new ArrayList<>();
             for (int number = 0; number < 3; number++) {
                 CuratorFramework client = place.client();
-                members.add(Place.beside(() -> {
+                members.add(Fixture.beside(() -> {
                     DistributedDoubleBarrier barrier = new DistributedDoubleBarrier(client, "/barrier", 3);
                     return barrier.enter(20, TimeUnit.SECONDS) && barrier.leave(20, TimeUnit.SECONDS);
                 }));
                 if (number == 1) {
-                    Place.eventually("two wait", () -> client.checkExists().forPath("/barrier") != null
+                    Fixture.eventually("two wait", () -> client.checkExists().forPath("/barrier") != null
                             && client.getChildren().forPath("/barrier").size() == 2);
-                    Place.check(members.stream().noneMatch(Future::isDone), "for the third");
+                    Fixture.check(members.stream().noneMatch(Future::isDone), "for the third");
                 }
             }
             for (Future<Boolean> member : members) {
-                Place.check(Place.result(member), "it was in and out");
+                Fixture.check(Fixture.result(member), "it was in and out");
             }
         });
     }
 
     private static long createdAfter(CuratorFramework client, String path, long zxid) throws Exception {
-        return Place.eventually(path + " is created again", () -> {
+        return Fixture.eventually(path + " is created again", () -> {
             var stat = client.checkExists().forPath(path);
             return stat != null && stat.getCzxid() > zxid ? stat.getCzxid() : null;
         });

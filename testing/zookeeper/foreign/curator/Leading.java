@@ -22,14 +22,14 @@ final class Leading implements Main.Topic {
             var leaders = new HashSet<String>();
             while (!latches.isEmpty()) {
                 LeaderLatch leader = leader(latches);
-                Place.check(leaders.add(leader.getId()), "each leads once");
+                Fixture.check(leaders.add(leader.getId()), "each leads once");
                 LeaderLatch witness = latches.get(latches.size() - 1);
-                Place.same(leader.getId(), witness.getLeader().getId());
-                Place.same(latches.size(), witness.getParticipants().size());
+                Fixture.same(leader.getId(), witness.getLeader().getId());
+                Fixture.same(latches.size(), witness.getParticipants().size());
                 leader.close();
                 latches.remove(leader);
             }
-            Place.same(4, leaders.size());
+            Fixture.same(4, leaders.size());
         });
         claims.put("a latch passes on when the leader's session is killed, and the leader is told", place -> {
             CuratorFramework doomed = place.client();
@@ -37,45 +37,45 @@ final class Leading implements Main.Topic {
             var told = new LinkedBlockingQueue<String>();
             leader.addListener(listener(told));
             leader.start();
-            Place.check(leader.await(20, TimeUnit.SECONDS), "it leads");
+            Fixture.check(leader.await(20, TimeUnit.SECONDS), "it leads");
             LeaderLatch heir = new LeaderLatch(place.client(), "/latch", "heir");
             heir.start();
-            Place.eventually("the heir stands by", () -> heir.getParticipants().size() == 2);
+            Fixture.eventually("the heir stands by", () -> heir.getParticipants().size() == 2);
             place.killSession(doomed);
-            Place.check(heir.await(20, TimeUnit.SECONDS), "the heir leads");
-            Place.same("leads", told.poll(20, TimeUnit.SECONDS));
-            Place.same("leads no more", told.poll(20, TimeUnit.SECONDS));
-            Place.eventually("the old leader stands again", () -> heir.getParticipants().size() == 2);
+            Fixture.check(heir.await(20, TimeUnit.SECONDS), "the heir leads");
+            Fixture.same("leads", told.poll(20, TimeUnit.SECONDS));
+            Fixture.same("leads no more", told.poll(20, TimeUnit.SECONDS));
+            Fixture.eventually("the old leader stands again", () -> heir.getParticipants().size() == 2);
             heir.close();
-            Place.same("leads", told.poll(20, TimeUnit.SECONDS));
+            Fixture.same("leads", told.poll(20, TimeUnit.SECONDS));
             leader.close();
         });
         claims.put("a latch passes on when the leader is cut off for longer than its session", place -> {
             Link link = place.link();
             LeaderLatch leader = new LeaderLatch(place.client(link.address, 1000), "/latch", "cut off");
             leader.start();
-            Place.check(leader.await(20, TimeUnit.SECONDS), "it leads");
+            Fixture.check(leader.await(20, TimeUnit.SECONDS), "it leads");
             LeaderLatch heir = new LeaderLatch(place.client(), "/latch", "heir");
             heir.start();
             link.cut();
-            Place.check(heir.await(20, TimeUnit.SECONDS), "the heir leads");
-            Place.eventually("the other knows", () -> !leader.hasLeadership());
+            Fixture.check(heir.await(20, TimeUnit.SECONDS), "the heir leads");
+            Fixture.eventually("the other knows", () -> !leader.hasLeadership());
             link.mend();
-            Place.eventually("both stand", () -> heir.getParticipants().size() == 2);
-            Place.same("heir", heir.getLeader().getId());
+            Fixture.eventually("both stand", () -> heir.getParticipants().size() == 2);
+            Fixture.same("heir", heir.getLeader().getId());
             leader.close();
             heir.close();
         });
         claims.put("a latch that loses its connection for a moment leads again", place -> {
             Link link = place.link();
-            LeaderLatch leader = new LeaderLatch(place.client(link.address, Place.TIMEOUT_MS), "/latch", "shaken");
+            LeaderLatch leader = new LeaderLatch(place.client(link.address, Fixture.TIMEOUT_MS), "/latch", "shaken");
             var told = new LinkedBlockingQueue<String>();
             leader.addListener(listener(told));
             leader.start();
-            Place.same("leads", told.poll(20, TimeUnit.SECONDS));
+            Fixture.same("leads", told.poll(20, TimeUnit.SECONDS));
             link.drop();
-            Place.same("leads no more", told.poll(20, TimeUnit.SECONDS));
-            Place.same("leads", told.poll(20, TimeUnit.SECONDS));
+            Fixture.same("leads no more", told.poll(20, TimeUnit.SECONDS));
+            Fixture.same("leads", told.poll(20, TimeUnit.SECONDS));
             leader.close();
         });
         claims.put("selected leaders take turns, one at a time", place -> {
@@ -100,8 +100,8 @@ final class Leading implements Main.Topic {
             for (int turn = 0; turn < 12 || seen.size() < 3; turn++) {
                 seen.add(turns.poll(20, TimeUnit.SECONDS));
             }
-            Place.same(new HashSet<>(List.of("a1", "b1", "c1")), seen);
-            Place.same(3, selectors.get(0).getParticipants().size());
+            Fixture.same(new HashSet<>(List.of("a1", "b1", "c1")), seen);
+            Fixture.same(3, selectors.get(0).getParticipants().size());
             selectors.forEach(LeaderSelector::close);
         });
         claims.put("a selected leader is interrupted when its session is killed", place -> {
@@ -113,14 +113,14 @@ final class Leading implements Main.Topic {
                 public void takeLeadership(CuratorFramework client) {
                     leads.countDown();
                     try {
-                        Thread.sleep(Place.PATIENCE_MS);
+                        Thread.sleep(Fixture.PATIENCE_MS);
                     } catch (InterruptedException now) {
                         interrupted.countDown();
                     }
                 }
             });
             selector.start();
-            Place.check(leads.await(20, TimeUnit.SECONDS), "it leads");
+            Fixture.check(leads.await(20, TimeUnit.SECONDS), "it leads");
             CountDownLatch heirLeads = new CountDownLatch(1);
             LeaderSelector heir = new LeaderSelector(place.client(), "/selector", new LeaderSelectorListenerAdapter() {
                 @Override
@@ -130,14 +130,14 @@ final class Leading implements Main.Topic {
             });
             heir.start();
             place.killSession(doomed);
-            Place.check(heirLeads.await(20, TimeUnit.SECONDS), "the heir leads");
-            Place.check(interrupted.await(20, TimeUnit.SECONDS), "the old leader is interrupted");
+            Fixture.check(heirLeads.await(20, TimeUnit.SECONDS), "the heir leads");
+            Fixture.check(interrupted.await(20, TimeUnit.SECONDS), "the old leader is interrupted");
             selector.close();
             heir.close();
         });
     }
 
-    private static List<LeaderLatch> latches(Place place, int count) throws Exception {
+    private static List<LeaderLatch> latches(Fixture place, int count) throws Exception {
         List<LeaderLatch> latches = new ArrayList<>();
         for (int number = 0; number < count; number++) {
             LeaderLatch latch = new LeaderLatch(place.client(), "/latch", "latch " + number);
@@ -145,14 +145,14 @@ final class Leading implements Main.Topic {
             latches.add(latch);
         }
         LeaderLatch last = latches.get(count - 1);
-        Place.eventually("all stand", () -> last.getParticipants().size() == count);
+        Fixture.eventually("all stand", () -> last.getParticipants().size() == count);
         return latches;
     }
 
     private static LeaderLatch leader(List<LeaderLatch> latches) throws Exception {
-        return Place.eventually("one leads", () -> {
+        return Fixture.eventually("one leads", () -> {
             List<LeaderLatch> leaders = latches.stream().filter(LeaderLatch::hasLeadership).toList();
-            Place.check(leaders.size() <= 1, "at most one leads");
+            Fixture.check(leaders.size() <= 1, "at most one leads");
             return leaders.isEmpty() ? null : leaders.get(0);
         });
     }

@@ -84,7 +84,7 @@ final class Link implements AutoCloseable {
                 out.write(buffer, 0, read);
             }
         } catch (IOException dropped) {
-            // The other direction hears of it, too.
+            // The other direction gets an error too.
         } finally {
             close(from);
             close(to);

@@ -23,11 +23,11 @@ final class Locking implements Main.Topic {
             List<Future<Object>> workers = new java.util.ArrayList<>();
             for (int number = 0; number < 4; number++) {
                 CuratorFramework client = place.client();
-                workers.add(Place.beside(() -> {
+                workers.add(Fixture.beside(() -> {
                     InterProcessMutex mutex = new InterProcessMutex(client, "/mutex");
                     for (int round = 0; round < 8; round++) {
                         mutex.acquire();
-                        Place.same(1, inside.incrementAndGet());
+                        Fixture.same(1, inside.incrementAndGet());
                         inside.decrementAndGet();
                         done.incrementAndGet();
                         mutex.release();
@@ -36,30 +36,30 @@ final class Locking implements Main.Topic {
                 }));
             }
             for (Future<Object> worker : workers) {
-                Place.result(worker);
+                Fixture.result(worker);
             }
-            Place.same(32, done.get());
+            Fixture.same(32, done.get());
         });
         claims.put("a mutex is reentrant, and another waits in vain", place -> {
             InterProcessMutex mutex = new InterProcessMutex(place.client(), "/mutex");
             InterProcessMutex other = new InterProcessMutex(place.client(), "/mutex");
             mutex.acquire();
-            Place.check(mutex.acquire(1, TimeUnit.SECONDS), "once more");
+            Fixture.check(mutex.acquire(1, TimeUnit.SECONDS), "once more");
             mutex.release();
-            Place.check(!other.acquire(100, TimeUnit.MILLISECONDS), "the other has to wait");
-            Place.same(1, mutex.getParticipantNodes().size());
+            Fixture.check(!other.acquire(100, TimeUnit.MILLISECONDS), "the other has to wait");
+            Fixture.same(1, mutex.getParticipantNodes().size());
             mutex.release();
-            Place.check(other.acquire(20, TimeUnit.SECONDS), "now it is free");
+            Fixture.check(other.acquire(20, TimeUnit.SECONDS), "now it is free");
             other.release();
         });
         claims.put("a mutex comes free when its holder's session is killed", place -> {
             CuratorFramework doomed = place.client();
             new InterProcessMutex(doomed, "/mutex").acquire();
             InterProcessMutex other = new InterProcessMutex(place.client(), "/mutex");
-            Future<Boolean> waiting = Place.beside(() -> other.acquire(20, TimeUnit.SECONDS));
-            Place.eventually("it waits", () -> other.getParticipantNodes().size() == 2);
+            Future<Boolean> waiting = Fixture.beside(() -> other.acquire(20, TimeUnit.SECONDS));
+            Fixture.eventually("it waits", () -> other.getParticipantNodes().size() == 2);
             place.killSession(doomed);
-            Place.check(Place.result(waiting), "the other has it");
+            Fixture.check(Fixture.result(waiting), "the other has it");
         });
         claims.put("a holder can be asked to give a mutex back", place -> {
             InterProcessMutex mutex = new InterProcessMutex(place.client(), "/mutex");
@@ -68,53 +68,53 @@ final class Locking implements Main.Topic {
             mutex.acquire();
             CuratorFramework other = place.client();
             Revoker.attemptRevoke(other, mutex.getParticipantNodes().iterator().next());
-            Place.check(asked.await(20, TimeUnit.SECONDS), "it is asked");
+            Fixture.check(asked.await(20, TimeUnit.SECONDS), "it is asked");
             mutex.release();
         });
         claims.put("readers share, a writer is alone", place -> {
             InterProcessReadWriteLock one = new InterProcessReadWriteLock(place.client(), "/lock");
             InterProcessReadWriteLock two = new InterProcessReadWriteLock(place.client(), "/lock");
             one.readLock().acquire();
-            Place.check(two.readLock().acquire(20, TimeUnit.SECONDS), "both read");
-            Place.check(!two.writeLock().acquire(100, TimeUnit.MILLISECONDS), "nobody writes");
+            Fixture.check(two.readLock().acquire(20, TimeUnit.SECONDS), "both read");
+            Fixture.check(!two.writeLock().acquire(100, TimeUnit.MILLISECONDS), "nobody writes");
             one.readLock().release();
             two.readLock().release();
-            Place.check(two.writeLock().acquire(20, TimeUnit.SECONDS), "one writes");
-            Place.check(two.readLock().acquire(20, TimeUnit.SECONDS), "and reads");
-            Place.check(!one.readLock().acquire(100, TimeUnit.MILLISECONDS), "the other does not");
+            Fixture.check(two.writeLock().acquire(20, TimeUnit.SECONDS), "one writes");
+            Fixture.check(two.readLock().acquire(20, TimeUnit.SECONDS), "and reads");
+            Fixture.check(!one.readLock().acquire(100, TimeUnit.MILLISECONDS), "the other does not");
             two.writeLock().release();
-            Place.check(one.readLock().acquire(20, TimeUnit.SECONDS), "now it reads");
+            Fixture.check(one.readLock().acquire(20, TimeUnit.SECONDS), "now it reads");
         });
         claims.put("a semaphore has so many leases, and they come back", place -> {
             InterProcessSemaphoreV2 semaphore = new InterProcessSemaphoreV2(place.client(), "/semaphore", 2);
             CuratorFramework doomed = place.client();
             Lease first = semaphore.acquire();
             new InterProcessSemaphoreV2(doomed, "/semaphore", 2).acquire();
-            Place.check(semaphore.acquire(100, TimeUnit.MILLISECONDS) == null, "two are out");
-            Future<Lease> waiting = Place.beside(() -> semaphore.acquire(20, TimeUnit.SECONDS));
+            Fixture.check(semaphore.acquire(100, TimeUnit.MILLISECONDS) == null, "two are out");
+            Future<Lease> waiting = Fixture.beside(() -> semaphore.acquire(20, TimeUnit.SECONDS));
             place.killSession(doomed);
-            Lease second = Place.result(waiting);
-            Place.check(second != null, "a dead session gives its lease back");
+            Lease second = Fixture.result(waiting);
+            Fixture.check(second != null, "a dead session gives its lease back");
             semaphore.returnAll(List.of(first, second));
-            Place.same(2, semaphore.acquire(2, 20, TimeUnit.SECONDS).size());
+            Fixture.same(2, semaphore.acquire(2, 20, TimeUnit.SECONDS).size());
         });
         claims.put("several locks are taken together or not at all", place -> {
             CuratorFramework client = place.client();
             InterProcessMultiLock both = new InterProcessMultiLock(client, List.of("/one", "/two"));
             InterProcessMutex two = new InterProcessMutex(place.client(), "/two");
             two.acquire();
-            Place.check(!both.acquire(100, TimeUnit.MILLISECONDS), "one of them is held");
-            Place.same(List.of(), client.getChildren().forPath("/one"));
+            Fixture.check(!both.acquire(100, TimeUnit.MILLISECONDS), "one of them is held");
+            Fixture.same(List.of(), client.getChildren().forPath("/one"));
             two.release();
-            Place.check(both.acquire(20, TimeUnit.SECONDS), "both are free");
+            Fixture.check(both.acquire(20, TimeUnit.SECONDS), "both are free");
             both.release();
         });
         claims.put("a mutex of a semaphore is not reentrant", place -> {
             InterProcessSemaphoreMutex mutex = new InterProcessSemaphoreMutex(place.client(), "/mutex");
             mutex.acquire();
-            Place.check(!mutex.acquire(100, TimeUnit.MILLISECONDS), "it is held");
+            Fixture.check(!mutex.acquire(100, TimeUnit.MILLISECONDS), "it is held");
             mutex.release();
-            Place.check(mutex.acquire(20, TimeUnit.SECONDS), "it is free");
+            Fixture.check(mutex.acquire(20, TimeUnit.SECONDS), "it is free");
         });
     }
 }

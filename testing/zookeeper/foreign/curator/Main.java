@@ -27,7 +27,7 @@ public final class Main {
 
     /** A claim holds unless it throws. */
     interface Claim {
-        void check(Place place) throws Exception;
+        void check(Fixture place) throws Exception;
     }
 
     interface Topic {
@@ -44,7 +44,7 @@ public final class Main {
             failures += run(address, topic);
         }
         System.out.flush();
-        // What a failed claim has left running does not keep us.
+        // Threads that a failed claim has left running do not matter.
         Runtime.getRuntime().halt(failures == 0 ? 0 : 1);
     }
 
@@ -71,7 +71,7 @@ public final class Main {
     private static Verdict check(String address, String name, Claim claim) {
         long start = System.nanoTime();
         Throwable failure = null;
-        try (Place place = new Place(address)) {
+        try (Fixture place = new Fixture(address)) {
             claim.check(place);
         } catch (Throwable caught) {
             failure = caught;

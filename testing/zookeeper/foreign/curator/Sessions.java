@@ -20,20 +20,20 @@ final class Sessions implements Main.Topic {
             place.killSession(client);
             until(states, ConnectionState.LOST);
             until(states, ConnectionState.RECONNECTED);
-            Place.check(client.checkExists().forPath("/mine") == null, "its node is gone");
-            Place.check(id(client) != session, "it is another session");
+            Fixture.check(client.checkExists().forPath("/mine") == null, "its node is gone");
+            Fixture.check(id(client) != session, "it is another session");
         });
         claims.put("a dropped connection is suspended and resumed", place -> {
             Link link = place.link();
-            CuratorFramework client = place.client(link.address, Place.TIMEOUT_MS);
+            CuratorFramework client = place.client(link.address, Fixture.TIMEOUT_MS);
             long session = id(client);
             client.create().withMode(CreateMode.EPHEMERAL).forPath("/mine");
             BlockingQueue<ConnectionState> states = states(client);
             link.drop();
-            Place.same(ConnectionState.SUSPENDED, states.poll(20, TimeUnit.SECONDS));
-            Place.same(ConnectionState.RECONNECTED, states.poll(20, TimeUnit.SECONDS));
-            Place.same(session, id(client));
-            Place.same(session, client.checkExists().forPath("/mine").getEphemeralOwner());
+            Fixture.same(ConnectionState.SUSPENDED, states.poll(20, TimeUnit.SECONDS));
+            Fixture.same(ConnectionState.RECONNECTED, states.poll(20, TimeUnit.SECONDS));
+            Fixture.same(session, id(client));
+            Fixture.same(session, client.checkExists().forPath("/mine").getEphemeralOwner());
         });
         claims.put("a session that is cut off expires, and its client hears of it when it is back", place -> {
             Link link = place.link();
@@ -43,23 +43,23 @@ final class Sessions implements Main.Topic {
             BlockingQueue<ConnectionState> states = states(client);
             link.cut();
             CuratorFramework other = place.client();
-            Place.eventually("its node goes", () -> other.checkExists().forPath("/mine") == null);
+            Fixture.eventually("its node goes", () -> other.checkExists().forPath("/mine") == null);
             until(states, ConnectionState.SUSPENDED);
             link.mend();
             until(states, ConnectionState.RECONNECTED);
-            Place.eventually("a new session begins", () -> id(client) != 0 && id(client) != session);
+            Fixture.eventually("a new session begins", () -> id(client) != 0 && id(client) != session);
         });
         claims.put("an expired session tells the client that it has expired", place -> {
             BlockingQueue<Watcher.Event.KeeperState> states = new LinkedBlockingQueue<>();
             Link link = place.link();
             try (ZooKeeper zk = new ZooKeeper(link.address, 1000, event -> states.add(event.getState()))) {
-                Place.same(Watcher.Event.KeeperState.SyncConnected, states.poll(20, TimeUnit.SECONDS));
+                Fixture.same(Watcher.Event.KeeperState.SyncConnected, states.poll(20, TimeUnit.SECONDS));
                 zk.create(place.whole("/mine"), null, org.apache.zookeeper.ZooDefs.Ids.OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL);
                 link.cut();
-                Place.same(Watcher.Event.KeeperState.Disconnected, states.poll(20, TimeUnit.SECONDS));
-                Place.eventually("its node goes", () -> place.first().checkExists().forPath("/mine") == null);
+                Fixture.same(Watcher.Event.KeeperState.Disconnected, states.poll(20, TimeUnit.SECONDS));
+                Fixture.eventually("its node goes", () -> place.first().checkExists().forPath("/mine") == null);
                 link.mend();
-                Place.same(Watcher.Event.KeeperState.Expired, states.poll(20, TimeUnit.SECONDS));
+                Fixture.same(Watcher.Event.KeeperState.Expired, states.poll(20, TimeUnit.SECONDS));
             }
         });
         claims.put("a session moves to another connection", place -> {
@@ -67,26 +67,26 @@ final class Sessions implements Main.Topic {
             ZooKeeper first = place.client().getZookeeperClient().getZooKeeper();
             first.create(place.whole("/mine"), null, org.apache.zookeeper.ZooDefs.Ids.OPEN_ACL_UNSAFE, CreateMode.EPHEMERAL);
             try (ZooKeeper second = new ZooKeeper(
-                    place.address, Place.TIMEOUT_MS, event -> states.add(event.getState()), first.getSessionId(), first.getSessionPasswd())) {
-                Place.same(Watcher.Event.KeeperState.SyncConnected, states.poll(20, TimeUnit.SECONDS));
-                Place.same(first.getSessionId(), second.getSessionId());
-                Place.eventually("it works", () -> second.exists(place.whole("/mine"), false) != null);
+                    place.address, Fixture.TIMEOUT_MS, event -> states.add(event.getState()), first.getSessionId(), first.getSessionPasswd())) {
+                Fixture.same(Watcher.Event.KeeperState.SyncConnected, states.poll(20, TimeUnit.SECONDS));
+                Fixture.same(first.getSessionId(), second.getSessionId());
+                Fixture.eventually("it works", () -> second.exists(place.whole("/mine"), false) != null);
             }
-            Place.eventually("closing it ends it for both", () -> place.first().checkExists().forPath("/mine") == null);
+            Fixture.eventually("closing it ends it for both", () -> place.first().checkExists().forPath("/mine") == null);
         });
         claims.put("a wrong password is an expired session", place -> {
             BlockingQueue<Watcher.Event.KeeperState> states = new LinkedBlockingQueue<>();
             CuratorFramework client = place.client();
             client.create().withMode(CreateMode.EPHEMERAL).forPath("/mine");
             try (ZooKeeper thief = new ZooKeeper(
-                    place.address, Place.TIMEOUT_MS, event -> states.add(event.getState()), id(client), new byte[16])) {
-                Place.same(Watcher.Event.KeeperState.Expired, states.poll(20, TimeUnit.SECONDS));
+                    place.address, Fixture.TIMEOUT_MS, event -> states.add(event.getState()), id(client), new byte[16])) {
+                Fixture.same(Watcher.Event.KeeperState.Expired, states.poll(20, TimeUnit.SECONDS));
             }
-            Place.check(client.checkExists().forPath("/mine") != null, "the session goes on");
+            Fixture.check(client.checkExists().forPath("/mine") != null, "the session goes on");
         });
         claims.put("the timeout that was asked for is granted", place -> {
             CuratorFramework client = place.client(place.address, 20_000);
-            Place.same(20_000, client.getZookeeperClient().getZooKeeper().getSessionTimeout());
+            Fixture.same(20_000, client.getZookeeperClient().getZooKeeper().getSessionTimeout());
         });
         claims.put("closing a client deletes its nodes at once", place -> {
             CuratorFramework client = place.client();
@@ -94,7 +94,7 @@ final class Sessions implements Main.Topic {
                 client.create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath("/n-");
             }
             client.close();
-            Place.eventually("all are gone", () -> place.first().getChildren().forPath("/").isEmpty());
+            Fixture.eventually("all are gone", () -> place.first().getChildren().forPath("/").isEmpty());
         });
     }
 
@@ -112,7 +112,7 @@ final class Sessions implements Main.Topic {
         ConnectionState state;
         do {
             state = states.poll(20, TimeUnit.SECONDS);
-            Place.check(state != null, wanted + " comes");
+            Fixture.check(state != null, wanted + " comes");
         } while (state != wanted);
     }
 }

@@ -18,7 +18,7 @@ final class Watching implements Main.Topic {
     public void claims(Map<String, Main.Claim> claims) {
         claims.put("a persistent watch fires every time, for the node and its children's names", place -> {
             CuratorFramework client = place.client();
-            Told told = new Told();
+            EventRecorder told = new EventRecorder();
             client.watchers().add().withMode(AddWatchMode.PERSISTENT).usingWatcher((CuratorWatcher) told::add).forPath("/a");
             CuratorFramework writer = place.client();
             writer.create().forPath("/a");
@@ -39,7 +39,7 @@ final class Watching implements Main.Topic {
         });
         claims.put("a recursive watch fires for every node below, and tells of no children's lists", place -> {
             CuratorFramework client = place.client();
-            Told told = new Told();
+            EventRecorder told = new EventRecorder();
             client.watchers().add().withMode(AddWatchMode.PERSISTENT_RECURSIVE).usingWatcher((CuratorWatcher) told::add).forPath("/a");
             CuratorFramework writer = place.client();
             writer.create().creatingParentsIfNeeded().forPath("/a/b/c");
@@ -56,17 +56,17 @@ final class Watching implements Main.Topic {
         });
         claims.put("persistent watches outlive a dropped connection", place -> {
             Link link = place.link();
-            CuratorFramework client = place.client(link.address, Place.TIMEOUT_MS);
+            CuratorFramework client = place.client(link.address, Fixture.TIMEOUT_MS);
             CuratorFramework writer = place.client();
             writer.create().forPath("/one");
             writer.create().forPath("/tree");
-            Told one = new Told();
-            Told tree = new Told();
+            EventRecorder one = new EventRecorder();
+            EventRecorder tree = new EventRecorder();
             client.watchers().add().withMode(AddWatchMode.PERSISTENT).usingWatcher((CuratorWatcher) one::add).forPath("/one");
             client.watchers().add().withMode(AddWatchMode.PERSISTENT_RECURSIVE).usingWatcher((CuratorWatcher) tree::add).forPath("/tree");
             for (int round = 0; round < 3; round++) {
                 link.drop();
-                Place.eventually("it is back", () -> client.getZookeeperClient().isConnected() && client.checkExists().forPath("/one") != null);
+                Fixture.eventually("it is back", () -> client.getZookeeperClient().isConnected() && client.checkExists().forPath("/one") != null);
                 writer.setData().forPath("/one", new byte[0]);
                 one.next("NodeDataChanged /one");
                 writer.create().forPath("/tree/" + round);
@@ -75,13 +75,13 @@ final class Watching implements Main.Topic {
         });
         claims.put("ordinary watches outlive a dropped connection, and tell what was missed", place -> {
             Link link = place.link();
-            CuratorFramework client = place.client(link.address, Place.TIMEOUT_MS);
+            CuratorFramework client = place.client(link.address, Fixture.TIMEOUT_MS);
             CuratorFramework writer = place.client();
             for (String path : List.of("/changed", "/deleted", "/children", "/same")) {
                 writer.create().forPath(path);
             }
             ZooKeeper zk = client.getZookeeperClient().getZooKeeper();
-            Told changed = new Told(), deleted = new Told(), created = new Told(), children = new Told(), same = new Told();
+            EventRecorder changed = new EventRecorder(), deleted = new EventRecorder(), created = new EventRecorder(), children = new EventRecorder(), same = new EventRecorder();
             zk.getData(place.whole("/changed"), changed, null);
             zk.exists(place.whole("/deleted"), deleted);
             zk.exists(place.whole("/created"), created);
@@ -99,7 +99,7 @@ final class Watching implements Main.Topic {
             deleted.next("NodeDeleted " + place.whole("/deleted"));
             created.next("NodeCreated " + place.whole("/created"));
             children.next("NodeChildrenChanged " + place.whole("/children"));
-            Place.same(0, same.events.size());
+            Fixture.same(0, same.events.size());
             writer.setData().forPath("/same", new byte[1]);
             same.next("NodeDataChanged " + place.whole("/same"));
             writer.create().forPath("/none");
@@ -107,8 +107,8 @@ final class Watching implements Main.Topic {
         });
         claims.put("thousands of watches are set again after a dropped connection", place -> {
             Link link = place.link();
-            ZooKeeper zk = place.client(link.address, Place.TIMEOUT_MS).getZookeeperClient().getZooKeeper();
-            Told told = new Told();
+            ZooKeeper zk = place.client(link.address, Fixture.TIMEOUT_MS).getZookeeperClient().getZooKeeper();
+            EventRecorder told = new EventRecorder();
             // More than the client packs into one request.
             int count = 4000;
             for (int number = 0; number < count; number++) {
@@ -141,30 +141,30 @@ final class Watching implements Main.Topic {
                     }, null);
                     answer = answers.poll(20, TimeUnit.SECONDS);
                 }
-                Place.check(order.indexOf("event") >= 0 && order.indexOf("event") < order.indexOf(wanted), order.toString());
+                Fixture.check(order.indexOf("event") >= 0 && order.indexOf("event") < order.indexOf(wanted), order.toString());
             }
         });
         claims.put("a removed watch is silent, and one that is not there cannot be removed", place -> {
             CuratorFramework client = place.client();
             client.create().forPath("/a");
             ZooKeeper zk = client.getZookeeperClient().getZooKeeper();
-            Told kept = new Told(), removed = new Told();
+            EventRecorder kept = new EventRecorder(), removed = new EventRecorder();
             zk.addWatch(place.whole("/a"), removed, AddWatchMode.PERSISTENT);
             zk.getData(place.whole("/a"), kept, null);
             zk.removeWatches(place.whole("/a"), removed, Watcher.WatcherType.Any, false);
             removed.next("PersistentWatchRemoved " + place.whole("/a"));
             client.setData().forPath("/a", new byte[1]);
             kept.next("NodeDataChanged " + place.whole("/a"));
-            Place.same(0, removed.events.size());
-            Place.refused(Code.NOWATCHER, () -> zk.removeWatches(place.whole("/a"), removed, Watcher.WatcherType.Any, false));
+            Fixture.same(0, removed.events.size());
+            Fixture.refused(Code.NOWATCHER, () -> zk.removeWatches(place.whole("/a"), removed, Watcher.WatcherType.Any, false));
             zk.getChildren(place.whole("/a"), kept);
             zk.removeAllWatches(place.whole("/a"), Watcher.WatcherType.Children, false);
             kept.next("ChildWatchRemoved " + place.whole("/a"));
         });
         claims.put("a watch through a chroot tells paths below it", place -> {
             place.first().create().forPath("/inner");
-            try (ZooKeeper zk = new ZooKeeper(place.address + place.whole("/inner"), Place.TIMEOUT_MS, event -> {})) {
-                Told told = new Told();
+            try (ZooKeeper zk = new ZooKeeper(place.address + place.whole("/inner"), Fixture.TIMEOUT_MS, event -> {})) {
+                EventRecorder told = new EventRecorder();
                 zk.exists("/a", told);
                 zk.addWatch("/", told, AddWatchMode.PERSISTENT_RECURSIVE);
                 zk.create("/b", new byte[0], org.apache.zookeeper.ZooDefs.Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT);
@@ -173,8 +173,8 @@ final class Watching implements Main.Topic {
         });
     }
 
-    /** What a watch was told about nodes. */
-    static final class Told implements Watcher {
+    /** Records the events of a watch about nodes. */
+    static final class EventRecorder implements Watcher {
         final BlockingQueue<String> events = new LinkedBlockingQueue<>();
 
         void add(org.apache.zookeeper.WatchedEvent event) {
@@ -189,7 +189,7 @@ final class Watching implements Main.Topic {
         }
 
         void next(String expected) throws InterruptedException {
-            Place.same(expected, events.poll(20, TimeUnit.SECONDS));
+            Fixture.same(expected, events.poll(20, TimeUnit.SECONDS));
         }
     }
 }

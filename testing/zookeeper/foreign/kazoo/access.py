@@ -1,4 +1,4 @@
-"""Who may do what: access lists and authentication."""
+"""Access control lists and authentication."""
 
 from kazoo.exceptions import AuthFailedError, InvalidACLError, NoAuthError
 from kazoo.security import (
@@ -20,7 +20,7 @@ ALICE = make_digest_acl("alice", "secret", all=True)
 class Access(Claims):
     def setUp(self):
         super().setUp()
-        # So that it can delete what is hers.
+        # So that this client may delete her nodes.
         self.outside.add_auth("digest", "alice:secret")
 
     def alice(self):

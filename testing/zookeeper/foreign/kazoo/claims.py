@@ -1,4 +1,4 @@
-"""What all topics stand on: clients in a place of their own on a server, a link that can be cut, and waiting for conditions.
+"""What all topics share: clients below a node of their own, a link that can be cut, and waiting for conditions.
 
 The server is the one that INCUMBENT_FOREIGN_ADDRESS (host:port) names. Every claim works below a node of its own, so that the topics
 can run at the same time on one server, and again on the same one.
@@ -19,13 +19,13 @@ from kazoo.exceptions import KazooException
 
 ADDRESS = os.environ.get("INCUMBENT_FOREIGN_ADDRESS", "127.0.0.1:2181")
 
-# Far more than anything here takes, also on a busy machine.
+# Far more than anything here takes, even on a busy machine.
 PATIENCE = 20.0
 
-# What hangs shows where, and ends. A whole topic takes a few seconds.
+# A test that hangs shows where, and ends. A whole topic takes a few seconds.
 faulthandler.dump_traceback_later(110, exit=True)
 
-# The library tells of every dropped connection, and connections are dropped on purpose here.
+# The library logs every dropped connection, and connections are dropped on purpose here.
 logging.basicConfig(level=logging.CRITICAL)
 
 EAGER = dict(max_tries=-1, delay=0.02, backoff=1.5, max_delay=0.3)
@@ -53,7 +53,7 @@ class Claims(unittest.TestCase):
             link.close()
 
     def client(self, chroot=None, address=ADDRESS, timeout=15.0, start=True, **options):
-        """A client; it is ended with the claim."""
+        """A client that ends with the claim."""
         hosts = address + (self.root if chroot is None else chroot)
         client = KazooClient(hosts, timeout=timeout, connection_retry=EAGER, **options)
         self._clients.append(client)
@@ -65,7 +65,7 @@ class Claims(unittest.TestCase):
         return self.client(**options)
 
     def link(self):
-        """A way to the server that can be cut."""
+        """A connection to the server that can be cut."""
         link = Link(ADDRESS)
         self._links.append(link)
         return link
@@ -80,7 +80,7 @@ def end(client):
 
 
 def eventually(what, look, patience=PATIENCE):
-    """Looks until there is something, and gives it."""
+    """Waits until there is a result, and returns it."""
     deadline = time.monotonic() + patience
     while True:
         found = look()
@@ -91,7 +91,7 @@ def eventually(what, look, patience=PATIENCE):
 
 
 def in_thread(work, *args):
-    """Runs `work` beside; `.result()` waits for it and gives what it gave, or raises what it raised."""
+    """Runs `work` on a thread; `.result()` waits for its result or its exception."""
     return Beside(work, args)
 
 
@@ -120,7 +120,7 @@ class Beside(threading.Thread):
 
 
 class Events:
-    """A watch that notes what it is told."""
+    """A watch that notes its events."""
 
     def __init__(self):
         self.all = []
@@ -132,13 +132,13 @@ class Events:
         return [event.type for event in self.all]
 
     def next(self, count=1):
-        """Waits for the `count`-th event, and gives it."""
+        """Waits for the `count`-th event, and returns it."""
         eventually(f"event {count} comes after {self.all}", lambda: len(self.all) >= count)
         return self.all[count - 1]
 
 
 class States(Events):
-    """The states that a client has been through since."""
+    """The states of a client since the start."""
 
     def __init__(self, client):
         super().__init__()
@@ -226,7 +226,7 @@ class Link:
 
 def close(end_):
     try:
-        # Wakes whoever reads from it.
+        # Wakes the thread that reads from it.
         end_.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""Sessions: they outlive connections, expire without them, and can be taken over or ended by whoever has the password."""
+"""Sessions: they outlive connections, expire without them, and a client with the password can take them over or end them."""
 
 from kazoo.client import KazooClient, KeeperState
 from kazoo.exceptions import KazooException

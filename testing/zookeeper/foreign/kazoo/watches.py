@@ -1,4 +1,4 @@
-"""Watches: who is told what, once; and the recipes that keep a view up to date."""
+"""Watches and their events, and the recipes that keep a view up to date."""
 
 from kazoo.protocol.states import EventType, KeeperState
 from kazoo.recipe.cache import TreeCache, TreeEvent

@@ -1,4 +1,4 @@
-"""The four-letter words, as tools that watch a server send them."""
+"""The four-letter words, as monitors send them."""
 
 import re
 import socket

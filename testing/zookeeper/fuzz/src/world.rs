@@ -15,7 +15,7 @@ use crate::state::{assert_same, everything, restored};
 /// A machine with clients that act as the bytes of a fuzzer say.
 pub(crate) struct World {
     machine: Machine,
-    said: Said,
+    recorded: Recorded,
     now: Now,
     connections: u64,
     clients: Vec<Client>,
@@ -30,14 +30,14 @@ struct Client {
 
 /// What a machine has logged and sent.
 #[derive(Default)]
-struct Said {
+struct Recorded {
     log: Vec<Entry>,
     /// Since it was last looked at.
     replies: Vec<(ConnectionId, ReplyHeader, Option<Response>)>,
     closed: Vec<ConnectionId>,
 }
 
-impl Sink for Said {
+impl Sink for Recorded {
     fn log(&mut self, entry: &Entry) {
         let before = self.log.last().map_or(0, Entry::zxid);
         assert!(entry.zxid() > before, "zxids rise");
@@ -80,7 +80,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             machine: Machine::new(options(), 0),
-            said: Said::default(),
+            recorded: Recorded::default(),
             now: Now {
                 elapsed: Duration::ZERO,
                 wall_ms: 1_000_000,
@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn wait(&mut self, ms: u32) {
         self.now.elapsed += Duration::from_millis(u64::from(ms));
         self.now.wall_ms += i64::from(ms);
-        self.machine.tick(self.now, &mut self.said);
+        self.machine.tick(self.now, &mut self.recorded);
         assert!(self.machine.next_tick() > self.now.elapsed);
     }
 
@@ -133,7 +133,7 @@ impl World {
         }];
         let new = [u8::try_from(self.connections % 251).expect("below 256"); 16];
         let machine = &mut self.machine;
-        let answer = machine.connect(connection, ids, &request, new, self.now, &mut self.said);
+        let answer = machine.connect(connection, ids, &request, new, self.now, &mut self.recorded);
         let Ok(answer) = answer else { return };
         if answer.session != 0 {
             let (session, password) = (answer.session, answer.password);
@@ -160,15 +160,15 @@ impl World {
         let (connection, session) = (client.connection, SessionId(client.session));
         let is_there = self.machine.session_of(connection) == Some(session);
         let before = everything(&self.machine);
-        self.said.replies.clear();
+        self.recorded.replies.clear();
         self.machine
-            .handle(connection, frame, self.now, &mut self.said);
+            .handle(connection, frame, self.now, &mut self.recorded);
         if !is_there {
-            assert!(self.said.replies.is_empty());
+            assert!(self.recorded.replies.is_empty());
         }
-        let is_closed = self.said.closed.contains(&connection);
-        let [(to, header, body)] = &self.said.replies[..] else {
-            assert!(self.said.replies.is_empty());
+        let is_closed = self.recorded.closed.contains(&connection);
+        let [(to, header, body)] = &self.recorded.replies[..] else {
+            assert!(self.recorded.replies.is_empty());
             // A malformed request ends the connection and changes nothing.
             assert!(is_closed || !is_there);
             assert_eq!(before, everything(&self.machine));
@@ -210,7 +210,7 @@ impl World {
     /// Checks that the log holds the whole state, and a snapshot does too.
     pub(crate) fn check(&self) {
         let mut replayed = Machine::new(options(), 0);
-        for entry in &self.said.log {
+        for entry in &self.recorded.log {
             let applied = replayed.apply(entry.clone());
             applied.expect("it was made before");
         }

@@ -22,12 +22,12 @@ const SUM: usize = BLOCK - 4;
 
 /// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FileKind {
     Segment,
     Snapshot,
 }
 
-impl Kind {
+impl FileKind {
     fn magic(self) -> &'static [u8; 8] {
         match self {
             Self::Segment => b"incumb-L",
@@ -39,7 +39,7 @@ impl Kind {
 /// The header of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FileKind,
     pub(crate) journal: u128,
     pub(crate) number: u64,
     pub(crate) salt: u64,
@@ -70,7 +70,7 @@ impl Header {
     }
 
     /// Reads the first block of `file`.
-    pub(crate) fn decode(kind: Kind, file: &[u8]) -> Result<Self, BadHeader> {
+    pub(crate) fn decode(kind: FileKind, file: &[u8]) -> Result<Self, BadHeader> {
         let Some(block) = file.get(..BLOCK) else {
             return Err(BadHeader::Short);
         };

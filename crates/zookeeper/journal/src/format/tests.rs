@@ -2,12 +2,12 @@
 
 use super::batch::{self, Entries, Head, Position};
 use super::chunks::{self, Chunks};
-use super::header::{BLOCK, BadHeader, Header, Kind};
+use super::header::{BLOCK, BadHeader, FileKind, Header};
 use super::scan::{Damage, Tail, scan};
 use super::sector::{self, CONTENT, SECTOR, Sector};
 
 const HEADER: Header = Header {
-    kind: Kind::Segment,
+    kind: FileKind::Segment,
     journal: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
     number: 3,
     salt: 77,
@@ -72,13 +72,13 @@ fn read(file: &[u8]) -> Result<Read, Damage> {
 fn a_header_is_read_as_it_was_written() {
     let bytes = HEADER.encode();
     assert_eq!(bytes.len(), BLOCK);
-    assert_eq!(Header::decode(Kind::Segment, &bytes), Ok(HEADER));
+    assert_eq!(Header::decode(FileKind::Segment, &bytes), Ok(HEADER));
     assert_eq!(
-        Header::decode(Kind::Snapshot, &bytes),
+        Header::decode(FileKind::Snapshot, &bytes),
         Err(BadHeader::Foreign)
     );
     assert_eq!(
-        Header::decode(Kind::Segment, &bytes[..BLOCK - 1]),
+        Header::decode(FileKind::Segment, &bytes[..BLOCK - 1]),
         Err(BadHeader::Short)
     );
 }

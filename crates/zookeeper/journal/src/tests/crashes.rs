@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use super::life::{History, Life, files};
 use super::sim_disk::{Crash, SimDisk};
 use crate::error::OpenError;
-use crate::files::Name;
+use crate::files::FileName;
 
 /// The number of worlds. Each has several lives. A failure prints its seed.
 const SEEDS: u64 = 1000;
@@ -67,7 +67,7 @@ fn world(seed: u64) -> (usize, usize) {
     Life::start(&disk, &mut history).unwrap();
     // The newest snapshot is not needed: the one before and the log hold the same state.
     if history.snapshot > 0 {
-        let newest = Name::Snapshot(history.snapshot);
+        let newest = FileName::Snapshot(history.snapshot);
         files(&disk).remove(newest).unwrap();
         history.snapshot = 0;
         Life::start(&disk, &mut history).unwrap();

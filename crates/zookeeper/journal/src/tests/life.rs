@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 
 use super::sim_disk::SimDisk;
 use crate::error::{Failure, OpenError};
-use crate::files::{Files, Name, Trouble};
+use crate::files::{FileName, Files, Trouble};
 use crate::format::batch::{self, Entries};
 use crate::found::Found;
 use crate::kept::{self, Kept};
@@ -226,7 +226,7 @@ impl Life {
         (self.log.segment.header.number, self.log.offset)
     }
 
-    pub(super) fn names(&self) -> Vec<Name> {
+    pub(super) fn names(&self) -> Vec<FileName> {
         self.files.list().unwrap()
     }
 }

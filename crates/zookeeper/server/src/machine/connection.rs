@@ -148,7 +148,7 @@ impl Machine {
                 return sink.close(connection, Closed::Malformed(malformed));
             }
         };
-        let who = Who {
+        let who = Requester {
             connection,
             session,
             ids: &ids,
@@ -305,7 +305,7 @@ pub(super) fn part_length(result: &ReadResult) -> usize {
 }
 
 /// The client that asks.
-pub(super) struct Who<'a> {
+pub(super) struct Requester<'a> {
     pub(super) connection: ConnectionId,
     pub(super) session: SessionId,
     pub(super) ids: &'a [Id],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use incumbent_zk_proto::jute::{Reader, Write};
 use incumbent_zk_proto::{Acl, Malformed, PASSWORD_BYTES};
 
-use super::SessionId;
 use super::change::{Change, Moment};
+use super::ids::SessionId;
 use super::node::Owner;
 
 /// One change of the state that outlives the process: the unit that is logged, replayed, and

@@ -23,6 +23,7 @@ mod acl;
 mod change;
 mod connection;
 mod entry;
+mod ids;
 mod node;
 mod nodes;
 mod options;
@@ -39,7 +40,6 @@ mod watch;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ use incumbent_zk_proto::{Code, Id, Response};
 use change::Change;
 pub use entry::Entry;
 use entry::EntryBody;
+pub use ids::{ConnectionId, Now, SessionId};
 pub use options::Options;
 use session::Sessions;
 pub use sink::{Closed, Refused, Sink};
@@ -77,24 +78,6 @@ pub struct Machine {
 /// in which clients are served.
 const FADED_AT_ONCE: usize = 1_000;
 const FADED_PAUSE: Duration = Duration::from_millis(10);
-
-/// A connection. The driver numbers them, and uses no number twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(pub u64);
-
-/// A session. Its number is the zxid of the change that began it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub i64);
-
-/// A moment on both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Time since some fixed moment. It never goes back. Sessions go by it.
-    pub elapsed: Duration,
-    /// Milliseconds since 1970. The times of nodes and times to live go by it, since they outlive
-    /// the process.
-    pub wall_ms: i64,
-}
 
 /// A log entry that contradicts the state it is applied to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -223,12 +206,6 @@ impl Machine {
 
     fn ephemerals(&self, session: SessionId) -> Vec<Arc<str>> {
         self.tree.ephemerals(session).cloned().collect()
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{:x}", self.0)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use incumbent_zk_proto::{Acl, Data, Stat};
 
-use super::SessionId;
+use super::ids::SessionId;
 
 /// A list, shared by all nodes that have the same one.
 pub(super) type AclList = Arc<[Acl]>;

@@ -4,7 +4,7 @@ use incumbent_zk_proto::{
     AddMode, Code, EventKind, ReadResult, Request, Response, SetWatches, WatchEvent, perms,
 };
 
-use super::connection::{Who, part_length};
+use super::connection::{Requester, part_length};
 use super::transaction::MOST_LOOKS;
 use super::watch::Modes;
 use super::{Answer, Machine, Sink, acl};
@@ -14,7 +14,7 @@ const NO_ZXID: i64 = -1;
 
 impl Machine {
     /// Answers a request that only reads; `None` for any other.
-    pub(super) fn read(&mut self, who: &Who<'_>, request: &Request<'_>) -> Option<Answer> {
+    pub(super) fn read(&mut self, who: &Requester<'_>, request: &Request<'_>) -> Option<Answer> {
         Some(match *request {
             Request::Ping => Ok(Response::Done),
             Request::Sync { path } => Ok(Response::Path(path.into())),
@@ -83,7 +83,12 @@ impl Machine {
     }
 
     /// Checks that a node is there and may be read, and sets a watch on it if one is wanted.
-    fn readable(&mut self, who: &Who<'_>, path: &str, watch: Option<Modes>) -> Result<(), Code> {
+    fn readable(
+        &mut self,
+        who: &Requester<'_>,
+        path: &str,
+        watch: Option<Modes>,
+    ) -> Result<(), Code> {
         acl::check(&self.tree.get(path)?.acl, perms::READ, who.ids)?;
         match watch {
             Some(modes) => self.watch(who, path, modes),
@@ -91,7 +96,7 @@ impl Machine {
         }
     }
 
-    fn exists(&mut self, who: &Who<'_>, path: &str, watch: bool) -> Answer {
+    fn exists(&mut self, who: &Requester<'_>, path: &str, watch: bool) -> Answer {
         if path.contains('\0') {
             return Err(Code::BadArguments);
         }
@@ -102,7 +107,7 @@ impl Machine {
         self.tree.stat(path).map(Response::Stat)
     }
 
-    fn get_acl(&self, who: &Who<'_>, path: &str) -> Answer {
+    fn get_acl(&self, who: &Requester<'_>, path: &str) -> Answer {
         let node = self.tree.get(path)?;
         acl::check(&node.acl, perms::READ | perms::ADMIN, who.ids)?;
         let list = match acl::check(&node.acl, perms::ADMIN, who.ids) {
@@ -112,7 +117,11 @@ impl Machine {
         Ok(Response::Acl(list, self.tree.stat(path)?))
     }
 
-    fn parts(&mut self, who: &Who<'_>, requests: &[Request<'_>]) -> Result<Vec<ReadResult>, Code> {
+    fn parts(
+        &mut self,
+        who: &Requester<'_>,
+        requests: &[Request<'_>],
+    ) -> Result<Vec<ReadResult>, Code> {
         let mut results = Vec::with_capacity(requests.len());
         let (mut length, mut looks) = (0, 0);
         for request in requests {
@@ -139,7 +148,7 @@ impl Machine {
         Ok(results)
     }
 
-    fn part(&mut self, who: &Who<'_>, request: &Request<'_>) -> ReadResult {
+    fn part(&mut self, who: &Requester<'_>, request: &Request<'_>) -> ReadResult {
         match self.read(who, request) {
             Some(Ok(Response::Data(data, stat))) => ReadResult::Data(data, stat),
             Some(Ok(Response::Children(names, _))) => ReadResult::Children(names),
@@ -148,7 +157,7 @@ impl Machine {
         }
     }
 
-    fn watch(&mut self, who: &Who<'_>, path: &str, modes: Modes) -> Result<(), Code> {
+    fn watch(&mut self, who: &Requester<'_>, path: &str, modes: Modes) -> Result<(), Code> {
         // A client that watches the node already takes no more room by watching it once more.
         if let Some(bytes) = self.watches.added_bytes(who.connection, path) {
             let options = &self.options;
@@ -166,7 +175,7 @@ impl Machine {
     /// missed.
     pub(super) fn set_watches(
         &mut self,
-        who: &Who<'_>,
+        who: &Requester<'_>,
         wanted: &SetWatches<'_>,
         sink: &mut impl Sink,
     ) -> Answer {

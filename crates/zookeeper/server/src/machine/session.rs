@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use incumbent_zk_proto::PASSWORD_BYTES;
 
-use super::{ConnectionId, SessionId};
+use super::ids::{ConnectionId, SessionId};
 
 /// All sessions that have not ended.
 #[derive(Default)]

@@ -2,7 +2,8 @@
 
 use incumbent_zk_proto::{Malformed, ReplyHeader, Response, WatchEvent};
 
-use super::{ConnectionId, Entry};
+use super::entry::Entry;
+use super::ids::ConnectionId;
 
 /// Performs what a machine decides, in the order of the calls.
 pub trait Sink {

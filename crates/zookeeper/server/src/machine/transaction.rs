@@ -3,8 +3,8 @@
 use incumbent_zk_proto::{Code, Create, MultiResult, Request};
 
 use super::change::Moment;
-use super::connection::Who;
-use super::write::{Done, Pending, wants_stat};
+use super::connection::Requester;
+use super::write::{Outcome, Pending, wants_stat};
 use super::{Machine, path};
 
 /// The most comparisons of identities for one request. Lists may be long, clients may have many
@@ -15,7 +15,7 @@ impl Machine {
     /// Makes all changes, or none.
     pub(super) fn transaction(
         &mut self,
-        who: &Who<'_>,
+        who: &Requester<'_>,
         requests: &[Request<'_>],
         at: Moment,
         pending: &mut Pending,
@@ -45,7 +45,7 @@ impl Machine {
     }
 
     /// An upper bound of the comparisons of identities that part of a request needs.
-    pub(super) fn looks(&self, who: &Who<'_>, part: &Request<'_>) -> usize {
+    pub(super) fn looks(&self, who: &Requester<'_>, part: &Request<'_>) -> usize {
         let path = match *part {
             Request::Create(Create { path, .. }) | Request::Delete { path, .. } => {
                 match path.rfind('/') {
@@ -64,17 +64,17 @@ impl Machine {
     }
 }
 
-fn result(done: Done, request: &Request<'_>) -> MultiResult {
+fn result(done: Outcome, request: &Request<'_>) -> MultiResult {
     match done {
-        Done::Created { path, stat } => MultiResult::Created {
+        Outcome::Created { path, stat } => MultiResult::Created {
             path: path.as_ref().into(),
             // As in ZooKeeper from 3.9.0 on, where the kind of the request and the kind of the node
             // both ask for it.
             stat: (wants_stat(request) || fades(request)).then_some(stat),
         },
-        Done::Deleted => MultiResult::Deleted,
-        Done::DataSet(stat) | Done::AclSet(stat) => MultiResult::DataSet(stat),
-        Done::Checked => MultiResult::Checked,
+        Outcome::Deleted => MultiResult::Deleted,
+        Outcome::DataSet(stat) | Outcome::AclSet(stat) => MultiResult::DataSet(stat),
+        Outcome::Checked => MultiResult::Checked,
     }
 }
 

@@ -7,9 +7,10 @@ use incumbent_zk_proto::{Acl, Code, Data, Stat};
 
 use super::acl::{self, Lists};
 use super::change::{Change, Moment, Parent, Undo};
+use super::ids::SessionId;
 use super::node::{AclList, Node, Owner};
 use super::nodes::Nodes;
-use super::{SessionId, path};
+use super::path;
 
 /// All nodes by their paths.
 pub(super) struct Tree {

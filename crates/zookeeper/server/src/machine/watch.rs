@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use incumbent_zk_proto::{EventKind, RemoveKind};
 
-use super::{ConnectionId, path};
+use super::ids::ConnectionId;
+use super::path;
 
 /// All watches. They belong to connections, as in ZooKeeper: a client that comes back sets them
 /// again.

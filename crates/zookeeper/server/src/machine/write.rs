@@ -8,7 +8,7 @@ use incumbent_zk_proto::{
 };
 
 use super::change::{Change, Moment, Undo};
-use super::connection::Who;
+use super::connection::Requester;
 use super::entry::{Entry, EntryBody};
 use super::node::{AclList, Node, Owner};
 use super::tree::node_bytes;
@@ -22,7 +22,7 @@ struct NodeEvent {
 }
 
 /// A change that was made, with what the reply needs.
-pub(super) enum Done {
+pub(super) enum Outcome {
     Created { path: Arc<str>, stat: Stat },
     Deleted,
     DataSet(Stat),
@@ -41,7 +41,7 @@ pub(super) struct Pending {
 impl Machine {
     pub(super) fn write(
         &mut self,
-        who: &Who<'_>,
+        who: &Requester<'_>,
         request: &Request<'_>,
         now: Now,
         sink: &mut impl Sink,
@@ -136,11 +136,11 @@ impl Machine {
     /// Makes one change, if it is allowed.
     pub(super) fn step(
         &mut self,
-        who: &Who<'_>,
+        who: &Requester<'_>,
         request: &Request<'_>,
         at: Moment,
         pending: &mut Pending,
-    ) -> Result<Done, Code> {
+    ) -> Result<Outcome, Code> {
         match *request {
             Request::Create(ref create) => self.create(who, create, at, pending),
             Request::Delete { path, version } => {
@@ -150,7 +150,7 @@ impl Machine {
                 acl::check(&self.tree.get(parent)?.acl, perms::DELETE, who.ids)?;
                 check_version(self.tree.get(path)?.version, version)?;
                 self.delete(path.into(), at, pending)?;
-                Ok(Done::Deleted)
+                Ok(Outcome::Deleted)
             }
             Request::SetData {
                 path,
@@ -174,7 +174,7 @@ impl Machine {
                 )?;
                 let stat = self.tree.stat(&path)?;
                 pending.events.push(NodeEvent { kind, path, acl });
-                Ok(Done::DataSet(stat))
+                Ok(Outcome::DataSet(stat))
             }
             Request::SetAcl {
                 path,
@@ -198,12 +198,12 @@ impl Machine {
                     at,
                     pending,
                 )?;
-                Ok(Done::AclSet(self.tree.stat(&path)?))
+                Ok(Outcome::AclSet(self.tree.stat(&path)?))
             }
             Request::Check { path, version } => {
                 let node = self.allowed(who, path, perms::READ)?;
                 check_version(node.version, version)?;
-                Ok(Done::Checked)
+                Ok(Outcome::Checked)
             }
             _ => Err(Code::Unimplemented),
         }
@@ -211,11 +211,11 @@ impl Machine {
 
     fn create(
         &mut self,
-        who: &Who<'_>,
+        who: &Requester<'_>,
         create: &Create<'_>,
         at: Moment,
         pending: &mut Pending,
-    ) -> Result<Done, Code> {
+    ) -> Result<Outcome, Code> {
         let (owner, sequential) = mode(create, who.session)?;
         if create.path.contains('\0') {
             return Err(Code::BadArguments);
@@ -264,7 +264,7 @@ impl Machine {
             acl,
         });
         pending.events.push(children_changed);
-        Ok(Done::Created { path, stat })
+        Ok(Outcome::Created { path, stat })
     }
 
     fn delete(&mut self, path: Arc<str>, at: Moment, pending: &mut Pending) -> Result<(), Code> {
@@ -290,7 +290,7 @@ impl Machine {
         Ok(())
     }
 
-    fn allowed(&self, who: &Who<'_>, path: &str, wanted: i32) -> Result<&Node, Code> {
+    fn allowed(&self, who: &Requester<'_>, path: &str, wanted: i32) -> Result<&Node, Code> {
         if !path::is_valid(path) {
             return Err(Code::BadArguments);
         }
@@ -335,14 +335,14 @@ fn mode(create: &Create<'_>, session: SessionId) -> Result<(Owner, bool), Code> 
     Ok((owner, matches!(create.flags, 2 | 3)))
 }
 
-fn answer(done: Done, request: &Request<'_>) -> Response {
+fn answer(done: Outcome, request: &Request<'_>) -> Response {
     match done {
-        Done::Created { path, stat } if wants_stat(request) => {
+        Outcome::Created { path, stat } if wants_stat(request) => {
             Response::Created(path.as_ref().into(), stat)
         }
-        Done::Created { path, .. } => Response::Path(path.as_ref().into()),
-        Done::DataSet(stat) | Done::AclSet(stat) => Response::Stat(stat),
-        Done::Deleted | Done::Checked => Response::Done,
+        Outcome::Created { path, .. } => Response::Path(path.as_ref().into()),
+        Outcome::DataSet(stat) | Outcome::AclSet(stat) => Response::Stat(stat),
+        Outcome::Deleted | Outcome::Checked => Response::Done,
     }
 }
 

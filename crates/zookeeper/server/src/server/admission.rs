@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Options;
+use super::options::Options;
 
 /// Counts the connections that are open.
 #[derive(Default)]

@@ -13,9 +13,10 @@ use incumbent_zk_proto::{ConnectRequest, Id};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tracing::{debug, info};
 
+use super::end::End;
 use super::greeting::{Greeting, greeting};
 use super::hub::{Entered, Hub};
-use super::outbound::Next;
+use super::outbound::NextStep;
 use super::words;
 use crate::machine::{Closed, Refused};
 
@@ -27,54 +28,6 @@ pub(super) struct Caller {
     pub(super) secure: bool,
     /// Why it may not open a session, if a limit of connections is reached.
     pub(super) full: Option<&'static str>,
-}
-
-/// Why a connection has ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum End {
-    /// The client has closed it, or its system has.
-    #[error("the client closed it")]
-    Gone,
-    /// This server closed it, and there is nothing to report.
-    #[error("closed")]
-    Done,
-    #[error("{0}")]
-    Closed(Closed),
-    #[error("the client sent a frame of {length} bytes; the limit is {limit} (--max-frame)")]
-    Length { length: i32, limit: usize },
-    #[error("the client sent {0:?}, which is no four-letter word")]
-    Word(String),
-    #[error("the client speaks {0}")]
-    Language(&'static str),
-    #[error("the first frame is no request to connect: {0}")]
-    Greeting(#[from] incumbent_zk_proto::Malformed),
-    #[error("{0}")]
-    Refused(#[from] Refused),
-    /// The same refusal of the same client once more.
-    #[error("{0}")]
-    Again(Refused),
-    #[error("the client wants a new session, and {0}")]
-    Full(&'static str),
-    #[error("the client sent no request to connect within {0:?}")]
-    Silent(std::time::Duration),
-    #[error("the client does not read: {0} bytes are queued for it")]
-    Backlog(usize),
-    #[error("the client did not read the last replies in time")]
-    Deaf,
-    #[error("the connection failed: {0}")]
-    Failed(io::Error),
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Self::Gone,
-            _ => Self::Failed(error),
-        }
-    }
 }
 
 /// Serves a connection to its end.
@@ -182,13 +135,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
             let next = self.fill(index);
             let is_idle = self.output.is_empty();
             match next {
-                Next::Close(why) if is_idle => return Err(End::Closed(why)),
-                Next::Idle if is_idle && ending.is_some() => {
+                NextStep::Close(why) if is_idle => return Err(End::Closed(why)),
+                NextStep::Idle if is_idle && ending.is_some() => {
                     return Err(ending.unwrap_or(End::Done));
                 }
-                Next::Close(_) | Next::Idle | Next::Waits(_) => {}
+                NextStep::Close(_) | NextStep::Idle | NextStep::Waits(_) => {}
             }
-            let is_last = ending.is_some() || matches!(next, Next::Close(_));
+            let is_last = ending.is_some() || matches!(next, NextStep::Close(_));
             if is_last && !is_idle {
                 let timeout = self.hub.options.greeting_timeout;
                 last_words.get_or_insert_with(|| tokio::time::Instant::now() + timeout);
@@ -211,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                 }
                 Ok(_) | Err(_) => {}
             }
-            let waits = matches!(next, Next::Waits(_)) || is_stuck;
+            let waits = matches!(next, NextStep::Waits(_)) || is_stuck;
             let input = reads.then_some(&mut self.input);
             tokio::select! {
                 biased;
@@ -276,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
 
     /// Takes what may be sent, if everything taken before is sent. Otherwise the buffer would grow
     /// without end for a client that never quite catches up.
-    fn fill(&mut self, durable: u64) -> Next {
+    fn fill(&mut self, durable: u64) -> NextStep {
         self.measure(durable);
         if self.sent < self.output.len() {
             return self.entered.outbound.next(durable);

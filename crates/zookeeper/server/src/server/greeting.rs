@@ -1,11 +1,9 @@
 //! The first bytes of a connection: what the client wants, as far as they tell.
 
-use std::net::IpAddr;
-
 use incumbent_zk_proto::jute::LENGTH_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::connection::End;
+use super::end::End;
 use super::hub::Hub;
 use super::words;
 
@@ -70,29 +68,4 @@ fn other_language(first: [u8; LENGTH_BYTES]) -> Option<End> {
     }
     let is_text = first.iter().all(u8::is_ascii_graphic);
     is_text.then(|| End::Word(first.map(char::from).iter().collect()))
-}
-
-/// Clients that were told in the log that they have seen a newer state. They try again every second
-/// or so, and one line for each of them says it all.
-#[derive(Default)]
-pub(super) struct Ahead {
-    known: std::collections::HashSet<(IpAddr, i64)>,
-}
-
-impl Ahead {
-    /// With more of them it begins anew.
-    const MOST: usize = 4096;
-
-    /// Notes a client by its address and its session. Says whether it is new.
-    pub(super) fn note(&mut self, address: IpAddr, session: i64) -> bool {
-        if self.known.len() >= Self::MOST {
-            self.known.clear();
-        }
-        self.known.insert((address, session))
-    }
-
-    /// Forgets a client that has a session here now.
-    pub(super) fn forget(&mut self, address: IpAddr, session: i64) {
-        self.known.remove(&(address, session));
-    }
 }

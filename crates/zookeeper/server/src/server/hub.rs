@@ -11,11 +11,12 @@ use incumbent_zk_proto::{ConnectRequest, Id, PASSWORD_BYTES};
 use tokio::sync::{Notify, SetOnce, watch};
 use tracing::warn;
 
-use super::Options;
-use super::greeting::Ahead;
+use super::ahead::Ahead;
 use super::hub_sink::{HubSink, give_up};
 use super::meters::Meters;
+use super::options::{Options, ROOM_BESIDE};
 use super::outbound::Outbound;
+use super::peer::Peer;
 use super::stats::Stats;
 use crate::machine::{ConnectionId, Machine, Now, Refused, SessionId};
 
@@ -51,23 +52,11 @@ pub(super) struct HubState {
     pub(super) late: VecDeque<(u64, Vec<u8>)>,
 }
 
-/// A connection, as other tasks see it.
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    pub(super) secure: bool,
-    pub(super) outbound: Arc<Outbound>,
-    pub(super) counts: Arc<Stats>,
-    pub(super) since: SystemTime,
-}
-
 /// The most frames of one connection that are handled before others have their turn.
 const FRAMES_AT_ONCE: u64 = 128;
 
 /// The longest time that is spent on them; the last one may take longer.
 const TIME_AT_ONCE: Duration = Duration::from_millis(1);
-
-/// An upper bound of what an entry takes in the log besides its bytes.
-pub(super) const ROOM_BESIDE: usize = 1 << 10;
 
 impl Hub {
     pub(super) fn new(

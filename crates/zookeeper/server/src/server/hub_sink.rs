@@ -8,9 +8,9 @@ use incumbent_zk_proto::{ReplyHeader, Response, WatchEvent, xid};
 use tokio::sync::SetOnce;
 use tracing::warn;
 
-use super::hub::Peer;
 use super::meters::Meters;
 use super::outbound::Outbound;
+use super::peer::Peer;
 use super::stats::Stats;
 use crate::machine::{Closed, ConnectionId, Entry, Sink};
 

@@ -1,7 +1,9 @@
 //! The server: listens, and gives every connection its task.
 
 mod admission;
+mod ahead;
 mod connection;
+mod end;
 mod greeting;
 mod hub;
 mod hub_sink;
@@ -9,6 +11,7 @@ mod meters;
 mod monitor;
 mod options;
 mod outbound;
+mod peer;
 mod stats;
 mod ticker;
 mod words;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use incumbent_journal::{AppendError, Failure, Found, Journal, OpenError, Recovered};
+use incumbent_tls::Reloading;
 use incumbent_zk_proto::Id;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -38,7 +42,7 @@ pub use options::Options;
 pub struct Server {
     hub: Arc<Hub>,
     listeners: Vec<TcpListener>,
-    tls: Option<(TcpListener, tokio_rustls::TlsAcceptor)>,
+    tls: Option<(TcpListener, Reloading<rustls::ServerConfig>)>,
 }
 
 /// Why a server cannot begin.
@@ -54,6 +58,9 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
+    /// The files for TLS cannot be used.
+    #[error("cannot use TLS")]
+    Tls(#[from] incumbent_tls::TlsError),
     /// The directory cannot be used. The cause says why, and what to do.
     #[error("cannot serve from {}", .dir.display())]
     Directory {
@@ -129,13 +136,10 @@ impl Server {
             listeners.push(listener);
         }
         let mut tls = None;
-        if let Some((address, config)) = &mut options.tls {
+        if let Some((address, files)) = &mut options.tls {
             let listener = listen(*address).await?;
             *address = listener.local_addr().unwrap_or(*address);
-            tls = Some((
-                listener,
-                tokio_rustls::TlsAcceptor::from(Arc::clone(config)),
-            ));
+            tls = Some((listener, files.clone().reloading(&[])?));
         }
         Ok(Self {
             hub: Arc::new(Hub::new(options, machine, journal, started)),
@@ -180,9 +184,11 @@ impl Server {
             let (hub, admission) = (Arc::clone(&hub), Arc::clone(&admission));
             tasks.spawn(accept(hub, admission, listener, None));
         }
-        if let Some((listener, acceptor)) = tls {
+        if let Some((listener, config)) = tls {
             let (hub, admission) = (Arc::clone(&hub), Arc::clone(&admission));
-            tasks.spawn(accept(hub, admission, listener, Some(acceptor)));
+            let followed = config.clone();
+            tasks.spawn(async move { followed.follow().await });
+            tasks.spawn(accept(hub, admission, listener, Some(config)));
         }
         let mut durable = hub.durable();
         let (failing, failed) = oneshot::channel();
@@ -232,7 +238,7 @@ async fn accept(
     hub: Arc<Hub>,
     admission: Arc<Admission>,
     listener: TcpListener,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<Reloading<rustls::ServerConfig>>,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -271,7 +277,7 @@ async fn serve(
     hub: &Hub,
     stream: TcpStream,
     address: SocketAddr,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<Reloading<rustls::ServerConfig>>,
     permit: &Permit,
 ) {
     // Replies are small and must not wait for more.
@@ -291,7 +297,7 @@ async fn serve(
     match tls {
         None => connection::serve(hub, stream, caller).await,
         // Boxed: TLS needs some kilobytes, and a connection without it would take them too.
-        Some(acceptor) => Box::pin(serve_with_tls(hub, stream, caller, acceptor)).await,
+        Some(config) => Box::pin(serve_with_tls(hub, stream, caller, config)).await,
     }
 }
 
@@ -299,9 +305,10 @@ async fn serve_with_tls(
     hub: &Hub,
     stream: TcpStream,
     mut caller: Caller,
-    acceptor: tokio_rustls::TlsAcceptor,
+    config: Reloading<rustls::ServerConfig>,
 ) {
     let address = caller.address;
+    let acceptor = tokio_rustls::TlsAcceptor::from(config.now());
     match tokio::time::timeout(hub.options.greeting_timeout, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             caller.ids.extend(crate::tls::identity(stream.get_ref().1));
@@ -309,7 +316,8 @@ async fn serve_with_tls(
         }
         Ok(Err(error)) => {
             hub.meters.bad_handshakes.add(1);
-            let why = crate::tls::handshake_error(&error);
+            let explained = incumbent_tls::explain(&error);
+            let why = explained.map_or_else(|| error.to_string(), |why| why.advice);
             info!(%address, why, "TLS handshake failed; closed the connection");
         }
         Err(_) => {

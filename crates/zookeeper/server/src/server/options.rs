@@ -2,19 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::hub::ROOM_BESIDE;
+use incumbent_tls::ServerFiles;
+
 use crate::machine;
+
+/// An upper bound of what an entry takes in the log besides its bytes.
+pub(super) const ROOM_BESIDE: usize = 1 << 10;
 
 /// How a server serves. The defaults are those of ZooKeeper where it has the same.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
-    /// Where to listen with TLS, and how.
-    pub tls: Option<(SocketAddr, Arc<rustls::ServerConfig>)>,
+    /// Where to listen with TLS, and the files for it. They are read again when they change.
+    pub tls: Option<(SocketAddr, ServerFiles)>,
     /// The directory of the log and the snapshots. Without it, everything is in memory.
     pub data_dir: Option<PathBuf>,
     /// The sizes of the log.

@@ -34,7 +34,7 @@ struct Piece {
 
 /// What a connection must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextStep {
     /// Nothing waits.
     Idle,
     /// Something waits until this change is durable.
@@ -93,7 +93,7 @@ impl Outbound {
     }
 
     /// Moves what may be sent to `out`. Returns what comes next.
-    pub(super) fn take(&self, durable: u64, out: &mut Vec<u8>) -> Next {
+    pub(super) fn take(&self, durable: u64, out: &mut Vec<u8>) -> NextStep {
         let mut queue = self.queue();
         while let Some(piece) = queue.pieces.pop_front_if(|piece| piece.after <= durable) {
             queue.bytes -= piece.frames.len();
@@ -108,7 +108,7 @@ impl Outbound {
     }
 
     /// What comes next, while earlier bytes are still being sent.
-    pub(super) fn next(&self, durable: u64) -> Next {
+    pub(super) fn next(&self, durable: u64) -> NextStep {
         self.queue().next(durable)
     }
 
@@ -124,11 +124,11 @@ impl Outbound {
 }
 
 impl Queue {
-    fn next(&self, durable: u64) -> Next {
+    fn next(&self, durable: u64) -> NextStep {
         match (self.pieces.front(), self.closing) {
-            (Some(piece), _) if piece.after > durable => Next::Waits(piece.after),
-            (_, Some(why)) => Next::Close(why),
-            (_, None) => Next::Idle,
+            (Some(piece), _) if piece.after > durable => NextStep::Waits(piece.after),
+            (_, Some(why)) => NextStep::Close(why),
+            (_, None) => NextStep::Idle,
         }
     }
 }
@@ -145,14 +145,14 @@ mod tests {
         outbound.push(7, |out| out.push(2));
         outbound.push(7, |out| out.push(3));
         outbound.push(8, |out| out.push(4));
-        assert_eq!(outbound.take(6, &mut out), Next::Waits(7));
+        assert_eq!(outbound.take(6, &mut out), NextStep::Waits(7));
         assert_eq!(out, [1]);
-        assert_eq!(outbound.take(7, &mut out), Next::Waits(8));
+        assert_eq!(outbound.take(7, &mut out), NextStep::Waits(8));
         assert_eq!(out, [1, 2, 3]);
         outbound.close(Closed::Expired);
         outbound.push(8, |out| out.push(5));
-        assert_eq!(outbound.take(7, &mut out), Next::Waits(8));
-        assert_eq!(outbound.take(9, &mut out), Next::Close(Closed::Expired));
+        assert_eq!(outbound.take(7, &mut out), NextStep::Waits(8));
+        assert_eq!(outbound.take(9, &mut out), NextStep::Close(Closed::Expired));
         assert_eq!(out, [1, 2, 3, 4]);
         assert_eq!(outbound.bytes(), 0);
     }
@@ -163,9 +163,9 @@ mod tests {
         outbound.push(7, |out| out.extend_from_slice(&[1; 10]));
         outbound.push_event(7, |out| out.extend_from_slice(&[2; 5]));
         assert_eq!((outbound.bytes(), outbound.event_bytes()), (15, 5));
-        assert_eq!(outbound.next(6), Next::Waits(7));
-        assert_eq!(outbound.next(7), Next::Idle);
-        assert_eq!(outbound.take(7, &mut Vec::new()), Next::Idle);
+        assert_eq!(outbound.next(6), NextStep::Waits(7));
+        assert_eq!(outbound.next(7), NextStep::Idle);
+        assert_eq!(outbound.take(7, &mut Vec::new()), NextStep::Idle);
         assert_eq!((outbound.bytes(), outbound.event_bytes()), (0, 0));
     }
 }

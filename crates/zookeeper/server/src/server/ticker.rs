@@ -75,7 +75,7 @@ mod tests {
     use incumbent_journal::Journal;
     use incumbent_zk_proto::ConnectRequest;
 
-    use super::super::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::machine::{self, Machine};
 

@@ -1,4 +1,4 @@
-//! Who may do what, over the wire.
+//! Access control lists, over the wire.
 
 use incumbent_leader_server::Options;
 use incumbent_zk_proto::{Acl, Code, Create, CreateKind, Id, Request, perms};

@@ -1,4 +1,4 @@
-//! Whatever comes, it ends one connection with a reason, and all others go on.
+//! Bad input ends one connection with a reason, and all others continue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::harness::{LONG_MS, Running, client, create, data, done, set, until};
 use crate::raw::{Raw, asked, framed, greeting};
 
-/// Somebody who asks all the time, and is never disturbed.
+/// A client that asks all the time and must not be disturbed.
 struct Bystander {
     stop: Arc<AtomicBool>,
     asking: JoinHandle<u32>,
@@ -96,7 +96,7 @@ async fn what_is_no_greeting_ends_only_its_connection() {
             b"zzzz".to_vec(),
             "sent \"zzzz\", which is no four-letter word",
         ),
-        // What telnet sends to say goodbye is nothing to report.
+        // What telnet sends at its end is not reported.
         (vec![0xff, 0xf4, 0xff, 0xfd], "a connection ended"),
     ] {
         let mut raw = Raw::connect(server.address).await;
@@ -171,7 +171,7 @@ async fn what_is_no_request_ends_only_its_connection() {
     bystander.was_not_disturbed().await;
 }
 
-/// As in ZooKeeper: the answer, and then the end of the connection.
+/// As in ZooKeeper: a reply, and then the end of the connection.
 #[tokio::test]
 async fn an_unknown_operation_is_refused_and_the_connection_is_closed() {
     let server = Running::start(Options::local()).await;
@@ -233,7 +233,7 @@ async fn who_says_nothing_or_too_slowly_is_sent_away() {
     let mut silent = Raw::connect(server.address).await;
     let mut slow = Raw::connect(server.address).await;
     let dripping = async {
-        // A byte well before each time-out; all of them together take far longer.
+        // Each byte comes well before the time-out; all of them take far longer.
         for byte in greeting(LONG_MS) {
             slow.send(&[byte]).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -247,7 +247,7 @@ async fn who_says_nothing_or_too_slowly_is_sent_away() {
         .await;
     slow.closed_because("sent no request to connect within 150ms")
         .await;
-    // Who has a session may drip as long as that lives.
+    // A client with a session may send one byte at a time, as long as the session lives.
     let mut raw = Raw::greeted(server.address, LONG_MS).await;
     for byte in asked(1, &create("/dripped")) {
         raw.send(&[byte]).await;

@@ -1,4 +1,5 @@
-//! A server in a process of its own, which can be killed and stopped: this test binary once more.
+//! A server in a process of its own, which can be killed and stopped: this test binary, started
+//! again.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,11 +13,11 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::harness::{kept_in, soon};
 
-/// Says that this process is a server, and where it keeps what it has; `-` for nowhere.
+/// Makes this process a server, with this directory; `-` for none.
 const DIR: &str = "INCUMBENT_TEST_SERVER_DIR";
 const LISTEN: &str = "INCUMBENT_TEST_SERVER_LISTEN";
 
-/// Not a test, unless it was started by one.
+/// Not a test unless a test has started this process.
 #[test]
 fn this_process_is_a_server() {
     let Some(dir) = std::env::var_os(DIR) else {
@@ -81,7 +82,7 @@ impl ServerProcess {
         soon(self.child.kill()).await.unwrap();
     }
 
-    /// Stops it, for as long as that future takes.
+    /// Stops the process while the future runs.
     pub(crate) async fn while_stopped<T>(&self, meanwhile: impl Future<Output = T>) -> T {
         let pid = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
         kill_process(pid, Signal::STOP).unwrap();

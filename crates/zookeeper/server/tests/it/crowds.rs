@@ -1,4 +1,4 @@
-//! Many connections that come and go: nothing is left of them.
+//! Many connections come and go, and leave nothing behind.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn nothing_is_left_of_connections_that_came_and_went() {
         max_connections_per_address: 0,
         ..kept_in(dir.path())
     };
-    // Their sessions end with them.
+    // Their sessions end at once.
     options.machine.disconnect_grace = Some(Duration::ZERO);
     let server = Running::start(options).await;
     let mut stays = server.client().await;
@@ -36,7 +36,7 @@ async fn nothing_is_left_of_connections_that_came_and_went() {
             bytes.extend(asked(4, &set("/n", b"y")).repeat(5));
             raw.send(&bytes).await;
         }
-        // Without waiting for any answer.
+        // Without waiting for a reply.
         drop(raw);
     }
     let monitor = server.monitor.clone();
@@ -65,7 +65,7 @@ async fn many_who_write_much_at_once_are_all_answered_though_the_log_is_small() 
                 let mut probe = crate::harness::client(address).await;
                 let path = format!("/{index}");
                 done(&mut probe, &create_with(&path, 0, b"")).await;
-                // Far more than the log takes at once, and more than the sockets.
+                // Far more than the log and the sockets take at once.
                 for _ in 0..30 {
                     probe.push(&set(&path, &[b'x'; 40_000]));
                 }
@@ -88,7 +88,7 @@ async fn more_that_fades_at_once_than_the_log_takes_is_logged_nevertheless() {
     let dir = tempfile::tempdir().unwrap();
     let options = |fade_interval| {
         let mut options = kept_in(dir.path());
-        // As little room as there may be: a hundred and fifty of these.
+        // The smallest room: for a hundred and fifty of these.
         options.max_frame = 1_024;
         options.journal.buffer_bytes = 0;
         options.machine.fade_interval = Duration::from_millis(fade_interval);
@@ -121,7 +121,7 @@ async fn more_that_fades_at_once_than_the_log_takes_is_logged_nevertheless() {
     assert_eq!(server.monitor.report().summary.nodes, 4 + COUNT);
     server.stop().await;
 
-    // All of them at the first look.
+    // All of them are over at the first look.
     let server = Running::start(options(50)).await;
     let monitor = server.monitor.clone();
     until("all have faded", || monitor.report().summary.nodes == 4).await;

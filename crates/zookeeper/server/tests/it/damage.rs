@@ -1,4 +1,4 @@
-//! A log that somebody else has changed.
+//! A log that was changed from outside.
 
 use incumbent_leader_server::{Server, StartError};
 
@@ -28,7 +28,7 @@ async fn a_damaged_log_is_refused_by_name() {
     logs.sort();
     let log = &logs[0];
     let mut bytes = std::fs::read(log).unwrap();
-    // In the middle of what was written, with much behind it.
+    // In the middle of the log, with much after it.
     bytes[70_000] ^= 1;
     std::fs::write(log, &bytes).unwrap();
     let refused = Server::bind(kept_in(dir.path())).await.err().unwrap();
@@ -39,7 +39,7 @@ async fn a_damaged_log_is_refused_by_name() {
     let name = log.file_name().unwrap().to_str().unwrap();
     assert!(cause.contains(name), "{cause}");
     assert!(cause.contains("is damaged at byte"), "{cause}");
-    // Undone, it is as before.
+    // After the change is undone, the server starts.
     bytes[70_000] ^= 1;
     std::fs::write(log, &bytes).unwrap();
     let server = Running::start(kept_in(dir.path())).await;

@@ -1,4 +1,5 @@
-//! A disk that is full. It has to be mounted, which only root may do: else skipped aloud.
+//! A full disk. It must be mounted, which only root may do; otherwise the test prints that it is
+//! skipped.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::harness::{Running, ask, children, create, create_with, done, kept_in,
 struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
-    #[expect(clippy::print_stderr, reason = "skipped aloud")]
+    #[expect(clippy::print_stderr, reason = "says that it is skipped")]
     fn new(dir: &'a Path) -> Option<Self> {
         let arguments = ["-t", "tmpfs", "-o", "size=8m", "none", dir.to_str()?];
         let mounted = run("mount", &arguments).then_some(Self(dir));
@@ -55,7 +56,7 @@ async fn a_full_disk_ends_the_server_and_loses_nothing_acknowledged() {
         acknowledged += 1;
         assert!(acknowledged < 10_000, "it is never full");
     }
-    // More than one file of the log, or it was not tried.
+    // More than one file of the log, or the test proves nothing.
     assert!(acknowledged > 20, "{acknowledged}");
     let error = server.ended().await.unwrap_err();
     let said = error.to_string();

@@ -1,4 +1,4 @@
-//! Starts servers in this process, and asks them.
+//! Starts servers in this process, and sends requests to them.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use incumbent_zk_proto::{
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Far more than anything here takes, also on a busy machine.
+/// Far more than anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A session that no test outlives.
@@ -47,7 +47,7 @@ impl Running {
         }
     }
 
-    /// Ends it in order.
+    /// Stops it.
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         soon(self.serving).await.unwrap().unwrap();
@@ -73,7 +73,7 @@ impl Running {
     }
 }
 
-/// Options for a server that keeps everything in this directory, in small files.
+/// Options for a server with this directory and small files.
 pub(crate) fn kept_in(dir: &Path) -> Options {
     Options {
         data_dir: Some(dir.to_owned()),
@@ -91,19 +91,19 @@ fn small_journal() -> incumbent_journal::Options {
     }
 }
 
-/// What comes within a time that is never reached unless something is wrong.
+/// The result of a future that must come within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
         match tokio::time::timeout(PATIENCE, future).await {
             Ok(done) => done,
-            Err(_) => panic!("{caller}: it has not come in {PATIENCE:?}"),
+            Err(_) => panic!("{caller}: nothing came in {PATIENCE:?}"),
         }
     }
 }
 
-/// Looks until a condition holds.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let looking = async move {
@@ -114,7 +114,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Fut
     let caller = std::panic::Location::caller();
     async move {
         if tokio::time::timeout(PATIENCE, looking).await.is_err() {
-            panic!("{caller}: in {PATIENCE:?} it has not come that {what}");
+            panic!("{caller}: waited {PATIENCE:?} until {what}");
         }
     }
 }
@@ -130,7 +130,7 @@ pub(crate) async fn client(address: SocketAddr) -> Probe {
     connect(address, &new_session(LONG_MS)).await.unwrap()
 }
 
-/// Asks, and gives the answer or the number of the error.
+/// Sends a request. Returns the reply or its error.
 #[track_caller]
 pub(crate) fn ask(
     probe: &mut Probe,
@@ -144,7 +144,7 @@ pub(crate) fn ask(
     }
 }
 
-/// Asks what must not be refused.
+/// Sends a request that must not be refused.
 #[track_caller]
 pub(crate) fn done(probe: &mut Probe, request: &Request<'_>) -> impl Future<Output = Response> {
     let caller = std::panic::Location::caller();
@@ -156,7 +156,7 @@ pub(crate) fn done(probe: &mut Probe, request: &Request<'_>) -> impl Future<Outp
     }
 }
 
-/// Whether a node is there.
+/// Whether a node exists.
 pub(crate) async fn is_there(probe: &mut Probe, path: &str) -> bool {
     let exists = Request::Exists { path, watch: false };
     match ask(probe, &exists).await {
@@ -166,7 +166,7 @@ pub(crate) async fn is_there(probe: &mut Probe, path: &str) -> bool {
     }
 }
 
-/// The data of a node that is there.
+/// The data of a node that exists.
 pub(crate) async fn data(probe: &mut Probe, path: &str) -> Vec<u8> {
     match done(probe, &Request::GetData { path, watch: false }).await {
         Response::Data(data, _) => data.unwrap_or_default().to_vec(),

@@ -1,4 +1,4 @@
-//! `kill -9` under load: what anybody was shown is there afterwards.
+//! `kill -9` under load: everything that a client was shown is there afterwards.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use crate::child::ServerProcess;
 use crate::harness::{EPHEMERAL, client, connect, create, create_with, data, done, set, until};
 
 const WRITERS: u64 = 4;
-/// Requests of a writer on their way at once.
+/// How many requests of a writer are on their way at once.
 const DEPTH: usize = 16;
 
 /// What one client was shown.
 #[derive(Default)]
 struct Shown {
-    /// Nodes that were there.
+    /// Nodes that existed.
     nodes: Vec<String>,
     /// The highest number that a node had as its data.
     numbers: HashMap<String, u64>,
@@ -30,7 +30,7 @@ fn number(bytes: &[u8]) -> u64 {
     std::str::from_utf8(bytes).unwrap().parse().unwrap()
 }
 
-/// Writes and writes, and notes what was acknowledged.
+/// Writes all the time, and notes what was acknowledged.
 async fn write(address: SocketAddr, round: u32, writer: u64, count: Arc<AtomicU64>) -> Shown {
     let mut shown = Shown::default();
     let mut probe = client(address).await;
@@ -47,7 +47,7 @@ async fn write(address: SocketAddr, round: u32, writer: u64, count: Arc<AtomicU6
                 let path = format!("{counter}/r{round}-{next}");
                 sent.insert(probe.push(&create(&path)), Ok(path));
             } else {
-                // Numbers go on rising from round to round.
+                // Numbers rise from round to round.
                 let value = u64::from(round) * 10_000_000 + next;
                 let text = value.to_string();
                 sent.insert(probe.push(&set(&counter, text.as_bytes())), Err(value));
@@ -76,13 +76,13 @@ async fn write(address: SocketAddr, round: u32, writer: u64, count: Arc<AtomicU6
     }
 }
 
-/// Watches everything, and notes what it is told.
+/// Watches everything, and notes the events.
 async fn watch(mut probe: Probe) -> Shown {
     let mut shown = Shown::default();
     loop {
         match probe.receive().await {
             Ok(Frame::Event(event)) if event.event.kind == EventKind::Created => {
-                // That of an ephemeral node is for whoever has its session.
+                // An event of an ephemeral node says nothing after its session has ended.
                 let path = event.event.path.to_string();
                 if !path.contains("-e") {
                     shown.nodes.push(path);

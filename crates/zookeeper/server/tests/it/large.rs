@@ -1,4 +1,4 @@
-//! What is large or deep, within the limits.
+//! Large requests and deep trees, within the limits.
 
 use incumbent_leader_server::Options;
 use incumbent_zk_proto::{AddMode, Code, MultiResult, Request, Response};

@@ -1,4 +1,4 @@
-//! Everything has a limit, and reaching it hurts only who does.
+//! Everything has a limit. Reaching it harms no other client, and stops growth only.
 
 use incumbent_leader_server::Options;
 use incumbent_zk_proto::{Acl, Code, Create, CreateKind, Id, Request, perms};
@@ -32,7 +32,7 @@ async fn at_most_three(options: Options) {
     let server = Running::start(options).await;
     let mut probe = server.client().await;
     let second = server.client().await;
-    // Also one that says nothing yet.
+    // Also a connection that has sent nothing yet.
     let silent = Raw::connect(server.address).await;
     let mut refused = Raw::connect(server.address).await;
     refused.send(&greeting(LONG_MS)).await;
@@ -69,7 +69,7 @@ async fn there_are_only_so_many_sessions() {
     refused.send(&greeting(LONG_MS)).await;
     assert_eq!(refused.closed().await, b"");
     refused.closed_because("the limit of 2 sessions").await;
-    // Those that there are may come back.
+    // Clients with a session may come back.
     let granted = first.granted().clone();
     drop(first);
     let first = server.come_back(&granted).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_change_that_becomes_too_large_for_the_log_is_refused_and_the_server_g
         let scheme = "digest";
         done(&mut probe, &Request::Auth { scheme, auth }).await;
     }
-    // In the log each of these stands for sixty.
+    // In the log, each of these becomes sixty.
     let mine = [entry("auth", String::new())];
     let paths: Vec<_> = (0..900).map(|index| format!("/{index}")).collect();
     let all = paths.iter().map(|path| with_list(path, &mine)).collect();
@@ -200,7 +200,7 @@ async fn a_list_of_tens_of_thousands_holds_nobody_up() {
         .map(|index| entry("ip", std::net::Ipv4Addr::from(index).to_string()))
         .collect();
     let (_, took) = timed(done(&mut probe, &with_list("/n", &list))).await;
-    // By comparing each with each it would be many seconds.
+    // Comparing each entry with each other would take many seconds.
     assert!(took.as_secs() < 3, "{took:?}");
 }
 

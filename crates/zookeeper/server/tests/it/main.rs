@@ -1,9 +1,8 @@
-//! The server over real sockets, asked by whoever doubts it. One file per theme; every name is a
-//! claim.
+//! The server over real sockets. One file per theme; every name is a claim.
 //!
-//! Some tests kill or stop a server: that one is this test binary once more, see `child.rs`. Those
-//! that need a file system of their own mount one, which only root may do: else they are skipped
-//! aloud.
+//! Some tests kill or stop a server: it is this test binary, started again (`child.rs`). Tests that
+//! need a file system of their own mount one, which only root may do; otherwise they print that
+//! they are skipped.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

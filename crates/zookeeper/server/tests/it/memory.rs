@@ -1,4 +1,4 @@
-//! A server that keeps nothing.
+//! A server without a directory.
 
 use incumbent_leader_server::Options;
 use incumbent_zk_probe::{Error, again, new_session};
@@ -67,8 +67,8 @@ async fn who_keeps_something_follows_nobody_whatever_the_options_say() {
         last_zxid_seen: 1 << 20,
         ..new_session(10_000)
     };
-    // What it has seen is not in the log: after a restart the same numbers would be given to other
-    // changes.
+    // The log does not have what the client has seen: after a restart, other changes would get the
+    // same numbers.
     let error = connect(server.address, &ahead).await.err().unwrap();
     assert!(matches!(error, Error::Closed), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! Who sees what before what.
+//! The order in which clients see replies and events.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::harness::{
     Running, client, create, create_with, data, delete, done, get_data, kept_in, set, soon,
 };
 
-/// Memory, and a directory: there replies wait for the disk.
+/// In memory, and with a directory, where replies wait for the disk.
 fn both(dir: &tempfile::TempDir) -> [Options; 2] {
     [Options::local(), kept_in(dir.path())]
 }

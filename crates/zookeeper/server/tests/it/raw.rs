@@ -1,4 +1,4 @@
-//! A socket with nothing around it, and what the server says of it in its log.
+//! A bare socket, and what the server logs about it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{soon, until};
 
-/// Everything that the servers of this process have logged.
+/// Everything that the servers in this process have logged.
 static LOG: Mutex<String> = Mutex::new(String::new());
 
 struct Logger;
@@ -77,14 +77,14 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        // It may have been closed in the middle.
+        // The server may have closed it in the middle.
         let _ = soon(self.stream.write_all(bytes)).await;
     }
 
-    /// Reads until the server closes, and gives what came before.
+    /// Reads until the server closes. Returns everything before that.
     pub(crate) async fn closed(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
-        // That there was something left to read for the server makes a reset of it.
+        // The server resets the connection if it has not read everything.
         let _ = soon(self.stream.read_to_end(&mut all)).await;
         all
     }

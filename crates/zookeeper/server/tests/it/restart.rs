@@ -1,4 +1,4 @@
-//! What is there after a stop and a start.
+//! What is left after a stop and a start.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn nodes_stats_and_sessions_are_as_before() {
         assert_eq!(now, before, "{path}");
     }
     assert!(!is_there(&mut probe, "/n").await);
-    // Numbers go on.
+    // Zxids continue.
     let next = done(&mut probe, &create_with("/a/s-", SEQUENTIAL, b"")).await;
     assert_eq!(next, Response::Path("/a/s-0000000003".into()));
     assert!(stat(&mut probe, "/a/s-0000000003").await.czxid > zxid);
@@ -115,7 +115,7 @@ async fn a_client_that_is_connected_goes_on_at_the_same_address() {
         ..kept_in(dir.path())
     };
     let _server = Running::start(options).await;
-    // As real clients do: they must not be shown an older state.
+    // As real clients do, which must not be shown an older state.
     let granted = probe.granted();
     let back = ConnectRequest {
         last_zxid_seen: seen,
@@ -199,7 +199,7 @@ async fn an_address_that_is_in_use_is_refused_and_the_directory_is_free_again() 
         "{refused}"
     );
     let mut found = Err(refused);
-    // It is freed by a thread that writes.
+    // The thread that writes frees the directory.
     while found.is_err() {
         found = Server::bind(kept_in(dir.path())).await;
     }

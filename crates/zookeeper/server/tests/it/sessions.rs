@@ -106,8 +106,7 @@ async fn silence_ends_a_session_also_where_very_short_ones_are_allowed() {
     options.machine.min_session_timeout = Duration::from_millis(1);
     let server = Running::start(options).await;
     let mut silent = server.client_with(300).await;
-    // That the ticker is a millisecond late, as it always is, does not mean that the server was
-    // asleep.
+    // The ticker is always a millisecond late. That does not mean that the server was asleep.
     let error = soon(silent.receive()).await.unwrap_err();
     assert!(matches!(error, Error::Closed), "{error:?}");
 }

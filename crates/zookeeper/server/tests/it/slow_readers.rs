@@ -27,7 +27,7 @@ async fn answers_far_longer_than_the_backlog_come_to_who_reads() {
     let mut probe = server.client().await;
     let long = vec![b'x'; 1_000_000];
     done(&mut probe, &create_with("/n", 0, &long)).await;
-    // One answer alone is more than what may wait, and here are fifty.
+    // One reply alone is more than may wait, and these are fifty.
     for _ in 0..50 {
         probe.push(&get_data("/n"));
     }
@@ -52,17 +52,17 @@ async fn who_pipelines_without_reading_is_not_read_and_takes_little_memory() {
     let before = server.monitor.report();
     let request = asked(1, &get_data("/n"));
     let many = request.repeat(10_000);
-    // What the server does not read, the sockets' buffers do not take for ever.
+    // The buffers of the sockets are finite: they hold what the server does not read.
     let sending = tokio::spawn(async move {
         deaf.send(&many).await;
         deaf
     });
     let monitor = server.monitor.clone();
-    // Its session ends, since nothing is heard of it, and then its connection, though it reads
-    // nothing.
+    // Its session ends by silence, and then its connection, although it reads nothing.
     until("it is gone", || monitor.report().connections == 1).await;
     assert_eq!(monitor.report().summary.sessions, 1);
-    // Of its thousand megabytes only those were made that the sockets and the backlog hold.
+    // Of the thousand megabytes of replies, only as many were made as the sockets and the backlog
+    // hold.
     let made = monitor.report().replies - before.replies;
     assert!(made < 500, "{made}");
     assert_eq!(data(&mut other, "/n").await.len(), 100_000);
@@ -75,7 +75,7 @@ async fn who_pipelines_without_reading_is_not_read_and_takes_little_memory() {
 async fn who_does_not_read_events_is_closed_by_the_backlog() {
     let server = Running::start(small_backlog()).await;
     let mut writer = server.client().await;
-    // A long path makes long events.
+    // A long path makes events long.
     let path = format!("/{}", "p".repeat(20_000));
     done(&mut writer, &create(&path)).await;
     let mut deaf = Raw::greeted(server.address, LONG_MS).await;
@@ -101,7 +101,7 @@ async fn a_reader_that_is_slow_all_the_time_is_served() {
     let server = Running::start(small_backlog()).await;
     let mut probe = server.client().await;
     done(&mut probe, &create_with("/n", 0, &vec![b'x'; 50_000])).await;
-    // Never more than twenty on their way, and never none: what was sent is not kept.
+    // Always one to twenty requests are on their way: sent replies are not kept.
     let mut left = 400;
     while left > 0 || probe.in_flight() > 0 {
         while left > 0 && probe.in_flight() < 20 {
@@ -121,7 +121,7 @@ async fn an_answer_that_would_be_absurd_is_refused() {
     let server = Running::start(options).await;
     let mut probe = client(server.address).await;
     done(&mut probe, &create_with("/n", 0, &vec![b'x'; 500_000])).await;
-    // Each part takes a few bytes of the request, and half a megabyte of the answer.
+    // Each part takes a few bytes of the request, and half a megabyte of the reply.
     let parts = |count| Request::MultiRead(vec![get_data("/n"); count]);
     assert!(ask(&mut probe, &parts(4)).await.is_ok());
     for count in [5, 5_000, 40_000] {

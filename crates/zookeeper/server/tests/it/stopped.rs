@@ -1,4 +1,4 @@
-//! A server that is held up (`SIGSTOP`): what it could not hear nobody was silent about.
+//! A server that was stopped (`SIGSTOP`) does not take its own sleep for silence of its clients.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn sessions_outlive_a_stop_longer_than_their_time_outs() {
     let mut returns = connect(server.address, &again(&granted)).await.unwrap();
     assert!(is_there(&mut returns, "/returns").await);
     assert!(is_there(&mut stays, "/stays").await);
-    // Then time counts as before.
+    // After that, time counts as before.
     while is_there(&mut other, "/stays").await || is_there(&mut other, "/returns").await {}
 }
 
@@ -36,8 +36,8 @@ async fn short_stops_do_not_count_as_silence_either() {
     let quick = incumbent_zk_probe::new_session(600);
     let mut probe = connect(server.address, &quick).await.unwrap();
     done(&mut probe, &create_with("/mine", EPHEMERAL, b"")).await;
-    // Each is too short to be told from a busy machine. Together they are longer than the session's
-    // time-out.
+    // Each stop is too short to be told from a busy machine. Together they are longer than the
+    // session's time-out.
     for _ in 0..9 {
         let stopped = server.while_stopped(tokio::time::sleep(Duration::from_millis(80)));
         stopped.await;

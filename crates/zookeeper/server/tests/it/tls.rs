@@ -1,10 +1,10 @@
-//! TLS: who the server is, and who the client is.
+//! TLS, and the identities in certificates.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use incumbent_leader_server::{Options, tls};
+use incumbent_leader_server::{Identity, Options, ServerFiles};
 use incumbent_zk_proto::jute::Reader;
 use incumbent_zk_proto::{
     Acl, Code, ConnectResponse, Create, CreateKind, Id, ReplyHeader, Request, Response, perms,
@@ -25,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 use crate::harness::{LONG_MS, Running, create, done, get_data, soon};
 use crate::raw::{Raw, asked, greeting};
 
-/// Who certifies others.
+/// A certificate authority.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     dir: TempDir,
@@ -76,16 +76,28 @@ impl Authority {
 
     /// The same; clients need a certificate of the authority in this file.
     async fn server_for(&self, clients: Option<PathBuf>) -> Running {
-        let own = self.certify(named(&[(DnType::CommonName, "server")]));
-        let (cert, key) = (self.dir.path().join("cert"), self.dir.path().join("key"));
-        std::fs::write(&cert, own.certificate.pem()).unwrap();
-        std::fs::write(&key, own.key.serialize_pem()).unwrap();
-        let config = tls(&cert, &key, clients.as_deref()).unwrap();
+        let identity = self.install("server");
+        let files = ServerFiles {
+            identity,
+            client_ca: clients,
+        };
         let options = Options {
-            tls: Some((SocketAddr::from(([127, 0, 0, 1], 0)), config)),
+            tls: Some((SocketAddr::from(([127, 0, 0, 1], 0)), files)),
             ..Options::local()
         };
         Running::start(options).await
+    }
+
+    /// Puts a new certificate of this name, and its key, where the server reads them.
+    fn install(&self, name: &str) -> Identity {
+        let own = self.certify(named(&[(DnType::CommonName, name)]));
+        let identity = Identity {
+            certificate: self.dir.path().join("cert"),
+            key: self.dir.path().join("key"),
+        };
+        std::fs::write(&identity.certificate, own.certificate.pem()).unwrap();
+        std::fs::write(&identity.key, own.key.serialize_pem()).unwrap();
+        identity
     }
 }
 
@@ -131,7 +143,7 @@ impl Client {
         let stream = soon(connector.connect(name, stream)).await?;
         let mut client = Self { stream };
         client.stream.write_all(&greeting(LONG_MS)).await?;
-        // Only now a server that did not like the certificate has said so.
+        // A server that refuses the certificate reports it only now.
         let answer = client.frame().await?;
         assert_ne!(ConnectResponse::read(&answer).unwrap().session, 0);
         Ok(client)
@@ -164,7 +176,7 @@ async fn a_client_over_tls_is_served_beside_plain_ones() {
     let mut plain = server.client().await;
     done(&mut plain, &create("/n")).await;
     assert!(secure.ask(&get_data("/n")).await.is_ok());
-    // More than one record of TLS.
+    // More than one TLS record.
     let long = vec![b'x'; 500_000];
     let set = crate::harness::set("/n", &long);
     assert!(secure.ask(&set).await.is_ok());
@@ -260,7 +272,7 @@ async fn who_has_no_certificate_of_the_right_authority_is_refused_alone() {
         let refused = Client::connect(&server, &authority, own).await;
         assert!(refused.is_err());
     }
-    // And a client that does not trust the server.
+    // A client that does not trust the server ends the connection itself.
     assert!(
         Client::connect(&server, &stranger, Some(&good))
             .await
@@ -276,7 +288,7 @@ async fn plain_where_tls_is_meant_and_the_reverse_fail_alone() {
     let mut secure = Client::connect(&server, &authority, None).await.unwrap();
     let mut plain = Raw::connect(server.tls_address.unwrap()).await;
     plain.send(&greeting(LONG_MS)).await;
-    // What TLS says to that is no answer.
+    // A TLS alert is not a reply.
     let said = plain.closed().await;
     assert!(said.len() < 16, "{said:?}");
     plain.closed_because("TLS handshake failed").await;
@@ -318,29 +330,55 @@ async fn a_certificate_of_version_1_is_refused_with_the_reason_in_the_log() {
         log
     };
     logged
-        .closed_because("X.509 version 1, and only version 3 is accepted")
+        .closed_because("X.509 version 1, which is refused")
         .await;
     assert!(refused.is_some());
 }
 
-#[test]
-fn files_that_are_no_certificates_are_refused_by_name() {
-    let dir = tempfile::tempdir().unwrap();
-    let (good, bad) = (Authority::new(), dir.path().join("bad"));
-    std::fs::write(&bad, "nothing").unwrap();
-    let own = good.certify(named(&[(DnType::CommonName, "server")]));
-    let key = dir.path().join("key");
-    std::fs::write(&key, own.key.serialize_pem()).unwrap();
-    let missing = dir.path().join("missing");
-    for (cert, key, ca, file) in [
-        (&missing, &key, None, "missing"),
-        (&bad, &key, None, "bad"),
-        (&good.file(), &bad, None, "bad"),
-        (&good.file(), &key, Some(&bad), "bad"),
-    ] {
-        let error = tls(cert, key, ca.map(PathBuf::as_path)).unwrap_err();
-        assert!(error.to_string().contains(file), "{error}");
-    }
-    // Those that do not go together.
-    assert!(tls(&good.file(), &key, None).is_err());
+/// Within seconds, and without a restart. Open connections continue.
+#[tokio::test]
+async fn a_certificate_that_was_replaced_is_shown_to_new_clients() {
+    let authority = Authority::new();
+    let server = authority.server(None).await;
+    let mut before = Client::connect(&server, &authority, None).await.unwrap();
+    let shown = |client: &Client| {
+        let certificates = client.stream.get_ref().1.peer_certificates().unwrap();
+        certificates[0].as_ref().to_vec()
+    };
+    let old = shown(&before);
+    let broken = authority.dir.path().join("cert");
+    std::fs::write(&broken, "in the middle of being written").unwrap();
+    authority.install("renewed");
+    let renewed = async {
+        loop {
+            let client = Client::connect(&server, &authority, None).await.unwrap();
+            if shown(&client) != old {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    soon(renewed).await;
+    assert!(before.ask(&create("/on")).await.is_ok());
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named_at_the_start() {
+    let authority = Authority::new();
+    let Identity { certificate, .. } = authority.install("server");
+    let files = ServerFiles {
+        identity: Identity {
+            certificate,
+            key: authority.dir.path().join("missing"),
+        },
+        client_ca: None,
+    };
+    let options = Options {
+        tls: Some((SocketAddr::from(([127, 0, 0, 1], 0)), files)),
+        ..Options::local()
+    };
+    let error = incumbent_leader_server::Server::bind(options).await.err();
+    let error = error.expect("it does not start");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("missing"), "{error}: {cause}");
 }

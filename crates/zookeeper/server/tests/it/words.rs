@@ -55,11 +55,11 @@ async fn every_word_is_answered() {
             &[
                 "zk_server_state\tstandalone",
                 "zk_version\t3.9.0-incumbent-",
-                // The four that are always there, one of them twice, and that of the client.
+                // The four nodes that always exist, the root twice, and that of the client.
                 "zk_znode_count\t6",
                 "zk_watch_count\t1",
                 "zk_ephemerals_count\t1",
-                // That of the client, and that which asks.
+                // That of the client, and the one that asks.
                 "zk_num_alive_connections\t2",
             ],
         ),
@@ -89,7 +89,7 @@ async fn every_word_is_answered() {
         }
         assert!(ALL.contains(&name));
     }
-    // The numbers begin anew, and the clients that are connected go on.
+    // The numbers start anew, and connected clients continue.
     assert!(word(&server, "srvr").await.contains("Received: 0"));
     done(&mut probe, &get_data(path)).await;
     assert!(word(&server, "srvr").await.contains("Received: 1"));
@@ -118,7 +118,7 @@ async fn words_that_nothing_answers_are_refused_also_if_all_are_allowed() {
     }
 }
 
-/// What exporters read: each line has a name and a number, and the numbers count.
+/// Each line has a name and a number, and the numbers count.
 #[tokio::test]
 async fn exporters_read_numbers_that_count() {
     let dir = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ async fn exporters_read_numbers_that_count() {
     let mut stranger = server.client().await;
     let refused = crate::harness::ask(&mut stranger, &Request::Auth { scheme, auth }).await;
     assert!(refused.is_err());
-    // It is never heard of again.
+    // This client is silent from now on.
     let silent = server.client_with(300).await;
     let full = crate::harness::connect(server.address, &incumbent_zk_probe::new_session(300)).await;
     assert!(full.is_err());

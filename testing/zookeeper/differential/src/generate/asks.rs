@@ -3,10 +3,10 @@
 use incumbent_zk_proto::{Acl, CreateKind, RemoveKind};
 
 use super::{Maker, WatchClass, pools};
-use crate::script::{Ask, Expect, Payload, Place};
+use crate::script::{Ask, Expect, NodePath, Payload};
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum AskKind {
     Create,
     Delete,
     Exists,
@@ -29,53 +29,53 @@ enum Kind {
     Shared,
 }
 
-const KINDS: &[(u32, Kind)] = &[
-    (24, Kind::Create),
-    (12, Kind::Delete),
-    (10, Kind::Exists),
-    (9, Kind::GetData),
-    (12, Kind::SetData),
-    (5, Kind::GetAcl),
-    (4, Kind::SetAcl),
-    (10, Kind::GetChildren),
-    (1, Kind::Sync),
-    (1, Kind::Ping),
-    (12, Kind::Multi),
-    (3, Kind::MultiRead),
-    (3, Kind::CheckWatches),
-    (4, Kind::RemoveWatches),
-    (2, Kind::SetWatches),
-    (2, Kind::GetEphemerals),
-    (2, Kind::Count),
-    (7, Kind::AddWatch),
-    (1, Kind::WhoAmI),
-    (3, Kind::Shared),
+const KINDS: &[(u32, AskKind)] = &[
+    (24, AskKind::Create),
+    (12, AskKind::Delete),
+    (10, AskKind::Exists),
+    (9, AskKind::GetData),
+    (12, AskKind::SetData),
+    (5, AskKind::GetAcl),
+    (4, AskKind::SetAcl),
+    (10, AskKind::GetChildren),
+    (1, AskKind::Sync),
+    (1, AskKind::Ping),
+    (12, AskKind::Multi),
+    (3, AskKind::MultiRead),
+    (3, AskKind::CheckWatches),
+    (4, AskKind::RemoveWatches),
+    (2, AskKind::SetWatches),
+    (2, AskKind::GetEphemerals),
+    (2, AskKind::Count),
+    (7, AskKind::AddWatch),
+    (1, AskKind::WhoAmI),
+    (3, AskKind::Shared),
 ];
 
 impl Maker {
     /// A request that neither ends the connection nor changes the identities of the client.
     pub(super) fn ask(&mut self) -> Ask {
         match self.dice.weighted(KINDS) {
-            Kind::Create => self.create(false),
-            Kind::Delete => self.delete(),
-            Kind::Exists => {
+            AskKind::Create => self.create(false),
+            AskKind::Delete => self.delete(),
+            AskKind::Exists => {
                 let path = self.place();
                 let watch = self.watch(&path);
                 Ask::Exists { path, watch }
             }
-            Kind::GetData => self.get_data(),
-            Kind::SetData => self.set_data(),
-            Kind::GetAcl => Ask::GetAcl { path: self.place() },
-            Kind::SetAcl => Ask::SetAcl {
+            AskKind::GetData => self.get_data(),
+            AskKind::SetData => self.set_data(),
+            AskKind::GetAcl => Ask::GetAcl { path: self.place() },
+            AskKind::SetAcl => Ask::SetAcl {
                 path: self.removable(),
                 acl: self.acl(40),
                 version: self.expect(),
             },
-            Kind::GetChildren => {
+            AskKind::GetChildren => {
                 let stat = self.dice.percent(60);
                 self.get_children(stat)
             }
-            Kind::Sync => {
+            AskKind::Sync => {
                 let path = self.place();
                 // `known::SURROGATES`.
                 let beyond = path.path("").chars().any(|c| c > '\u{ffff}');
@@ -83,47 +83,52 @@ impl Maker {
                     path: if beyond { self.node() } else { path },
                 }
             }
-            Kind::Ping => Ask::Ping,
-            Kind::Multi => {
+            AskKind::Ping => Ask::Ping,
+            AskKind::Multi => {
                 let count = self.dice.between(0, 5);
                 Ask::Multi((0..count).map(|_| self.part()).collect())
             }
-            Kind::MultiRead => {
+            AskKind::MultiRead => {
                 let count = self.dice.between(0, 4);
-                let part = |_| match self.dice.percent(50) {
-                    true => self.get_data(),
-                    false => self.get_children(false),
+                let part = |_| {
+                    if self.dice.percent(50) {
+                        self.get_data()
+                    } else {
+                        self.get_children(false)
+                    }
                 };
                 Ask::MultiRead((0..count).map(part).collect())
             }
-            Kind::CheckWatches => {
+            AskKind::CheckWatches => {
                 let path = self.own();
                 let kind = self.watch_kind(&path);
                 Ask::CheckWatches { path, kind }
             }
-            Kind::RemoveWatches => {
+            AskKind::RemoveWatches => {
                 let path = self.place();
                 let kind = self.watch_kind(&path);
                 Ask::RemoveWatches { path, kind }
             }
-            Kind::SetWatches => self.set_watches(),
-            Kind::GetEphemerals => Ask::GetEphemerals {
-                prefix: match self.dice.percent(20) {
-                    true => Place::Exact("/".to_owned()),
-                    false => self.place(),
+            AskKind::SetWatches => self.set_watches(),
+            AskKind::GetEphemerals => Ask::GetEphemerals {
+                prefix: if self.dice.percent(20) {
+                    NodePath::Exact("/".to_owned())
+                } else {
+                    self.place()
                 },
             },
-            Kind::Count => Ask::GetAllChildrenNumber { path: self.place() },
-            Kind::AddWatch => self.add_watch(),
-            Kind::WhoAmI => Ask::WhoAmI,
-            Kind::Shared => self.shared(),
+            AskKind::Count => Ask::GetAllChildrenNumber { path: self.place() },
+            AskKind::AddWatch => self.add_watch(),
+            AskKind::WhoAmI => Ask::WhoAmI,
+            AskKind::Shared => self.shared(),
         }
     }
 
     fn create(&mut self, part: bool) -> Ask {
-        let flags = match self.dice.percent(4) {
-            true => *self.dice.pick(pools::NO_MODES),
-            false => *self.dice.pick(pools::MODES),
+        let flags = if self.dice.percent(4) {
+            *self.dice.pick(pools::NO_MODES)
+        } else {
+            *self.dice.pick(pools::MODES)
         };
         // Mostly with the kind that fits.
         let fitting = self.dice.percent(90);
@@ -153,7 +158,7 @@ impl Maker {
         };
         let path = self.place();
         // Directly below `/`, the number would be that of a shared node.
-        let flags = match (path == Place::Below(String::new()), flags) {
+        let flags = match (path == NodePath::Below(String::new()), flags) {
             (true, 2 | 3) => flags - 2,
             (true, 6) => 5,
             _ => flags,
@@ -217,7 +222,7 @@ impl Maker {
         Ask::WhoAmI
     }
 
-    fn watch_kind(&mut self, path: &Place) -> RemoveKind {
+    fn watch_kind(&mut self, path: &NodePath) -> RemoveKind {
         let kinds: &[RemoveKind] = match self.class(path) {
             WatchClass::Standard => &[RemoveKind::Children, RemoveKind::Data, RemoveKind::Any],
             WatchClass::Added(_) | WatchClass::None => &[RemoveKind::Any],
@@ -225,33 +230,35 @@ impl Maker {
         *self.dice.pick(kinds)
     }
 
-    fn watch(&mut self, path: &Place) -> bool {
+    fn watch(&mut self, path: &NodePath) -> bool {
         self.dice.percent(50) && self.class(path) == WatchClass::Standard
     }
 
     /// A node that may exist.
-    pub(super) fn node(&mut self) -> Place {
-        match self.dice.percent(10) {
-            true => self.own(),
-            false => Place::Below((*self.dice.pick(pools::NODES)).to_owned()),
+    pub(super) fn node(&mut self) -> NodePath {
+        if self.dice.percent(10) {
+            self.own()
+        } else {
+            NodePath::Below((*self.dice.pick(pools::NODES)).to_owned())
         }
     }
 
     /// Any path below the root, or no path at all.
-    fn place(&mut self) -> Place {
+    fn place(&mut self) -> NodePath {
         match self.dice.between(0, 99) {
-            0..4 => Place::Below((*self.dice.pick(pools::ODD)).to_owned()),
-            4 => Place::Exact((*self.dice.pick(pools::NO_PATHS)).to_owned()),
+            0..4 => NodePath::Below((*self.dice.pick(pools::ODD)).to_owned()),
+            4 => NodePath::Exact((*self.dice.pick(pools::NO_PATHS)).to_owned()),
             _ => self.node(),
         }
     }
 
     /// As `place`, but seldom the root: deleting it would leave nothing to compare.
-    fn removable(&mut self) -> Place {
+    fn removable(&mut self) -> NodePath {
         let place = self.place();
-        match place == Place::Below(String::new()) && self.dice.percent(85) {
-            true => self.place(),
-            false => place,
+        if place == NodePath::Below(String::new()) && self.dice.percent(85) {
+            self.place()
+        } else {
+            place
         }
     }
 
@@ -292,9 +299,10 @@ impl Maker {
     }
 
     fn ttl(&mut self, unusual: u32) -> i64 {
-        match self.dice.percent(unusual) {
-            true => *self.dice.pick(pools::TTLS),
-            false => 1_000_000,
+        if self.dice.percent(unusual) {
+            *self.dice.pick(pools::TTLS)
+        } else {
+            1_000_000
         }
     }
 }

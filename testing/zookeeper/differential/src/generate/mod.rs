@@ -8,7 +8,7 @@ mod shared;
 use incumbent_zk_proto::{AddMode, CreateKind};
 
 use crate::dice::Dice;
-use crate::script::{Act, Ask, Attach, Place, Script, Since, Step};
+use crate::script::{Act, Ask, Attach, NodePath, Script, Since, Step};
 
 /// The script of a seed: always the same.
 pub fn script(seed: u64) -> Script {
@@ -135,9 +135,10 @@ impl Maker {
     }
 
     fn set_watches(&mut self) -> Ask {
-        let since = match self.dice.percent(10) {
-            true => Since::Zero,
-            false => Since::Reply(self.dice.between(0, 8)),
+        let since = if self.dice.percent(10) {
+            Since::Zero
+        } else {
+            Since::Reply(self.dice.between(0, 8))
         };
         let [data, exist, child] = [(); 3].map(|()| self.watched(WatchClass::Standard));
         let persistent = self.dice.percent(60).then(|| {
@@ -153,9 +154,9 @@ impl Maker {
         }
     }
 
-    fn watched(&mut self, class: WatchClass) -> Vec<Place> {
+    fn watched(&mut self, class: WatchClass) -> Vec<NodePath> {
         let count = self.dice.between(0, 3);
-        let places: Vec<Place> = (0..count).map(|_| self.node()).collect();
+        let places: Vec<NodePath> = (0..count).map(|_| self.node()).collect();
         places
             .into_iter()
             .filter(|place| self.class(place) == class)
@@ -163,12 +164,12 @@ impl Maker {
     }
 
     /// The node that only this session watches: `known::CHECKS_OF_OTHERS`.
-    fn own(&self) -> Place {
-        Place::Below(format!("{}{}", pools::WATCHED_BY, self.session))
+    fn own(&self) -> NodePath {
+        NodePath::Below(format!("{}{}", pools::WATCHED_BY, self.session))
     }
 
     /// It is the same for a session and a path in the whole script.
-    fn class(&self, place: &Place) -> WatchClass {
+    fn class(&self, place: &NodePath) -> WatchClass {
         const PRIME: u64 = 0x0100_0000_01b3;
         let path = place.path("");
         if path.starts_with(pools::WATCHED_BY) && *place != self.own() {

@@ -12,12 +12,11 @@ const NO_OPS: &[i32] = &[0, -1, -2, 10, 23, 24, 99, 108, 999, i32::MAX, i32::MIN
 
 impl Maker {
     pub(super) fn raw(&mut self) -> Act {
-        match self.dice.percent(60) {
-            true => {
-                self.online[self.session] = false;
-                Act::Raw(*self.dice.pick(NO_OPS), vec![0; self.dice.between(0, 9)])
-            }
-            false => Act::Raw(Op::Reconfig.number(), reconfig()),
+        if self.dice.percent(60) {
+            self.online[self.session] = false;
+            Act::Raw(*self.dice.pick(NO_OPS), vec![0; self.dice.between(0, 9)])
+        } else {
+            Act::Raw(Op::Reconfig.number(), reconfig())
         }
     }
 }

@@ -3,17 +3,18 @@
 use incumbent_zk_proto::{Acl, CreateKind};
 
 use super::{Maker, pools};
-use crate::script::{Ask, Expect, Place};
+use crate::script::{Ask, Expect, NodePath};
 
 impl Maker {
     pub(super) fn shared(&mut self) -> Ask {
         let how = self.dice.between(0, 9);
         // `known::EMPTY_PATH`.
-        let shared = match how < 5 {
-            true => &pools::SHARED[1..],
-            false => pools::SHARED,
+        let shared = if how < 5 {
+            &pools::SHARED[1..]
+        } else {
+            pools::SHARED
         };
-        let path = Place::Exact((*self.dice.pick(shared)).to_owned());
+        let path = NodePath::Exact((*self.dice.pick(shared)).to_owned());
         let version = Expect::Exactly(pools::NEVER);
         match how {
             0 => Ask::Exists { path, watch: false },
@@ -41,16 +42,19 @@ impl Maker {
                 version: Expect::Any,
             },
             // Never a write that could succeed.
-            _ => match path.path("") == "/zookeeper/nothing" {
-                true => Ask::Exists { path, watch: false },
-                false => Ask::Create {
-                    path,
-                    data: None,
-                    acl: vec![Acl::open()],
-                    flags: *self.dice.pick(&[0, 1, 4, 9]),
-                    kind: CreateKind::Plain,
-                },
-            },
+            _ => {
+                if path.path("") == "/zookeeper/nothing" {
+                    Ask::Exists { path, watch: false }
+                } else {
+                    Ask::Create {
+                        path,
+                        data: None,
+                        acl: vec![Acl::open()],
+                        flags: *self.dice.pick(&[0, 1, 4, 9]),
+                        kind: CreateKind::Plain,
+                    }
+                }
+            }
         }
     }
 }

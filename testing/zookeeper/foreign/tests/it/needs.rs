@@ -71,9 +71,10 @@ fn runs(program: &str, flag: &str) -> Option<bool> {
 }
 
 fn is_there(path: &Path) -> Option<bool> {
-    match path.exists() {
-        true => Some(true),
-        false => missing(&path.display().to_string()),
+    if path.exists() {
+        Some(true)
+    } else {
+        missing(&path.display().to_string())
     }
 }
 

@@ -137,9 +137,10 @@ impl Terminal {
             }
         }
         let next = self.events.remove(0);
-        match next.contains(&format!("type:{event}")) {
-            true => Ok(()),
-            false => Err(format!("instead of {event} has come: {next}")),
+        if next.contains(&format!("type:{event}")) {
+            Ok(())
+        } else {
+            Err(format!("instead of {event} has come: {next}"))
         }
     }
 

@@ -1,5 +1,5 @@
-//! What one client may ask, however clumsy or mean it is, is done or refused before it is a burden
-//! to others.
+//! Each request is done or refused before it is a burden to other clients, even a clumsy or
+//! malicious one.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use incumbent_zk_proto::{Acl, Code, Create, CreateKind, Id, MultiResult, Request
 
 use super::*;
 
-/// Far more than refusing takes, also in a slow build, and far less than doing it all.
+/// Far more than a refusal takes, even in a slow build, and far less than doing it all.
 #[expect(clippy::disallowed_methods, reason = "it is about how long it takes")]
 fn is_refused_soon(world: &mut World, client: Client, request: &Request<'_>) {
     let start = Instant::now();
@@ -47,7 +47,7 @@ fn a_list_that_becomes_too_long_is_given_up_on_the_way() {
     for user in 0..60 {
         prove(&mut world, a, &format!("user{user}:secret")).unwrap();
     }
-    // Each of these stands for sixty.
+    // Each of these becomes sixty.
     let mine = |perms| Acl {
         perms,
         id: Id {
@@ -111,7 +111,7 @@ fn many_nodes_that_fade_at_once_do_so_in_turns() {
         let before = world.machine.tree.len();
         let wait = world.machine.next_tick().saturating_sub(world.now.elapsed);
         assert!(turns == 0 || wait < Duration::from_secs(1), "{wait:?}");
-        // The session ends in the first of them, which makes no difference.
+        // The session ends in the first turn, which makes no difference.
         world.wait(if turns == 0 { look } else { wait });
         let faded = before - world.machine.tree.len();
         assert!((1..=MANY / 3).contains(&faded), "{faded} at once");

@@ -1,4 +1,4 @@
-//! What ZooKeeper's documentation promises, one claim after the other.
+//! What ZooKeeper's documentation promises, claim by claim.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn a_session_comes_back_with_its_password_and_without_watches() {
     assert_eq!(back.session, a.session);
     world.ask(back, &set("/e", -1)).unwrap();
     assert!(world.events().is_empty());
-    // A second connection takes it over, and the first one is closed.
+    // A second connection takes the session, and the first one is closed.
     let again = world.come_back(a).unwrap();
     assert_eq!(world.recorded.closed, [(back.connection, Closed::Moved)]);
     world.machine.disconnect(back.connection, true, world.now);
@@ -203,7 +203,7 @@ fn a_transaction_happens_whole_or_not_at_all() {
     let MultiResult::Created { path, stat: None } = &results[1] else {
         panic!("{results:?}");
     };
-    // The failed one has taken no number with it.
+    // The failed transaction has used no number.
     assert_eq!(path, "/p/x-0000000001");
     assert_eq!(world.machine.zxid(), zxid + 1);
     let kinds: Vec<_> = world
@@ -259,7 +259,7 @@ fn plain_watches_tell_once_and_say_what_happened() {
     world.ask(b, &set("/n", 0)).unwrap();
     world.ask(b, &set("/n", 1)).unwrap();
     assert_eq!(world.events(), [(at, CHANGED, "/n".into())]);
-    // What is not there is not watched by those who wanted to read it.
+    // A read of a node that does not exist sets no watch.
     let get = Request::GetData {
         path: "/none",
         watch: true,
@@ -398,7 +398,7 @@ fn containers_and_nodes_with_a_time_to_live_fade() {
     world.ask(a, &ttl("/u", 1_000)).unwrap();
     world.create(a, "/u/child", 0).unwrap();
     alive(&mut world);
-    // One never had a child, one lives still, and one has a child.
+    // One never had a child, the time of one is not over, and one has a child.
     assert_eq!(world.children(a, "/"), ["c", "t", "u", "zookeeper"]);
     world.create(a, "/c/x", 0).unwrap();
     world.ask(a, &delete("/c/x", 0)).unwrap();
@@ -419,7 +419,7 @@ fn what_is_no_request_closes_the_connection_and_touches_no_other() {
     };
     assert_eq!(closed, a.connection);
     world.ask(b, &Request::Ping).unwrap();
-    // The session goes on: the client may come back and behave.
+    // The session continues: the client may come back.
     assert!(world.machine.sessions.get(SessionId(a.session)).is_some());
 }
 
@@ -439,7 +439,7 @@ fn what_a_lone_server_has_not_is_refused() {
         .handle(a.connection, &frame, world.now, &mut world.recorded);
     let (_, header, _) = world.recorded.replies.last().unwrap();
     assert_eq!(header.err, Code::Unimplemented.number());
-    // And nothing that follows it is looked at.
+    // Nothing after it is handled.
     let [(closed, Closed::Malformed(Malformed::Unknown { number: 999, .. }))] =
         world.recorded.closed[..]
     else {

@@ -6,7 +6,7 @@ use incumbent_zk_proto::{Acl, AddMode, Code, ConnectRequest, Id, MultiResult, Re
 use super::super::Refused;
 use super::*;
 
-/// A client of the world that has an ephemeral node, and one that wants to lead after it.
+/// A client that leads, with an ephemeral node, and another client.
 struct Full {
     world: World,
     leader: Client,
@@ -19,7 +19,7 @@ struct Limit {
     options: Options,
     /// Fills the server up to the limit.
     fill: fn(&mut Full),
-    /// What is refused then.
+    /// A request that is refused then.
     grow: fn(&mut Full) -> Result<(), Code>,
 }
 
@@ -79,7 +79,7 @@ impl Full {
         self.world.ask(self.leader, request).map(drop)
     }
 
-    /// What has to go on at every limit.
+    /// What must pass at every limit.
     fn life(&mut self) {
         let leader = self.leader;
         self.passes("a ping", &Request::Ping);
@@ -91,7 +91,7 @@ impl Full {
         self.passes("the same list", &Request::SetAcl { path, acl, version });
         let renew = vec![Request::Check { path, version }, put(path, b"")];
         self.passes("a transaction", &Request::Multi(renew));
-        // One that the client has, and then was told of.
+        // The client had this watch, and got its event.
         self.passes("a watch once more", &watch("/group/root"));
         let read = Request::GetData { path, watch: false };
         self.passes("a read", &read);
@@ -256,7 +256,7 @@ fn at_every_limit_growth_is_refused_and_life_goes_on() {
         let refused = (limit.grow)(&mut full);
         assert_eq!(refused, Err(Code::QuotaExceeded), "{}", limit.name);
         full.life();
-        // Somebody else can do the same, and more where the first has made room.
+        // Another client can go on too.
         full.leader = full.other;
         full.passes(limit.name, &Request::Ping);
     }
@@ -297,7 +297,7 @@ fn a_known_identity_can_be_proven_again_at_the_limit_of_identities() {
         scheme: "digest",
         auth,
     };
-    // The address is one too.
+    // The address counts too.
     full.passes("the last identity", &prove(b"a:b"));
     full.passes("the same once more", &prove(b"a:b"));
     assert_eq!(full.grow(&prove(b"c:d")), Err(Code::AuthFailed));

@@ -1,4 +1,4 @@
-//! The machine, asked as clients ask, and what it says.
+//! Sends requests to a machine as clients do, and records what it does.
 
 mod burdens;
 mod claims;
@@ -15,7 +15,7 @@ use incumbent_zk_proto::{
 
 use super::{Closed, ConnectionId, Entry, Machine, Now, Options, Sink};
 
-/// Everything that a machine recorded.
+/// Everything that a machine logged and sent.
 #[derive(Default)]
 struct Recorded {
     log: Vec<Vec<u8>>,
@@ -46,7 +46,7 @@ impl Sink for Recorded {
     }
 }
 
-/// A machine with a clock that tests turn.
+/// A machine with a clock that tests set.
 struct World {
     machine: Machine,
     recorded: Recorded,
@@ -148,7 +148,7 @@ impl World {
         assert_eq!((*to, header.xid), (client.connection, xid));
         match body {
             Some(body) => {
-                // It is what a client can read.
+                // A client can read it.
                 let mut out = Vec::new();
                 body.write(&mut out);
                 let mut reader = incumbent_zk_proto::jute::Reader::new(&out);
@@ -189,7 +189,7 @@ impl World {
             .collect()
     }
 
-    /// A machine that was told only what this one has logged.
+    /// A machine that has replayed the log of this one.
     fn replayed(&self, options: Options) -> Machine {
         let mut machine = Machine::new(options, 0);
         for entry in &self.recorded.log {
@@ -199,7 +199,7 @@ impl World {
     }
 }
 
-/// Everything that outlives the process, in an order of its own.
+/// The state that outlives the process, in a fixed order.
 fn everything(machine: &Machine) -> Vec<String> {
     let nodes = machine.tree.nodes().share();
     let mut all: Vec<_> = nodes

@@ -1,4 +1,4 @@
-//! Random clients: what was logged says all there is, failures change nothing, and books are kept.
+//! Random clients: the log holds the whole state, refusals change nothing, and estimates add up.
 
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ fn a_snapshot_that_is_cut_or_changed_is_refused_or_harmless() {
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x40;
-        // It need not be noticed, as the journal does that; but nothing may break.
+        // The journal finds the change; here nothing may panic.
         let _ = Machine::new(Options::default(), 0).restore(&changed);
     }
 }

@@ -38,7 +38,7 @@ fn create2_in_a_transaction_is_answered_with_its_stat() {
             panic!("{results:?}");
         };
         assert_eq!(stat.is_some(), result == Op::Create2, "{flags} {kind:?}");
-        // The type of the result, as it stands on the wire.
+        // The type of the result on the wire.
         let mut out = Vec::new();
         Response::Multi(results.clone()).write(&mut out);
         assert_eq!(out[..4], result.number().to_be_bytes());

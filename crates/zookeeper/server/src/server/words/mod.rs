@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 use incumbent_zk_proto::jute::LENGTH_BYTES;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::connection::End;
+use super::end::End;
 use super::hub::Hub;
 
 /// All words that ZooKeeper 3.9 knows. It answers `gtmk`, `stmk` and `hash` with what this server
