@@ -11,8 +11,9 @@ use crate::lock;
 /// The ending of unfinished files. After a crash they are removed.
 const DRAFT: &str = ".draft";
 
-/// What a directory may hold before a journal is begun in it: entries of the file system itself.
-const BELONGS_TO_THE_SYSTEM: [&str; 2] = ["lost+found", ".snapshot"];
+/// What a directory may hold before a journal is begun in it: entries of the file system itself, and
+/// the address that a server leaves beside its journal (`embedded:`).
+const HARMLESS: [&str; 4] = ["lost+found", ".snapshot", "address", "address.new"];
 
 /// What ZooKeeper keeps in its data directory.
 const OF_ZOOKEEPER: [&str; 2] = ["version-2", "myid"];
@@ -151,7 +152,7 @@ impl Files {
             return Ok(());
         }
         names.retain(|text| {
-            !is_ours(text) && text != lock::NAME && !BELONGS_TO_THE_SYSTEM.contains(&text.as_str())
+            !is_ours(text) && text != lock::NAME && !HARMLESS.contains(&text.as_str())
         });
         // The name that says most, and always the same one.
         names.sort_unstable_by_key(|name| (!OF_ZOOKEEPER.contains(&name.as_str()), name.clone()));

@@ -307,6 +307,7 @@ async fn a_directory_of_something_else_is_refused_by_name_and_left_alone() {
 async fn entries_of_the_file_system_itself_are_let_pass() {
     let dir = dir();
     std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+    std::fs::write(dir.path().join("address"), "127.0.0.1:2181 7 1\n").unwrap();
     journal(dir.path()).close().await.unwrap();
     // The directory has a journal now, and other files beside it do no harm.
     std::fs::write(dir.path().join("notes.txt"), "moved the disk").unwrap();

@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         self.hub.room().await.map_err(|_| End::Done)?;
         let connected = self.hub.connect(self.entered, caller.ids, &request);
         let connected = connected.map_err(|refused| match refused {
-            Refused::Behind { .. } if !self.hub.note_ahead(address.ip(), request.session) => {
+            Refused::Behind { .. } if !self.hub.ahead.note((address.ip(), request.session)) => {
                 End::Again(refused)
             }
             Refused::TooManySessions { .. } => {
@@ -215,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
         })?;
         match connected {
             Some((session, timeout)) => {
-                self.hub.forget_ahead(address.ip(), request.session);
+                self.hub.ahead.forget(&(address.ip(), request.session));
                 let (timeout_ms, came_back) = (timeout.as_millis(), request.session != 0);
                 debug!(%address, %session, timeout_ms, came_back, "a session is connected");
                 Ok(None)

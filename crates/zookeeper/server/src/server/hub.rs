@@ -11,9 +11,9 @@ use incumbent_zk_proto::{ConnectRequest, Id, PASSWORD_BYTES};
 use tokio::sync::{Notify, SetOnce, watch};
 use tracing::warn;
 
-use super::ahead::Ahead;
 use super::hub_sink::{HubSink, give_up};
 use super::meters::Meters;
+use super::once::Once;
 use super::options::{Options, ROOM_BESIDE};
 use super::outbound::Outbound;
 use super::peer::Peer;
@@ -33,7 +33,8 @@ pub(super) struct Hub {
     pub(super) sooner: Notify,
     /// Why the log refused a change although it can be written. The server ends.
     broken: SetOnce<AppendError>,
-    ahead: Mutex<Ahead>,
+    /// Clients that have seen a newer state, by address and session.
+    pub(super) ahead: Once<(IpAddr, i64)>,
 }
 
 pub(super) struct HubState {
@@ -94,7 +95,7 @@ impl Hub {
             started,
             sooner: Notify::new(),
             broken: SetOnce::new(),
-            ahead: Mutex::default(),
+            ahead: Once::default(),
         }
     }
 
@@ -173,18 +174,6 @@ impl Hub {
         let mut state = self.state();
         let now = self.now();
         state.machine.heard(entered.connection, now);
-    }
-
-    /// Notes that a client has seen a newer state. Says whether it was not noted before.
-    pub(super) fn note_ahead(&self, address: IpAddr, session: i64) -> bool {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        ahead.note(address, session)
-    }
-
-    /// Forgets a client that was noted so: it has a session here now.
-    pub(super) fn forget_ahead(&self, address: IpAddr, session: i64) {
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        ahead.forget(address, session);
     }
 
     pub(super) fn leave(&self, connection: ConnectionId, closed: bool) {

@@ -1,7 +1,7 @@
 //! The server: listens, and gives every connection its task.
 
+mod accept;
 mod admission;
-mod ahead;
 mod connection;
 mod end;
 mod greeting;
@@ -9,6 +9,7 @@ mod hub;
 mod hub_sink;
 mod meters;
 mod monitor;
+mod once;
 mod options;
 mod outbound;
 mod peer;
@@ -21,19 +22,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use incumbent_journal::{AppendError, Failure, Found, Journal, OpenError, Recovered};
 use incumbent_tls::Reloading;
-use incumbent_zk_proto::Id;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::machine::{self, Entry, Machine};
-use admission::{Admission, Permit};
-use connection::Caller;
+use accept::accept;
+use admission::Admission;
 use hub::Hub;
 pub use monitor::{Monitor, Report};
 pub use options::Options;
@@ -95,9 +95,6 @@ pub enum ServeError {
         cause: AppendError,
     },
 }
-
-/// The pause after a connection could not be accepted. It is mostly for want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Server {
     /// Reads the data directory, and listens.
@@ -232,99 +229,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|cause| StartError::Listen { address, cause })
-}
-
-async fn accept(
-    hub: Arc<Hub>,
-    admission: Arc<Admission>,
-    listener: TcpListener,
-    tls: Option<Reloading<rustls::ServerConfig>>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => match admission.enter(address.ip(), &hub.options) {
-                    Ok(permit) => {
-                        hub.meters.connections.add(1);
-                        let (hub, tls) = (Arc::clone(&hub), tls.clone());
-                        connections.spawn(async move {
-                            serve(&hub, stream, address, tls, &permit).await;
-                        });
-                    }
-                    Err(why) => {
-                        hub.meters.rejected.add(1);
-                        info!(%address, why, "refused a connection");
-                    }
-                },
-                Err(error) => {
-                    // Mostly for want of descriptors: the next may be accepted when others have
-                    // left.
-                    warn!(%error, "cannot accept a connection; retrying in 50 ms");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(ended) = connections.join_next() => {
-                if let Err(error) = ended {
-                    warn!(%error, "a connection panicked; this is a bug, please report it");
-                }
-            }
-        }
-    }
-}
-
-async fn serve(
-    hub: &Hub,
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<Reloading<rustls::ServerConfig>>,
-    permit: &Permit,
-) {
-    // Replies are small and must not wait for more.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%address, %error, "cannot set up a connection");
-        return;
-    }
-    let caller = Caller {
-        address,
-        ids: vec![Id {
-            scheme: "ip".into(),
-            id: address.ip().to_canonical().to_string(),
-        }],
-        secure: tls.is_some(),
-        full: permit.full,
-    };
-    match tls {
-        None => connection::serve(hub, stream, caller).await,
-        // Boxed: TLS needs some kilobytes, and a connection without it would take them too.
-        Some(config) => Box::pin(serve_with_tls(hub, stream, caller, config)).await,
-    }
-}
-
-async fn serve_with_tls(
-    hub: &Hub,
-    stream: TcpStream,
-    mut caller: Caller,
-    config: Reloading<rustls::ServerConfig>,
-) {
-    let address = caller.address;
-    let acceptor = tokio_rustls::TlsAcceptor::from(config.now());
-    match tokio::time::timeout(hub.options.greeting_timeout, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            caller.ids.extend(crate::tls::identity(stream.get_ref().1));
-            connection::serve(hub, stream, caller).await;
-        }
-        Ok(Err(error)) => {
-            hub.meters.bad_handshakes.add(1);
-            let explained = incumbent_tls::explain(&error);
-            let why = explained.map_or_else(|| error.to_string(), |why| why.advice);
-            info!(%address, why, "TLS handshake failed; closed the connection");
-        }
-        Err(_) => {
-            hub.meters.bad_handshakes.add(1);
-            info!(%address, "TLS handshake did not end in time; closed the connection");
-        }
-    }
 }
 
 /// Reads the directory.
