@@ -4,7 +4,8 @@
 //! candidate wins a term that it cannot make active, or none at all. So a node asks the backend
 //! when it first campaigns. While rights are missing, it does not campaign, logs the reason once,
 //! publishes it through [`Group::missing_rights`](crate::Group::missing_rights), and asks again
-//! every lease duration. It also asks when a write of the root was refused.
+//! every lease duration. It also asks when a write of the root was refused, and every few minutes,
+//! because rights can be taken away from a standby.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +18,28 @@ use incumbent_core::election::{Event, SwapAnswer};
 use super::{Node, Setup};
 use crate::settle::TimedOut;
 
+/// A node whose rights were granted asks again after so many lease durations: five minutes with the
+/// default lease. That costs nearly nothing, and the next failover is usually later.
+const ASK_AGAIN_LEASES: u32 = 20;
+
 /// What is known of the rights of this process.
 #[derive(Default)]
 pub(super) struct Permission {
     answer: LastAnswer,
-    /// The question that is under way, or will be after a pause.
-    question: Option<BoxFuture<'static, Result<Rights, Unread>>>,
+    question: Option<Question>,
+}
+
+/// A question that is under way, or will be asked after a pause.
+struct Question {
+    urgency: Urgency,
+    answer: BoxFuture<'static, Result<Rights, Unread>>,
+}
+
+/// Whether a question may be replaced by one that is asked sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    Now,
+    Later,
 }
 
 /// The last answer that counted.
@@ -41,15 +58,15 @@ impl Permission {
         let Some(question) = &mut self.question else {
             return std::future::pending().await;
         };
-        let answer = question.await;
+        let answer = (&mut question.answer).await;
         self.question = None;
         answer
     }
 
-    fn ask(&mut self, setup: &Setup, pause: Duration) {
+    fn ask(&mut self, setup: &Setup, urgency: Urgency, pause: Duration) {
         let (backend, group) = (Arc::clone(&setup.backend), setup.group.clone());
         let timeout = setup.config.timing.request_timeout();
-        self.question = Some(Box::pin(async move {
+        let answer = Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
@@ -57,7 +74,13 @@ impl Permission {
                 Ok(answer) => answer,
                 Err(_) => Err(Unread::Unavailable(TimedOut(timeout).into())),
             }
-        }));
+        });
+        self.question = Some(Question { urgency, answer });
+    }
+
+    fn is_asking_now(&self) -> bool {
+        let question = self.question.as_ref();
+        question.is_some_and(|question| question.urgency == Urgency::Now)
     }
 }
 
@@ -67,8 +90,9 @@ impl Node {
         self.campaigner.as_ref()?;
         match self.permission.answer {
             LastAnswer::Granted => return Some(Event::Campaign),
-            LastAnswer::None if self.permission.question.is_none() => {
-                self.permission.ask(&self.setup, Duration::ZERO);
+            LastAnswer::None if !self.permission.is_asking_now() => {
+                self.permission
+                    .ask(&self.setup, Urgency::Now, Duration::ZERO);
             }
             LastAnswer::None | LastAnswer::Missing => {}
         }
@@ -79,8 +103,12 @@ impl Node {
     pub(super) fn permitted(&mut self, answer: Result<Rights, Unread>) -> Option<Event> {
         let again = self.setup.config.timing.lease();
         match answer {
-            Ok(Rights::Granted | Rights::Unknown) => {
+            Ok(granted @ (Rights::Granted | Rights::Unknown)) => {
                 self.permission.answer = LastAnswer::Granted;
+                if granted == Rights::Granted {
+                    let pause = again * ASK_AGAIN_LEASES;
+                    self.permission.ask(&self.setup, Urgency::Later, pause);
+                }
                 if let Recovery::Over { .. } = self.rights().worked() {
                     tracing::info!(
                         group = %self.setup.group,
@@ -92,7 +120,7 @@ impl Node {
             }
             Ok(Rights::Missing(reason)) => {
                 self.permission.answer = LastAnswer::Missing;
-                self.permission.ask(&self.setup, again);
+                self.permission.ask(&self.setup, Urgency::Now, again);
                 match self.rights().failed(&reason) {
                     News::Began | News::OtherReason => tracing::warn!(
                         group = %self.setup.group,
@@ -111,7 +139,7 @@ impl Node {
                     error = causes(&error),
                     "the store did not say whether this process could lead"
                 );
-                self.permission.ask(&self.setup, again);
+                self.permission.ask(&self.setup, Urgency::Now, again);
                 if self.permission.answer == LastAnswer::Missing {
                     return None;
                 }
@@ -125,10 +153,10 @@ impl Node {
     /// Asks again if the store refused a write of the root.
     pub(super) fn doubt_rights(&mut self, event: &Event) {
         let refused = matches!(event, Event::RootSwapped(SwapAnswer::NotApplied));
-        if refused && self.permission.question.is_none() {
+        if refused && !self.permission.is_asking_now() {
             // Not at once: if the store is only away, one question for each lease is enough.
             let pause = self.setup.config.timing.retry();
-            self.permission.ask(&self.setup, pause);
+            self.permission.ask(&self.setup, Urgency::Now, pause);
         }
     }
 

@@ -161,6 +161,26 @@ async fn a_standby_that_loses_its_rights_stops_to_campaign_when_it_is_refused() 
     assert_eq!(campaign.await.epoch(), Epoch::new(2));
 }
 
+/// Nobody has to take over meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_standby_whose_rights_are_taken_away_says_so_before_it_has_to_take_over() {
+    let store = MemoryBackend::new();
+    let leader = Guarded::new(&store, Account::Accepted).group("leader");
+    let leadership = leader.candidate().unwrap().campaign().await;
+    let guarded = Guarded::new(&store, Account::Accepted);
+    let group = guarded.group("standby");
+    let candidate = group.candidate().unwrap();
+    let mut campaign = Box::pin(candidate.campaign());
+    let lease = group.timing().lease();
+    let waits = tokio::time::timeout(lease, &mut campaign).await;
+    assert!(waits.is_err(), "somebody leads");
+    guarded.set(Account::CreatesOnly);
+    let waits = tokio::time::timeout(20 * lease, &mut campaign).await;
+    assert!(waits.is_err(), "somebody leads");
+    assert!(group.missing_rights().is_some(), "it asked by itself");
+    assert!(leadership.guard().is_valid());
+}
+
 /// As with a token that has expired, and is renewed later.
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_was_refused_leads_again_when_it_is_accepted() {
