@@ -13,16 +13,16 @@ use incumbent_backend::{
 };
 
 use crate::access::{Access, Connection};
+use crate::api::health::Health;
+use crate::api::throttle::{Lane, Pace};
 use crate::api::{Api, Written};
-use crate::content::{Along, Content, LARGEST_BODY, largest_body, resource_of};
 use crate::error::KubernetesError;
-use crate::health::Health;
-use crate::pace::{Lane, Pace};
-use crate::pod::{self, Here, Pod};
+use crate::follow::pod::{self, Here, Pod};
+use crate::follow::watch::Watches;
+use crate::object::content::{Along, Content, LARGEST_BODY, largest_body, resource_of};
+use crate::object::version::ObjectVersion;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::version::ObjectVersion;
-use crate::watch::Watches;
 
 /// Records in ConfigMaps. Clones share connections, limits and the watch.
 ///

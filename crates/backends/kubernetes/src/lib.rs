@@ -70,27 +70,14 @@
 
 mod access;
 mod api;
-mod asked;
 mod backend;
-mod call;
-mod content;
 mod error;
-mod events;
-mod health;
-mod lock;
-mod names;
-mod outcome;
-mod owner;
-mod pace;
-mod pod;
-mod reply;
-mod resource;
+mod follow;
+mod object;
 mod session;
 mod settings;
-mod version;
-mod watch;
 
 pub use access::{Access, Connection, quietly};
 pub use backend::KubernetesBackend;
 pub use error::KubernetesError;
-pub use pod::Pod;
+pub use follow::pod::Pod;

@@ -7,16 +7,16 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use crate::api::outcome::Verb;
+use crate::api::throttle::Lane;
 use crate::api::{Api, Metadata, Unlisted, View};
-use crate::content::{of_config_map, of_lease, resource_of};
 use crate::error::KubernetesError;
-use crate::names::Cluster;
-use crate::outcome::Verb;
-use crate::owner::Owner;
-use crate::pace::Lane;
-use crate::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::object::content::{of_config_map, of_lease, resource_of};
+use crate::object::names::Cluster;
+use crate::object::owner::Owner;
+use crate::object::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::object::version::ObjectVersion;
 use crate::settings::RootKind;
-use crate::version::ObjectVersion;
 
 /// How often a list is begun anew whose rest the server has forgotten. It keeps five minutes of it;
 /// who needs longer has other worries.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use incumbent_backend::{Address, BadAddress};
 
 use crate::access::is_namespace;
-use crate::names::Cluster;
-use crate::owner::Owner;
+use crate::object::names::Cluster;
+use crate::object::owner::Owner;
 
 /// Requests in a second, root and floor aside: far more than records usually change, far less than
 /// would trouble an API server that also has other clients. It refuses by itself (429) what is too

@@ -22,14 +22,14 @@ use incumbent_core::root::Root;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod as PodObject};
 use serde::{Deserialize, Serialize};
 
+use crate::api::throttle::Lane;
 use crate::api::{Metadata, Unlisted, View, Watched};
-use crate::content::resource_of;
 use crate::error::{KubernetesError, chain};
-use crate::events::{Event, Events};
-use crate::pace::Lane;
-use crate::resource::PODS;
+use crate::follow::events::{Event, Events};
+use crate::follow::watch::{Change, SILENCE, Watches, pauses};
+use crate::object::content::resource_of;
+use crate::object::resource::PODS;
 use crate::session::Session;
-use crate::watch::{Change, SILENCE, Watches, pauses};
 
 /// The annotation of a root that says in which pod its holder runs.
 pub(crate) const POD: &str = "incumbent/pod";

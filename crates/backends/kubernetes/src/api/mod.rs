@@ -1,5 +1,12 @@
 //! The requests that there are, each with its type. Nothing else is ever sent.
 
+pub(crate) mod call;
+pub(crate) mod health;
+pub(crate) mod operation;
+pub(crate) mod outcome;
+pub(crate) mod reply;
+pub(crate) mod throttle;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,16 +18,16 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::access::Connection;
-use crate::asked::Asked;
-use crate::call::Call;
-use crate::content::Content;
+use crate::api::call::Call;
+use crate::api::health::Health;
+use crate::api::operation::Asked;
+use crate::api::outcome::{Outcome, Verb, outcome};
+use crate::api::reply::Reply;
+use crate::api::throttle::{Lane, Pace};
 use crate::error::{KubernetesError, Said};
-use crate::health::Health;
-use crate::outcome::{Outcome, Verb, outcome};
-use crate::pace::{Lane, Pace};
-use crate::reply::Reply;
-use crate::resource::Resource;
-use crate::version::ObjectVersion;
+use crate::object::content::Content;
+use crate::object::resource::Resource;
+use crate::object::version::ObjectVersion;
 
 /// In which one request must be answered. Shorter than what a caller with a usual lease waits (5
 /// s), so that it is told whether the request was sent.

@@ -1,9 +1,9 @@
 //! What is asked of the server, to be told about.
 
+use crate::api::outcome::Verb;
+use crate::api::reply::{About, Answer, Reply};
 use crate::error::{KubernetesError, chain};
-use crate::outcome::Verb;
-use crate::reply::{About, Answer, Reply};
-use crate::resource::Resource;
+use crate::object::resource::Resource;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::Outcome::{Absent, Conflict, Done, Expired, NotApplied, Unknown, Unread};
 use super::*;
-use crate::asked::Asked;
+use crate::api::operation::Asked;
+use crate::api::reply::Answer;
 use crate::error::KubernetesError;
-use crate::reply::Answer;
-use crate::resource::CONFIG_MAPS;
+use crate::object::resource::CONFIG_MAPS;
 
 const VERBS: [Verb; 6] = [
     Verb::Create,

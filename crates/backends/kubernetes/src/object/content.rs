@@ -11,12 +11,12 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::lock::{LEADER, LeaderRecord, lease_spec};
-use crate::names::{CLUSTER, Cluster};
-use crate::pod::POD;
-use crate::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::follow::pod::POD;
+use crate::object::leader_lock::{LEADER, LeaderRecord, lease_spec};
+use crate::object::names::{CLUSTER, Cluster};
+use crate::object::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::object::version::ObjectVersion;
 use crate::settings::RootKind;
-use crate::version::ObjectVersion;
 
 /// Longest body in a ConfigMap, which may hold 1 MiB. The API server takes requests of 3 MiB and
 /// etcd of 1.5 MiB, in which the body's quotes, escaped, count twice; and what outgrows half of the

@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use crate::resource::{
+use crate::object::resource::{
     CONFIG_MAPS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, Resource, SERVICES, STATEFUL_SETS,
 };
 

@@ -21,7 +21,7 @@
 //! wrote. A 2xx that does not name the new version is `Unknown` too, which the caller sees when it
 //! reads it.
 
-use crate::reply::{About, Reply};
+use crate::api::reply::{About, Reply};
 
 /// What is done to an object: the verbs as roles name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

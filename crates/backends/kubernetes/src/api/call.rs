@@ -15,9 +15,9 @@ use kube::Client;
 use kube::client::Body;
 
 use crate::access::quietly;
-use crate::asked::Asked;
-use crate::outcome::Verb;
-use crate::reply::{Answer, Reply};
+use crate::api::operation::Asked;
+use crate::api::outcome::Verb;
+use crate::api::reply::{Answer, Reply};
 
 /// Longest answer that is read. A part of a list can be 500 objects' metadata, of which others may
 /// have annotated some.

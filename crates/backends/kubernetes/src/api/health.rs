@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{info, warn};
 
-use crate::asked::Asked;
+use crate::api::operation::Asked;
+use crate::api::outcome::Verb;
+use crate::api::reply::Reply;
 use crate::error::chain;
-use crate::outcome::Verb;
-use crate::reply::Reply;
 
 #[derive(Default)]
 pub(crate) struct Health {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use incumbent_backend::BoxError;
 use kube::core::Status;
 
-use crate::asked::Asked;
+use crate::api::operation::Asked;
 
 /// Longest wait that is believed when a server asks for one. A proxy may say anything; a lease does
 /// not wait for it.

@@ -14,13 +14,13 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::{Metadata, Unlisted, View, Watched};
-use crate::content::resource_of;
 use crate::error::{KubernetesError, chain};
-use crate::events::{Ended, Event, Events};
-use crate::pod::POD;
-use crate::resource::Resource;
+use crate::follow::events::{Ended, Event, Events};
+use crate::follow::pod::POD;
+use crate::object::content::resource_of;
+use crate::object::resource::Resource;
+use crate::object::version::ObjectVersion;
 use crate::session::Session;
-use crate::version::ObjectVersion;
 
 /// Changes kept for a listener that is slow. If it lags further behind, it is told that anything
 /// may have changed.
