@@ -29,7 +29,7 @@ pub struct Rule {
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) name: String,
-    groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     rules: Vec<Rule>,
     /// May do everything, and be anybody.
     pub(crate) admin: bool,

@@ -1,5 +1,6 @@
 //! A request, taken apart.
 
+use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, USER_AGENT};
 use hyper::http::request::Parts;
@@ -41,6 +42,15 @@ pub(crate) struct Headers {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
+/// A question of an account about itself. Every account may ask it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Review {
+    /// May I do this?
+    Access,
+    /// Who am I?
+    Account,
+}
+
 /// What a path means.
 #[derive(Debug)]
 pub(crate) enum Target {
@@ -48,6 +58,8 @@ pub(crate) enum Target {
     Other(String),
     /// Objects.
     Objects(Box<Ask>),
+    /// A question of an account about itself.
+    Review(Review, Bytes),
 }
 
 impl Headers {
@@ -104,6 +116,29 @@ impl Query {
     }
 }
 
+impl Review {
+    fn of_path(steps: &[&str]) -> Option<Review> {
+        match steps {
+            [
+                "apis",
+                "authorization.k8s.io",
+                "v1",
+                "selfsubjectaccessreviews",
+            ] => Some(Review::Access),
+            ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"] => Some(Review::Account),
+            _ => None,
+        }
+    }
+
+    /// As a fault and the log name it.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Review::Access => "selfsubjectaccessreviews",
+            Review::Account => "selfsubjectreviews",
+        }
+    }
+}
+
 impl Target {
     /// Whatever the path names.
     pub(crate) fn of(parts: &Parts, body: Bytes) -> Result<Target, Refusal> {
@@ -114,6 +149,11 @@ impl Target {
             .map(|step| percent_decode_str(step).decode_utf8_lossy().into_owned())
             .collect();
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        if parts.method == Method::POST
+            && let Some(review) = Review::of_path(&steps)
+        {
+            return Ok(Target::Review(review, body));
+        }
         let (group, version, rest) = match steps.as_slice() {
             ["api", version @ "v1", rest @ ..] if !rest.is_empty() => ("", *version, rest),
             ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),

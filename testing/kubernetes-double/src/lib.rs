@@ -32,6 +32,7 @@ mod patch;
 mod read;
 mod represent;
 mod resource;
+mod review;
 mod seen;
 mod selector;
 mod server;

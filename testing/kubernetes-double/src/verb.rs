@@ -18,4 +18,6 @@ pub enum Verb {
     Patch,
     /// An object, or a collection, is deleted.
     Delete,
+    /// An account asks what it may do, or who it is.
+    Review,
 }

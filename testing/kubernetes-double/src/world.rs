@@ -18,7 +18,7 @@ use crate::status::Refusal;
 use crate::store::{Key, Store};
 use crate::verb::Verb;
 use crate::write::Now;
-use crate::{delete, discovery, patch, read, watch, write};
+use crate::{delete, discovery, patch, read, review, watch, write};
 
 /// How long a read waits for a revision that is still to come. The real server's figure.
 const WAIT_FOR_VERSION: Duration = Duration::from_secs(3);
@@ -107,13 +107,21 @@ impl World {
         let target = Target::of(parts, body);
         let (entry, how) = match &target {
             Ok(Target::Objects(ask)) => {
-                let (verb, resource, name) = (ask.verb(), ask.resource_path(), ask.name_to_tell());
-                let mut state = self.state();
-                let how = state.faults.strike(Some(verb), &resource, &name);
-                (
-                    Some(state.log.add(seen(ask, verb, resource, name, bytes_in))),
-                    how,
-                )
+                let seen = Seen {
+                    verb: ask.verb(),
+                    resource: ask.resource_path(),
+                    namespace: ask.namespace.clone(),
+                    name: ask.name_to_tell(),
+                    ..seen(&headers, bytes_in)
+                };
+                self.strike(seen)
+            }
+            Ok(Target::Review(review, _)) => {
+                let resource = review.plural().to_owned();
+                self.strike(Seen {
+                    resource,
+                    ..seen(&headers, bytes_in)
+                })
             }
             _ => (None, self.state().faults.strike(None, "", "")),
         };
@@ -155,6 +163,15 @@ impl World {
         Ok(counted(answer, entry))
     }
 
+    /// Notes a request, and which fault has it.
+    fn strike(&self, seen: Seen) -> (Option<Arc<Entry>>, Option<How>) {
+        let mut state = self.state();
+        let how = state
+            .faults
+            .strike(Some(seen.verb), &seen.resource, &seen.name);
+        (Some(state.log.add(seen)), how)
+    }
+
     async fn serve(
         self: &Arc<World>,
         target: Target,
@@ -164,6 +181,10 @@ impl World {
         let ask = match target {
             Target::Other(path) => {
                 return Ok(discovery::answer(&path, headers).unwrap_or_else(no_such_page));
+            }
+            Target::Review(review, body) => {
+                let body = review::answer(review, &user, &body, &self.state().store)?;
+                return Ok(answer_json(201, &body));
             }
             Target::Objects(ask) => ask,
         };
@@ -273,15 +294,14 @@ impl World {
     clippy::disallowed_methods,
     reason = "tests compare when requests came, as the client's own clock has it"
 )]
-fn seen(ask: &Ask, verb: Verb, resource: String, name: String, bytes_in: u64) -> Seen {
-    let (namespace, user_agent) = (ask.namespace.clone(), ask.headers.user_agent.clone());
+fn seen(headers: &Headers, bytes_in: u64) -> Seen {
     Seen {
-        verb,
-        resource,
-        namespace,
-        name,
+        verb: Verb::Review,
+        resource: String::new(),
+        namespace: String::new(),
+        name: String::new(),
         status: 0,
-        user_agent,
+        user_agent: headers.user_agent.clone(),
         bytes_in,
         bytes_out: 0,
         at: Instant::now(),

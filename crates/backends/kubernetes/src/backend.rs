@@ -1,4 +1,4 @@
-//! The contract, on Kubernetes.
+//! The contract of a backend, on Kubernetes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,70 +9,72 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
     Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
-    Presence, Reach, Stored, Swapped, Unread, Version, WatchStream,
+    Presence, Reach, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::access::{Access, Connection};
 use crate::api::health::Health;
-use crate::api::throttle::{Lane, Pace};
+use crate::api::throttle::{Lane, Throttle};
 use crate::api::{Api, Written};
 use crate::error::KubernetesError;
 use crate::follow::pod::{self, Here, Pod};
 use crate::follow::watch::Watches;
 use crate::object::content::{Along, Content, LARGEST_BODY, largest_body, resource_of};
 use crate::object::version::ObjectVersion;
+use crate::rights;
 use crate::session::Session;
 use crate::settings::Settings;
 
 /// Records in ConfigMaps. Clones share connections, limits and the watch.
 ///
-/// Its calls must be used inside the Tokio runtime in which it was opened, with timers.
+/// Call it inside the Tokio runtime in which it was opened, with timers enabled.
 #[derive(Clone)]
 pub struct KubernetesBackend {
     session: Arc<Session>,
     watches: Arc<Watches>,
-    /// With `pod=on`.
-    pod: Option<Looked>,
+    /// `Some` with `pod=on`.
+    pod_proof: Option<PodProof>,
 }
 
-/// That leaders' pods are looked at; and our own, if it is known.
+/// The leaders' pods are watched.
 #[derive(Clone)]
-struct Looked {
+struct PodProof {
+    /// This process in its own pod, if that is known.
     here: Option<Arc<Here>>,
 }
 
 impl KubernetesBackend {
     /// Opens `kubernetes://namespace/cluster`.
     ///
-    /// It reads the configuration, and asks no server: servers may come later. Without a namespace,
-    /// as in `kubernetes:///cluster`, it is that of the kubeconfig's context, or of the pod. The
-    /// configuration is the file that `KUBECONFIG` names, or `~/.kube/config`; if there is none,
-    /// the service account of the pod.
+    /// It reads the configuration and asks no server: a server may start later. Without a
+    /// namespace, as in `kubernetes:///cluster`, it is the namespace of the kubeconfig's context,
+    /// or of the pod. The configuration is the files that `KUBECONFIG` lists, or `~/.kube/config`;
+    /// if there is none, the service account of the pod.
     ///
     /// | option | means |
     /// |---|---|
-    /// | `context` | Which context of the kubeconfig, if not its present one. |
+    /// | `context` | Which context of the kubeconfig; without it, the current one. |
     /// | `kubeconfig` | Path of the kubeconfig. |
-    /// | `root` | `configmap`, if the address does not say: the root of each group is a ConfigMap. `lease`: it is a Lease. All processes of a cluster have to say the same. |
-    /// | `owner` | As in `deployment/demo`: what owns all objects that are written, so that they go with it. Without, they outlive everything. A `deployment`, `statefulset`, `replicaset`, `pod`, `service`, `configmap` or `job` of the same namespace. |
-    /// | `pod` | `on`: a standby takes over when the kubelet says that the leader's container has ended; see [`Pod`]. `off`, if the address does not say. |
-    /// | `qps`, `burst` | Most requests in a second, and at once, 200 and 400 if the address does not say. Roots and floors are not counted: no lease waits for records. |
+    /// | `root` | `configmap`, the default: the root of each group is a ConfigMap. `lease`: it is a Lease. All processes of a cluster must have the same. |
+    /// | `owner` | Such as `deployment/demo`: the object that owns all objects that are written, which are deleted with it. Without it, nothing deletes them. A `deployment`, `statefulset`, `replicaset`, `pod`, `service`, `configmap` or `job` of the same namespace. |
+    /// | `pod` | `on`: a standby takes over when the kubelet reports that the leader's container has ended; see [`Pod`]. `off` is the default. |
+    /// | `qps`, `burst` | Most requests in a second, and at once; the defaults are 200 and 400. Roots and floors are not counted: no lease waits for records. |
     ///
     /// Must be called inside a Tokio runtime. If the kubeconfig names a credential plugin, it is
     /// looked up now and run for the first request.
     ///
     /// # Errors
     ///
-    /// - [`KubernetesError::Address`]: another scheme, a namespace or cluster that cannot be one,
-    ///   an option that there is not.
+    /// - [`KubernetesError::Address`]: another scheme, a name that no namespace or cluster can
+    ///   have, an unknown option.
     /// - [`KubernetesError::Config`]: no configuration, or one that cannot be used.
     /// - [`KubernetesError::NoRuntime`]: not inside a Tokio runtime.
     pub fn open(address: &Address) -> Result<Self, KubernetesError> {
         Self::open_in(address, Pod::from_env())
     }
 
-    /// As [`open`](Self::open), in this pod, whatever the environment says. It matters only with
-    /// `pod=on`.
+    /// As [`open`](Self::open), with this pod instead of the one that the environment names. It
+    /// matters only with `pod=on`.
     ///
     /// # Errors
     ///
@@ -89,7 +91,7 @@ impl KubernetesBackend {
             api: Api {
                 connection,
                 namespace,
-                pace: Pace::new(settings.rate, settings.burst),
+                throttle: Throttle::new(settings.rate, settings.burst),
                 health: Health::default(),
             },
             cluster: settings.cluster,
@@ -100,7 +102,7 @@ impl KubernetesBackend {
         Ok(Self {
             session: Arc::new(session),
             watches: Arc::default(),
-            pod: settings.pod.then(|| Looked { here: here(pod) }),
+            pod_proof: settings.pod.then(|| PodProof { here: here(pod) }),
         })
     }
 
@@ -112,9 +114,9 @@ impl KubernetesBackend {
     ) -> Result<Content, KubernetesError> {
         let new_root = key.is_root() && expected == Expected::Absent;
         if new_root {
-            self.session.is_the_only_root(key).await?;
+            self.session.refuse_second_root(key).await?;
         }
-        let here = self.pod.as_ref().and_then(|pod| pod.here.as_ref());
+        let here = self.pod_proof.as_ref().and_then(|pod| pod.here.as_ref());
         let along = Along {
             owner: self.session.owner(new_root).await?,
             pod: here.and_then(|here| here.note(key, body)),
@@ -125,11 +127,11 @@ impl KubernetesBackend {
     }
 }
 
-/// This process in its pod, with its mark left there.
+/// This process in its pod, where it leaves its mark.
 fn here(pod: Option<Pod>) -> Option<Arc<Here>> {
     let Some(pod) = pod else {
         tracing::warn!(
-            "pod=on, but the environment has neither POD_NAME nor HOSTNAME: nobody will know of the end of this container"
+            "pod=on, but the environment has neither POD_NAME nor HOSTNAME: standbys cannot see the end of this container, and wait for the lease"
         );
         return None;
     };
@@ -138,7 +140,7 @@ fn here(pod: Option<Pod>) -> Option<Arc<Here>> {
         Ok(here) => Some(here),
         Err(error) => {
             let path = path.display();
-            tracing::warn!(%error, %path, "pod=on, but the file for last words cannot be written: nobody will know of the end of this container");
+            tracing::warn!(%error, %path, "pod=on, but the container's termination log cannot be written: standbys cannot see the end of this container, and wait for the lease");
             None
         }
     }
@@ -174,7 +176,7 @@ impl Backend for KubernetesBackend {
             Expected::Absent => None,
             Expected::At(version) => match ObjectVersion::of_version(version) {
                 Some(at) => Some(at),
-                // No body ever had this version.
+                // No object ever had this version.
                 None => return Ok(Swapped::Conflict),
             },
         };
@@ -207,6 +209,10 @@ impl Backend for KubernetesBackend {
         )
     }
 
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        rights::check(&self.session, group, self.pod_proof.is_some()).await
+    }
+
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         let listed = self.session.list(None).await?;
         let groups: BTreeSet<GroupName> = listed
@@ -227,12 +233,12 @@ impl Backend for KubernetesBackend {
     }
 
     fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
-        let here = self.pod.as_ref()?.here.as_ref()?;
+        let here = self.pod_proof.as_ref()?.here.as_ref()?;
         Some(Here::appear(here, group, nonce))
     }
 
     fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
-        if self.pod.is_none() {
+        if self.pod_proof.is_none() {
             return Box::pin(std::future::pending());
         }
         let (session, watches) = (Arc::clone(&self.session), Arc::clone(&self.watches));

@@ -1,75 +1,75 @@
-//! What goes wrong between us and the API server.
+//! Why a request to the API server, or the way to it, failed.
 
 use std::time::Duration;
 
 use incumbent_backend::{BadAddress, BoxError, Unread};
 
-/// Why a store cannot be opened, or what the cause of a [`Failure`](incumbent_backend::Failure) or
-/// [`Unread`] of it is.
+/// Why a store cannot be opened, or the cause of one of its
+/// [`Failure`](incumbent_backend::Failure)s or [`Unread`]s.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
-    /// The address is not one of Kubernetes: correct it.
+    /// The address is not a usable one of Kubernetes: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// Neither a kubeconfig nor a service account can be used, or not the context that the address
-    /// names.
+    /// The kubeconfig or service account cannot be used, or there is none. The cause says why,
+    /// without repeating anything that may be secret.
     #[error(
-        "no usable Kubernetes configuration (set KUBECONFIG, or kubeconfig= and context= in the address)"
+        "no usable configuration for Kubernetes (from kubeconfig= and context= in the address, KUBECONFIG, \
+         ~/.kube/config or the pod's service account)"
     )]
     Config(#[source] BoxError),
-    /// It was opened outside of a Tokio runtime.
+    /// The store was opened outside a Tokio runtime.
     #[error("not inside a Tokio runtime")]
     NoRuntime,
-    /// The request was not sent: no connection, or no credentials. Nothing was done.
-    #[error("could not {what}: not sent")]
+    /// There was no connection, or there were no credentials. Nothing was sent or done.
+    #[error("could not {what}: the request was not sent")]
     Unsent {
-        /// What was asked.
+        /// The operation.
         what: String,
-        /// Why not.
+        /// Why it was not sent.
         source: BoxError,
     },
-    /// It was sent, and no answer came, or not a whole one. It may have been done, or may be yet.
-    #[error("could not {what}: no answer that tells the outcome")]
+    /// The request was sent, and no whole answer came. It may have been done, or may still be done.
+    #[error("{what}: the request was sent and not answered, so its outcome is unknown")]
     Unanswered {
-        /// What was asked.
+        /// The operation.
         what: String,
-        /// What came instead.
+        /// What came instead of an answer.
         source: BoxError,
     },
     /// The server refused. Nothing was done.
     #[error("could not {what}: {why}")]
     Refused {
-        /// What was asked.
+        /// The operation.
         what: String,
-        /// What has to be done about it.
+        /// Why, in the server's words too, and what to do.
         why: String,
     },
-    /// The server failed, or something on the way to it. It may have been done.
+    /// The server, or a proxy before it, failed. The request may have been done.
     #[error("could not {what}: {why}")]
     Failed {
-        /// What was asked.
+        /// The operation.
         what: String,
-        /// What it says.
+        /// What it answered.
         why: String,
     },
-    /// The server asked to be left alone. Nothing was sent.
-    #[error("the API server asked to wait; {left:?} of that are left")]
+    /// The server asked to wait, and that time is not over. Nothing was sent.
+    #[error("the API server asked to wait, for another {left:?}")]
     AskedToWait {
-        /// For how much longer.
+        /// How much of the wait is left.
         left: Duration,
     },
-    /// More is to be sent than the rate limit of this process lets through in time. Nothing was
-    /// sent.
+    /// The rate limit of this process would delay the request too long. Nothing was sent.
     #[error(
-        "more requests than {rate} in a second are waiting; `qps` and `burst` of the address allow more"
+        "more than {rate} requests in a second are waiting; raise `qps` and `burst` in the address"
     )]
     TooMany {
         /// The limit.
         rate: u32,
     },
-    /// Something else is where a record of ours would be, or a record of ours was changed beyond
-    /// recognition. Look at it.
+    /// An object of another program has the name of one of ours, or one of ours was changed so that
+    /// it cannot be recognized. A person has to look at it.
     #[error("{object} cannot be used: {why}")]
     Foreign {
         /// Kind, namespace and name.
@@ -77,8 +77,8 @@ pub enum KubernetesError {
         /// What is wrong with it.
         why: String,
     },
-    /// A list was too old before its end was reached, again and again.
-    #[error("the list of {what} was out of date before its end was reached, several times")]
+    /// The server dropped the history of a list before its last part was read, several times.
+    #[error("the list of {what} expired before its last part was read, several times")]
     Unsteady {
         /// What was listed.
         what: String,
@@ -97,19 +97,4 @@ impl From<KubernetesError> for Unread {
 /// Plain text as a cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Said(pub(crate) String);
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    for cause in causes {
-        let cause = cause.to_string();
-        // Many libraries repeat their cause in their own text.
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-    }
-    text
-}
+pub(crate) struct Message(pub(crate) String);

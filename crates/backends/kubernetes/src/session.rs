@@ -1,4 +1,5 @@
-//! What all clones of a backend share.
+//! A cluster's records in its namespace: reading, listing, and who owns them. All clones of a
+//! backend share it.
 
 use std::sync::Mutex;
 
@@ -7,28 +8,27 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use crate::api::outcome::Verb;
+use crate::api::operation::Verb;
 use crate::api::throttle::Lane;
 use crate::api::{Api, Metadata, Unlisted, View};
 use crate::error::KubernetesError;
 use crate::object::content::{of_config_map, of_lease, resource_of};
 use crate::object::names::Cluster;
 use crate::object::owner::Owner;
-use crate::object::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::object::resource::{CONFIG_MAPS, LEASES, Resource, RootKind};
 use crate::object::version::ObjectVersion;
-use crate::settings::RootKind;
 
-/// How often a list is begun anew whose rest the server has forgotten. It keeps five minutes of it;
-/// who needs longer has other worries.
+/// How often a list starts again after the server has dropped its history, of which it keeps five
+/// minutes.
 const MOST_LISTS: usize = 3;
 
-/// A cluster's records, as they are reached.
+/// A cluster's records.
 pub(crate) struct Session {
     pub(crate) api: Api,
     pub(crate) cluster: Cluster,
     pub(crate) root: RootKind,
     pub(crate) owner: Option<Owner>,
-    /// The owner's id, since it was looked up.
+    /// The owner's id, once it has been looked up.
     pub(crate) owner_uid: Mutex<Option<String>>,
 }
 
@@ -36,29 +36,28 @@ impl Session {
     pub(crate) async fn read(&self, key: &Key) -> Result<Option<Stored>, KubernetesError> {
         let resource = resource_of(key, self.root);
         let (name, lane) = (self.cluster.object_name(key), Lane::of(key));
-        let found = match resource == &LEASES {
-            true => {
-                let object: Option<Lease> =
-                    self.api.get(lane, resource, &name, View::Whole).await?;
-                object.map(|object| of_lease(&self.cluster, key, object))
-            }
-            false => {
-                let object: Option<ConfigMap> =
-                    self.api.get(lane, resource, &name, View::Whole).await?;
-                object.map(|object| of_config_map(&self.cluster, key, object))
-            }
+        let found = if resource == &LEASES {
+            let object: Option<Lease> = self.api.get(lane, resource, &name, View::Whole).await?;
+            object.map(|object| of_lease(&self.cluster, key, object))
+        } else {
+            let object: Option<ConfigMap> =
+                self.api.get(lane, resource, &name, View::Whole).await?;
+            object.map(|object| of_config_map(&self.cluster, key, object))
         };
         let foreign = |why| {
-            let object = self.api.asked(Verb::Get, resource, Some(&name)).object();
+            let object = self
+                .api
+                .operation(Verb::Get, resource, Some(&name))
+                .object();
             KubernetesError::Foreign { object, why }
         };
         found.transpose().map_err(foreign)
     }
 
-    /// Refuses to begin a root in a Lease beside one in a ConfigMap: then two would lead, each by
-    /// its own root. The other way round is not looked at, as it would take a right to Leases that
-    /// is not needed otherwise.
-    pub(crate) async fn is_the_only_root(&self, key: &Key) -> Result<(), KubernetesError> {
+    /// Refuses to create a root in a Lease beside one in a ConfigMap: two processes would lead,
+    /// each by its own root. The opposite case is not checked: that would need rights to Leases,
+    /// which are not needed otherwise.
+    pub(crate) async fn refuse_second_root(&self, key: &Key) -> Result<(), KubernetesError> {
         if resource_of(key, self.root) != &LEASES {
             return Ok(());
         }
@@ -69,15 +68,15 @@ impl Session {
         match other.and_then(|other| self.cluster.key_of(&other.metadata)) {
             None => Ok(()),
             Some(_) => Err(KubernetesError::Foreign {
-                object: self.api.asked(Verb::Get, &CONFIG_MAPS, Some(&name)).object(),
-                why: "it is the root of this group, and this process is told root=lease; say the same everywhere, and delete \
-                      it when nobody uses it any more"
+                object: self.api.operation(Verb::Get, &CONFIG_MAPS, Some(&name)).object(),
+                why: "it is the root of this group, and this process has root=lease: give all processes the same root=, \
+                      and delete this object when no process uses it any more"
                     .into(),
             }),
         }
     }
 
-    /// The kinds of objects that keep keys.
+    /// The kinds of objects that keep records.
     pub(crate) fn resources(&self) -> &'static [&'static Resource] {
         static BOTH: [&Resource; 2] = [&CONFIG_MAPS, &LEASES];
         match self.root {
@@ -86,7 +85,7 @@ impl Session {
         }
     }
 
-    /// All keys of the cluster, or of one of its groups, in no order.
+    /// All keys of the cluster, or of one of its groups, in no particular order.
     pub(crate) async fn list(&self, group: Option<&GroupName>) -> Result<Vec<Listed>, Unread> {
         let selector = self.cluster.selector(group);
         let mut all = Vec::new();
@@ -98,14 +97,14 @@ impl Session {
                     .filter_map(|object| self.listed(resource, object)),
             );
         }
-        // Labels are shortened, and somebody may have changed them.
+        // Labels may be shortened, and people may have changed them.
         all.retain(|listed| group.is_none_or(|group| listed.key.group() == group));
         Ok(all)
     }
 
     fn listed(&self, resource: &'static Resource, object: &Metadata) -> Option<Listed> {
         let key = self.cluster.key_of(&object.metadata)?;
-        // A root of the other kind is none: this process is told to use its own.
+        // A root of the other kind is not ours: `root=` says which kind this process uses.
         (resource_of(&key, self.root) == resource).then_some(())?;
         let version = ObjectVersion::of(&object.metadata)?.version();
         Some(Listed { key, version })
@@ -125,7 +124,7 @@ impl Session {
         Err(KubernetesError::Unsteady { what })
     }
 
-    /// Part by part, all of one moment; `None` if the server has forgotten that moment meanwhile.
+    /// All parts, of one moment; `None` if the server has dropped that moment's history meanwhile.
     async fn list_once(
         &self,
         resource: &'static Resource,
@@ -147,9 +146,9 @@ impl Session {
         }
     }
 
-    /// What our objects say about their owner. Its id is looked up for the first object, and for
-    /// each root that is created: an owner that was deleted and made again has another, and the
-    /// garbage collector takes what names the old one.
+    /// The reference to the owner that our objects carry. The owner's id is looked up for the first
+    /// object and for each root that is created: an owner that was deleted and created again has
+    /// another id, and the garbage collector deletes objects that name the old one.
     pub(crate) async fn owner(
         &self,
         new_root: bool,
@@ -185,7 +184,7 @@ impl Session {
                 "find the owner {}/{name} in namespace {}",
                 resource.plural, self.api.namespace
             ),
-            why: "it does not exist; correct `owner` in the address".into(),
+            why: "it does not exist: correct `owner` in the address".into(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What an address says.
+//! What a `kubernetes:` address says.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -8,42 +8,36 @@ use incumbent_backend::{Address, BadAddress};
 use crate::access::is_namespace;
 use crate::object::names::Cluster;
 use crate::object::owner::Owner;
+use crate::object::resource::RootKind;
 
-/// Requests in a second, root and floor aside: far more than records usually change, far less than
-/// would trouble an API server that also has other clients. It refuses by itself (429) what is too
-/// much for it.
+/// Requests in a second, without those for roots and floors: far more than records usually change,
+/// and far less than would disturb an API server's other clients. The server itself refuses (429)
+/// what is too much for it.
 const USUAL_RATE: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
-/// Requests at once, after a pause: a takeover of a few hundred records is not slowed down.
+/// Requests at once, after a quiet time: a takeover of a few hundred records is not slowed down.
 const USUAL_BURST: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
-/// Most of either that makes sense to say.
+/// Highest sensible value of either.
 const HIGHEST_RATE: u32 = 100_000;
 
-/// The options that there are.
+/// The options, for messages.
 const OPTIONS: &str = "context, kubeconfig, root, owner, pod, qps and burst";
 
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Where the objects are; `None` is the usual one of the context, or of the service account.
+    /// Where the objects are. `None`: the namespace of the context, or of the service account.
     pub(crate) namespace: Option<String>,
     pub(crate) cluster: Cluster,
-    /// Which context of the kubeconfig, if not its present one.
+    /// Which context of the kubeconfig. `None`: the current one.
     pub(crate) context: Option<String>,
     pub(crate) kubeconfig: Option<PathBuf>,
     pub(crate) root: RootKind,
     pub(crate) owner: Option<Owner>,
-    /// Whether leaders say in which pod they run, and standbys look at it.
+    /// Whether leaders publish in which pod they run, and standbys watch it.
     pub(crate) pod: bool,
     pub(crate) rate: NonZeroU32,
     pub(crate) burst: NonZeroU32,
-}
-
-/// What kind of object keeps a group's root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RootKind {
-    ConfigMap,
-    Lease,
 }
 
 impl Settings {
@@ -92,8 +86,8 @@ fn namespace_of(address: &Address) -> Result<Option<String>, BadAddress> {
     }
     if !is_namespace(namespace) {
         return Err(address.unusable(
-            "what is between // and / is no namespace; write kubernetes://namespace/cluster, and name no server: \
-             that is in the kubeconfig",
+            "the part between // and / is no namespace; write kubernetes://namespace/cluster, without a server: the \
+             kubeconfig names it",
         ));
     }
     Ok(Some(namespace.to_owned()))
@@ -110,7 +104,7 @@ fn root_of(address: &Address, value: &str) -> Result<RootKind, BadAddress> {
     match value {
         "configmap" => Ok(RootKind::ConfigMap),
         "lease" => Ok(RootKind::Lease),
-        _ => Err(address.unusable(format!("root is configmap or lease, not {value:?}"))),
+        _ => Err(address.unusable(format!("root must be configmap or lease, not {value:?}"))),
     }
 }
 
@@ -118,7 +112,7 @@ fn pod_of(address: &Address, value: &str) -> Result<bool, BadAddress> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
-        _ => Err(address.unusable(format!("pod is on or off, not {value:?}"))),
+        _ => Err(address.unusable(format!("pod must be on or off, not {value:?}"))),
     }
 }
 
@@ -128,7 +122,7 @@ fn number_of(address: &Address, name: &str, value: &str) -> Result<NonZeroU32, B
         .filter(|number| number.get() <= HIGHEST_RATE)
         .ok_or_else(|| {
             address.unusable(format!(
-                "{name} is a number from 1 to {HIGHEST_RATE}, not {value:?}"
+                "{name} must be a number from 1 to {HIGHEST_RATE}, not {value:?}"
             ))
         })
 }
@@ -170,8 +164,8 @@ mod tests {
             ("kubernetes:///demo?rooot=lease", "no option \"rooot\""),
             ("kubernetes:///demo?root=secret", "configmap or lease"),
             ("kubernetes:///demo?pod=yes", "on or off"),
-            ("kubernetes:///demo?qps=0", "qps is a number"),
-            ("kubernetes:///demo?burst=x", "burst is a number"),
+            ("kubernetes:///demo?qps=0", "qps must be a number"),
+            ("kubernetes:///demo?burst=x", "burst must be a number"),
             ("kubernetes:///demo?context=", "context is empty"),
             ("kubernetes:///demo?owner=deployment", "kind/name"),
             ("kubernetes:///demo?owner=node/a", "node"),

@@ -1,8 +1,8 @@
-//! Claims that hold on the double and on a real API server alike: the one that
-//! `INCUMBENT_TEST_KUBECONFIG` names, if it does.
+//! Claims that hold on the double and on a real API server alike, the one that
+//! `INCUMBENT_TEST_KUBECONFIG` names.
 //!
-//! The suite of the contract writes records only. Here are roots, in Leases too, and sizes and
-//! lists that servers limit.
+//! The conformance suite writes only records. These claims are about roots, in Leases too, and
+//! about sizes and lists that servers limit.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -19,10 +19,10 @@ use incumbent_kubernetes_double::Double;
 use tempfile::NamedTempFile;
 use tokio::time::timeout;
 
-/// In which all that is waited for must come.
+/// In which everything that a test waits for must come.
 const IN_TIME: Duration = Duration::from_secs(60);
 
-/// A cluster of its own on some server.
+/// A cluster of its own on a server.
 struct Scene {
     kubeconfig: PathBuf,
     cluster: String,
@@ -77,7 +77,7 @@ async fn swap(backend: &impl Backend, key: &Key, expected: Expected<'_>, body: &
     }
 }
 
-/// A root lives as any record, whatever kind of object keeps it.
+/// A root behaves as any record, whatever kind of object keeps it.
 #[tokio::test]
 async fn a_root_is_created_replaced_sealed_and_removed() {
     for scene in Scene::each().await {
@@ -121,7 +121,7 @@ async fn a_root_is_created_replaced_sealed_and_removed() {
 }
 
 #[tokio::test]
-async fn the_largest_bodies_are_taken_whatever_they_are_made_of() {
+async fn the_largest_bodies_are_accepted_whatever_bytes_they_have() {
     for scene in Scene::each().await {
         let backend = scene.open("root=lease");
         for (item, size) in [("a", 512 * 1024), ("@root", 180 * 1024)] {
@@ -168,7 +168,7 @@ async fn hints_name_what_was_written() {
         for options in ["", "root=lease"] {
             let backend = scene.open(options);
             let mut hints = backend.watch(key("a").group());
-            // Each kind of object is watched by itself, and each watch says when it begins.
+            // Each kind of object has its own watch, and each watch gives a hint when it starts.
             let watches = if options.is_empty() { 1 } else { 2 };
             for _ in 0..watches {
                 let begun = timeout(IN_TIME, hints.next()).await;
@@ -202,7 +202,7 @@ fn node(backend: KubernetesBackend, name: &str) -> Group {
     Store::on(backend).group_with("g", options).unwrap()
 }
 
-/// Ten changes of leader: each next one sees what the one before wrote.
+/// Ten changes of leader: each leader sees what the one before wrote.
 #[tokio::test]
 async fn leaders_follow_one_another_and_lose_nothing() {
     for scene in Scene::each().await {

@@ -1,5 +1,5 @@
 //! The contract, on the double: with the root in a ConfigMap and in a Lease. With
-//! `INCUMBENT_TEST_KUBECONFIG` on a real server, too.
+//! `INCUMBENT_TEST_KUBECONFIG` on a real server too.
 
 mod place;
 

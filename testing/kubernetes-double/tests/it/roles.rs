@@ -12,6 +12,7 @@ crate::claims! {
     a_put_that_makes_an_object_needs_leave_to_create
     a_subresource_needs_leave_of_its_own
     a_role_that_is_unbound_allows_nothing_more
+    everybody_may_ask_what_they_may_do_and_who_they_are
 }
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -342,4 +343,46 @@ async fn a_role_that_is_unbound_allows_nothing_more(api: Api) {
         .because(&["FieldValueInvalid roleRef"]);
     api.delete(&binding, &Value::Null).await.is(200);
     user.wait_for(&list, 403).await;
+}
+
+async fn everybody_may_ask_what_they_may_do_and_who_they_are(api: Api) {
+    let user = User::of(&api);
+    user.bind_to_me(json!([
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [api.name("a")], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["get"]},
+    ]))
+    .await;
+    user.wait_for(&api.path("configmaps", &api.mine()), 200)
+        .await;
+    let (a, b) = (api.name("a"), api.name("b"));
+    for (verb, resource, subresource, name, allowed) in [
+        ("list", "configmaps", "", "", true),
+        ("watch", "configmaps", "", "", false),
+        ("get", "configmaps", "", "", false),
+        ("get", "configmaps", "", &*a, true),
+        ("get", "configmaps", "", &*b, false),
+        ("get", "pods", "", "", false),
+        ("get", "pods", "status", "", true),
+    ] {
+        let attributes = json!({
+            "namespace": api.namespace, "verb": verb, "group": "", "resource": resource,
+            "subresource": subresource, "name": name,
+        });
+        let review = json!({
+            "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+            "spec": {"resourceAttributes": attributes},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let got = user.send("POST", path, &review).await.is(201);
+        assert_eq!(
+            got.body["status"]["allowed"], allowed,
+            "{verb} {resource} {name}: {}",
+            got.text
+        );
+    }
+    let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"});
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let got = user.send("POST", path, &review).await.is(201);
+    assert_eq!(got.body["status"]["userInfo"]["username"], user.name);
 }

@@ -71,7 +71,7 @@ impl Lasts {
     pub(crate) fn is_over(self) -> bool {
         match self {
             Self::UntilRefused => false,
-            // The end is given as a time of day, by whoever made the credentials.
+            // The end is given as a time of day, by the issuer of the credentials.
             Self::Until(end) => Timestamp::now() + BEFORE_END >= end,
             Self::UntilRead { again } => Instant::now() >= again,
         }

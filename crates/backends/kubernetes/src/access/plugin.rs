@@ -110,7 +110,7 @@ impl Plugin {
     /// Runs it, once.
     ///
     /// A plugin that may not ask anybody has neither input nor a place for its messages: a process
-    /// that serves must not wait for whoever reads them.
+    /// that serves must not wait for a reader of them.
     pub(crate) async fn run(&self) -> Result<Printed, Unusable> {
         let mut command = Command::new(&self.exec.command);
         command

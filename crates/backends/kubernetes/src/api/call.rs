@@ -1,4 +1,4 @@
-//! One request and what comes of it.
+//! One request, sent once, and its reply.
 
 use std::time::Duration;
 
@@ -15,23 +15,26 @@ use kube::Client;
 use kube::client::Body;
 
 use crate::access::quietly;
-use crate::api::operation::Asked;
-use crate::api::outcome::Verb;
+use crate::api::operation::Operation;
+use crate::api::operation::Verb;
 use crate::api::reply::{Answer, Reply};
 
-/// Longest answer that is read. A part of a list can be 500 objects' metadata, of which others may
-/// have annotated some.
+/// Longest answer that is read. A part of a list can be the metadata of 500 objects, to which
+/// others may have added annotations.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The body of a watch, as it comes: text, in pieces.
+pub(crate) type Chunks = BoxStream<'static, Result<Bytes, BoxError>>;
 
 /// A request, ready to be sent.
 pub(crate) struct Call<'a> {
-    pub(crate) asked: Asked<'a>,
-    /// After `?`.
+    pub(crate) operation: Operation<'a>,
+    /// The part after `?`.
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) accept: &'static str,
     /// JSON, or nothing.
     pub(crate) body: Vec<u8>,
-    /// In which the whole answer must be there.
+    /// In which the whole answer must arrive.
     pub(crate) within: Duration,
 }
 
@@ -41,10 +44,10 @@ pub(crate) struct Call<'a> {
 struct Late(Duration);
 
 impl Call<'_> {
-    /// Sends it, once, and takes the answer.
+    /// Sends it, once, and reads the answer.
     pub(crate) async fn send(self, client: &Client) -> Reply {
         let within = self.within;
-        let asked = self.asked;
+        let operation = self.operation;
         let (response, sent) = match self.begin(client).await {
             Ok(begun) => begun,
             Err(reply) => return reply,
@@ -62,19 +65,16 @@ impl Call<'_> {
             Err(_) => return Reply::Torn(Late(within).into()),
         };
         Reply::Answer(Answer::new(
-            &asked,
+            &operation,
             head.status.as_u16(),
             wait_of(&head.headers),
             body,
         ))
     }
 
-    /// Sends it, and hands out the body of a success as it comes.
-    pub(crate) async fn stream(
-        self,
-        client: &Client,
-    ) -> Result<BoxStream<'static, Result<Bytes, BoxError>>, Reply> {
-        let (within, asked) = (self.within, self.asked);
+    /// Sends it, and returns the body of a success as it comes.
+    pub(crate) async fn stream(self, client: &Client) -> Result<Chunks, Reply> {
+        let (within, operation) = (self.within, self.operation);
         let (response, _) = self.begin(client).await?;
         let (head, body) = response.into_parts();
         if head.status.is_success() {
@@ -92,19 +92,19 @@ impl Call<'_> {
         };
         let wait = wait_of(&head.headers);
         Err(Reply::Answer(Answer::new(
-            &asked,
+            &operation,
             head.status.as_u16(),
             wait,
             body,
         )))
     }
 
-    /// Sends it, up to the head of the answer; and how long that took.
+    /// Sends it and waits for the head of the answer; also returns how long that took.
     async fn begin(self, client: &Client) -> Result<(Response<Body>, Duration), Reply> {
         let within = self.within;
         let begun = tokio::time::Instant::now();
         let mut request = self.request();
-        // Tells whether a connection was ever found for it. Without one, nothing was sent.
+        // Tells whether the pool ever had a connection for it. Without one, nothing was sent.
         let connection = capture_connection(&mut request);
         let answered = tokio::time::timeout(within, quietly(client.send(request))).await;
         let cause: BoxError = match answered {
@@ -113,24 +113,29 @@ impl Call<'_> {
             Err(_) => Late(within).into(),
         };
         let connected = connection.connection_metadata().is_some();
-        match connected && !failed_before_sending(&*cause) {
-            true => Err(Reply::Unanswered(cause)),
-            false => Err(Reply::Unsent(cause)),
+        if connected && !failed_before_sending(&*cause) {
+            Err(Reply::Unanswered(cause))
+        } else {
+            Err(Reply::Unsent(cause))
         }
     }
 
     fn request(self) -> Request<Body> {
-        let Asked {
+        let Operation {
             verb,
             resource,
             namespace,
             name,
             ..
-        } = self.asked;
-        let mut path = format!(
-            "{}/namespaces/{namespace}/{}",
-            resource.api, resource.plural
-        );
+        } = self.operation;
+        let mut path = if resource.is_namespaced {
+            format!(
+                "{}/namespaces/{namespace}/{}",
+                resource.api, resource.plural
+            )
+        } else {
+            format!("{}/{}", resource.api, resource.plural)
+        };
         // A create names its object in the body.
         if let Some(name) = name.filter(|_| verb != Verb::Create) {
             path.push('/');
@@ -160,8 +165,8 @@ impl Call<'_> {
     }
 }
 
-/// Errors after which nothing was sent, although there was a connection: the pool gave up one that
-/// had ended, and no new one came.
+/// Whether nothing was sent although the pool had a connection: that one had ended, and no new one
+/// came.
 fn failed_before_sending(cause: &(dyn std::error::Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(cause), |cause| cause.source());
     causes
@@ -169,8 +174,8 @@ fn failed_before_sending(cause: &(dyn std::error::Error + 'static)) -> bool {
         .any(legacy::Error::is_connect)
 }
 
-/// How long the server asks to be left alone. A date instead of a number is passed over: it would
-/// be by another clock.
+/// How long the server asks to wait. A date instead of a number is ignored: it is of another
+/// clock.
 fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(RETRY_AFTER)?

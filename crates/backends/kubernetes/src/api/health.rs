@@ -1,53 +1,55 @@
-//! Tells of the loss and the return of the API server: one line each, and not one for each request
-//! that fails.
+//! Logs the loss and the return of the API server: one line each, not one for each request that
+//! fails.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use incumbent_backend::causes;
+use incumbent_backend::outage::{News, Outage, Recovery};
+use tracing::{debug, info, warn};
 
-use tracing::{info, warn};
-
-use crate::api::operation::Asked;
-use crate::api::outcome::Verb;
+use crate::api::operation::Operation;
 use crate::api::reply::Reply;
-use crate::error::chain;
 
+/// Reads and writes apart: a server may answer reads while it can write nothing.
 #[derive(Default)]
 pub(crate) struct Health {
-    /// Apart: a server may answer reads while it can write nothing.
-    reads_lost: AtomicBool,
-    writes_lost: AtomicBool,
+    reads: Outage,
+    writes: Outage,
 }
 
 impl Health {
-    pub(crate) fn note(&self, asked: &Asked<'_>, reply: &Reply) {
-        let (lost, what) = match asked.verb {
-            Verb::Get | Verb::List | Verb::Watch => (&self.reads_lost, "reads"),
-            Verb::Create | Verb::Update | Verb::Delete => (&self.writes_lost, "writes"),
+    pub(crate) fn note(&self, operation: &Operation<'_>, reply: &Reply) {
+        let is_write = operation.verb.is_write();
+        let (outage, what) = if is_write {
+            (&self.writes, "writes")
+        } else {
+            (&self.reads, "reads")
         };
-        match trouble(reply) {
-            Some(why) => {
-                if !lost.swap(true, Ordering::Relaxed) {
-                    let (resource, namespace) = (asked.resource.plural, asked.namespace);
-                    let server = asked.server;
-                    warn!(%why, server, resource, namespace, "no {what} through the Kubernetes API server; it is tried again and again");
-                }
+        let (server, namespace) = (operation.server, operation.namespace);
+        let Some(why) = trouble(reply) else {
+            if let Recovery::Over { failures } = outage.worked() {
+                info!(
+                    server,
+                    namespace, failures, "{what} through the Kubernetes API server work again"
+                );
             }
-            None => {
-                if lost.swap(false, Ordering::Relaxed) {
-                    info!(
-                        namespace = asked.namespace,
-                        "{what} go through the Kubernetes API server again"
-                    );
-                }
+            return;
+        };
+        match outage.failed(&why) {
+            News::Began => {
+                let resource = operation.resource.plural;
+                warn!(%why, server, resource, namespace, "{what} through the Kubernetes API server fail; retrying");
+            }
+            News::OtherReason | News::Known => {
+                debug!(%why, server, namespace, "{what} through the Kubernetes API server still fail");
             }
         }
     }
 }
 
-/// What is wrong with the server or the way to it; nothing if it refused for a reason of its own.
+/// What is wrong with the server or the way to it; `None` if it answered, if only to refuse.
 fn trouble(reply: &Reply) -> Option<String> {
     match reply {
         Reply::Unsent(cause) | Reply::Unanswered(cause) | Reply::Torn(cause) => {
-            Some(chain(&**cause))
+            Some(causes(&**cause))
         }
         Reply::Answer(answer) if answer.is_trouble() => Some(format!(
             "the answer was {}: {}",

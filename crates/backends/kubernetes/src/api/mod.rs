@@ -1,60 +1,69 @@
-//! The requests that there are, each with its type. Nothing else is ever sent.
+//! Every request that is sent to the API server, each with its type: get, create, replace, delete,
+//! list, watch. Nothing else is ever sent.
+//!
+//! ```text
+//! operation.rs   verb, resource, namespace, name
+//! call.rs        sends it once -> reply.rs, what comes back
+//! outcome.rs     the table: verb and reply -> what is known of the request
+//! refusal.rs     the error that says what to do
+//! throttle.rs    when it may be sent;  health.rs   one log line for an outage, one for its end
+//! ```
 
 pub(crate) mod call;
 pub(crate) mod health;
 pub(crate) mod operation;
 pub(crate) mod outcome;
+mod refusal;
 pub(crate) mod reply;
 pub(crate) mod throttle;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use incumbent_backend::{BoxError, Failure};
+use incumbent_backend::Failure;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::Connection;
-use crate::api::call::Call;
+use crate::api::call::{Call, Chunks};
 use crate::api::health::Health;
-use crate::api::operation::Asked;
-use crate::api::outcome::{Outcome, Verb, outcome};
+use crate::api::operation::{Operation, Verb};
+use crate::api::outcome::{Outcome, outcome};
 use crate::api::reply::Reply;
-use crate::api::throttle::{Lane, Pace};
-use crate::error::{KubernetesError, Said};
+use crate::api::throttle::{Lane, Throttle};
+use crate::error::{KubernetesError, Message};
 use crate::object::content::Content;
 use crate::object::resource::Resource;
 use crate::object::version::ObjectVersion;
 
-/// In which one request must be answered. Shorter than what a caller with a usual lease waits (5
-/// s), so that it is told whether the request was sent.
+/// In which one request must be answered. Callers with the usual lease wait 5 s; an answer before
+/// that tells them whether the request was sent.
 pub(crate) const IN_TIME: Duration = Duration::from_secs(4);
 
-/// In which a part of a list must be there.
+/// In which one part of a list must be there.
 const LIST_IN_TIME: Duration = Duration::from_secs(15);
 
-/// Objects in one part of a list: what the server's own clients ask for.
+/// Objects in one part of a list, as the server's own clients ask for.
 const PART: &str = "500";
 
-/// How long a watch lasts before the server ends it. It goes on from where it was. Shorter than
-/// what networks forget connections in.
+/// How long a watch lasts before the server ends it; the next one continues from there. Shorter
+/// than the time after which networks drop idle connections.
 const WATCH_SECONDS: &str = "290";
 
 const JSON: &str = "application/json";
-/// Objects without what they hold. Servers that do not know it give all.
+/// Objects without their data. Servers that do not know this form send whole objects.
 const METADATA: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA_LIST: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// A namespace, as it is reached.
+/// A namespace, and the way to it.
 pub(crate) struct Api {
     pub(crate) connection: Connection,
     pub(crate) namespace: String,
-    pub(crate) pace: Pace,
+    pub(crate) throttle: Throttle,
     pub(crate) health: Health,
 }
 
@@ -65,7 +74,7 @@ pub(crate) enum Written<T> {
     Conflict,
 }
 
-/// An object without what it holds.
+/// An object without its data.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) metadata: ObjectMeta,
@@ -75,28 +84,25 @@ pub(crate) struct Metadata {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Part {
     pub(crate) metadata: ListMeta,
-    /// An empty list may be `null`.
+    /// Some servers send `null` for an empty list.
     pub(crate) items: Option<Vec<Metadata>>,
 }
 
-/// What a list or a watch may meet besides success.
+/// Why a list or a watch failed.
 #[derive(Debug)]
 pub(crate) enum Unlisted {
-    /// It would have to go on from what the server has forgotten.
+    /// The server has dropped the history that it continues from.
     Expired,
     Failed {
         error: KubernetesError,
-        /// How long the server asks to be left alone.
+        /// How long the server asks to wait.
         wait: Option<Duration>,
     },
 }
 
-/// What a watch gives: text, in pieces.
-pub(crate) type Chunks = BoxStream<'static, Result<Bytes, BoxError>>;
-
 impl Api {
-    /// The newest state of an object, as it is (`None`: there is none). Without a
-    /// `resourceVersion`, which would allow an old one.
+    /// The newest state of an object, or `None` if it does not exist. The request has no
+    /// `resourceVersion`, which would allow an older state.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         lane: Lane,
@@ -104,9 +110,9 @@ impl Api {
         name: &str,
         view: View,
     ) -> Result<Option<T>, KubernetesError> {
-        let asked = self.asked(Verb::Get, resource, Some(name));
+        let operation = self.operation(Verb::Get, resource, Some(name));
         let call = Call {
-            asked,
+            operation,
             query: &[],
             accept: match view {
                 View::Whole => JSON,
@@ -115,39 +121,41 @@ impl Api {
             body: Vec::new(),
             within: IN_TIME,
         };
-        self.pace.admit(lane).await?;
+        self.throttle.admit(lane).await?;
         let reply = self.send(lane, call).await;
         match (outcome(Verb::Get, &reply), reply) {
-            (Outcome::Done, Reply::Answer(answer)) => parse(&asked, &answer.body).map(Some),
+            (Outcome::Done, Reply::Answer(answer)) => parse(&operation, &answer.body).map(Some),
             (Outcome::Absent, _) => Ok(None),
-            (_, reply) => Err(asked.error(reply)),
+            (_, reply) => Err(operation.error(reply)),
         }
     }
 
-    /// Creates an object, if there is none of its name.
+    /// Creates an object, if no object has its name.
     pub(crate) async fn create(
         &self,
         lane: Lane,
         content: Content,
     ) -> Result<Written<ObjectVersion>, Failure> {
-        let asked = self.asked(Verb::Create, content.resource(), Some(content.name()));
-        self.write(lane, asked, METADATA, content.to_json(None))
+        let operation = self.operation(Verb::Create, content.resource(), Some(content.name()));
+        self.write(lane, operation, METADATA, content.to_json(None))
             .await
     }
 
-    /// Replaces an object, if it is still at this version: there is no way to replace one at any.
+    /// Replaces an object, if it still has this version. There is no way to replace it at any
+    /// version.
     pub(crate) async fn replace(
         &self,
         lane: Lane,
         at: &ObjectVersion,
         content: Content,
     ) -> Result<Written<ObjectVersion>, Failure> {
-        let asked = self.asked(Verb::Update, content.resource(), Some(content.name()));
-        self.write(lane, asked, METADATA, content.to_json(Some(at)))
+        let operation = self.operation(Verb::Update, content.resource(), Some(content.name()));
+        self.write(lane, operation, METADATA, content.to_json(Some(at)))
             .await
     }
 
-    /// Deletes an object, if it is still at this version: there is no way to delete one at any.
+    /// Deletes an object, if it still has this version. There is no way to delete it at any
+    /// version.
     pub(crate) async fn delete(
         &self,
         lane: Lane,
@@ -155,25 +163,25 @@ impl Api {
         name: &str,
         at: &ObjectVersion,
     ) -> Result<Written<()>, Failure> {
-        let asked = self.asked(Verb::Delete, resource, Some(name));
+        let operation = self.operation(Verb::Delete, resource, Some(name));
         let options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": { "uid": at.uid(), "resourceVersion": at.resource_version() },
         });
         let body = options.to_string().into_bytes();
-        match self.perform(lane, asked, JSON, body).await? {
+        match self.perform(lane, operation, JSON, body).await? {
             Written::Conflict => Ok(Written::Conflict),
             Written::Done(body) if is_held(&body) => {
-                let held = Said("it is marked for deletion, and a finalizer holds it".into());
-                Err(Failure::Unknown(Box::new(asked.unreadable(&held))))
+                let held = Message("it is marked for deletion, and a finalizer keeps it".into());
+                Err(Failure::Unknown(Box::new(operation.unreadable(&held))))
             }
             Written::Done(_) => Ok(Written::Done(())),
         }
     }
 
-    /// A part of a list: the first one, or the one after it. Consistent with all that was
-    /// acknowledged before.
+    /// One part of a list: the first, or the next. It includes everything that was acknowledged
+    /// before the first part was asked for.
     pub(crate) async fn list(
         &self,
         resource: &'static Resource,
@@ -185,7 +193,7 @@ impl Api {
         self.list_with(resource, &query).await
     }
 
-    /// The present state of the history, for a watch to begin with.
+    /// The present revision, for a watch to start from.
     pub(crate) async fn revision(
         &self,
         resource: &'static Resource,
@@ -194,8 +202,8 @@ impl Api {
         let query = [("labelSelector", selector), ("limit", "1")];
         let part = self.list_with(resource, &query).await?;
         part.metadata.resource_version.ok_or_else(|| {
-            let asked = self.asked(Verb::List, resource, None);
-            let error = asked.unreadable(&Said("it has no resourceVersion".into()));
+            let operation = self.operation(Verb::List, resource, None);
+            let error = operation.unreadable(&Message("it has no resourceVersion".into()));
             Unlisted::Failed { error, wait: None }
         })
     }
@@ -205,31 +213,31 @@ impl Api {
         resource: &'static Resource,
         query: &[(&str, &str)],
     ) -> Result<Part, Unlisted> {
-        let asked = self.asked(Verb::List, resource, None);
+        let operation = self.operation(Verb::List, resource, None);
         let call = Call {
-            asked,
+            operation,
             query,
             accept: METADATA_LIST,
             body: Vec::new(),
             within: LIST_IN_TIME,
         };
         let lane = Lane::Data;
-        if let Err(error) = self.pace.admit(lane).await {
+        if let Err(error) = self.throttle.admit(lane).await {
             let wait = None;
             return Err(Unlisted::Failed { error, wait });
         }
         let reply = self.send(lane, call).await;
         match (outcome(Verb::List, &reply), reply) {
             (Outcome::Done, Reply::Answer(answer)) => {
-                let part = parse(&asked, &answer.body);
+                let part = parse(&operation, &answer.body);
                 part.map_err(|error| Unlisted::Failed { error, wait: None })
             }
             (Outcome::Expired, _) => Err(Unlisted::Expired),
-            (_, reply) => Err(unlisted(&asked, reply)),
+            (_, reply) => Err(unlisted(&operation, reply)),
         }
     }
 
-    /// What happens from a state of the history on. `name`: to one object only.
+    /// The events after a revision.
     pub(crate) async fn watch(
         &self,
         resource: &'static Resource,
@@ -237,7 +245,7 @@ impl Api {
         from: &str,
         view: View,
     ) -> Result<Chunks, Unlisted> {
-        let asked = self.asked(Verb::Watch, resource, None);
+        let operation = self.operation(Verb::Watch, resource, None);
         let field;
         let of = match of {
             Watched::Selected(selector) => ("labelSelector", selector),
@@ -247,7 +255,7 @@ impl Api {
             }
         };
         let call = Call {
-            asked,
+            operation,
             query: &[
                 ("watch", "1"),
                 of,
@@ -262,36 +270,70 @@ impl Api {
             body: Vec::new(),
             within: IN_TIME,
         };
-        if let Err(error) = self.pace.admit(Lane::Data).await {
+        if let Err(error) = self.throttle.admit(Lane::Data).await {
             return Err(Unlisted::Failed { error, wait: None });
         }
         let reply = match call.stream(self.connection.client()).await {
             Ok(chunks) => return Ok(chunks),
             Err(reply) => reply,
         };
-        self.note(Lane::Data, &asked, &reply);
+        self.note(Lane::Data, &operation, &reply);
         match outcome(Verb::Watch, &reply) {
             Outcome::Expired => Err(Unlisted::Expired),
-            _ => Err(unlisted(&asked, reply)),
+            _ => Err(unlisted(&operation, reply)),
+        }
+    }
+
+    /// Asks the server a question about this account; `None` if it does not answer such questions,
+    /// or not to this account.
+    ///
+    /// It is a POST that writes nothing, so its success says nothing about writes.
+    pub(crate) async fn review<T: DeserializeOwned>(
+        &self,
+        resource: &'static Resource,
+        spec: Value,
+    ) -> Result<Option<T>, KubernetesError> {
+        let operation = self.operation(Verb::Create, resource, None);
+        let mut review = json!({ "apiVersion": resource.version, "kind": resource.kind });
+        if !spec.is_null() {
+            review["spec"] = spec;
+        }
+        let call = Call {
+            operation,
+            query: &[],
+            accept: JSON,
+            body: review.to_string().into_bytes(),
+            within: IN_TIME,
+        };
+        self.throttle.admit(Lane::Data).await?;
+        let reply = call.send(self.connection.client()).await;
+        self.obey(Lane::Data, &reply);
+        match reply {
+            Reply::Answer(answer) => match answer.status {
+                200..=299 => parse(&operation, &answer.body).map(Some),
+                403..=405 => Ok(None),
+                _ => Err(operation.error(Reply::Answer(answer))),
+            },
+            reply => Err(operation.error(reply)),
         }
     }
 
     async fn write(
         &self,
         lane: Lane,
-        asked: Asked<'_>,
+        operation: Operation<'_>,
         accept: &'static str,
         body: Vec<u8>,
     ) -> Result<Written<ObjectVersion>, Failure> {
-        let answer = match self.perform(lane, asked, accept, body).await? {
+        let answer = match self.perform(lane, operation, accept, body).await? {
             Written::Conflict => return Ok(Written::Conflict),
             Written::Done(answer) => answer,
         };
-        // It was done, but which version it has now nobody knows.
+        // It was done, but the new version is not known.
         let unknown = |error: KubernetesError| Failure::Unknown(Box::new(error));
-        let written: Metadata = parse(&asked, &answer).map_err(unknown)?;
+        let written: Metadata = parse(&operation, &answer).map_err(unknown)?;
         let version = ObjectVersion::of(&written.metadata);
-        let nameless = || unknown(asked.unreadable(&Said("it names no version".into())));
+        let nameless = || unknown(operation.unreadable(&Message("it names no version".into())));
         version.map(Written::Done).ok_or_else(nameless)
     }
 
@@ -299,51 +341,56 @@ impl Api {
     async fn perform(
         &self,
         lane: Lane,
-        asked: Asked<'_>,
+        operation: Operation<'_>,
         accept: &'static str,
         body: Vec<u8>,
     ) -> Result<Written<Bytes>, Failure> {
         let call = Call {
-            asked,
+            operation,
             query: &[],
             accept,
             body,
             within: IN_TIME,
         };
         let not_applied = |error: KubernetesError| Failure::NotApplied(Box::new(error));
-        self.pace.admit(lane).await.map_err(not_applied)?;
+        self.throttle.admit(lane).await.map_err(not_applied)?;
         let reply = self.send(lane, call).await;
-        match (outcome(asked.verb, &reply), reply) {
+        match (outcome(operation.verb, &reply), reply) {
             (Outcome::Done, Reply::Answer(answer)) => Ok(Written::Done(answer.body)),
             (Outcome::Conflict, _) => Ok(Written::Conflict),
-            (Outcome::NotApplied, reply) => Err(not_applied(asked.error(reply))),
-            (_, reply) => Err(Failure::Unknown(Box::new(asked.error(reply)))),
+            (Outcome::NotApplied, reply) => Err(not_applied(operation.error(reply))),
+            (_, reply) => Err(Failure::Unknown(Box::new(operation.error(reply)))),
         }
     }
 
     async fn send(&self, lane: Lane, call: Call<'_>) -> Reply {
-        let asked = call.asked;
+        let operation = call.operation;
         let reply = call.send(self.connection.client()).await;
-        self.note(lane, &asked, &reply);
+        self.note(lane, &operation, &reply);
         reply
     }
 
-    fn note(&self, lane: Lane, asked: &Asked<'_>, reply: &Reply) {
-        self.health.note(asked, reply);
+    fn note(&self, lane: Lane, operation: &Operation<'_>, reply: &Reply) {
+        self.health.note(operation, reply);
+        self.obey(lane, reply);
+    }
+
+    /// Waits if the server asks for it.
+    fn obey(&self, lane: Lane, reply: &Reply) {
         if let Reply::Answer(answer) = reply
             && let (429 | 503, Some(wait)) = (answer.status, answer.wait)
         {
-            self.pace.close(lane, wait);
+            self.throttle.close(lane, wait);
         }
     }
 
-    pub(crate) fn asked<'a>(
+    pub(crate) fn operation<'a>(
         &'a self,
         verb: Verb,
         resource: &'static Resource,
         name: Option<&'a str>,
-    ) -> Asked<'a> {
-        Asked {
+    ) -> Operation<'a> {
+        Operation {
             server: self.connection.server(),
             verb,
             resource,
@@ -353,7 +400,7 @@ impl Api {
     }
 }
 
-/// How much of an object is wanted.
+/// How much of an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     Whole,
@@ -363,28 +410,32 @@ pub(crate) enum View {
 /// What is watched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Watched<'a> {
-    /// What these labels select.
+    /// The objects that these labels select.
     Selected(&'a str),
     /// The object of this name.
     Named(&'a str),
 }
 
-fn unlisted(asked: &Asked<'_>, reply: Reply) -> Unlisted {
+fn unlisted(operation: &Operation<'_>, reply: Reply) -> Unlisted {
     let wait = match &reply {
         Reply::Answer(answer) => answer.wait,
         _ => None,
     };
     Unlisted::Failed {
-        error: asked.error(reply),
+        error: operation.error(reply),
         wait,
     }
 }
 
-fn parse<T: DeserializeOwned>(asked: &Asked<'_>, body: &[u8]) -> Result<T, KubernetesError> {
-    serde_json::from_slice(body).map_err(|error| asked.unreadable(&error))
+fn parse<T: DeserializeOwned>(
+    operation: &Operation<'_>,
+    body: &[u8],
+) -> Result<T, KubernetesError> {
+    serde_json::from_slice(body).map_err(|error| operation.unreadable(&error))
 }
 
-/// Whether what was deleted is there still: it is then given back with what holds it.
+/// Whether a deleted object still exists. The server then returns it, with the finalizers that keep
+/// it.
 fn is_held(body: &[u8]) -> bool {
     let object: Option<Metadata> = serde_json::from_slice(body).ok();
     let finalizers = object.and_then(|object| object.metadata.finalizers);

@@ -1,4 +1,4 @@
-//! **The table**: what a reply, or its absence, says about what was asked.
+//! **The table**: from a reply, or its absence, to what is known of the request.
 //!
 //! | reply | create (POST) | replace (PUT) | delete | get | list, watch |
 //! |---|---|---|---|---|---|
@@ -17,39 +17,29 @@
 //! | sent: no answer, or not in time | Unknown | Unknown | Unknown | Unread | Unread |
 //! | not sent | NotApplied | NotApplied | NotApplied | Unread | Unread |
 //!
-//! In doubt it is `Unknown`: a 503 may be the word of a proxy that lost the answer of a server that
-//! wrote. A 2xx that does not name the new version is `Unknown` too, which the caller sees when it
-//! reads it.
+//! In doubt it is `Unknown`: a 503 may come from a proxy that lost the answer of a server which did
+//! write. A 2xx that does not name the new version is `Unknown` too; the caller finds that out when
+//! it reads the body.
 
+use crate::api::operation::Verb;
 use crate::api::reply::{About, Reply};
 
-/// What is done to an object: the verbs as roles name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Get,
-    List,
-    Watch,
-    Create,
-    Update,
-    Delete,
-}
-
-/// What is known of a request.
+/// What is known of a request after its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It was done, or read.
+    /// It was done, or its answer was read.
     Done,
-    /// There is no such object.
+    /// The object does not exist.
     Absent,
-    /// It was not done and never will: the object is not in the expected state.
+    /// It was not done and never will be: the object is not in the expected state.
     Conflict,
-    /// The server does not have the history any more from which to go on.
+    /// The server has dropped the history that the request continues from.
     Expired,
-    /// It was not done and never will.
+    /// It was not done and never will be.
     NotApplied,
-    /// It may have been done, or may be yet.
+    /// It may have been done, or may still be done.
     Unknown,
-    /// It was not read. Says nothing about what is there.
+    /// The read failed. Nothing is known about the object.
     Unread,
 }
 
@@ -58,13 +48,10 @@ pub(crate) fn outcome(verb: Verb, reply: &Reply) -> Outcome {
     use Outcome::{Absent, Conflict, Done, Expired, NotApplied, Unknown, Unread};
     use Verb::{Create, Delete, Get, List, Update, Watch};
 
-    let doubt = match verb {
-        Create | Update | Delete => Unknown,
-        Get | List | Watch => Unread,
-    };
-    let refused = match verb {
-        Create | Update | Delete => NotApplied,
-        Get | List | Watch => Unread,
+    let (doubt, refused) = if verb.is_write() {
+        (Unknown, NotApplied)
+    } else {
+        (Unread, Unread)
     };
     let answer = match reply {
         Reply::Unsent(_) => return refused,

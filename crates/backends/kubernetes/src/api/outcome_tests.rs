@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Outcome::{Absent, Conflict, Done, Expired, NotApplied, Unknown, Unread};
 use super::*;
-use crate::api::operation::Asked;
+use crate::api::operation::Operation;
 use crate::api::reply::Answer;
 use crate::error::KubernetesError;
 use crate::object::resource::CONFIG_MAPS;
@@ -20,9 +20,9 @@ const VERBS: [Verb; 6] = [
     Verb::Watch,
 ];
 
-fn asked(verb: Verb) -> Asked<'static> {
+fn operation(verb: Verb) -> Operation<'static> {
     let listed = matches!(verb, Verb::List | Verb::Watch);
-    Asked {
+    Operation {
         server: "https://api.example:6443",
         verb,
         resource: &CONFIG_MAPS,
@@ -33,7 +33,7 @@ fn asked(verb: Verb) -> Asked<'static> {
 
 fn answer(verb: Verb, status: u16, body: &str) -> Reply {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    Reply::Answer(Answer::new(&asked(verb), status, None, body))
+    Reply::Answer(Answer::new(&operation(verb), status, None, body))
 }
 
 fn status(reason: &str, kind: &str, name: &str) -> String {
@@ -42,7 +42,7 @@ fn status(reason: &str, kind: &str, name: &str) -> String {
     )
 }
 
-/// What a row says of create, update, delete, get, list and watch.
+/// Checks a row for create, update, delete, get, list and watch.
 fn row(reply: impl Fn(Verb) -> Reply, expected: [Outcome; 6]) {
     for (verb, expected) in VERBS.into_iter().zip(expected) {
         let reply = reply(verb);
@@ -67,7 +67,7 @@ fn success_is_done() {
 #[test]
 fn not_found_of_this_object_is_absence_and_conflict() {
     let body = status("NotFound", "configmaps", "demo.g--root");
-    // A list names no object, so it is none of its own.
+    // A list names no object, so the answer is not about it.
     row_of(
         &[404],
         &body,
@@ -194,7 +194,9 @@ fn what_was_not_sent_is_not_applied() {
 }
 
 fn text(verb: Verb, status: u16, body: &str) -> String {
-    asked(verb).error(answer(verb, status, body)).to_string()
+    operation(verb)
+        .error(answer(verb, status, body))
+        .to_string()
 }
 
 #[test]
@@ -204,11 +206,13 @@ fn a_missing_verb_is_named() {
     assert_eq!(
         text(Verb::Update, 403, body),
         "could not update configmaps/demo.g--root in namespace default: \
-         the role lacks \"update\" on \"configmaps\" in namespace \"default\""
+         the role lacks \"update\" on \"configmaps\" in namespace \"default\"; the API server says: \
+         configmaps \"demo.g--root\" is forbidden: User \"system:serviceaccount:default:jm\" cannot update resource \
+         \"configmaps\" in API group \"\" in the namespace \"default\""
     );
     let quota = body.replace("cannot update resource", "exceeded quota");
     assert!(
-        text(Verb::Update, 403, &quota).contains("forbidden: "),
+        text(Verb::Update, 403, &quota).contains("forbids it (403): "),
         "it is not the role"
     );
 }
@@ -224,7 +228,7 @@ fn refusals_say_what_to_do() {
         )
         .contains("no namespace \"default\"")
     );
-    assert!(text(Verb::Create, 413, "").contains("does not take the object"));
+    assert!(text(Verb::Create, 413, "").contains("rejects the object"));
     assert!(text(Verb::List, 503, "<html>\n upstream  gone").contains("503: <html> upstream gone"));
 }
 
@@ -234,7 +238,7 @@ fn a_wait_is_taken_from_the_header_or_the_status_and_has_an_end() {
     let wait = |header: Option<u64>, body: &str| {
         let body = Bytes::copy_from_slice(body.as_bytes());
         Answer::new(
-            &asked(Verb::Get),
+            &operation(Verb::Get),
             429,
             header.map(Duration::from_secs),
             body,
@@ -249,10 +253,10 @@ fn a_wait_is_taken_from_the_header_or_the_status_and_has_an_end() {
 
 #[test]
 fn errors_are_named_for_what_happened() {
-    let error = |reply| asked(Verb::Update).error(reply);
+    let error = |reply| operation(Verb::Update).error(reply);
     let unsent = error(Reply::Unsent("x".into()));
     assert!(matches!(unsent, KubernetesError::Unsent { .. }));
-    let whom = "in namespace default at https://api.example:6443: not sent";
+    let whom = "in namespace default at https://api.example:6443: the request was not sent";
     assert!(unsent.to_string().ends_with(whom), "{unsent}");
     assert!(matches!(
         error(Reply::Unanswered("x".into())),

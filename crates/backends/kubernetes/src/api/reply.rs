@@ -1,4 +1,4 @@
-//! What comes back after a request, or does not.
+//! The reply to a request, or why there is none.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use bytes::Bytes;
 use incumbent_backend::BoxError;
 use kube::core::Status;
 
-use crate::api::operation::Asked;
+use crate::api::operation::Operation;
 
-/// Longest wait that is believed when a server asks for one. A proxy may say anything; a lease does
-/// not wait for it.
+/// Longest wait that is obeyed when a server asks for one. A proxy may ask for hours, and a lease
+/// ends long before.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What came back.
+/// What is known of the reply to a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// The answer, whole.
     Answer(Answer),
-    /// The connection broke, or time ran out, in the middle of the answer.
+    /// The connection broke, or the time was over, in the middle of the answer.
     Torn(BoxError),
-    /// It was sent, or may have been, and nothing came back.
+    /// The request was sent, or may have been, and no answer came.
     Unanswered(BoxError),
-    /// It was certainly not sent.
+    /// The request was certainly not sent.
     Unsent(BoxError),
 }
 
-/// An answer of the server, or of something on the way to it.
+/// An answer of the server, or of a proxy before it.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// What its status is about, if it is one of Kubernetes.
+    /// What the refusal is about, if its body is a `Status` of Kubernetes.
     pub(crate) about: About,
-    /// One word, as in `AlreadyExists`; empty if it has none.
+    /// One word, such as `AlreadyExists`; empty if there is none.
     pub(crate) reason: String,
-    /// What the server says to people.
+    /// The server's words for people.
     pub(crate) message: String,
-    /// How long it asks to be left alone.
+    /// How long it asks to wait.
     pub(crate) wait: Option<Duration>,
     pub(crate) body: Bytes,
 }
@@ -43,18 +43,23 @@ pub(crate) struct Answer {
 /// What a refusal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
-    /// The object that was asked for.
+    /// The object of the request.
     Object,
-    /// The namespace: there is none.
+    /// The namespace, which does not exist.
     Namespace,
     /// Some other object, such as a quota.
     Another,
-    /// It does not say; or it is no status of Kubernetes, but the word of something on the way.
+    /// Not said; or the body is no `Status` of Kubernetes, but from a proxy.
     Nothing,
 }
 
 impl Answer {
-    pub(crate) fn new(asked: &Asked, status: u16, wait: Option<Duration>, body: Bytes) -> Self {
+    pub(crate) fn new(
+        operation: &Operation,
+        status: u16,
+        wait: Option<Duration>,
+        body: Bytes,
+    ) -> Self {
         let mut answer = Self {
             status,
             about: About::Nothing,
@@ -65,7 +70,7 @@ impl Answer {
         };
         if !(200..=299).contains(&status) {
             match status_of(&answer.body) {
-                Some(said) => answer.understand(asked, said),
+                Some(status) => answer.understand(operation, status),
                 None => answer.message = beginning(&answer.body),
             }
         }
@@ -73,20 +78,23 @@ impl Answer {
         answer
     }
 
-    fn understand(&mut self, asked: &Asked, said: Status) {
-        self.reason = said.reason;
-        self.message = said.message;
-        let Some(details) = said.details else { return };
+    fn understand(&mut self, operation: &Operation, status: Status) {
+        self.reason = status.reason;
+        self.message = status.message;
+        let Some(details) = status.details else {
+            return;
+        };
         if self.wait.is_none() && details.retry_after_seconds > 0 {
             self.wait = Some(Duration::from_secs(details.retry_after_seconds.into()));
         }
         self.about = match (&*details.kind, &*details.name) {
             ("", _) | (_, "") => About::Nothing,
-            ("namespaces", name) if name == asked.namespace => About::Namespace,
-            // A refused precondition of a removal says `ConfigMap`, all else `configmaps`.
+            ("namespaces", name) if name == operation.namespace => About::Namespace,
+            // The server writes `ConfigMap` for a failed precondition of a deletion, and
+            // `configmaps` otherwise.
             (kind, name)
-                if [asked.resource.plural, asked.resource.kind].contains(&kind)
-                    && asked.name == Some(name) =>
+                if [operation.resource.plural, operation.resource.kind].contains(&kind)
+                    && operation.name == Some(name) =>
             {
                 About::Object
             }
@@ -94,13 +102,13 @@ impl Answer {
         };
     }
 
-    /// Whether the server, or what is before it, is in trouble, and not the request.
+    /// Whether the server, or a proxy before it, is in trouble, as opposed to the request.
     pub(crate) fn is_trouble(&self) -> bool {
         self.status >= 500
     }
 }
 
-/// A `Status` of Kubernetes, and not the page of a proxy.
+/// The body as a `Status` of Kubernetes; `None` if it is something else, such as a proxy's page.
 fn status_of(body: &[u8]) -> Option<Status> {
     #[derive(serde::Deserialize)]
     struct Header {
@@ -111,7 +119,7 @@ fn status_of(body: &[u8]) -> Option<Status> {
     serde_json::from_slice(body).ok()
 }
 
-/// What a page that is none of Kubernetes begins with, on one line.
+/// The beginning of a body that is no `Status`, on one line.
 fn beginning(body: &[u8]) -> String {
     const LENGTH: usize = 200;
     let text = String::from_utf8_lossy(body.get(..LENGTH).unwrap_or(body)).into_owned();

@@ -1,4 +1,4 @@
-//! When a request may be sent: the limits of this process, and what the server asked for.
+//! When a request may be sent: the limits of this process, and the waits that the server asks for.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use crate::error::KubernetesError;
 
-/// A wait that is worth waiting for. Whoever would wait longer is told so at once, and can do
-/// something else.
+/// Longest wait before a request. If it would be longer, the request fails at once, and the caller
+/// can do something else.
 const WORTH_WAITING: Duration = Duration::from_secs(1);
 
-/// The ways on which requests go. What happens on one does not hold up the other.
+/// Two kinds of requests that do not wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Root and floor: few and small, and a lease hangs on them. Never limited by us.
+    /// Root and floor: few and small, and leases depend on them. `qps` does not limit them.
     Lock,
-    /// All else.
+    /// Everything else.
     Data,
 }
 
@@ -33,7 +33,8 @@ impl Lane {
     }
 }
 
-pub(crate) struct Pace {
+/// The limits for all requests of one backend.
+pub(crate) struct Throttle {
     rate: NonZeroU32,
     limiter: DefaultDirectRateLimiter,
     clock: DefaultClock,
@@ -41,11 +42,11 @@ pub(crate) struct Pace {
     data_gate: Gate,
 }
 
-/// Closed while the server wants to be left alone.
+/// Closed while the server asks to wait.
 #[derive(Default)]
 struct Gate(Mutex<Option<Instant>>);
 
-impl Pace {
+impl Throttle {
     pub(crate) fn new(rate: NonZeroU32, burst: NonZeroU32) -> Self {
         Self {
             rate,
@@ -56,7 +57,11 @@ impl Pace {
         }
     }
 
-    /// Waits until a request may be sent; an error if that would take too long.
+    /// Waits until a request may be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`KubernetesError::AskedToWait`], [`KubernetesError::TooMany`]: that would take too long.
     pub(crate) async fn admit(&self, lane: Lane) -> Result<(), KubernetesError> {
         let gate = self.gate(lane);
         if let Some(left) = gate.left() {
@@ -83,7 +88,7 @@ impl Pace {
         }
     }
 
-    /// The server asked to be left alone for so long.
+    /// The server asks to wait this long.
     pub(crate) fn close(&self, lane: Lane, wait: Duration) {
         self.gate(lane).close(wait);
     }
@@ -114,8 +119,8 @@ impl Gate {
 mod tests {
     use super::*;
 
-    fn pace(rate: u32, burst: u32) -> Pace {
-        Pace::new(
+    fn throttle(rate: u32, burst: u32) -> Throttle {
+        Throttle::new(
             NonZeroU32::new(rate).unwrap(),
             NonZeroU32::new(burst).unwrap(),
         )
@@ -123,12 +128,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_renewal_does_not_queue_behind_records() {
-        let pace = pace(1, 1);
-        pace.admit(Lane::Data).await.unwrap();
-        let waiting = pace.admit(Lane::Data);
+        let throttle = throttle(1, 1);
+        throttle.admit(Lane::Data).await.unwrap();
+        let waiting = throttle.admit(Lane::Data);
         let renewals = async {
             for _ in 0..1000 {
-                pace.admit(Lane::Lock).await.unwrap();
+                throttle.admit(Lane::Lock).await.unwrap();
             }
         };
         tokio::select! {
@@ -139,12 +144,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_would_wait_too_long_is_told_at_once() {
-        let pace = pace(1, 3);
+    async fn what_would_wait_too_long_fails_at_once() {
+        let throttle = throttle(1, 3);
         for _ in 0..3 {
-            pace.admit(Lane::Data).await.unwrap();
+            throttle.admit(Lane::Data).await.unwrap();
         }
-        let all = (0..10).map(|_| pace.admit(Lane::Data));
+        let all = (0..10).map(|_| throttle.admit(Lane::Data));
         let all = futures::future::join_all(all).await;
         let refused = all
             .iter()
@@ -156,18 +161,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_asks_for_it_is_left_alone() {
-        let pace = pace(10, 10);
-        pace.close(Lane::Data, Duration::from_secs(5));
-        pace.close(Lane::Data, Duration::from_secs(1));
-        let refused = pace.admit(Lane::Data).await.unwrap_err();
+    async fn a_server_that_asks_to_wait_gets_no_requests_until_then() {
+        let throttle = throttle(10, 10);
+        throttle.close(Lane::Data, Duration::from_secs(5));
+        throttle.close(Lane::Data, Duration::from_secs(1));
+        let refused = throttle.admit(Lane::Data).await.unwrap_err();
         assert!(
             matches!(refused, KubernetesError::AskedToWait { left } if left > Duration::from_secs(4))
         );
-        pace.admit(Lane::Lock).await.unwrap();
+        throttle.admit(Lane::Lock).await.unwrap();
         tokio::time::advance(Duration::from_millis(4500)).await;
         let begun = Instant::now();
-        pace.admit(Lane::Data).await.unwrap();
+        throttle.admit(Lane::Data).await.unwrap();
         assert_eq!(begun.elapsed(), Duration::from_millis(500));
     }
 }

@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use incumbent_backend::causes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::Chunks;
+use crate::api::call::Chunks;
 
 /// Longest event: an object has 3 MiB at most, and some of its text is escaped.
 const LONGEST_EVENT: usize = 16 * 1024 * 1024;
@@ -13,15 +14,15 @@ const LONGEST_EVENT: usize = 16 * 1024 * 1024;
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event<T> {
-    /// Created, replaced, or come to be selected.
+    /// Created, replaced, or newly selected.
     Applied(T),
-    /// Deleted, or not selected any more; as it was at last.
+    /// Deleted, or no longer selected; this is its last state.
     Deleted(T),
-    /// Nothing happened up to here.
+    /// Nothing happened up to this revision.
     Bookmark(T),
-    /// What the watch would go on from is forgotten.
+    /// The server has dropped the history that the watch continues from.
     Expired,
-    /// The server gives up.
+    /// The server ends the watch with an error.
     Failed(String),
 }
 
@@ -30,14 +31,14 @@ pub(crate) enum Event<T> {
 pub(crate) enum Ended {
     /// The server ended it, in order.
     InOrder,
-    /// It broke, or is not understood.
+    /// It broke, or an event cannot be read.
     Broken(String),
 }
 
 /// Events, as they come.
 pub(crate) struct Events {
     chunks: Chunks,
-    /// What is not a whole line yet.
+    /// The beginning of a line whose end has not come.
     rest: BytesMut,
 }
 
@@ -49,7 +50,7 @@ struct Line<'a> {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct WatchError {
     #[serde(default)]
     code: u16,
     #[serde(default)]
@@ -84,9 +85,9 @@ impl Events {
             }
             match self.chunks.next().await {
                 Some(Ok(chunk)) => self.rest.extend_from_slice(&chunk),
-                Some(Err(error)) => return Err(Ended::Broken(crate::error::chain(&*error))),
+                Some(Err(error)) => return Err(Ended::Broken(causes(&*error))),
                 None if self.rest.is_empty() => return Err(Ended::InOrder),
-                None => return Err(Ended::Broken("it ended inside of an event".into())),
+                None => return Err(Ended::Broken("it ended in the middle of an event".into())),
             }
         }
     }
@@ -107,14 +108,14 @@ fn understand<T: DeserializeOwned>(line: &[u8]) -> Result<Event<T>, Ended> {
         "DELETED" => object().map(Event::Deleted),
         "BOOKMARK" => object().map(Event::Bookmark),
         "ERROR" => {
-            let said: Said = serde_json::from_str(line.object.get()).map_err(broken)?;
-            Ok(match said.code {
+            let error: WatchError = serde_json::from_str(line.object.get()).map_err(broken)?;
+            Ok(match error.code {
                 410 => Event::Expired,
-                code => Event::Failed(format!("{code}: {}", said.message)),
+                code => Event::Failed(format!("{code}: {}", error.message)),
             })
         }
         other => Err(Ended::Broken(format!(
-            "there is no event of the type {other:?}"
+            "an event has the unknown type {other:?}"
         ))),
     }
 }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_event_ends_it() {
+    async fn text_that_is_no_event_ends_the_watch() {
         for text in [
             "{\"type\":\"ADDED\"",
             "hello\n",

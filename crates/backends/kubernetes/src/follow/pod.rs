@@ -1,72 +1,73 @@
-//! The leader's pod as a proof of its end: what the kubelet says about the container, and nothing
-//! else.
+//! The leader's pod as a proof of its end: what the kubelet reports about the container, and
+//! nothing else.
 //!
 //! ```text
-//! leader:   writes a random mark into /dev/termination-log, and name of pod and mark into the root, with its body
-//! kubelet:  when the container has ended, and not before: the text of that file into the pod's status
-//! standby:  reads the root, watches that pod; the mark in a terminated state is the proof
+//! leader:   writes a random mark into /dev/termination-log, and pod name and mark into the root, with its body
+//! kubelet:  copies the text of that file into the pod's status when the container has ended, not before
+//! standby:  reads the root and watches that pod; the mark in a terminated state is the proof
 //! ```
 //!
-//! Each container has that file anew each time it is started, so the mark names one run of it.
-//! Names, restart counts and container ids would not do: a process cannot know its own, and what
-//! the API says of them may be of the run before.
+//! Each run of a container has a new file, so the mark names one run. Names, restart counts and
+//! container ids do not: a process cannot know its own, and the API may still show those of the run
+//! before.
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use incumbent_backend::{Gone, GroupName, Key, Nonce, Presence};
+use incumbent_backend::outage::{News, Outage, Recovery};
+use incumbent_backend::{Gone, GroupName, Key, Nonce, Presence, causes, jitter};
 use incumbent_core::root::Root;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod as PodObject};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::api::throttle::Lane;
 use crate::api::{Metadata, Unlisted, View, Watched};
-use crate::error::{KubernetesError, chain};
+use crate::error::KubernetesError;
 use crate::follow::events::{Event, Events};
-use crate::follow::watch::{Change, SILENCE, Watches, pauses};
+use crate::follow::pauses;
+use crate::follow::watch::{Change, SILENCE, Watches};
 use crate::object::content::resource_of;
+use crate::object::names::LEADER_POD;
 use crate::object::resource::PODS;
 use crate::session::Session;
 
-/// The annotation of a root that says in which pod its holder runs.
-pub(crate) const POD: &str = "incumbent/pod";
-
-/// Where Kubernetes reads a container's last words, if its manifest says nothing else.
+/// The usual `terminationMessagePath`: where the kubelet reads the termination message of a
+/// container.
 const USUAL_LOG: &str = "/dev/termination-log";
-
-/// Longest pause before a pod is looked at again that could not be watched.
-const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The pod that this process runs in, for `pod=on`.
 ///
-/// A leader leaves a random mark in the file where the kubelet looks for a container's last words,
-/// and names its pod and the mark in the root. When the container has ended, the kubelet puts these
-/// words into the pod's status, and a standby that sees the mark there takes over at once. Nothing
-/// else is a proof: a pod object that is gone or failed, that is marked for deletion, or whose node
-/// is lost may have processes that run.
+/// A leader leaves a random mark in the file from which the kubelet reads a container's termination
+/// message, and names its pod and the mark in the root. When the container has ended, the kubelet
+/// copies the message into the pod's status, and a standby that sees the mark there takes over at
+/// once. Nothing else is a proof: processes may still run although the pod object is gone, failed
+/// or marked for deletion, or its node is lost.
 ///
-/// The proof is of the *container* that this process runs in. Work that it starts elsewhere, in
-/// another container of the pod too, is not known to have ended.
+/// The proof is for the *container* that this process runs in. It says nothing about work that the
+/// process started elsewhere, such as in another container of the pod.
 ///
-/// All candidates have to say `pod=on`, and may `get` and `watch` `pods`. The records have to be in
-/// the pod's namespace. A program that writes more than 4 KiB into the file after us, or overwrites
-/// it, takes the proof away; then there is the lease.
+/// All candidates need `pod=on` and the rights to `get` and `watch` `pods`. The records must be in
+/// the pod's namespace. A program that overwrites the file, or appends more than 4 KiB to it,
+/// removes the proof; then standbys wait for the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// Its name.
     pub name: String,
     /// Its id, if known.
     pub uid: Option<String>,
-    /// The file in which the kubelet finds the container's last words: `terminationMessagePath`.
+    /// The file from which the kubelet reads the container's termination message:
+    /// `terminationMessagePath`.
     pub termination_log: PathBuf,
 }
 
 impl Pod {
-    /// As the environment says: `POD_NAME` (or `HOSTNAME`, which is the same unless the pod uses
-    /// the host's network), `POD_UID` and `TERMINATION_LOG`. `None` if it does not.
+    /// From the environment: `POD_NAME` (or `HOSTNAME`, which is the same unless the pod uses the
+    /// host's network), `POD_UID` and `TERMINATION_LOG`. `None` without a name.
     pub fn from_env() -> Option<Self> {
         Self::from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -81,24 +82,24 @@ impl Pod {
     }
 }
 
-/// What a leader writes about itself.
+/// What a leader writes into the root about its pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
-    /// Of which term this is.
+    /// The nonce of its term.
     nonce: Nonce,
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uid: Option<String>,
-    /// What is in the last words of the container when it has ended.
+    /// What the container's termination message has when it has ended.
     mark: String,
 }
 
-/// This process, in its pod.
+/// This process in its pod.
 pub(crate) struct Here {
     pod: Pod,
     mark: String,
-    /// The terms that it holds. Others write the root, too (to ask for a handover), and must not
-    /// put their pod there.
+    /// The terms that it holds. Other processes write the root too, to ask for a handover, and must
+    /// not put their pod there.
     terms: Mutex<HashSet<(GroupName, Nonce)>>,
 }
 
@@ -106,14 +107,14 @@ impl Here {
     /// Leaves a mark for the kubelet.
     pub(crate) fn mark(pod: Pod) -> io::Result<Arc<Self>> {
         let mark = format!("incumbent-process-{:032x}", rand::random::<u128>());
-        // It is there in a container. A program may have written to it already.
+        // In a container the file exists. A program may have written to it already.
         let mut log = OpenOptions::new().append(true).open(&pod.termination_log)?;
         log.write_all(format!("{mark}\n").as_bytes())?;
         let terms = Mutex::default();
         Ok(Arc::new(Self { pod, mark, terms }))
     }
 
-    /// Writes it into the root from now on, until what is returned is dropped.
+    /// From now on, until the returned value is dropped, the term's root names this pod.
     pub(crate) fn appear(here: &Arc<Self>, group: &GroupName, nonce: Nonce) -> Presence {
         let term = (group.clone(), nonce);
         here.terms().insert(term.clone());
@@ -123,7 +124,7 @@ impl Here {
         })
     }
 
-    /// The annotation for this body of a root; nothing unless it is of a term that is held here.
+    /// The annotation for this body of a root; `None` unless its term is held here.
     pub(crate) fn note(&self, key: &Key, body: &[u8]) -> Option<String> {
         key.is_root().then_some(())?;
         let nonce = Root::from_bytes(body).ok()?.nonce;
@@ -155,7 +156,8 @@ impl Drop for Shown {
     }
 }
 
-/// Ends when the kubelet says that the container of this term's holder has ended. It may never end.
+/// Ends when the kubelet reports that the container of this term's holder has ended. It may never
+/// end.
 pub(crate) async fn vanished(
     session: Arc<Session>,
     watches: Arc<Watches>,
@@ -169,7 +171,7 @@ pub(crate) async fn vanished(
     }
 }
 
-/// Waits until the root says in which pod the holder of this term runs.
+/// Waits until the root names the pod of this term's holder.
 async fn find(
     session: &Arc<Session>,
     watches: &Arc<Watches>,
@@ -187,7 +189,7 @@ async fn find(
         }
         loop {
             match changes.next().await {
-                // What happened is not known: look again.
+                // Anything may have happened: look again.
                 Change::Anything => break,
                 Change::Of {
                     pod: Some(text), ..
@@ -202,7 +204,8 @@ async fn find(
     }
 }
 
-/// What the root says now; nothing if it cannot be read, for then the watch has more to say soon.
+/// The annotation of the root now; `None` if it cannot be read. Then the watch fails too, and
+/// reports a change when it works again.
 async fn look(session: &Session, group: &GroupName) -> Option<String> {
     let key = Key::root(group.clone());
     let (resource, name) = (
@@ -214,82 +217,109 @@ async fn look(session: &Session, group: &GroupName) -> Option<String> {
         .get(Lane::Data, resource, &name, View::Metadata)
         .await
         .ok()?;
-    found?.metadata.annotations?.remove(POD)
+    found?.metadata.annotations?.remove(LEADER_POD)
 }
 
-/// Follows a pod until its container has ended, and says how; `None` if that cannot be known any
-/// more.
+/// Follows a pod until its container has ended, and returns how; `None` if that can no longer
+/// become known.
 async fn follow(session: &Session, note: &Note) -> Option<String> {
     let api = &session.api;
-    let mut pauses = pauses(LONGEST_PAUSE);
-    let mut said = false;
-    let mut say = |error: &KubernetesError| {
-        if !std::mem::replace(&mut said, true) {
-            let error = chain(error);
-            tracing::warn!(%error, pod = note.name, "the leader's pod is not watched; it is tried again");
-        }
-    };
+    let mut pace = pauses::after_break();
+    let mut refused_pace = pauses::after_refusal();
+    let outage = Outage::new();
     loop {
         let found: Result<Option<PodObject>, _> =
             api.get(Lane::Data, &PODS, &note.name, View::Whole).await;
-        match found {
-            // A pod that is gone proves nothing: it can be removed by force, while its node is cut
-            // off and goes on.
+        let watched = match found {
+            // A pod that is gone proves nothing: it can be deleted by force while its node is cut
+            // off and its processes run.
             Ok(None) => return None,
             Ok(Some(pod)) => {
                 if let Some(verdict) = verdict(note, &pod) {
                     return verdict;
                 }
                 let from = pod.metadata.resource_version.unwrap_or_default();
-                match follow_from(session, note, &from).await {
-                    Ok(Some(verdict)) => return verdict,
-                    Ok(None) => {}
-                    Err(error) => say(&error),
-                }
+                follow_from(session, note, &from, &outage).await
             }
-            Err(error) => say(&error),
-        }
-        tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+            Err(error) => Err(error),
+        };
+        let pause = match watched {
+            Ok(PodWatchEnd::Verdict(verdict)) => return verdict,
+            Ok(PodWatchEnd::After(lasted)) => {
+                refused_pace.reset();
+                pace.after_run(lasted, jitter())
+            }
+            Err(error) => {
+                let pause = match &error {
+                    KubernetesError::Refused { .. } => refused_pace.after_failure(jitter()),
+                    _ => pace.after_failure(jitter()),
+                };
+                let error = causes(&error);
+                if outage.failed(&error) == News::Began {
+                    tracing::warn!(
+                        %error,
+                        pod = note.name,
+                        "cannot watch the leader's pod, so its end is seen only when its lease ends; retrying"
+                    );
+                }
+                pause
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// `None` if the watch ended before there was a verdict.
+/// How a watch of a pod ended.
+enum PodWatchEnd {
+    /// As [`verdict`] returns it.
+    Verdict(Option<String>),
+    /// It told nothing, and lasted this long.
+    After(Duration),
+}
+
 async fn follow_from(
     session: &Session,
     note: &Note,
     from: &str,
-) -> Result<Option<Option<String>>, KubernetesError> {
+    outage: &Outage,
+) -> Result<PodWatchEnd, KubernetesError> {
     let watch = session
         .api
         .watch(&PODS, Watched::Named(&note.name), from, View::Whole);
     let mut events = match watch.await {
         Ok(chunks) => Events::new(chunks),
-        Err(Unlisted::Expired) => return Ok(None),
+        Err(Unlisted::Expired) => return Ok(PodWatchEnd::After(Duration::ZERO)),
         Err(Unlisted::Failed { error, .. }) => return Err(error),
     };
+    if let Recovery::Over { .. } = outage.worked() {
+        tracing::info!(pod = note.name, "the leader's pod is watched again");
+    }
+    let begun = Instant::now();
     loop {
-        // However it ends, the pod is looked at again.
+        // However the watch ends, the pod is read again.
         let Ok(Ok(event)) = tokio::time::timeout(SILENCE, events.next::<PodObject>()).await else {
-            return Ok(None);
+            return Ok(PodWatchEnd::After(begun.elapsed()));
         };
         match event {
             Event::Applied(pod) => {
                 if let Some(verdict) = verdict(note, &pod) {
-                    return Ok(Some(verdict));
+                    return Ok(PodWatchEnd::Verdict(verdict));
                 }
             }
             // Its last state may have it.
-            Event::Deleted(pod) => return Ok(Some(verdict(note, &pod).flatten())),
+            Event::Deleted(pod) => {
+                return Ok(PodWatchEnd::Verdict(verdict(note, &pod).flatten()));
+            }
             Event::Bookmark(_) => {}
-            Event::Expired | Event::Failed(_) => return Ok(None),
+            Event::Expired | Event::Failed(_) => return Ok(PodWatchEnd::After(begun.elapsed())),
         }
     }
 }
 
-/// What a pod says about the process: that it has ended, and how; or that nobody will know. `None`:
-/// nothing yet.
+/// What a pod's status tells about the process: how it has ended, or that this will never be known.
+/// `None`: nothing yet.
 fn verdict(note: &Note, pod: &PodObject) -> Option<Option<String>> {
-    // Another pod of the same name.
+    // It is another pod of the same name.
     if note.uid.is_some() && note.uid != pod.metadata.uid {
         return Some(None);
     }
@@ -306,7 +336,7 @@ fn verdict(note: &Note, pod: &PodObject) -> Option<Option<String>> {
         .map(Some)
 }
 
-/// How the process ended, if it is in a run of this container that has ended.
+/// How the process ended, if it was in a run of this container that has ended.
 fn ended(note: &Note, container: &ContainerStatus) -> Option<String> {
     let runs = [&container.state, &container.last_state];
     let runs = runs.into_iter().flatten();
@@ -315,7 +345,7 @@ fn ended(note: &Note, container: &ContainerStatus) -> Option<String> {
         .find(|run| {
             run.message
                 .as_ref()
-                .is_some_and(|last_words| last_words.contains(&note.mark))
+                .is_some_and(|message| message.contains(&note.mark))
         })?;
     let reason = marked.reason.as_deref().unwrap_or("no reason given");
     Some(format!(

@@ -32,7 +32,7 @@ fn terminated(message: &str) -> Value {
 }
 
 #[test]
-fn last_words_with_the_mark_are_the_proof() {
+fn a_termination_message_with_the_mark_is_the_proof() {
     let words = format!("{MARK}\nand what the program said");
     for states in [
         json!({ "state": terminated(&words) }),
@@ -51,13 +51,13 @@ fn last_words_with_the_mark_are_the_proof() {
 }
 
 #[test]
-fn all_else_is_no_proof() {
+fn nothing_else_is_a_proof() {
     for status in [
         json!({}),
-        // Set by others than the kubelet: garbage collection of pods, a lost node.
+        // Not set by the kubelet: garbage collection of pods, a lost node.
         json!({ "phase": "Failed", "reason": "NodeLost" }),
         json!({ "phase": "Succeeded" }),
-        // Another run of the container: of before, or one that left no words.
+        // Another run of the container: an earlier one, or one without a message.
         container(json!({ "state": terminated("incumbent-process-999") })),
         container(
             json!({ "state": { "running": {} }, "lastState": terminated("incumbent-process-999") }),
@@ -84,14 +84,14 @@ fn all_else_is_no_proof() {
 }
 
 #[test]
-fn another_pod_of_the_name_tells_nothing_ever() {
+fn another_pod_of_the_name_never_tells_anything() {
     let mut other = pod(container(json!({ "state": terminated(MARK) })));
     other.metadata.uid = Some("u-2".into());
     assert_eq!(verdict(&note(), &other), Some(None));
 }
 
 #[test]
-fn the_environment_says_where_we_are() {
+fn the_environment_names_our_pod() {
     let from = |values: &'static [(&str, &str)]| {
         Pod::from(|name| {
             values
@@ -126,7 +126,7 @@ fn the_environment_says_where_we_are() {
 const ROOT: &str = r#"{"incumbent":"root","format":1,"epoch":7,"holder":"jm-1","nonce":"00000000000000000000000000000007","state":"active","lease_ms":15000,"seq":4}"#;
 
 #[test]
-fn only_the_holder_says_where_it_runs() {
+fn only_the_holder_names_its_pod() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let pod = Pod {
         name: "jm-0".into(),

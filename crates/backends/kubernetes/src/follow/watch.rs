@@ -1,76 +1,67 @@
-//! Hints: one watch for all groups, however many listen.
+//! Hints: one watch for all groups, however many listeners there are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
-use incumbent_backend::{GroupName, Hint, Key, Version, WatchStream};
+use incumbent_backend::outage::{News, Outage, Recovery};
+use incumbent_backend::{GroupName, Hint, Key, Version, WatchStream, causes, jitter};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::{Metadata, Unlisted, View, Watched};
-use crate::error::{KubernetesError, chain};
+use crate::error::KubernetesError;
 use crate::follow::events::{Ended, Event, Events};
-use crate::follow::pod::POD;
+use crate::follow::pauses;
 use crate::object::content::resource_of;
+use crate::object::names::LEADER_POD;
 use crate::object::resource::Resource;
 use crate::object::version::ObjectVersion;
 use crate::session::Session;
 
-/// Changes kept for a listener that is slow. If it lags further behind, it is told that anything
-/// may have changed.
+/// Changes kept for a slow listener. If it falls further behind, it gets one hint that anything may
+/// have changed.
 const KEPT: usize = 1024;
 
-/// Pauses before a watch that broke is begun again: short at first, for a server that restarts;
-/// then such that many processes which all lost it do not keep it busy.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Longest pause if the server refuses. Somebody has to change a role first.
-const LONGEST_REFUSED: Duration = Duration::from_secs(30);
-
-/// After so much silence a watch is taken to be dead. Servers send a bookmark each minute or so.
+/// A watch that is silent for this long counts as dead. Servers send a bookmark about each minute.
 pub(crate) const SILENCE: Duration = Duration::from_secs(150);
 
-/// A watch that lasted so long was good: what follows is not a failure in a row.
-const GOOD: Duration = Duration::from_secs(5);
-
-/// What happened, as far as it is known.
+/// A change in a group.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
+    /// Anything may have changed.
     Anything,
     Of {
         key: Key,
-        /// None if it was deleted.
+        /// `None` if it was deleted.
         version: Option<Version>,
-        /// What a root says about the leader's pod.
+        /// The annotation of a root about the leader's pod.
         pod: Option<Arc<str>>,
     },
 }
 
-/// Who listens.
+/// The watch, and its listeners.
 #[derive(Default)]
 pub(crate) struct Watches {
-    state: Mutex<State>,
+    listeners: Mutex<Listeners>,
 }
 
 #[derive(Default)]
-struct State {
+struct Listeners {
     groups: HashMap<GroupName, broadcast::Sender<Change>>,
-    /// The task that watches, as long as anybody listens.
+    /// The task that watches while there are listeners.
     task: Option<AbortHandle>,
 }
 
-/// Changes of one group, from when it was made. The watch ends with the last one.
+/// Receives the changes of one group from its creation on. The watch ends with the last listener.
 pub(crate) struct Listener {
     group: GroupName,
     watches: Arc<Watches>,
-    /// None only while it is dropped.
+    /// `None` only while it is dropped.
     changes: Option<broadcast::Receiver<Change>>,
 }
 
@@ -99,21 +90,21 @@ impl Watches {
         session: &Arc<Session>,
         group: &GroupName,
     ) -> Listener {
-        let mut state = watches.state();
-        let sender = state.groups.entry(group.clone());
+        let mut listeners = watches.listeners();
+        let sender = listeners.groups.entry(group.clone());
         let changes = sender
             .or_insert_with(|| broadcast::channel(KEPT).0)
             .subscribe();
-        if state.task.is_none() {
+        if listeners.task.is_none() {
             let (watches, session) = (Arc::clone(watches), Arc::clone(session));
             let follow = async move {
                 let all = session.resources().iter();
                 join_all(all.map(|resource| Watcher::new(&session, &watches, resource).run()))
                     .await;
             };
-            state.task = Some(tokio::spawn(follow).abort_handle());
+            listeners.task = Some(tokio::spawn(follow).abort_handle());
         }
-        drop(state);
+        drop(listeners);
         Listener {
             group: group.clone(),
             watches: Arc::clone(watches),
@@ -122,8 +113,8 @@ impl Watches {
     }
 
     fn tell_all(&self) {
-        for sender in self.state().groups.values() {
-            // Nobody may listen just now.
+        for sender in self.listeners().groups.values() {
+            // It fails if the last listener is being dropped.
             let _ = sender.send(Change::Anything);
         }
     }
@@ -132,24 +123,26 @@ impl Watches {
         let Change::Of { key, .. } = &change else {
             return self.tell_all();
         };
-        if let Some(sender) = self.state().groups.get(key.group()) {
+        if let Some(sender) = self.listeners().groups.get(key.group()) {
             let _ = sender.send(change);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener {
-    /// The next change; it never ends.
+    /// The next change. Changes never end.
     pub(crate) async fn next(&mut self) -> Change {
         let changes = self.changes.as_mut().expect("it is not dropped");
         match changes.recv().await {
             Ok(change) => change,
             Err(RecvError::Lagged(_)) => Change::Anything,
-            // The sender is there as long as somebody listens.
+            // The sender lives as long as a listener.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -157,38 +150,41 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let mut state = self.watches.state();
+        let mut listeners = self.watches.listeners();
         self.changes = None;
-        let alone = state
+        let was_last = listeners
             .groups
             .get(&self.group)
             .is_some_and(|sender| sender.receiver_count() == 0);
-        if alone {
-            state.groups.remove(&self.group);
+        if was_last {
+            listeners.groups.remove(&self.group);
         }
-        if state.groups.is_empty()
-            && let Some(task) = state.task.take()
+        if listeners.groups.is_empty()
+            && let Some(task) = listeners.task.take()
         {
             task.abort();
         }
     }
 }
 
-/// Watches one kind of objects.
+/// Watches one kind of object.
 struct Watcher<'a> {
     session: &'a Session,
     watches: &'a Watches,
     resource: &'static Resource,
     selector: String,
-    /// Up to where all is known; none if it has to be asked.
+    /// The revision up to which everything was reported; `None` if it has to be asked for.
     from: Option<String>,
+    refusals: Outage,
 }
 
-/// Why a watch is to be begun again.
-enum Again {
-    /// It ended in order, or was good for long enough.
-    Good,
-    Broken(Option<Duration>),
+/// How a watch ended.
+enum WatchEnd {
+    /// It had begun, and lasted this long.
+    After(Duration),
+    /// It did not begin. The server may ask to wait.
+    Failed(Option<Duration>),
+    /// The server refused it, and asks for no wait.
     Refused(KubernetesError),
 }
 
@@ -200,65 +196,69 @@ impl<'a> Watcher<'a> {
             resource,
             selector: session.cluster.selector(None),
             from: None,
+            refusals: Outage::new(),
         }
     }
 
     async fn run(mut self) {
-        let mut pauses = pauses(LONGEST_PAUSE);
-        let mut slow_pauses = self::pauses(LONGEST_REFUSED);
-        let mut said = false;
+        let mut pace = pauses::after_break();
+        let mut refused_pace = pauses::after_refusal();
         loop {
             let pause = match self.follow().await {
-                Again::Good => {
-                    (pauses, slow_pauses) =
-                        (self::pauses(LONGEST_PAUSE), self::pauses(LONGEST_REFUSED));
-                    said = false;
-                    continue;
+                WatchEnd::After(lasted) => {
+                    refused_pace.reset();
+                    pace.after_run(lasted, jitter())
                 }
-                Again::Broken(wait) => pauses.next().max(wait),
-                Again::Refused(error) => {
-                    if !said {
-                        let error = chain(&error);
-                        tracing::warn!(%error, "changes are not watched, and so noticed late; it is tried again");
-                        said = true;
+                WatchEnd::Failed(wait) => {
+                    pace.after_failure(jitter()).max(wait.unwrap_or_default())
+                }
+                WatchEnd::Refused(error) => {
+                    let pause = refused_pace.after_failure(jitter());
+                    let error = causes(&error);
+                    if self.refusals.failed(&error) == News::Began {
+                        tracing::warn!(
+                            %error,
+                            resource = self.resource.plural,
+                            "the watch is refused, so changes are seen only when leases are checked; retrying"
+                        );
                     }
-                    slow_pauses.next()
+                    pause
                 }
             };
-            tokio::time::sleep(pause.unwrap_or(LONGEST_PAUSE)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// Watches, once, until that ends.
-    async fn follow(&mut self) -> Again {
+    async fn follow(&mut self) -> WatchEnd {
         let (api, resource) = (&self.session.api, self.resource);
         let from = match self.from.take() {
             Some(from) => from,
             None => match api.revision(resource, &self.selector).await {
                 Ok(from) => from,
-                Err(unlisted) => return again(unlisted),
+                Err(unlisted) => return end_of(unlisted),
             },
         };
         let of = Watched::Selected(&self.selector);
         let mut events = match api.watch(resource, of, &from, View::Metadata).await {
             Ok(chunks) => Events::new(chunks),
-            Err(Unlisted::Expired) => return Again::Broken(None),
+            Err(Unlisted::Expired) => return WatchEnd::Failed(None),
             Err(unlisted) => {
-                // From there it can still go on.
+                // The next one can still continue from there.
                 self.from = Some(from);
-                return again(unlisted);
+                return end_of(unlisted);
             }
         };
         self.from = Some(from);
-        // What happened before, nobody told.
+        if let Recovery::Over { .. } = self.refusals.worked() {
+            tracing::info!(resource = resource.plural, "the watch is allowed again");
+        }
+        // Nobody reported what happened before.
         self.watches.tell_all();
         let begun = Instant::now();
         let ended = self.take(&mut events).await;
         tracing::debug!(resource = resource.plural, ?ended, "the watch ended");
-        match ended {
-            _ if begun.elapsed() >= GOOD => Again::Good,
-            Ended::InOrder | Ended::Broken(_) => Again::Broken(None),
-        }
+        WatchEnd::After(begun.elapsed())
     }
 
     /// Takes events until there are no more.
@@ -267,7 +267,9 @@ impl<'a> Watcher<'a> {
             let event = match tokio::time::timeout(SILENCE, events.next::<Metadata>()).await {
                 Ok(Ok(event)) => event,
                 Ok(Err(ended)) => return ended,
-                Err(_) => return Ended::Broken(format!("nothing was heard for {SILENCE:?}")),
+                Err(_) => {
+                    return Ended::Broken(format!("no event and no bookmark came for {SILENCE:?}"));
+                }
             };
             match event {
                 Event::Applied(object) => self.tell(object, true),
@@ -275,7 +277,9 @@ impl<'a> Watcher<'a> {
                 Event::Bookmark(object) => self.note(&object),
                 Event::Expired => {
                     self.from = None;
-                    return Ended::Broken("what it would go on from is forgotten".into());
+                    return Ended::Broken(
+                        "the server has dropped the history that it continues from".into(),
+                    );
                 }
                 Event::Failed(why) => return Ended::Broken(why),
             }
@@ -292,7 +296,9 @@ impl<'a> Watcher<'a> {
         }
         let version = ObjectVersion::of(&object.metadata).filter(|_| exists);
         let mut annotations = object.metadata.annotations.unwrap_or_default();
-        let pod = annotations.remove(POD).filter(|_| exists && key.is_root());
+        let pod = annotations
+            .remove(LEADER_POD)
+            .filter(|_| exists && key.is_root());
         self.watches.tell(Change::Of {
             key,
             version: version.map(|version| version.version()),
@@ -300,7 +306,7 @@ impl<'a> Watcher<'a> {
         });
     }
 
-    /// Up to here all is known.
+    /// Everything up to this object's revision was reported.
     fn note(&mut self, object: &Metadata) {
         if let Some(version) = &object.metadata.resource_version {
             self.from = Some(version.clone());
@@ -308,23 +314,13 @@ impl<'a> Watcher<'a> {
     }
 }
 
-fn again(unlisted: Unlisted) -> Again {
+fn end_of(unlisted: Unlisted) -> WatchEnd {
     match unlisted {
-        Unlisted::Expired => Again::Broken(None),
+        Unlisted::Expired => WatchEnd::Failed(None),
         Unlisted::Failed {
             error: error @ KubernetesError::Refused { .. },
             wait: None,
-        } => Again::Refused(error),
-        Unlisted::Failed { wait, .. } => Again::Broken(wait),
+        } => WatchEnd::Refused(error),
+        Unlisted::Failed { wait, .. } => WatchEnd::Failed(wait),
     }
-}
-
-/// Ever longer pauses, each drawn at random, so that many processes do not come at once.
-pub(crate) fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
-    let pauses = ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(longest)
-        .without_max_times()
-        .build();
-    pauses.map(|pause| pause.mul_f64(rand::random_range(0.5..1.0)))
 }

@@ -1,4 +1,5 @@
-//! From a body to the object that keeps it, and back.
+//! From a body to the object that keeps it, and back. What is written into a ConfigMap is decided
+//! here.
 
 use std::collections::BTreeMap;
 
@@ -11,33 +12,31 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::follow::pod::POD;
 use crate::object::leader_lock::{LEADER, LeaderRecord, lease_spec};
-use crate::object::names::{CLUSTER, Cluster};
-use crate::object::resource::{CONFIG_MAPS, LEASES, Resource};
+use crate::object::names::{CLUSTER, Cluster, LEADER_POD};
+use crate::object::resource::{CONFIG_MAPS, LEASES, Resource, RootKind};
 use crate::object::version::ObjectVersion;
-use crate::settings::RootKind;
 
-/// Longest body in a ConfigMap, which may hold 1 MiB. The API server takes requests of 3 MiB and
-/// etcd of 1.5 MiB, in which the body's quotes, escaped, count twice; and what outgrows half of the
-/// limit is warned by an error while it can still be read, copied and taken apart with all tools.
+/// Longest body in a ConfigMap, which may hold 1 MiB. The API server accepts requests of 3 MiB and
+/// etcd of 1.5 MiB, in which each quote of the body is escaped and counts twice. A record that
+/// grows past half of the limit fails while every tool can still read, copy and split it.
 pub(crate) const LARGEST_BODY: usize = 512 * 1024;
 
-/// Longest body of a root in a Lease. It is an annotation there, and all of an object's annotations
-/// may have 256 KiB; a body that is no text takes a third more. A root with 64 endpoints of the
-/// longest addresses fits.
+/// Longest body of a root in a Lease. There it is an annotation, and all annotations of an object
+/// together may have 256 KiB; a body that is no text takes a third more in base64. A root with 64
+/// endpoints of the longest addresses fits.
 pub(crate) const LARGEST_LEASE_BODY: usize = 180 * 1024;
 
-/// The annotations in which a Lease has the root's body: as it is, or in base64 if it is no text.
+/// The annotations that hold the root's body in a Lease: as it is, or in base64 if it is no text.
 const BODY: &str = "incumbent/root";
 const BINARY_BODY: &str = "incumbent/root-base64";
 
-/// The annotation that differs in each write. The server does not store an object again that is
-/// what it was, and leaves its version as it is: whoever seals a record, by writing it back, would
-/// not be noticed, and two who write the same would both succeed.
+/// The annotation that differs in each write. If a write changes nothing, the server keeps the
+/// object and its version. Then a seal, which writes the same body back, would have no effect, and
+/// two writers of the same body would both succeed.
 const WRITE: &str = "incumbent/write";
 
-/// An object, ready to be written, but without the version that a replacement needs.
+/// An object to write, without the version that a replacement needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Content(Object);
 
@@ -47,17 +46,17 @@ enum Object {
     Lease(Box<Lease>),
 }
 
-/// What goes along with a body.
+/// What is written together with a body.
 #[derive(Debug, Default)]
 pub(crate) struct Along {
     pub(crate) owner: Option<OwnerReference>,
-    /// For a root: in which pod the leader runs.
+    /// For a root: the leader's pod.
     pub(crate) pod: Option<String>,
-    /// A random number, for this write only.
+    /// A random number for this write.
     pub(crate) write: u64,
 }
 
-/// What kind of object keeps a key.
+/// The kind of object that keeps a key.
 pub(crate) fn resource_of(key: &Key, root: RootKind) -> &'static Resource {
     match (key.is_root(), root) {
         (true, RootKind::Lease) => &LEASES,
@@ -67,9 +66,10 @@ pub(crate) fn resource_of(key: &Key, root: RootKind) -> &'static Resource {
 
 /// The longest body that a key may have.
 pub(crate) fn largest_body(key: &Key, root: RootKind) -> usize {
-    match resource_of(key, root) == &LEASES {
-        true => LARGEST_LEASE_BODY,
-        false => LARGEST_BODY,
+    if resource_of(key, root) == &LEASES {
+        LARGEST_LEASE_BODY
+    } else {
+        LARGEST_BODY
     }
 }
 
@@ -83,7 +83,7 @@ impl Content {
     ) -> Self {
         let mut annotations = cluster.annotations(key);
         annotations.insert(WRITE.to_owned(), format!("{:016x}", along.write));
-        annotations.extend(along.pod.map(|pod| (POD.to_owned(), pod)));
+        annotations.extend(along.pod.map(|pod| (LEADER_POD.to_owned(), pod)));
         let parsed = key.is_root().then(|| Root::from_bytes(body).ok()).flatten();
         let mut metadata = ObjectMeta {
             name: Some(cluster.object_name(key)),
@@ -140,7 +140,7 @@ impl Content {
             .expect("each object is made with a name")
     }
 
-    /// As it is sent: to be created, or to replace what is still at a version.
+    /// The body of the request: to create the object, or to replace it at a version.
     pub(crate) fn to_json(&self, at: Option<&ObjectVersion>) -> Vec<u8> {
         let mut object = self.0.clone();
         let metadata = match &mut object {
@@ -157,7 +157,7 @@ impl Content {
     }
 }
 
-/// The body that a ConfigMap keeps under this key; otherwise why it cannot be one of ours.
+/// The body that a ConfigMap keeps for this key; otherwise why the object is not ours.
 pub(crate) fn of_config_map(
     cluster: &Cluster,
     key: &Key,
@@ -176,7 +176,7 @@ pub(crate) fn of_config_map(
     Ok(Stored { version, body })
 }
 
-/// The body that a Lease keeps under this key; otherwise why it cannot be one of ours.
+/// The same for a Lease.
 pub(crate) fn of_lease(cluster: &Cluster, key: &Key, object: Lease) -> Result<Stored, String> {
     let version = owned(cluster, key, &object.metadata)?;
     let mut annotations = object.metadata.annotations.unwrap_or_default();
@@ -193,7 +193,7 @@ pub(crate) fn of_lease(cluster: &Cluster, key: &Key, object: Lease) -> Result<St
     Ok(Stored { version, body })
 }
 
-/// The version of an object that is ours and keeps this key.
+/// The version of the object, if it is ours and keeps this key.
 fn owned(
     cluster: &Cluster,
     key: &Key,
@@ -203,13 +203,13 @@ fn owned(
         let annotations = object.annotations.as_ref();
         let has = |name| annotations.is_some_and(|all| all.contains_key(name));
         let what = match (has(CLUSTER), has(LEADER)) {
-            (true, _) => "its annotations incumbent/… say that it keeps something else",
-            (false, true) => "it is a lock of another program",
+            (true, _) => "its annotations incumbent/… are those of another record",
+            (false, true) => "it is the lock of another program",
             (false, false) => {
-                "it has no annotations incumbent/…, so another program or a person made it"
+                "it has no annotations incumbent/…, so another program or a person created it"
             }
         };
-        return Err(format!("{what}; it is left as it is, for it may be in use"));
+        return Err(format!("{what}; it may be in use, so it is not changed"));
     }
     let version = ObjectVersion::of(object);
     version
@@ -217,16 +217,17 @@ fn owned(
         .ok_or_else(|| "it has no version".into())
 }
 
-/// Under which name the body is in the ConfigMap.
+/// The name of the body in the ConfigMap's data.
 fn data_key(key: &Key) -> &'static str {
-    match key.is_root() {
-        true => "root.json",
-        false => "record.json",
+    if key.is_root() {
+        "root.json"
+    } else {
+        "record.json"
     }
 }
 
-/// The body as text, if JSON and people can have it so byte for byte. Control characters would each
-/// become six.
+/// The body as text, if JSON and people can have it byte for byte. A control character would become
+/// six characters.
 fn text(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?;
     let hard = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');

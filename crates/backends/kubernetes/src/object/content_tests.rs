@@ -18,7 +18,7 @@ fn made(item: &str, root: RootKind, body: &[u8]) -> Value {
     serde_json::from_slice(&content.to_json(None)).unwrap()
 }
 
-/// As the server gives it back.
+/// As the server returns it.
 fn stored(mut object: Value) -> Value {
     object["metadata"]["uid"] = json!("u-1");
     object["metadata"]["resourceVersion"] = json!("42");
@@ -69,7 +69,7 @@ fn a_record_is_a_config_map_that_people_can_read() {
 }
 
 #[test]
-fn a_root_is_a_lock_as_others_know_it() {
+fn a_root_is_a_lock_as_other_tools_know_it() {
     let object = made("@root", RootKind::ConfigMap, ROOT.as_bytes());
     assert_eq!(object["metadata"]["name"], "demo.g--root");
     assert_eq!(object["data"]["root.json"], ROOT);
@@ -118,7 +118,7 @@ fn a_released_root_has_no_holder() {
 }
 
 #[test]
-fn what_is_no_root_fills_no_lock() {
+fn a_body_that_is_no_root_fills_no_lock() {
     for body in ["", "{}", "hello"] {
         let object = made("@root", RootKind::ConfigMap, body.as_bytes());
         assert_eq!(object["metadata"]["annotations"][LEADER], Value::Null);
@@ -239,12 +239,12 @@ fn foreign_and_damaged_objects_are_named_for_what_they_are() {
             .unwrap()
             .retain(|name, _| name == LEADER);
     });
-    assert!(lock.contains("a lock of another program"), "{lock}");
+    assert!(lock.contains("the lock of another program"), "{lock}");
     let person = refused(|object| object["metadata"]["annotations"] = Value::Null);
     assert!(person.contains("another program or a person"), "{person}");
     let copied =
         refused(|object| object["metadata"]["annotations"]["incumbent/item"] = json!("@floor"));
-    assert!(copied.contains("something else"), "{copied}");
+    assert!(copied.contains("another record"), "{copied}");
     let empty = refused(|object| object["data"] = Value::Null);
     assert!(empty.contains("no data of the name root.json"), "{empty}");
     let twice = refused(|object| object["binaryData"] = json!({ "root.json": "" }));

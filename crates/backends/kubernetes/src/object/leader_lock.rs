@@ -1,4 +1,4 @@
-//! The root as the lock that other tools know: for people who look, and never read back.
+//! The root as the leader lock that other tools know. It is written for people and never read back.
 
 use incumbent_core::root::{Root, TermState};
 use k8s_openapi::api::coordination::v1::LeaseSpec;
@@ -13,10 +13,10 @@ pub(crate) const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeaderRecord {
-    /// Empty if the term was given up.
+    /// Empty if the leader resigned.
     holder_identity: String,
     lease_duration_seconds: i32,
-    /// As the holder's clock says; shown, never compared.
+    /// By the holder's clock: for people, never compared.
     acquire_time: Option<String>,
     renew_time: Option<String>,
     leader_transitions: i32,
@@ -58,13 +58,13 @@ fn holder(root: &Root) -> String {
     }
 }
 
-/// Whole seconds, rounded up: a Lease takes no fractions, and no zero.
+/// Whole seconds, rounded up: a Lease allows neither fractions nor zero.
 fn lease_seconds(root: &Root) -> i32 {
     let seconds = root.lease().as_millis().div_ceil(1000).max(1);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-/// Changes of leader so far: one less than terms.
+/// Changes of leader so far: one less than the terms.
 fn transitions(root: &Root) -> i32 {
     i32::try_from(root.epoch.get().saturating_sub(1)).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,5 @@
-//! Names of objects, their labels, and the annotations that say exactly which key an object keeps.
+//! The names of objects, their labels, and the annotations that say exactly which key an object
+//! keeps.
 
 use std::collections::BTreeMap;
 
@@ -6,53 +7,55 @@ use incumbent_backend::{GroupName, Key};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
-/// The annotations that say which key an object keeps, exactly. Names and labels may be shortened;
+/// The annotations that say exactly which key an object keeps. Names and labels may be shortened;
 /// these never are.
 pub(crate) const CLUSTER: &str = "incumbent/cluster";
 pub(crate) const GROUP: &str = "incumbent/group";
 pub(crate) const ITEM: &str = "incumbent/item";
 
-/// Labels, by which objects are found. The group's has the name of its annotation.
+/// The annotation of a root that says in which pod its holder runs.
+pub(crate) const LEADER_POD: &str = "incumbent/pod";
+
+/// The labels by which objects are found. The group's label has the name of its annotation.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 const MANAGER_LABEL: &str = "app.kubernetes.io/managed-by";
 const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
-/// What the labels say about the program.
+/// The value of the labels for the program.
 const INCUMBENT: &str = "incumbent";
 
-/// Longest cluster id, as of every other name.
+/// Longest id of a cluster, as for every other name.
 pub(crate) const LONGEST_CLUSTER: usize = 200;
 
-/// Longest name that is readable in full. Kubernetes ends at 253; what is longer is no pleasure to
-/// read either.
+/// Longest name that is used in full. Kubernetes allows 253; longer ones are hard to read.
 const LONGEST_PLAIN: usize = 200;
 
 /// Longest part between two dots, and longest value of a label.
 const LONGEST_LABEL: usize = 63;
 
-/// What of each part remains readable in a name that is not plain: with the mark it stays below
-/// [`LONGEST_LABEL`].
+/// Longest readable rest of each part in a name that is not plain. With the mark and the hash it
+/// stays below [`LONGEST_LABEL`].
 const LONGEST_SLUG: usize = 40;
 
-/// What a name that is not plain ends with, before the hash. No plain name has it: none has two
-/// hyphens in a row, but for those before `root` and `floor`.
+/// What precedes the hash in a name that is not plain. No plain name has it: it has two hyphens in
+/// a row only before `root` and `floor`.
 const MARK: &str = "--x";
 
-/// Bytes of the hash that are kept, two digits each. A meeting of two names is found (the
-/// annotations differ) and is an error; by chance it takes 2^40 names.
+/// Bytes of the hash that are kept, two digits each. By chance, two of 2^40 names have the same
+/// hash. That is found, because the annotations differ, and is an error.
 const HASH_BYTES: usize = 10;
 
-/// The id of a cluster: what its address names, after the namespace.
+/// The id of a cluster: the path of its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cluster(String);
 
 impl Cluster {
-    /// The id, unless no cluster can have it; then why.
+    /// The id, or why no cluster can have it.
     pub(crate) fn new(id: &str) -> Result<Self, &'static str> {
         if id.is_empty() {
             return Err(
-                "it names no cluster; write kubernetes://namespace/cluster, or kubernetes:///cluster for the usual namespace",
+                "it names no cluster; write kubernetes://namespace/cluster, or kubernetes:///cluster for the namespace of the context",
             );
         }
         if id.len() > LONGEST_CLUSTER {
@@ -68,14 +71,14 @@ impl Cluster {
         &self.0
     }
 
-    /// The name of the object that keeps this key. Two keys, of one cluster or of two, never have
-    /// the same.
+    /// The name of the object that keeps this key. No two keys have the same name, in one cluster
+    /// or in two.
     pub(crate) fn object_name(&self, key: &Key) -> String {
         self.plain(key).unwrap_or_else(|| self.hashed(key))
     }
 
-    /// `CLUSTER.GROUP--root`, `CLUSTER.GROUP--floor`, `CLUSTER.GROUP.WORD.WORD`, if all parts may
-    /// stand there as they are.
+    /// `CLUSTER.GROUP--root`, `CLUSTER.GROUP--floor`, `CLUSTER.GROUP.WORD.WORD`, if a name may have
+    /// all parts as they are.
     fn plain(&self, key: &Key) -> Option<String> {
         let mut parts = vec![&*self.0, key.group().as_str()];
         let end = match key.item().strip_prefix('@') {
@@ -91,7 +94,7 @@ impl Cluster {
         (fits && parts.iter().all(|part| is_plain(part))).then_some(name)
     }
 
-    /// What can be read of the parts, and a hash of them all.
+    /// The readable rest of each part, and a hash of them all.
     fn hashed(&self, key: &Key) -> String {
         let parts = [&*self.0, key.group().as_str(), key.item()];
         let slugs: Vec<String> = parts
@@ -99,11 +102,11 @@ impl Cluster {
             .map(|part| slug(part))
             .filter(|slug| !slug.is_empty())
             .collect();
-        // No part has a zero byte, so no other three parts hash alike.
+        // No part has a zero byte, so no other three parts give the same text.
         format!("{}{MARK}{}", slugs.join("."), hash(&parts.join("\0")))
     }
 
-    /// What an object says about its key.
+    /// The annotations of the object that keeps this key.
     pub(crate) fn annotations(&self, key: &Key) -> BTreeMap<String, String> {
         BTreeMap::from([
             (CLUSTER.to_owned(), self.0.clone()),
@@ -112,7 +115,7 @@ impl Cluster {
         ])
     }
 
-    /// By what an object is found.
+    /// Its labels.
     pub(crate) fn labels(&self, key: &Key) -> BTreeMap<String, String> {
         let component = match key.item() {
             "@root" => "root",
@@ -128,8 +131,8 @@ impl Cluster {
         ])
     }
 
-    /// Selects the objects of this cluster, or of one of its groups. It may select others, too:
-    /// annotations tell.
+    /// Selects the objects of this cluster, or of one of its groups. It may select others too; the
+    /// annotations tell them apart.
     pub(crate) fn selector(&self, group: Option<&GroupName>) -> String {
         let instance = label_value(&self.0);
         let mut selector = format!("{MANAGER_LABEL}={INCUMBENT},{INSTANCE_LABEL}={instance}");
@@ -139,8 +142,8 @@ impl Cluster {
         selector
     }
 
-    /// The key that an object keeps; `None` if it is not ours: another cluster's, somebody else's,
-    /// or a copy under another name.
+    /// The key that an object keeps; `None` if the object is of another cluster or program, or a
+    /// copy under another name.
     pub(crate) fn key_of(&self, object: &ObjectMeta) -> Option<Key> {
         let annotations = object.annotations.as_ref()?;
         if annotations.get(CLUSTER)? != &self.0 {
@@ -152,7 +155,8 @@ impl Cluster {
     }
 }
 
-/// Whether this may stand in a name as it is: lower case letters, digits and single hyphens inside.
+/// Whether a name may have this part as it is: lower case letters, digits and single hyphens
+/// inside.
 fn is_plain(part: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     !part.is_empty()
@@ -163,8 +167,7 @@ fn is_plain(part: &str) -> bool {
         && !part.contains("--")
 }
 
-/// What can be read of a text in a name: lower case letters and digits, and single hyphens for all
-/// else.
+/// The readable rest of a text: lower case letters and digits, and one hyphen for anything else.
 fn slug(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
@@ -174,8 +177,8 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// A text as the value of a label: as it is if it can be one, otherwise what can be read of it, and
-/// its hash.
+/// A text as the value of a label: as it is if that is allowed, otherwise its readable rest and its
+/// hash.
 pub(crate) fn label_value(text: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let good = !text.is_empty()
@@ -187,7 +190,7 @@ pub(crate) fn label_value(text: &str) -> String {
     if good {
         return text.to_owned();
     }
-    // A value must begin with a letter or digit, also if nothing can be read of the text.
+    // A value must begin with a letter or digit, even if nothing of the text is readable.
     let slug = match slug(text) {
         slug if slug.is_empty() => "name".to_owned(),
         slug => slug,

@@ -27,7 +27,7 @@ fn plain_names_are_read_as_they_are() {
 
 #[test]
 fn other_names_are_pinned() {
-    // They must never change: a version that names objects differently does not find what is there.
+    // They must never change: a version that names objects differently does not find existing ones.
     for (id, group, item, name) in [
         ("demo", "G", "@root", "demo.g.root--x96f1c94d876068fe4759"),
         (
@@ -42,7 +42,7 @@ fn other_names_are_pinned() {
     }
 }
 
-/// Texts that are alike, as people and attackers choose them.
+/// Similar texts, as people and attackers choose them.
 fn random_text(dice: &mut StdRng, characters: &[char], longest: usize) -> String {
     let length = match dice.random_range(0..10) {
         0 => longest,
@@ -147,7 +147,7 @@ fn label_values_of_different_texts_differ() {
     let mut texts: Vec<String> = (0..20_000)
         .map(|_| random_text(&mut dice, &['a', '-', 'A', ' ', 'x', '.', 'é'], 70))
         .collect();
-    // What looks like the shortened form of another.
+    // A text that looks like the shortened form of another.
     texts.extend(texts.clone().iter().map(|text| label_value(text)));
     for text in texts {
         let before = seen

@@ -1,5 +1,5 @@
 //! The object that owns ours, if the address names one: when it is deleted, the garbage collector
-//! takes ours along.
+//! deletes ours.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
@@ -7,7 +7,7 @@ use crate::object::resource::{
     CONFIG_MAPS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, Resource, SERVICES, STATEFUL_SETS,
 };
 
-/// The kinds that can own, by the words of the address.
+/// The kinds of owners, by their words in the address.
 static KINDS: &[(&str, &Resource)] = &[
     ("deployment", &DEPLOYMENTS),
     ("statefulset", &STATEFUL_SETS),
@@ -18,7 +18,7 @@ static KINDS: &[(&str, &Resource)] = &[
     ("job", &JOBS),
 ];
 
-/// Which object is to own ours. It is in the same namespace; owners cannot be elsewhere.
+/// The object that owns ours. It is in the same namespace, as Kubernetes requires of owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) resource: &'static Resource,
@@ -26,7 +26,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// `deployment/demo`; otherwise why not.
+    /// Reads `deployment/demo`; the error says what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let kinds = || {
             KINDS
@@ -37,19 +37,22 @@ impl Owner {
         };
         let Some((kind, name)) = text.split_once('/') else {
             return Err(format!(
-                "owner is kind/name, as in deployment/demo, not {text:?}"
+                "owner must be kind/name, such as deployment/demo, not {text:?}"
             ));
         };
         let found = KINDS
             .iter()
             .find(|(word, _)| kind.eq_ignore_ascii_case(word));
         let Some((_, resource)) = found else {
-            return Err(format!("the owner is no {kind:?}, only one of {}", kinds()));
+            return Err(format!(
+                "the owner cannot be a {kind:?}; it must be one of {}",
+                kinds()
+            ));
         };
         let allowed =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
         if name.is_empty() || name.len() > 253 || !name.chars().all(allowed) {
-            return Err(format!("no {kind} has the name {name:?}"));
+            return Err(format!("no {kind} can have the name {name:?}"));
         }
         Ok(Self {
             resource,
@@ -57,7 +60,7 @@ impl Owner {
         })
     }
 
-    /// What our objects say about it. The owner's deletion does not wait for them
+    /// The reference that our objects carry. The owner's deletion does not wait for them
     /// (`blockOwnerDeletion`): that would need a right to its finalizers.
     pub(crate) fn reference(&self, uid: String) -> OwnerReference {
         OwnerReference {

@@ -1,15 +1,31 @@
-//! The kinds of objects that are asked for, and where the API has them.
+//! The kinds of objects, and where the API has them.
 
 /// A kind of object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
-    /// Where its API begins.
+    /// The path of its API.
     pub(crate) api: &'static str,
-    /// As `apiVersion` says it.
+    /// The value of `apiVersion`.
     pub(crate) version: &'static str,
     pub(crate) kind: &'static str,
-    /// As paths, roles and answers say it.
+    /// Its name in paths, roles and answers.
     pub(crate) plural: &'static str,
+    /// Whether its objects are in a namespace.
+    pub(crate) is_namespaced: bool,
+}
+
+/// The kind of object that keeps the root of each group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RootKind {
+    ConfigMap,
+    Lease,
+}
+
+impl Resource {
+    /// The API group, as roles name it; empty for the core group.
+    pub(crate) fn group(&self) -> &'static str {
+        self.version.split_once('/').map_or("", |(group, _)| group)
+    }
 }
 
 pub(crate) static CONFIG_MAPS: Resource = core("ConfigMap", "configmaps");
@@ -20,6 +36,7 @@ pub(crate) static LEASES: Resource = Resource {
     version: "coordination.k8s.io/v1",
     kind: "Lease",
     plural: "leases",
+    is_namespaced: true,
 };
 pub(crate) static DEPLOYMENTS: Resource = apps("Deployment", "deployments");
 pub(crate) static STATEFUL_SETS: Resource = apps("StatefulSet", "statefulsets");
@@ -29,6 +46,23 @@ pub(crate) static JOBS: Resource = Resource {
     version: "batch/v1",
     kind: "Job",
     plural: "jobs",
+    is_namespaced: true,
+};
+/// Answers whether this account may do something.
+pub(crate) static ACCESS_REVIEWS: Resource = Resource {
+    api: "/apis/authorization.k8s.io/v1",
+    version: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    plural: "selfsubjectaccessreviews",
+    is_namespaced: false,
+};
+/// Answers which account this is.
+pub(crate) static ACCOUNT_REVIEWS: Resource = Resource {
+    api: "/apis/authentication.k8s.io/v1",
+    version: "authentication.k8s.io/v1",
+    kind: "SelfSubjectReview",
+    plural: "selfsubjectreviews",
+    is_namespaced: false,
 };
 
 const fn core(kind: &'static str, plural: &'static str) -> Resource {
@@ -37,6 +71,7 @@ const fn core(kind: &'static str, plural: &'static str) -> Resource {
         version: "v1",
         kind,
         plural,
+        is_namespaced: true,
     }
 }
 
@@ -46,5 +81,6 @@ const fn apps(kind: &'static str, plural: &'static str) -> Resource {
         version: "apps/v1",
         kind,
         plural,
+        is_namespaced: true,
     }
 }

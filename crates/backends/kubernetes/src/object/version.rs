@@ -1,14 +1,14 @@
-//! Which body of which object: what a replacement and a removal have to name.
+//! Versions of objects: every replacement and deletion names one.
 
 use incumbent_backend::Version;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// One state of one object. Nothing is replaced or deleted without one.
 ///
-/// The server compares both, in one step with the write. The number alone would do: it counts the
-/// writes of the whole cluster and does not come back. But a Lease that is not there would be
-/// created by a replacement that names no id, and a cluster that was restored from a backup counts
-/// again from there; its new objects have new ids.
+/// The server compares both parts, in one step with the write. The number counts the writes of the
+/// whole cluster. The id is needed too: a replacement without an id creates a Lease that does not
+/// exist, and a cluster that was restored from a backup counts again from there, but gives new
+/// objects new ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectVersion {
     uid: String,
@@ -16,12 +16,12 @@ pub(crate) struct ObjectVersion {
 }
 
 impl ObjectVersion {
-    /// The version of an object, as the server tells it.
+    /// The version in an object's metadata.
     pub(crate) fn of(object: &ObjectMeta) -> Option<Self> {
         Self::new(object.uid.as_ref()?, object.resource_version.as_ref()?)
     }
 
-    /// `None` if no state of any object has this version.
+    /// `None` if no object can have this version.
     pub(crate) fn of_version(version: &Version) -> Option<Self> {
         let (uid, resource_version) = version.as_str().split_once(':')?;
         Self::new(uid, resource_version)
@@ -30,7 +30,7 @@ impl ObjectVersion {
     fn new(uid: &str, resource_version: &str) -> Option<Self> {
         let good_uid =
             !uid.is_empty() && uid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        // To the server, an empty version or one that is zero means any.
+        // To the server, an empty version and zero mean any version.
         let good_version = resource_version.starts_with(|c: char| matches!(c, '1'..='9'))
             && resource_version.chars().all(|c| c.is_ascii_digit());
         (good_uid && good_version).then(|| Self {

@@ -1,14 +1,16 @@
-//! The rights that are needed, and how a missing one is told.
+//! The rights that are needed, and how a missing one is reported.
 
 use futures::StreamExt;
-use incumbent::backend::{Backend, Erased, Expected, Failure, Hint, Swapped, Unread, Version};
+use incumbent::backend::{
+    Backend, Erased, Expected, Failure, Hint, Rights, Swapped, Unread, Version,
+};
 use incumbent_backend_kubernetes::KubernetesBackend;
-use incumbent_kubernetes_double::Rule;
+use incumbent_kubernetes_double::{How, Rule, Verb};
 
 use crate::logs::Log;
-use crate::{Server, create, in_time, key, node, open_with, place, read, until};
+use crate::{Server, create, in_time, key, node, open_with, place, read, refusal, until};
 
-/// All that a process needs, besides what erases.
+/// What a process needs, without what erases.
 const VERBS: [&str; 5] = ["get", "list", "watch", "create", "update"];
 
 fn only(verbs: &[&str], resources: &[&str]) -> Vec<Rule> {
@@ -106,26 +108,43 @@ async fn a_missing_verb_is_named() {
     let admin = server.open("");
     let at = create(&admin, &key("a"), b"1").await;
     let backend = with(&server, vec![], "").await;
-    let lacks =
-        |verb: &str| format!("the role lacks {verb:?} on \"configmaps\" in namespace \"default\"");
+    // The server's own words say which account it is.
+    let lacks = |verb: &str| {
+        format!(
+            "the role lacks {verb:?} on \"configmaps\" in namespace \"default\"; the API server says: configmaps"
+        )
+    };
+    let account = "User \"system:serviceaccount:default:jm\" cannot";
     let created = text(backend.swap(&key("b"), Expected::Absent, b"").await);
-    assert!(created.ends_with(&lacks("create")), "{created}");
+    assert!(
+        created.contains(&lacks("create")) && created.contains(account),
+        "{created}"
+    );
     let updated = text(backend.swap(&key("a"), Expected::At(&at), b"").await);
-    assert!(updated.ends_with(&lacks("update")), "{updated}");
+    assert!(
+        updated.contains(&lacks("update")) && updated.contains(account),
+        "{updated}"
+    );
     let got = unread(backend.read(&key("a")).await);
-    assert!(got.ends_with(&lacks("get")), "{got}");
+    assert!(
+        got.contains(&lacks("get")) && got.contains(account),
+        "{got}"
+    );
     let listed = unread(backend.list(key("a").group()).await);
-    assert!(listed.ends_with(&lacks("list")), "{listed}");
+    assert!(
+        listed.contains(&lacks("list")) && listed.contains(account),
+        "{listed}"
+    );
     let erased = backend.erase(&key("a"), &at).await.unwrap_err();
     assert!(
-        matches!(&erased, Failure::NotApplied(cause) if cause.to_string().ends_with(&lacks("delete"))),
+        matches!(&erased, Failure::NotApplied(cause) if cause.to_string().contains(&lacks("delete"))),
         "{erased:?}"
     );
     assert_eq!(read(&admin, &key("a")).await.unwrap().version, at);
 }
 
 #[tokio::test]
-async fn a_watch_that_is_refused_is_told_once_and_works_when_it_is_allowed() {
+async fn a_watch_that_is_refused_is_reported_once_and_works_when_it_is_allowed() {
     let server = Server::start().await;
     let (log, _guard) = Log::begin();
     let backend = with(
@@ -167,7 +186,7 @@ async fn a_watch_that_is_refused_is_told_once_and_works_when_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_as_such() {
+async fn wrong_credentials_are_reported_as_such() {
     let server = Server::start().await;
     let backend = open_with(&place::kubeconfig(&server.double, Some("nobody's")), "");
     let got = unread(backend.read(&key("a")).await);
@@ -193,5 +212,135 @@ async fn to_erase_takes_the_verb_delete() {
     assert_eq!(
         backend.erase(&key("a"), &at).await.unwrap(),
         Erased::Conflict
+    );
+}
+
+async fn missing(backend: &KubernetesBackend) -> String {
+    match backend.check_rights(key("a").group()).await {
+        Ok(Rights::Missing(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A role that lacks one verb shows before a failover needs it.
+#[tokio::test]
+async fn a_missing_verb_is_found_before_it_is_needed() {
+    let server = Server::start().await;
+    for (options, resource) in [("", "configmaps"), ("root=lease", "leases")] {
+        let resources: &[&str] = match options {
+            "" => &["configmaps"],
+            _ => &["configmaps", "leases"],
+        };
+        let backend = with(&server, only(&VERBS, resources), options).await;
+        let rights = backend.check_rights(key("a").group()).await.unwrap();
+        assert_eq!(rights, Rights::Granted, "{options}");
+        for verb in VERBS {
+            let mut rules = only(&VERBS, resources);
+            for rule in &mut rules {
+                if rule.resources == [resource] {
+                    rule.verbs.retain(|it| it != verb);
+                }
+            }
+            let backend = with(&server, rules, options).await;
+            let why = missing(&backend).await;
+            let lacks = format!(
+                "the role lacks {verb:?} on {resource:?} in namespace \"default\": add this to the role"
+            );
+            assert!(why.starts_with(&lacks), "{why}");
+            assert!(
+                why.contains("of account \"system:serviceaccount:default:jm\""),
+                "{why}"
+            );
+        }
+    }
+    assert_eq!(server.writes().len(), 0, "it writes nothing");
+    assert!(server.seen(&[Verb::Review]).len() > 50);
+}
+
+#[tokio::test]
+async fn an_owner_that_may_not_be_read_is_found_too() {
+    let server = Server::start().await;
+    let backend = with(
+        &server,
+        only(&VERBS, &["configmaps"]),
+        "owner=deployment/jm",
+    )
+    .await;
+    let why = missing(&backend).await;
+    assert!(
+        why.starts_with("the role lacks \"get\" on \"deployments\""),
+        "{why}"
+    );
+    let mut rules = only(&VERBS, &["configmaps"]);
+    rules.push(Rule::new("apps", &["deployments"], &["get"]).named(&["jm"]));
+    let backend = with(&server, rules, "owner=deployment/jm").await;
+    let rights = backend.check_rights(key("a").group()).await.unwrap();
+    assert_eq!(rights, Rights::Granted);
+}
+
+/// Where there are no records, a role may be limited to root and floor.
+#[tokio::test]
+async fn rights_for_the_names_of_root_and_floor_are_enough() {
+    let server = Server::start().await;
+    let names = ["demo.g--root", "demo.g--floor"];
+    let rules = vec![
+        Rule::new("", &["configmaps"], &["list", "watch", "create"]),
+        Rule::new("", &["configmaps"], &["get", "update"]).named(&names),
+    ];
+    let backend = with(&server, rules, "").await;
+    let rights = backend.check_rights(key("a").group()).await.unwrap();
+    assert_eq!(rights, Rights::Granted);
+    let other = backend.check_rights(&"another".parse().unwrap()).await;
+    assert!(matches!(other, Ok(Rights::Missing(_))), "{other:?}");
+}
+
+/// The pod's proof only saves time: without it a campaign still works.
+#[tokio::test]
+async fn missing_rights_to_pods_are_logged_and_do_not_count() {
+    let server = Server::start().await;
+    let (log, _guard) = Log::begin();
+    let backend = with(&server, only(&VERBS, &["configmaps"]), "pod=on").await;
+    let rights = backend.check_rights(key("a").group()).await.unwrap();
+    assert_eq!(rights, Rights::Granted);
+    let lines = log.lines();
+    let line = lines
+        .iter()
+        .find(|line| line.contains("pod=on has no effect"));
+    let line = line.unwrap_or_else(|| panic!("{lines:#?}"));
+    for verb in ["get", "watch"] {
+        let lacks = format!("the role lacks {verb:?} on \"pods\"").replace('"', "\\\"");
+        assert!(
+            line.replace('"', "\\\"").contains(&lacks) || line.contains(&lacks),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_such_questions_leaves_it_unknown() {
+    let server = Server::start().await;
+    let backend = with(&server, only(&VERBS, &["configmaps"]), "").await;
+    let ask = || async { backend.check_rights(key("a").group()).await };
+    for status in [403, 404, 405] {
+        server.always(
+            Verb::Review,
+            "selfsubjectaccessreviews",
+            refusal(status, None),
+        );
+        assert_eq!(ask().await.unwrap(), Rights::Unknown, "{status}");
+        server.double.clear_faults();
+    }
+    for how in [refusal(500, None), refusal(401, None), How::CutBefore] {
+        server.always(Verb::Review, "selfsubjectaccessreviews", how);
+        assert!(matches!(ask().await, Err(Unread::Unavailable(_))));
+        server.double.clear_faults();
+    }
+    // Without the account's name the rest is still reported.
+    let backend = with(&server, vec![], "").await;
+    server.always(Verb::Review, "selfsubjectreviews", refusal(404, None));
+    let why = missing(&backend).await;
+    assert!(
+        why.contains("\"create\"") && !why.contains("of account"),
+        "{why}"
     );
 }

@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{Server, create, key, place, read, refusal};
 
-/// Somebody must listen before anything is logged: a line that nobody wants at first may be
-/// switched off while another test begins to listen.
+/// Sets a subscriber before anything is logged. Otherwise a line that no subscriber wants may be
+/// disabled for good while another test sets its own.
 pub(crate) fn listen() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
@@ -92,15 +92,15 @@ async fn one_line_for_each_loss_and_one_for_each_return() {
         "reads and writes, three times: {lines:#?}"
     );
     assert!(
-        lines[0].contains("no reads through the Kubernetes API server"),
+        lines[0].contains("reads through the Kubernetes API server fail; retrying"),
         "{}",
         lines[0]
     );
 }
 
-/// A watch that breaks and goes on is nothing to tell of.
+/// A watch that breaks and continues is not worth a line.
 #[tokio::test]
-async fn a_watch_that_is_cut_and_goes_on_is_not_told() {
+async fn a_watch_that_is_cut_and_continues_is_not_logged() {
     let server = Server::start().await;
     let (log, _guard) = Log::begin();
     let backend = server.open("");

@@ -1,9 +1,10 @@
-//! What no other backend has: an API server with roles, histories that end, answers that get lost,
-//! and people with kubectl.
+//! What no other backend meets: an API server with roles, histories that end, answers that get
+//! lost, and people with kubectl.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod access;
+mod credentials;
 mod flink_bugs;
 mod logs;
 mod objects;
@@ -25,13 +26,13 @@ use incumbent_backend_kubernetes::KubernetesBackend;
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Seen, Verb};
 use tempfile::NamedTempFile;
 
-/// In which all that is waited for must come.
+/// In which everything that a test waits for must come.
 const IN_TIME: Duration = Duration::from_secs(60);
 
 /// A lease that a test can outlast.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// A double and how to reach it.
+/// A double, and the kubeconfig that leads to it.
 struct Server {
     double: Double,
     file: NamedTempFile,
@@ -54,7 +55,7 @@ impl Server {
         open_with(&self.file, options)
     }
 
-    /// What was asked of these, in the order in which it came.
+    /// The requests with these verbs, in the order in which they came.
     fn seen(&self, verbs: &[Verb]) -> Vec<Seen> {
         let seen = self.double.seen().into_iter();
         seen.filter(|seen| verbs.contains(&seen.verb)).collect()
@@ -64,7 +65,7 @@ impl Server {
         self.seen(&[Verb::Create, Verb::Update, Verb::Patch, Verb::Delete])
     }
 
-    /// What goes wrong with the next one of these.
+    /// Injects a fault into the next of these requests.
     fn once(&self, verb: Verb, resource: &str, how: How) {
         self.double.inject(Fault {
             on: Match::on(verb, resource),
@@ -74,7 +75,7 @@ impl Server {
         });
     }
 
-    /// What goes wrong with all of these.
+    /// Injects a fault into all of these requests.
     fn always(&self, verb: Verb, resource: &str, how: How) {
         self.double.inject(Fault {
             on: Match::on(verb, resource),
@@ -96,7 +97,7 @@ fn key(item: &str) -> Key {
 async fn create(backend: &impl Backend, key: &Key, body: &[u8]) -> Version {
     match backend.swap(key, Expected::Absent, body).await.unwrap() {
         Swapped::Committed(version) => version,
-        Swapped::Conflict => panic!("{key} is there already"),
+        Swapped::Conflict => panic!("{key} exists already"),
     }
 }
 
@@ -111,7 +112,7 @@ async fn read(backend: &impl Backend, key: &Key) -> Option<Stored> {
     backend.read(key).await.unwrap()
 }
 
-/// An answer of the server that refuses.
+/// An answer that refuses.
 fn refusal(status: u16, retry_after: Option<u32>) -> How {
     How::Answer {
         status,
@@ -125,8 +126,7 @@ fn timing(lease: Duration) -> Timing {
     Timing::new(TimingOptions::for_lease(lease)).unwrap()
 }
 
-/// A process that takes part in the group `g`. It is not seen to live by others, so that leases
-/// count.
+/// A process that takes part in the group `g`, without a liveness endpoint, so that leases count.
 fn node(backend: KubernetesBackend, name: &str, lease: Duration) -> Group {
     let holder: HolderName = name.parse().unwrap();
     let options = Options {
@@ -138,7 +138,7 @@ fn node(backend: KubernetesBackend, name: &str, lease: Duration) -> Group {
     Store::on(backend).group_with("g", options).unwrap()
 }
 
-/// Waits for what comes about by itself.
+/// Waits until something has happened.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let waited = async {
         while !is_so() {

@@ -1,4 +1,4 @@
-//! Objects as kubectl shows them, and objects that people and other programs made.
+//! Objects as kubectl shows them, and objects that people and other programs created.
 
 use incumbent::backend::{Backend, Erased, Expected, Failure, Key, Swapped, Unread};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn objects_of_others_where_ours_would_be_are_left_alone() {
             key("@root"),
             "demo.g--root",
             lock,
-            "a lock of another program",
+            "the lock of another program",
         ),
         (
             "root=lease",
@@ -103,7 +103,8 @@ async fn objects_of_others_where_ours_would_be_are_left_alone() {
     }
 }
 
-/// `kubectl edit` makes a new version; what a person labels or annotates goes with the next write.
+/// `kubectl edit` makes a new version. Labels and annotations that a person adds are lost with the
+/// next write.
 #[tokio::test]
 async fn an_object_edited_by_hand_is_a_new_version() {
     let server = Server::start().await;
@@ -128,7 +129,7 @@ async fn an_object_edited_by_hand_is_a_new_version() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_held_by_a_finalizer_is_not_said_to_be_gone() {
+async fn an_object_that_a_finalizer_keeps_is_not_reported_as_gone() {
     let server = Server::start().await;
     let backend = server.open("");
     create(&backend, &key("a"), b"1").await;
@@ -188,9 +189,10 @@ async fn clusters_and_groups_do_not_see_each_other() {
     assert_eq!(server.double.count("configmaps", "default"), 16);
 }
 
-/// What `incumbent purge` does: lists all, erases each at its version, and leaves what is not ours.
+/// As `incumbent purge` does: lists all, erases each at its version, and keeps objects that are not
+/// ours.
 #[tokio::test]
-async fn a_cluster_can_be_removed_and_nothing_else_goes() {
+async fn a_cluster_can_be_removed_and_nothing_else_is() {
     let server = Server::start().await;
     for options in ["", "root=lease"] {
         let backend = server.open(options);
@@ -216,8 +218,8 @@ async fn a_cluster_can_be_removed_and_nothing_else_goes() {
     }
 }
 
-/// The version alone would be taken by a server that was restored from a backup, and a Lease that
-/// is gone would be created by a PUT.
+/// A server that was restored from a backup would accept the number alone, and a PUT would create a
+/// Lease that was deleted.
 #[tokio::test]
 async fn a_replacement_does_not_bring_back_what_was_deleted() {
     let server = Server::start().await;
@@ -255,7 +257,7 @@ async fn a_root_in_a_lease_has_its_own_limit() {
     create(&backend, &key("a"), &larger).await;
 }
 
-/// More than one part of a list, and a history that ends in the middle of it.
+/// A list of several parts, and a history that ends in the middle of it.
 #[tokio::test]
 async fn long_lists_are_whole() {
     let server = Server::start().await;
@@ -268,7 +270,7 @@ async fn long_lists_are_whole() {
     server.double.forget_seen();
     assert_eq!(backend.list(key("a").group()).await.unwrap().len(), 1200);
     assert_eq!(server.double.seen().len(), 3);
-    // The second part is asked for with a history that has ended: the list begins anew.
+    // The history has ended when the second part is asked for: the list starts again.
     server.double.inject(incumbent_kubernetes_double::Fault {
         on: incumbent_kubernetes_double::Match::on(
             incumbent_kubernetes_double::Verb::List,
@@ -295,7 +297,7 @@ async fn long_lists_are_whole() {
     assert!(matches!(unsteady, Unread::Unavailable(_)), "{unsteady:?}");
 }
 
-/// Otherwise two would lead, each by its own root.
+/// Otherwise two processes would lead, each by its own root.
 #[tokio::test]
 async fn a_root_in_a_lease_is_not_begun_beside_one_in_a_config_map() {
     let server = Server::start().await;
@@ -303,7 +305,10 @@ async fn a_root_in_a_lease_is_not_begun_beside_one_in_a_config_map() {
     let other = server.open("root=lease");
     match other.swap(&key("@root"), Expected::Absent, b"2").await {
         Err(Failure::NotApplied(cause)) => {
-            assert!(cause.to_string().contains("told root=lease"), "{cause}");
+            assert!(
+                cause.to_string().contains("this process has root=lease"),
+                "{cause}"
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! What is looked at when a store is opened, and what is not.
+//! What opening a store checks, and what it does not.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ fn opened(address: &str) -> Result<KubernetesBackend, KubernetesError> {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_told_as_such() {
+async fn an_address_that_cannot_be_used_is_an_error() {
     for address in [
         "kubernetes:///",
         "kubernetes://a.b/c",
@@ -35,7 +35,7 @@ async fn an_address_that_is_none_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_that_cannot_be_used_is_told_at_once() {
+async fn a_kubeconfig_that_cannot_be_used_is_an_error_at_once() {
     let empty = file("apiVersion: v1\nkind: Config\n");
     let broken = file("this: [is no");
     for path in [
@@ -118,7 +118,7 @@ async fn the_namespace_is_that_of_the_address_or_of_the_context() {
 }
 
 #[tokio::test]
-async fn the_server_is_told_who_asks() {
+async fn the_server_learns_which_program_it_is() {
     let server = Server::start().await;
     create(&server.open(""), &key("a"), b"").await;
     let agents: Vec<String> = server

@@ -1,4 +1,4 @@
-//! What a swap says when requests, answers and connections get lost, and that it is one request.
+//! The outcome of a swap when requests, answers and connections get lost. A swap is one request.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use tokio::time::Instant;
 
 use crate::{Server, create, key, place, read, refusal, replace};
 
-/// What became of a write, and whether it is there.
+/// The outcome of a write, as it is reported.
 #[derive(Debug, PartialEq)]
-enum Told {
+enum Outcome {
     Committed,
     Conflict,
     NotApplied,
     Unknown,
 }
 
-fn told(swapped: Result<Swapped, Failure>) -> Told {
+fn told(swapped: Result<Swapped, Failure>) -> Outcome {
     match swapped {
-        Ok(Swapped::Committed(_)) => Told::Committed,
-        Ok(Swapped::Conflict) => Told::Conflict,
-        Err(Failure::NotApplied(_)) => Told::NotApplied,
-        Err(Failure::Unknown(_)) => Told::Unknown,
+        Ok(Swapped::Committed(_)) => Outcome::Committed,
+        Ok(Swapped::Conflict) => Outcome::Conflict,
+        Err(Failure::NotApplied(_)) => Outcome::NotApplied,
+        Err(Failure::Unknown(_)) => Outcome::Unknown,
         Err(other) => panic!("{other}"),
     }
 }
 
-/// Creates, replaces and erases with this fault in the way; what is told of each, and whether it
-/// was done.
-async fn each(how: fn() -> How) -> [(Told, bool); 3] {
+/// Creates, replaces and erases under this fault. Returns the outcome of each, and whether it was
+/// done.
+async fn each(how: fn() -> How) -> [(Outcome, bool); 3] {
     let server = Server::start().await;
     let backend = server.open("");
     let at = create(&backend, &key("replaced"), b"1").await;
@@ -45,8 +45,8 @@ async fn each(how: fn() -> How) -> [(Told, bool); 3] {
     );
     server.once(Verb::Delete, "configmaps", how());
     let erased = match backend.erase(&key("erased"), &erased_at).await {
-        Ok(Erased::Gone) => Told::Committed,
-        Ok(_) => Told::Conflict,
+        Ok(Erased::Gone) => Outcome::Committed,
+        Ok(_) => Outcome::Conflict,
         Err(failure) => told(Err(failure)),
     };
     let is = async |item: &str| read(&backend, &key(item)).await.map(|found| found.body);
@@ -59,7 +59,7 @@ async fn each(how: fn() -> How) -> [(Told, bool); 3] {
 
 #[tokio::test]
 async fn a_write_whose_request_or_answer_was_lost_is_unknown() {
-    let unknown = |done: bool| [(); 3].map(|()| (Told::Unknown, done));
+    let unknown = |done: bool| [(); 3].map(|()| (Outcome::Unknown, done));
     assert_eq!(each(|| How::CutBefore).await, unknown(false));
     assert_eq!(each(|| How::CutAfter).await, unknown(true));
     assert_eq!(each(|| How::CutInAnswer).await, unknown(true));
@@ -69,8 +69,8 @@ async fn a_write_whose_request_or_answer_was_lost_is_unknown() {
 async fn a_write_that_is_not_answered_in_time_is_unknown() {
     let begun = Instant::now();
     let (before, after) = tokio::join!(each(|| How::HangBefore), each(|| How::HangAfter));
-    assert_eq!(before, [(); 3].map(|()| (Told::Unknown, false)));
-    assert_eq!(after, [(); 3].map(|()| (Told::Unknown, true)));
+    assert_eq!(before, [(); 3].map(|()| (Outcome::Unknown, false)));
+    assert_eq!(after, [(); 3].map(|()| (Outcome::Unknown, true)));
     let took = begun.elapsed();
     assert!(
         took < Duration::from_secs(25),
@@ -94,7 +94,7 @@ async fn a_write_that_is_refused_is_not_applied_and_a_failure_is_unknown() {
         });
         assert_eq!(
             told.await,
-            [(); 3].map(|()| (Told::NotApplied, false)),
+            [(); 3].map(|()| (Outcome::NotApplied, false)),
             "{status}"
         );
     }
@@ -104,7 +104,7 @@ async fn a_write_that_is_refused_is_not_applied_and_a_failure_is_unknown() {
         || refusal(503, None),
         || refusal(504, None),
     ] {
-        assert_eq!(each(how).await, [(); 3].map(|()| (Told::Unknown, false)));
+        assert_eq!(each(how).await, [(); 3].map(|()| (Outcome::Unknown, false)));
     }
 }
 
@@ -130,10 +130,10 @@ async fn without_a_server_nothing_was_sent() {
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"1");
 }
 
-/// A host that takes connections and says nothing: TLS is waited for, and nothing of the request is
-/// sent before.
+/// A host that accepts connections and stays silent: the TLS handshake does not end, so nothing of
+/// the request is sent.
 #[tokio::test]
-async fn a_host_that_never_says_hello_was_sent_nothing() {
+async fn a_host_that_never_says_hello_gets_no_request() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let double = Double::start(incumbent_kubernetes_double::Options::default()).await;
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -145,13 +145,13 @@ async fn a_host_that_never_says_hello_was_sent_nothing() {
     .unwrap();
     let backend = KubernetesBackend::open(&place::address(file.path(), "demo", "")).unwrap();
     let swapped = backend.swap(&key("a"), Expected::Absent, b"").await;
-    assert_eq!(told(swapped), Told::NotApplied);
+    assert_eq!(told(swapped), Outcome::NotApplied);
 }
 
-/// A server closes connections that rest. The request that meets one is sent again only if nothing
-/// of it was; else it is unknown.
+/// A server closes idle connections. A request that meets a closed one is sent on another only if
+/// nothing of it was sent; otherwise its outcome is unknown.
 #[tokio::test]
-async fn connections_that_ended_while_they_rested_cost_no_wrong_outcome() {
+async fn connections_that_ended_while_idle_give_no_wrong_outcome() {
     let server = Server::start().await;
     let backend = server.open("");
     let mut at = create(&backend, &key("a"), b"0").await;
@@ -160,10 +160,10 @@ async fn connections_that_ended_while_they_rested_cost_no_wrong_outcome() {
         server.double.come_back();
         server.double.forget_seen();
         let body = round.to_string().into_bytes();
-        match told_at(&backend, &at, &body).await {
-            Told::Committed => {}
-            Told::Unknown | Told::NotApplied => {}
-            Told::Conflict => panic!("nobody else writes"),
+        match outcome_at(&backend, &at, &body).await {
+            Outcome::Committed => {}
+            Outcome::Unknown | Outcome::NotApplied => {}
+            Outcome::Conflict => panic!("nobody else writes"),
         }
         assert!(server.writes().len() <= 1, "one request is one request");
         let found = read(&backend, &key("a")).await.unwrap();
@@ -171,11 +171,11 @@ async fn connections_that_ended_while_they_rested_cost_no_wrong_outcome() {
     }
 }
 
-async fn told_at(
+async fn outcome_at(
     backend: &KubernetesBackend,
     at: &incumbent::backend::Version,
     body: &[u8],
-) -> Told {
+) -> Outcome {
     told(backend.swap(&key("a"), Expected::At(at), body).await)
 }
 
@@ -185,7 +185,10 @@ async fn a_write_is_one_request_and_no_read() {
     let backend = server.open("");
     let first = create(&backend, &key("a"), b"1").await;
     let second = replace(&backend, &key("a"), &first, b"2").await;
-    assert_eq!(told_at(&backend, &first, b"late").await, Told::Conflict);
+    assert_eq!(
+        outcome_at(&backend, &first, b"late").await,
+        Outcome::Conflict
+    );
     assert_eq!(
         backend.erase(&key("a"), &second).await.unwrap(),
         Erased::Gone
@@ -249,7 +252,7 @@ async fn reads_and_lists_that_fail_say_nothing_about_what_is_there() {
     }
 }
 
-/// The cause, as this crate tells it.
+/// The cause, as an error of this crate.
 fn ours(cause: BoxError) -> KubernetesError {
     *cause.downcast().unwrap()
 }

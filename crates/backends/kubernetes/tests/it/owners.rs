@@ -1,4 +1,4 @@
-//! Whom our objects belong to.
+//! The owner of our objects.
 
 use incumbent::backend::{Backend, Expected, Failure};
 use incumbent_kubernetes_double::Verb;
@@ -25,7 +25,7 @@ fn owners(server: &Server, resource: &str, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn without_an_owner_nobody_takes_our_objects_along() {
+async fn without_an_owner_nothing_deletes_our_objects() {
     let server = Server::start().await;
     create(&server.open(""), &key("a"), b"").await;
     assert_eq!(owners(&server, "configmaps", "demo.g.a"), Value::Null);
@@ -59,7 +59,7 @@ async fn an_owner_is_looked_up_once_and_on_all_objects() {
 }
 
 #[tokio::test]
-async fn an_owner_that_is_not_there_is_told() {
+async fn an_owner_that_does_not_exist_is_an_error() {
     let server = Server::start().await;
     let backend = server.open("owner=statefulset/jm");
     match backend.swap(&key("a"), Expected::Absent, b"").await {

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use crate::logs::Log;
 use crate::{Server, create, in_time, key, node, open_with, place, until};
 
-/// Long enough that nobody takes over for its end while a test runs.
+/// Long enough that it does not end while a test runs.
 const LONG: Duration = Duration::from_secs(600);
 
 /// A leader in a pod, and a standby that waits for its end.
@@ -144,7 +144,7 @@ async fn all_else_that_befalls_a_pod_is_no_proof() {
     let mut gone = scene.vanished().await;
     let node_lost = json!({ "phase": "Failed", "reason": "NodeLost" });
     for what in [
-        // A status that lags behind: the run of before ended, and the process runs in the next.
+        // A status that lags behind: the previous run ended, and the process is in the next one.
         status(0, ended("incumbent-process-0123"), json!({})),
         status(1, json!({ "running": {} }), ended("")),
         node_lost,
@@ -171,7 +171,7 @@ async fn all_else_that_befalls_a_pod_is_no_proof() {
 async fn a_pod_that_is_removed_is_a_proof_only_if_its_last_state_is() {
     let scene = Scene::begin("").await;
     let gone = scene.vanished().await;
-    // The kubelet says so before the object goes.
+    // The kubelet reports it before the object is deleted.
     put(
         &scene.server,
         "u-1",
@@ -185,7 +185,7 @@ async fn a_pod_that_is_removed_is_a_proof_only_if_its_last_state_is() {
 }
 
 #[tokio::test]
-async fn a_standby_that_comes_before_the_leader_says_where_it_runs_learns_it() {
+async fn a_standby_that_comes_before_the_leader_names_its_pod_learns_it() {
     let scene = Scene::begin("").await;
     // A term that nobody has begun yet.
     let nonce = Nonce::new(42);
@@ -219,7 +219,7 @@ async fn a_standby_that_comes_before_the_leader_says_where_it_runs_learns_it() {
 }
 
 #[tokio::test]
-async fn who_writes_the_root_of_another_does_not_put_its_own_pod_there() {
+async fn a_process_that_writes_the_root_of_another_does_not_put_its_own_pod_there() {
     let scene = Scene::begin("").await;
     let pod = Pod {
         name: "asker".into(),
@@ -239,7 +239,7 @@ async fn who_writes_the_root_of_another_does_not_put_its_own_pod_there() {
 }
 
 #[tokio::test]
-async fn a_missing_right_to_pods_is_told_once_and_costs_nothing_else() {
+async fn a_missing_right_to_pods_is_logged_once_and_costs_nothing_else() {
     let scene = Scene::begin("").await;
     let (log, _guard) = Log::begin();
     let rules = vec![Rule::new("", &["configmaps"], &["get", "list", "watch"])];
@@ -274,7 +274,7 @@ async fn a_missing_right_to_pods_is_told_once_and_costs_nothing_else() {
 }
 
 #[tokio::test]
-async fn without_the_option_no_pod_is_looked_at_and_none_is_named() {
+async fn without_the_option_no_pod_is_watched_and_none_is_named() {
     let server = Server::start().await;
     let backend = server.open("");
     let group = node(backend.clone(), "a", LONG);
@@ -302,11 +302,11 @@ async fn without_the_option_no_pod_is_looked_at_and_none_is_named() {
     );
 }
 
-/// From the kubelet's word to the next leader.
+/// From the kubelet's report to the next leader.
 #[tokio::test]
-async fn a_standby_leads_when_the_kubelet_says_that_the_leader_ended() {
+async fn a_standby_leads_when_the_kubelet_reports_the_end_of_the_leader() {
     let scene = Scene::begin("").await;
-    // The leader says nothing any more.
+    // The leader no longer answers.
     scene
         .server
         .always(Verb::Update, "configmaps", How::HangBefore);

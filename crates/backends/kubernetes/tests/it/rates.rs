@@ -1,4 +1,4 @@
-//! Waits that the server asks for, and limits of our own.
+//! Waits that the server asks for, and the limits of this process.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{Server, create, key, read, refusal, replace};
 
 #[tokio::test]
-async fn a_server_that_asks_to_wait_is_left_alone_and_leases_are_not_held_up() {
+async fn a_server_that_asks_to_wait_gets_no_requests_and_leases_do_not_wait() {
     let server = Server::start().await;
     let backend = server.open("");
     let root = create(&backend, &key("@root"), b"").await;
@@ -75,6 +75,6 @@ async fn renewals_do_not_queue_behind_a_thousand_sealings() {
     );
     let refused = sealed.iter().find_map(|one| one.as_ref().err()).unwrap();
     assert!(
-        matches!(refused, Failure::NotApplied(cause) if cause.to_string().contains("more requests than 20"))
+        matches!(refused, Failure::NotApplied(cause) if cause.to_string().contains("more than 20 requests"))
     );
 }

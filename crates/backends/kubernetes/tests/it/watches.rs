@@ -1,4 +1,4 @@
-//! Hints, over histories that end and connections that break.
+//! Hints, while histories end and connections break.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use incumbent_kubernetes_double::{How, Options, Verb};
 
 use crate::{Server, create, in_time, key, replace, until};
 
-/// The next hint about a key. Those that say that anything may have changed are passed over.
+/// The next hint about a key. Hints that anything may have changed are skipped.
 async fn about(hints: &mut WatchStream) -> (Key, Option<Version>) {
     let hint = async {
         loop {
@@ -21,8 +21,8 @@ async fn about(hints: &mut WatchStream) -> (Key, Option<Version>) {
     in_time("a hint comes", hint).await
 }
 
-/// Takes hints until one leads to this version of the key `a`: it names it, or says that anything
-/// may have changed.
+/// Takes hints until one leads to this version of the key `a`: it names the version, or says that
+/// anything may have changed.
 async fn leads_to(hints: &mut WatchStream, version: &Version) {
     let seen = async {
         loop {
@@ -88,7 +88,7 @@ async fn bug_16_all_groups_and_clones_share_one_watch() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_last_stream_and_begins_anew_with_the_next() {
+async fn the_watch_ends_with_the_last_stream_and_starts_again_with_the_next() {
     let server = Server::start().await;
     let backend = server.open("");
     for _ in 0..3 {
@@ -112,14 +112,14 @@ async fn it_ends_with_the_last_stream_and_begins_anew_with_the_next() {
 
 /// FLINK-20417, number 15: processes ended on "too old resource version".
 #[tokio::test]
-async fn bug_15_a_history_that_ends_is_gone_on_from_and_nothing_is_missed() {
+async fn bug_15_a_history_that_ends_loses_no_change() {
     let server = Server::start().await;
     let backend = server.open("");
     let mut hints = backend.watch(key("a").group());
     anything(&mut hints).await;
     let mut at = create(&backend, &key("a"), b"0").await;
     about(&mut hints).await;
-    // What happened since is forgotten each time it would go on.
+    // Each time the watch continues, its history has been dropped.
     for round in 0..5_u32 {
         server.double.go_down();
         server.double.come_back();
@@ -129,7 +129,7 @@ async fn bug_15_a_history_that_ends_is_gone_on_from_and_nothing_is_missed() {
         at = replace(&backend, &key("a"), &at, b"seen").await;
         leads_to(&mut hints, &at).await;
     }
-    // And as the answer to a watch.
+    // Also as the answer to a watch.
     server.double.forget_seen();
     server.once(Verb::Watch, "configmaps", gone());
     server.double.cut_watches();
@@ -138,7 +138,7 @@ async fn bug_15_a_history_that_ends_is_gone_on_from_and_nothing_is_missed() {
 }
 
 #[tokio::test]
-async fn cut_watches_are_taken_up_again_and_say_that_anything_may_have_changed() {
+async fn cut_watches_start_again_and_hint_that_anything_may_have_changed() {
     let server = Server::start().await;
     let backend = server.open("");
     let mut hints = backend.watch(key("a").group());
@@ -153,10 +153,10 @@ async fn cut_watches_are_taken_up_again_and_say_that_anything_may_have_changed()
     leads_to(&mut hints, &version).await;
 }
 
-/// FLINK-32010, number 17: who subscribed after the publication, or after the object was deleted
-/// and made again, learnt nothing.
+/// FLINK-32010, number 17: a subscriber that came after the publication, or after the object was
+/// deleted and created again, was not notified.
 #[tokio::test]
-async fn bug_17_an_object_deleted_and_made_again_is_hinted_at() {
+async fn bug_17_an_object_deleted_and_created_again_gives_a_hint() {
     let server = Server::start().await;
     let backend = server.open("");
     create(&backend, &key("@root"), b"1").await;
@@ -173,7 +173,7 @@ async fn bug_17_an_object_deleted_and_made_again_is_hinted_at() {
 }
 
 #[tokio::test]
-async fn objects_that_are_not_ours_are_not_hinted_at() {
+async fn objects_that_are_not_ours_give_no_hint() {
     let server = Server::start().await;
     let backend = server.open("");
     let mut hints = backend.watch(key("a").group());
@@ -193,7 +193,7 @@ async fn objects_that_are_not_ours_are_not_hinted_at() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_while_nothing_happens() {
+async fn no_request_is_sent_while_nothing_happens() {
     let options = Options {
         bookmark_every: Duration::from_millis(50),
         ..Options::default()
@@ -203,7 +203,7 @@ async fn nothing_is_asked_while_nothing_happens() {
     let mut hints = backend.watch(key("a").group());
     anything(&mut hints).await;
     until("both are seen", || server.double.seen().len() == 2).await;
-    // Many bookmarks long.
+    // For the time of many bookmarks.
     assert!(
         tokio::time::timeout(Duration::from_secs(2), hints.next())
             .await
@@ -217,7 +217,7 @@ async fn nothing_is_asked_while_nothing_happens() {
 }
 
 #[tokio::test]
-async fn a_slow_listener_is_told_that_anything_may_have_changed() {
+async fn a_slow_listener_gets_a_hint_that_anything_may_have_changed() {
     let server = Server::start().await;
     let backend = server.open("");
     let mut hints = backend.watch(key("a").group());

@@ -1,4 +1,4 @@
-//! A place for the conformance suite on the double, or on the API server of a kubeconfig.
+//! Places for the conformance suite: on the double, or on the API server of a kubeconfig.
 
 #![allow(dead_code, reason = "each test program uses what it needs")]
 
@@ -12,7 +12,7 @@ use incumbent_conformance::Place;
 use incumbent_kubernetes_double::{Double, Options};
 use tempfile::NamedTempFile;
 
-/// A kubeconfig in a file, as long as this lives.
+/// A kubeconfig in a file, which is deleted when this is dropped.
 pub(crate) fn kubeconfig(double: &Double, token: Option<&str>) -> NamedTempFile {
     let mut file = NamedTempFile::new().expect("a file can be made");
     file.write_all(double.kubeconfig(token).as_bytes())
@@ -37,13 +37,13 @@ pub(crate) async fn on_double(options: &str) -> Place {
     on(file.path().to_owned(), options).keeping((double, file))
 }
 
-/// A place on the server that `INCUMBENT_TEST_KUBECONFIG` names, if it does.
+/// A place on the server that `INCUMBENT_TEST_KUBECONFIG` names, if it is set.
 pub(crate) fn on_real(options: &str) -> Option<Place> {
     let path = std::env::var_os("INCUMBENT_TEST_KUBECONFIG")?;
     Some(on(path.into(), options))
 }
 
-/// Each claim has a cluster of its own there.
+/// Each claim has its own cluster there.
 fn on(kubeconfig: PathBuf, options: &str) -> Place {
     let cluster = format!("it-{:016x}", rand::random::<u64>());
     let address = address(&kubeconfig, &cluster, options);
@@ -74,7 +74,7 @@ async fn remove(by_hand: &KubernetesBackend, key: &Key) {
     assert_eq!(erased, Erased::Gone);
 }
 
-/// Leaves nothing behind on a server that others use, too.
+/// Leaves nothing behind on a server that others use too.
 struct Cleaned(Arc<KubernetesBackend>);
 
 impl Drop for Cleaned {
@@ -90,7 +90,7 @@ impl Drop for Cleaned {
                 }
             }
         };
-        // Inside of the runtime of the test, which is multi-threaded.
+        // The test's runtime is multi-threaded.
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(clean));
     }
 }

@@ -33,7 +33,7 @@ async fn bug_5_a_leader_that_can_read_but_not_write_stops() {
     }
 }
 
-/// Nor by other clocks: times in the root are text that nobody compares.
+/// Nor by other clocks: the times in the root are text for people, and nothing compares them.
 #[tokio::test]
 async fn bug_6_a_lease_is_judged_by_the_duration_that_its_holder_published() {
     let server = Server::start().await;
@@ -140,7 +140,7 @@ async fn bug_14_a_standby_writes_nothing() {
 }
 
 #[tokio::test]
-async fn bug_17_whoever_subscribes_late_or_over_a_recreation_is_told_who_leads() {
+async fn bug_17_a_late_subscriber_learns_who_leads_also_after_the_root_was_created_again() {
     let server = Server::start().await;
     let groups = ["a", "b"].map(|name| node(server.open(""), name, LEASE));
     let watching = node(server.open(""), "observer", LEASE);

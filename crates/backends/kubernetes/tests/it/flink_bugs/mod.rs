@@ -1,5 +1,5 @@
-//! Bugs of Flink's high availability on Kubernetes, by their numbers in our list of them, as claims
-//! about this backend.
+//! Bugs of Flink's high availability on Kubernetes, by their numbers in our list, as claims about
+//! this backend.
 //!
 //! Numbers 15, 16 and 17 are in `watches.rs` too, 18 in `outage.rs`.
 

@@ -1,4 +1,4 @@
-//! What is written, and by whom it can be written.
+//! What is written, and which processes can write it.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use serde_json::json;
 use super::{STEADY, lead, name, open};
 use crate::{LEASE, Server, create, in_time, key, node, open_with, place, read, refusal, until};
 
-/// The answer of each write is lost, or the request, one after the other: what was said to be done
-/// is there, once.
+/// Each write loses its answer, then its request: what was reported as done exists, once.
 #[tokio::test]
 async fn bugs_19_20_21_a_write_whose_answer_was_lost_is_done_once() {
     for lost in [|| How::CutAfter, || How::CutBefore, || How::CutInAnswer] {
@@ -114,8 +113,8 @@ async fn bug_27_what_is_too_large_is_refused_and_renewals_do_not_grow() {
     assert!(leadership.guard().is_valid());
 }
 
-/// A leader that was paused comes back when another leads: by its own handle, and past it by the
-/// version it knew.
+/// A leader that was paused continues when another leads. It tries to write through its own handle,
+/// and past it at the version it knew.
 #[tokio::test]
 async fn bug_28_a_deposed_leader_cannot_write() {
     let server = Server::start().await;
@@ -127,7 +126,7 @@ async fn bug_28_a_deposed_leader_cannot_write() {
     let mut counter = open(&paused, "counter").await;
     counter.commit(1).await.unwrap();
     let known = read(&backend, &key("counter")).await.unwrap();
-    // As if it were paused: nothing of it gets through.
+    // As if it were paused: none of its requests gets through.
     server.double.allow("token", "a", vec![]);
     let next = lead(&node(server.open(""), "b", LEASE)).await;
     let mut recovered = open(&next, "counter").await;
@@ -318,7 +317,7 @@ async fn bug_40_maps_with_our_labels_that_are_not_ours_are_no_records() {
     assert_eq!(group.records().await.unwrap(), [name("jobs/1")]);
     let missing = backend.read(&key("jobs/2")).await.unwrap_err().to_string();
     assert_eq!(missing, "cannot be trusted");
-    // One that is ours and was damaged is named, and harms no other.
+    // One of ours that was damaged is named, and the others can be used.
     let mut damaged = ours.clone();
     damaged["data"] = json!({});
     server
@@ -336,8 +335,7 @@ async fn bug_40_maps_with_our_labels_that_are_not_ours_are_no_records() {
     );
 }
 
-/// Each of the thousand: its object comes, is written, and goes, and the answer of some erasures is
-/// lost.
+/// A thousand objects are created, written and erased, and some erasures lose their answer.
 #[tokio::test]
 async fn bug_38_after_a_thousand_short_jobs_there_are_as_many_objects_as_before() {
     let server = Server::start().await;
@@ -362,7 +360,7 @@ async fn bug_38_after_a_thousand_short_jobs_there_are_as_many_objects_as_before(
     assert_eq!(leadership.group().records().await.unwrap(), []);
 }
 
-/// The old leader is paused and does not know that it lost; what a newer one has erased does not
+/// The old leader is paused and does not know that it lost. What a newer leader has erased does not
 /// come back.
 #[tokio::test]
 async fn bug_28_a_leader_that_lost_cannot_bring_back_what_was_erased() {
@@ -374,7 +372,7 @@ async fn bug_28_a_leader_that_lost_cannot_bring_back_what_was_erased() {
     let leadership = lead(&old).await;
     let mut stale = open(&leadership, "jobs/17").await;
     stale.commit(1).await.unwrap();
-    // As after a pause: it hears of nothing, and nothing of what it says about the root arrives.
+    // As after a pause: it receives nothing, and none of its requests about the root arrives.
     let root = "demo.g--root".to_owned();
     server.double.delete_by_hand("configmaps", "default", &root);
     let next = lead(&new).await;
