@@ -7,14 +7,14 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::access::{Rule, User};
 use crate::fault::{Fault, FaultId};
-use crate::object;
 use crate::options::Options;
-use crate::resource::Resource;
+use crate::request::access::{Rule, User};
 use crate::seen::Seen;
 use crate::server::{Order, What, bind, serve};
 use crate::store::Key;
+use crate::store::object;
+use crate::store::resource::Resource;
 use crate::world::{World, now};
 
 /// A running double of the API server. It stops when it is dropped.
@@ -209,7 +209,7 @@ impl Double {
                     object["metadata"][field] = old(field).unwrap_or_else(|| Value::from(new));
                 }
             }
-            crate::write::committed(store, key, object)
+            crate::act::write::committed(store, key, object)
         })
     }
 

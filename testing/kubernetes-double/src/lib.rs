@@ -19,34 +19,20 @@
 //!
 //! Start reading at [`Double`]; inside, at `world.rs`, which has the way of one request.
 
-mod access;
-mod answer;
-mod ask;
-mod delete;
-mod discovery;
+mod act;
 mod double;
 mod fault;
-mod object;
 mod options;
-mod patch;
-mod read;
-mod represent;
-mod resource;
-mod review;
+mod request;
 mod seen;
-mod selector;
 mod server;
-mod status;
 mod store;
-mod validate;
 mod verb;
-mod watch;
 mod world;
-mod write;
 
-pub use access::Rule;
 pub use double::Double;
 pub use fault::{Fault, FaultId, How, Match};
 pub use options::Options;
+pub use request::access::Rule;
 pub use seen::Seen;
 pub use verb::Verb;

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::status::Refusal;
+use crate::request::status::Refusal;
 use crate::world::World;
 
 /// How many connections may wait to be accepted.

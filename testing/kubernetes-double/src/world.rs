@@ -7,18 +7,19 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::access::{Act, User, Users};
-use crate::answer::{Answer, Cut, json as answer_json, refused, whole};
-use crate::ask::{Ask, Headers, Target};
+use crate::act::write::Now;
+use crate::act::{delete, patch, read, watch, write};
 use crate::fault::{Faults, How};
 use crate::options::Options;
-use crate::resource::Resource;
+use crate::request::access::{Act, User, Users};
+use crate::request::answer::{Answer, Cut, json as answer_json, refused, whole};
+use crate::request::ask::{Ask, Headers, Target};
+use crate::request::status::Refusal;
+use crate::request::{discovery, review};
 use crate::seen::{Entry, Log, Seen};
-use crate::status::Refusal;
+use crate::store::resource::Resource;
 use crate::store::{Key, Store};
 use crate::verb::Verb;
-use crate::write::Now;
-use crate::{delete, discovery, patch, read, review, watch, write};
 
 /// How long a read waits for a revision that is still to come. The real server's figure.
 const WAIT_FOR_VERSION: Duration = Duration::from_secs(3);
@@ -205,7 +206,7 @@ impl World {
     fn act(&self, user: &User, ask: &Ask) -> write::Done {
         let now = now();
         let may_create = self.permit(user, ask, "create");
-        let form = crate::represent::Form::accepted(&ask.headers.accept)?;
+        let form = crate::request::represent::Form::accepted(&ask.headers.accept)?;
         let (status, body) = self.with_store(|store| match ask.verb {
             "get" => read::get(store, ask),
             "list" => read::list(store, ask),

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::answer::{Answer, AnswerBody, Cut, Part};
-use crate::ask::Ask;
-use crate::read::{check_list_options, number, wanted_version};
-use crate::represent::Form;
-use crate::resource::Resource;
-use crate::selector::Selector;
-use crate::status::Refusal;
+use crate::act::read::{check_list_options, number, wanted_version};
+use crate::request::answer::{Answer, AnswerBody, Cut, Part};
+use crate::request::ask::Ask;
+use crate::request::represent::Form;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
+use crate::store::selector::Selector;
 use crate::store::{Change, Store, set_revision};
 use crate::world::World;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::resource::Resource;
+use crate::store::resource::Resource;
 
 /// A refusal. It becomes a body of kind `Status` with `status: Failure`.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::Ask;
-use crate::resource::Resource;
-use crate::status::Refusal;
+use crate::act::write::{Done, Now, check_json, check_query, committed, key};
+use crate::request::ask::Ask;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
 use crate::store::{Key, Store, set_revision};
-use crate::write::{Done, Now, check_json, check_query, committed, key};
 
 /// How long a pod that runs on a node is given. The real server's default.
 const GRACE_SECONDS: i64 = 30;
@@ -39,7 +39,7 @@ pub(crate) fn delete_collection(store: &mut Store, ask: &Ask, now: &Now) -> Done
     let items: Vec<&Value> = all.iter().map(|(_, object)| &**object).collect();
     Ok((
         200,
-        crate::represent::Form::Whole.list(ask.resource, &metadata, &items)?,
+        crate::request::represent::Form::Whole.list(ask.resource, &metadata, &items)?,
     ))
 }
 

@@ -7,9 +7,9 @@ use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::resource::Resource;
-use crate::selector::Selector;
-use crate::status::Refusal;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
+use crate::store::selector::Selector;
 use crate::verb::Verb;
 
 /// A request for a resource.
@@ -165,7 +165,7 @@ impl Target {
             }
             _ => ("", rest),
         };
-        if !crate::resource::RESOURCES
+        if !crate::store::resource::RESOURCES
             .iter()
             .any(|it| it.group == group && it.version == version)
         {

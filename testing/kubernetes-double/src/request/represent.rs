@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::resource::Resource;
-use crate::status::Refusal;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
 
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

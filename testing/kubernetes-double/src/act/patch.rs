@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::ask::Ask;
-use crate::object;
-use crate::status::{Cause, Refusal};
+use crate::act::write::{Done, check_query, key, placed, replace, unknown_format};
+use crate::request::ask::Ask;
+use crate::request::status::{Cause, Refusal};
 use crate::store::Store;
-use crate::write::{Done, check_query, key, placed, replace, unknown_format};
+use crate::store::object;
 
 /// The lists whose items a strategic merge patch tells apart by a field. All others are replaced as
 /// a whole, but for `finalizers`.

@@ -3,9 +3,9 @@
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, json as answer_json, whole};
-use crate::ask::Headers;
-use crate::resource::{RESOURCES, Resource};
+use crate::request::answer::{Answer, json as answer_json, whole};
+use crate::request::ask::Headers;
+use crate::store::resource::{RESOURCES, Resource};
 
 /// The release whose behaviour the double has.
 const VERSION: &str = "v1.36.0";

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::resource::Resource;
-use crate::status::Refusal;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
 
 /// The fields of `metadata` that are kept.
 const METADATA: [&str; 13] = [

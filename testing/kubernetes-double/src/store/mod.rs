@@ -1,13 +1,18 @@
 //! The objects, the one counter of revisions and what has changed since when. Pure: it knows no
 //! clock and no socket.
 
+pub(crate) mod object;
+pub(crate) mod resource;
+pub(crate) mod selector;
+pub(crate) mod validate;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::resource::Resource;
-use crate::status::Refusal;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
 
 /// How many changes are remembered for watches. The real server forgets too; a test that writes
 /// more than this between two looks at a watch is told so by a 410.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::resource::Resource;
 use crate::store::Store;
+use crate::store::resource::Resource;
 
 /// What a user may do: the rule of a Role, with the namespace it holds in.
 ///

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
-use crate::object;
-use crate::resource::Resource;
-use crate::status::{Cause, Refusal};
+use crate::request::ask::Ask;
+use crate::request::status::{Cause, Refusal};
+use crate::store::object;
+use crate::store::resource::Resource;
+use crate::store::validate::validate;
 use crate::store::{Key, Store};
-use crate::validate::validate;
 
 /// A write's circumstances.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
-use crate::represent::Form;
-use crate::status::{Cause, Refusal};
+use crate::act::write::{Done, key};
+use crate::request::ask::Ask;
+use crate::request::represent::Form;
+use crate::request::status::{Cause, Refusal};
 use crate::store::{Key, Store};
-use crate::write::{Done, key};
 
 /// Where a list goes on: a token's contents, as the real server writes them.
 struct Token {

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::resource::Resource;
-use crate::status::{Cause, Refusal};
+use crate::request::status::{Cause, Refusal};
+use crate::store::resource::Resource;
 
 /// What all annotations of an object may have together, keys and values. The real server's limit.
 const ANNOTATIONS: usize = 256 * 1024;

@@ -11,8 +11,8 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::request::status::Refusal;
 use crate::seen::Entry;
-use crate::status::Refusal;
 
 /// The connection is to be closed as it is, without a word.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::access::{Act, User};
-use crate::ask::Review;
-use crate::status::{Cause, Refusal};
+use crate::request::access::{Act, User};
+use crate::request::ask::Review;
+use crate::request::status::{Cause, Refusal};
 use crate::store::Store;
 
 /// The answer to a review: the review itself, with its status.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::resource::Resource;
-use crate::status::Refusal;
+use crate::request::status::Refusal;
+use crate::store::resource::Resource;
 
 /// Which objects are wanted.
 #[derive(Clone, Debug, Default)]
@@ -187,7 +187,7 @@ mod tests {
     use serde_json::json;
 
     use super::Selector;
-    use crate::resource::Resource;
+    use crate::store::resource::Resource;
 
     fn matches(selector: &str) -> bool {
         let object = json!({"metadata": {"name": "x", "labels": {"app": "shop", "tier": "web"}}});
