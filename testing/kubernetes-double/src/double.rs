@@ -51,7 +51,7 @@ impl Double {
     pub fn start_now(options: Options) -> Double {
         let listen = options.listen;
         let world = Arc::new(World::new(options));
-        // One order at a time: whoever gives one waits for it.
+        // One order at a time: its sender waits for it.
         let (orders, received) = mpsc::channel(1);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let served = world.clone();
@@ -64,7 +64,7 @@ impl Double {
                 tokio::pin!(serving);
                 // The first turn begins to listen.
                 tokio::select! { biased; () = &mut serving => return, () = std::future::ready(()) => {} }
-                // Who starts it waits for this.
+                // The caller waits for this.
                 let _ = tell.send(address);
                 serving.await;
             });
@@ -97,8 +97,8 @@ impl Double {
         )
     }
 
-    /// Whoever has this token is this user, and may do what these rules and the Roles bound to it
-    /// allow. Replaces what was said of the token before. A service account is the user
+    /// Makes this token that of this user, who may do what these rules and the Roles bound to the
+    /// user allow. Replaces an earlier user of the token. A service account is the user
     /// `system:serviceaccount:NAMESPACE:NAME`.
     pub fn allow(&self, user_token: &str, user: &str, rules: Vec<Rule>) {
         self.world
@@ -107,32 +107,32 @@ impl Double {
             .allow(user_token, User::new(user, rules));
     }
 
-    /// Nobody has this token any more: requests with it are answered 401.
+    /// Revokes this token: requests with it are answered 401.
     pub fn forget(&self, user_token: &str) {
         self.world.state().users.forget(user_token);
     }
 
-    /// Puts a fault in force, after those that are.
+    /// Adds a fault, after the present ones.
     pub fn inject(&self, fault: Fault) -> FaultId {
         self.world.state().faults.inject(fault)
     }
 
-    /// How many requests the fault has struck. 0 if it is not in force any more.
+    /// How many requests the fault has struck. 0 if it was removed.
     pub fn struck(&self, fault: FaultId) -> u32 {
         self.world.state().faults.struck(fault)
     }
 
-    /// Lifts one fault. Requests that hang by it go on hanging.
+    /// Removes one fault. Requests that hang because of it keep hanging.
     pub fn clear_fault(&self, fault: FaultId) {
         self.world.state().faults.remove(fault);
     }
 
-    /// Lifts all faults. Requests that hang go on hanging.
+    /// Removes all faults. Requests that hang keep hanging.
     pub fn clear_faults(&self) {
         self.world.state().faults.clear();
     }
 
-    /// Refuses connections from now on, and cuts those there are. The objects stay.
+    /// Refuses connections from now on, and cuts the present ones. The objects stay.
     pub fn go_down(&self) {
         self.order(What::GoDown);
     }
@@ -142,13 +142,14 @@ impl Double {
         self.order(What::ComeBack);
     }
 
-    /// Forgets all history: a watch or an exact list from before, and the rest of a list in chunks,
-    /// get 410. Watches that run go on; to see them refused, [`Double::cut_watches`] too.
+    /// Drops all history: a watch or an exact list from an earlier revision, and the next chunk of
+    /// a list, get 410. Running watches continue; to have them refused, also call
+    /// [`Double::cut_watches`].
     pub fn compact(&self) {
         self.world.with_store(crate::store::Store::compact);
     }
 
-    /// Cuts the connections of all watches that run.
+    /// Cuts the connections of all running watches.
     pub fn cut_watches(&self) {
         self.world.cut.send_modify(|count| *count += 1);
     }
@@ -186,12 +187,12 @@ impl Double {
         self.world.state().store.revision()
     }
 
-    /// Writes an object past all rules but the form: as somebody else would who may do everything.
-    /// What it does not say of its system fields is kept, or made. Returns it as it is kept.
+    /// Writes an object past all rules but its form, as another program with all rights. System
+    /// fields that it leaves out are kept, or created. Returns the stored object.
     ///
     /// # Panics
     ///
-    /// If it has not the form of such an object.
+    /// If the object does not have the form of its kind.
     pub fn put_by_hand(&self, resource: &str, namespace: &str, name: &str, object: Value) -> Value {
         let key = place(resource, namespace, name);
         let mut object = object::formed(kind(resource), object, false)
@@ -230,7 +231,7 @@ impl Double {
             .orders
             .as_ref()
             .expect("it is there until it is dropped");
-        // Full only while another order is carried out, which is short.
+        // Full only while another order is carried out, for a short time.
         while let Err(refused) = orders.try_send(order) {
             order = match refused {
                 mpsc::error::TrySendError::Full(order) => order,
@@ -249,7 +250,7 @@ impl Drop for Double {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // That it has panicked was said when it did.
+            // A panic was reported when it happened.
             let _ = thread.join();
         }
     }

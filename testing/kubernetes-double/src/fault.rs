@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use crate::verb::Verb;
 
-/// Something that goes wrong with some requests.
+/// A fault for some requests.
 ///
-/// The faults are asked in the order in which they were injected; the first that has the request
-/// and is due decides.
+/// Faults are tried in the order in which they were injected. The first one that matches the
+/// request and is due strikes it.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Which requests it has.
+    /// Which requests it matches.
     pub on: Match,
     /// How many of them pass unharmed first.
     pub skip: u32,
-    /// How many it strikes then; all if none is given.
+    /// How many it strikes then; `None` is all.
     pub times: Option<u32>,
-    /// What happens to these.
+    /// What happens to them.
     pub how: How,
 }
 
-/// Which requests a fault has. What is `None` is any; with all three `None` it has discovery and
-/// health checks too.
+/// Which requests a fault matches. `None` matches any; three times `None` also matches discovery
+/// and health checks.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
-    /// What is asked for.
+    /// The verb.
     pub verb: Option<Verb>,
     /// The plural: `configmaps`. The subresource `pods/status` counts as `pods` too.
     pub resource: Option<String>,
@@ -35,7 +35,7 @@ pub struct Match {
 /// What happens to a request that a fault strikes.
 #[derive(Clone, Debug)]
 pub enum How {
-    /// Refused with this; nothing is done.
+    /// Nothing is done, and this is the answer.
     Answer {
         /// The HTTP status.
         status: u16,
@@ -46,11 +46,11 @@ pub enum How {
         /// Seconds, for the header `Retry-After` and the body's details.
         retry_after: Option<u32>,
     },
-    /// The connection is closed; nothing is done.
+    /// Nothing is done, and the connection is closed.
     CutBefore,
     /// It is done, and the connection is closed without an answer.
     CutAfter,
-    /// It is done, and the connection is closed after half of the answer's body. Of a watch it is
+    /// It is done, and the connection is closed after half of the answer's body; for a watch, after
     /// half of the first event.
     CutInAnswer,
     /// It is done late, or answered late.
@@ -60,10 +60,9 @@ pub enum How {
         /// How long between doing and answering.
         after: Duration,
     },
-    /// Nothing is done and nothing is answered, until the client goes away or the connection is
-    /// cut.
+    /// Nothing is done and nothing is answered, until the client leaves or the connection is cut.
     HangBefore,
-    /// It is done; nothing is answered, until the client goes away or the connection is cut.
+    /// It is done, and nothing is answered, until the client leaves or the connection is cut.
     HangAfter,
 }
 
@@ -71,7 +70,7 @@ pub enum How {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FaultId(u64);
 
-/// The faults that are in force.
+/// The present faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next: u64,

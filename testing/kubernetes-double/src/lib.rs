@@ -2,9 +2,9 @@
 //! Roles, RoleBindings and namespaces, in memory, with the rules of the real server and with faults
 //! on demand.
 //!
-//! The claims in `tests/it` hold for it and for real API servers alike. What it is not: there are
-//! no controllers, no scheduler, no kubelet, no garbage collector, no admission and no TLS; objects
-//! get few defaults; see the README.
+//! The claims in `tests/it` hold for it and for real API servers alike. It has no controllers, no
+//! scheduler, no kubelet, no garbage collector, no admission and no TLS, and gives objects few
+//! defaults; see the README.
 //!
 //! ```no_run
 //! use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};
@@ -12,12 +12,20 @@
 //! # async fn example() {
 //! let double = Double::start(Options::default()).await;
 //! println!("{}", double.url());
-//! // The first answer to a PUT of a ConfigMap gets lost.
+//! // The first answer to a PUT of a ConfigMap is lost.
 //! double.inject(Fault { on: Match::on(Verb::Update, "configmaps"), skip: 0, times: Some(1), how: How::CutAfter });
 //! # }
 //! ```
 //!
-//! Start reading at [`Double`]; inside, at `world.rs`, which has the way of one request.
+//! Start reading at [`Double`]; inside, at `serve.rs`, which has the way of one request:
+//!
+//! ```text
+//! server.rs   sockets -> serve.rs   the way of one request
+//!   request/  taking requests apart, users and roles, answers
+//!   act/      reading, writing, patching, deleting, watching
+//!   store/    objects, their rules, revisions and history
+//! fault.rs, seen.rs, world.rs   faults, the log, what requests share
+//! ```
 
 mod act;
 mod double;
@@ -25,6 +33,7 @@ mod fault;
 mod options;
 mod request;
 mod seen;
+mod serve;
 mod server;
 mod store;
 mod verb;

@@ -1,4 +1,4 @@
-//! `kubernetes-double`: the double as a program, to try things with `kubectl`.
+//! `kubernetes-double`: the double as a program, for use with `kubectl`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,31 +8,31 @@ use std::time::Duration;
 use clap::Parser;
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule};
 
-/// A test double of the Kubernetes API server, in memory. It has no access control for who brings
-/// no token: listen on loopback.
+/// A test double of the Kubernetes API server, in memory. A client without a token may do
+/// everything: listen on loopback only.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Arguments {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8001")]
     listen: SocketAddr,
-    /// Write a kubeconfig to this file; without it, it is printed.
+    /// Write a kubeconfig to this file; without this option, print it.
     #[arg(long)]
     kubeconfig: Option<PathBuf>,
-    /// A namespace that exists beside `default` and `kube-system`. May be given again.
+    /// A namespace in addition to `default` and `kube-system`. May be repeated.
     #[arg(long)]
     namespace: Vec<String>,
-    /// A user with a token, as USER=TOKEN, who may do what the Roles allow that are bound to USER.
-    /// May be given again.
+    /// A user and a token, as USER=TOKEN. The user may do what the Roles bound to USER allow. May
+    /// be repeated.
     #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
     user: Vec<(String, String)>,
-    /// As --user, and may do everything.
+    /// As --user, for a user who may do everything.
     #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
     admin: Vec<(String, String)>,
-    /// Seconds between the bookmarks of a watch.
+    /// Seconds between bookmarks of a watch.
     #[arg(long, default_value_t = 60)]
     bookmark_every: u64,
-    /// Answer every request this many milliseconds late.
+    /// Delay every answer by this many milliseconds.
     #[arg(long, default_value_t = 0)]
     delay: u64,
 }

@@ -1,9 +1,9 @@
-//! What a double starts with.
+//! The options of a double.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// What a double starts with.
+/// The options of a double.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where it listens. Port 0 is any free one.

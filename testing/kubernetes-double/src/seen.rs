@@ -1,4 +1,4 @@
-//! What has been asked.
+//! The log of requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use crate::verb::Verb;
 
-/// How many requests are remembered. The oldest are forgotten first; a test looks long before that.
+/// How many requests are kept. The oldest are dropped first, long after a test has looked.
 const REMEMBERED: usize = 100_000;
 
 /// One request for a resource that has arrived. Discovery and health checks are not recorded.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What was asked for.
+    /// The verb.
     pub verb: Verb,
     /// The plural, with the subresource if there is one: `configmaps`, `pods/status`.
     pub resource: String,
@@ -21,19 +21,19 @@ pub struct Seen {
     pub namespace: String,
     /// The object's name; empty for none.
     pub name: String,
-    /// The HTTP status of the answer; 0 if there is none: not yet, or cut, or hanging.
+    /// The HTTP status of the answer; 0 if there is none: not yet, cut, or hanging.
     pub status: u16,
     /// The header `User-Agent`.
     pub user_agent: String,
     /// The length of the request's body.
     pub bytes_in: u64,
-    /// The length of the answer's body as far as it was handed out; a watch's grows.
+    /// The length of the answer's body as far as it was sent; that of a watch grows.
     pub bytes_out: u64,
-    /// When it had arrived as a whole.
+    /// When all of it had arrived.
     pub at: Instant,
 }
 
-/// A request whose answer is still being made.
+/// A request whose answer is not finished.
 #[derive(Debug)]
 pub(crate) struct Entry {
     request: Seen,

@@ -1,5 +1,5 @@
-//! The sockets: listening, connections, going down and coming back. A thread of its own, so that it
-//! answers whatever its test does.
+//! The sockets: listening, connections, going down and coming back. It has its own thread, so it
+//! answers even while its test blocks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,17 +22,16 @@ use crate::world::World;
 const BACKLOG: u32 = 1024;
 /// The largest body that is read. The real server's limit.
 const BODY: usize = 3 * 1024 * 1024;
-/// How much of a larger body is taken from the line all the same, so that its sender reads the
-/// refusal.
+/// How much of a larger body is still received, so that its sender reads the refusal.
 const BODY_DRAINED: usize = 64 * 1024 * 1024;
 
-/// What the thread is told. It answers when it is done.
+/// An order to the thread, which answers when it is done.
 pub(crate) struct Order {
     pub(crate) what: What,
     pub(crate) done: std::sync::mpsc::SyncSender<io::Result<()>>,
 }
 
-/// What the thread is told to do.
+/// What an order is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// Refuse connections, and cut those that are there.
@@ -44,7 +43,7 @@ pub(crate) enum What {
 /// The door to the port.
 enum Door {
     Open(TcpListener),
-    /// Bound, so that nobody else gets the port, and not listening, so that connections are
+    /// Bound, so that no other process gets the port, and not listening, so that connections are
     /// refused.
     Shut(TcpSocket),
 }
@@ -79,7 +78,7 @@ pub(crate) async fn serve(world: Arc<World>, socket: TcpSocket, mut orders: mpsc
                     (What::GoDown, Door::Open(listener)) => {
                         drop(listener);
                         connections.shutdown().await;
-                        // The port was this process's own a moment ago.
+                        // The port was this process's a moment ago.
                         (Door::Shut(bind(address).expect("the port is free again")), Ok(()))
                     }
                     (What::ComeBack, Door::Shut(socket)) => {
@@ -88,7 +87,7 @@ pub(crate) async fn serve(world: Arc<World>, socket: TcpSocket, mut orders: mpsc
                     (_, door) => (door, Ok(())),
                 };
                 door = now;
-                // Who ordered it may have gone.
+                // The receiver may be gone.
                 let _ = order.done.send(result);
             }
             accepted = accept(&door) => {
@@ -105,7 +104,7 @@ async fn accept(door: &Door) -> TcpStream {
         return std::future::pending().await;
     };
     loop {
-        // A client that is gone before it was accepted is no client.
+        // A client may leave before it is accepted.
         if let Ok((stream, _)) = listener.accept().await {
             return stream;
         }
@@ -123,7 +122,7 @@ async fn connection(world: Arc<World>, stream: TcpStream) {
             world.answer(&parts, body).await
         }
     });
-    // A connection that ends with an error is one that was cut, by the client or by a fault.
+    // An error means that the client or a fault cut the connection.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -1,6 +1,6 @@
-//! What a request asks for.
+//! The verbs of requests.
 
-/// What a request asks for, by the names that tests use. The deletion of a collection counts as
+/// The verb of a request, as tests name it. The deletion of a collection counts as
 /// [`Verb::Delete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -10,7 +10,7 @@ pub enum Verb {
     List,
     /// Changes are followed.
     Watch,
-    /// An object is made (POST).
+    /// An object is created (POST).
     Create,
     /// An object is replaced (PUT).
     Update,

@@ -1,4 +1,4 @@
-//! Deleting, at once or when the finalizers and the kubelet are done.
+//! Deletes objects, at once or when finalizers and kubelet are done.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::request::status::Refusal;
 use crate::store::resource::Resource;
 use crate::store::{Key, Store, set_revision};
 
-/// How long a pod that runs on a node is given. The real server's default.
+/// The grace period of a pod on a node, as the real server's default.
 const GRACE_SECONDS: i64 = 30;
 
 /// Deletes one object.
@@ -22,7 +22,7 @@ pub(crate) fn delete(store: &mut Store, ask: &Ask, now: &Now) -> Done {
     remove(store, ask.resource, key, &object, &options, now)
 }
 
-/// Deletes what the selectors have; the answer is the list of it.
+/// Deletes the selected objects; the answer lists them.
 pub(crate) fn delete_collection(store: &mut Store, ask: &Ask, now: &Now) -> Done {
     let (options, selector) = (options(ask)?, ask.selector()?);
     let all = store
@@ -54,7 +54,7 @@ fn remove(
     let grace = grace(resource, object, options);
     let metadata = &object["metadata"];
     let ready = grace == 0 && metadata["finalizers"].is_null();
-    // A pod is marked first, even if it goes at once.
+    // A pod is marked first, even if it is deleted at once.
     let marked = metadata["deletionGracePeriodSeconds"] == 0;
     if ready && (resource.kind != "Pod" || marked) {
         store.commit(key.clone(), None);
@@ -94,7 +94,7 @@ fn remove(
     Ok((200, marked))
 }
 
-/// How long the object has: only a pod that a node runs has any.
+/// The grace period of an object: only a pod on a node has one.
 fn grace(resource: &Resource, object: &Value, options: &Value) -> i64 {
     let phase = object["status"]["phase"].as_str().unwrap_or_default();
     let placed = !object["spec"]["nodeName"]

@@ -1,4 +1,4 @@
-//! Changing an object in part: JSON patch, merge patch and strategic merge patch.
+//! Changes objects in part: JSON patch, merge patch and strategic merge patch.
 
 use serde_json::{Map, Value};
 
@@ -8,8 +8,8 @@ use crate::request::status::{Cause, Refusal};
 use crate::store::Store;
 use crate::store::object;
 
-/// The lists whose items a strategic merge patch tells apart by a field. All others are replaced as
-/// a whole, but for `finalizers`.
+/// The lists whose items a strategic merge patch identifies by a field. All others are replaced as
+/// a whole, except `finalizers`.
 const MERGED_BY: [(&str, &str); 8] = [
     ("ownerReferences", "uid"),
     ("containers", "name"),
@@ -43,7 +43,7 @@ pub(crate) fn patch(store: &mut Store, ask: &Ask) -> Done {
     if kind == known[0] {
         let patch: json_patch::Patch = serde_json::from_slice(&ask.body).map_err(wrong)?;
         json_patch::patch(&mut after, &patch).map_err(|error| {
-            // The real server keeps to itself which operation failed.
+            // The real server does not say which operation failed.
             drop(error);
             let mut refusal = Refusal::new(
                 422,
@@ -67,7 +67,7 @@ pub(crate) fn patch(store: &mut Store, ask: &Ask) -> Done {
     let strict = ask.query.get("fieldValidation") == "Strict";
     let told = after.to_string();
     let formed = object::formed(ask.resource, after, strict).map_err(|refusal| {
-        // What a patch makes of an object is judged otherwise than what a PUT brings.
+        // The result of a patch is checked by other rules than the body of a PUT.
         Refusal::invalid(
             "",
             "",
@@ -96,8 +96,8 @@ pub(crate) fn patch(store: &mut Store, ask: &Ask) -> Done {
     replace(store, ask, &key, &before, after)
 }
 
-/// A strategic merge: maps are merged, some lists too. Of its directives it knows `$patch: delete`
-/// and `$patch: replace`.
+/// A strategic merge: maps are merged, some lists too. It knows the directives `$patch: delete` and
+/// `$patch: replace`.
 fn merge(target: &mut Value, patch: &Map<String, Value>) -> Result<(), Refusal> {
     if patch.get("$patch").is_some_and(|it| it == "replace") {
         let mut whole = patch.clone();

@@ -1,4 +1,4 @@
-//! Reading one object, and lists of them. Pure.
+//! Reads one object, and lists. Pure.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,9 +14,9 @@ use crate::request::represent::Form;
 use crate::request::status::{Cause, Refusal};
 use crate::store::{Key, Store};
 
-/// Where a list goes on: a token's contents, as the real server writes them.
+/// Where a list continues: the contents of its token, as the real server writes them.
 struct Token {
-    /// The revision of the list; -1 is whatever is the newest.
+    /// The revision of the list; -1 is the newest.
     revision: i64,
     /// Namespace and name to start from, joined by `/`.
     start: String,
@@ -49,7 +49,7 @@ pub(crate) fn list(store: &Store, ask: &Ask) -> Done {
                 .start
                 .split_once('/')
                 .unwrap_or((&ask.namespace, &token.start));
-            // The zero byte behind the last name makes the next possible one.
+            // A zero byte after the last name makes the next possible name.
             start = Bound::Included(Key::new(ask.resource, namespace, name));
             u64::try_from(token.revision).unwrap_or_else(|_| store.revision())
         }
@@ -67,7 +67,7 @@ pub(crate) fn list(store: &Store, ask: &Ask) -> Done {
             Some(token) => token.expired(),
             None => refusal,
         })?;
-    // The real server answers "any version" from its cache, which knows no chunks.
+    // The real server answers "any version" from its cache, which has no chunks.
     let limit = if version == Some(0) && token.is_none() {
         0
     } else {
@@ -91,7 +91,7 @@ pub(crate) fn list(store: &Store, ask: &Ask) -> Done {
     Ok((200, form.list(ask.resource, &metadata, &chunk)?))
 }
 
-/// The revision that must have come before a read may be answered. 0 is any.
+/// The revision that must exist before a read is answered. 0 is any.
 pub(crate) fn wanted_version(ask: &Ask) -> Result<Option<u64>, Refusal> {
     let version = ask.query.get("resourceVersion");
     if version.is_empty() {
@@ -102,7 +102,7 @@ pub(crate) fn wanted_version(ask: &Ask) -> Result<Option<u64>, Refusal> {
             "Invalid value: {version:?}: strconv.ParseUint: parsing {version:?}: invalid syntax"
         );
         match ask.verb {
-            // As the real server has it.
+            // As the real server does.
             "watch" => Refusal::new(500, "", format!("resourceVersion: {why}")),
             _ => Refusal::bad_request(format!("invalid resource version: resourceVersion: {why}")),
         }
@@ -229,7 +229,7 @@ impl Token {
         URL_SAFE_NO_PAD.encode(token.to_string())
     }
 
-    /// The list's revision is gone; who does not mind may go on with the newest.
+    /// The list's revision was dropped. The client may continue with the newest.
     fn expired(&self) -> Refusal {
         let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list \
                        without the continue parameter, or use the continue token in this response to retrieve the remainder of \

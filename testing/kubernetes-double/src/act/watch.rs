@@ -1,4 +1,4 @@
-//! Following changes.
+//! Watches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,12 @@ use crate::store::selector::Selector;
 use crate::store::{Change, Store, set_revision};
 use crate::world::World;
 
-/// How long a watch lasts that names no time. The real server takes between half an hour and an
-/// hour.
+/// How long a watch without a time lasts. The real server takes between half an hour and an hour.
 const LIFETIME: Duration = Duration::from_secs(45 * 60);
-/// How long before its end a watch gets its last bookmark, as from the real server.
+/// How long before its end a watch gets its last bookmark, as the real server does.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
-/// How many parts of an answer wait for a client that does not read. The watch waits with them, and
-/// the store remembers for it.
+/// How many parts of an answer wait for a client that does not read. Then the watch waits, and the
+/// store keeps the changes.
 const PARTS_AHEAD: usize = 4;
 
 /// A watch that is running.
@@ -34,11 +33,11 @@ struct Watch {
     selector: Selector,
     form: Form,
     bookmarks: bool,
-    /// All changes up to this revision have been told.
+    /// All changes up to this revision have been sent.
     told: u64,
 }
 
-/// Follows changes. What cannot be followed any more is told by an event, as the real server does.
+/// Follows changes. If the history was dropped, an event says so, as from the real server.
 pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
     check_list_options(ask)?;
     let form = match Form::accepted(&ask.headers.accept)? {
@@ -53,8 +52,7 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
     let lifetime = number(ask, "timeoutSeconds")?
         .filter(|it| *it > 0)
         .map_or(LIFETIME, Duration::from_secs);
-    // Without a version the real server acts as if initial events had been asked for, and says when
-    // they are over.
+    // Without a version, the real server sends initial events and reports their end.
     let asked = ask.query.has("sendInitialEvents");
     let initial = if asked {
         ask.query.flag("sendInitialEvents")
@@ -70,7 +68,7 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
         told: version.unwrap_or(0),
     };
     let (parts, receiver) = mpsc::channel(PARTS_AHEAD);
-    // Subscribed before the first look, so that nothing is missed between.
+    // Subscribed before the first look, so that no change is lost between.
     let (changed, cut) = (world.changed.subscribe(), world.cut.subscribe());
     let first = watch.begin(&world.state().store, initial);
     let world = world.clone();
@@ -87,7 +85,7 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
                 Some(())
             }
         };
-        // A client that has gone away takes nothing any more.
+        // It fails if the client has left.
         tokio::select! { _ = run => {} () = parts.closed() => {} }
     });
     let mut answer = Answer::new(AnswerBody::parts(receiver));
@@ -99,8 +97,8 @@ pub(crate) fn watch(world: &Arc<World>, ask: &Ask) -> Result<Answer, Refusal> {
 }
 
 impl Watch {
-    /// The events that a watch begins with: with `initial`, what is there as added, and that this
-    /// is over.
+    /// The first events of a watch: with `initial`, the present objects as added, and the end of
+    /// these.
     fn begin(&mut self, store: &Store, initial: bool) -> Result<Bytes, Refusal> {
         let mut events = Vec::new();
         if initial {
@@ -122,8 +120,7 @@ impl Watch {
         Ok(Bytes::from(events))
     }
 
-    /// Tells what changes until the time is over, the watch is cut or the client goes away
-    /// (`None`).
+    /// Sends changes until the time is over, the watch is cut or the client leaves (`None`).
     async fn run(
         &mut self,
         world: &World,
@@ -170,12 +167,12 @@ impl Watch {
                 self.tell(&mut events, change);
             }
         }
-        // A watch may begin after a revision that is still to come.
+        // A watch may begin after a revision that has not come yet.
         self.told = self.told.max(store.revision());
         Ok(Bytes::from(events))
     }
 
-    /// What a change is for one who sees only what the selector has.
+    /// The event of a change for a watch that sees only the selected objects.
     fn tell(&self, events: &mut Vec<u8>, change: &Change) {
         let seen =
             |object: &Option<Arc<Value>>| object.clone().filter(|it| self.selector.matches(it));

@@ -1,4 +1,4 @@
-//! Creating and replacing. Pure: on the store, at a time that is told.
+//! Creates and replaces objects. Pure: the store and the time are arguments.
 
 use serde_json::{Value, json};
 
@@ -12,16 +12,16 @@ use crate::store::{Key, Store};
 /// A write's circumstances.
 #[derive(Clone, Debug)]
 pub(crate) struct Now {
-    /// As `creationTimestamp` has it.
+    /// For `creationTimestamp`.
     pub(crate) time: String,
-    /// The uid of an object that is made now.
+    /// The uid of an object that is created now.
     pub(crate) uid: String,
 }
 
-/// What was done: the HTTP status and the body.
+/// The HTTP status and the body.
 pub(crate) type Done = Result<(u16, Value), Refusal>;
 
-/// Makes an object.
+/// Creates an object.
 pub(crate) fn create(store: &mut Store, ask: &Ask, now: &Now) -> Done {
     let mut object = read(ask)?;
     let name = &mut object["metadata"]["name"];
@@ -33,8 +33,8 @@ pub(crate) fn create(store: &mut Store, ask: &Ask, now: &Now) -> Done {
     insert(store, ask, object, now)
 }
 
-/// Replaces an object (PUT). `may_create` is whether the user may also make one, which some kinds
-/// need if there is none.
+/// Replaces an object (PUT). `may_create` tells whether the user may also create one, which some
+/// kinds do if it does not exist.
 pub(crate) fn update(
     store: &mut Store,
     ask: &Ask,
@@ -74,7 +74,7 @@ pub(crate) fn update(
     replace(store, ask, &key, &before, object)
 }
 
-/// Puts `object` in the place of `before`, if its resource version allows that.
+/// Replaces `before` by `object`, if the resource version allows it.
 pub(crate) fn replace(
     store: &mut Store,
     ask: &Ask,
@@ -124,7 +124,7 @@ pub(crate) fn replace(
         );
         return Err(Refusal::invalid("", "Pod", &ask.name, &[cause]));
     }
-    // The last finalizer is gone from an object that is being deleted.
+    // An object that is being deleted has lost its last finalizer.
     let metadata = &object["metadata"];
     let leaving = !before["metadata"]["deletionTimestamp"].is_null();
     let grace = before["metadata"]["deletionGracePeriodSeconds"]
@@ -181,7 +181,7 @@ pub(crate) fn placed(ask: &Ask, mut object: Value) -> Result<Value, Refusal> {
     Ok(object)
 }
 
-/// Refuses what is asked for only in appearance.
+/// Refuses parameters that the double does not implement.
 pub(crate) fn check_query(ask: &Ask) -> Result<(), Refusal> {
     if ask.query.has("dryRun") {
         return Err(Refusal::bad_request(
@@ -256,7 +256,7 @@ fn insert(store: &mut Store, ask: &Ask, mut object: Value, now: &Now) -> Done {
     Ok((201, committed(store, key, object)))
 }
 
-/// What the server itself writes into a new object.
+/// Fields of a new object that the server sets.
 fn first_status(resource: &Resource, object: &mut Value) {
     match resource.kind {
         "Pod" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
@@ -306,7 +306,7 @@ fn with_status_of(resource: &Resource, before: &Value, object: &Value) -> Value 
     after
 }
 
-/// What no client can change.
+/// Fields that no client can change.
 fn keep_system_fields(resource: &Resource, before: &Value, object: &mut Value) {
     let (old, new) = (&before["metadata"], object["metadata"].clone());
     let metadata = object["metadata"]
@@ -335,7 +335,7 @@ fn keep_system_fields(resource: &Resource, before: &Value, object: &mut Value) {
     }
 }
 
-/// What of a pod's `spec` never changes.
+/// Fields of a pod's `spec` that never change.
 fn fixed_spec(pod: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     for field in [

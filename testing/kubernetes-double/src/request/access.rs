@@ -1,4 +1,4 @@
-//! Who asks, and whether they may.
+//! Users, and what they may do.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub struct Rule {
     pub namespace: Option<String>,
 }
 
-/// Who asks.
+/// A user.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) name: String,
@@ -35,7 +35,7 @@ pub(crate) struct User {
     pub(crate) admin: bool,
 }
 
-/// What is to be done, as an authoriser sees it.
+/// An act, as an authoriser sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Act<'a> {
     pub(crate) verb: &'a str,
@@ -196,7 +196,7 @@ impl Users {
         self.0.remove(token);
     }
 
-    /// Whoever has this token.
+    /// The user with this token.
     pub(crate) fn with(&self, token: &str) -> Option<&User> {
         self.0.get(token)
     }

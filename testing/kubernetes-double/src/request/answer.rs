@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::request::status::Refusal;
 use crate::seen::Entry;
 
-/// The connection is to be closed as it is, without a word.
+/// The connection is to be closed without an answer.
 #[derive(Debug)]
 pub(crate) struct Cut;
 
@@ -60,7 +60,7 @@ impl AnswerBody {
         }
     }
 
-    /// Counts what is handed out.
+    /// Counts the bytes that are sent.
     pub(crate) fn count_in(&mut self, entry: Arc<Entry>) {
         self.entry = Some(entry);
     }
@@ -74,10 +74,10 @@ impl AnswerBody {
                 Source::Parts(mut parts) => parts.recv().await.and_then(Result::ok),
             };
             let first = first.unwrap_or_default();
-            // A failed send means that the client has gone by itself.
+            // A failed send means that the client has left.
             let _ = sender.send(Ok(first.slice(..first.len() / 2))).await;
-            // There is room again when the half has been taken, and what is taken is written before
-            // the body is asked again.
+            // The channel has room again when the half was taken, and it is written before the body
+            // is polled again.
             let _ = sender.send(Err(Cut)).await;
         });
         AnswerBody {

@@ -15,7 +15,7 @@ use crate::verb::Verb;
 /// A request for a resource.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    /// As an authoriser names it: `get`, `deletecollection`.
+    /// The verb of roles: `get`, `deletecollection`.
     pub(crate) verb: &'static str,
     pub(crate) resource: &'static Resource,
     /// `status`, or none.
@@ -110,7 +110,7 @@ impl Query {
         self.0.iter().any(|(key, _)| key == name)
     }
 
-    /// As the real server reads a flag: there, and not `0` or `false`.
+    /// As the real server reads a flag: present, and not `0` or `false`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.has(name) && !matches!(self.get(name).to_ascii_lowercase().as_str(), "0" | "false")
     }
@@ -140,7 +140,7 @@ impl Review {
 }
 
 impl Target {
-    /// Whatever the path names.
+    /// The target of a path.
     pub(crate) fn of(parts: &Parts, body: Bytes) -> Result<Target, Refusal> {
         let path = parts.uri.path();
         let steps: Vec<String> = path
@@ -186,7 +186,7 @@ impl Target {
         let named = !name.is_empty();
         let verb =
             verb_of(parts.method.as_str(), named, &query).ok_or_else(Refusal::no_such_method)?;
-        // Objects of a namespace are made and deleted in one namespace, never in all of them.
+        // Namespaced objects are created and deleted in one namespace, never in all of them.
         if resource.namespaced && namespace.is_empty() && !matches!(verb, "list" | "watch") {
             return Err(if named {
                 Refusal::no_such_resource()
@@ -236,7 +236,7 @@ impl Ask {
         }
     }
 
-    /// What a fault and the log call the request: for a creation the name is in the body.
+    /// The name for faults and the log; a creation has it in the body.
     pub(crate) fn name_to_tell(&self) -> String {
         if self.verb != "create" {
             return self.name.clone();
@@ -248,7 +248,7 @@ impl Ask {
             .to_owned()
     }
 
-    /// The namespace an authoriser sees: that of a namespace is itself.
+    /// The namespace for the authoriser: a namespace is in itself.
     pub(crate) fn namespace_to_judge(&self) -> &str {
         if self.resource.kind == "Namespace" {
             &self.name
@@ -257,7 +257,7 @@ impl Ask {
         }
     }
 
-    /// Which objects a list, a watch or a deletion of a collection has.
+    /// The objects of a list, a watch or a deletion of a collection.
     pub(crate) fn selector(&self) -> Result<Selector, Refusal> {
         Selector::parse(
             self.resource,

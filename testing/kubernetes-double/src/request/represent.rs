@@ -1,4 +1,4 @@
-//! The forms in which an object may be asked for.
+//! The forms of an object that a client may ask for.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::store::resource::Resource;
 /// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As it is.
+    /// The whole object.
     Whole,
-    /// Only what is in `metadata`.
+    /// Only its `metadata`.
     Metadata,
-    /// As a list of such.
+    /// A list of such.
     MetadataList,
 }
 
@@ -20,8 +20,8 @@ pub(crate) enum Form {
 const META: &str = "meta.k8s.io/v1";
 
 impl Form {
-    /// The first form in the header `Accept` that can be given. Others, tables and binary ones, are
-    /// passed over.
+    /// The first form in the header `Accept` that the double has. Others, such as tables and binary
+    /// forms, are skipped.
     pub(crate) fn accepted(accept: &str) -> Result<Form, Refusal> {
         let clauses = accept.split(',').map(str::trim).filter(|it| !it.is_empty());
         let mut any = false;
@@ -104,7 +104,7 @@ impl Form {
     }
 }
 
-/// As it stands in a list, whose kind says its own.
+/// The object within a list, whose kind gives its kind.
 fn bare(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {

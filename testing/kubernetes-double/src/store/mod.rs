@@ -1,5 +1,4 @@
-//! The objects, the one counter of revisions and what has changed since when. Pure: it knows no
-//! clock and no socket.
+//! The objects, the counter of revisions and the history of changes. Pure: no clock and no socket.
 
 pub(crate) mod object;
 pub(crate) mod resource;
@@ -14,8 +13,8 @@ use serde_json::{Value, json};
 use crate::request::status::Refusal;
 use crate::store::resource::Resource;
 
-/// How many changes are remembered for watches. The real server forgets too; a test that writes
-/// more than this between two looks at a watch is told so by a 410.
+/// How many changes are kept for watches. The real server drops history too. A test that writes
+/// more than this between two events of a watch gets a 410.
 const HISTORY: usize = 20_000;
 
 /// An object's place: the resource's qualified name, the namespace (empty for none) and the name.
@@ -36,13 +35,13 @@ pub(crate) struct Change {
     pub(crate) after: Option<Arc<Value>>,
 }
 
-/// All that is kept.
+/// Everything that is stored.
 #[derive(Debug)]
 pub(crate) struct Store {
     revision: u64,
-    /// Nothing is known any more about revisions before this one.
+    /// Revisions before this one were dropped.
     compacted: u64,
-    /// The revision of the last change that was forgotten.
+    /// The revision of the last change that was dropped.
     forgotten: u64,
     objects: BTreeMap<Key, Arc<Value>>,
     history: VecDeque<Change>,
@@ -58,7 +57,7 @@ impl Key {
         }
     }
 
-    /// Whether the object is in what is listed; an empty namespace is all of them.
+    /// Whether the list has the object; an empty namespace is all of them.
     pub(crate) fn within(&self, resource: &Resource, namespace: &str) -> bool {
         self.resource == resource.plural
             && self.group == resource.group
@@ -85,7 +84,7 @@ impl Store {
         self.objects.get(key).cloned()
     }
 
-    /// What is there now, in the order of the real server: by namespace, then by name.
+    /// The present objects, in the order of the real server: by namespace, then by name.
     pub(crate) fn list<'a>(
         &'a self,
         resource: &'a Resource,
@@ -96,7 +95,7 @@ impl Store {
             .filter(move |(key, _)| key.within(resource, namespace))
     }
 
-    /// What was there at `revision`.
+    /// The objects at `revision`.
     pub(crate) fn list_at(
         &self,
         resource: &Resource,
@@ -135,7 +134,7 @@ impl Store {
         }
     }
 
-    /// The changes after `revision`, for one who has seen all up to it.
+    /// The changes after `revision`.
     pub(crate) fn changes_after(
         &self,
         revision: u64,
@@ -149,8 +148,8 @@ impl Store {
         Ok(self.history.range(first..))
     }
 
-    /// Writes (`Some`) or removes (`None`) the object as the next revision, which it returns as it
-    /// is then.
+    /// Writes (`Some`) or removes (`None`) the object as the next revision, and returns the object
+    /// at that revision.
     pub(crate) fn commit(&mut self, key: Key, after: Option<Value>) -> Option<Arc<Value>> {
         self.revision += 1;
         let revision = self.revision;
@@ -177,8 +176,8 @@ impl Store {
         after
     }
 
-    /// Forgets all history. The revision moves on, as if something else had been written, so that
-    /// nobody's is the newest.
+    /// Drops all history. The revision advances, as if another object had been written, so that no
+    /// client has the newest.
     pub(crate) fn compact(&mut self) {
         self.forgotten = self
             .history

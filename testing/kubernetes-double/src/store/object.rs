@@ -1,5 +1,4 @@
-//! An object as it comes in: read, its types checked, brought into the one form in which it is
-//! kept.
+//! An object from a client: parsed, its types checked, brought into the form in which it is stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::request::status::Refusal;
 use crate::store::resource::Resource;
 
-/// The fields of `metadata` that are kept.
+/// The fields of `metadata` that are stored.
 const METADATA: [&str; 13] = [
     "name",
     "generateName",
@@ -43,8 +42,8 @@ enum Type {
     MicroTime,
 }
 
-/// Reads a body as an object of this kind. `strict` refuses fields that are not known; else they
-/// are dropped.
+/// Reads a body as an object of this kind. `strict` refuses unknown fields; otherwise they are
+/// dropped.
 pub(crate) fn read(resource: &Resource, body: &[u8], strict: bool) -> Result<Value, Refusal> {
     let object: Value = serde_json::from_slice(body).map_err(|error| {
         let kind = resource.kind;
@@ -56,7 +55,7 @@ pub(crate) fn read(resource: &Resource, body: &[u8], strict: bool) -> Result<Val
     formed(resource, object, strict)
 }
 
-/// The object in the form in which it is kept.
+/// The object in the form in which it is stored.
 pub(crate) fn formed(resource: &Resource, object: Value, strict: bool) -> Result<Value, Refusal> {
     let Value::Object(mut object) = object else {
         return Err(Refusal::bad_request(format!(
@@ -123,7 +122,7 @@ pub(crate) fn formed(resource: &Resource, object: Value, strict: bool) -> Result
     Ok(Value::Object(kept))
 }
 
-/// What follows `metadata`.
+/// The fields after `metadata`.
 fn body(
     resource: &Resource,
     object: &mut Map<String, Value>,
@@ -161,7 +160,7 @@ fn body(
             role_binding(object);
             Ok(())
         }
-        // As the real server shows them even if nothing is in them.
+        // The real server shows them even if they are empty.
         "Namespace" | "Pod" | "Deployment" | "StatefulSet" => {
             for field in ["spec", "status"] {
                 if !object.entry(field).or_insert_with(|| json!({})).is_object() {
@@ -288,8 +287,8 @@ fn lease(resource: &Resource, spec: &mut Value, unknown: &mut Vec<String>) -> Re
     Ok(())
 }
 
-/// A point in time with exactly six digits after the point, in UTC. (The real server also takes
-/// other zones.)
+/// A time with exactly six digits after the point, in UTC. (The real server also accepts other
+/// zones.)
 fn is_micro_time(text: &str) -> bool {
     let fraction = text
         .strip_suffix('Z')
@@ -298,7 +297,7 @@ fn is_micro_time(text: &str) -> bool {
     fraction.is_some_and(|it| it.len() == 6) && humantime::parse_rfc3339(text).is_ok()
 }
 
-/// The group that goes without saying.
+/// The default API group.
 fn role_binding(object: &mut Map<String, Value>) {
     const GROUP: &str = "rbac.authorization.k8s.io";
     if let Some(Value::Object(role)) = object.get_mut("roleRef")

@@ -1,6 +1,6 @@
-//! The kinds of objects that the double keeps.
+//! The kinds of objects that the double stores.
 
-/// One kind of object and where its behaviour differs from the others'.
+/// One kind of object, and how its behaviour differs from others.
 #[derive(Debug)]
 pub(crate) struct Resource {
     pub(crate) group: &'static str,
@@ -14,7 +14,7 @@ pub(crate) struct Resource {
     pub(crate) namespaced: bool,
     /// The names of the fields beside `kind`, `apiVersion`, `metadata` and `status`.
     pub(crate) fields: &'static [&'static str],
-    /// There is a subresource `status`, and only it changes `status`.
+    /// It has a subresource `status`, and only that changes `status`.
     pub(crate) status: bool,
     /// A PUT to an absent object creates it.
     pub(crate) create_on_update: bool,

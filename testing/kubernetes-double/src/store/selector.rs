@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::request::status::Refusal;
 use crate::store::resource::Resource;
 
-/// Which objects are wanted.
+/// Selects objects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     labels: Vec<Label>,
@@ -49,7 +49,7 @@ impl Selector {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// The one name that is wanted, if it is one.
+    /// The one name that it selects, if it selects by name.
     pub(crate) fn name(&self) -> Option<&str> {
         self.fields
             .iter()
@@ -168,7 +168,7 @@ impl Field {
     }
 }
 
-/// At the commas that are not between `(` and `)`.
+/// Splits at the commas that are not between `(` and `)`.
 fn split_outside_brackets(text: &str) -> Vec<&str> {
     let mut depth = 0_usize;
     let parts = text.split(move |letter| {

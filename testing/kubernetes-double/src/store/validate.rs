@@ -1,4 +1,4 @@
-//! What an object must be like to be kept.
+//! The rules for objects.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ const SUBDOMAIN: usize = 253;
 /// A DNS-1123 label, the name part of a label's key, and a label's value.
 const LABEL: usize = 63;
 
-/// Refuses what the real server refuses. `before` is the object that is to be replaced.
+/// Refuses what the real server refuses. `before` is the object that is replaced.
 pub(crate) fn validate(
     resource: &Resource,
     object: &Value,
