@@ -1,9 +1,9 @@
-//! `incumbent` on Kubernetes: on a double of the API server, and, if `INCUMBENT_TEST_KUBECONFIG`
-//! names the kubeconfig of one, on a real one, in the namespace `INCUMBENT_TEST_NAMESPACE`
-//! (`default` without).
+//! `incumbent` on Kubernetes: on a double of the API server, and on a real one if
+//! `INCUMBENT_TEST_KUBECONFIG` names its kubeconfig, in the namespace `INCUMBENT_TEST_NAMESPACE`
+//! (without it, `default`).
 //!
-//! Each test has a cluster of its own; `cluster.rs` makes and removes it. What is in `deploy` is
-//! tested here, too.
+//! Each test has its own cluster, which `cluster.rs` creates and deletes. The manifests in `deploy`
+//! are tested here too.
 
 mod cluster;
 mod look;

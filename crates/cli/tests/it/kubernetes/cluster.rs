@@ -1,4 +1,4 @@
-//! An API server, and a cluster of Incumbent's there, with the processes that use it.
+//! An API server, a cluster of Incumbent there, and the processes that use it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 
 use crate::harness::{Done, Node, Place, eventually, finished, until};
 
-/// Names the kubeconfig of a real server.
+/// The kubeconfig of a real server.
 const KUBECONFIG: &str = "INCUMBENT_TEST_KUBECONFIG";
 
-/// Names the namespace to use there.
+/// The namespace to use there.
 const NAMESPACE: &str = "INCUMBENT_TEST_NAMESPACE";
 
-/// What a test makes, with the label that says so: all of it is removed in the end.
+/// The kinds of objects that a test creates, with a label. At its end all of them are deleted.
 const KINDS: &str = "configmaps,leases,roles,rolebindings,deployments,pods";
 
-/// A cluster of a name of its own, and a place where processes run that use it.
+/// A cluster with a name of its own, and a place for the processes that use it.
 pub(super) struct Cluster {
     pub(super) place: Place,
     /// Its name: all of its objects have it in the label `app.kubernetes.io/instance`.
@@ -43,7 +43,7 @@ impl Cluster {
         cluster
     }
 
-    /// None, aloud, if there is no real server.
+    /// `None`, with a message, if there is no real server.
     pub(super) fn on_a_real_server(claim: &str) -> Option<Self> {
         let Some(path) = std::env::var_os(KUBECONFIG) else {
             eprintln!("SKIPPED {claim} on a real API server: {KUBECONFIG} names none");
@@ -135,7 +135,7 @@ impl Cluster {
         }
     }
 
-    /// Makes an object, past all roles.
+    /// Creates an object, past all roles.
     pub(super) fn put(&self, resource: &str, mut object: Value) {
         object["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": self.id });
         object["metadata"]["namespace"] = self.namespace.as_str().into();
@@ -178,7 +178,7 @@ impl Cluster {
         finished(command)
     }
 
-    /// Waits until this user may do this, where roles take a moment to be known.
+    /// Waits until this user has this right: a real server learns of roles a moment later.
     pub(super) fn wait_for_right(&self, user: &str, verb: &str, resource: &str) {
         if matches!(self.server, Server::Double(_)) {
             return;
@@ -216,7 +216,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Whether there is a kubectl. If not it is said aloud.
+/// Whether there is a kubectl; if not, prints that the claim is skipped.
 pub(super) fn has_kubectl(claim: &str) -> bool {
     let found = Command::new("kubectl")
         .args(["version", "--client"])

@@ -1,4 +1,4 @@
-//! What people see: with `incumbent`, and with kubectl.
+//! What `incumbent` and kubectl show to people.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn status_observe_and_records_work_as_on_files(cluster: &Cluster) {
     assert_eq!(names, [json!("count"), json!("jobs/17")]);
     let job = cluster.ask(&["records", "get", "jobs/17"]).assert_code(0);
     assert_eq!(job.json(), json!({ "state": "running" }));
-    // Nobody but the leader writes, unless he insists.
+    // Only the leader writes, unless a person forces it.
     cluster
         .ask(&["records", "put", "count", "8"])
         .assert_code(4);
@@ -88,7 +88,7 @@ fn kubectl_shows_who_leads_where_and_since_when_and_records_as_json(cluster: &Cl
     let lock: Value = serde_json::from_str(lock.as_str().unwrap()).unwrap();
     assert_eq!(lock["holderIdentity"], "a");
     assert_eq!(lock["leaseDurationSeconds"], 15);
-    // In full.
+    // The whole root.
     let body: Value = serde_json::from_str(root["data"]["root.json"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&body["holder"], &body["epoch"], &body["state"]),

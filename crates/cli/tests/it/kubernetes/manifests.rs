@@ -1,5 +1,5 @@
-//! The manifests of `deploy/kubernetes`: they can be built and applied, and what they say is what
-//! `incumbent` understands.
+//! The manifests of `deploy/kubernetes`: they can be built and applied, and `incumbent` understands
+//! what is in them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,12 @@ pub(super) fn manifest(path: &str) -> Value {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// What runs in the pods of a Deployment or StatefulSet: its first container.
+/// The first container of the pods of a Deployment or StatefulSet.
 fn container(workload: &Value) -> &Value {
     &workload["spec"]["template"]["spec"]["containers"][0]
 }
 
-/// As the kubelet makes it: `$(NAME)` is what a variable before this one has.
+/// Replaces `$(NAME)` by the value of an earlier variable, as the kubelet does.
 fn environment(container: &Value, pod: &Pod) -> Vec<(String, String)> {
     let mut known: Vec<(String, String)> = Vec::new();
     for variable in container["env"].as_array().unwrap() {
@@ -55,7 +55,7 @@ fn expanded(text: &str, known: &[(String, String)]) -> String {
     known.iter().fold(text.to_owned(), one)
 }
 
-/// What the kubelet knows of a pod.
+/// The variables of a pod that the kubelet sets.
 struct Pod {
     name: &'static str,
 }
@@ -71,8 +71,8 @@ impl Pod {
     }
 }
 
-/// Starts what the Deployment's pod runs, but with ports of its own: pods have addresses of their
-/// own, processes have not.
+/// Starts the command of the Deployment's pod, with ports of its own: a pod has its own address, a
+/// process has not.
 fn start(cluster: &Cluster, pod: Pod) -> Node {
     let deployment = manifest("base/deployment.yaml");
     let container = container(&deployment);
@@ -90,8 +90,8 @@ fn start(cluster: &Cluster, pod: Pod) -> Node {
     let mut command = cluster.command(&arguments);
     command
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        // The namespace is the kubeconfig's, as it is the service account's in a pod; the cluster
-        // has to be this test's.
+        // The namespace is that of the kubeconfig, as in a pod it is that of the service account.
+        // The cluster must be this test's.
         .env("INCUMBENT_HA", ha(cluster, &environment))
         .args([
             "--status-listen=127.0.0.1:0",
@@ -156,7 +156,7 @@ fn a_pod_has_time_to_hand_over() {
         let grace = workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
             .as_u64()
             .unwrap();
-        // One request, of at most a third of the lease of 15 s, and a little.
+        // One request, which takes a third of the lease of 15 s at most, and some time in reserve.
         assert!(
             grace >= stop + 5 + 2,
             "{path}: {grace} s of grace, {stop} s for the command"
@@ -164,7 +164,7 @@ fn a_pod_has_time_to_hand_over() {
     }
 }
 
-/// What can be given to `kubectl apply -k`.
+/// The folders for `kubectl apply -k`.
 const VARIANTS: [&str; 3] = ["base", "any-image", "statefulset"];
 
 /// All components together, on the variant that changes most.
@@ -182,7 +182,7 @@ components:
   - ../components/purge
 ";
 
-/// The manifests, and one variant more, in which everything is used.
+/// The manifests, and one more variant that uses everything.
 fn with_everything(cluster: &Cluster) -> PathBuf {
     let copy = cluster.place.path("kubernetes");
     let mut cp = Command::new("cp");

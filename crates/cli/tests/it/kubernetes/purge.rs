@@ -1,4 +1,4 @@
-//! What is removed for good, and by whom.
+//! What `incumbent purge` deletes, and with which rights.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ super::claims! {
     purge_needs_delete_and_says_so
 }
 
-/// Leaves a root, a floor and a record behind.
+/// Creates a root, a floor and a record.
 fn leave_something(cluster: &Cluster) {
     let put = [
         "run",
@@ -28,7 +28,7 @@ fn leave_something(cluster: &Cluster) {
 fn purge_removes_its_own_cluster_and_nothing_else(cluster: &Cluster) {
     leave_something(cluster);
     let id = &cluster.id;
-    // It even has our labels, and a name as of ours.
+    // It even has our labels, and a name like ours.
     let foreign = format!("{id}.default.other");
     let object = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": foreign }, "data": { "record.json": "{}" },

@@ -1,5 +1,5 @@
-//! The roles of `deploy` suffice, and nothing of them is superfluous. Whoever lacks something is
-//! told what.
+//! The roles of `deploy` suffice, and nothing in them is superfluous. If a verb is missing, the log
+//! names it.
 
 use std::path::PathBuf;
 
@@ -82,7 +82,7 @@ impl<'a> Account<'a> {
     }
 }
 
-/// What a rule is about, as kubectl says it.
+/// The resource of a rule, as kubectl names it.
 fn resource(rule: &Value) -> String {
     let word = |field: &str| rule[field][0].as_str().unwrap();
     let name = rule["resourceNames"][0]
@@ -135,7 +135,7 @@ fn the_role_suffices_to_lead_stand_by_look_and_hand_over(cluster: &Cluster) {
     account
         .ask(&["records", "rm", "--force", "n"])
         .assert_code(0);
-    // The epochs go on although the root is gone, by a list of the seals.
+    // The epochs continue although the root is gone, because the seals are listed.
     cluster.remove("configmaps", &format!("{}.default--root", cluster.id));
     let third = place.started(3);
     assert!(third.epoch > 2, "{third:?}");
@@ -213,7 +213,7 @@ fn the_role_for_an_owner_suffices(cluster: &Cluster) {
         .object("configmaps", &format!("{}.default--root", cluster.id))
         .unwrap();
     assert_eq!(root["metadata"]["ownerReferences"][0]["name"], *name);
-    // Who may not look the owner up is told so, and writes nothing without one.
+    // An account that may not read the owner gets an error, and writes nothing without an owner.
     let account = Account::of_roles(cluster, "other", &["base/role.yaml"]);
     let b = account.node("b", &["--ha", &address, "--group", "other"]);
     names_what_is_missing(&b, "get", "deployments");
@@ -228,7 +228,7 @@ fn the_role_for_pods_suffices(cluster: &Cluster) {
     let address = format!("{}?pod=on", cluster.address());
     let pod = |name: &str| {
         let name = format!("{}-{name}", cluster.id);
-        // As the manifests have it, for namespaces that refuse less; but nobody is to start it.
+        // As in the manifests, for namespaces with strict rules; no scheduler starts it.
         let mut spec = manifest("base/deployment.yaml")["spec"]["template"]["spec"].take();
         let fields = spec.as_object_mut().unwrap();
         fields.remove("serviceAccountName");
@@ -260,7 +260,7 @@ fn the_role_for_pods_suffices(cluster: &Cluster) {
     somebody_is_active(cluster, &address, "less");
     let d = node(&account, "d", "less");
     names_what_is_missing(&d, "get", "pods");
-    // It has had as much time.
+    // It had the same time.
     let log = b.log();
     assert!(!log.contains("the role lacks"), "{log}");
 }
@@ -297,7 +297,7 @@ fn get_and_update_can_be_limited_to_root_and_floor_where_there_are_no_records(cl
 fn a_verb_that_is_missing_is_named(cluster: &Cluster) {
     for (verb, role) in lacking_one(&manifest("base/role.yaml")) {
         let account = Account::new(cluster, &verb, vec![role]);
-        // Of its own, so that each has something to create.
+        // A group of its own, so that each creates something.
         let node = account.node(&verb, &["--group", &verb, "--ready-now"]);
         names_what_is_missing(&node, &verb, "configmaps");
     }
@@ -314,7 +314,7 @@ fn a_verb_on_leases_that_is_missing_is_named(cluster: &Cluster) {
 
 fn names_what_is_missing(node: &Node, verb: &str, resource: &str) {
     let line = node.logged("the role lacks");
-    // Some lines have it as a quoted text.
+    // Some lines quote it.
     let line = line.replace('\\', "");
     let named = format!("the role lacks {verb:?} on {resource:?} in namespace");
     assert!(line.contains(&named), "{line}");

@@ -1,4 +1,4 @@
-//! Who runs the command next, and when.
+//! Which process runs the command next, and when.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn a_stubborn_command_is_ended_before_the_next_one_starts(cluster: &Cluster) {
 
 fn a_root_deleted_by_hand_leads_to_a_higher_epoch_and_no_second_leader(cluster: &Cluster) {
     let place = &cluster.place;
-    // It takes its time to end, and all that time nobody else may lead.
+    // It ends slowly, and until then no other process may lead.
     let slow = format!("trap 'sleep 1; exit 0' TERM; {NOTE} while :; do sleep 0.05; done");
     let _a = cluster.node("a", &[], &slow);
     place.started(1);
@@ -119,7 +119,7 @@ fn the_epochs_go_on_after_everybody_was_away(cluster: &Cluster) {
     cluster.active("a");
     a.signal(Signal::TERM);
     a.code();
-    // Nothing was deleted: records, and the memory of the epochs, wait for whoever comes.
+    // Nothing was deleted: records and epochs wait for the next leader.
     until("nobody leads", || cluster.status()["state"] == "released");
     let _b = cluster.node("b", &[], &noting());
     assert_eq!(place.started(2).epoch, 2);
