@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use incumbent_backend::outage::Outage;
 use incumbent_backend::{
     Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
     Presence, Reach, Rights, Stored, Swapped, Unread, Version, WatchStream,
@@ -98,10 +99,11 @@ impl KubernetesBackend {
             root: settings.root,
             owner: settings.owner,
             owner_uid: Mutex::default(),
+            pod_rights: Outage::new(),
         };
         Ok(Self {
             session: Arc::new(session),
-            watches: Arc::default(),
+            watches: Watches::new(),
             pod_proof: settings.pod.then(|| PodProof { here: here(pod) }),
         })
     }
@@ -229,7 +231,7 @@ impl Backend for KubernetesBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        Watches::hints(&self.watches, &self.session, group)
+        self.watches.hints(&self.session, group)
     }
 
     fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
+use incumbent_backend::outage::News;
 use incumbent_backend::{GroupName, Key, Rights, Unread};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -86,8 +87,12 @@ async fn check_pods(session: &Session) {
     // If the server does not answer, the rights that a campaign needs report that.
     let missing = missing(session, rights.into()).await;
     let missing = missing.ok().flatten().unwrap_or_default();
-    if !missing.is_empty() {
-        let why = missing.join("; ");
+    if missing.is_empty() {
+        let _ = session.pod_rights.worked();
+        return;
+    }
+    let why = missing.join("; ");
+    if session.pod_rights.failed(&why) == News::Began {
         tracing::warn!(
             %why,
             "pod=on has no effect here: this process cannot see the end of a leader's pod, and waits for its lease"

@@ -3,6 +3,7 @@
 
 use std::sync::Mutex;
 
+use incumbent_backend::outage::Outage;
 use incumbent_backend::{GroupName, Key, Listed, Stored, Unread};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) owner: Option<Owner>,
     /// The owner's id, once it has been looked up.
     pub(crate) owner_uid: Mutex<Option<String>>,
+    /// Missing rights to pods, with `pod=on`.
+    pub(crate) pod_rights: Outage,
 }
 
 impl Session {

@@ -225,7 +225,9 @@ impl Identity {
             auth_provider: self.provider.as_ref().map(provider_config),
             ..AuthInfo::default()
         };
-        Client::try_from(config).map_err(|error| Unusable(refusal(&error, user)))
+        let names_authority = config.root_cert.is_some();
+        let client = Client::try_from(config);
+        client.map_err(|error| Unusable(refusal(&error, user, names_authority)))
     }
 }
 
@@ -318,14 +320,16 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
 
 /// Why the library does not take a configuration. Its own text may repeat lines of a file, or a
 /// password.
-fn refusal(error: &kube::Error, user: &str) -> String {
+fn refusal(error: &kube::Error, user: &str, names_authority: bool) -> String {
     match error {
-        kube::Error::RustlsTls(RustlsTlsError::AddRootCertificate(_)) => {
+        kube::Error::RustlsTls(RustlsTlsError::AddRootCertificate(_)) if names_authority => {
             "certificate-authority in the kubeconfig is no certificate in PEM that can be used"
                 .into()
         }
-        kube::Error::RustlsTls(RustlsTlsError::NoValidNativeRootCA(_)) => {
-            "the kubeconfig names no certificate-authority, and this system has none".into()
+        kube::Error::RustlsTls(
+            RustlsTlsError::AddRootCertificate(_) | RustlsTlsError::NoValidNativeRootCA(_),
+        ) => {
+            "the kubeconfig names no certificate-authority, and this system has no usable certificates".into()
         }
         kube::Error::RustlsTls(RustlsTlsError::InvalidServerName(_)) => {
             "tls-server-name in the kubeconfig is neither a DNS name nor an IP address".into()

@@ -240,6 +240,13 @@ fn target(chosen: &mut Chosen, environment: &Environment) -> Result<Config, Unus
 
 /// Which certificates the server may have.
 fn trust(config: &mut Config, cluster: &Cluster, name: &str) -> Result<(), Unusable> {
+    let through_tls_proxy =
+        config.proxy_url.as_ref().and_then(http::Uri::scheme_str) == Some("https");
+    let is_plain = config.cluster_url.scheme_str() == Some("http") && !through_tls_proxy;
+    if cluster.insecure_skip_tls_verify || is_plain {
+        // No certificate is checked, so the system's need not be loaded, nor exist.
+        config.root_cert = Some(Vec::new());
+    }
     if cluster.insecure_skip_tls_verify {
         return Ok(());
     }

@@ -178,7 +178,7 @@ async fn find(
     group: &GroupName,
     nonce: Nonce,
 ) -> Note {
-    let mut changes = Watches::listen(watches, session, group);
+    let mut changes = watches.listen(session, group);
     let of_term = |text: &str| {
         let note: Option<Note> = serde_json::from_str(text).ok();
         note.filter(|note| note.nonce == nonce)

@@ -1,16 +1,13 @@
 //! Hints: one watch for all groups, however many listeners there are.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, stream};
+use incumbent_backend::hints::{Feeds, Hints, Listener};
 use incumbent_backend::outage::{News, Outage, Recovery};
 use incumbent_backend::{GroupName, Hint, Key, Version, WatchStream, causes, jitter};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::{Metadata, Unlisted, View, Watched};
@@ -23,17 +20,14 @@ use crate::object::resource::Resource;
 use crate::object::version::ObjectVersion;
 use crate::session::Session;
 
-/// Changes kept for a slow listener. If it falls further behind, it gets one hint that anything may
-/// have changed.
-const KEPT: usize = 1024;
-
 /// A watch that is silent for this long counts as dead. Servers send a bookmark about each minute.
 pub(crate) const SILENCE: Duration = Duration::from_secs(150);
 
 /// A change in a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Change {
     /// Anything may have changed.
+    #[default]
     Anything,
     Of {
         key: Key,
@@ -44,34 +38,16 @@ pub(crate) enum Change {
     },
 }
 
-/// The watch, and its listeners.
-#[derive(Default)]
-pub(crate) struct Watches {
-    listeners: Mutex<Listeners>,
-}
-
-#[derive(Default)]
-struct Listeners {
-    groups: HashMap<GroupName, broadcast::Sender<Change>>,
-    /// The task that watches while there are listeners.
-    task: Option<AbortHandle>,
-}
-
-/// Receives the changes of one group from its creation on. The watch ends with the last listener.
-pub(crate) struct Listener {
-    group: GroupName,
-    watches: Arc<Watches>,
-    /// `None` only while it is dropped.
-    changes: Option<broadcast::Receiver<Change>>,
-}
+/// The watch of all groups. It runs while there are listeners.
+pub(crate) struct Watches(Arc<Hints<Change>>);
 
 impl Watches {
-    pub(crate) fn hints(
-        watches: &Arc<Self>,
-        session: &Arc<Session>,
-        group: &GroupName,
-    ) -> WatchStream {
-        let listener = Self::listen(watches, session, group);
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Hints::new(Feeds::One)))
+    }
+
+    pub(crate) fn hints(&self, session: &Arc<Session>, group: &GroupName) -> WatchStream {
+        let listener = self.listen(session, group);
         let hints = stream::unfold(listener, |mut listener| async {
             let hint = match listener.next().await {
                 Change::Anything => Hint::anything(),
@@ -85,92 +61,23 @@ impl Watches {
         hints.boxed()
     }
 
-    pub(crate) fn listen(
-        watches: &Arc<Self>,
-        session: &Arc<Session>,
-        group: &GroupName,
-    ) -> Listener {
-        let mut listeners = watches.listeners();
-        let sender = listeners.groups.entry(group.clone());
-        let changes = sender
-            .or_insert_with(|| broadcast::channel(KEPT).0)
-            .subscribe();
-        if listeners.task.is_none() {
-            let (watches, session) = (Arc::clone(watches), Arc::clone(session));
-            let follow = async move {
+    pub(crate) fn listen(&self, session: &Arc<Session>, group: &GroupName) -> Listener<Change> {
+        self.0.listen(group, || {
+            let (changes, session) = (Arc::clone(&self.0), Arc::clone(session));
+            let watch = async move {
                 let all = session.resources().iter();
-                join_all(all.map(|resource| Watcher::new(&session, &watches, resource).run()))
-                    .await;
+                let all = all.map(|resource| Watcher::new(&session, &changes, resource).run());
+                join_all(all).await;
             };
-            listeners.task = Some(tokio::spawn(follow).abort_handle());
-        }
-        drop(listeners);
-        Listener {
-            group: group.clone(),
-            watches: Arc::clone(watches),
-            changes: Some(changes),
-        }
-    }
-
-    fn tell_all(&self) {
-        for sender in self.listeners().groups.values() {
-            // It fails if the last listener is being dropped.
-            let _ = sender.send(Change::Anything);
-        }
-    }
-
-    fn tell(&self, change: Change) {
-        let Change::Of { key, .. } = &change else {
-            return self.tell_all();
-        };
-        if let Some(sender) = self.listeners().groups.get(key.group()) {
-            let _ = sender.send(change);
-        }
-    }
-
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Listener {
-    /// The next change. Changes never end.
-    pub(crate) async fn next(&mut self) -> Change {
-        let changes = self.changes.as_mut().expect("it is not dropped");
-        match changes.recv().await {
-            Ok(change) => change,
-            Err(RecvError::Lagged(_)) => Change::Anything,
-            // The sender lives as long as a listener.
-            Err(RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let mut listeners = self.watches.listeners();
-        self.changes = None;
-        let was_last = listeners
-            .groups
-            .get(&self.group)
-            .is_some_and(|sender| sender.receiver_count() == 0);
-        if was_last {
-            listeners.groups.remove(&self.group);
-        }
-        if listeners.groups.is_empty()
-            && let Some(task) = listeners.task.take()
-        {
-            task.abort();
-        }
+            Some(tokio::spawn(watch).abort_handle())
+        })
     }
 }
 
 /// Watches one kind of object.
 struct Watcher<'a> {
     session: &'a Session,
-    watches: &'a Watches,
+    changes: &'a Hints<Change>,
     resource: &'static Resource,
     selector: String,
     /// The revision up to which everything was reported; `None` if it has to be asked for.
@@ -189,10 +96,10 @@ enum WatchEnd {
 }
 
 impl<'a> Watcher<'a> {
-    fn new(session: &'a Session, watches: &'a Watches, resource: &'static Resource) -> Self {
+    fn new(session: &'a Session, changes: &'a Hints<Change>, resource: &'static Resource) -> Self {
         Self {
             session,
-            watches,
+            changes,
             resource,
             selector: session.cluster.selector(None),
             from: None,
@@ -254,7 +161,7 @@ impl<'a> Watcher<'a> {
             tracing::info!(resource = resource.plural, "the watch is allowed again");
         }
         // Nobody reported what happened before.
-        self.watches.tell_all();
+        self.changes.tell_all();
         let begun = Instant::now();
         let ended = self.take(&mut events).await;
         tracing::debug!(resource = resource.plural, ?ended, "the watch ended");
@@ -299,11 +206,13 @@ impl<'a> Watcher<'a> {
         let pod = annotations
             .remove(LEADER_POD)
             .filter(|_| exists && key.is_root());
-        self.watches.tell(Change::Of {
+        let group = key.group().clone();
+        let change = Change::Of {
             key,
             version: version.map(|version| version.version()),
             pod: pod.map(Arc::from),
-        });
+        };
+        self.changes.tell(&group, change);
     }
 
     /// Everything up to this object's revision was reported.
