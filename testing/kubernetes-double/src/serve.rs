@@ -1,4 +1,5 @@
-//! The way of one request: its faults, who sends it, whether they may, what is done, and the answer.
+//! The way of one request: its faults, who sends it, whether they may, what is done, and the
+//! answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
