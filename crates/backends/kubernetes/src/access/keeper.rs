@@ -39,7 +39,7 @@ struct State {
     refused: bool,
     /// Why the last renewal gave none.
     trouble: Option<Unusable>,
-    /// The one under way. It goes on if the request that needed it is given up.
+    /// The one under way. It continues if the request that needed it is dropped.
     renewal: Option<Renewal>,
     /// A renewal has begun since the server last accepted a login.
     renewed: bool,
@@ -144,8 +144,8 @@ impl Keeper {
         &self.chosen.user_name
     }
 
-    /// In a task of its own: a request may be given up before a plugin has answered, and the answer
-    /// is for the next one.
+    /// Runs in its own task: a request may be dropped before a plugin has answered, and then the
+    /// next request uses the answer.
     fn begin_renewal(self: &Arc<Self>, state: &State) -> Renewal {
         let keeper = Arc::clone(self);
         let (user, refused, number) = (state.user.clone(), state.refused, state.count + 1);
@@ -189,8 +189,9 @@ impl Keeper {
         }
     }
 
-    /// The user as the kubeconfig has it now, or as it was: somebody may be about to write it. The
-    /// context is not looked at again, for it may be another cluster's by now.
+    /// The user as the kubeconfig has it now, or as before if the file cannot be read: another
+    /// program may be writing it. The context is not read again: it may name another cluster by
+    /// now.
     fn read_again(&self, before: User) -> User {
         let read = self.files.as_ref().and_then(|files| files.read().ok());
         let read = read.flatten();
@@ -243,12 +244,12 @@ impl Keeper {
 }
 
 impl State {
-    /// What there is, while no renewal may begin: a login that is refused or over, for the server
-    /// decides; else why there is none.
+    /// The login while no renewal may begin. One that is refused or over is still used, because the
+    /// server decides; without one, the reason is returned.
     fn without_renewal(&self) -> Result<Arc<Login>, Unusable> {
         match (&self.newest, &self.trouble) {
             (Some(newest), None) => Ok(Arc::clone(newest)),
-            // Not refused, only over: nobody has said yet that it is not accepted.
+            // Over, but not refused: the server may still accept it.
             (Some(newest), Some(_)) if !self.refused => Ok(Arc::clone(newest)),
             (_, Some(trouble)) => Err(trouble.clone()),
             (None, None) => Err(Unusable("there are no credentials yet".to_owned())),

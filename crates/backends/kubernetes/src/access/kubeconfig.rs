@@ -199,7 +199,7 @@ impl Files {
         }
     }
 
-    /// All of them as one. `None` if there is none, or if they say nothing.
+    /// All of them merged into one. `None` if no file exists, or if they have no context.
     pub(crate) fn read(&self) -> Result<Option<Kubeconfig>, Unusable> {
         let mut whole = Kubeconfig::default();
         for path in &self.paths {
@@ -281,7 +281,7 @@ impl Kubeconfig {
         found.map(|it| it.user)
     }
 
-    /// Adds what another file says of what no file has named yet.
+    /// Adds the entries of another file whose names are new.
     fn merge(&mut self, next: Self) {
         if self.current_context.is_empty() {
             self.current_context = next.current_context;

@@ -85,8 +85,8 @@ impl Lasts {
 }
 
 impl Method {
-    /// What a user logs in by. As for `kubectl`, a token goes before a name with a password, and
-    /// both before a plugin.
+    /// The method of a user. As for `kubectl`, a token takes precedence over a name with a
+    /// password, and both over a plugin.
     pub(crate) fn of(user: &User, name: &str) -> Result<Self, Unusable> {
         let token = given(user.token.as_ref());
         if let Some(path) = &user.token_file {
@@ -119,7 +119,7 @@ impl Method {
         }
     }
 
-    /// The header that this method gives now, a certificate if it gives one, and until when.
+    /// The present header of this method, its certificate if it has one, and how long they last.
     pub(crate) async fn header(
         &self,
         user: &str,
@@ -169,7 +169,7 @@ impl Method {
     }
 }
 
-/// What a [`Method`] gives.
+/// The result of a [`Method`].
 pub(crate) struct Header {
     pub(crate) value: Option<HeaderValue>,
     /// Certificate chain and key.

@@ -65,7 +65,7 @@ pub struct Access {
 
 /// A way to an API server, with credentials that renew themselves.
 ///
-/// A request is sent once: after a failure it is the caller's to decide. If the server refuses the
+/// A request is sent once: after a failure, the caller decides. If the server refuses the
 /// credentials (401), a plugin, a token file or the kubeconfig's user is asked again, and the next
 /// request has what it gives.
 #[derive(Clone)]
@@ -165,14 +165,14 @@ pub(crate) fn is_namespace(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// What Kubernetes gives to each pod.
+/// The server and service account that Kubernetes gives to each pod.
 fn in_pod(access: &Access, files: &Files, environment: &Environment) -> Result<Chosen, Unusable> {
     let host = environment.text("KUBERNETES_SERVICE_HOST");
     let port = environment.text("KUBERNETES_SERVICE_PORT");
     let (Some(host), Some(port)) = (host, port) else {
         return Err(Unusable(format!(
-            "there is no kubeconfig that says anything (looked for {files}), and this is no pod with a service \
-             account (KUBERNETES_SERVICE_HOST is not set)"
+            "there is no kubeconfig with a context (looked for {files}), and this is no pod with a service account \
+             (KUBERNETES_SERVICE_HOST is not set)"
         )));
     };
     if let Some(context) = &access.context {

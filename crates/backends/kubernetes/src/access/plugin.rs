@@ -16,10 +16,10 @@ use super::environment::Environment;
 use super::kubeconfig::{Chosen, Exec, InteractiveMode};
 use super::secret::{Secret, Unusable};
 
-/// In which a plugin must have answered that cannot ask anybody.
+/// The time for a plugin that may not ask a person.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
-/// In which it must have answered if it may ask the person at the terminal.
+/// The time for a plugin that may ask the person at the terminal.
 const PERSON_ANSWERS_WITHIN: Duration = Duration::from_secs(600);
 
 /// Longest answer that is read: a token, or a certificate chain and a key.
@@ -34,7 +34,7 @@ pub(crate) struct Plugin {
     exec: Exec,
     /// For messages.
     user: String,
-    /// What it is told of the cluster, if it wants to know.
+    /// The cluster's part of its input, if it asks for it.
     cluster: Option<Value>,
     interactive: bool,
 }
@@ -109,7 +109,7 @@ impl Plugin {
 
     /// Runs it, once.
     ///
-    /// A plugin that may not ask anybody has neither input nor a place for its messages: a process
+    /// A plugin that may not ask a person has neither standard input nor standard error: a process
     /// that serves must not wait for a reader of them.
     pub(crate) async fn run(&self) -> Result<Printed, Unusable> {
         let mut command = Command::new(&self.exec.command);
@@ -157,7 +157,7 @@ impl Plugin {
         }
     }
 
-    /// What it is told about its task.
+    /// Its input, in `KUBERNETES_EXEC_INFO`.
     fn info(&self) -> Value {
         let mut info = json!({
             "kind": "ExecCredential",
@@ -272,7 +272,7 @@ impl Plugin {
     }
 }
 
-/// What a plugin is told of the cluster.
+/// The cluster's part of a plugin's input.
 fn cluster_info(chosen: &Chosen, authority: Option<&[u8]>) -> Value {
     let cluster = &chosen.cluster;
     let mut info = json!({ "server": cluster.server });

@@ -109,7 +109,7 @@ pub(crate) fn proxy(
     let excluded = ["NO_PROXY", "no_proxy"];
     let excluded = excluded.into_iter().find_map(|name| environment.text(name));
     let excluded = excluded.unwrap_or_default();
-    // It only tells whether a proxy is wanted: the address of it does not matter here.
+    // It only decides whether to use a proxy, so the proxy's address does not matter here.
     let wanted = Matcher::builder()
         .all("http://proxy")
         .no(&*excluded)

@@ -273,7 +273,7 @@ async fn follow(session: &Session, note: &Note) -> Option<String> {
 enum PodWatchEnd {
     /// As [`verdict`] returns it.
     Verdict(Option<String>),
-    /// It told nothing, and lasted this long.
+    /// It ended without a verdict, after this time.
     After(Duration),
 }
 
