@@ -290,7 +290,7 @@ async fn without_the_option_no_pod_is_watched_and_none_is_named() {
             .double
             .seen()
             .iter()
-            .all(|seen| seen.resource == "configmaps")
+            .all(|seen| seen.resource != "pods")
     );
     let root = server
         .double
