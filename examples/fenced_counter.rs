@@ -1,5 +1,5 @@
-//! A counter that never goes back and never loses an acknowledged step, whoever leads and whatever
-//! is killed.
+//! A counter that never goes back and never loses an acknowledged step, whichever process leads
+//! and whatever is killed.
 //!
 //! `cargo run -p incumbent --example fenced_counter -- file:///tmp/counter`
 
@@ -21,7 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             match count.commit(next).await {
                 Ok(()) if next % 1000 == 0 => println!("epoch {}: {next}", leadership.epoch()),
                 Ok(()) => {}
-                // Nobody knows whether it was written. Opening tells.
+                // The outcome is unknown, or somebody wrote in between: open the record again to
+                // see.
                 Err(Error::Unknown { .. } | Error::Conflict { .. }) => match count.reopen().await {
                     Ok(()) => {}
                     Err(error) => break error,
