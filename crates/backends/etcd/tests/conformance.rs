@@ -3,7 +3,7 @@
 
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_conformance::Place;
-use incumbent_real_etcd::Etcd;
+use incumbent_servers::etcd::Etcd;
 
 fn place() -> Option<Place> {
     let server = Etcd::shared()?;

@@ -7,7 +7,7 @@
 mod place;
 
 use incumbent_conformance::Place;
-use incumbent_real_zookeeper::ZooKeeper;
+use incumbent_servers::zookeeper::ZooKeeper;
 
 fn place(options: &str) -> Option<Place> {
     let other = std::env::var("INCUMBENT_TEST_ZOOKEEPER").ok();

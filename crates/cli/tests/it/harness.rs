@@ -389,7 +389,7 @@ fn stat(pid: i32) -> Option<Vec<String>> {
 /// A port on loopback at which nobody listens, and which the system gives to nobody who asks for
 /// any: other tests do.
 pub(crate) fn free_port() -> u16 {
-    incumbent_real_zookeeper::free_port().unwrap()
+    incumbent_servers::free_port().unwrap()
 }
 
 /// Sends a request over a Unix socket, on a connection of its own. `headers` are whole lines.

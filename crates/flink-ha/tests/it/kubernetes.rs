@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use incumbent_flink_ha::{Component, FlinkAddress, FlinkError, ProblemKind, inspect};
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule, Verb};
-use incumbent_real_zookeeper::free_port;
+use incumbent_servers::free_port;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use incumbent_flink_ha::{Component, FlinkAddress, FlinkError, ProblemKind, inspect};
 use incumbent_leader_server as ours;
-use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
+use incumbent_servers::free_port;
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use zookeeper_client::{Acls, Client, CreateMode, Error, Stat};

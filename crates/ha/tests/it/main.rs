@@ -6,9 +6,6 @@
 mod chaos;
 mod election;
 mod presence;
-#[path = "../../../backends/zookeeper/tests/it/proxy.rs"]
-#[expect(dead_code, reason = "other tests cut connections and answers")]
-mod proxy;
 mod records;
 mod rights;
 

@@ -16,7 +16,7 @@ use incumbent_leader_server::{Options as ServerOptions, Server};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::proxy::{Mode, Proxy};
+use incumbent_servers::{Mode, Proxy};
 
 /// Memory, with presence.
 #[derive(Clone)]

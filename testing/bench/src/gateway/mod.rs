@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use incumbent_real_zookeeper::free_port;
+use incumbent_servers::free_port;
 
 use crate::args::{GatewayArgs, GatewayPart};
 use crate::cluster::Serving;

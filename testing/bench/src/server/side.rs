@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
+use incumbent_servers::free_port;
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use incumbent_zk_probe::{Error, Probe, new_session};
 use incumbent_zk_proto::Request;
 use tempfile::TempDir;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use incumbent_differential::{Campaign, OURS, Ours, Servers, reference};
-use incumbent_real_zookeeper::ZooKeeper;
+use incumbent_servers::zookeeper::ZooKeeper;
 
 /// Run random scripts on a real ZooKeeper and on another server, and print the differences.
 #[derive(Parser)]

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use incumbent_leader_server::{Server, machine};
-use incumbent_real_zookeeper::{Options, ZooKeeper};
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;

@@ -52,7 +52,7 @@ async fn two_zookeepers_show_no_difference() {
 /// The comparison is not blind: it finds a server with other rules.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_other_rules_is_found_out() {
-    use incumbent_real_zookeeper::{Options, ZooKeeper};
+    use incumbent_servers::zookeeper::{Options, ZooKeeper};
     let lenient = || Options::default().config("skipACL=yes").log_level("error");
     let (Some(one), Some(other)) = (reference(), ZooKeeper::start(lenient())) else {
         return;

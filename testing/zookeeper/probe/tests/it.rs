@@ -1,6 +1,6 @@
 //! The probe against a real ZooKeeper.
 
-use incumbent_real_zookeeper::ZooKeeper;
+use incumbent_servers::zookeeper::ZooKeeper;
 use incumbent_zk_probe::{Error, Frame, Probe, again, four_letter_word, new_session};
 use incumbent_zk_proto::{Acl, Code, Create, CreateKind, EventKind, Request, Response, WatchEvent};
 

@@ -1,7 +1,7 @@
 //! Keys that people make, change and remove with etcdctl.
 
 use incumbent_backend::{Backend, Erased, Expected, Swapped, Version};
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 
 use crate::{base, create, key, open, read, swap};
 

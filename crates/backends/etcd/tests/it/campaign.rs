@@ -5,11 +5,11 @@ use std::time::Duration;
 use incumbent::{
     Error, Group, Liveness, LostBecause, Options, RecordName, Store, Timing, TimingOptions,
 };
-use incumbent_real_etcd::{Cluster, Etcd, Options as Server};
+use incumbent_servers::etcd::{Cluster, Etcd, Options as Server};
 use tokio::time::timeout;
 
-use crate::proxy::{Mode, Proxy};
 use crate::{IN_TIME, base, open};
+use incumbent_servers::{Mode, Proxy};
 
 fn node(address: &str, name: &str, lease: Duration) -> Group {
     let options = Options {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use incumbent_backend::{Backend, Expected, Failure, Swapped};
 use incumbent_backend_etcd::EtcdBackend;
-use incumbent_real_etcd::Etcd;
+use incumbent_servers::etcd::Etcd;
 use tokio::time::timeout;
 
-use crate::proxy::{Mode, Proxy};
 use crate::{IN_TIME, base, create, key, leads_to, open, read, swap};
+use incumbent_servers::{Mode, Proxy};
 
 fn through(proxy: &Proxy, base: &str, options: &str) -> EtcdBackend {
     open(&format!("etcd://{}{base}?{options}", proxy.address()))

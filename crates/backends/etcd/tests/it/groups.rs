@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 use incumbent_backend::{Backend, Key};
 use incumbent_backend_etcd::EtcdBackend;
-use incumbent_real_etcd::Etcd;
+use incumbent_servers::etcd::Etcd;
 
 use crate::{base, create, key, open};
 

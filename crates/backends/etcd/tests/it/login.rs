@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use incumbent_backend::{Backend, Expected, Failure, Swapped};
 use incumbent_backend_etcd::EtcdBackend;
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 use tokio::time::timeout;
 
 use crate::logs::Log;

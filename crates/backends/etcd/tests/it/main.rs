@@ -10,7 +10,6 @@ mod connections;
 mod groups;
 mod login;
 mod logs;
-mod proxy;
 mod restart;
 mod room;
 mod several;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread};
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;

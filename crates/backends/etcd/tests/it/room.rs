@@ -1,7 +1,7 @@
 //! Too much: of one body, or of all.
 
 use incumbent_backend::{Backend, Expected, Failure, Swapped};
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 
 use crate::{base, create, key, open, read, swap, words};
 

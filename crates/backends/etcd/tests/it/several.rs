@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use incumbent_backend::{Backend, Expected, Failure, Swapped};
-use incumbent_real_etcd::{Cluster, Etcd, Options};
+use incumbent_servers::etcd::{Cluster, Etcd, Options};
 use tokio::time::{Instant, timeout};
 
 use crate::logs::Log;

@@ -2,7 +2,7 @@
 
 use incumbent_backend::{Backend, Expected, Failure};
 use incumbent_backend_etcd::EtcdBackend;
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 
 use crate::certificates::Authority;
 use crate::{create, key, open, read, words};

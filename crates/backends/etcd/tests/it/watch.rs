@@ -5,12 +5,12 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use incumbent_backend::{Backend, Erased, Key, Swapped, Version, WatchStream};
 use incumbent_backend_etcd::EtcdBackend;
-use incumbent_real_etcd::{Etcd, Options};
+use incumbent_servers::etcd::{Etcd, Options};
 use tokio::time::timeout;
 
 use crate::logs::Log;
-use crate::proxy::{Mode, Proxy};
 use crate::{IN_TIME, create, key, leads_to, open, read, swap};
+use incumbent_servers::{Mode, Proxy};
 
 #[tokio::test]
 async fn one_watch_serves_all_groups_and_clones_and_ends_with_the_last_listener() {

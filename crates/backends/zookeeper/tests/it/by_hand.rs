@@ -1,7 +1,7 @@
 //! Nodes that people make, change and remove with zkCli.
 
 use incumbent_backend::{Backend, Swapped};
-use incumbent_real_zookeeper::ZooKeeper;
+use incumbent_servers::zookeeper::ZooKeeper;
 use zookeeper_client::{Acls, Client, CreateMode};
 
 use crate::{base, create, key, open, read, swap};

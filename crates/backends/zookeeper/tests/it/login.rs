@@ -1,7 +1,7 @@
 //! Logins by digest.
 
 use incumbent_backend::{Backend, Expected, Failure, Unread};
-use incumbent_real_zookeeper::ZooKeeper;
+use incumbent_servers::zookeeper::ZooKeeper;
 use tokio::time::timeout;
 use zookeeper_client::Client;
 

@@ -6,7 +6,6 @@ mod by_hand;
 mod login;
 mod logs;
 mod presence;
-mod proxy;
 mod restart;
 mod sessions;
 mod tls;

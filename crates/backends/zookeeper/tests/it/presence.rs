@@ -12,15 +12,16 @@ use futures::FutureExt;
 use incumbent_backend::{Backend, Gone, GroupName, Nonce, Presence};
 use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_leader_server as ours;
-use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
+use incumbent_servers::free_port;
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 use zookeeper_client::Client;
 
-use crate::proxy::{Mode, Proxy};
 use crate::{IN_TIME, base, create, key, open, read};
+use incumbent_servers::{Mode, Proxy};
 
 /// Longer than any grace after which a holder that is away is said to be gone.
 const LONG_ENOUGH: Duration = Duration::from_millis(3_500);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread};
-use incumbent_real_zookeeper::{Options, ZooKeeper};
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;

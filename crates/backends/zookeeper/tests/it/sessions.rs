@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use incumbent_backend::{Backend, Expected, Failure, Swapped, WatchStream};
 use incumbent_backend_zookeeper::ZooKeeperBackend;
-use incumbent_real_zookeeper::{Options, ZooKeeper};
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tokio::time::timeout;
 
-use crate::proxy::{Mode, Proxy};
 use crate::{IN_TIME, base, create, key, open, read, swap};
+use incumbent_servers::{Mode, Proxy};
 
 /// A server that looks for expired sessions often, and a network to it.
 async fn far_server() -> Option<(ZooKeeper, Proxy)> {

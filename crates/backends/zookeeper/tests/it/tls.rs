@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use incumbent_backend::{Backend, Expected, Failure};
-use incumbent_real_zookeeper::{Options, ZooKeeper, free_port};
+use incumbent_servers::free_port;
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 
 use crate::{base, create, key, open, read};
 

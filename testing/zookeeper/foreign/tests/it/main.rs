@@ -10,7 +10,7 @@ mod program;
 mod server;
 mod zkcli;
 
-use incumbent_real_zookeeper::{Options, ZooKeeper};
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 
 use crate::server::Server;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use incumbent_real_zookeeper::{Options, ZooKeeper};
+use incumbent_servers::zookeeper::{Options, ZooKeeper};
 
 #[test]
 fn it_serves_and_is_gone_when_it_is_dropped() {

@@ -12,7 +12,7 @@ const ARGUMENTS: &[&str] = &[
     "--election-timeout=500",
 ];
 
-/// How an [`Etcd`](crate::Etcd) is started. The default is right for most tests.
+/// How an [`Etcd`](crate::etcd::Etcd) is started. The default is right for most tests.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Options {

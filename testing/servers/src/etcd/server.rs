@@ -2,25 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use rustix::process::Signal;
-use tempfile::TempDir;
+use super::install::Install;
+use super::options::Options;
+use crate::free_port;
+use crate::running::{self, Running};
 
-use crate::Options;
-use crate::install::Install;
-use crate::ports::Ports;
-use crate::process::Process;
-
-/// A machine that is busy with other things takes long to elect a leader.
-const LONGEST_START: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(10);
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
-/// Somebody else may take a port between our choice and the server's start.
-pub(crate) const STARTS: usize = 5;
 
 /// A real etcd server on 127.0.0.1. Dropping it kills it and removes what it wrote.
 ///
@@ -29,8 +22,7 @@ pub struct Etcd {
     install: Install,
     options: Options,
     member: Member,
-    directory: TempDir,
-    process: Mutex<Option<Process>>,
+    running: Running,
 }
 
 /// Which one of several it is.
@@ -41,6 +33,17 @@ pub(crate) struct Member {
     pub(crate) ports: Ports,
 }
 
+/// Where one server listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    /// For clients.
+    pub(crate) client: u16,
+    /// For the other servers.
+    pub(crate) peer: u16,
+    /// For questions about its health.
+    pub(crate) health: u16,
+}
+
 impl Etcd {
     /// Starts one and waits until it serves. `None`, said aloud, if etcd is not installed.
     ///
@@ -48,14 +51,9 @@ impl Etcd {
     ///
     /// If it does not come up; if it is not installed, and `INCUMBENT_REQUIRE_FOREIGN` is set.
     pub fn start(options: Options) -> Option<Self> {
-        let mut why = None;
-        for _ in 0..STARTS {
-            match Self::try_start(Install::find()?, options.clone()) {
-                Ok(server) => return Some(server),
-                Err(error) => why = Some(error),
-            }
-        }
-        panic!("etcd does not start: {why:?}")
+        Install::find()?;
+        let server = running::start("etcd", || Self::try_start(options.clone()));
+        Some(server)
     }
 
     /// One with the default options that all tests of this process share.
@@ -70,26 +68,25 @@ impl Etcd {
             .as_ref()
     }
 
-    fn try_start(install: Install, options: Options) -> io::Result<Self> {
+    fn try_start(options: Options) -> io::Result<Self> {
         let ports = Ports::choose()?;
         let member = Member {
             name: "alone".to_owned(),
             peers: format!("alone=http://127.0.0.1:{}", ports.peer),
             ports,
         };
-        let server = Self::launched(install, options, member)?;
+        let server = Self::launched(options, member)?;
         server.wait_until_it_serves()?;
         Ok(server)
     }
 
     /// One that runs, and may not serve yet.
-    pub(crate) fn launched(install: Install, options: Options, member: Member) -> io::Result<Self> {
+    pub(crate) fn launched(options: Options, member: Member) -> io::Result<Self> {
         let server = Self {
-            install,
+            install: Install::find().expect("it was found before"),
             options,
             member,
-            directory: tempfile::Builder::new().prefix("real-etcd-").tempdir()?,
-            process: Mutex::new(None),
+            running: Running::new("etcd")?,
         };
         server.launch()?;
         Ok(server)
@@ -103,25 +100,6 @@ impl Etcd {
     /// Where it listens for clients.
     pub fn socket(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.member.ports.client).into()
-    }
-
-    /// What it wrote to its output since the first start.
-    pub fn output(&self) -> String {
-        std::fs::read_to_string(self.output_file()).unwrap_or_default()
-    }
-
-    /// The number of the process.
-    ///
-    /// # Panics
-    ///
-    /// If it was killed.
-    pub fn pid(&self) -> u32 {
-        self.process().as_ref().expect("the server runs").id()
-    }
-
-    /// Kills it, with no time to say farewell. Its data stay. Does nothing if it does not run.
-    pub fn kill(&self) {
-        *self.process() = None;
     }
 
     /// Starts it on the same data and ports, and waits until it serves; kills it before if it runs.
@@ -161,24 +139,6 @@ impl Etcd {
         ]);
         restored.expect("a snapshot is restored");
         self.restart();
-    }
-
-    /// Stops it (SIGSTOP): connections stay and nobody answers.
-    ///
-    /// # Panics
-    ///
-    /// If it was killed.
-    pub fn pause(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// Lets it go on after [`pause`](Self::pause).
-    ///
-    /// # Panics
-    ///
-    /// If it was killed.
-    pub fn resume(&self) {
-        self.signal(Signal::CONT);
     }
 
     /// What `etcdctl` says to this, and that it succeeded.
@@ -243,38 +203,13 @@ impl Etcd {
                 .arg(format!("--cert-file={}", tls.cert.display()))
                 .arg(format!("--key-file={}", tls.key.display()));
         }
-        command
-            .args(&self.options.arguments)
-            .current_dir(self.directory.path());
-        let temporary = Some(self.directory.path());
-        let process = Process::start(&mut command, &self.output_file(), temporary)?;
-        *self.process() = Some(process);
-        Ok(())
+        self.running.launch(command.args(&self.options.arguments))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it waits for a condition of another process, which nothing signals"
-    )]
     pub(crate) fn wait_until_it_serves(&self) -> io::Result<()> {
-        let until = Instant::now() + LONGEST_START;
-        loop {
-            let ended = self.process().as_mut().map(Process::ended).transpose()?;
-            if let Some(Some(status)) = ended {
-                let output = self.output();
-                return Err(io::Error::other(format!("it ended, {status}: {output}")));
-            }
-            // It says so after a read that went through most of the servers.
-            let serves = |answer: String| answer.contains(r#""health":"true""#);
-            if self.ask("/health").is_ok_and(serves) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                let output = self.output();
-                return Err(io::Error::other(format!("it does not serve: {output}")));
-            }
-            std::thread::sleep(POLL);
-        }
+        // It answers so after a read that most of the servers have agreed on.
+        let serves = |answer: String| answer.contains(r#""health":"true""#);
+        self.running.wait(|| self.ask("/health").is_ok_and(serves))
     }
 
     fn ask(&self, path: &str) -> io::Result<String> {
@@ -296,21 +231,26 @@ impl Etcd {
         format!("http://127.0.0.1:{}", self.member.ports.peer)
     }
 
-    fn signal(&self, signal: Signal) {
-        let process = self.process();
-        let process = process.as_ref().expect("the server runs");
-        process.signal(signal).expect("a child can be signalled");
-    }
-
     fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.running.directory().join("data")
     }
+}
 
-    fn output_file(&self) -> PathBuf {
-        self.directory.path().join("output")
+impl Deref for Etcd {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
     }
+}
 
-    fn process(&self) -> MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+impl Ports {
+    /// Three on which nothing listens.
+    pub(crate) fn choose() -> io::Result<Self> {
+        Ok(Self {
+            client: free_port()?,
+            peer: free_port()?,
+            health: free_port()?,
+        })
     }
 }

@@ -1,61 +1,85 @@
-//! A network between a client and a server that can be interrupted.
+//! A network between a client and a server that a test can interrupt.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// All passes.
+/// What passes through a [`Proxy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything.
     Open,
-    /// What is sent passes, what is answered does not.
+    /// What the client sends, and no answers.
     Mute,
-    /// Nothing passes, and connections stay.
+    /// Nothing. Connections stay.
     Stalled,
-    /// All passes on new connections. On those that there are nothing ever passes again, and they
-    /// stay.
+    /// Everything on new connections. On those that exist nothing ever passes again, and they stay.
     Frozen,
+    /// Connections are accepted and closed at once.
+    Refusing,
 }
 
-pub(crate) struct Proxy {
+/// A port of 127.0.0.1 that leads to a server, as far as its [`Mode`] lets it.
+pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
+    accepted: Arc<Mutex<Vec<Instant>>>,
 }
 
 #[derive(Clone, Copy)]
 struct State {
     mode: Mode,
-    /// Connections of earlier ones end.
+    /// Connections made at a smaller number end.
     cut: u64,
-    /// On connections of earlier ones nothing passes.
+    /// On connections made at a smaller number nothing passes.
     frozen: u64,
 }
 
 impl Proxy {
-    pub(crate) async fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Leads to this server.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port to listen on.
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("there is a free port");
+        let address = listener.local_addr().expect("it is bound");
         let (state, states) = watch::channel(State {
             mode: Mode::Open,
             cut: 0,
             frozen: 0,
         });
+        let accepted = Arc::<Mutex<Vec<_>>>::default();
+        let times = Arc::clone(&accepted);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(connection(near, server, states.clone()));
+                lock(&times).push(Instant::now());
+                if states.borrow().mode != Mode::Refusing {
+                    tokio::spawn(connection(near, server, states.clone()));
+                }
             }
         });
-        Self { address, state }
+        Self {
+            address,
+            state,
+            accepted,
+        }
     }
 
-    pub(crate) fn address(&self) -> String {
+    /// Where it listens.
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    pub(crate) fn set(&self, mode: Mode) {
+    /// Changes what passes.
+    pub fn set(&self, mode: Mode) {
         self.state.send_modify(|state| {
             state.mode = mode;
             if mode == Mode::Frozen {
@@ -64,10 +88,19 @@ impl Proxy {
         });
     }
 
-    /// Ends all connections that there are.
-    pub(crate) fn cut(&self) {
+    /// Ends all connections that exist.
+    pub fn cut(&self) {
         self.state.send_modify(|state| state.cut += 1);
     }
+
+    /// When connections were accepted, oldest first.
+    pub fn accepted(&self) -> Vec<Instant> {
+        lock(&self.accepted).clone()
+    }
+}
+
+fn lock(times: &Mutex<Vec<Instant>>) -> MutexGuard<'_, Vec<Instant>> {
+    times.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn connection(near: TcpStream, server: SocketAddr, states: watch::Receiver<State>) {

@@ -5,7 +5,7 @@
 //! with `INCUMBENT_REQUIRE_ZOOKEEPER` set, they fail.
 //!
 //! ```no_run
-//! use incumbent_real_zookeeper::{Options, ZooKeeper};
+//! use incumbent_servers::zookeeper::{Options, ZooKeeper};
 //!
 //! let Some(server) = ZooKeeper::start(Options::default().config("tickTime=500")) else { return };
 //! println!("{}", server.address());
@@ -15,8 +15,7 @@
 
 mod install;
 mod options;
-mod process;
 mod server;
 
 pub use options::Options;
-pub use server::{ZooKeeper, free_port};
+pub use server::ZooKeeper;

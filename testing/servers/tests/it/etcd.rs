@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use incumbent_real_etcd::{Cluster, Etcd, Options};
+use incumbent_servers::etcd::{Cluster, Etcd, Options};
 
 #[test]
 fn it_serves_and_is_gone_when_it_is_dropped() {

@@ -3,10 +3,10 @@
 use std::io;
 use std::ops::Deref;
 
-use crate::Options;
-use crate::install::Install;
-use crate::ports::Ports;
-use crate::server::{Etcd, Member, STARTS};
+use super::install::Install;
+use super::options::Options;
+use super::server::{Etcd, Member, Ports};
+use crate::running;
 
 /// Several real servers on 127.0.0.1 that are one etcd.
 pub struct Cluster {
@@ -21,14 +21,8 @@ impl Cluster {
     /// If they do not come up; if it is not installed, and `INCUMBENT_REQUIRE_FOREIGN` is set.
     pub fn start(servers: usize, options: Options) -> Option<Self> {
         Install::find()?;
-        let mut why = None;
-        for _ in 0..STARTS {
-            match Self::try_start(servers, &options) {
-                Ok(cluster) => return Some(cluster),
-                Err(error) => why = Some(error),
-            }
-        }
-        panic!("etcd does not start: {why:?}")
+        let cluster = running::start("etcd", || Self::try_start(servers, &options));
+        Some(cluster)
     }
 
     fn try_start(servers: usize, options: &Options) -> io::Result<Self> {
@@ -43,13 +37,12 @@ impl Cluster {
         let peers = peers.join(",");
         let mut members = Vec::new();
         for (n, ports) in ports.into_iter().enumerate() {
-            let install = Install::find().expect("it was there");
             let member = Member {
                 name: format!("s{n}"),
                 peers: peers.clone(),
                 ports,
             };
-            members.push(Etcd::launched(install, options.clone(), member)?);
+            members.push(Etcd::launched(options.clone(), member)?);
         }
         // None of them serves before most of them run.
         for member in &members {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::running;
+
 /// If set, to anything, an absent ZooKeeper is a failure and not a skipped test.
 const REQUIRED: &str = "INCUMBENT_REQUIRE_ZOOKEEPER";
 
@@ -21,12 +23,11 @@ pub(crate) struct Install {
 }
 
 impl Install {
-    /// What is installed, or `None` after it was said aloud.
+    /// What is installed, or `None` after a report that it is absent.
     ///
     /// # Panics
     ///
     /// If nothing is installed and `INCUMBENT_REQUIRE_ZOOKEEPER` is set.
-    #[allow(clippy::print_stderr, reason = "a skipped test is skipped aloud")]
     pub(crate) fn find() -> Option<Self> {
         let java = java();
         let missing = match &java {
@@ -35,11 +36,7 @@ impl Install {
             None => Some("java"),
         };
         if let Some(missing) = missing {
-            assert!(
-                std::env::var_os(REQUIRED).is_none(),
-                "{REQUIRED} is set, and there is no {missing}: apt install zookeeper"
-            );
-            eprintln!("SKIPPED: there is no {missing}; apt install zookeeper");
+            running::skip(missing, REQUIRED, "apt install zookeeper");
             return None;
         }
         let extras = EXTRAS.iter().filter(|jar| Path::new(jar).exists());

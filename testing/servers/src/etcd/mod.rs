@@ -6,7 +6,7 @@
 //! they are skipped; with `INCUMBENT_REQUIRE_FOREIGN` set, they fail.
 //!
 //! ```no_run
-//! use incumbent_real_etcd::{Etcd, Options};
+//! use incumbent_servers::etcd::{Etcd, Options};
 //!
 //! let Some(server) = Etcd::start(Options::default()) else { return };
 //! println!("{}", server.address());
@@ -18,8 +18,6 @@
 mod cluster;
 mod install;
 mod options;
-mod ports;
-mod process;
 mod server;
 
 pub use cluster::Cluster;

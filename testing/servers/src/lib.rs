@@ -1,0 +1,28 @@
+//! Starts real servers for tests, figures and comparisons: [`etcd`] and [`zookeeper`].
+//!
+//! Each is a process on 127.0.0.1 with ports of its own and a temporary directory. It ends when its
+//! value is dropped, and also when the process that started it dies in any way. Where a server is
+//! not installed, tests report that they are skipped.
+//!
+//! ```no_run
+//! use incumbent_servers::zookeeper::{Options, ZooKeeper};
+//!
+//! let Some(server) = ZooKeeper::start(Options::default().config("tickTime=500")) else { return };
+//! println!("{}", server.address());
+//! server.kill();
+//! server.restart();
+//! ```
+//!
+//! What both have in common is in [`Running`]. [`Proxy`] is a network to a server that a test can
+//! interrupt.
+
+pub mod etcd;
+mod ports;
+mod process;
+mod proxy;
+mod running;
+pub mod zookeeper;
+
+pub use ports::free_port;
+pub use proxy::{Mode, Proxy};
+pub use running::Running;

@@ -1,0 +1,4 @@
+//! Real servers come, go and come back.
+
+mod etcd;
+mod zookeeper;
