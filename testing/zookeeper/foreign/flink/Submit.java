@@ -3,7 +3,7 @@ import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.TableResult;
 
-/** Submits a streaming SQL job to the leader, which Flink's own client finds through the server, and prints the job's id. */
+/** Submits a streaming SQL job to the leader, which Flink's own client finds in the HA data, and prints the job's id. */
 public final class Submit {
     public static void main(String[] arguments) throws Exception {
         EnvironmentSettings settings = EnvironmentSettings.newInstance()
@@ -14,11 +14,11 @@ public final class Submit {
         tables.executeSql("CREATE TEMPORARY TABLE numbers (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '100',"
                 + " 'fields.n.min' = '1', 'fields.n.max' = '10')");
         tables.executeSql("CREATE TEMPORARY TABLE nowhere (n INT, seen BIGINT) WITH ('connector' = 'blackhole')");
-        // The counts are state, and so in every checkpoint.
+        // The counts are state, so every checkpoint contains them.
         TableResult inserting = tables.executeSql("INSERT INTO nowhere SELECT n, COUNT(*) FROM numbers GROUP BY n");
         System.out.println("job " + inserting.getJobClient().orElseThrow().getJobID());
         System.out.flush();
-        // Its threads have nothing left to do.
+        // Ends Flink's threads, which would keep the process running.
         Runtime.getRuntime().halt(0);
     }
 }

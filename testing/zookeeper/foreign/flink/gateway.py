@@ -1,7 +1,7 @@
-"""`incumbent gateway --flink` in front of the JobManagers: what those who ask it see while the leader is killed.
+"""What clients of `incumbent gateway --flink` see while the leading JobManager is killed.
 
-It is checked that the web UI, the REST API and the upload of a jar come through, from the JobManager that leads, and that no header names
-a JobManager's address.
+It checks that the web UI, the REST API and the upload of a jar come through, from the JobManager that leads, and that
+no header contains a JobManager's address.
 """
 
 import collections
@@ -15,10 +15,10 @@ import threading
 import time
 import zipfile
 
-# Longer than the gateway holds a request and waits for an answer: a request that it does not end has failed.
+# Longer than the gateway holds a request and waits for an answer. What takes longer has failed.
 PATIENCE = 120
 
-# More than the gateway keeps of a request to send it again, and than one read or frame.
+# More than the gateway keeps of a request body to repeat it, and more than one read or frame.
 JAR_BYTES = 4 << 20
 
 BOUNDARY = "the-border-of-a-part"
@@ -32,7 +32,7 @@ class Gateway:
         self._address, self._managers = address, managers
 
     def ask(self, path, method="GET", body=None, headers=None):
-        """One request, on a connection of its own."""
+        """Sends one request, on its own connection."""
         connection = http.client.HTTPConnection(self._address, timeout=PATIENCE)
         try:
             connection.request(method, path, body, headers or {})
@@ -42,13 +42,13 @@ class Gateway:
             connection.close()
 
     def check(self, leader):
-        """The UI, the REST API and an upload, all from this leader."""
+        """Checks the UI, the REST API and an upload, all from this leader."""
         page = self._right("/", "text/html")
         scripts = re.findall(r'src="([^"]+\.js)"', page.decode())
         assert scripts, "index.html names no scripts"
         for script in scripts:
-            told = self._right("/" + script, "javascript")
-            assert told == self._direct(leader, "/" + script), f"{script} has changed on its way"
+            sent = self._right("/" + script, "javascript")
+            assert sent == self._direct(leader, "/" + script), f"{script} is not what the leader sends"
         assert json.loads(self._right("/overview", "application/json"))["taskmanagers"] == 1
         assert json.loads(self._right("/jobs", "application/json"))["jobs"]
         config = {one["key"]: one["value"] for one in json.loads(self._right("/jobmanager/config", "application/json"))}
@@ -63,10 +63,10 @@ class Gateway:
         body = b"".join([f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="jarfile"; filename="probe.jar"\r\n'.encode(),
                          b"Content-Type: application/x-java-archive\r\n\r\n", jar.getvalue(), f"\r\n--{BOUNDARY}--\r\n".encode()])
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-        told = json.loads(self._right("/jars/upload", "application/json", "POST", body, kind))
-        stored = told["filename"]
+        uploaded = json.loads(self._right("/jars/upload", "application/json", "POST", body, kind))
+        stored = uploaded["filename"]
         with open(stored, "rb") as file:
-            assert file.read() == jar.getvalue(), f"{stored} is not what was sent"
+            assert file.read() == jar.getvalue(), f"{stored} is not the uploaded file"
         name = os.path.basename(stored)
         listed = json.loads(self._right("/jars", "application/json"))["files"]
         assert name in [one["id"] for one in listed], f"{name} is not among {listed}"
@@ -74,9 +74,9 @@ class Gateway:
 
     def _right(self, path, kind, *rest):
         reply = self.ask(path, *rest)
-        said = reply.headers.get("Content-Type", "")
+        found = reply.headers.get("Content-Type", "")
         assert reply.status == 200, f"{path}: {reply.status} {reply.body[:300]}"
-        assert kind in said, f"{path}: Content-Type is {said!r}, not {kind}"
+        assert kind in found, f"{path}: Content-Type is {found!r}, not {kind}"
         ports = "|".join(str(one.port) for one in self._managers)
         for name, value in reply.headers.items():
             assert not re.search(rf":({ports})\b", value), f"{path}: {name}: {value} names a JobManager"
@@ -88,7 +88,7 @@ class Gateway:
 
 
 class Visitor:
-    """Somebody who looks at the jobs again and again, from when this is entered until it is left."""
+    """A client that asks for the jobs without end, while this context lasts."""
 
     def __init__(self, gateway):
         self._gateway, self._asked, self._left = gateway, [], threading.Event()
@@ -116,14 +116,14 @@ class Visitor:
             self._asked.append(Asked(sent, time.monotonic(), why))
 
     def seen(self):
-        """How many requests there were, why some failed, and the longest time from one good answer to the next."""
+        """The number of requests, why some failed, and the longest time between two good answers."""
         good = [one.answered for one in self._asked if not one.why]
         return dict(asked=len(self._asked), failed=[one.why for one in self._asked if one.why],
                     pause=max((later - sooner for sooner, later in zip(good, good[1:])), default=0.0))
 
 
 def table(rounds):
-    print("GET /jobs/overview, again and again, through incumbent gateway --flink")
+    print("GET /jobs/overview, one after the other, through incumbent gateway --flink")
     print(f"{'round':>6} {'requests':>12} {'failed':>12} {'longest pause':>14}")
     for number, one in enumerate(rounds, 1):
         print(f"{number:>6} {one['asked']:>12} {len(one['failed']):>12} {one['pause']:>12.2f} s")
