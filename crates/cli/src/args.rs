@@ -27,6 +27,7 @@ Exit codes:
   0  done          1  failed       2  bad usage or configuration    3  nobody leads
   4  refused: somebody else leads, or wrote meanwhile               5  outcome unknown
   6  no such record                                                 7  no answer in time
+  8  `flink inspect` has found problems
 `run` passes on the exit code of its command. If it fails itself it exits with 125 (2 for bad usage), if the command
 cannot be started with 126 or 127, as `env` and `timeout` do.";
 

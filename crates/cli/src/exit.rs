@@ -20,6 +20,8 @@ pub(crate) enum Code {
     NotFound = 6,
     /// The backend, or the leader, did not answer in time.
     Unavailable = 7,
+    /// `flink inspect` has found problems.
+    Problems = 8,
     /// `run` itself failed, as `env` and `timeout` say it.
     Run = 125,
 }

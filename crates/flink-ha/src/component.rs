@@ -1,4 +1,4 @@
-//! What is led.
+//! The parts of a JobManager that have a leader.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,29 +7,37 @@ use std::str::FromStr;
 /// How many digits the id of a job has.
 const JOB_ID_LENGTH: usize = 32;
 
-/// A part of a JobManager that is led. One process leads them all since Flink 1.15; before, each
-/// has an election of its own.
+/// A part of a JobManager that has a leader. Since Flink 1.15 one process leads all of them;
+/// before, each has an election of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Component {
     /// The REST API and the web UI: `restserver`.
     RestServer,
-    /// What takes jobs: `dispatcher`.
+    /// The part that accepts jobs: `dispatcher`.
     Dispatcher,
-    /// What has the TaskManagers: `resourcemanager`.
+    /// The part that manages TaskManagers: `resourcemanager`.
     ResourceManager,
     /// The master of a job, by the job's id: `job-…`.
     Job(String),
-    /// Something that this version of the crate does not know, by the name that Flink gives it.
+    /// A part unknown to this version of the crate, by the name that Flink gives it.
     Other(String),
 }
 
 impl Component {
+    /// Whether it is a part of the cluster itself, and not of one job.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        matches!(
+            self,
+            Self::RestServer | Self::Dispatcher | Self::ResourceManager
+        )
+    }
+
     /// The name in the keys of ConfigMaps since 1.15.
     pub(crate) fn in_config_map(&self) -> String {
         self.to_string()
     }
 
-    /// The name of its node below `leader`.
+    /// The name of its znode below `leader`.
     pub(crate) fn in_zookeeper(&self) -> String {
         match self {
             Self::RestServer => "rest_server".into(),
@@ -40,7 +48,7 @@ impl Component {
         }
     }
 
-    /// The ConfigMap that it had for itself before 1.15.
+    /// The name of its own ConfigMap, which it had before 1.15.
     pub(crate) fn own_config_map(&self, cluster: &str) -> String {
         match self {
             Self::Job(id) => format!("{cluster}-{id}-jobmanager-leader"),
@@ -49,7 +57,7 @@ impl Component {
     }
 }
 
-/// Any name that Flink gives it, on either store.
+/// Accepts any name that Flink gives a component, on either store.
 impl FromStr for Component {
     type Err = Infallible;
 
@@ -78,7 +86,7 @@ impl fmt::Display for Component {
     }
 }
 
-/// Whether this is the id of a job, as Flink writes it.
+/// Whether this is the id of a job, or of an application, as Flink writes it.
 pub(crate) fn is_job_id(text: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == JOB_ID_LENGTH && text.bytes().all(digit)

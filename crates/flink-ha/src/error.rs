@@ -1,36 +1,30 @@
-//! Why a cluster's data cannot be had.
-
-use std::path::PathBuf;
+//! Why a cluster's data cannot be read.
 
 use incumbent_backend::{BadAddress, BoxError};
+use incumbent_tls::TlsError;
 
-/// Why a cluster cannot be looked at. Variants are named for the caller's next decision.
+/// Why a cluster's data cannot be read. Variants are named for the caller's next decision.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum FlinkError {
-    /// The address is not one of a Flink cluster: correct it.
+    /// The address does not name a Flink cluster: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file that the address names cannot be read, or has not in it what it should have.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: BoxError,
-    },
-    /// The kubeconfig, or another configuration of the client, cannot be used.
-    #[error("the configuration cannot be used")]
-    Config(#[source] BoxError),
-    /// It was called where no Tokio runtime is.
+    /// A file for TLS that the address names cannot be used. The message names it.
+    #[error(transparent)]
+    Tls(BoxError),
+    /// The kubeconfig, or another part of the client's configuration, cannot be used.
+    #[error(transparent)]
+    Config(BoxError),
+    /// The caller is outside a Tokio runtime.
     #[error("no Tokio runtime is running")]
     NoRuntime,
-    /// The store answers, and refuses: rights are missing.
+    /// The store answered with a refusal: rights are missing.
     #[error("refused: {what}")]
     Refused {
-        /// What was asked for.
+        /// The request.
         what: String,
-        /// What the store says.
+        /// The store's own words.
         source: BoxError,
     },
     /// The store was not reached, or did not answer: try again later.
@@ -38,18 +32,24 @@ pub enum FlinkError {
     Unavailable {
         /// The store.
         store: String,
-        /// Why not, if it is known.
+        /// The reason, if it is known.
         source: Option<BoxError>,
     },
-    /// There is nothing of such a cluster. It says where, and what is there instead.
+    /// The store has no such cluster. The message says where, and which clusters there are.
     #[error("there is no HA data of a Flink cluster {0}")]
     Nothing(String),
-    /// There is more than any cluster has.
+    /// The store holds more than any known cluster.
     #[error("there are more than {most} {what}")]
     TooMuch {
         /// What there is too much of.
         what: &'static str,
-        /// How many are read.
+        /// The limit.
         most: usize,
     },
+}
+
+impl From<TlsError> for FlinkError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error.into())
+    }
 }

@@ -1,4 +1,4 @@
-//! What Flink has written, for the tests: see `tests/fixtures/README.md`.
+//! Data that Flink has written, for the tests: see `tests/fixtures/README.md`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::zookeeper::{Node, Tree};
 
-pub(crate) const ZNODES: [(&str, &str); 2] = [
+/// With the directory of the job.
+pub(crate) const ZNODES: [(&str, &str); 3] = [
     (
         "jobgraphs",
         include_str!("../tests/fixtures/zookeeper-1.20.3.znodes"),
@@ -15,9 +16,14 @@ pub(crate) const ZNODES: [(&str, &str); 2] = [
         "execution-plans",
         include_str!("../tests/fixtures/zookeeper-2.2.1.znodes"),
     ),
+    (
+        "execution-plans",
+        include_str!("../tests/fixtures/zookeeper-2.3.0.znodes"),
+    ),
 ];
 
-pub(crate) const MAPS: [(&str, &str); 2] = [
+/// With the prefix of the job's key.
+pub(crate) const MAPS: [(&str, &str); 3] = [
     (
         "jobGraph-",
         include_str!("../tests/fixtures/kubernetes-1.20.3.json"),
@@ -26,12 +32,16 @@ pub(crate) const MAPS: [(&str, &str); 2] = [
         "executionPlan-",
         include_str!("../tests/fixtures/kubernetes-2.2.1.json"),
     ),
+    (
+        "executionPlan-",
+        include_str!("../tests/fixtures/kubernetes-2.3.0.json"),
+    ),
 ];
 
 /// With an election for each component.
 pub(crate) const OLDER_MAPS: &str = include_str!("../tests/fixtures/kubernetes-1.14.6.json");
 
-/// Values by their names.
+/// Single values, by their names.
 pub(crate) fn made() -> BTreeMap<&'static str, Vec<u8>> {
     let lines = include_str!("../tests/fixtures/made.tsv").lines();
     let pairs = lines.map(|line| line.split_once('\t').unwrap());

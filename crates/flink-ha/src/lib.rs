@@ -1,35 +1,35 @@
-//! What an Apache Flink keeps for its high availability, read and never written.
+//! Reads what an Apache Flink stores for its high availability, and never writes it.
 //!
 //! ```text
-//! address.rs ──► kubernetes/  ConfigMaps ─┐                          ┌─► inspect: FlinkCluster, what all of it says
-//!            └─► zookeeper/   znodes ─────┴─► layout.rs ─► decode/ ──┴─► follow: one leader, as it changes
+//! address ─► kubernetes/  ConfigMaps ─┐                        ┌─► inspect: a cluster, its problems
+//!        └─► zookeeper/   znodes ─────┴─► layout.rs ─► decode/ ┴─► follow: one leader, as it changes
 //! ```
 //!
-//! Flink keeps three things there: who leads each component of its JobManager, pointers to the
-//! graphs of its jobs and to their checkpoints, and the number of the next checkpoint.
-//! [`inspect()`] reads them once, and tells what is stale or unreadable among them. [`follow()`]
-//! tells who leads now and from then on: what a gateway in front of a Flink needs.
+//! Flink stores three things there: who leads each component of its JobManager, pointers to its
+//! jobs, applications and checkpoints, and the number of the next checkpoint. [`inspect()`] reads
+//! all of them once, and says what is damaged and what follows from the damage. [`clusters()`]
+//! lists the clusters of a namespace or a path. [`follow()`] says who leads now and from then on:
+//! what a gateway in front of a Flink needs.
 //!
-//! # What holds, and what does not
+//! # Guarantees and limits
 //!
-//! - **Versions**: Flink 1.15 to 2.x, and the ConfigMaps of 1.12 to 1.14, one for each component.
-//!   What Flink 1.14.6, 1.20.3 and 2.2.1 have written is among the tests. What Flink 2.3 adds about
-//!   applications is told as unknown.
-//! - **Read-only**: no request of this crate can change anything. On Kubernetes it needs the rights
+//! - **Versions**: Flink 1.15 to 2.3, and the ConfigMaps of 1.12 to 1.14, one for each component.
+//!   The tests hold data that Flink 1.14.6, 1.20.3, 2.2.1 and 2.3.0 have written.
+//! - **Read-only**: no request of this crate changes anything. On Kubernetes it needs the rights
 //!   `list` and `watch` on ConfigMaps; in ZooKeeper, `read`.
-//! - **One moment**: it is read piece by piece while Flink writes, and once more if something looks
-//!   wrong. What is told may still be of several moments.
-//! - **Files** that handles point to are not looked at, nor are job results, which Flink keeps in
-//!   files only.
+//! - **Several moments**: the store is read piece by piece while Flink writes, and a second time if
+//!   something looks wrong. The result may still be of several moments.
+//! - **Files**: [`InspectOptions::files`] looks whether the files of handles are there. Their
+//!   contents, the state files of checkpoints (`chk-N`) and job results are never looked at.
 //!
 //! ```no_run
 //! use futures::StreamExt;
-//! use incumbent_flink_ha::{Component, FlinkAddress, follow, inspect};
+//! use incumbent_flink_ha::{Component, FlinkAddress, InspectOptions, follow, inspect};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let address: FlinkAddress = "zookeeper://zk1:2181,zk2:2181/flink/my-cluster".parse()?;
-//! for (id, job) in inspect(&address).await?.jobs {
-//!     println!("{id}: {} checkpoints", job.checkpoints.len());
+//! for problem in inspect(&address, InspectOptions::default()).await?.problems {
+//!     println!("{}: {}. {}", problem.key, problem.reason, problem.follows);
 //! }
 //! let mut leaders = follow(&address, &Component::RestServer)?;
 //! while let Some(leader) = leaders.next().await {
@@ -38,12 +38,16 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Start reading in `model.rs`, then `kubernetes/layout.rs` and `zookeeper/layout.rs`.
+//! Start reading in `model.rs`, then `damage.rs`, `kubernetes/layout.rs` and `zookeeper/layout.rs`.
 
 mod address;
+mod budget;
+mod channel;
 mod component;
+mod damage;
 pub mod decode;
 mod error;
+mod files;
 #[cfg(test)]
 mod fixtures;
 mod follow;
@@ -52,18 +56,18 @@ mod java;
 mod judge;
 mod kubernetes;
 mod model;
-mod room;
 mod session_id;
 mod zookeeper;
 
 pub use address::FlinkAddress;
 pub use component::Component;
-pub use decode::{Lock, StateHandle};
+pub use decode::{Leader, Lock, StateHandle};
 pub use error::FlinkError;
 pub use follow::follow;
-pub use inspect::inspect;
+pub use inspect::{InspectOptions, clusters, inspect};
 pub use java::{JavaError, JavaErrorKind};
 pub use model::{
-    Checkpoint, Election, Entry, FlinkCluster, FlinkJob, Leader, LeaderEntry, Problem, ProblemKind,
+    Checkpoint, ClusterSummary, Election, FileCheck, FileState, FlinkCluster, FlinkJob,
+    LeaderEntry, Pointer, Problem, ProblemKind, Renewal, Severity,
 };
 pub use session_id::{NoSessionId, SessionId};

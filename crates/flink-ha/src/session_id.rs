@@ -5,29 +5,29 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// How long the text is: `8-4-4-4-12` digits.
+/// The length of the text: `8-4-4-4-12` digits.
 const LENGTH: usize = 36;
 
-/// Where the hyphens are in it.
+/// The places of the hyphens.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// The id that Flink draws for each grant of leadership: a UUID. It is compared, and says nothing
-/// about which was first.
+/// The id that Flink draws at random for each grant of leadership: a UUID. Two of them can be
+/// compared for equality; neither says which was first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u128);
 
-/// Text that is no session id.
+/// The text is not a session id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no UUID")]
+#[error("it is not a UUID")]
 pub struct NoSessionId;
 
 impl SessionId {
-    /// The id with these two halves, as Java keeps them.
+    /// The id with these two halves, as Java stores them.
     pub const fn of_halves(most: u64, least: u64) -> Self {
         Self(((most as u128) << 64) | least as u128)
     }
 
-    /// The same as one number.
+    /// The id as one number.
     pub const fn number(self) -> u128 {
         self.0
     }

@@ -1,12 +1,12 @@
-//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server that has what a
-//! Flink writes.
+//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server with the data of
+//! a Flink.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Node, Place, eventually, over_tcp, until};
 
@@ -37,11 +37,19 @@ impl Flink {
     }
 
     fn lead(&self, session: &str, address: &str) {
-        let labels = json!({ "app": "cluster", "type": "flink-native-kubernetes" });
         let leader = format!("{session},{address}");
+        self.put(json!({ "org.apache.flink.k8s.leader.restserver": leader }));
+    }
+
+    /// The cluster's ConfigMap with this data, and a lock that is held.
+    fn put(&self, data: Value) {
+        let lock = json!({ "holderIdentity": "a", "leaseDuration": "PT1S", "renewTime": "1" });
+        let metadata = json!({
+            "labels": { "app": "cluster", "type": "flink-native-kubernetes" },
+            "annotations": { "control-plane.alpha.kubernetes.io/leader": lock.to_string() },
+        });
         let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "labels": labels },
-            "data": { "org.apache.flink.k8s.leader.restserver": leader },
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data,
         });
         self.double.put_by_hand("configmaps", "default", MAP, map);
     }
@@ -94,11 +102,11 @@ fn answer(mut stream: TcpStream) {
     let length = epoch.len();
     let answer =
         format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{epoch}");
-    // Whoever asked may be gone.
+    // The client may be gone.
     let _ = stream.write_all(answer.as_bytes());
 }
 
-/// Waits until a request is answered in this way, and gives the body.
+/// Waits until a request is answered with this status, and returns the body.
 fn answered(gateway: &str, status: u16) -> String {
     eventually(&format!("it is answered with {status}"), || {
         let answer = over_tcp(gateway, "GET", "/", &[], "").ok()?;
@@ -158,7 +166,7 @@ fn an_outage_of_the_api_server_is_logged_once() {
         })
     });
     flink.double.cut_watches();
-    until("it is tried again and again", || {
+    until("it has retried several times", || {
         faults
             .iter()
             .map(|fault| flink.double.struck(*fault))
@@ -168,7 +176,7 @@ fn an_outage_of_the_api_server_is_logged_once() {
     let log = node.log();
     let lost = log
         .lines()
-        .filter(|line| line.contains("is not known for now"));
+        .filter(|line| line.contains("cannot be read; the last known leader stays"));
     assert_eq!(lost.count(), 1, "{log}");
     assert!(!log.contains("ERROR"), "{log}");
     // All the while it answers.
@@ -184,7 +192,7 @@ fn a_file_for_tls_that_cannot_be_used_is_named_with_the_reason() {
     fs::write(&junk, "junk").unwrap();
     for (file, why) in [
         ("/none/such.pem", "No such file or directory"),
-        (junk.to_str().unwrap(), "no valid tls trust anchor in pem"),
+        (junk.to_str().unwrap(), "it must be PEM"),
     ] {
         let address = format!("zookeeper://127.0.0.1:1/flink/cluster?ca={file}");
         for args in [
@@ -192,9 +200,8 @@ fn a_file_for_tls_that_cannot_be_used_is_named_with_the_reason() {
             &["gateway", "--flink", &address],
         ] {
             let done = place.ask(args).assert_code(2);
-            let said = format!("cannot use {file}: ");
             assert!(
-                done.err.contains(&said) && done.err.contains(why),
+                done.err.contains(file) && done.err.contains(why),
                 "{}",
                 done.err
             );
@@ -207,17 +214,122 @@ fn a_cluster_that_is_not_there_is_not_found() {
     let flink = Flink::start();
     flink.lead(ONE, "http://jm:8081");
     let inspect = |cluster| {
+        let address = flink.address(cluster);
         flink
             .place
-            .ask(&["flink", "inspect", &flink.address(cluster)])
+            .ask(&["flink", "inspect", "--no-wait", &address])
     };
     let found = inspect("cluster").assert_code(0);
     assert_eq!(found.json()["leaders"]["restserver"]["session"], ONE);
     let nothing = inspect("nope").assert_code(6);
-    let said = "no HA data of a Flink cluster in ConfigMaps of nope in the namespace default";
-    assert!(nothing.err.contains(said), "{}", nothing.err);
+    let words =
+        "no HA data of a Flink cluster nope in the namespace default; this namespace has: cluster";
+    assert!(nothing.err.contains(words), "{}", nothing.err);
     flink.double.go_down();
     let unavailable = inspect("cluster").assert_code(7);
     // One line, and none of the client library's.
     assert_eq!(unavailable.err.lines().count(), 1, "{}", unavailable.err);
+}
+
+#[test]
+fn problems_have_an_exit_code_of_their_own_and_notes_have_none() {
+    let flink = Flink::start();
+    flink.lead(ONE, "http://jm:8081");
+    let address = flink.address("cluster");
+    // Nobody renews the lock.
+    let dead = flink
+        .place
+        .ask(&["flink", "inspect", &address])
+        .assert_code(8);
+    let problem = &dead.json()["problems"][0];
+    assert_eq!(problem["kind"], "no-leader");
+    assert_eq!(problem["severity"], "warning");
+    let table = ["flink", "inspect", "--format", "table", &address];
+    let dead = flink.place.ask(&table).assert_code(8);
+    assert!(
+        dead.out.contains("the lock was not renewed for "),
+        "{}",
+        dead.out
+    );
+    assert!(dead.out.contains("1 problem: 1 warning"), "{}", dead.out);
+    // Left by a job that has ended.
+    let job = format!("org.apache.flink.k8s.leader.job-{:032x}", 1);
+    flink.put(json!({ job: format!("{ONE},pekko.tcp://jm") }));
+    let left = flink
+        .place
+        .ask(&["flink", "inspect", "--no-wait", &address]);
+    let left = left.assert_code(0).json();
+    assert_eq!(left["problems"][0]["severity"], "note");
+}
+
+#[test]
+fn the_clusters_of_a_namespace_are_listed() {
+    let flink = Flink::start();
+    let namespace = flink.address("");
+    let inspect = ["flink", "inspect", &namespace];
+    let none = flink.place.ask(&inspect).assert_code(6);
+    assert!(
+        none.err.contains("there is no Flink cluster at "),
+        "{}",
+        none.err
+    );
+    flink.lead(ONE, "http://jm:8081");
+    let found = flink.place.ask(&inspect).assert_code(0).json();
+    assert_eq!(
+        found["clusters"][0]["address"],
+        "kubernetes://default/cluster"
+    );
+    assert_eq!(found["clusters"][0]["rest_server"], "http://jm:8081");
+    // A gateway needs one of them.
+    let gateway = flink
+        .place
+        .ask(&["gateway", "--flink", &namespace])
+        .assert_code(2);
+    assert!(
+        gateway.err.contains("it names no cluster"),
+        "{}",
+        gateway.err
+    );
+}
+
+#[test]
+fn what_flink_stores_is_printed_escaped() {
+    let flink = Flink::start();
+    flink.lead(ONE, "http://jm\u{1b}[2J\u{202e}:1");
+    let address = flink.address("cluster");
+    for format in ["table", "json"] {
+        let args = [
+            "flink",
+            "inspect",
+            "--no-wait",
+            "--format",
+            format,
+            &address,
+        ];
+        let printed = flink.place.ask(&args).assert_code(0);
+        assert!(
+            !printed.out.contains(['\u{1b}', '\u{202e}']),
+            "{}",
+            printed.out
+        );
+        assert!(printed.out.contains("202e"), "{}", printed.out);
+    }
+}
+
+#[test]
+fn a_refusal_is_reported_once_in_the_words_of_the_api_server() {
+    let flink = Flink::start();
+    flink.double.allow("token", "reader", Vec::new());
+    let kubeconfig = flink.double.kubeconfig(Some("token"));
+    fs::write(flink.place.path("kubeconfig"), kubeconfig).unwrap();
+    let address = flink.address("cluster");
+    let refused = flink.place.ask(&["flink", "inspect", &address]);
+    let (node, _) = flink.gateway();
+    for text in [
+        refused.assert_code(1).err,
+        node.logged("the leader of the Flink cluster cannot be read"),
+    ] {
+        assert_eq!(text.matches("forbidden").count(), 1, "{text}");
+        assert!(!text.contains("Status {"), "{text}");
+    }
 }

@@ -1,41 +1,45 @@
-//! Where something is that is too large for the store.
+//! Pointers to what is too large for the store.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::DecodeError;
-use crate::java::{Graph, Object};
+use super::error::DecodeError;
+use crate::java::{self, Object};
 
-/// Most wrappers around a handle. There are two: the delete marker, and what makes a handle
-/// retrievable.
+/// Most wrappers around a handle. Flink uses two: the delete marker, and the one that makes a
+/// handle retrievable.
 const MOST_WRAPPERS: usize = 8;
 
-/// A pointer to a job graph, an execution plan or a completed checkpoint.
+/// A pointer to a job graph, an execution plan, an application or a completed checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateHandle {
-    /// The class of what is inside of all wrappers:
+    /// The class of the stored object itself. Flink casts to it, and fails on any other:
+    /// `….RetrievableStreamStateHandle` in ZooKeeper,
+    /// `….KubernetesStateHandleStore$StateHandleWithDeleteMarker` in ConfigMaps since 1.15.
+    pub outermost: String,
+    /// The class inside all wrappers:
     /// `org.apache.flink.runtime.state.filesystem.FileStateHandle`.
     pub class: String,
-    /// The file, if it is one, as a URI; else the name that the handle has, if it has one.
+    /// The URI of the file, for a handle of a file; otherwise the name of the handle, if it has
+    /// one.
     pub path: Option<String>,
-    /// How many bytes there are, if the handle tells.
+    /// The number of bytes that it points to, if the handle holds it.
     pub size: Option<u64>,
-    /// Whether it is marked for deletion, which only values in ConfigMaps can tell.
+    /// Whether it is marked for deletion. Only values in ConfigMaps have such a mark.
     pub deleting: bool,
 }
 
-/// The handle in a znode: a serialized Java object.
-///
-/// Whether the file is there is not looked at.
+/// Decodes the handle in a znode: a serialized Java object. It does not look at the file.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if it is no object stream that begins with an object.
+/// [`DecodeError`] if it is not an object stream that begins with an object.
 pub fn state_handle(bytes: &[u8]) -> Result<StateHandle, DecodeError> {
-    let graph = Graph::read(bytes)?;
+    let graph = java::read(bytes)?;
     let object = graph.first_value().and_then(|value| graph.object(value));
     let mut object = object.ok_or(DecodeError::Missing("state handle"))?;
+    let outermost = object.class().to_owned();
     let mut deleting = false;
     for _ in 0..MOST_WRAPPERS {
         deleting |= object.boolean("markedForDeletion") == Some(true);
@@ -49,6 +53,7 @@ pub fn state_handle(bytes: &[u8]) -> Result<StateHandle, DecodeError> {
     let size = size.and_then(|size| u64::try_from(size).ok());
     let held = object.bytes("data").map(|data| data.len() as u64);
     Ok(StateHandle {
+        outermost,
         class: object.class().to_owned(),
         path: path(object).map(str::to_owned),
         size: size.or(held),
@@ -56,7 +61,8 @@ pub fn state_handle(bytes: &[u8]) -> Result<StateHandle, DecodeError> {
     })
 }
 
-/// As [`state_handle`], in a ConfigMap: in base64, with a delete marker around it.
+/// Decodes the handle in a ConfigMap: the object of [`state_handle`] inside a delete marker, in
+/// base64.
 ///
 /// # Errors
 ///

@@ -1,33 +1,43 @@
 //! Who leads a component.
 
-use super::{DecodeError, shown};
-use crate::java::{Content, Graph, modified_utf8};
-use crate::model::Leader;
+use serde::Serialize;
+
+use super::error::{DecodeError, shortened};
+use crate::java::{self, Content, Value, modified_utf8};
 use crate::session_id::SessionId;
 
-/// The leader in a znode `connection_info`: an object stream with a string, as `writeUTF` writes
-/// it, and a `java.util.UUID`. `None` if the node has no bytes, or says that nobody leads.
+/// Who leads a component, and where it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Leader {
+    /// The id of its grant of leadership.
+    pub session: SessionId,
+    /// A URL: of HTTP for the REST server, of Flink's RPC for the others.
+    pub address: String,
+}
+
+/// Decodes the leader in a znode `connection_info`: an object stream with a string, as `writeUTF`
+/// writes it, and a `java.util.UUID`. `None` if the node has no bytes, or says that nobody leads.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if it has other bytes.
+/// [`DecodeError`] if it is anything else.
 pub fn connection_info(bytes: &[u8]) -> Result<Option<Leader>, DecodeError> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let graph = Graph::read(bytes)?;
+    let graph = java::read(bytes)?;
     let mut blocks = Vec::new();
     let mut contents = graph.contents.iter();
     let session = loop {
         match contents.next() {
-            // A long address is in several.
+            // A long address fills several blocks.
             Some(Content::Block(block)) => blocks.extend_from_slice(block),
             Some(Content::Value(value)) => break *value,
             None => return Err(DecodeError::Missing("session id")),
         }
     };
     let address = utf(&blocks).ok_or(DecodeError::Missing("address"))?;
-    if session == crate::java::Value::Null {
+    if session == Value::Null {
         return Ok(None);
     }
     let id = graph.object(session);
@@ -41,18 +51,18 @@ pub fn connection_info(bytes: &[u8]) -> Result<Option<Leader>, DecodeError> {
     }))
 }
 
-/// What `writeUTF` wrote.
+/// A string as `writeUTF` writes it.
 fn utf(block: &[u8]) -> Option<String> {
     let (length, text) = block.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes(*length));
     modified_utf8(text.get(..length)?)
 }
 
-/// The leader in a ConfigMap since 1.15: `UUID,address`. `None` if the value is empty.
+/// Decodes the leader in a ConfigMap since 1.15: `UUID,address`. `None` if the value is empty.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if it is something else. Flink itself takes it for nothing then.
+/// [`DecodeError`] if it is anything else. Flink itself then acts as if nobody led.
 pub fn leader_value(text: &str) -> Result<Option<Leader>, DecodeError> {
     if text.is_empty() {
         return Ok(None);
@@ -63,15 +73,15 @@ pub fn leader_value(text: &str) -> Result<Option<Leader>, DecodeError> {
     leader_values(session, address)
 }
 
-/// The leader in a ConfigMap before 1.15, where it has two values.
+/// Decodes the leader in a ConfigMap before 1.15, where it takes two values.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if one of them is not what it should be.
+/// [`DecodeError`] if the session is not a UUID, or the address is empty.
 pub fn leader_values(session: &str, address: &str) -> Result<Option<Leader>, DecodeError> {
     let session = session
         .parse()
-        .map_err(|_| DecodeError::Session(shown(session)))?;
+        .map_err(|_| DecodeError::Session(shortened(session)))?;
     if address.is_empty() {
         return Err(DecodeError::Missing("address"));
     }

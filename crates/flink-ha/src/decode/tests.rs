@@ -3,7 +3,6 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::fixtures;
-use crate::model::Leader;
 
 const ID: &str = "8b5f5a4e-1c55-4f0c-9d2e-000000000001";
 
@@ -60,19 +59,23 @@ fn a_leader_that_is_cut_anywhere_is_an_error() {
 
 #[test]
 fn handles_that_flink_wrote_are_read() {
+    let retrievable = "org.apache.flink.runtime.state.RetrievableStreamStateHandle";
     let file = StateHandle {
+        outermost: retrievable.into(),
         class: "org.apache.flink.runtime.state.filesystem.FileStateHandle".into(),
         path: Some("s3://bucket/ha/cluster/completedCheckpoint0f".into()),
         size: Some(4711),
         deleting: false,
     };
     let relative = StateHandle {
+        outermost: retrievable.into(),
         class: "org.apache.flink.runtime.state.filesystem.RelativeFileStateHandle".into(),
         path: Some("hdfs://name:8020/chk-3/_metadata".into()),
         size: Some(12),
         deleting: false,
     };
     let memory = StateHandle {
+        outermost: retrievable.into(),
         class: "org.apache.flink.runtime.state.memory.ByteStreamStateHandle".into(),
         path: Some("in memory".into()),
         size: Some(3),
@@ -82,10 +85,14 @@ fn handles_that_flink_wrote_are_read() {
     for (name, expected) in [("file", file), ("relative", relative), ("memory", memory)] {
         let read = |kind: &str| state_handle(&made[&*format!("{kind}-{name}")]).unwrap();
         assert_eq!(read("handle"), expected);
-        assert_eq!(read("kept"), expected);
+        let kept = StateHandle {
+            outermost: "org.apache.flink.kubernetes.highavailability.KubernetesStateHandleStore$StateHandleWithDeleteMarker".into(),
+            ..expected
+        };
+        assert_eq!(read("kept"), kept);
         let deleting = StateHandle {
             deleting: true,
-            ..expected
+            ..kept
         };
         assert_eq!(read("deleting"), deleting);
     }
@@ -153,7 +160,31 @@ fn both_forms_of_the_lock_are_read() {
     }
 }
 
-/// What is changed in a few places is mostly still a stream, with other objects in it.
+#[test]
+fn a_lease_is_read_in_both_forms_and_in_no_other() {
+    let lease = |text: &str| {
+        let written = serde_json::json!({ "leaseDuration": text });
+        lock(&written.to_string()).unwrap().lease()
+    };
+    for (text, seconds) in [
+        ("15.000000000", 15.0),
+        ("PT15S", 15.0),
+        ("PT1M30.5S", 90.5),
+        ("PT2H", 7200.0),
+    ] {
+        assert_eq!(lease(text).unwrap().as_secs_f64(), seconds, "{text}");
+    }
+    for text in [
+        "", "PT", "15s", "P1D", "-15", "PTS", "PT1S1M", "NaN", "1e300",
+    ] {
+        assert_eq!(lease(text), None, "{text}");
+    }
+    assert_eq!(lock("{}").unwrap().lease(), None);
+    let number = lock(r#"{"leaseDuration":15.0}"#).unwrap();
+    assert_eq!(number.lease().unwrap().as_secs(), 15);
+}
+
+/// Bytes changed in a few places are mostly still a stream, with other objects in it.
 #[test]
 fn no_bytes_make_it_panic() {
     let seed = rand::random();

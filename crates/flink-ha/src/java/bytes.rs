@@ -1,8 +1,8 @@
-//! Bytes, taken from the front.
+//! Reading bytes from the front, with bounds.
 
 use super::error::{JavaError, JavaErrorKind};
 
-/// What is left of the bytes, and how many were taken.
+/// A cursor over the bytes of a stream.
 pub(super) struct Bytes<'a> {
     all: &'a [u8],
     at: usize,
@@ -38,10 +38,12 @@ impl<'a> Bytes<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], JavaError> {
         let taken = self.take(N)?;
-        Ok(taken.try_into().expect("as many were taken"))
+        Ok(taken
+            .try_into()
+            .expect("take returns as many bytes as asked for"))
     }
 
-    /// The next byte, which stays.
+    /// The next byte, without taking it.
     pub(super) fn peek(&self) -> Option<u8> {
         self.all.get(self.at).copied()
     }
@@ -62,25 +64,25 @@ impl<'a> Bytes<'a> {
         Ok(i64::from_be_bytes(self.array()?))
     }
 
-    /// A length in four bytes, of things that have at least this many bytes each.
+    /// A length in four bytes, of elements that take at least `each` bytes.
     pub(super) fn length(&mut self, each: usize) -> Result<usize, JavaError> {
         let length = i32::from_be_bytes(self.array()?);
         let wrong = JavaErrorKind::Length(length.into());
         let length = usize::try_from(length).map_err(|_| self.error(wrong))?;
-        // So that nothing is set aside for what cannot come.
+        // Checked here, so that no memory is reserved for elements that cannot follow.
         match length.checked_mul(each) {
             Some(bytes) if bytes <= self.left() => Ok(length),
             _ => Err(self.error(JavaErrorKind::Truncated)),
         }
     }
 
-    /// A string with a length in two bytes.
+    /// A string with its length in two bytes.
     pub(super) fn utf(&mut self) -> Result<String, JavaError> {
         let length = self.u16()?;
         self.text(length.into())
     }
 
-    /// A string with a length in eight bytes.
+    /// A string with its length in eight bytes.
     pub(super) fn long_utf(&mut self) -> Result<String, JavaError> {
         let length = self.i64()?;
         let wrong = JavaErrorKind::Length(length);
@@ -98,7 +100,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// The text in Java's kind of UTF-8: UTF-16, of which each unit is written in one to three bytes.
+/// Decodes Java's modified UTF-8: UTF-16 with each unit written in one to three bytes.
 pub(crate) fn modified_utf8(bytes: &[u8]) -> Option<String> {
     let mut units = Vec::with_capacity(bytes.len());
     let mut bytes = bytes.iter().copied();

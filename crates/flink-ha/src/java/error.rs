@@ -1,12 +1,12 @@
-//! Why bytes are no object stream.
+//! Why bytes cannot be read as an object stream.
 
 /// Why bytes cannot be read as a Java object stream, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at}: {kind}")]
 pub struct JavaError {
-    /// How many bytes were read before.
+    /// The offset of the fault.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub kind: JavaErrorKind,
 }
 
@@ -14,40 +14,40 @@ pub struct JavaError {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JavaErrorKind {
-    /// It ends in the middle.
-    #[error("the bytes end in the middle")]
+    /// The bytes end inside a value.
+    #[error("the bytes end in the middle of a value")]
     Truncated,
-    /// It does not begin as such streams do.
-    #[error("this is no Java object stream")]
+    /// The magic number or the version is missing.
+    #[error("this is not a Java object stream")]
     NoStream,
-    /// It is longer than a store takes.
+    /// It is longer than any store accepts.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
-    /// It has objects in objects in objects.
+    /// Objects are nested too deeply.
     #[error("objects are nested more than {0} deep")]
     TooDeep(usize),
-    /// It has more objects than any handle has.
+    /// It has more objects than any handle of Flink's.
     #[error("there are more than {0} objects")]
     TooMany(usize),
-    /// The protocol has no such mark here.
-    #[error("{0:#04x} is no mark that can be here")]
+    /// The protocol allows no such type code here.
+    #[error("the type code {0:#04x} is not allowed here")]
     Mark(u8),
-    /// It refers to something that is not there, or is something else.
-    #[error("{0:#x} refers to nothing that can be here")]
+    /// A back reference leads nowhere, or to something of another type.
+    #[error("the reference {0:#x} leads to nothing that is allowed here")]
     Reference(u32),
-    /// A string is not in Java's kind of UTF-8.
-    #[error("a string is not in Java's UTF-8")]
+    /// A string is not in Java's modified UTF-8.
+    #[error("a string is not in Java's modified UTF-8")]
     Text,
-    /// There is no such type of a field.
-    #[error("{0:#04x} is no type of a field")]
+    /// A field has a type that the protocol does not know.
+    #[error("a field has the unknown type {0:#04x}")]
     Type(u8),
-    /// A length is negative, or more than there is.
+    /// A length is negative, or larger than the rest of the stream.
     #[error("a length is {0}")]
     Length(i64),
-    /// An object that wrote itself in a form that only its class can read.
-    #[error("an object of {0} has a form of its own")]
+    /// An object wrote itself in a form that only its class can read.
+    #[error("an object of {0} is in a form that only its class can read")]
     Opaque(String),
-    /// Java failed while it wrote, and said so in the stream.
-    #[error("writing was broken off with an exception")]
+    /// Java failed while writing, and recorded the exception in the stream.
+    #[error("the stream records that writing it failed with an exception")]
     Exception,
 }

@@ -1,21 +1,20 @@
-//! The grammar of the protocol, as the Java Object Serialization Specification has it in chapter 6.
+//! The grammar of the protocol: chapter 6 of the Java Object Serialization Specification.
 
 use super::bytes::Bytes;
 use super::error::{JavaError, JavaErrorKind};
-use super::{Class, Content, Field, Graph, Part, Thing, Value};
+use super::graph::{Class, Content, Field, Graph, Part, Thing, Value};
 
-/// Longest stream. Neither ZooKeeper nor Kubernetes keeps a value that is longer, as they are set
-/// up usually.
+/// Longest stream. Neither ZooKeeper nor Kubernetes stores a longer value in its usual setup.
 const LONGEST: usize = 1024 * 1024;
 
-/// Deepest nesting. Flink's handles are about five deep; each level costs some of our stack.
+/// Deepest nesting. Flink's handles are about five levels deep; each level uses some of our stack.
 const DEEPEST: usize = 64;
 
-/// Most objects, strings and classes. Flink's handles have about fifteen; each costs memory that
-/// does not depend on its bytes.
+/// Most objects, strings and classes. Flink's handles have about fifteen. Each takes memory that
+/// does not depend on its size in the stream.
 const MOST: usize = 10_000;
 
-/// Most classes above each other. Each object has a part of each.
+/// Longest line of superclasses. Each object has a part for each of them.
 const MOST_SUPERCLASSES: usize = 32;
 
 const MAGIC: u16 = 0xaced;
@@ -43,7 +42,8 @@ const SERIALIZABLE: u8 = 0x02;
 const EXTERNALIZABLE: u8 = 0x04;
 const BLOCK_DATA: u8 = 0x08;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
+/// Reads a whole stream.
+pub(crate) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
     let mut reader = Reader {
         bytes: Bytes::new(bytes),
         things: Vec::new(),
@@ -76,7 +76,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
 struct Reader<'a> {
     bytes: Bytes<'a>,
     things: Vec<Thing>,
-    /// What the stream's numbers mean: places among the things.
+    /// What the stream's handle numbers refer to: indexes into `things`.
     handles: Vec<usize>,
 }
 
@@ -85,7 +85,7 @@ impl Reader<'_> {
         self.bytes.error(kind)
     }
 
-    /// The next thing gets a number before it is read: it may refer to itself.
+    /// Numbers the next thing before it is read, since it may refer to itself.
     fn begin(&mut self) -> Result<usize, JavaError> {
         if self.things.len() >= MOST {
             return Err(self.error(JavaErrorKind::TooMany(MOST)));
@@ -118,7 +118,7 @@ impl Reader<'_> {
         Ok(Content::Block(block.to_vec()))
     }
 
-    /// What an object's own `writeObject` wrote, up to its end. Nobody asks for it.
+    /// Skips what an object's own `writeObject` wrote, up to its end.
     fn annotation(&mut self, depth: usize) -> Result<(), JavaError> {
         while self.bytes.peek() != Some(END_BLOCK) {
             self.content(depth)?;
@@ -179,7 +179,7 @@ impl Reader<'_> {
             .ok_or_else(|| self.error(JavaErrorKind::Reference(number)))
     }
 
-    /// The class of what follows; none if it is null.
+    /// The class of what follows; `None` if it is null.
     fn class_desc(&mut self, depth: usize) -> Result<Option<usize>, JavaError> {
         if depth >= DEEPEST {
             return Err(self.error(JavaErrorKind::TooDeep(DEEPEST)));
@@ -247,7 +247,7 @@ impl Reader<'_> {
         };
         let at = self.begin()?;
         let mut parts = Vec::new();
-        // The fields of the topmost class come first.
+        // The fields of the topmost superclass come first.
         for (place, class) in self.line(class)?.into_iter().rev() {
             let mut values = Vec::new();
             if class.flags & SERIALIZABLE != 0 {
@@ -274,12 +274,12 @@ impl Reader<'_> {
         Ok(at)
     }
 
-    /// A class and those above it.
+    /// A class and its superclasses.
     fn line(&self, class: usize) -> Result<Vec<(usize, Class)>, JavaError> {
         let mut line = Vec::new();
         let mut next = Some(class);
         while let Some(at) = next {
-            // A made-up stream may have a class above itself.
+            // A forged stream may name a class as its own superclass.
             if line.len() >= MOST_SUPERCLASSES {
                 return Err(self.error(JavaErrorKind::TooDeep(MOST_SUPERCLASSES)));
             }
@@ -334,7 +334,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many bytes a value of this type has at least.
+/// The least number of bytes that a value of this type takes.
 fn width(kind: u8) -> usize {
     match kind {
         b'D' | b'J' => 8,

@@ -5,7 +5,7 @@ use super::*;
 use crate::fixtures;
 
 fn kind(bytes: &[u8]) -> JavaErrorKind {
-    Graph::read(bytes).unwrap_err().kind
+    read(bytes).unwrap_err().kind
 }
 
 /// A stream with these bytes after its head.
@@ -22,7 +22,7 @@ fn class(flags: u8) -> Vec<u8> {
 #[test]
 fn all_that_java_writes_is_read() {
     let made = fixtures::made();
-    let graph = Graph::read(&made["everything"]).unwrap();
+    let graph = read(&made["everything"]).unwrap();
     let Content::Block(number) = &graph.contents[0] else {
         panic!("an int was written first");
     };
@@ -54,9 +54,9 @@ fn all_that_java_writes_is_read() {
 #[test]
 fn a_stream_that_is_cut_anywhere_is_refused_or_shorter() {
     for (name, bytes) in fixtures::made() {
-        let whole = Graph::read(&bytes).unwrap().contents.len();
+        let whole = read(&bytes).unwrap().contents.len();
         for length in 0..bytes.len() {
-            match Graph::read(&bytes[..length]) {
+            match read(&bytes[..length]) {
                 Ok(graph) => assert!(graph.contents.len() < whole, "{name} {length}"),
                 Err(error) => {
                     assert_eq!(error.kind, JavaErrorKind::Truncated, "{name} {length}");
@@ -84,7 +84,7 @@ fn no_bytes_make_it_panic() {
             let at = random.random_range(0..bytes.len());
             bytes[at] = mark(&mut random);
         }
-        let _ = Graph::read(&bytes);
+        let _ = read(&bytes);
     }
 }
 
@@ -147,7 +147,7 @@ fn what_is_no_stream_is_refused_with_a_reason() {
 fn a_long_string_is_read() {
     let text = "x".repeat(70_000);
     let length = 70_000_u64.to_be_bytes();
-    let graph = Graph::read(&stream(&[b"\x7c", &length, text.as_bytes()])).unwrap();
+    let graph = read(&stream(&[b"\x7c", &length, text.as_bytes()])).unwrap();
     assert_eq!(graph.text(graph.first_value().unwrap()), Some(&*text));
 }
 

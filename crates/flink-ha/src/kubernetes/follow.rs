@@ -5,40 +5,40 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use incumbent_backend::jitter;
+use incumbent_backend_kubernetes::quietly;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Error;
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Cluster, quietly};
+use super::cluster::Cluster;
 use super::layout;
+use crate::channel::{LeaderSender, pace};
 use crate::component::Component;
-use crate::follow::{Teller, pauses};
-use crate::model::Leader;
+use crate::decode::Leader;
 
-/// In which a list must be there, and a watch must begin.
+/// How long a list may take, and the beginning of a watch.
 const IN_TIME: Duration = Duration::from_secs(15);
 
-/// How long a watch lasts before the server ends it. Then all begins anew. Shorter than what
-/// networks forget connections in.
+/// How long a watch lasts before the server ends it and all begins anew: shorter than the time
+/// after which networks forget idle connections.
 const WATCH_SECONDS: u32 = 290;
 
-/// After so much silence a watch is taken to be dead. Servers send a bookmark each minute or so.
+/// How long a watch may be silent before it counts as dead. Servers send a bookmark about every
+/// minute.
 const SILENCE: Duration = Duration::from_secs(150);
 
-/// A watch that lasted so long was good: what follows is not a failure in a row.
-const GOOD: Duration = Duration::from_secs(5);
-
-/// The history that a watch would go on from is forgotten. It may be just after it was listed.
+/// The status of a watch whose history is forgotten, which may be just after its list.
 const GONE: u16 = 410;
 
-/// What the two ConfigMaps say in which a leader may be: that of the cluster, and that of the
-/// component before 1.15. `None` until it is known.
+/// The leaders in the two ConfigMaps that may have one: the cluster's, and before 1.15 the
+/// component's own. `None` until it is known.
 type Known = [Option<Option<Leader>>; 2];
 
-/// Follows until nobody listens. Each of the two is watched by itself, by its name: the others
-/// change with each checkpoint.
-pub(crate) async fn follow(cluster: Cluster, component: Component, teller: Teller) {
+/// Follows until the task is aborted. Each of the two ConfigMaps is watched by its name, because
+/// the cluster's others change with each checkpoint.
+pub(crate) async fn follow(cluster: Cluster, component: Component, sender: LeaderSender) {
     let names = [
         layout::cluster_map(&cluster.id),
         component.own_config_map(&cluster.id),
@@ -50,7 +50,7 @@ pub(crate) async fn follow(cluster: Cluster, component: Component, teller: Telle
         name: &names[which],
         which,
         known: &known,
-        teller: &teller,
+        sender: &sender,
     });
     tokio::join!(one.run(), other.run());
 }
@@ -59,53 +59,54 @@ struct Follower<'a> {
     cluster: &'a Cluster,
     component: &'a Component,
     name: &'a str,
-    /// Of the two.
+    /// The index among the two.
     which: usize,
     known: &'a Mutex<Known>,
-    teller: &'a Teller,
+    sender: &'a LeaderSender,
 }
 
 impl Follower<'_> {
     async fn run(&self) {
-        let mut pauses = pauses();
+        let mut pace = pace();
         loop {
             let begun = Instant::now();
             let ended = self.once().await;
-            if begun.elapsed() >= GOOD {
-                pauses = crate::follow::pauses();
-            }
+            // In every case there is a pause: a watch that ends at once must not begin again at
+            // once.
+            let pause = pace.after_run(begun.elapsed(), jitter());
             match ended {
-                // The server ended the watch, in order.
+                // The server ended the watch at its time.
                 Ok(()) => {}
-                Err(Trouble::Kube(Error::Api(status))) if status.code == GONE => {}
-                Err(trouble) => self.teller.trouble("the Kubernetes API", &trouble),
+                Err(WatchEnd::Refused { code: GONE, .. }) => {}
+                Err(failure) => self
+                    .sender
+                    .note_failure("the Kubernetes API", &failure, pause),
             }
-            // In any case: what ends at once must not be begun again at once.
-            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            sleep(pause).await;
         }
     }
 
-    /// Lists, and watches until that ends.
+    /// Lists, and watches until the watch ends.
     ///
-    /// It never goes on from where a watch was before. The server may have been restored from a
-    /// backup since, or made anew: then its versions begin again lower, and a watch from a version
-    /// that is yet to come is silent for as long. One object is cheap to list.
-    async fn once(&self) -> Result<(), Trouble> {
+    /// It never continues an earlier watch. The server may have been restored from a backup since,
+    /// or installed anew. Then its versions begin lower again, and a watch from a version in the
+    /// future is silent until that version comes. Listing one object is cheap.
+    async fn once(&self) -> Result<(), WatchEnd> {
         let named = format!("metadata.name={}", self.name);
         let maps = &self.cluster.maps;
-        // Without a version it is the newest state, not one of a cache.
+        // A list without a version returns the newest state, and not that of a cache.
         let asked = ListParams::default().fields(&named);
         let found = timeout(IN_TIME, quietly(maps.list(&asked))).await??;
-        self.tell(found.items.first());
+        self.publish(found.items.first());
         let version = found.metadata.resource_version.unwrap_or_default();
         let asked = WatchParams::default().fields(&named).timeout(WATCH_SECONDS);
         let events = timeout(IN_TIME, quietly(maps.watch(&asked, &version))).await??;
-        self.teller.well();
+        self.sender.note_success();
         let mut events = pin!(events);
         while let Some(event) = timeout(SILENCE, quietly(events.next())).await? {
             match event? {
-                WatchEvent::Added(map) | WatchEvent::Modified(map) => self.tell(Some(&map)),
-                WatchEvent::Deleted(_) => self.tell(None),
+                WatchEvent::Added(map) | WatchEvent::Modified(map) => self.publish(Some(&map)),
+                WatchEvent::Deleted(_) => self.publish(None),
                 WatchEvent::Bookmark(_) => {}
                 WatchEvent::Error(status) => return Err(Error::Api(status).into()),
             }
@@ -113,28 +114,44 @@ impl Follower<'_> {
         Ok(())
     }
 
-    fn tell(&self, map: Option<&ConfigMap>) {
+    fn publish(&self, map: Option<&ConfigMap>) {
         let leader = map.and_then(|map| {
             layout::leader(map, self.component).unwrap_or_else(|error| {
                 let name = self.name;
-                tracing::warn!(configmap = name, %error, "what Flink says of its leader cannot be read");
+                tracing::warn!(configmap = name, %error, "Flink's entry of its leader is unreadable; acting as if nobody led");
                 None
             })
         });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known[self.which] = Some(leader);
         if let [Some(present), Some(older)] = &*known {
-            // Who moved from an old Flink to a new one may have left its ConfigMap behind.
-            self.teller.tell(present.clone().or_else(|| older.clone()));
+            // An update from an old Flink may have left the component's own ConfigMap behind.
+            self.sender.send(present.clone().or_else(|| older.clone()));
         }
     }
 }
 
-/// Why a watch is to be begun again.
+/// Why a watch ended.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum WatchEnd {
+    /// In the server's own words.
+    #[error("{message} (status {code})")]
+    Refused { code: u16, message: String },
     #[error(transparent)]
-    Kube(#[from] Error),
-    #[error("it is silent")]
+    Client(Error),
+    #[error("no answer, or no event, in time")]
     Silent(#[from] tokio::time::error::Elapsed),
+}
+
+impl From<Error> for WatchEnd {
+    fn from(error: Error) -> Self {
+        match error {
+            // The client's own text would repeat it twice, once in the form of debug output.
+            Error::Api(status) => Self::Refused {
+                code: status.code,
+                message: status.message,
+            },
+            error => Self::Client(error),
+        }
+    }
 }

@@ -1,56 +1,121 @@
 //! What the ConfigMaps of a cluster mean. Pure.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::component::{Component, is_job_id};
-use crate::decode::{self, DecodeError};
+use crate::damage;
+use crate::decode::{self, DecodeError, Leader, StateHandle};
 use crate::model::{
-    Checkpoint, Election, Entry, FlinkCluster, FlinkJob, Leader, LeaderEntry, ProblemKind,
+    Checkpoint, Defect, Election, FlinkCluster, FlinkJob, LeaderEntry, Pointer, Problem,
 };
 
-/// By which the elector makes a ConfigMap a lock.
+/// The annotation with which the elector makes a ConfigMap a lock.
 const LOCK: &str = "control-plane.alpha.kubernetes.io/leader";
 
 /// Keys of data.
 const LEADER: &str = "org.apache.flink.k8s.leader.";
-const GRAPHS: [&str; 2] = ["jobGraph-", "executionPlan-"];
+/// Since 2.3.
+const APPLICATION: &str = "application-";
+/// Since 2.0.
+const PLAN: &str = "executionPlan-";
+/// Up to 1.20.
+const GRAPH: &str = "jobGraph-";
 const CHECKPOINT: &str = "checkpointID-";
 const COUNTER: &str = "counter";
 /// Before 1.15.
 const ADDRESS: &str = "address";
 const SESSION: &str = "sessionId";
-/// Before 1.15: whether a job was begun or has ended, which its other entries tell as well.
+/// Before 1.15: whether a job has started or ended, which its other entries show as well.
 const REGISTRY: &str = "runningJobsRegistry-";
+
+/// The class that Flink casts each stored handle to, since 1.15.
+const HANDLE: &str = "org.apache.flink.kubernetes.highavailability.KubernetesStateHandleStore$StateHandleWithDeleteMarker";
+
+/// The end of the name of the ConfigMap that has the leaders, since 1.15.
+const CLUSTER_MAP: &str = "-cluster-config-map";
+
+/// The end of the name of a component's own ConfigMap, before 1.15: one that every cluster has.
+const OLDER_MAP: &str = "-dispatcher-leader";
 
 /// What a ConfigMap is for, by its name.
 #[derive(Debug, PartialEq, Eq)]
-enum Use {
-    /// The lock, the leaders, and the graphs of the jobs.
+enum Role {
+    /// The lock, the leaders, the applications and the plans of the jobs.
     Cluster,
     /// The checkpoints of a job.
     Job(String),
-    /// Before 1.15: all about one component.
+    /// Before 1.15: everything of one component.
     Component(Component),
 }
 
-/// The ConfigMap that has the leaders, since 1.15.
+/// The name of the ConfigMap that has the leaders, since 1.15.
 pub(super) fn cluster_map(cluster: &str) -> String {
-    format!("{cluster}-cluster-config-map")
+    format!("{cluster}{CLUSTER_MAP}")
 }
 
-/// Whether it is HA data of this cluster. Flink labels its other ConfigMaps in the same way.
+/// The cluster whose leaders are in this ConfigMap, if they are.
+pub(super) fn cluster_of(map: &ConfigMap) -> Option<&str> {
+    let name = map.metadata.name.as_deref()?;
+    let mut ends = [CLUSTER_MAP, OLDER_MAP].into_iter();
+    let id = ends.find_map(|end| name.strip_suffix(end))?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// The labels by which Flink finds the ConfigMaps of a cluster.
+pub(super) fn labels(cluster: &str) -> String {
+    format!("app={cluster},{TYPE}")
+}
+
+/// The label of all ConfigMaps of Flink. Its other ConfigMaps have it too: names tell them apart.
+pub(super) const TYPE: &str = "type=flink-native-kubernetes";
+
+/// Whether it is HA data of this cluster.
 pub(super) fn is_of(map: &ConfigMap, cluster: &str) -> bool {
-    use_of(map, cluster).is_some()
+    role(map, cluster).is_some()
 }
 
-fn use_of(map: &ConfigMap, cluster: &str) -> Option<Use> {
+/// The ids of the jobs that have a plan in one of these ConfigMaps.
+pub(super) fn stored_jobs(maps: &[ConfigMap], cluster: &str) -> Vec<String> {
+    let maps = maps.iter().filter(|map| is_of(map, cluster));
+    let keys = maps.flat_map(|map| map.data.iter().flat_map(|data| data.keys()));
+    let ids = keys.filter_map(|key| {
+        let id = key.strip_prefix(PLAN).or_else(|| key.strip_prefix(GRAPH))?;
+        is_job_id(id).then(|| id.to_owned())
+    });
+    let ids: BTreeSet<_> = ids.collect();
+    ids.into_iter().collect()
+}
+
+/// The names of the ConfigMaps of stored jobs that are not among these, since 1.15.
+pub(super) fn unlisted_jobs(maps: &[ConfigMap], cluster: &str) -> Vec<String> {
+    let names: BTreeSet<_> = maps
+        .iter()
+        .filter_map(|map| map.metadata.name.clone())
+        .collect();
+    if !names.contains(&cluster_map(cluster)) {
+        return Vec::new();
+    }
+    let jobs = stored_jobs(maps, cluster).into_iter();
+    let jobs = jobs.map(|job| format!("{cluster}-{job}-config-map"));
+    jobs.filter(|name| !names.contains(name)).collect()
+}
+
+/// The lock in the annotation of a ConfigMap, exactly as it is written.
+pub(super) fn lock_text(map: &ConfigMap) -> Option<&str> {
+    let annotations = map.metadata.annotations.as_ref()?;
+    annotations.get(LOCK).map(String::as_str)
+}
+
+fn role(map: &ConfigMap, cluster: &str) -> Option<Role> {
     let name = map.metadata.name.as_deref()?;
     if name == cluster_map(cluster) {
-        return Some(Use::Cluster);
+        return Some(Role::Cluster);
     }
     let rest = name.strip_prefix(cluster)?.strip_prefix('-')?;
     if let Some(id) = rest.strip_suffix("-config-map") {
-        return is_job_id(id).then(|| Use::Job(id.to_owned()));
+        return is_job_id(id).then(|| Role::Job(id.to_owned()));
     }
     let component = rest.strip_suffix("-leader")?;
     let component = match component.strip_suffix("-jobmanager") {
@@ -60,10 +125,10 @@ fn use_of(map: &ConfigMap, cluster: &str) -> Option<Use> {
             Ok(component) => component,
         },
     };
-    Some(Use::Component(component))
+    Some(Role::Component(component))
 }
 
-/// The leader of a component in the data of a ConfigMap, wherever it is there.
+/// The leader of a component in the data of a ConfigMap, in the form of any version of Flink.
 pub(super) fn leader(
     map: &ConfigMap,
     component: &Component,
@@ -84,53 +149,45 @@ pub(super) fn leader(
     }
 }
 
-pub(crate) fn understand(id: &str, maps: &[ConfigMap]) -> FlinkCluster {
-    let mut cluster = FlinkCluster::default();
+pub(crate) fn understand(source: &str, id: &str, maps: &[ConfigMap]) -> FlinkCluster {
+    let mut cluster = FlinkCluster {
+        source: source.to_owned(),
+        ..FlinkCluster::default()
+    };
     for map in maps {
-        if let (Some(name), Some(used)) = (&map.metadata.name, use_of(map, id)) {
-            Map {
+        if let (Some(name), Some(role)) = (&map.metadata.name, role(map, id)) {
+            Reader {
                 map,
+                id,
                 name,
-                used,
+                role,
                 cluster: &mut cluster,
             }
-            .understand();
+            .read();
         }
     }
     for job in cluster.jobs.values_mut() {
         job.checkpoints.sort_by_key(|checkpoint| checkpoint.id);
     }
-    without_a_holder(&mut cluster);
     crate::judge::judge(&mut cluster);
     cluster
 }
 
-/// Leaders that nobody would renew.
-fn without_a_holder(cluster: &mut FlinkCluster) {
-    let [Election { holder: None, .. }] = cluster.elections[..] else {
-        return;
-    };
-    let keys: Vec<_> = cluster
-        .leaders
-        .values()
-        .map(|entry| entry.key.clone())
-        .collect();
-    for key in keys {
-        cluster.problem(key, ProblemKind::Stale, "nobody holds the lock".to_owned());
-    }
-}
-
-struct Map<'a> {
+/// Takes in one ConfigMap.
+struct Reader<'a> {
     map: &'a ConfigMap,
+    /// Of the cluster.
+    id: &'a str,
     name: &'a str,
-    used: Use,
+    role: Role,
     cluster: &'a mut FlinkCluster,
 }
 
-impl Map<'_> {
-    fn understand(mut self) {
+impl Reader<'_> {
+    fn read(mut self) {
+        self.labels();
         self.election();
-        if let Use::Job(id) = &self.used {
+        if let Role::Job(id) = &self.role {
             let id = id.clone();
             self.job(&id);
         }
@@ -139,25 +196,43 @@ impl Map<'_> {
             self.value(key, value);
         }
         for key in map.binary_data.iter().flat_map(|data| data.keys()) {
-            self.unknown(key);
+            self.add(damage::unknown_key(&self.key(key)));
+        }
+    }
+
+    fn labels(&mut self) {
+        let present = self.map.metadata.labels.as_ref();
+        let wanted = [("app", self.id), ("type", "flink-native-kubernetes")];
+        let labelled = wanted.into_iter().all(|(name, value)| {
+            present.is_some_and(|labels| labels.get(name).is_some_and(|it| it == value))
+        });
+        if !labelled {
+            self.add(damage::unlabelled(self.name, &labels(self.id)));
         }
     }
 
     fn election(&mut self) {
-        if matches!(self.used, Use::Job(_)) {
+        if matches!(self.role, Role::Job(_)) {
             return;
         }
-        let annotations = self.map.metadata.annotations.as_ref();
-        let lock = annotations.and_then(|all| all.get(LOCK)).and_then(|text| {
-            let lock = decode::lock(text);
-            lock.map_err(|error| self.unreadable(LOCK, &error)).ok()
-        });
+        let lock = match lock_text(self.map).map(decode::lock) {
+            Some(Ok(lock)) => Some(lock),
+            Some(Err(error)) => {
+                self.add(damage::lock_unreadable(&self.key(LOCK), &error));
+                None
+            }
+            None => {
+                self.add(damage::lock_missing(self.name, LOCK));
+                None
+            }
+        };
         self.cluster.elections.push(Election {
             key: self.name.to_owned(),
             holder: lock.as_ref().and_then(|lock| lock.holder.clone()),
             owner: None,
-            waiting: Vec::new(),
+            waiting: None,
             lock,
+            renewal: None,
         });
     }
 
@@ -166,46 +241,56 @@ impl Map<'_> {
             let Ok(component) = component.parse::<Component>();
             return self.leads(&component, key);
         }
-        if let Some(id) = GRAPHS.iter().find_map(|prefix| key.strip_prefix(prefix)) {
-            if !is_job_id(id) {
-                return self.unknown(key);
-            }
-            let entry = self.entry(key, value);
-            self.job(id).graph = Some(entry);
+        if let Some(id) = key.strip_prefix(APPLICATION).filter(|id| is_job_id(id)) {
+            let pointer = self.pointer(key, value);
+            self.cluster.applications.insert(id.to_owned(), pointer);
             return;
         }
-        match (&self.used, key) {
-            (Use::Component(component), SESSION) => {
+        let plans = [(PLAN, true), (GRAPH, false)];
+        let plan = plans.into_iter().find_map(|(prefix, is_execution_plan)| {
+            Some((key.strip_prefix(prefix)?, is_execution_plan))
+        });
+        if let Some((id, is_execution_plan)) = plan.filter(|(id, _)| is_job_id(id)) {
+            let pointer = self.pointer(key, value);
+            return self.job(id).store_plan(pointer, is_execution_plan);
+        }
+        match (&self.role, key) {
+            (Role::Component(component), SESSION) => {
                 let component = component.clone();
                 self.leads(&component, key);
             }
-            (Use::Component(_), ADDRESS) => {}
-            (Use::Component(_), _) if key.starts_with(REGISTRY) => {}
-            (Use::Job(id) | Use::Component(Component::Job(id)), _) => {
+            (Role::Component(_), ADDRESS) => {}
+            (Role::Component(_), _) if key.starts_with(REGISTRY) => {}
+            (Role::Job(id) | Role::Component(Component::Job(id)), _) => {
                 let id = id.clone();
                 self.of_job(&id, key, value);
             }
-            _ => self.unknown(key),
+            _ => self.add(damage::unknown_key(&self.key(key))),
         }
     }
 
     fn of_job(&mut self, id: &str, key: &str, value: &str) {
         if key == COUNTER {
-            match decode::decimal_counter(value) {
-                Ok(counter) => self.job(id).counter = Some(counter),
-                Err(error) => self.unreadable(key, &error),
-            }
+            let counter = decode::decimal_counter(value);
+            let key = self.key(key);
+            let counter =
+                counter.map_err(|error| self.add(damage::counter_unreadable(&key, &error)));
+            let job = self.job(id);
+            job.counter_key = Some(key);
+            job.counter = counter.ok();
         } else if let Some(number) = key.strip_prefix(CHECKPOINT) {
             match decode::checkpoint_id(number) {
                 Ok(number) => {
-                    let entry = self.entry(key, value);
-                    let checkpoint = Checkpoint { id: number, entry };
+                    let checkpoint = Checkpoint {
+                        id: number,
+                        pointer: self.pointer(key, value),
+                    };
                     self.job(id).checkpoints.push(checkpoint);
                 }
-                Err(error) => self.unreadable(key, &error),
+                Err(error) => self.add(damage::checkpoint_unnamed(&self.key(key), &error)),
             }
         } else {
-            self.unknown(key);
+            self.add(damage::unknown_key(&self.key(key)));
         }
     }
 
@@ -220,18 +305,29 @@ impl Map<'_> {
                 self.cluster.leaders.insert(component.to_string(), entry);
             }
             Ok(None) => {}
-            Err(error) => self.unreadable(key, &error),
+            Err(error) => self.add(damage::leader_unreadable(&self.key(key), &error)),
         }
     }
 
-    fn entry(&mut self, key: &str, value: &str) -> Entry {
+    fn pointer(&self, key: &str, value: &str) -> Pointer {
         let handle = decode::base64_handle(value);
-        let handle = handle.map_err(|error| self.unreadable(key, &error)).ok();
-        Entry {
+        // Before 1.15 there is no marker around a handle.
+        let marked = !matches!(self.role, Role::Component(_));
+        let defect = match &handle {
+            Ok(StateHandle { outermost, .. }) if marked && outermost != HANDLE => {
+                let why = format!("it is an object of {outermost}, not of {HANDLE}");
+                Some(Defect::WrongClass(why))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Defect::Unreadable(error.to_string())),
+        };
+        Pointer {
             key: self.key(key),
-            deleting: handle.as_ref().is_some_and(|handle| handle.deleting),
-            handle,
+            deleting: handle.as_ref().is_ok_and(|handle| handle.deleting),
+            handle: handle.ok(),
+            defect,
             locks: Vec::new(),
+            file: None,
         }
     }
 
@@ -243,16 +339,8 @@ impl Map<'_> {
         format!("{}/{key}", self.name)
     }
 
-    fn unreadable(&mut self, key: &str, error: &DecodeError) {
-        let key = self.key(key);
-        self.cluster
-            .problem(key, ProblemKind::Unreadable, error.to_string());
-    }
-
-    fn unknown(&mut self, key: &str) {
-        let reason = "no key of Flink's that is known is called so".to_owned();
-        let key = self.key(key);
-        self.cluster.problem(key, ProblemKind::Unknown, reason);
+    fn add(&mut self, problem: Problem) {
+        self.cluster.problems.push(problem);
     }
 }
 

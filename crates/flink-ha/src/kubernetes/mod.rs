@@ -1,12 +1,17 @@
 //! A cluster that keeps its data in ConfigMaps.
 
-mod connect;
+mod cluster;
+mod clusters;
 mod follow;
 mod layout;
-mod place;
+mod list;
 mod read;
+mod renewal;
+mod target;
 
-pub(crate) use connect::Cluster;
+pub(crate) use cluster::Cluster;
+pub(crate) use clusters::clusters;
 pub(crate) use follow::follow;
-pub(crate) use place::KubernetesPlace;
-pub(crate) use read::inspect;
+pub(crate) use read::read;
+pub(crate) use renewal::{Watched, watch};
+pub(crate) use target::KubernetesTarget;

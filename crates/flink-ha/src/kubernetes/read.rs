@@ -1,109 +1,67 @@
-//! All ConfigMaps of a cluster, read once.
+//! The ConfigMaps of a cluster, read once.
 
-use std::time::Duration;
-
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Error;
-use kube::api::ListParams;
-use tokio::time::timeout;
 
-use super::connect::{Cluster, quietly};
+use super::cluster::Cluster;
+use super::clusters::clusters;
 use super::layout;
+use super::list::{in_time, list, named, size};
+use crate::budget::ByteBudget;
 use crate::error::FlinkError;
 use crate::model::FlinkCluster;
-use crate::room::Room;
 
-/// In which all must be read. A person waits for it.
-const IN_TIME: Duration = Duration::from_secs(30);
+/// Requests that are under way at once.
+const WINDOW: usize = 16;
 
-/// Objects in one part of a list. One has at most a mebibyte and a half, and a part is there as a
-/// whole before it is counted.
-const PART: u32 = 100;
+/// Most names of clusters in a message.
+const MOST_NAMED: usize = 10;
 
-/// Most objects. There is one for each job; a server with so many has other troubles.
-const MOST_MAPS: usize = 50_000;
+pub(crate) async fn read(cluster: &Cluster, source: &str) -> Result<FlinkCluster, FlinkError> {
+    let maps = in_time(all(cluster)).await?;
+    if maps.is_empty() {
+        return Err(FlinkError::Nothing(nothing(cluster).await));
+    }
+    Ok(layout::understand(source, &cluster.id, &maps))
+}
 
-/// What the server says of an answer that it does not give.
-const NO_LOGIN: u16 = 401;
-const FORBIDDEN: u16 = 403;
-
-pub(crate) async fn inspect(cluster: &Cluster) -> Result<FlinkCluster, FlinkError> {
-    let maps = match timeout(IN_TIME, list(cluster, Room::usual())).await {
-        Ok(maps) => maps?,
-        Err(_) => return Err(unavailable(None)),
-    };
-    let maps: Vec<_> = maps
+/// All that are HA data of the cluster, with those that have lost their labels: Flink reads them by
+/// their names.
+async fn all(cluster: &Cluster) -> Result<Vec<ConfigMap>, FlinkError> {
+    let mut budget = ByteBudget::of_cluster();
+    let labelled = list(cluster, &layout::labels(&cluster.id), &mut budget).await?;
+    let mut maps: Vec<_> = labelled
         .into_iter()
         .filter(|map| layout::is_of(map, &cluster.id))
         .collect();
-    if maps.is_empty() {
-        return Err(FlinkError::Nothing(format!("in {}", what(cluster))));
+    let main = layout::cluster_map(&cluster.id);
+    if !maps.iter().any(|map| layout::cluster_of(map).is_some()) {
+        maps.extend(named(cluster, &main).await?);
     }
-    Ok(layout::understand(&cluster.id, &maps))
-}
-
-async fn list(cluster: &Cluster, mut room: Room) -> Result<Vec<ConfigMap>, FlinkError> {
-    // Flink 2 has no label that tells HA data from its other ConfigMaps: their names do.
-    let selector = format!("app={},type=flink-native-kubernetes", cluster.id);
-    let mut part = ListParams::default().labels(&selector).limit(PART);
-    let mut maps = Vec::new();
-    loop {
-        let found = quietly(cluster.maps.list(&part)).await;
-        let found = found.map_err(|error| failed(cluster, error))?;
-        for mut map in found.items {
-            // Who wrote which field: nobody asks for it, and it may be longer than the rest.
-            map.metadata.managed_fields = None;
-            room.take(size(&map))?;
-            maps.push(map);
-        }
-        if maps.len() > MOST_MAPS {
-            return Err(FlinkError::TooMuch {
-                what: "ConfigMaps",
-                most: MOST_MAPS,
-            });
-        }
-        match found.metadata.continue_.filter(|next| !next.is_empty()) {
-            Some(next) => part = part.continue_token(&next),
-            None => return Ok(maps),
-        }
+    let lost = layout::unlisted_jobs(&maps, &cluster.id);
+    let lost: Vec<_> = stream::iter(lost)
+        .map(|name| async move { named(cluster, &name).await })
+        .buffer_unordered(WINDOW)
+        .try_collect()
+        .await?;
+    for map in lost.into_iter().flatten() {
+        budget.take(size(&map))?;
+        maps.push(map);
     }
+    Ok(maps)
 }
 
-/// What a ConfigMap holds, in bytes. The rest of it is short, and the number of ConfigMaps limits
-/// it.
-fn size(map: &ConfigMap) -> usize {
-    let texts = map.data.iter().chain(&map.metadata.annotations).flatten();
-    let texts = texts.map(|(key, value)| key.len() + value.len());
-    let binary = map.binary_data.iter().flatten();
-    let binary = binary.map(|(key, value)| key.len() + value.0.len());
-    texts.chain(binary).sum()
-}
-
-fn failed(cluster: &Cluster, error: Error) -> FlinkError {
-    match &error {
-        Error::Api(status) if matches!(status.code, NO_LOGIN | FORBIDDEN) => FlinkError::Refused {
-            what: format!("to list {}", what(cluster)),
-            source: error.into(),
-        },
-        _ => unavailable(Some(error)),
+/// Where nothing is, and which clusters there are instead.
+async fn nothing(cluster: &Cluster) -> String {
+    let at = format!("{} in the namespace {}", cluster.id, cluster.namespace());
+    let found = in_time(clusters(cluster)).await;
+    let found = found.unwrap_or_default();
+    let mut names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
+    if names.is_empty() {
+        return at;
     }
+    let more = names.len() > MOST_NAMED;
+    names.truncate(MOST_NAMED);
+    let names = names.join(", ") + if more { ", …" } else { "" };
+    format!("{at}; this namespace has: {names}")
 }
-
-fn what(cluster: &Cluster) -> String {
-    format!(
-        "ConfigMaps of {} in the namespace {}",
-        cluster.id,
-        cluster.maps.namespace().unwrap_or("default")
-    )
-}
-
-fn unavailable(error: Option<Error>) -> FlinkError {
-    FlinkError::Unavailable {
-        store: "the Kubernetes API".into(),
-        source: error.map(Into::into),
-    }
-}
-
-#[cfg(test)]
-#[path = "read_tests.rs"]
-mod tests;

@@ -1,46 +1,49 @@
-//! One connection, without noise, and without afterlife.
+//! One connection that logs little and leaves nothing behind.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asyncs::task::{Spawn, Task, enter};
+use incumbent_backend::hosts::Login;
 use tokio::task::AbortHandle;
 use tracing::instrument::WithSubscriber;
 use tracing::{Dispatch, Level};
 use zookeeper_client::{Client, Error, SessionState, TlsOptions};
 
-use super::place::ZooKeeperPlace;
+use super::target::ZooKeeperTarget;
 
-/// What the client library's lines are logged as.
+/// The target of the client library's log lines.
 const CLIENT: &str = "zookeeper_client";
 
-/// A client, as long as its connection lasts. Each has a session of its own, on which nothing
-/// hangs: nothing is ever created.
+/// A client for as long as its connection lasts. Each has a session of its own. It creates no
+/// nodes, so nothing depends on that session.
 pub(crate) struct Connection {
     client: Client,
     tasks: Tasks,
 }
 
 impl Connection {
-    /// Tries each server once.
+    /// Connects to the first server that accepts, trying each once.
     pub(crate) async fn to(
-        place: &ZooKeeperPlace,
+        target: &ZooKeeperTarget,
         tls: Option<&TlsOptions>,
     ) -> Result<Self, Error> {
         let mut connector = Client::connector()
-            .with_session_timeout(place.session_timeout)
+            .with_session_timeout(target.session_timeout)
             .with_fail_eagerly();
-        if let Some(login) = &place.login {
+        if let Some(Login { user, password }) = target.hosts.login() {
+            let login = format!("{user}:{password}");
             connector = connector.with_auth("digest", login.as_bytes());
         }
+        let hosts = target.hosts.to_string();
         let tasks = Tasks::default();
         let client = match tls {
             Some(tls) => {
                 let connector = connector.with_tls(tls.clone());
-                tasks.of(connector.secure_connect(&place.hosts)).await?
+                tasks.of(connector.secure_connect(&hosts)).await?
             }
-            None => tasks.of(connector.connect(&place.hosts)).await?,
+            None => tasks.of(connector.connect(&hosts)).await?,
         };
         Ok(Self { client, tasks })
     }
@@ -49,10 +52,10 @@ impl Connection {
         &self.client
     }
 
-    /// Ends when the connection is lost, and why.
+    /// Waits until the connection is lost, and returns why.
     ///
-    /// Whoever races it with a watch polls it first, and not the watch afterwards: the client
-    /// panics in watches that outlive it.
+    /// A caller that races it with a watch must poll this first, and the watch not at all once this
+    /// has ended: the client panics in watches that outlive the connection.
     pub(crate) async fn lost(&self) -> Error {
         let mut states = self.client.state_watcher();
         let mut state = self.client.state();
@@ -71,38 +74,39 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // With a connection, the client says farewell when it is dropped. Without one, it would go
-        // on to look for servers as long as its session may live.
+        // A connected client closes its session when it is dropped. A disconnected one would go on
+        // looking for servers until its session times out.
         if self.client.state() != SessionState::SyncConnected {
             self.tasks.abort();
         }
     }
 }
 
-/// The tasks that a client began.
+/// The tasks that a client has spawned.
 #[derive(Clone, Default)]
 struct Tasks {
-    begun: Arc<Mutex<Vec<AbortHandle>>>,
+    spawned: Arc<Mutex<Vec<AbortHandle>>>,
 }
 
 impl Tasks {
-    /// Makes those its own that this future begins. What the client library logs about each attempt
-    /// is only for whoever asks for details.
+    /// Runs the future, and takes over the tasks that it spawns. The client library's log lines for
+    /// each attempt are left out, except at level debug.
     async fn of<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         let future = poll_fn(|context| {
             let _scope = enter(self);
             future.as_mut().poll(context)
         });
-        match quiet() {
-            true => future.with_subscriber(Dispatch::none()).await,
-            false => future.await,
+        if is_quiet() {
+            future.with_subscriber(Dispatch::none()).await
+        } else {
+            future.await
         }
     }
 
     fn abort(&self) {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        for task in begun.iter() {
+        let spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in spawned.iter() {
             task.abort();
         }
     }
@@ -111,15 +115,17 @@ impl Tasks {
 impl Spawn for Tasks {
     fn spawn(&self, task: Task) {
         let future = Box::into_pin(task.future);
-        let task = match quiet() {
-            true => tokio::spawn(future.with_subscriber(Dispatch::none())),
-            false => tokio::spawn(future),
+        let task = if is_quiet() {
+            tokio::spawn(future.with_subscriber(Dispatch::none()))
+        } else {
+            tokio::spawn(future)
         };
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.push(task.abort_handle());
+        let mut spawned = self.spawned.lock().unwrap_or_else(PoisonError::into_inner);
+        spawned.push(task.abort_handle());
     }
 }
 
-fn quiet() -> bool {
+/// Whether the client library's log lines are left out.
+fn is_quiet() -> bool {
     !tracing::enabled!(target: CLIENT, Level::DEBUG)
 }

@@ -2,72 +2,73 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use incumbent_backend::jitter;
+use tokio::time::{Instant, sleep, timeout};
 use zookeeper_client::{Client, Error, OneshotWatcher, TlsOptions};
 
 use super::connection::Connection;
-use super::place::ZooKeeperPlace;
+use super::target::ZooKeeperTarget;
+use crate::channel::{LeaderSender, pace};
 use crate::component::Component;
-use crate::decode;
-use crate::follow::{Teller, pauses};
-use crate::model::Leader;
+use crate::decode::{self, Leader};
 
-/// In which servers must let us in, and answer.
+/// How long a server may take to accept a connection, and to answer.
 const IN_TIME: Duration = Duration::from_secs(15);
 
-/// Follows until nobody listens.
+/// Follows until the task is aborted.
 pub(crate) async fn follow(
-    place: ZooKeeperPlace,
+    target: ZooKeeperTarget,
     tls: Option<TlsOptions>,
     component: Component,
-    teller: Teller,
+    sender: LeaderSender,
 ) {
     let node = format!(
         "{}/leader/{}/connection_info",
-        place.base,
+        target.base,
         component.in_zookeeper()
     );
-    let mut pauses = pauses();
+    let mut pace = pace();
     loop {
-        let trouble = match timeout(IN_TIME, Connection::to(&place, tls.as_ref())).await {
-            Err(_) => Error::Timeout,
-            Ok(Err(trouble)) => trouble,
+        let (failure, lasted) = match timeout(IN_TIME, Connection::to(&target, tls.as_ref())).await
+        {
+            Err(_) => (Error::Timeout, Duration::ZERO),
+            Ok(Err(failure)) => (failure, Duration::ZERO),
             Ok(Ok(connection)) => {
+                let begun = Instant::now();
                 let follower = Follower {
                     client: connection.client(),
                     node: &node,
-                    teller: &teller,
+                    sender: &sender,
                 };
-                tokio::select! {
-                    // First the loss: watches panic after it.
+                let failure = tokio::select! {
+                    // The loss first: watches panic after it.
                     biased;
-                    lost = connection.lost() => {
-                        // It was good until now.
-                        pauses = crate::follow::pauses();
-                        lost
-                    }
+                    lost = connection.lost() => lost,
                     refused = follower.follow() => refused,
-                }
+                };
+                (failure, begun.elapsed())
             }
         };
-        teller.trouble("ZooKeeper", &trouble);
-        tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+        // A server that accepts a connection and drops it is not asked again at once.
+        let pause = pace.after_run(lasted, jitter());
+        sender.note_failure("ZooKeeper", &failure, pause);
+        sleep(pause).await;
     }
 }
 
 struct Follower<'a> {
     client: &'a Client,
     node: &'a str,
-    teller: &'a Teller,
+    sender: &'a LeaderSender,
 }
 
 impl Follower<'_> {
-    /// Tells each state of the node on this connection, until it refuses.
+    /// Publishes each state of the node, until a request on this connection fails.
     async fn follow(&self) -> Error {
         loop {
             let watcher = match timeout(IN_TIME, self.look()).await {
                 Ok(Ok(watcher)) => {
-                    self.teller.well();
+                    self.sender.note_success();
                     watcher
                 }
                 Ok(Err(error)) => return error,
@@ -77,21 +78,21 @@ impl Follower<'_> {
         }
     }
 
-    /// Tells the present state; what comes after it ends the watch.
+    /// Publishes the present state. The watch that it returns fires at the next change.
     async fn look(&self) -> Result<OneshotWatcher, Error> {
-        // The server that we are connected with now may lag behind the one before.
+        // This server may lag behind the one before.
         self.client.sync(self.node).await?;
         loop {
             match self.client.get_and_watch_data(self.node).await {
                 Ok((data, _, watcher)) => {
-                    self.teller.tell(self.leader(&data));
+                    self.sender.send(self.leader(&data));
                     return Ok(watcher);
                 }
                 Err(Error::NoNode) => {
                     let (found, watcher) = self.client.check_and_watch_stat(self.node).await?;
-                    // If it was created just now, it is read in the next turn.
+                    // If it was created in between, the next turn reads it.
                     if found.is_none() {
-                        self.teller.tell(None);
+                        self.sender.send(None);
                         return Ok(watcher);
                     }
                 }
@@ -102,7 +103,7 @@ impl Follower<'_> {
 
     fn leader(&self, data: &[u8]) -> Option<Leader> {
         decode::connection_info(data).unwrap_or_else(|error| {
-            tracing::warn!(node = self.node, %error, "what Flink says of its leader cannot be read");
+            tracing::warn!(node = self.node, %error, "Flink's entry of its leader is unreadable; acting as if nobody led");
             None
         })
     }

@@ -1,11 +1,12 @@
-//! What the nodes of a cluster mean. Pure.
+//! What the znodes of a cluster mean. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::component::{Component, is_job_id};
-use crate::decode::{self, DecodeError};
+use crate::damage;
+use crate::decode::{self, StateHandle};
 use crate::model::{
-    Checkpoint, Election, Entry, FlinkCluster, FlinkJob, LeaderEntry, Problem, ProblemKind,
+    Checkpoint, Defect, Election, FlinkCluster, FlinkJob, LeaderEntry, Pointer, Problem,
 };
 
 /// The nodes below that of the cluster, by their paths relative to it: `/leader/latch`.
@@ -17,16 +18,28 @@ pub(crate) struct Node {
     pub(crate) owner: u64,
 }
 
-/// Directories of job graphs, up to 1.20, and of execution plans, from 2.0 on.
-const GRAPHS: [&str; 2] = ["jobgraphs", "execution-plans"];
+/// The directory of applications, since 2.3.
+const APPLICATIONS: &str = "applications";
+
+/// The directory of execution plans, since 2.0.
+const PLANS: &str = "execution-plans";
+
+/// The directory of job graphs, up to 1.20.
+const GRAPHS: &str = "jobgraphs";
 
 /// What follows the random part in the name of a latch's node.
 const LATCH: &str = "-latch-";
 
-pub(crate) fn understand(tree: &Tree) -> FlinkCluster {
+/// The class that Flink casts each stored handle to.
+const HANDLE: &str = "org.apache.flink.runtime.state.RetrievableStreamStateHandle";
+
+pub(crate) fn understand(source: &str, tree: &Tree) -> FlinkCluster {
     let mut layout = Layout {
         tree,
-        cluster: FlinkCluster::default(),
+        cluster: FlinkCluster {
+            source: source.to_owned(),
+            ..FlinkCluster::default()
+        },
         unknown: HashSet::new(),
     };
     for path in tree.keys() {
@@ -41,12 +54,12 @@ pub(crate) fn understand(tree: &Tree) -> FlinkCluster {
 struct Layout<'a> {
     tree: &'a Tree,
     cluster: FlinkCluster,
-    /// The paths of nodes that were told to be unknown.
+    /// The paths of the topmost unknown nodes.
     unknown: HashSet<&'a str>,
 }
 
 impl<'a> Layout<'a> {
-    /// What one node says, without those around it.
+    /// Takes in one node, without those around it.
     fn node(&mut self, path: &'a str) {
         let node = &self.tree[path];
         let names: Vec<&str> = path.split('/').skip(1).collect();
@@ -55,43 +68,33 @@ impl<'a> Layout<'a> {
             // Before 1.15 each component has a latch of its own.
             ["leader", _, "latch"] | ["leader", _, "latch", _] => {}
             ["leader", component, "connection_info"] => self.leader(path, component, node),
-            ["jobs"] => {}
-            [directory] if GRAPHS.contains(&directory) => {}
-            [directory, id] if GRAPHS.contains(&directory) && is_job_id(id) => {
-                let entry = self.entry(path, node);
-                self.job(id).graph = Some(entry);
+            ["jobs" | APPLICATIONS | PLANS | GRAPHS] => {}
+            [APPLICATIONS, id] => {
+                let pointer = self.pointer(path, node);
+                self.cluster.applications.insert(id.to_owned(), pointer);
+            }
+            [directory @ (PLANS | GRAPHS), id] if is_job_id(id) => {
+                let pointer = self.pointer(path, node);
+                self.job(id).store_plan(pointer, directory == PLANS);
             }
             ["jobs", id] if is_job_id(id) => {
                 self.job(id);
             }
             ["jobs", id, "checkpoints"] if is_job_id(id) => {}
             ["jobs", id, "checkpoint_id_counter"] if is_job_id(id) => {
-                match decode::shared_count(&node.data) {
-                    Ok(counter) => self.job(id).counter = Some(counter),
-                    Err(error) => self.unreadable(path, &error),
-                }
+                self.counter(path, id, node);
             }
             ["jobs", id, "checkpoints", number] if is_job_id(id) => {
-                match decode::checkpoint_id(number) {
-                    Ok(number) => {
-                        let entry = self.entry(path, node);
-                        self.job(id)
-                            .checkpoints
-                            .push(Checkpoint { id: number, entry });
-                    }
-                    Err(error) => self.unreadable(path, &error),
-                }
+                self.checkpoint(path, id, number, node);
             }
-            // Told with the entry that they are of.
+            // They belong to the pointer above them, which takes them in.
             [_, _, "locks"]
             | [_, _, "locks", _]
             | ["jobs", _, "checkpoints", _, "locks"]
             | ["jobs", _, "checkpoints", _, "locks", _] => {}
-            // Only the topmost is told.
             _ if self.is_below_unknown(path) => {}
             _ => {
-                let reason = "no node of Flink's that is known has this name".to_owned();
-                self.cluster.problem(path, ProblemKind::Unknown, reason);
+                self.add(damage::unknown_node(path));
                 self.unknown.insert(path);
             }
         }
@@ -108,22 +111,53 @@ impl<'a> Layout<'a> {
                 };
                 self.cluster.leaders.insert(component.to_string(), entry);
             }
-            // As if there were no node.
+            // The same as no node.
             Ok(None) => {}
-            Err(error) => self.unreadable(path, &error),
+            Err(error) => self.add(damage::leader_unreadable(path, &error)),
         }
     }
 
-    fn entry(&mut self, path: &str, node: &Node) -> Entry {
+    fn counter(&mut self, path: &str, id: &str, node: &Node) {
+        let counter = decode::shared_count(&node.data);
+        let counter = counter.map_err(|error| self.add(damage::counter_unreadable(path, &error)));
+        let job = self.job(id);
+        job.counter_key = Some(path.to_owned());
+        job.counter = counter.ok();
+    }
+
+    fn checkpoint(&mut self, path: &str, id: &str, number: &str, node: &Node) {
+        match decode::checkpoint_id(number) {
+            Ok(number) => {
+                let pointer = self.pointer(path, node);
+                let checkpoint = Checkpoint {
+                    id: number,
+                    pointer,
+                };
+                self.job(id).checkpoints.push(checkpoint);
+            }
+            Err(error) => self.add(damage::checkpoint_unnamed(path, &error)),
+        }
+    }
+
+    fn pointer(&self, path: &str, node: &Node) -> Pointer {
         let handle = decode::state_handle(&node.data);
-        let handle = handle.map_err(|error| self.unreadable(path, &error)).ok();
+        let defect = match &handle {
+            Ok(StateHandle { outermost, .. }) if outermost != HANDLE => {
+                let why = format!("it is an object of {outermost}, not of {HANDLE}");
+                Some(Defect::WrongClass(why))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Defect::Unreadable(error.to_string())),
+        };
         let locks = format!("{path}/locks");
-        Entry {
+        Pointer {
             key: path.to_owned(),
-            handle,
-            // Whoever removes an entry first removes the node of its locks.
+            handle: handle.ok(),
+            defect,
+            // Flink begins a removal by deleting the node of the locks.
             deleting: !self.tree.contains_key(&locks),
             locks: children(self.tree, &locks).map(str::to_owned).collect(),
+            file: None,
         }
     }
 
@@ -153,41 +187,33 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The leader's entries are of the session that holds the latch.
+    /// The leader's entries must belong to the session that holds the latch.
     fn owners(&mut self) {
-        let mut found = Vec::new();
-        for entry in self.cluster.leaders.values() {
-            let reason = match (&entry.owner, &self.cluster.elections[..]) {
-                (None, _) => "it is no ephemeral node, and stays when its leader goes".to_owned(),
-                (Some(_), [one]) if one.holder.is_none() => "nobody holds the latch".to_owned(),
-                (Some(owner), [one]) if one.owner.as_ref() != Some(owner) => {
-                    let holder = one.owner.as_deref().unwrap_or("none");
-                    format!(
-                        "its ZooKeeper session {owner} is not that of the latch's holder, {holder}"
-                    )
+        let problems = self.cluster.leaders.values().filter_map(|entry| {
+            match (&entry.owner, &self.cluster.elections[..]) {
+                (None, _) => Some(damage::leader_persistent(&entry.key)),
+                (Some(owner), [one]) => {
+                    let holder = one.owner.as_ref()?;
+                    let other = owner != holder;
+                    other.then(|| damage::leader_of_other_owner(&entry.key, owner, holder))
                 }
-                _ => continue,
-            };
-            found.push(Problem {
-                key: entry.key.clone(),
-                kind: ProblemKind::Stale,
-                reason,
-            });
-        }
-        self.cluster.problems.extend(found);
+                _ => None,
+            }
+        });
+        let mut problems: Vec<_> = problems.collect();
+        self.cluster.problems.append(&mut problems);
     }
 
     fn job(&mut self, id: &str) -> &mut FlinkJob {
         self.cluster.jobs.entry(id.to_owned()).or_default()
     }
 
-    fn unreadable(&mut self, path: &str, error: &DecodeError) {
-        self.cluster
-            .problem(path, ProblemKind::Unreadable, error.to_string());
+    fn add(&mut self, problem: Problem) {
+        self.cluster.problems.push(problem);
     }
 
-    /// Those above it come before it. From the top: nothing that is known is deep, so that the
-    /// answer comes soon.
+    /// Nodes come after those above them. The search goes from the top, because no known node is
+    /// deep, so that it ends soon.
     fn is_below_unknown(&self, path: &str) -> bool {
         let mut ends = path.match_indices('/').skip(1);
         ends.any(|(end, _)| self.unknown.contains(&path[..end]))
@@ -204,13 +230,14 @@ fn election(
         key,
         holder,
         owner,
-        waiting,
+        waiting: Some(waiting),
         lock: None,
+        renewal: None,
     }
 }
 
-/// The number that ZooKeeper gave to a latch's node. Those with other names come last, as the
-/// recipe has it.
+/// The number that ZooKeeper gave to a latch's node. Nodes with other names come last, as in the
+/// recipe.
 fn sequence(name: &str) -> u64 {
     let number = name.rsplit_once(LATCH).map(|(_, number)| number);
     number
@@ -218,7 +245,7 @@ fn sequence(name: &str) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-/// As ZooKeeper's own tools write it.
+/// The session's id as ZooKeeper's own tools write it.
 fn session(owner: u64) -> Option<String> {
     (owner != 0).then(|| format!("{owner:#x}"))
 }

@@ -1,14 +1,17 @@
-//! A cluster that keeps its data in ZooKeeper, or in what speaks its protocol.
+//! A cluster that keeps its data in ZooKeeper, or in a server that speaks its protocol.
 
+mod clusters;
 mod connection;
 mod follow;
 mod layout;
-mod place;
 mod read;
+mod session;
+mod target;
 
+pub(crate) use clusters::clusters;
 pub(crate) use follow::follow;
-pub(crate) use place::ZooKeeperPlace;
-pub(crate) use read::inspect;
+pub(crate) use read::read;
+pub(crate) use target::ZooKeeperTarget;
 
 #[cfg(test)]
 pub(crate) use layout::{Node, Tree};

@@ -1,106 +1,85 @@
 //! The whole tree of a cluster, read once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use incumbent_backend::BoxError;
-use tokio::time::timeout;
 use zookeeper_client::{Client, Error};
 
-use super::connection::Connection;
+use super::clusters::search;
 use super::layout::{Node, Tree, children, understand};
-use super::place::ZooKeeperPlace;
-use crate::decode::shown;
+use super::session::{Unread, in_session};
+use super::target::ZooKeeperTarget;
+use crate::budget::ByteBudget;
+use crate::decode::shortened;
 use crate::error::FlinkError;
-use crate::model::{FlinkCluster, ProblemKind};
-use crate::room::Room;
+use crate::model::{ClusterSummary, FlinkCluster, ProblemKind};
 
-/// In which all must be read. A person waits for it.
-const IN_TIME: Duration = Duration::from_secs(30);
-
-/// Most nodes. A cluster with a thousand jobs of ten checkpoints has some forty thousand.
+/// Most nodes. A cluster with a thousand jobs of ten checkpoints has about forty thousand.
 const MOST_NODES: usize = 200_000;
 
-/// Most names of nodes in a message.
+/// Most names in a message.
 const MOST_NAMED: usize = 10;
 
 /// Requests that are under way at once.
 const WINDOW: usize = 128;
 
-pub(crate) async fn inspect(place: &ZooKeeperPlace) -> Result<FlinkCluster, FlinkError> {
-    let unavailable = |source: Option<BoxError>| FlinkError::Unavailable {
-        store: format!("ZooKeeper at {}", place.hosts),
-        source,
-    };
-    let tls = place.tls()?;
-    let read = async {
-        let connection = Connection::to(place, tls.as_ref()).await;
-        let connection = connection.map_err(|error| unavailable(Some(error.into())))?;
-        tokio::select! {
-            biased;
-            lost = connection.lost() => Err(unavailable(Some(lost.into()))),
-            tree = tree(connection.client(), &place.base, Room::usual()) => match tree {
-                Err(Unread::TooMuch(error)) => Err(error),
-                Err(Unread::At(what, Error::NoAuth)) => {
-                    Err(FlinkError::Refused { what, source: Error::NoAuth.into() })
-                }
-                Err(Unread::At(_, error)) => Err(unavailable(Some(error.into()))),
-                Ok(tree) => Ok(tree),
-            },
+pub(crate) async fn read(
+    target: &ZooKeeperTarget,
+    source: &str,
+) -> Result<FlinkCluster, FlinkError> {
+    in_session(target, async |client| {
+        let tree = tree(client, &target.base, ByteBudget::of_cluster()).await?;
+        let cluster = understand(source, &tree);
+        if has_nothing(&cluster) {
+            let others = search(client, target).await?;
+            return Err(FlinkError::Nothing(nothing_at(target, &tree, &others)).into());
         }
-    };
-    let tree = timeout(IN_TIME, read)
-        .await
-        .unwrap_or_else(|_| Err(unavailable(None)))?;
-    let cluster = understand(&tree);
-    if has_nothing(&cluster) {
-        return Err(FlinkError::Nothing(nothing_at(place, &tree)));
-    }
-    Ok(cluster)
+        Ok(cluster)
+    })
+    .await
 }
 
-/// Whether nothing there is Flink's. What is, and cannot be read, is something.
+/// Whether nothing there is Flink's. An entry of Flink's that is unreadable is something.
 fn has_nothing(cluster: &FlinkCluster) -> bool {
     let mut problems = cluster.problems.iter();
     cluster.elections.is_empty()
         && cluster.leaders.is_empty()
+        && cluster.applications.is_empty()
         && cluster.jobs.is_empty()
-        && problems.all(|problem| problem.kind == ProblemKind::Unknown)
+        && problems
+            .all(|problem| matches!(problem.kind, ProblemKind::Unknown | ProblemKind::NoLeader))
 }
 
-/// Where, and what is there instead: mostly somebody forgot a part of the path.
-fn nothing_at(place: &ZooKeeperPlace, tree: &Tree) -> String {
-    let at = format!("at {}{}", place.hosts, place.base);
-    let mut names: Vec<_> = children(tree, "").collect();
+/// Where nothing is, and what is there instead: most often a part of the path is missing.
+fn nothing_at(target: &ZooKeeperTarget, tree: &Tree, others: &[ClusterSummary]) -> String {
+    let at = format!("at {}{}", target.hosts, target.base);
+    let (has, names): (_, Vec<_>) = if others.is_empty() {
+        let names = children(tree, "").map(shortened);
+        ("this node has", names.collect())
+    } else {
+        let names = others.iter().map(|other| other.name.clone());
+        ("there are", names.collect())
+    };
     if names.is_empty() {
         return at;
     }
-    let more = names.len() > MOST_NAMED;
-    names.truncate(MOST_NAMED);
-    let names: Vec<_> = names.into_iter().map(shown).collect();
-    let names = names.join(", ") + if more { ", …" } else { "" };
-    format!("{at}; it has: {names}; a cluster id comes after the root, as in /flink/CLUSTER-ID")
+    let more = if names.len() > MOST_NAMED {
+        ", …"
+    } else {
+        ""
+    };
+    let names: Vec<_> = names.into_iter().take(MOST_NAMED).collect();
+    format!("{at}; {has}: {}{more}", names.join(", "))
 }
 
-enum Unread {
-    At(String, Error),
-    TooMuch(FlinkError),
-}
-
-impl From<FlinkError> for Unread {
-    fn from(error: FlinkError) -> Self {
-        Self::TooMuch(error)
-    }
-}
-
-/// All below a node, by paths relative to it. Empty if the node is not there, or has no children.
-async fn tree(client: &Client, base: &str, mut room: Room) -> Result<Tree, Unread> {
+/// Everything below a node, by paths relative to it. Empty if the node is missing or has no
+/// children.
+async fn tree(client: &Client, base: &str, mut budget: ByteBudget) -> Result<Tree, Unread> {
     let unread = |path: &str| {
         let path = path.to_owned();
         move |error| Unread::At(path, error)
     };
-    // What was acknowledged before is seen after this, also on a server that lags behind.
+    // After this, a server that lags behind has all that was acknowledged before.
     client.sync(base).await.map_err(unread(base))?;
     let mut tree = BTreeMap::new();
     let mut level = vec![String::new()];
@@ -110,7 +89,7 @@ async fn tree(client: &Client, base: &str, mut room: Room) -> Result<Tree, Unrea
             let (data, children) = (client.get_data(&path), client.list_children(&path));
             let (data, children) = tokio::join!(data, children);
             match (data, children) {
-                // It went away meanwhile, as nodes do.
+                // It was deleted meanwhile, as nodes are.
                 (Err(Error::NoNode), _) | (_, Err(Error::NoNode)) => Ok(None),
                 (Err(error), _) | (_, Err(error)) => Err(unread(&path)(error)),
                 (Ok((data, stat)), Ok(children)) => Ok(Some((relative, data, stat, children))),
@@ -128,7 +107,7 @@ async fn tree(client: &Client, base: &str, mut room: Room) -> Result<Tree, Unrea
             let paths = children
                 .iter()
                 .map(|child| relative.len() + 1 + child.len());
-            room.take(paths.sum::<usize>() + data.len())?;
+            budget.take(paths.sum::<usize>() + data.len())?;
             level.extend(children.iter().map(|child| format!("{relative}/{child}")));
             if !relative.is_empty() {
                 let owner = stat.ephemeral_owner.cast_unsigned();

@@ -1,6 +1,6 @@
-//! Values with mistakes: every beginning and every change of one byte of what Flink and Java have
-//! written is read or refused, soon and without a panic; long ones with the telling changes only.
-//! (Random changes of several bytes are tested beside the decoders.)
+//! Values with mistakes. Each prefix of what Flink and Java have written, and each change of one
+//! byte in it, is decoded or refused, soon and without a panic. Long values get only the changes
+//! that mean something. (Random changes of several bytes are tested beside the decoders.)
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,21 @@ use serde_json::Value;
 
 const MADE: &str = include_str!("../fixtures/made.tsv");
 
-const ZNODES: [&str; 2] = [
+const ZNODES: [&str; 3] = [
     include_str!("../fixtures/zookeeper-1.20.3.znodes"),
     include_str!("../fixtures/zookeeper-2.2.1.znodes"),
+    include_str!("../fixtures/zookeeper-2.3.0.znodes"),
 ];
 
-const MAPS: [&str; 3] = [
+const MAPS: [&str; 4] = [
     include_str!("../fixtures/kubernetes-1.14.6.json"),
     include_str!("../fixtures/kubernetes-1.20.3.json"),
     include_str!("../fixtures/kubernetes-2.2.1.json"),
+    include_str!("../fixtures/kubernetes-2.3.0.json"),
 ];
 
-/// Values longer than this are only changed to what means something in a stream: to all else would
-/// take a minute.
+/// Longer values get only the changes that mean something in a stream. All changes would take a
+/// minute.
 const LONG: usize = 150;
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -29,7 +31,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(pair).collect()
 }
 
-/// All of them, without those that there are twice.
+/// All values of znodes, each once.
 fn streams() -> BTreeSet<Vec<u8>> {
     let lines = ZNODES.iter().flat_map(|lines| lines.lines());
     let lines = lines.chain(MADE.lines());
@@ -70,7 +72,7 @@ fn read_text(text: &str) {
     let _ = decode::checkpoint_id(text);
 }
 
-/// Every beginning, and every change of one byte; of long ones only the telling changes.
+/// Every prefix, and every change of one byte; of long values only the telling changes.
 fn each_mistake(whole: &[u8], read: impl Fn(&[u8])) {
     for end in 0..=whole.len() {
         read(&whole[..end]);
@@ -79,7 +81,7 @@ fn each_mistake(whole: &[u8], read: impl Fn(&[u8])) {
     for at in 0..bytes.len() {
         let right = bytes[at];
         let long = whole.len() > LONG;
-        // Small numbers, types, the marks of a stream, and the largest.
+        // Small numbers, letters of types, the type codes of a stream, and the largest byte.
         let telling = |value: &u8| matches!(value, 0..=3 | b'J' | b'L' | b'[' | 0x70..=0x7e | 0xff);
         for value in (0..=u8::MAX).filter(|value| !long || telling(value)) {
             bytes[at] = value;

@@ -3,27 +3,34 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use incumbent_flink_ha::{Component, FlinkAddress, FlinkError, ProblemKind, inspect};
+use incumbent_flink_ha::{
+    Component, FlinkAddress, FlinkError, InspectOptions, ProblemKind, Severity, clusters,
+};
 use incumbent_leader_server as ours;
 use incumbent_servers::free_port;
 use incumbent_servers::zookeeper::{Options, ZooKeeper};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 use zookeeper_client::{Acls, Client, CreateMode, Error, Stat};
 
-use crate::{leaders, next, some};
+use crate::{inspect, leaders, next, some};
 
-const ZNODES: [&str; 2] = [
+const ZNODES: [&str; 3] = [
     include_str!("../fixtures/zookeeper-1.20.3.znodes"),
     include_str!("../fixtures/zookeeper-2.2.1.znodes"),
+    include_str!("../fixtures/zookeeper-2.3.0.znodes"),
 ];
 
 const MADE: &str = include_str!("../fixtures/made.tsv");
 const ID: &str = crate::ONE;
 const NODE: &str = "/flink/cluster/leader/rest_server/connection_info";
 
-/// Either server, which can be restarted with its sessions.
+/// One of the two servers, which can be restarted with its sessions.
 enum Server {
     Real(Arc<ZooKeeper>),
     Ours(Box<Ours>),
@@ -46,8 +53,8 @@ impl Server {
     async fn ours() -> Self {
         let kept = tempfile::tempdir().unwrap();
         let mut options = ours::Options::local();
-        // Not from those that connections have: while nobody listens there, a client may be
-        // connected to itself.
+        // A port outside those of connections: while nobody listens on one of those, a client may
+        // connect to itself.
         options.listen[0].set_port(free_port().unwrap());
         options.data_dir = Some(kept.path().to_owned());
         let mut server = Ours {
@@ -120,8 +127,8 @@ fn made(name: &str) -> Vec<u8> {
     bytes(lines.find(|(found, _)| *found == name).unwrap().1)
 }
 
-/// Puts back what Flink has written. Its leader's session is the first client, and the other one's
-/// is the second.
+/// Writes the nodes of a Flink. The first client has the session of its leader, the second that of
+/// its standby.
 async fn put(server: &Server, lines: &str) -> [Client; 2] {
     let clients = [server.client().await, server.client().await];
     for line in lines.lines() {
@@ -138,7 +145,7 @@ async fn put(server: &Server, lines: &str) -> [Client; 2] {
     clients
 }
 
-/// All nodes, with all that the server says of them.
+/// All nodes, with their data and stats.
 async fn all(client: &Client) -> BTreeMap<String, (Vec<u8>, Stat)> {
     let mut nodes = BTreeMap::new();
     let mut todo = vec!["/".to_owned()];
@@ -173,7 +180,7 @@ async fn remove_all(client: &Client, path: &str) {
 }
 
 #[tokio::test]
-async fn what_flink_wrote_is_told_and_stays_as_it_is() {
+async fn what_flink_wrote_is_shown_and_stays_as_it_is() {
     for lines in ZNODES {
         for server in Server::each().await {
             let clients = put(&server, lines).await;
@@ -192,29 +199,29 @@ async fn what_flink_wrote_is_told_and_stays_as_it_is() {
             let owner = before[NODE].1.ephemeral_owner;
             let owner = format!("{owner:#x}");
             assert_eq!(election.owner.as_ref(), Some(&owner));
-            let mut told = leaders(&address, &Component::RestServer);
+            let mut followed = leaders(&address, &Component::RestServer);
             let leader = &cluster.leaders["restserver"].leader;
             assert_eq!(
-                next(&mut told).await,
+                next(&mut followed).await,
                 some(&leader.session.to_string(), &leader.address)
             );
-            drop(told);
+            drop(followed);
             assert_eq!(all(&clients[0]).await, before);
         }
     }
 }
 
 #[tokio::test]
-async fn a_leader_whose_session_has_ended_is_told_to_be_gone_and_a_kept_latch_is_stale() {
+async fn a_leader_goes_with_its_session_and_an_entry_of_another_session_is_stale() {
     let server = Server::ours().await;
     let [leader, standby] = put(&server, ZNODES[1]).await;
-    let mut told = leaders(&server.address(), &Component::RestServer);
-    assert!(next(&mut told).await.is_some());
+    let mut followed = leaders(&server.address(), &Component::RestServer);
+    assert!(next(&mut followed).await.is_some());
     drop(leader);
-    assert_eq!(next(&mut told).await, None);
+    assert_eq!(next(&mut followed).await, None);
     let cluster = inspect(&server.address()).await.unwrap();
     assert!(cluster.leaders.is_empty(), "{cluster:?}");
-    // The other one leads, but the first has written once more.
+    // The standby leads now, and a third session has written an entry.
     create(&standby, NODE, &made("leader-ipv6"), CreateMode::Ephemeral).await;
     let late = server.client().await;
     let dispatcher = "/flink/cluster/leader/dispatcher/connection_info";
@@ -225,7 +232,10 @@ async fn a_leader_whose_session_has_ended_is_told_to_be_gone_and_a_kept_latch_is
         CreateMode::Ephemeral,
     )
     .await;
-    assert_eq!(next(&mut told).await, some(ID, "http://[2001:db8::1]:8081"));
+    assert_eq!(
+        next(&mut followed).await,
+        some(ID, "http://[2001:db8::1]:8081")
+    );
     let problems = inspect(&server.address()).await.unwrap().problems;
     let [problem] = &problems[..] else {
         panic!("{problems:?}");
@@ -237,17 +247,21 @@ async fn a_leader_whose_session_has_ended_is_told_to_be_gone_and_a_kept_latch_is
 }
 
 #[tokio::test]
-async fn a_leader_is_told_at_first_and_at_each_change_and_never_twice() {
+async fn a_leader_comes_at_first_and_at_each_change_and_never_twice() {
     for server in Server::each().await {
         let client = server.client().await;
-        let mut told = leaders(&server.address(), &Component::RestServer);
-        assert_eq!(next(&mut told).await, None, "there is not even a directory");
+        let mut followed = leaders(&server.address(), &Component::RestServer);
+        assert_eq!(
+            next(&mut followed).await,
+            None,
+            "there is not even a directory"
+        );
         let above = NODE.rsplit_once('/').unwrap().0;
         let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
         client.mkdir(above, &persistent).await.unwrap();
         create(&client, NODE, &made("leader-ipv6"), CreateMode::Ephemeral).await;
         let first = some(ID, "http://[2001:db8::1]:8081");
-        assert_eq!(next(&mut told).await, first);
+        assert_eq!(next(&mut followed).await, first);
         for _ in 0..5 {
             client
                 .set_data(NODE, &made("leader-ipv6"), None)
@@ -259,24 +273,24 @@ async fn a_leader_is_told_at_first_and_at_each_change_and_never_twice() {
             .await
             .unwrap();
         let second = some(ID, "http://höst.中😀\0:1");
-        assert_eq!(next(&mut told).await, second);
+        assert_eq!(next(&mut followed).await, second);
         client.set_data(NODE, b"text", None).await.unwrap();
-        assert_eq!(next(&mut told).await, None, "it cannot be read");
+        assert_eq!(next(&mut followed).await, None, "it cannot be read");
         client
             .set_data(NODE, &made("leader-letters"), None)
             .await
             .unwrap();
-        assert_eq!(next(&mut told).await, second);
+        assert_eq!(next(&mut followed).await, second);
         client
             .set_data(NODE, &made("leader-nobody"), None)
             .await
             .unwrap();
-        assert_eq!(next(&mut told).await, None);
+        assert_eq!(next(&mut followed).await, None);
         remove_all(&client, "/flink").await;
         client.mkdir(above, &persistent).await.unwrap();
         create(&client, NODE, &made("leader-ipv6"), CreateMode::Ephemeral).await;
         assert_eq!(
-            next(&mut told).await,
+            next(&mut followed).await,
             first,
             "all was removed and came back"
         );
@@ -288,21 +302,147 @@ async fn a_leader_is_told_at_first_and_at_each_change_and_never_twice() {
 }
 
 #[tokio::test]
-async fn a_path_above_or_below_a_cluster_is_told_to_be_none() {
+async fn a_path_that_is_no_cluster_says_which_clusters_there_are() {
     for server in Server::each().await {
         let _clients = put(&server, ZNODES[1]).await;
+        let socket = server.socket();
+        for path in ["/flink", "/flnik/cluster"] {
+            let text = nothing_at(&server, path).await;
+            let all = format!("at {socket}{path}; there are: /flink/cluster");
+            assert!(text.ends_with(&all), "{text}");
+        }
+        // Below a cluster there is none.
         for (path, has) in [
-            ("/flink", "cluster"),
             ("/flink/cluster/leader/latch", "_c_"),
             ("/flink/cluster/leader", "dispatcher, job-"),
-            ("/zookeeper", "config, quota"),
         ] {
             let text = nothing_at(&server, path).await;
-            let told = format!("at {}{path}; it has: {has}", server.socket());
-            assert!(text.contains(&told), "{text}");
-            assert!(text.ends_with("as in /flink/CLUSTER-ID"), "{text}");
+            let all = format!("at {socket}{path}; this node has: {has}");
+            assert!(text.contains(&all), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_clusters_below_a_path_are_listed() {
+    for server in Server::each().await {
+        let [leader, _standby] = put(&server, ZNODES[2]).await;
+        let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let other = "/flink/team/prod/leader/latch";
+        leader.mkdir(other, &persistent).await.unwrap();
+        leader.mkdir("/other/leader", &persistent).await.unwrap();
+        let socket = server.socket();
+        for (path, login) in [("", ""), ("/", ""), ("/flink", "u:secret@"), ("/none", "")] {
+            let address = format!("zookeeper://{login}{socket}{path}");
+            let found = clusters(&address.parse().unwrap()).await.unwrap();
+            let found: Vec<_> = found
+                .iter()
+                .map(|it| (it.address.as_str(), it.jobs, it.rest_server.is_some()))
+                .collect();
+            let [one, two] =
+                ["cluster", "team/prod"].map(|name| format!("zookeeper://{socket}/flink/{name}"));
+            assert_eq!(found, [(&*one, 1, true), (&*two, 0, false)], "{path}");
+        }
+        let unnamed: FlinkAddress = format!("zookeeper://{socket}").parse().unwrap();
+        let unnamed = inspect(&unnamed).await.unwrap_err();
+        assert!(matches!(unnamed, FlinkError::Address(_)), "{unnamed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_whose_processes_are_all_gone_is_dead() {
+    let server = Server::ours().await;
+    drop(put(&server, ZNODES[2]).await);
+    let latch = "/flink/cluster/leader/latch";
+    let client = server.client().await;
+    // The sessions are closed soon, and their nodes go with them.
+    while !client.list_children(latch).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let problems = inspect(&server.address()).await.unwrap().problems;
+    let [problem] = &problems[..] else {
+        panic!("{problems:?}");
+    };
+    assert_eq!(
+        (problem.kind, problem.severity, &*problem.key),
+        (ProblemKind::NoLeader, Severity::Critical, "/leader/latch")
+    );
+}
+
+/// The path in each handle is replaced by one of the same length.
+fn at_file(lines: &str, file: &str) -> String {
+    let mut moved = String::new();
+    for line in lines.lines() {
+        let (rest, data) = line.rsplit_once('\t').unwrap();
+        let mut data = bytes(data);
+        let start = data.windows(9).position(|it| it == b"file:/tmp");
+        if let Some(start) = start {
+            let length: [u8; 2] = data[start - 2..start].try_into().unwrap();
+            let length = usize::from(u16::from_be_bytes(length));
+            let (above, name) = file.rsplit_once('/').unwrap();
+            let padding = length.checked_sub("file:".len() + above.len() + name.len());
+            let slashes = "/".repeat(padding.expect("the temporary directory has a short path"));
+            let uri = format!("file:{above}{slashes}{name}");
+            data[start..start + length].copy_from_slice(uri.as_bytes());
+        }
+        let data: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+        moved += &format!("{rest}\t{data}\n");
+    }
+    moved
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_or_cut_ends_the_job_manager() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f");
+    let server = Server::ours().await;
+    let lines = at_file(ZNODES[2], file.to_str().unwrap());
+    let _clients = put(&server, &lines).await;
+    let address = server.address();
+    assert_eq!(inspect(&address).await.unwrap().problems, []);
+    let options = InspectOptions {
+        files: true,
+        ..InspectOptions::default()
+    };
+    let look = async || {
+        incumbent_flink_ha::inspect(&address, options)
+            .await
+            .unwrap()
+    };
+    // The application, the plan and the checkpoint.
+    let missing = look().await;
+    assert_eq!(missing.problems.len(), 3, "{:?}", missing.problems);
+    for problem in &missing.problems {
+        assert_eq!(
+            (problem.kind, problem.severity),
+            (ProblemKind::File, Severity::Critical)
+        );
+        assert!(
+            problem.reason.starts_with("its file is missing: file:/"),
+            "{problem:?}"
+        );
+        assert!(
+            problem.follows.contains("Its JobManager ends"),
+            "{problem:?}"
+        );
+    }
+    let check = missing.files.unwrap();
+    assert_eq!(
+        (check.looked_at, check.damaged, check.not_looked_at),
+        (3, 3, 0)
+    );
+    // Each has another size, so at most one of them is whole.
+    let (_, job) = missing.jobs.first_key_value().unwrap();
+    let size = job.checkpoints[0].pointer.handle.as_ref().unwrap().size;
+    std::fs::write(&file, vec![0; size.unwrap().try_into().unwrap()]).unwrap();
+    let cut = look().await;
+    assert_eq!(cut.problems.len(), 2, "{:?}", cut.problems);
+    let words = format!("has {} bytes instead of ", size.unwrap());
+    assert!(
+        cut.problems[0].reason.contains(&words),
+        "{:?}",
+        cut.problems
+    );
 }
 
 async fn nothing_at(server: &Server, path: &str) -> String {
@@ -312,7 +452,7 @@ async fn nothing_at(server: &Server, path: &str) -> String {
     nothing.to_string()
 }
 
-/// On several threads: the client library must not be used after its connection.
+/// On several threads, where a use of the client library after its connection would show.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_is_followed_over_restarts_of_the_server() {
     for mut server in Server::each().await {
@@ -324,9 +464,9 @@ async fn a_leader_is_followed_over_restarts_of_the_server() {
         let (ipv6, letters) = (made("leader-ipv6"), made("leader-letters"));
         create(&client, NODE, &ipv6, CreateMode::Persistent).await;
         drop(client);
-        let mut told = leaders(&address, &Component::RestServer);
+        let mut followed = leaders(&address, &Component::RestServer);
         let first = some(ID, "http://[2001:db8::1]:8081");
-        assert_eq!(next(&mut told).await, first);
+        assert_eq!(next(&mut followed).await, first);
         // A JVM takes a second to start.
         let restarts = if matches!(server, Server::Ours(_)) {
             20
@@ -341,13 +481,13 @@ async fn a_leader_is_followed_over_restarts_of_the_server() {
                 _ => (&letters, some(ID, "http://höst.中😀\0:1")),
             };
             client.set_data(NODE, data, None).await.unwrap();
-            assert_eq!(next(&mut told).await, is);
+            assert_eq!(next(&mut followed).await, is);
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_only_for_a_login_is_read_with_it_and_without_it_that_is_said() {
+async fn nodes_for_a_login_are_read_with_it_and_refused_without_it() {
     for server in Server::each().await {
         let owner = Client::connector().with_auth("digest", b"flink:secret");
         let owner = owner.connect(&server.socket().to_string()).await.unwrap();
@@ -373,8 +513,11 @@ async fn what_is_only_for_a_login_is_read_with_it_and_without_it_that_is_said() 
         let cluster = inspect(&address).await.unwrap();
         assert_eq!(cluster.leaders.len(), 1);
         assert!(!cluster.source.contains("secret"), "{}", cluster.source);
-        let mut told = leaders(&address, &Component::RestServer);
-        assert_eq!(next(&mut told).await, some(ID, "http://[2001:db8::1]:8081"));
+        let mut followed = leaders(&address, &Component::RestServer);
+        assert_eq!(
+            next(&mut followed).await,
+            some(ID, "http://[2001:db8::1]:8081")
+        );
     }
 }
 
@@ -396,7 +539,36 @@ async fn no_cluster_and_no_server_are_told_apart_and_servers_may_come_later() {
         matches!(unavailable, Err(FlinkError::Unavailable { .. })),
         "{unavailable:?}"
     );
-    let mut told = leaders(&address, &Component::RestServer);
+    let mut followed = leaders(&address, &Component::RestServer);
     server.begin().await;
-    assert_eq!(next(&mut told).await, None);
+    assert_eq!(next(&mut followed).await, None);
+}
+
+/// A server that lets each client in, and hangs up at once. With pauses that began anew after each
+/// connection, it would be asked about every 40 ms.
+#[tokio::test]
+async fn a_server_that_hangs_up_at_once_is_asked_less_and_less() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = listener.local_addr().unwrap();
+    let address = format!("zookeeper://{socket}/flink/cluster");
+    let _followed = leaders(&address.parse().unwrap(), &Component::RestServer);
+    let begun = Instant::now();
+    for number in 0..9_u64 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let length = stream.read_u32().await.unwrap();
+        let mut request = vec![0; length.try_into().unwrap()];
+        stream.read_exact(&mut request).await.unwrap();
+        // Protocol version, timeout, session, and a password of 16 bytes.
+        let mut answer = vec![0; 4];
+        answer.extend(10_000_u32.to_be_bytes());
+        answer.extend((number + 1).to_be_bytes());
+        answer.extend(16_u32.to_be_bytes());
+        answer.extend([1; 16]);
+        stream.write_u32(36).await.unwrap();
+        stream.write_all(&answer).await.unwrap();
+        stream.shutdown().await.unwrap();
+    }
+    // Half of 50, 100, 200, 400, 800, 1600, 2000 and 2000 ms.
+    let least = Duration::from_millis(3575);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
 }

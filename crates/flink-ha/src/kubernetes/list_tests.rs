@@ -2,7 +2,7 @@ use incumbent_kubernetes_double::{Double, Options};
 use serde_json::json;
 
 use super::*;
-use crate::address::{FlinkAddress, Place};
+use crate::address::{FlinkAddress, Target};
 
 /// Two parts of a list, and some more.
 const MAPS: usize = 2 * PART as usize + 10;
@@ -21,13 +21,17 @@ async fn a_cluster_is_read_in_parts_up_to_a_limit_of_bytes() {
     let file = kubeconfig.path().display();
     let address = format!("kubernetes://default/cluster?kubeconfig={file}");
     let address: FlinkAddress = address.parse().unwrap();
-    let Place::Kubernetes(place) = &address.place else {
+    let Target::Kubernetes(target) = address.target() else {
         panic!("{address}");
     };
-    let cluster = Cluster::connect(place).unwrap();
-    let all = list(&cluster, Room::of(MAPS * 100)).await.unwrap();
+    let cluster = Cluster::connect(target).unwrap();
+    let selector = "app=cluster";
+    let all = list(&cluster, selector, &mut ByteBudget::of(MAPS * 100))
+        .await
+        .unwrap();
     assert_eq!(all.len(), MAPS);
-    let too_much = list(&cluster, Room::of(MAPS * 100 - 1)).await.unwrap_err();
+    let too_much = list(&cluster, selector, &mut ByteBudget::of(MAPS * 100 - 1)).await;
+    let too_much = too_much.unwrap_err();
     let text = too_much.to_string();
     assert_eq!(
         text,

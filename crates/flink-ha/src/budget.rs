@@ -1,20 +1,20 @@
-//! How much may be held at once.
+//! A limit on the memory that one cluster's data may take.
 
 use crate::error::FlinkError;
 
-/// Most bytes of names and values of one cluster. A thousand jobs of ten checkpoints have some
-/// twenty mebibytes: Flink keeps pointers.
+/// Most bytes of names and values of one cluster. A thousand jobs with ten checkpoints each take
+/// about 20 MiB, since Flink stores pointers only.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
-/// What is left of a limit of bytes.
-pub(crate) struct Room {
+/// The rest of a limit of bytes.
+pub(crate) struct ByteBudget {
     most: usize,
     left: usize,
 }
 
-impl Room {
-    /// For one cluster.
-    pub(crate) fn usual() -> Self {
+impl ByteBudget {
+    /// The budget for one cluster.
+    pub(crate) fn of_cluster() -> Self {
         Self::of(MOST_BYTES)
     }
 
@@ -22,7 +22,7 @@ impl Room {
         Self { most, left: most }
     }
 
-    /// Takes so much of it, or fails with [`FlinkError::TooMuch`].
+    /// Takes this many bytes from the budget, or fails with [`FlinkError::TooMuch`].
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), FlinkError> {
         let left = self.left.checked_sub(bytes);
         self.left = left.ok_or(FlinkError::TooMuch {
