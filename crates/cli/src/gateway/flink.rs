@@ -12,8 +12,8 @@ use tracing::warn;
 
 use crate::exit::Failure;
 
-/// Who leads, as Flink's HA data say. Flink has no epochs: those that the gateway counts here tell
-/// its leaders apart in logs.
+/// The leader in Flink's HA data, as it changes. Flink has no epochs: the gateway counts its leaders
+/// to tell them apart in logs.
 pub(super) fn views(
     address: &FlinkAddress,
     options: &Options,
@@ -42,8 +42,8 @@ struct Terms {
 }
 
 impl Terms {
-    /// The epoch of this leader. The one before keeps it also if its entry was gone in between: it
-    /// leads on.
+    /// The epoch of this leader. A leader whose entry disappears and comes back keeps its epoch: it
+    /// has led all the time.
     fn epoch(&mut self, session: SessionId) -> Epoch {
         if self.last.replace(session) != Some(session) {
             self.count += 1;
@@ -52,27 +52,28 @@ impl Terms {
     }
 }
 
-/// What the gateway is to connect to: nothing if what Flink wrote cannot be used, which is logged.
+/// The address that the gateway connects to: none if Flink's address cannot be used.
 fn published(endpoint: &EndpointName, address: String) -> BTreeMap<EndpointName, String> {
     match unusable(&address) {
         None => BTreeMap::from([(endpoint.clone(), address)]),
         Some(why) => {
             warn!(
                 address,
-                why, "what Flink wrote as the address of its REST server cannot be used"
+                why,
+                "cannot use the address that Flink published for its REST server; holding requests until it publishes another"
             );
             BTreeMap::new()
         }
     }
 }
 
-/// Why this is not the address of a REST server.
+/// Why this is not the address of a REST server, if it is not.
 fn unusable(address: &str) -> Option<String> {
     let uri: Uri = match address.parse() {
         Ok(uri) => uri,
         Err(why) => return Some(why.to_string()),
     };
-    // A port that is no number is found nowhere, and a name before @ is no part of a host.
+    // The parts leave out a port that is no number and a user before the host.
     let host_and_port = match (uri.host(), uri.port_u16()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),

@@ -1,8 +1,7 @@
-//! `incumbent gateway`: an HTTP reverse proxy to whoever leads.
+//! `incumbent gateway`: an HTTP reverse proxy that follows the leader.
 
 pub(crate) mod access_log;
 mod args;
-mod check;
 mod flink;
 mod tcp;
 
@@ -20,13 +19,13 @@ use crate::signals::Signals;
 use crate::{descriptors, place, show, watch_server};
 pub(crate) use args::{AccessLog, GatewayArgs};
 
-/// Of each connection: its own, and that of one to the leader.
+/// Descriptors that one connection needs: its own, and that of one to the leader.
 const DESCRIPTORS: u64 = 2;
 
 pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
-    check::check(&args)?;
+    args.check()?;
     if args.tcp {
         return tcp::pass_on(common, &args, &mut signals).await;
     }
@@ -34,7 +33,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     let limits = &mut options.limits;
     let most = descriptors::raise(DESCRIPTORS);
     limits.connections = descriptors::fit(limits.connections, most, "--connections");
-    // On one connection of HTTP/2 there are many, and each may need one to the leader.
+    // One connection of HTTP/2 carries many requests, and each may need a connection to the leader.
     limits.requests = limits.requests.min(most);
     let made = match &args.flink {
         Some(address) => Gateway::following(flink::views(address, &options)?, options),
@@ -48,12 +47,12 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     let handle = gateway.handle();
     let readiness: watch_server::Readiness = Arc::new(move || {
         let status = handle.status();
-        let said = json!({
+        let report = json!({
             "role": "gateway", "upstream": status.leader,
             "held": status.held, "connections": status.connections,
         });
-        // It holds requests while nobody leads: that is no reason to send them elsewhere.
-        (true, said)
+        // A gateway without a leader stays ready: it holds requests.
+        (true, report)
     });
     let _watch = match args.status_listen {
         Some(listen) => {
@@ -67,12 +66,12 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
-        tell(&args, format!("http://{bound}")).await?;
+        announce(&args, format!("http://{bound}")).await?;
         listeners.push(Listener::plain(socket));
     }
-    for address in &args.tls_listen {
+    for address in args.secure() {
         let (socket, bound) = bind(*address).await?;
-        tell(&args, format!("https://{bound}")).await?;
+        announce(&args, format!("https://{bound}")).await?;
         listeners.push(Listener::tls(socket));
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -80,14 +79,14 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
         .map_err(|cause| Failure::new("cannot start threads").because(cause))?;
     let gateway = gateway.on(lanes);
     gateway.run(listeners, async { signals.end().await }).await;
-    tracing::info!("ended as asked");
+    tracing::info!("stopped as requested");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs an address, and prints it for a program that has started this one with port 0, unless
-/// standard output is the access log.
-async fn tell(args: &GatewayArgs, address: String) -> Result<(), Failure> {
-    tracing::info!(address, "passing requests on to the leader");
+/// Logs where the gateway listens, and prints it unless standard output is the access log: with
+/// port 0 only this shows the port.
+async fn announce(args: &GatewayArgs, address: String) -> Result<(), Failure> {
+    tracing::info!(address, "listening; requests go to the leader");
     if args.access_log == AccessLog::Off {
         show::announce(address).await?;
     }

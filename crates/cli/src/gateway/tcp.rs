@@ -6,7 +6,7 @@ use std::sync::Arc;
 use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
 use serde_json::json;
 
-use super::{DESCRIPTORS, GatewayArgs, bind, tell};
+use super::{DESCRIPTORS, GatewayArgs, announce, bind};
 use crate::args::Common;
 use crate::exit::Failure;
 use crate::signals::Signals;
@@ -26,11 +26,11 @@ pub(super) async fn pass_on(
     let handle = gateway.handle();
     let readiness: watch_server::Readiness = Arc::new(move || {
         let status = handle.status();
-        let said = json!({
+        let report = json!({
             "role": "gateway", "upstream": status.leader,
             "held": status.held, "connections": status.connections,
         });
-        (true, said)
+        (true, report)
     });
     let _watch = match args.status_listen {
         Some(listen) => {
@@ -43,10 +43,10 @@ pub(super) async fn pass_on(
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
-        tell(args, format!("tcp://{bound}")).await?;
+        announce(args, format!("tcp://{bound}")).await?;
         listeners.push(socket);
     }
     gateway.run(listeners, async { signals.end().await }).await;
-    tracing::info!("ended as asked");
+    tracing::info!("stopped as requested");
     Ok(ExitCode::SUCCESS)
 }

@@ -140,7 +140,7 @@ fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
     let flink = Flink::start();
     flink.lead(ONE, "pekko.tcp://flink@jm:6123");
     let (node, gateway) = flink.gateway();
-    let line = node.logged("what Flink wrote as the address of its REST server cannot be used");
+    let line = node.logged("cannot use the address that Flink published");
     assert!(
         line.contains("pekko.tcp://flink@jm:6123") && line.contains("neither http://host:port"),
         "{line}"
