@@ -7,9 +7,9 @@
 //!                                                       200, 304, 308, 404, 405
 //! ```
 //!
-//! Everything is in memory, and found by its exact name: no request reaches a file system, so none
-//! can climb out of a directory, and what is served is one state of it, also while it is being
-//! written. Large downloads are for other servers.
+//! All files are in memory and found by their exact names. No request reaches a file system, so
+//! none can climb out of a directory. All answers come from one state of the directory, even while
+//! somebody writes to it. Use another server for large downloads.
 
 mod negotiate;
 mod table;
@@ -37,10 +37,10 @@ use tower_service::Service;
 pub use table::FilesError;
 use table::{File, Table};
 
-/// What a directory is asked for.
+/// The file that answers for a directory.
 const INDEX: &str = "index.html";
 
-/// Files that are part of the program: paths with what is in them, as `include_bytes!` has it.
+/// Files that are part of the program: paths and contents, such as those of `include_bytes!`.
 ///
 /// ```
 /// use incumbent_gateway::{Assets, Files};
@@ -54,31 +54,31 @@ const INDEX: &str = "index.html";
 #[derive(Clone, Copy, Debug)]
 pub struct Assets(&'static [(&'static str, &'static [u8])]);
 
-/// Serves files. A tower service, cheap to clone; never fails.
+/// Serves files. A tower service that is cheap to clone and never fails.
 ///
-/// - `GET` and `HEAD`; any other method is answered 405. What is not there is answered 404. Both
-///   are problems, as the gateway's.
-/// - Each file has a strong `ETag`, made from its content alone, so that all nodes have the same.
-///   Who has it is answered 304.
-/// - Names with a hash in them (`app-3f9a0c1b.js`) are kept by caches for a year, and never asked
-///   for again. All else is asked for each time, which costs little with an `ETag`.
-///   [`immutable`](Self::immutable) has other rules.
-/// - What gets smaller by it is sent compressed to those who accept it: with gzip, and with brotli
-///   if there is a sibling with `.br` at the end of its name. A sibling with `.gz` is used as well.
-///   Siblings are not served under their own names.
-/// - A path that ends in `/` is answered with `index.html`; one that should, with 308.
+/// - It answers `GET` and `HEAD`, any other method with 405, and unknown paths with 404. Both are
+///   problems like the gateway's.
+/// - Each file has a strong `ETag` made from its content alone, so that all nodes have the same. A
+///   client that has the file gets 304.
+/// - Caches keep a file with a hash in its name (`app-3f9a0c1b.js`) for a year without asking
+///   again. They ask for all other files each time, which costs little with an `ETag`.
+///   [`immutable`](Self::immutable) sets other rules.
+/// - A file that compression makes smaller is compressed for clients that accept it: with gzip, and
+///   with brotli if the directory has the same name with `.br` at its end. A file with `.gz` is
+///   used in the same way. Those files are not served under their own names.
+/// - A path that ends in `/` gets its `index.html`; a directory without the `/` gets 308.
 ///
-/// There are no ranges: whoever asks for one gets all.
+/// Ranges are not supported: the answer is the whole file.
 #[derive(Clone)]
 pub struct Files {
     table: Arc<Table>,
     single_page: bool,
 }
 
-/// Answers with files what can be answered so, and leaves all else to a service.
+/// Answers requests for files, and leaves all others to a service.
 ///
 /// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, whoever leads.
-/// Only `GET` and `HEAD` of files that there are, are taken; nobody is asked for a token.
+/// It takes only `GET` and `HEAD` of existing files, and asks for no token.
 #[derive(Clone)]
 pub struct FilesLayer(Files);
 
@@ -90,7 +90,7 @@ pub struct WithFiles<S> {
 }
 
 impl Assets {
-    /// These files. Each path begins with `/`; those that do not are served as if they did.
+    /// These files. A path without `/` at its beginning is served as if it had one.
     pub const fn new(files: &'static [(&'static str, &'static [u8])]) -> Self {
         Self(files)
     }
@@ -103,7 +103,7 @@ impl fmt::Debug for Files {
 }
 
 impl Files {
-    /// Serves what is part of the program. Compresses it, so call it once.
+    /// Serves files that are part of the program. Compresses them, so call it once.
     pub fn embedded(assets: Assets) -> Self {
         let files = assets.0.iter().map(|(path, content)| {
             let path = format!("/{}", path.trim_start_matches('/'));
@@ -112,18 +112,18 @@ impl Files {
         Self::of(Table::new(files.collect()))
     }
 
-    /// Serves what is in a directory and those below it now; what changes in it later is not seen.
+    /// Serves the present files of a directory and of those below it. Later changes have no effect.
     ///
-    /// Left out, with a warning, are names that begin with a dot (but not `.well-known`), names
-    /// that are not UTF-8, and symbolic links that lead out of the directory.
+    /// It leaves out names that begin with a dot (but not `.well-known`), and, with a warning, names
+    /// that are not UTF-8 and symbolic links that lead out of the directory.
     ///
     /// # Errors
     ///
-    /// [`FilesError`]: it cannot be read, or is too large.
+    /// [`FilesError`]: the directory cannot be read, or is too large.
     ///
     /// # Cancel safety
     ///
-    /// Safe; reading goes on for a while.
+    /// Safe: reading goes on for a while in the background.
     pub async fn directory(path: impl Into<PathBuf>) -> Result<Self, FilesError> {
         let path = path.into();
         let reading = tokio::task::spawn_blocking(move || table::read(&path).map(Table::new));
@@ -138,19 +138,19 @@ impl Files {
         }
     }
 
-    /// Answers paths that name no file, and have no dot in their last part, with `/index.html`: for
-    /// applications that look at the path in the browser.
+    /// Answers with `/index.html` if a path names no file and its last part has no dot: for
+    /// applications that read the path in the browser.
     #[must_use]
     pub fn single_page(mut self) -> Self {
         self.single_page = true;
         self
     }
 
-    /// Says which files never change under their names, by their paths.
+    /// Decides by its path whether a file never changes under its name.
     #[must_use]
-    pub fn immutable(mut self, is_so: impl Fn(&str) -> bool) -> Self {
+    pub fn immutable(mut self, is_immutable: impl Fn(&str) -> bool) -> Self {
         let mut table = Arc::unwrap_or_clone(self.table);
-        table.immutable(is_so);
+        table.set_immutable(is_immutable);
         self.table = Arc::new(table);
         self
     }
@@ -161,7 +161,7 @@ impl Files {
             let mut response = problem(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "read-only",
-                "This can only be read",
+                "Files are read-only",
                 "Files are read with GET and HEAD.",
                 request.method(),
             );
@@ -180,7 +180,7 @@ impl Files {
         })
     }
 
-    /// The answer to this request, if it reads a file that there is.
+    /// The answer to this request, if it reads an existing file.
     pub fn find<B>(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
         if !is_read(request.method()) {
             return None;
@@ -213,9 +213,10 @@ fn serve<B>(file: &File, request: &Request<B>) -> Response<Full<Bytes>> {
     let content = negotiate::choose(file, request.headers());
     let has_it = negotiate::has(request.headers(), &content.etag);
     let is_head = request.method() == Method::HEAD;
-    let body = match has_it || is_head {
-        true => Bytes::new(),
-        false => content.bytes.clone(),
+    let body = if has_it || is_head {
+        Bytes::new()
+    } else {
+        content.bytes.clone()
     };
     let mut response = Response::new(Full::new(body));
     let headers = response.headers_mut();
@@ -237,7 +238,7 @@ fn serve<B>(file: &File, request: &Request<B>) -> Response<Full<Bytes>> {
     response
 }
 
-/// To the same path with `/` at its end. Relative: it stays true behind whatever is in front.
+/// To the same path with `/` at its end. Relative, so that it is right behind any proxy.
 fn redirect(path: &str, query: Option<&str>) -> Option<Response<Full<Bytes>>> {
     let last = path.rsplit('/').next()?;
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
@@ -263,9 +264,10 @@ fn problem(
     });
     let body = Bytes::from(body.to_string());
     let length = HeaderValue::from(body.len());
-    let body = match *method {
-        Method::HEAD => Bytes::new(),
-        _ => body,
+    let body = if *method == Method::HEAD {
+        Bytes::new()
+    } else {
+        body
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;

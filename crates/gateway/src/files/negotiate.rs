@@ -1,10 +1,10 @@
-//! Which coding of a file a client gets, and whether he has it already. Pure.
+//! Which coding of a file a client gets, and whether it has the file already. Pure.
 
 use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 
 use super::table::{Content, File};
 
-/// The best coding that the client accepts; as it is, if he accepts none that there is.
+/// The best coding that the client accepts; the plain file if it accepts none of them.
 pub(super) fn choose<'a>(file: &'a File, headers: &HeaderMap) -> &'a Content {
     let mut best = (&file.plain, 0);
     for content in &file.coded {
@@ -12,25 +12,25 @@ pub(super) fn choose<'a>(file: &'a File, headers: &HeaderMap) -> &'a Content {
             continue;
         };
         let weight = weight(headers, coding);
-        // They are in order of size: of those that are liked as much, the first.
+        // They are in order of size: of two that are liked equally, the first is smaller.
         if weight > best.1 {
             best = (content, weight);
         }
     }
-    // Who likes it better as it is says so.
+    // A client that prefers the plain file says so.
     match weight_of(headers, "identity") {
         Some(identity) if identity > best.1 => &file.plain,
         Some(_) | None => best.0,
     }
 }
 
-/// How much the client likes this coding, in thousandths; zero if not at all.
+/// How much the client prefers this coding, in thousandths; zero if it does not accept it.
 fn weight(headers: &HeaderMap, coding: &str) -> u16 {
-    let said = weight_of(headers, coding).or_else(|| weight_of(headers, "*"));
-    said.unwrap_or(0)
+    let named = weight_of(headers, coding);
+    named.or_else(|| weight_of(headers, "*")).unwrap_or(0)
 }
 
-/// What he says of it.
+/// The weight that the client gives to this very name.
 fn weight_of(headers: &HeaderMap, coding: &str) -> Option<u16> {
     members(headers, &ACCEPT_ENCODING).find_map(|member| {
         let mut parts = member.split(';').map(str::trim);
@@ -43,13 +43,13 @@ fn weight_of(headers: &HeaderMap, coding: &str) -> Option<u16> {
     })
 }
 
-/// `0.5` as 500; what cannot be read as not at all.
+/// `0.5` as 500, and anything unreadable as zero.
 fn thousandths(quality: &str) -> u16 {
     let quality: f32 = quality.trim().parse().unwrap_or(0.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it is between 0 and 1000; what is no number becomes 0"
+        reason = "it is between 0 and 1000; NaN becomes 0"
     )]
     let thousandths = (quality.clamp(0.0, 1.0) * 1000.0) as u16;
     thousandths
@@ -57,7 +57,7 @@ fn thousandths(quality: &str) -> u16 {
 
 /// Whether the client has the content with this tag.
 pub(super) fn has(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    // Compared weakly, as is right for reading. None of our tags has a comma in it.
+    // The comparison is weak, as it should be for reading. None of our tags contains a comma.
     members(headers, &IF_NONE_MATCH).any(|tag| {
         let tag = tag.strip_prefix("W/").unwrap_or(tag);
         tag == "*" || tag.as_bytes() == etag.as_bytes()

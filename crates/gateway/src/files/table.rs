@@ -12,32 +12,32 @@ use flate2::write::GzEncoder;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-/// The most files of a directory, those compressed in advance included: more is a mistake in its
-/// name.
+/// The most files of a directory, including those compressed in advance. A directory with more is
+/// hardly the one that was meant.
 const MOST_FILES: usize = 10_000;
-/// The most bytes of a directory: they are kept in memory. A large web interface has a tenth of it.
+/// The most bytes of a directory, which are all kept in memory. A large web interface has a tenth.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
-/// The deepest directory below the one that is served: a circle of symbolic links ends here.
+/// The deepest level of directories below the root: circles of symbolic links end here.
 const DEEPEST: usize = 32;
-/// What is smaller fits into one packet, compressed or not.
+/// The smallest file that is compressed: a smaller one fits into one packet anyway.
 const LEAST_COMPRESSED: usize = 1024;
-/// How much of a hash is in a tag: enough that nobody finds two files with the same.
+/// How many bytes of the hash are in a tag: enough to rule out two files with the same tag.
 const TAG: usize = 16;
 
 /// Why a directory cannot be served.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// It, or something in it, cannot be read.
+    /// The directory, or something in it, cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// What cannot be read.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// There is too much in it to be kept in memory.
+    /// The directory is too large to be kept in memory.
     #[error(
         "{} has more than {MOST_FILES} files, or more than {MOST_BYTES} bytes; serve large directories with another server",
         path.display()
@@ -62,7 +62,7 @@ pub(super) struct File {
     pub(super) coded: Vec<Content>,
 }
 
-/// What is sent.
+/// The content of a file in one coding.
 #[derive(Clone)]
 pub(super) struct Content {
     pub(super) bytes: Bytes,
@@ -80,7 +80,7 @@ impl Table {
                 let Some(of) = of.map(str::to_owned) else {
                     continue;
                 };
-                let content = files.remove(&path).expect("nobody else took it");
+                let content = files.remove(&path).expect("each path is removed once");
                 siblings.entry(of).or_default().push((coding, content));
             }
         }
@@ -96,9 +96,9 @@ impl Table {
         self.0.get(path)
     }
 
-    pub(super) fn immutable(&mut self, is_so: impl Fn(&str) -> bool) {
+    pub(super) fn set_immutable(&mut self, is_immutable: impl Fn(&str) -> bool) {
         for (path, file) in &mut self.0 {
-            file.cache = cache(is_so(path));
+            file.cache = cache(is_immutable(path));
         }
     }
 }
@@ -112,14 +112,13 @@ impl File {
         }
         let mut coded = Vec::new();
         for (coding, content) in siblings {
-            match coding == "gzip" && !is_packed(&content, &bytes) {
-                true => {
-                    tracing::warn!(
-                        path,
-                        "what is compressed beside it is something else; not used"
-                    )
-                }
-                false => coded.push(Content::new(content, Some(coding))),
+            if coding == "gzip" && !is_packed(&content, &bytes) {
+                tracing::warn!(
+                    path,
+                    "the file with .gz has another content; compressing the file itself instead"
+                );
+            } else {
+                coded.push(Content::new(content, Some(coding)));
             }
         }
         let is_gzip = |content: &Content| content.coding == Some("gzip");
@@ -154,13 +153,14 @@ impl Content {
 }
 
 fn cache(is_immutable: bool) -> HeaderValue {
-    HeaderValue::from_static(match is_immutable {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
+    HeaderValue::from_static(if is_immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
     })
 }
 
-/// Whether it gets smaller by compression: images, fonts and archives are compressed already.
+/// Whether compression makes it smaller. Images, fonts and archives are compressed already.
 fn shrinks(kind: &str) -> bool {
     const SOME: [&str; 6] = [
         "application/json",
@@ -179,16 +179,16 @@ fn pack(bytes: &[u8]) -> Bytes {
     Bytes::from(packed.expect("writing to memory does not fail"))
 }
 
-/// Whether this is that, compressed.
+/// Whether `packed` is `bytes`, compressed.
 fn is_packed(packed: &[u8], bytes: &[u8]) -> bool {
     let mut content = Vec::new();
     let mut decoder = MultiGzDecoder::new(packed).take(bytes.len() as u64 + 1);
     decoder.read_to_end(&mut content).is_ok() && content == bytes
 }
 
-/// Whether the name has a hash in it, as the tools that bundle web interfaces make them:
-/// `app.3f9a0c1b.js`, `app-BZ4h_x1Q.js`, `app-JAM4DS2V.js`. Strict, as a mistake lasts for a year:
-/// dates, versions and words are none.
+/// Whether the name has a hash in it, as bundlers of web interfaces write it: `app.3f9a0c1b.js`,
+/// `app-BZ4h_x1Q.js`, `app-JAM4DS2V.js`. Strict, because caches keep a mistake for a year: dates,
+/// versions and words are no hashes.
 pub(super) fn has_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let Some((stem, kind)) = name.rsplit_once('.') else {
@@ -224,7 +224,7 @@ pub(super) fn has_hash(path: &str) -> bool {
     hex || base32 || base64
 }
 
-/// Reads all that is in a directory.
+/// Reads all files of a directory.
 pub(super) fn read(root: &Path) -> Result<BTreeMap<String, Bytes>, FilesError> {
     let root = fs::canonicalize(root).map_err(failed(root))?;
     let mut reader = Reader {
@@ -249,19 +249,19 @@ impl Reader {
             let path = entry.path();
             let file_name = entry.file_name();
             let Some(last) = file_name.to_str() else {
-                tracing::warn!(path = %path.display(), "not served: its name is not UTF-8");
+                tracing::warn!(path = %path.display(), "not served: the name is not UTF-8");
                 continue;
             };
             if last.starts_with('.') && last != ".well-known" {
-                tracing::debug!(path = %path.display(), "not served: it is hidden");
+                tracing::debug!(path = %path.display(), "not served: the file is hidden");
                 continue;
             }
             let Ok(real) = fs::canonicalize(&path) else {
-                tracing::warn!(path = %path.display(), "not served: it leads nowhere");
+                tracing::warn!(path = %path.display(), "not served: the link leads nowhere");
                 continue;
             };
             if !real.starts_with(&self.root) {
-                tracing::warn!(path = %path.display(), "not served: it leads out of the directory");
+                tracing::warn!(path = %path.display(), "not served: the link leads out of the directory");
                 continue;
             }
             let name = format!("{name}/{last}");
@@ -271,7 +271,7 @@ impl Reader {
             } else if about.is_file() {
                 self.file(&real, name)?;
             } else {
-                tracing::warn!(path = %path.display(), "not served: no file, or too deep");
+                tracing::warn!(path = %path.display(), "not served: not a regular file, or too deep");
             }
         }
         Ok(())

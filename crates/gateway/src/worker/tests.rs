@@ -26,7 +26,7 @@ fn from(ip: &str) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_told_nothing_is_known_by_where_it_connects_from() {
+async fn a_worker_that_advertises_nothing_is_known_by_where_it_connects_from() {
     let (at, task) = worker("127.0.0.1:0", None).await;
     let found = verify(from("127.0.0.1"), None, at.port(), PATIENCE).await;
     assert_eq!(found.unwrap(), WorkerAddress::Seen(at));
@@ -60,7 +60,7 @@ async fn a_worker_is_known_by_ipv6() {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_told_otherwise_is_known_by_that() {
+async fn a_worker_is_known_by_the_address_that_it_advertises() {
     let nonce = WorkerNonce::random();
     let (at, task) = worker("127.0.0.1:0", Some(nonce)).await;
     for said in [format!("127.0.0.1:{}", at.port()), "127.0.0.1".into()] {
@@ -74,7 +74,7 @@ async fn a_worker_that_was_told_otherwise_is_known_by_that() {
 }
 
 #[tokio::test]
-async fn who_is_not_reached_is_told_both_addresses_and_what_to_do() {
+async fn the_error_of_an_unreachable_worker_names_both_addresses_and_what_to_do() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = nobody.local_addr().unwrap();
     drop(nobody);
@@ -86,19 +86,22 @@ async fn who_is_not_reached_is_told_both_addresses_and_what_to_do() {
         "{seen}"
     );
     assert!(seen.contains("tell it what to advertise"), "{seen}");
-    let told = verify(from("192.0.2.1"), Some("127.0.0.1"), at.port(), PATIENCE).await;
-    let told = told.unwrap_err();
+    let advertised = verify(from("192.0.2.1"), Some("127.0.0.1"), at.port(), PATIENCE).await;
+    let advertised = advertised.unwrap_err();
     assert!(
-        matches!(&told, WorkerError::NotReached { was_told: true, source, .. }
+        matches!(&advertised, WorkerError::NotReached { is_advertised: true, source, .. }
         if source.kind() == io::ErrorKind::ConnectionRefused)
     );
-    let told = told.to_string();
-    assert!(told.contains("from 192.0.2.1:53211"), "{told}");
+    let advertised = advertised.to_string();
+    assert!(advertised.contains("from 192.0.2.1:53211"), "{advertised}");
     assert!(
-        told.contains(&format!("at 127.0.0.1:{}", at.port())),
-        "{told}"
+        advertised.contains(&format!("at 127.0.0.1:{}", at.port())),
+        "{advertised}"
     );
-    assert!(told.contains("told to advertise"), "{told}");
+    assert!(
+        advertised.contains("the address that it advertises"),
+        "{advertised}"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +113,7 @@ async fn another_process_at_the_same_address_is_not_the_worker() {
     assert!(matches!(error, WorkerError::SomebodyElse { .. }), "{error}");
     assert!(error.to_string().contains("127.0.0.1:53211"), "{error}");
     task.abort();
-    // One that speaks something else, and hangs up.
+    // One that speaks another protocol, and closes.
     let (foreign, task) = worker("127.0.0.1:0", None).await;
     let found = verify_same(from("127.0.0.1"), None, foreign.port(), nonce, PATIENCE).await;
     assert!(matches!(found, Err(WorkerError::SomebodyElse { .. })));
@@ -118,7 +121,7 @@ async fn another_process_at_the_same_address_is_not_the_worker() {
 }
 
 #[tokio::test]
-async fn who_takes_the_connection_and_says_nothing_is_not_waited_for_and_told_apart() {
+async fn a_silent_listener_is_not_waited_for_and_has_an_error_of_its_own() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = silent.local_addr().unwrap();
     let soon = Duration::from_millis(50);
@@ -136,15 +139,15 @@ async fn who_takes_the_connection_and_says_nothing_is_not_waited_for_and_told_ap
     for words in [
         "from 127.0.0.1:53211",
         &format!("at 127.0.0.1:{}", at.port()),
-        "took the connection and said nothing",
+        "took the connection and sent nothing",
     ] {
         assert!(error.contains(words), "{error}");
     }
 }
 
-/// Connecting there would reach whoever listens on the manager's own host.
+/// Connecting there would reach a process on the manager's own host.
 #[tokio::test]
-async fn a_bind_address_is_none_to_be_reached_at() {
+async fn a_bind_address_is_refused() {
     let (here, task) = worker("0.0.0.0:0", None).await;
     let port = here.port();
     for said in [
@@ -166,7 +169,7 @@ async fn a_bind_address_is_none_to_be_reached_at() {
         );
         let error = error.to_string();
         assert!(error.contains("192.0.2.1:53211"), "{error}");
-        assert!(error.contains("not one to be reached at"), "{error}");
+        assert!(error.contains("others cannot connect there"), "{error}");
     }
     for said in [None, Some("127.0.0.1")] {
         let found = verify(from("127.0.0.1"), said, 0, PATIENCE).await;
@@ -187,7 +190,7 @@ async fn a_bind_address_is_none_to_be_reached_at() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_not_tried() {
+async fn text_that_is_no_address_is_not_tried() {
     for said in [
         "", ":1", "h:", "h:0", "h:65536", "a b", "[::1", "[::1]1", "[x]", "h/x", "u@h", "a:1:2",
     ] {
@@ -202,7 +205,7 @@ async fn what_is_no_address_is_not_tried() {
 }
 
 #[test]
-fn a_nonce_is_carried_as_text_and_does_not_get_into_logs() {
+fn a_nonce_is_carried_as_text_and_stays_out_of_logs() {
     let nonce = WorkerNonce::random();
     assert_eq!(nonce.to_string().parse(), Ok(nonce));
     assert_eq!(format!("{nonce:?}"), "WorkerNonce(…)");
