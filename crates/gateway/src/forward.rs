@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
 
 use crate::answer::body::Answer;
@@ -23,6 +23,7 @@ use crate::request::client::Client;
 use crate::request::report::Report;
 use crate::request::tape::{Source, Tape};
 use crate::shared::Shared;
+use crate::stream::insertions::Insertions;
 
 /// Passes a request on, and its answer back. The problem is the answer if there is no other.
 pub(crate) async fn forward(
@@ -50,7 +51,10 @@ pub(crate) async fn forward(
     report.share = Some(share);
     let tape = Tape::new(body, &shared.allowance);
     report.tape = Some(tape.clone());
+    let insertions = client.insertions.as_ref();
+    let insertions = insertions.filter(|_| parts.version == Version::HTTP_11);
     let job = Job {
+        interim: insertions.map(Insertions::expect_interim),
         client,
         parts,
         path,
@@ -98,8 +102,7 @@ fn check(
     let asked = headers::request(parts, &hop)?;
     // Only the path of an absolute target counts: this is no open proxy.
     let path = parts.uri.path_and_query().cloned();
-    let path = path.unwrap_or(PathAndQuery::from_static("/"));
-    Ok((path, asked))
+    Ok((path.ok_or(Problem::BadTarget)?, asked))
 }
 
 /// Whether the bearer token is the right one. Takes as long for a wrong one of the same length.

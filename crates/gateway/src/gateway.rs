@@ -21,7 +21,7 @@ use crate::options::Options;
 use crate::request::client::{Client, Peer};
 use crate::request::tape::{self, BoxError};
 use crate::shared::Shared;
-use crate::tls::TlsError;
+use incumbent_tls::TlsError;
 
 /// A reverse proxy to whoever leads.
 ///

@@ -152,6 +152,7 @@ pub use decide::route::MOST_SENT;
 pub use files::{Assets, Files, FilesError, FilesLayer, WithFiles};
 pub use gateway::{Gateway, Handle, Status};
 pub use headers::fields::{EPOCH, TERM_ENDED};
+pub use incumbent_tls::TlsError;
 pub use ipnet::IpNet;
 pub use lanes::Lanes;
 pub use node::{Node, NodeBody, NodeLayer, Role};
@@ -162,4 +163,3 @@ pub use tcp::{
     TCP_ACCESS, TcpGateway, TcpHandle, TcpLimits, TcpOptions, TcpStatus, TcpTimes,
     describe_tcp_metrics,
 };
-pub use tls::TlsError;

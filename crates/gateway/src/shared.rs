@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use futures::stream::BoxStream;
 use incumbent::{Seal, View};
+use incumbent_tls::TlsError;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -12,7 +13,7 @@ use crate::leader::board::{self, Board, Looked};
 use crate::leader::dial::Connector;
 use crate::options::Options;
 use crate::request::tape::Allowance;
-use crate::tls::{Back, Front, TlsError};
+use crate::tls::{Back, Front};
 
 /// What all requests of one gateway share.
 pub(crate) struct Shared {

@@ -1,73 +1,163 @@
-//! A connection, with or without TLS, whose peer has to go on reading: [`Stream`].
+//! A connection, with or without TLS, whose peer must keep reading: [`Stream`].
+
+pub(crate) mod insertions;
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Buf as _;
+use insertions::{Inserter, Insertions};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
-/// When TCP begins to ask a silent peer whether it is there, and how often: who is gone is noticed
-/// within a minute.
+/// When TCP begins to probe a silent peer, and how often: a peer that is gone is noticed within a
+/// minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMES: u32 = 3;
 
 /// How much is read and written at once on a connection to the leader, and the longest head of an
-/// answer. As each connection keeps a buffer that has once grown so large, it is not larger: with
-/// all connections that there may be, 640 MB.
+/// answer. A connection keeps its buffer once it has grown to this size: with 10,000 connections
+/// that is 640 MB.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
-/// So little is copied together and written as one, which costs less than to have the system gather
-/// it.
+/// Up to this many bytes are copied together and written as one: that costs less than a gathering
+/// write.
 const LITTLE: usize = 1024;
 
 /// A connection. Writing fails once the peer has taken nothing for some time.
 pub(crate) struct Stream {
-    kind: Kind,
+    transport: Transport,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    inserter: Option<Inserter>,
+    /// Set whenever something is read.
+    heard: Option<Arc<AtomicBool>>,
 }
 
-enum Kind {
+enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream, patience: Duration) -> Self {
-        let kind = Kind::Plain(stream);
-        Self {
-            kind,
-            patience,
-            stalled: None,
-        }
+        Self::new(Transport::Plain(stream), patience)
     }
 
     pub(crate) fn tls(stream: impl Into<TlsStream<TcpStream>>, patience: Duration) -> Self {
-        let kind = Kind::Tls(Box::new(stream.into()));
+        Self::new(Transport::Tls(Box::new(stream.into())), patience)
+    }
+
+    fn new(transport: Transport, patience: Duration) -> Self {
         Self {
-            kind,
+            transport,
             patience,
             stalled: None,
+            inserter: None,
+            heard: None,
         }
+    }
+
+    /// Notes there whenever something is read.
+    #[must_use]
+    pub(crate) fn noting(mut self, heard: Arc<AtomicBool>) -> Self {
+        self.heard = Some(heard);
+        self
+    }
+
+    /// Takes insertions into the HTTP/1.1 that is spoken on this connection.
+    #[must_use]
+    pub(crate) fn with_insertions(mut self, insertions: Insertions) -> Self {
+        self.inserter = Some(Inserter::new(insertions));
+        self
     }
 
     fn inner(&mut self) -> Pin<&mut (dyn ReadWrite + Send + '_)> {
-        match &mut self.kind {
-            Kind::Plain(stream) => Pin::new(stream),
-            Kind::Tls(stream) => Pin::new(&mut **stream),
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream),
+            Transport::Tls(stream) => Pin::new(&mut **stream),
         }
     }
 
-    /// Passes on what writing said, unless it has been pending for too long.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, said: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if said.is_ready() {
+    /// Writes these parts, or what is inserted instead of them.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.write_insertions(cx))?;
+        if let Some(inserter) = &mut self.inserter {
+            let replaces = inserter.before_write();
+            ready!(self.write_insertions(cx))?;
+            if replaces && let Some(inserter) = &mut self.inserter {
+                let taken = inserter.replace(parts.iter().map(|part| &**part));
+                // What is not written now is written before anything else.
+                return match self.write_insertions(cx) {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(taken)),
+                };
+            }
+        }
+        let length = parts.iter().map(|part| part.len()).sum();
+        if let [part] = parts {
+            let outcome = self.inner().poll_write(cx, part);
+            return self.watch(cx, outcome);
+        }
+        let mut together = [0; LITTLE];
+        if length <= LITTLE {
+            let mut rest = &mut together[..];
+            for part in parts {
+                let (place, left) = rest.split_at_mut(part.len());
+                place.copy_from_slice(part);
+                rest = left;
+            }
+            let outcome = self.inner().poll_write(cx, &together[..length]);
+            return self.watch(cx, outcome);
+        }
+        let outcome = self.inner().poll_write_vectored(cx, parts);
+        self.watch(cx, outcome)
+    }
+
+    /// Writes what waits to be inserted.
+    fn write_insertions(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let has_none = |inserter: &mut Inserter| inserter.out().is_empty();
+        if self.inserter.as_mut().is_none_or(has_none) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut inserter = self.inserter.take().expect("something is inserted by it");
+        let out = inserter.out();
+        let written = loop {
+            if out.is_empty() {
+                break Poll::Ready(Ok(()));
+            }
+            let outcome = self.inner().poll_write(cx, out);
+            match self.watch(cx, outcome) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => out.advance(count),
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.inserter = Some(inserter);
+        written
+    }
+
+    /// Returns the outcome of a write, or an error once the write has been pending for too long.
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
             self.stalled = None;
-            return said;
+            return outcome;
         }
         let patience = self.patience;
         let stalled = self
@@ -89,7 +179,15 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().inner().poll_read(cx, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let outcome = this.inner().poll_read(cx, buffer);
+        if let Some(heard) = &this.heard
+            && buffer.filled().len() > before
+        {
+            heard.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 }
 
@@ -99,9 +197,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let said = this.inner().poll_write(cx, data);
-        this.watch(cx, said)
+        self.get_mut().write(cx, &[io::IoSlice::new(data)])
     }
 
     fn poll_write_vectored(
@@ -109,45 +205,37 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let length = data.iter().map(|part| part.len()).sum();
-        let mut together = [0; LITTLE];
-        if length <= LITTLE {
-            let mut rest = &mut together[..];
-            for part in data {
-                let (place, left) = rest.split_at_mut(part.len());
-                place.copy_from_slice(part);
-                rest = left;
-            }
-            let said = this.inner().poll_write(cx, &together[..length]);
-            return this.watch(cx, said);
-        }
-        let said = this.inner().poll_write_vectored(cx, data);
-        this.watch(cx, said)
+        self.get_mut().write(cx, data)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.kind {
-            Kind::Plain(stream) => stream.is_write_vectored(),
-            Kind::Tls(stream) => stream.is_write_vectored(),
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let said = this.inner().poll_flush(cx);
-        this.watch(cx, said)
+        ready!(this.write_insertions(cx))?;
+        if let Some(inserter) = &mut this.inserter {
+            inserter.at_flush();
+            ready!(this.write_insertions(cx))?;
+        }
+        let outcome = this.inner().poll_flush(cx);
+        this.watch(cx, outcome)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let said = this.inner().poll_shutdown(cx);
-        this.watch(cx, said)
+        ready!(this.write_insertions(cx))?;
+        let outcome = this.inner().poll_shutdown(cx);
+        this.watch(cx, outcome)
     }
 }
 
-/// Sets what every connection needs. An option that the system does not know is no reason to do
-/// without the connection.
+/// Sets what every connection needs. A connection works without an option that the system does not
+/// know.
 pub(crate) fn prepare(stream: &TcpStream) {
     use rustix::net::sockopt;
     let _ = stream.set_nodelay(true);

@@ -10,15 +10,17 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use tokio::time::{Instant, Sleep};
 
 use crate::answer::ending::Ending;
 use crate::answer::flow::{Flow, PIECE};
 use crate::decide::problem::Problem;
+use crate::headers;
+use crate::leader::connection::Http1;
 use crate::leader::target::Target;
 use crate::request::report::Report;
-use crate::request::tape::{BoxError, Playback};
+use crate::request::tape::BoxError;
+use crate::stream::insertions::Insertions;
 
 /// The body of an answer, passed on as it comes, or made here.
 pub struct Answer {
@@ -45,11 +47,22 @@ pub(crate) struct Passed {
     pub(crate) back: Option<Back>,
     pub(crate) silence: Option<Silence>,
     pub(crate) ending: Ending,
+    pub(crate) trailers: Trailers,
+}
+
+/// What becomes of the trailers of an answer.
+pub(crate) enum Trailers {
+    /// They are passed on as a frame of their own.
+    Passed,
+    /// They are inserted into the client's connection of HTTP/1.1.
+    Inserted(Insertions),
+    /// They are dropped: the client does not accept them, or the answer has no place for them.
+    Dropped,
 }
 
 /// A connection on loan.
 pub(crate) struct Back {
-    pub(crate) sender: http1::SendRequest<Playback>,
+    pub(crate) connection: Http1,
     pub(crate) address: usize,
     pub(crate) target: Arc<Target>,
 }
@@ -160,7 +173,7 @@ impl Answer {
         if let Kind::Passed(passed) = &mut self.kind
             && let Some(back) = passed.back.take()
         {
-            back.target.give_back(back.sender, back.address);
+            back.target.give_back(back.connection, back.address);
         }
         if let Some(report) = &mut self.report {
             report.is_complete = true;
@@ -191,8 +204,16 @@ impl Body for Answer {
             this.pieces += u64::from(next.is_ready());
             flow.offers(next.is_ready().then_some(this.pieces));
         }
-        let frame = ready!(next);
+        let mut frame = ready!(next);
+        let mut is_mark = false;
+        if frame.as_ref().is_some_and(is_trailers)
+            && let Kind::Passed(passed) = &this.kind
+        {
+            frame = frame.and_then(|frame| passed.trailers.turn(frame));
+            is_mark = matches!(passed.trailers, Trailers::Inserted(_));
+        }
         match &frame {
+            Some(Ok(_)) if is_mark => {}
             Some(Ok(frame)) => {
                 if let (Some(data), Some(report)) = (frame.data_ref(), &mut this.report) {
                     report.sent += data.len() as u64;
@@ -226,6 +247,31 @@ impl Body for Answer {
         }
         hint.set_lower(hint.lower() + rest);
         hint
+    }
+}
+
+fn is_trailers(frame: &Result<Frame<Bytes>, BoxError>) -> bool {
+    frame.as_ref().is_ok_and(Frame::is_trailers)
+}
+
+impl Trailers {
+    /// What the trailers in this frame turn into.
+    fn turn(
+        &self,
+        frame: Result<Frame<Bytes>, BoxError>,
+    ) -> Option<Result<Frame<Bytes>, BoxError>> {
+        let Ok(mut trailers) = frame.ok()?.into_trailers() else {
+            return None;
+        };
+        headers::trailers(&mut trailers);
+        if trailers.is_empty() {
+            return None;
+        }
+        match self {
+            Self::Passed => Some(Ok(Frame::trailers(trailers))),
+            Self::Inserted(insertions) => Some(Ok(Frame::data(insertions.end_with(&trailers)))),
+            Self::Dropped => None,
+        }
     }
 }
 

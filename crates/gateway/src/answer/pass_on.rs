@@ -6,15 +6,16 @@ use http::{Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
-use crate::answer::body::{Answer, Back, Passed, Silence};
+use crate::answer::body::{Answer, Back, Passed, Silence, Trailers};
 use crate::answer::ending::Ending;
 use crate::answer::tunnel::{self, Tunnels};
 use crate::decide::problem::Problem;
-use crate::headers;
+use crate::headers::{self, UnknownCoding};
 use crate::leader::attempt::{Answered, Job};
 use crate::leader::connection::Sender;
 use crate::request::report::Report;
 use crate::shared::Shared;
+use crate::stream;
 
 /// Makes the answer of the leader the client's. From here on the request is not sent again.
 pub(crate) fn pass_on(
@@ -31,6 +32,10 @@ pub(crate) fn pass_on(
         target,
     } = answered;
     job.tape.forget();
+    // Over HTTP/1.1 it would not have been read.
+    if headers::size(response.headers()) > stream::BUFFER {
+        return Answer::problem(Problem::AnswerTooLarge, Some(report));
+    }
     let own = &target.addresses;
     report.status = response.status();
     report.answered_by = Some((target.seal.epoch, Arc::clone(&target.names[address])));
@@ -38,22 +43,35 @@ pub(crate) fn pass_on(
         let Some(client) = client.filter(|_| job.asked.upgrade) else {
             return Answer::problem(Problem::BadAnswer, Some(report));
         };
-        headers::response(response.headers_mut(), own, true);
+        if headers::response(response.headers_mut(), own, true) == Err(UnknownCoding) {
+            return Answer::problem(Problem::BadAnswer, Some(report));
+        }
         let node = hyper::upgrade::on(&mut response);
         let tunnel = tunnel::run(Arc::clone(shared), client, node, target.seal);
         tunnels.take(Box::pin(tunnel));
         return response.map(|_| Answer::upgraded(report));
     }
-    headers::response(response.headers_mut(), own, false);
+    if headers::response(response.headers_mut(), own, false) == Err(UnknownCoding) {
+        tracing::debug!("the leader's answer has a transfer coding other than chunked");
+        return Answer::problem(Problem::BadAnswer, Some(report));
+    }
     let is_endless = response.body().size_hint().exact().is_none();
     let ending = Ending::new(shared, target.seal, is_endless, report.at());
     let back = match sender {
-        Sender::Http1(sender) => Some(Back {
-            sender,
+        Sender::Http1(connection) => Some(Back {
+            connection,
             address,
             target,
         }),
         Sender::Http2(_) => None,
+    };
+    let trailers = match (job.parts.version, &job.client.insertions) {
+        (Version::HTTP_2, _) | (Version::HTTP_11, None) => Trailers::Passed,
+        // Without a length, the body goes in chunks.
+        (Version::HTTP_11, Some(insertions)) if is_endless && job.asked.trailers => {
+            Trailers::Inserted(insertions.clone())
+        }
+        _ => Trailers::Dropped,
     };
     let silence = shared.options.times.silence.map(Silence::new);
     *response.version_mut() = Version::HTTP_11;
@@ -63,6 +81,7 @@ pub(crate) fn pass_on(
             back,
             silence,
             ending,
+            trailers,
         };
         Answer::passed(passed, report)
     })

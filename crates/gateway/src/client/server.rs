@@ -25,12 +25,14 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::flow::{Flow, Streams};
 use crate::answer::tunnel::{Tunnel, Tunnels};
 use crate::client::listener::Listener;
+use crate::client::refusal::Refusal;
 use crate::forward::forward;
 use crate::lanes::Lanes;
 use crate::request::client::Client;
 use crate::request::client::Peer;
 use crate::request::tape::source;
 use crate::shared::Shared;
+use crate::stream::insertions::Insertions;
 use crate::stream::{self, Stream};
 
 /// How long not to accept after the system refused to: it has no more descriptors, and needs time
@@ -183,13 +185,19 @@ async fn connection(
             (Stream::tls(stream, stall), certificate)
         }
     };
-    let client = Arc::new(Client::new(Peer {
+    let insertions = Insertions::default();
+    let heard = Arc::<AtomicBool>::default();
+    let stream = stream
+        .with_insertions(insertions.clone())
+        .noting(Arc::clone(&heard));
+    let peer = Peer {
         address,
         tls,
         certificate,
-    }));
+    };
+    let client = Arc::new(Client::new(peer).with_insertions(insertions));
     let place: Arc<Mutex<Option<Tunnel>>> = Arc::default();
-    serve(&shared, stream, client, &place, stopping).await;
+    serve(&shared, stream, client, &heard, &place, stopping).await;
     let tunnel = place.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         tunnel.await;
@@ -200,6 +208,7 @@ async fn serve(
     shared: &Arc<Shared>,
     stream: Stream,
     client: Arc<Client>,
+    heard: &Arc<AtomicBool>,
     place: &Arc<Mutex<Option<Tunnel>>>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -207,7 +216,7 @@ async fn serve(
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, client) = (Arc::clone(shared), Arc::clone(&client));
         let tunnels = Tunnels::Connection(Arc::clone(place));
-        let busy = Busy::new(&activity);
+        let busy = Busy::new(&activity, heard);
         async move {
             let request = request.map(source);
             let response = Box::pin(forward(&shared, request, &client, tunnels)).await;
@@ -238,6 +247,10 @@ async fn serve(
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(address = %client.peer.address, %error, "a connection ended early");
+                    let has_begun = heard.load(Ordering::Relaxed);
+                    if let Some(refusal) = Refusal::of(&*error, has_begun) {
+                        refusal.report(&client.peer);
+                    }
                 }
                 return;
             }
@@ -295,21 +308,29 @@ impl Activity {
 }
 
 /// A request that is being answered.
-struct Busy(Arc<Activity>);
+struct Busy {
+    activity: Arc<Activity>,
+    heard: Arc<AtomicBool>,
+}
 
 impl Busy {
-    fn new(activity: &Arc<Activity>) -> Self {
+    fn new(activity: &Arc<Activity>, heard: &Arc<AtomicBool>) -> Self {
         activity.requests.fetch_add(1, Ordering::SeqCst);
         activity.was_active.store(true, Ordering::SeqCst);
-        Self(Arc::clone(activity))
+        Self {
+            activity: Arc::clone(activity),
+            heard: Arc::clone(heard),
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         // It was busy until now, however long ago it began.
-        self.0.was_active.store(true, Ordering::SeqCst);
-        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+        self.activity.was_active.store(true, Ordering::SeqCst);
+        self.activity.requests.fetch_sub(1, Ordering::SeqCst);
+        // What comes from now on belongs to the next request.
+        self.heard.store(false, Ordering::Relaxed);
     }
 }
 
@@ -338,7 +359,7 @@ mod tests {
     #[test]
     fn a_connection_whose_long_request_has_just_ended_is_not_idle_yet() {
         let activity = Arc::new(Activity::default());
-        let long = Busy::new(&activity);
+        let long = Busy::new(&activity, &Arc::default());
         assert!(!activity.is_idle());
         assert!(!activity.is_idle(), "it is busy");
         drop(long);

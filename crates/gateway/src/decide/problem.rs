@@ -43,6 +43,8 @@ pub enum Problem {
     TooOften,
     /// 502: what came back is no answer.
     BadAnswer,
+    /// 502: the head of the answer has too many bytes or fields.
+    AnswerTooLarge,
     /// 502: it needs HTTP/2, which the leader does not speak. It was not sent.
     NoHttp2,
     /// 504: no answer in time. It may be carried out yet.
@@ -55,6 +57,12 @@ pub enum Problem {
     BodyLate,
     /// 400: no host, several, or one that cannot be.
     BadHost,
+    /// 400: its target is no path.
+    BadTarget,
+    /// 400: its body is malformed.
+    BadBody,
+    /// 501: its body has a transfer coding other than `chunked`.
+    UnknownCoding,
     /// 405: tunnels are not made here.
     NoTunnels,
     /// 417: it expects what nobody knows.
@@ -189,6 +197,12 @@ impl Problem {
                 "The leader did not answer in HTTP",
                 "What came back cannot be read.",
             ),
+            Self::AnswerTooLarge => (
+                502,
+                "answer-too-large",
+                "The head of the answer is too large",
+                "The leader's answer has more than 64 KiB or 100 header fields. The request may have been carried out.",
+            ),
             Self::NoHttp2 => (
                 502,
                 "no-http2",
@@ -225,6 +239,24 @@ impl Problem {
                 "The host is none",
                 "A request names one host.",
             ),
+            Self::BadTarget => (
+                400,
+                "bad-target",
+                "The target is no path",
+                "A request names a path, or a URL with http or https.",
+            ),
+            Self::BadBody => (
+                400,
+                "bad-body",
+                "The body is malformed",
+                "The chunks of the body cannot be read.",
+            ),
+            Self::UnknownCoding => (
+                501,
+                "unknown-coding",
+                "Unknown transfer coding",
+                "The only transfer coding of a body is chunked, once.",
+            ),
             Self::NoTunnels => (405, "no-tunnels", "No tunnels", "This is no open proxy."),
             Self::Expectation => (
                 417,
@@ -252,7 +284,7 @@ impl Problem {
             ),
         };
         let processed = match status {
-            503 | 421 | 508 if self != Self::TermEnded => Some("no"),
+            501 | 503 | 421 | 508 if self != Self::TermEnded => Some("no"),
             502 if self == Self::NoHttp2 => Some("no"),
             502..=504 => Some("unknown"),
             _ => None,
@@ -287,7 +319,7 @@ impl From<Refusal> for Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 21] = [
+    const ALL: [Problem; 25] = [
         Problem::NoLeader,
         Problem::NotPublished,
         Problem::Unreachable,
@@ -298,6 +330,10 @@ mod tests {
         Problem::Lost,
         Problem::TooOften,
         Problem::BadAnswer,
+        Problem::AnswerTooLarge,
+        Problem::BadTarget,
+        Problem::BadBody,
+        Problem::UnknownCoding,
         Problem::NoHttp2,
         Problem::Slow,
         Problem::Loop,

@@ -1,18 +1,18 @@
 //! Fields that are about a connection or about us, and lists in fields.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 
 /// The epoch of the leader that a request is meant for; in an answer with status 421, the epoch
 /// that the node has seen.
 pub const EPOCH: HeaderName = HeaderName::from_static("incumbent-epoch");
 
 /// In an answer with status 503: the term of this epoch ended while the node worked. The request
-/// may have been carried out, and is sent to the next leader only if that does no harm.
+/// may have been carried out; a gateway repeats it only if that is safe.
 pub const TERM_ENDED: HeaderName = HeaderName::from_static("incumbent-term-ended");
 
-/// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1); with those that
-/// older software uses so.
-fn is_hop_by_hop(name: &str) -> bool {
+/// Whether a field is about one connection and never passed on (RFC 9110, 7.6.1), or is used so by
+/// older software.
+pub(super) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"
@@ -26,16 +26,15 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Fields that `Connection` must not take away: without them the next one would read another
-/// request.
+/// Fields that `Connection` must not remove: without them the next node would read another request.
 const NEVER_NAMED: [HeaderName; 3] = [
     http::header::HOST,
     http::header::CONTENT_LENGTH,
     http::header::AUTHORIZATION,
 ];
 
-/// Takes away what is about the connection, `Connection` itself and what it names included, and
-/// what else `is_dropped`.
+/// Removes the fields that are about the connection, including `Connection` itself and those that it
+/// names, and the fields that `is_dropped` selects.
 pub(super) fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
@@ -46,7 +45,7 @@ pub(super) fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) 
             headers.remove(name);
         }
     }
-    // Once over what is there costs less than asking for all that might be.
+    // One pass over the present fields costs less than a look-up for each that might be there.
     let dropped: Vec<HeaderName> = headers
         .keys()
         .filter(|name| is_hop_by_hop(name.as_str()) || is_dropped(name.as_str()))
@@ -55,6 +54,28 @@ pub(super) fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) 
     for name in dropped {
         headers.remove(name);
     }
+}
+
+/// Whether the message is framed by `chunked` alone, if it has a transfer coding at all. All other
+/// codings are not understood here.
+pub(super) fn is_understood_coding(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(line), None) => line
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// How many bytes these fields take in HTTP/1.1.
+pub(crate) fn size(headers: &HeaderMap) -> usize {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + ": ".len() + value.len() + "\r\n".len()
+    };
+    headers.iter().map(line).sum()
 }
 
 /// The members of a field that is a list.

@@ -2,22 +2,22 @@
 
 use base64::Engine as _;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    TE, UPGRADE, VIA,
 };
 use http::request::Parts;
 use http::{Method, Version};
 use incumbent::Epoch;
 
-use super::fields::{EPOCH, strip, tokens};
+use super::fields::{EPOCH, is_understood_coding, strip, tokens};
+use super::owned::{Owner, owner};
 use crate::decide::problem::Problem;
 use crate::request::client::Client;
 
-/// How many gateways and proxies a request may have passed. More means that they send it round in a
-/// circle.
+/// How many gateways and proxies a request may have passed. More means that it goes in a circle.
 pub(crate) const MOST_HOPS: usize = 16;
 
-/// An element of `Forwarded` without its host: an IPv6 address, and the names around.
+/// The longest element of `Forwarded` without its host: an IPv6 address, and the names around it.
 const LONGEST_ELEMENT: usize = 80;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -28,10 +28,10 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 /// What this gateway is to a request that passes it.
 #[derive(Clone, Copy)]
 pub(crate) struct Hop<'a> {
-    /// The name of this gateway in `Via`: nobody else's.
+    /// The name of this gateway in `Via`, which no other gateway has.
     pub(crate) name: &'a str,
     pub(crate) client: &'a Client,
-    /// Whether the client is a proxy whose word on earlier hops counts.
+    /// Whether the client is a proxy that is trusted to tell where a request came from.
     pub(crate) is_trusted: bool,
     /// Whether the client's certificate is passed on.
     pub(crate) pass_certificate: bool,
@@ -42,27 +42,31 @@ pub(crate) struct Hop<'a> {
 /// What a request asks for, apart from its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// The host that the client believes it talks to; empty if it did not say.
+    /// The host that the client named; empty if it named none.
     pub(crate) host: HeaderValue,
-    /// A WebSocket is to be opened.
+    /// It opens a WebSocket.
     pub(crate) upgrade: bool,
-    /// The client takes trailers.
+    /// The client accepts trailers.
     pub(crate) trailers: bool,
-    /// Only HTTP/2 will do towards the leader.
+    /// It needs HTTP/2 towards the leader.
     pub(crate) http2: bool,
 }
 
 /// Why a request is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadRequest {
-    /// It has passed here before, or too many others.
+    /// It has passed here before, or passed too many others.
     Loop,
-    /// None or several hosts, or one that cannot be.
+    /// It names no host, several, or something that is none.
     Host,
     /// It asks for a tunnel.
     Connect,
-    /// It expects what nobody knows.
+    /// It has an expectation other than `100-continue`.
     Expectation,
+    /// Its target is no path.
+    Target,
+    /// Its body has a transfer coding other than `chunked`.
+    Coding,
 }
 
 impl From<BadRequest> for Problem {
@@ -72,17 +76,25 @@ impl From<BadRequest> for Problem {
             BadRequest::Host => Self::BadHost,
             BadRequest::Connect => Self::NoTunnels,
             BadRequest::Expectation => Self::Expectation,
+            BadRequest::Target => Self::BadTarget,
+            BadRequest::Coding => Self::UnknownCoding,
         }
     }
 }
 
-/// Makes the fields of a request those that the leader gets, except what depends on who that is
-/// ([`for_node`]).
+/// Turns the fields of a request into those that the leader gets, except for those that depend on
+/// the leader ([`for_node`]).
 pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequest> {
     if parts.method == Method::CONNECT {
         return Err(BadRequest::Connect);
     }
+    if !is_target(parts) {
+        return Err(BadRequest::Target);
+    }
     let host = host(parts)?;
+    if !is_understood_coding(&parts.headers) {
+        return Err(BadRequest::Coding);
+    }
     let headers = &mut parts.headers;
     if is_loop(headers, hop.name) {
         return Err(BadRequest::Loop);
@@ -94,19 +106,21 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     }
     let upgrade = wants_upgrade(&parts.method, parts.version, headers);
     let trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
-    // Browsers ask for trailers with every request: that alone is no reason to need HTTP/2 further
-    // on.
+    // Browsers ask for trailers with every request, which is no reason to need HTTP/2.
     let http2 = parts.version == Version::HTTP_2 && is_grpc(headers);
     strip(headers, |name| match name {
-        // Whoever sends it frames it anew, from what the body really is.
+        // The request is framed anew, by what its body turns out to be.
         "host" | "http2-settings" | "content-length" => true,
-        "client-cert" | "client-cert-chain" => true,
         "authorization" => hop.drop_authorization,
-        "forwarded" | "x-real-ip" => !hop.is_trusted,
-        _ => {
-            name.starts_with("incumbent-") || (!hop.is_trusted && name.starts_with("x-forwarded-"))
-        }
+        // Strangers, too, have to say where a request has passed: that is how circles are found.
+        "via" => false,
+        _ => match owner(name) {
+            Owner::Gateway => true,
+            Owner::Proxies => !hop.is_trusted,
+            Owner::Anybody => false,
+        },
     });
+    join_cookies(headers);
     forwarded(headers, &host, hop);
     let version = match parts.version {
         Version::HTTP_10 => "1.0",
@@ -128,8 +142,8 @@ pub(crate) fn request(parts: &mut Parts, hop: &Hop<'_>) -> Result<Asked, BadRequ
     })
 }
 
-/// Adds to a copy of the fields what depends on the leader it goes to. `authority` stands in where
-/// the client named no host.
+/// Adds the fields that depend on the leader. `authority` replaces a host that the client did not
+/// name.
 pub(crate) fn for_node(
     headers: &mut HeaderMap,
     asked: &Asked,
@@ -162,13 +176,36 @@ pub(crate) fn for_node(
     }
 }
 
-/// Whether a request opens a WebSocket. Other upgrades are not passed on: HTTP/2 inside of a tunnel
+/// Whether a request opens a WebSocket. Other upgrades are not passed on: HTTP/2 inside a tunnel
 /// would escape all checks.
 fn wants_upgrade(method: &Method, version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11
         && method == Method::GET
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
         && tokens(headers, &UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+}
+
+/// Whether the target is a path, or `*` where that has a meaning (RFC 9112, 3.2).
+fn is_target(parts: &Parts) -> bool {
+    let is_http = |scheme: &str| matches!(scheme, "http" | "https");
+    let Some(path) = parts.uri.path_and_query() else {
+        return false;
+    };
+    let is_path = path.as_str().starts_with('/');
+    let is_server = path.as_str() == "*" && parts.method == Method::OPTIONS;
+    parts.uri.scheme_str().is_none_or(is_http) && (is_path || is_server)
+}
+
+/// Makes one field of all cookies: HTTP/2 may split them, and HTTP/1.1 must not (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(COOKIE).iter();
+    if lines.nth(1).is_none() {
+        return;
+    }
+    let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    let joined = HeaderValue::from_bytes(&lines.join(&b"; "[..]));
+    headers.insert(COOKIE, joined.expect("parts of values are a value"));
 }
 
 /// The host that the client named, by the target before the field (RFC 9112, 3.2.2).
@@ -182,9 +219,15 @@ fn host(parts: &Parts) -> Result<HeaderValue, BadRequest> {
         return Err(BadRequest::Host);
     }
     match (parts.uri.authority(), line) {
-        // Without a user and a password, which are nobody's business here.
-        (Some(authority), _) => {
+        (Some(authority), line) => {
+            // A user and a password are not passed on.
             let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            // In HTTP/1.1 the target counts. In HTTP/2 both must be the same (RFC 9113, 8.3.1).
+            let is_same =
+                |line: &HeaderValue| line.as_bytes().eq_ignore_ascii_case(host.as_bytes());
+            if parts.version == Version::HTTP_2 && !line.is_none_or(is_same) {
+                return Err(BadRequest::Host);
+            }
             Ok(visible(host))
         }
         (None, Some(line)) => Ok(line.clone()),
@@ -193,15 +236,15 @@ fn host(parts: &Parts) -> Result<HeaderValue, BadRequest> {
     }
 }
 
-/// Any name will do, but what could be read as something else than a name.
+/// Any name is accepted, but nothing that could be read as more than a name.
 fn is_host(host: &[u8]) -> bool {
     let is_fine =
         |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:[]%".contains(b) || !b.is_ascii();
     host.iter().all(is_fine)
 }
 
-/// Whether its outcome comes in trailers, which HTTP/1.1 loses as a rule. Not so
-/// `application/grpc-web`, which was made for that.
+/// Whether its outcome comes in trailers, which most servers of HTTP/1.1 do not send.
+/// `application/grpc-web` was made to do without them.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let Some(rest) = kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) else {
@@ -225,7 +268,7 @@ fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
     let Client { peer, ip, node, .. } = hop.client;
     let proto = if peer.tls { "https" } else { "http" };
     let host_text = host.to_str().unwrap_or_default();
-    // Room for all of it at once: this is written for every request.
+    // One allocation: this is written for every request.
     let mut element = String::with_capacity(LONGEST_ELEMENT + host_text.len());
     element.extend(["for=", node]);
     if !host_text.is_empty() {
@@ -234,8 +277,7 @@ fn forwarded(headers: &mut HeaderMap, host: &HeaderValue, hop: &Hop<'_>) {
     element.extend([";proto=", proto]);
     append(headers, FORWARDED, visible(&element));
     append(headers, X_FORWARDED_FOR, ip.clone());
-    // The first proxy knows what the client asked for; later ones see only what that proxy made of
-    // it.
+    // Only the first proxy knows what the client asked for.
     if !host_text.is_empty() && !headers.contains_key(X_FORWARDED_HOST) {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }

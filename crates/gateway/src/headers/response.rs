@@ -5,30 +5,41 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::fields::strip;
+use super::fields::{is_understood_coding, strip};
+use super::owned::is_about_epochs;
 use crate::decide::endpoint::Upstream;
 
-/// Makes the fields of an answer those that the client gets. `own` are all addresses of whoever
-/// gave it.
-pub(crate) fn response(headers: &mut HeaderMap, own: &[Upstream], upgraded: bool) {
-    // Both together are one length too many, and the other one was followed.
+/// The answer has a transfer coding other than `chunked`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownCoding;
+
+/// Turns the fields of an answer into those that the client gets. `own` are all addresses of the
+/// leader.
+pub(crate) fn response(
+    headers: &mut HeaderMap,
+    own: &[Upstream],
+    upgraded: bool,
+) -> Result<(), UnknownCoding> {
+    if !is_understood_coding(headers) {
+        return Err(UnknownCoding);
+    }
+    // The chunks count, and not the length beside them.
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
-    // The latter names another way to the node, which leads past here.
-    strip(headers, |name| {
-        name.starts_with("incumbent-") || name == "alt-svc"
-    });
+    // `Alt-Svc` names a way to the leader that bypasses the gateway.
+    strip(headers, |name| is_about_epochs(name) || name == "alt-svc");
     relative(headers, LOCATION, own);
     relative(headers, CONTENT_LOCATION, own);
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
+    Ok(())
 }
 
-/// An absolute URL that names the node by an address of its own becomes relative to wherever the
-/// client is. Others stay.
+/// Makes an absolute URL relative if it names the leader by an address of its own: the client
+/// reaches the leader under another name.
 fn relative(headers: &mut HeaderMap, name: HeaderName, own: &[Upstream]) {
     let Some(Ok(text)) = headers.get(&name).map(HeaderValue::to_str) else {
         return;
@@ -46,7 +57,7 @@ fn relative(headers: &mut HeaderMap, name: HeaderName, own: &[Upstream]) {
     if !own.iter().any(|one| one.is_named_by(scheme, authority)) {
         return;
     }
-    // Two slashes at the beginning would name a host again.
+    // Two slashes at the beginning would name a host.
     let path = path.trim_start_matches('/');
     if let Ok(value) = HeaderValue::from_str(&format!("/{path}")) {
         headers.insert(name, value);

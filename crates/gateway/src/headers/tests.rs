@@ -298,7 +298,7 @@ fn answered(lines: &[(&str, &str)]) -> HeaderMap {
         tls: false,
         http2: false,
     });
-    response(&mut headers, &own, false);
+    response(&mut headers, &own, false).unwrap();
     headers
 }
 

@@ -1,17 +1,21 @@
 //! One attempt to get an answer from the leader.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, Missed, Sender, Wanted};
-use super::refused::{Refused, refused};
+use super::refused::{Refused, Unreadable, refused, unreadable};
 use super::target::Target;
 use crate::decide::problem::Problem;
 use crate::decide::route::{Failure, Route};
@@ -23,6 +27,7 @@ use crate::request::client::Client;
 use crate::request::report::Report;
 use crate::request::tape::{Playback, Spoilt, Tape};
 use crate::shared::Shared;
+use crate::stream::insertions::{Interim, InterimSender};
 
 /// How often a request that waits for its answer looks whether that still makes sense. Its
 /// time-outs are that coarse.
@@ -38,6 +43,8 @@ pub(crate) struct Job<'a> {
     pub(crate) path: PathAndQuery,
     pub(crate) asked: Asked,
     pub(crate) tape: Tape,
+    /// For interim answers, where they can be passed on.
+    pub(crate) interim: Option<Interim>,
 }
 
 /// What a request that waits has, and has had.
@@ -120,7 +127,7 @@ pub(crate) async fn attempt(
         reused,
         share,
     } = connection;
-    let request = job.request(target, address, spoken.http2);
+    let request = job.request(target, address, &sender).await;
     let began = Instant::now();
     let sent = send(shared, job, target, &mut sender, request, route, report).await;
     let response = match sent {
@@ -138,9 +145,11 @@ pub(crate) async fn attempt(
             return Attempt::Failed(Failure::NotSent);
         }
         Err(Unanswered::Broken(error)) => {
+            target.broke(address, &error);
             return match (job.tape.spoilt(), refused(&error)) {
                 (Some(Spoilt::TooLong), _) => Attempt::Problem(Problem::TooLarge),
                 (Some(Spoilt::Late), _) => Attempt::Problem(Problem::BodyLate),
+                (Some(Spoilt::Malformed), _) => Attempt::Problem(Problem::BadBody),
                 (None, Some(how)) => {
                     if let (Refused::GoneAway, Some(share)) = (how, &share) {
                         share.retire();
@@ -151,8 +160,11 @@ pub(crate) async fn attempt(
                     }
                     Attempt::Failed(Failure::NotSent)
                 }
-                (None, None) if error.is_parse() => Attempt::Problem(Problem::BadAnswer),
-                (None, None) => Attempt::Failed(Failure::Broken { reused }),
+                (None, None) => match unreadable(&error) {
+                    Some(Unreadable::TooLarge) => Attempt::Problem(Problem::AnswerTooLarge),
+                    Some(Unreadable::Malformed) => Attempt::Problem(Problem::BadAnswer),
+                    None => Attempt::Failed(Failure::Broken { reused }),
+                },
             };
         }
     };
@@ -273,7 +285,7 @@ async fn send(
 ) -> Result<Response<Incoming>, Unanswered> {
     let answer = async {
         let answered = match sender {
-            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http1(connection) => connection.sender.try_send_request(request).await,
             Sender::Http2(sender) => sender.try_send_request(request).await,
         };
         answered.map_err(|mut error| match error.take_message() {
@@ -322,11 +334,36 @@ async fn send(
     }
 }
 
+/// Passes an interim answer of the leader on to the client (RFC 9110, 15.2).
+fn pass_interim(sender: &InterimSender, target: &Target, status: StatusCode, headers: &HeaderMap) {
+    // The gateway itself answers a client that waits for this one.
+    if status == StatusCode::CONTINUE {
+        return;
+    }
+    let mut headers = headers.clone();
+    if headers::response(&mut headers, &target.addresses, false).is_ok() {
+        headers.remove(CONTENT_LENGTH);
+        sender.send(status, &headers);
+    }
+}
+
 impl Job<'_> {
-    fn request(&self, target: &Target, address: usize, http2: bool) -> Request<Playback> {
+    async fn request(
+        &self,
+        target: &Arc<Target>,
+        address: usize,
+        sender: &Sender,
+    ) -> Request<Playback> {
         let authority = &*target.names[address];
         let tls = target.addresses[address].tls;
-        let mut request = Request::new(self.tape.play());
+        let (http2, insertions) = match sender {
+            Sender::Http1(connection) => (false, Some(connection.insertions.clone())),
+            Sender::Http2(_) => (true, None),
+        };
+        let body = self.tape.play(insertions);
+        // Else hyper drops the body of a GET without a length.
+        let is_in_chunks = !http2 && !body.is_end_stream() && body.size_hint().exact().is_none();
+        let mut request = Request::new(body);
         *request.method_mut() = self.parts.method.clone();
         let mut headers = self.parts.headers.clone();
         headers::for_node(
@@ -336,6 +373,9 @@ impl Job<'_> {
             authority,
             http2,
         );
+        if is_in_chunks {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         *request.headers_mut() = headers;
         let mut uri = http::uri::Parts::default();
         uri.path_and_query = Some(self.path.clone());
@@ -353,6 +393,13 @@ impl Job<'_> {
         }
         // What the client sent was a target; the parts of one are one.
         *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+        if let Some(interim) = self.interim.as_ref().filter(|_| !http2) {
+            let connection = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let (sender, target) = (interim.sender(connection), Arc::clone(target));
+            hyper::ext::on_informational(&mut request, move |answer| {
+                pass_interim(&sender, &target, answer.status(), answer.headers());
+            });
+        }
         request
     }
 }

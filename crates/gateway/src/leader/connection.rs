@@ -9,6 +9,7 @@ use hyper::client::conn::{http1, http2};
 
 use super::share::Share;
 use crate::request::tape::Playback;
+use crate::stream::insertions::Insertions;
 
 /// How long ago a connection may have been used for a request that must not be sent twice: hardly
 /// any server closes one so soon.
@@ -34,8 +35,14 @@ pub(crate) struct Connection {
 }
 
 pub(crate) enum Sender {
-    Http1(http1::SendRequest<Playback>),
+    Http1(Http1),
     Http2(http2::SendRequest<Playback>),
+}
+
+/// A connection of HTTP/1.1.
+pub(crate) struct Http1 {
+    pub(crate) sender: http1::SendRequest<Playback>,
+    pub(crate) insertions: Insertions,
 }
 
 /// Why there is no connection. In any case nothing was sent. Of several addresses, the last in this

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
-use super::connection::{RECENT, Wanted};
-use crate::request::tape::Playback;
+use super::connection::{Http1, RECENT, Wanted};
 
 /// The most idle connections that are kept to one leader, by one runtime.
 const MOST_IDLE: usize = 1024;
@@ -27,15 +25,15 @@ pub(super) struct Idle {
 }
 
 struct One {
-    sender: http1::SendRequest<Playback>,
+    connection: Http1,
     address: usize,
     since: Instant,
 }
 
 impl Idle {
     /// Keeps a connection whose answer was read to its end.
-    pub(super) fn keep(&self, sender: http1::SendRequest<Playback>, address: usize) {
-        if sender.is_closed() {
+    pub(super) fn keep(&self, connection: Http1, address: usize) {
+        if connection.sender.is_closed() {
             return;
         }
         let mut runtimes = self.lock();
@@ -45,14 +43,14 @@ impl Idle {
             all.remove(0);
         }
         all.push(One {
-            sender,
+            connection,
             address,
             since,
         });
     }
 
     /// One that will do, if there is one, and where it leads.
-    pub(super) fn take(&self, wanted: Wanted) -> Option<(http1::SendRequest<Playback>, usize)> {
+    pub(super) fn take(&self, wanted: Wanted) -> Option<(Http1, usize)> {
         let longest = match wanted {
             Wanted::Any => IDLE,
             Wanted::Recent => RECENT,
@@ -67,16 +65,18 @@ impl Idle {
         while index > 0 && looked_at < MOST_LOOKED_AT {
             index -= 1;
             let one = &all[index];
-            if one.sender.is_closed() || now.duration_since(one.since) >= IDLE {
+            if one.connection.sender.is_closed() || now.duration_since(one.since) >= IDLE {
                 all.remove(index);
             } else if now.duration_since(one.since) >= longest {
                 // All others are older.
                 return None;
-            } else if one.sender.is_ready() {
+            } else if one.connection.sender.is_ready() {
                 let One {
-                    sender, address, ..
+                    connection,
+                    address,
+                    ..
                 } = all.remove(index);
-                return Some((sender, address));
+                return Some((connection, address));
             } else {
                 // Its last answer was read a moment ago, or its request's body is still being sent.
                 looked_at += 1;
@@ -89,7 +89,9 @@ impl Idle {
     pub(super) fn tidy(&self) {
         let now = Instant::now();
         self.lock().retain(|_, all| {
-            all.retain(|one| !one.sender.is_closed() && now.duration_since(one.since) < IDLE);
+            all.retain(|one| {
+                !one.connection.sender.is_closed() && now.duration_since(one.since) < IDLE
+            });
             !all.is_empty()
         });
     }

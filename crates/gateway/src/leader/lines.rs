@@ -39,6 +39,9 @@ const LINE_WINDOW: u32 = 128 * STREAM_WINDOW;
 /// How often a connection is asked whether it lives while requests are on it, and how long it may
 /// take to say so.
 const PING: Duration = Duration::from_secs(20);
+/// The longest head of an answer that the library reads, as HTTP/2 counts it: with 32 bytes for each
+/// field. More than may be passed on, as the library does not say that a head was too long.
+const LONGEST_HEAD: u32 = 256 * 1024;
 /// How long one is kept without a request.
 const UNUSED: Duration = Duration::from_secs(30);
 /// How long nobody tries after none could be opened.
@@ -314,14 +317,16 @@ async fn greet(
         .keep_alive_timeout(PING)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(LINE_WINDOW)
+        .max_header_list_size(LONGEST_HEAD)
         .handshake(TokioIo::new(wire))
         .await
         .map_err(|error| Missed::unclear(io::Error::other(error)))?;
     let driven = Arc::new(Mutex::new(Some(connection)));
     tokio::spawn(drive(Arc::clone(&driven), Arc::clone(changed)));
     match timeout(connector.patience, first).await {
-        Ok(Ok(true)) => {}
-        Ok(Ok(false)) => return Err(Missed::NoHttp2),
+        Ok(Ok(Ok(true))) => {}
+        Ok(Ok(Ok(false))) => return Err(Missed::NoHttp2),
+        Ok(Ok(Err(error))) => return Err(Missed::unclear(error)),
         Ok(Err(_)) => return Err(Missed::unclear(io::ErrorKind::ConnectionAborted)),
         Err(_) => return Err(Missed::unclear(io::ErrorKind::TimedOut)),
     }

@@ -12,6 +12,7 @@ pub(crate) mod dial;
 mod idle;
 mod lines;
 mod refused;
+pub(crate) mod secure;
 pub(crate) mod share;
 pub(crate) mod target;
 mod wire;

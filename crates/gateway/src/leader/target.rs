@@ -11,12 +11,13 @@ use incumbent::Seal;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Connection, Missed, Sender, Wanted};
+use super::connection::{Connection, Http1, Missed, Sender, Wanted};
 use super::dial::Connector;
 use super::idle::Idle;
 use super::lines::Lines;
+use super::secure::Secure;
 use crate::decide::endpoint::Upstream;
-use crate::request::tape::Playback;
+use crate::stream::insertions::Insertions;
 use crate::stream::{self, Stream};
 
 /// How many connections are made at a time. When a leader comes, all that waited want one; a
@@ -39,6 +40,8 @@ pub(crate) struct Target {
     /// How long each address took to answer. Kept, since looking them up costs as much as small
     /// requests do.
     timings: Vec<OnceLock<metrics::Histogram>>,
+    /// Whether TLS works, for each address.
+    secure: Vec<Secure>,
 }
 
 /// Whether it can be asked.
@@ -57,6 +60,7 @@ impl Target {
             seal,
             names: addresses.iter().map(|at| at.to_string().into()).collect(),
             timings: addresses.iter().map(|_| OnceLock::new()).collect(),
+            secure: addresses.iter().map(|_| Secure::default()).collect(),
             addresses,
             state: AtomicU8::new(0),
             dialling: Semaphore::new(MOST_DIALLED),
@@ -105,9 +109,9 @@ impl Target {
         if http2 {
             return self.line_at_once(wanted);
         }
-        let (sender, address) = self.idle.take(wanted)?;
+        let (connection, address) = self.idle.take(wanted)?;
         Some(Connection {
-            sender: Sender::Http1(sender),
+            sender: Sender::Http1(connection),
             address,
             reused: true,
             share: None,
@@ -138,8 +142,8 @@ impl Target {
     }
 
     /// Takes a connection back whose answer was read to its end.
-    pub(crate) fn give_back(&self, sender: http1::SendRequest<Playback>, address: usize) {
-        self.idle.keep(sender, address);
+    pub(crate) fn give_back(&self, connection: Http1, address: usize) {
+        self.idle.keep(connection, address);
     }
 
     /// Closes what has been idle for long.
@@ -157,8 +161,8 @@ impl Target {
         if http2 {
             return self.line_once(connector).await;
         }
-        let (sender, address) = self.dial_http1(connector).await?;
-        self.give_back(sender, address);
+        let (connection, address) = self.dial_http1(connector).await?;
+        self.give_back(connection, address);
         Ok(())
     }
 
@@ -169,6 +173,16 @@ impl Target {
             metrics::histogram!("incumbent_gateway_upstream_seconds", "upstream" => upstream)
         });
         timing.record(time);
+        if self.addresses[address].tls {
+            self.secure[address].worked(&self.names[address], self.seal.epoch);
+        }
+    }
+
+    /// Notes that a connection to an address failed, which may be for a reason of TLS.
+    pub(crate) fn broke(&self, address: usize, error: &(dyn std::error::Error + 'static)) {
+        if self.addresses[address].tls {
+            self.secure[address].failed(&self.names[address], self.seal.epoch, error);
+        }
     }
 
     async fn dial_in_turn(
@@ -184,19 +198,16 @@ impl Target {
         if let Some(found) = self.at_once(false, wanted) {
             return Ok(found);
         }
-        let (sender, address) = self.dial_http1(connector).await?;
+        let (connection, address) = self.dial_http1(connector).await?;
         Ok(Connection {
-            sender: Sender::Http1(sender),
+            sender: Sender::Http1(connection),
             address,
             reused: false,
             share: None,
         })
     }
 
-    async fn dial_http1(
-        &self,
-        connector: &Connector,
-    ) -> Result<(http1::SendRequest<Playback>, usize), Missed> {
+    async fn dial_http1(&self, connector: &Connector) -> Result<(Http1, usize), Missed> {
         let mut said = Missed::NotReady;
         for index in self.in_order() {
             let greeted = match connector.connect(&self.addresses[index], false).await {
@@ -204,7 +215,7 @@ impl Target {
                 Err(missed) => Err(missed),
             };
             match greeted {
-                Ok(sender) => return Ok((sender, self.worked(index))),
+                Ok(connection) => return Ok((connection, self.worked(index))),
                 Err(missed) => self.failed(index, missed, &mut said),
             }
         }
@@ -225,15 +236,21 @@ impl Target {
 
     pub(super) fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
         tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect");
+        if let Missed::Unclear(error) = &missed {
+            self.broke(index, &**error);
+        }
         if missed.rank() >= said.rank() {
             *said = missed;
         }
     }
 }
 
-async fn greet(stream: Stream) -> Result<http1::SendRequest<Playback>, Missed> {
+async fn greet(stream: Stream) -> Result<Http1, Missed> {
+    let insertions = Insertions::default();
+    let stream = stream.with_insertions(insertions.clone());
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(stream::BUFFER)
+        .max_header_size(stream::BUFFER)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Missed::unclear(io::Error::other(error)))?;
@@ -241,5 +258,5 @@ async fn greet(stream: Stream) -> Result<http1::SendRequest<Playback>, Missed> {
         // Whoever has a request on it learns why it ended.
         let _ = connection.with_upgrades().await;
     });
-    Ok(sender)
+    Ok(Http1 { sender, insertions })
 }

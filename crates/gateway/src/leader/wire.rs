@@ -23,7 +23,7 @@ pub(super) struct Wire {
     stream: Stream,
     heard: Arc<Heard>,
     /// How many bytes came before it was known what is spoken, and who wants to know.
-    first: Option<(usize, oneshot::Sender<bool>)>,
+    first: Option<(usize, oneshot::Sender<io::Result<bool>>)>,
 }
 
 /// When a connection was heard last.
@@ -34,8 +34,8 @@ pub(super) struct Heard {
 }
 
 impl Wire {
-    /// The connection, and whether what comes first on it is HTTP/2; an error if nothing comes.
-    pub(super) fn new(stream: Stream) -> (Self, Arc<Heard>, oneshot::Receiver<bool>) {
+    /// The connection, and whether the first bytes on it are HTTP/2; an error if none come.
+    pub(super) fn new(stream: Stream) -> (Self, Arc<Heard>, oneshot::Receiver<io::Result<bool>>) {
         let heard = Arc::new(Heard {
             since: Instant::now(),
             last: AtomicU64::new(0),
@@ -57,7 +57,7 @@ impl Wire {
         if let Some((before, tell)) = self.first.take() {
             match came.get(TYPE_AT - before) {
                 // Whoever asked may have lost patience.
-                Some(kind) => drop(tell.send(*kind == SETTINGS)),
+                Some(kind) => drop(tell.send(Ok(*kind == SETTINGS))),
                 None => self.first = Some((before + came.len(), tell)),
             }
         }
@@ -87,7 +87,22 @@ impl AsyncRead for Wire {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer));
         this.note(&buffer.filled()[before..]);
+        if let Err(error) = &read
+            && let Some((_, tell)) = this.first.take()
+        {
+            // Whoever asked may have lost patience.
+            drop(tell.send(Err(copy(error))));
+        }
         Poll::Ready(read)
+    }
+}
+
+/// The same error, as far as it can be copied.
+fn copy(error: &io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(inner) => io::Error::new(error.kind(), rustls::Error::clone(inner)),
+        None => error.kind().into(),
     }
 }
 

@@ -11,6 +11,8 @@ use http::header::HeaderValue;
 use ipnet::IpNet;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::stream::insertions::Insertions;
+
 /// Where a request came from.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -30,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) ip: HeaderValue,
     /// The same as a node of `Forwarded` (RFC 7239, 6).
     pub(crate) node: String,
+    /// What can be inserted into its connection, if that is one of HTTP/1.1 and served here.
+    pub(crate) insertions: Option<Insertions>,
     timer: Mutex<Option<Pin<Box<Sleep>>>>,
 }
 
@@ -58,10 +62,18 @@ impl Client {
         let ip = ip.to_string().try_into();
         Self {
             peer,
+            insertions: None,
             ip: ip.expect("addresses are visible text"),
             node,
             timer: Mutex::default(),
         }
+    }
+
+    /// Lets interim answers and trailers be inserted into its connection.
+    #[must_use]
+    pub(crate) fn with_insertions(mut self, insertions: Insertions) -> Self {
+        self.insertions = Some(insertions);
+        self
     }
 
     /// Whether its address is in one of these networks.

@@ -14,9 +14,14 @@ use tokio::time::Instant;
 use super::client::Peer;
 use super::tape::Tape;
 use crate::decide::problem::Problem;
+use crate::leader::secure;
 use crate::leader::share::Share;
 
 /// The target of the events of the access log: one for each request, when its answer has ended.
+///
+/// A request that the library below refuses before it can be read has only `client`, `status`,
+/// `problem`, and what is the same for all of them: `malformed` (400), `target-too-long` (414),
+/// `head-too-large` (431), or `head-late` (408; its connection was closed without an answer).
 ///
 /// Fields: `client`, `method`, `target` (path and query), `version`, `host`, `status`, `sent` and
 /// `received` (bytes of bodies), `seconds`, `held` (seconds), `attempts`, `epoch` and `upstream`
@@ -102,22 +107,41 @@ impl Report {
     }
 }
 
+/// Reports a request that was refused before it could be read: nothing is known of it but where it
+/// came from, and why it was refused.
+pub(crate) fn refused(peer: &Peer, status: StatusCode, why: &'static str) {
+    count(status, why);
+    tracing::info!(
+        target: ACCESS,
+        client = %peer.address.ip().to_canonical(),
+        status = status.as_u16(),
+        sent = 0,
+        received = 0,
+        problem = why,
+        complete = true,
+    );
+}
+
+fn count(status: StatusCode, outcome: &'static str) {
+    let class = match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    };
+    metrics::counter!("incumbent_gateway_requests_total", "status" => class, "outcome" => outcome)
+        .increment(1);
+}
+
 impl Drop for Report {
     fn drop(&mut self) {
-        let class = match self.status.as_u16() {
-            100..=199 => "1xx",
-            200..=299 => "2xx",
-            300..=399 => "3xx",
-            400..=499 => "4xx",
-            _ => "5xx",
-        };
         let outcome = match (self.problem, self.is_complete) {
             (Some(problem), _) => problem.name(),
             (None, true) => "passed",
             (None, false) => "broken",
         };
-        metrics::counter!("incumbent_gateway_requests_total", "status" => class, "outcome" => outcome)
-            .increment(1);
+        count(self.status, outcome);
         let Some(line) = &self.line else { return };
         let (epoch, upstream) = match &self.answered_by {
             Some((epoch, upstream)) => (Some(epoch.get()), Some(&**upstream)),
@@ -167,6 +191,7 @@ pub fn describe_metrics() {
         "incumbent_gateway_failed_total",
         "Attempts that brought no answer, by reason"
     );
+    secure::describe_metrics();
     describe_gauge!("incumbent_gateway_held", "Requests that are held now");
     describe_gauge!("incumbent_gateway_connections", "Connections of clients");
     describe_histogram!(

@@ -1,6 +1,7 @@
 //! The body of a request: [`Tape`] lets it through, and keeps what it can so that it can be sent
 //! again.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use crate::decide::repeat::Kept;
+use crate::headers;
+use crate::stream::insertions::Insertions;
 
 /// What bodies fail with.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,6 +34,8 @@ pub(crate) struct Playback {
     reel: Option<Arc<Mutex<Reel>>>,
     number: u64,
     left: SizeHint,
+    /// Where trailers go, on a connection of HTTP/1.1.
+    insertions: Option<Insertions>,
 }
 
 /// What a tape may keep and take.
@@ -53,6 +58,8 @@ pub(crate) enum Spoilt {
     TooLong,
     #[error("the body did not arrive")]
     Late,
+    #[error("the body is malformed")]
+    Malformed,
 }
 
 /// The attempt that this body belonged to was given up.
@@ -114,12 +121,13 @@ impl Tape {
     }
 
     /// The body from its beginning, for the next attempt. Earlier ones end with an error.
-    pub(crate) fn play(&self) -> Playback {
+    pub(crate) fn play(&self, insertions: Option<Insertions>) -> Playback {
         let Some(reel) = &self.reel else {
             return Playback {
                 reel: None,
                 number: 0,
                 left: SizeHint::with_exact(0),
+                insertions,
             };
         };
         let mut inner = lock(reel);
@@ -128,6 +136,7 @@ impl Tape {
         Playback {
             number: inner.newest,
             left: inner.hint,
+            insertions,
             reel: Some(Arc::clone(reel)),
         }
     }
@@ -171,6 +180,25 @@ impl Tape {
     }
 }
 
+impl Spoilt {
+    /// Why reading the body failed: what came is no body, or nothing comes any more.
+    fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<io::Error>()
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+                )
+            {
+                return Self::Malformed;
+            }
+            cause = error.source();
+        }
+        Self::Late
+    }
+}
+
 impl Body for Playback {
     type Data = Bytes;
     type Error = BoxError;
@@ -191,18 +219,19 @@ impl Body for Playback {
             Some(kind) => Some(Ok(kind)),
             None => ready!(reel.poll_more(cx)).map(|kind| kind.map_err(BoxError::from)),
         };
-        Poll::Ready(frame.map(|kind| {
-            kind.map(|kind| match kind {
-                Kind::Data(data) => {
-                    let length = data.len() as u64;
-                    if let Some(exact) = this.left.exact() {
-                        this.left.set_exact(exact.saturating_sub(length));
-                    }
-                    Frame::data(data)
+        drop(reel);
+        Poll::Ready(match frame {
+            Some(Ok(Kind::Data(data))) => {
+                let length = data.len() as u64;
+                if let Some(exact) = this.left.exact() {
+                    this.left.set_exact(exact.saturating_sub(length));
                 }
-                Kind::Trailers(trailers) => Frame::trailers(trailers),
-            })
-        }))
+                Some(Ok(Frame::data(data)))
+            }
+            Some(Ok(Kind::Trailers(trailers))) => this.trailers(trailers).map(Ok),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -213,6 +242,22 @@ impl Body for Playback {
 
     fn size_hint(&self) -> SizeHint {
         self.left
+    }
+}
+
+impl Playback {
+    /// The frame that passes these trailers on, if there is anything to pass on and a place for it.
+    fn trailers(&self, mut trailers: http::HeaderMap) -> Option<Frame<Bytes>> {
+        headers::trailers(&mut trailers);
+        if trailers.is_empty() {
+            return None;
+        }
+        match &self.insertions {
+            None => Some(Frame::trailers(trailers)),
+            // A body with a length has no end for them.
+            Some(_) if self.left.exact().is_some() => None,
+            Some(insertions) => Some(Frame::data(insertions.end_with(&trailers))),
+        }
     }
 }
 
@@ -256,7 +301,7 @@ impl Reel {
                 self.is_over = true;
                 return Poll::Ready(None);
             }
-            Some(Err(_)) => return Poll::Ready(self.spoil(Spoilt::Late)),
+            Some(Err(error)) => return Poll::Ready(self.spoil(Spoilt::of(&*error))),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => Kind::Data(data.copy_to_bytes(data.remaining())),
                 Err(frame) => match frame.into_trailers() {

@@ -52,7 +52,7 @@ async fn the_head_of_an_answer_has_a_limit() {
     let _leadership = cluster.lead_at(&upstream).await;
     let front = cluster.gateway().await;
     assert_eq!(front.get("/").await.text(), "in");
-    front.get("/long").await.is_problem(502, "bad-answer");
+    front.get("/long").await.is_problem(502, "answer-too-large");
     assert_eq!(front.get("/").await.text(), "in");
 }
 

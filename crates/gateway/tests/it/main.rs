@@ -9,6 +9,8 @@ mod framing;
 mod harness;
 mod http2;
 mod limits;
+mod log;
+mod meaning;
 mod node;
 mod passing;
 mod reaching;

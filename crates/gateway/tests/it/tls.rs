@@ -37,8 +37,15 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
+        self.sign_until(name, subject, 2100)
+    }
+
+    /// Signs what expires when this year begins.
+    pub(crate) fn sign_until(&self, name: &str, subject: &str, year: i32) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let files = (
             self.file(&format!("{name}.pem")),

@@ -1,15 +1,19 @@
 //! TLS towards the leader.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::harness::{Cluster, boxed, options, read, soon, until};
+use crate::log::Lines;
 use crate::tls::{Authority, provider};
 
 /// A leader with TLS that wants to know its clients.
@@ -18,7 +22,19 @@ async fn guarded(
     name: &str,
     alpn: &[u8],
 ) -> (String, tokio::task::JoinHandle<()>) {
-    let (certificate, key) = authority.sign("leader", name);
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let identity = authority.sign("leader", name);
+    (address, serve(socket, authority, identity, alpn))
+}
+
+/// Serves with this certificate clients that have one of this authority.
+fn serve(
+    socket: TcpListener,
+    authority: &Authority,
+    (certificate, key): (PathBuf, PathBuf),
+    alpn: &[u8],
+) -> tokio::task::JoinHandle<()> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(authority.file("ca.pem")).unwrap())
@@ -38,13 +54,12 @@ async fn guarded(
         .unwrap();
     config.alpn_protocols = vec![alpn.to_vec()];
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    let serving = tokio::spawn(async move {
+    tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
         loop {
             let (stream, _) = socket.accept().await.unwrap();
             let acceptor = acceptor.clone();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else {
                     return;
                 };
@@ -58,8 +73,129 @@ async fn guarded(
                     .await;
             });
         }
-    });
-    (address, serving)
+    })
+}
+
+/// What is wrong with TLS in a case.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Expired,
+    Name,
+    Authority,
+    NoIdentity,
+    NotTls,
+}
+
+impl Fault {
+    /// The reason in the log and the metrics, and words of what to do.
+    fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Expired => ("expired", "renew it"),
+            Self::Name => ("name", "--upstream-name"),
+            Self::Authority => ("authority", "--upstream-ca"),
+            Self::NoIdentity => ("refused", "--upstream-cert"),
+            Self::NotTls => ("not_tls", "compare scheme and port"),
+        }
+    }
+}
+
+/// Why TLS fails is told once, with what to do, however often it is tried; and once that it is over.
+#[tokio::test]
+async fn why_tls_with_the_leader_fails_is_told_once_and_so_is_its_end() {
+    let lines = Lines::of_this_process();
+    for (scheme, alpn) in [("https", &b"http/1.1"[..]), ("h2", b"h2")] {
+        for fault in [
+            Fault::Expired,
+            Fault::Name,
+            Fault::Authority,
+            Fault::NoIdentity,
+            Fault::NotTls,
+        ] {
+            let (cluster, authority) = (Cluster::new().await, Authority::new());
+            let stranger = Authority::new();
+            let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = socket.local_addr().unwrap();
+            let _leadership = cluster
+                .lead(&[("web", &format!("{scheme}://{address}"))])
+                .await;
+            let mut options = options();
+            options.times.hold = Duration::from_millis(300);
+            options.upstream_tls.name = Some("leader.internal".into());
+            options.upstream_tls.ca = Some(authority.file("ca.pem"));
+            options.upstream_tls.identity = Some(authority.sign("gateway", "gateway.internal"));
+            let mut identity = authority.sign("leader", "leader.internal");
+            match fault {
+                Fault::Expired => {
+                    identity = authority.sign_until("old", "leader.internal", 2001);
+                }
+                Fault::Name => identity = authority.sign("other", "other.internal"),
+                Fault::Authority => identity = stranger.sign("leader", "leader.internal"),
+                Fault::NoIdentity => options.upstream_tls.identity = None,
+                Fault::NotTls => {}
+            }
+            let server = match fault {
+                Fault::NotTls => tokio::spawn(async move {
+                    loop {
+                        let (mut stream, _) = socket.accept().await.unwrap();
+                        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+                    }
+                }),
+                _ => serve(socket, &authority, identity, alpn),
+            };
+            let front = cluster.gateway_with(options).await;
+            until("the leader is seen", || {
+                front.handle.status().leader != "no leader"
+            })
+            .await;
+            for _ in 0..3 {
+                let answer = front.get("/").await;
+                assert!(answer.status.is_server_error(), "{fault:?}: {answer:?}");
+            }
+            let upstream = address.to_string();
+            let told = || {
+                let own = lines.with("upstream", &upstream).into_iter();
+                own.filter(|line| line["message"].is_string())
+                    .collect::<Vec<_>>()
+            };
+            let (reason, advice) = fault.told();
+            let all = told();
+            assert_eq!(all.len(), 1, "{scheme} {fault:?}: {all:?}");
+            assert_eq!(all[0]["reason"], reason, "{scheme} {fault:?}");
+            let message = all[0]["message"].as_str().unwrap();
+            assert!(message.contains(advice), "{scheme} {fault:?}: {message}");
+            // What the gateway itself lacks does not end without it.
+            if matches!(fault, Fault::NoIdentity) {
+                server.abort();
+                continue;
+            }
+            server.abort();
+            let socket = rebound(address).await;
+            let good = authority.sign("renewed", "leader.internal");
+            let _server = serve(socket, &authority, good, alpn);
+            let answered = async { while front.get("/").await.status != 200 {} };
+            soon(answered).await;
+            let all = told();
+            assert_eq!(all.len(), 2, "{scheme} {fault:?}: {all:?}");
+            let message = all[1]["message"].as_str().unwrap();
+            assert!(
+                message.contains("works again"),
+                "{scheme} {fault:?}: {message}"
+            );
+        }
+    }
+}
+
+/// Listens there again, once the one before has ended.
+async fn rebound(address: std::net::SocketAddr) -> TcpListener {
+    let binding = async {
+        loop {
+            if let Ok(socket) = TcpListener::bind(address).await {
+                return socket;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(binding).await
 }
 
 #[tokio::test]

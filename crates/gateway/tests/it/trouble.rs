@@ -120,7 +120,7 @@ async fn the_next_address_is_tried_when_one_refuses() {
     let cluster = Cluster::new().await;
     let gone = Upstream::saying("gone").await.kill().await;
     let upstream = Upstream::saying("here").await;
-    let both = format!("{gone}, {}", upstream.address);
+    let both = format!("{gone},{}", upstream.address);
     let _leadership = cluster.lead(&[("web", &both)]).await;
     let front = cluster.gateway().await;
     assert_eq!(front.get("/").await.text(), "here");

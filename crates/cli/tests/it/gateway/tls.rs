@@ -126,7 +126,7 @@ fn clients_without_a_certificate_are_refused_and_a_new_one_of_the_gateway_is_sho
 
     // A certificate that does not go with its key is not shown.
     fs::write(place.path("front.key"), "no key").unwrap();
-    front.node.logged("the old one stays");
+    front.node.logged("the certificate before stays in use");
     assert_eq!(ask("old.example", "old.ca", &shown).code, Some(0));
     new.sign("front", "new.example");
     until("the new certificate is shown", || {
