@@ -412,6 +412,11 @@ impl Election {
             .is_some_and(|n| n <= self.claims)
     }
 
+    /// Whether a nonce belongs to the last term that this process has claimed.
+    fn is_last_claim(&self, nonce: Nonce) -> bool {
+        nonce == self.config.nonces.nth(self.claims)
+    }
+
     fn granted(&self) -> Option<&Term> {
         match &self.role {
             Role::Leading(term) if term.is_granted() => Some(term),

@@ -126,10 +126,12 @@ impl Election {
         };
         let (free_at, vacancy) = self.root_free_at(root);
         match self.seen.below_since {
+            // This process has just claimed it, below the floor.
+            Some(_) if self.is_last_claim(root.nonce) => (free_at, vacancy),
             // Either the root was put back by hand, or what was seen of it is old. The holder of
             // the higher epoch may not know that its root is gone, so it gets a lease to notice.
-            Some(since) if !self.is_own(root.nonce) => (free_at.max(since + root.lease()), vacancy),
-            Some(_) | None => (free_at, vacancy),
+            Some(since) => (free_at.max(since + root.lease()), vacancy),
+            None => (free_at, vacancy),
         }
     }
 

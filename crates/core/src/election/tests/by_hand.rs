@@ -126,6 +126,31 @@ fn a_proof_of_death_frees_a_root_that_was_put_back_after_a_lease() {
     assert_eq!(swapped(&standby.after(SECOND)).epoch, Epoch::new(8));
 }
 
+/// Its own last term is over, and somebody else has led since.
+#[test]
+fn an_own_root_that_was_put_back_is_left_alone_for_a_lease_too() {
+    let (mut bench, root) = Bench::leading();
+    bench.at(Event::Resign { prefer: None });
+    bench.committed(2);
+    bench.at(Event::Campaign);
+    bench.after(2 * SECOND);
+    let mut released = root.clone();
+    (released.state, released.seq) = (TermState::Released, 2);
+    bench.read(Some((2, &released)));
+    // Its second term, so that the first is not its last claim.
+    let second = swapped(&bench.after(SECOND));
+    assert_eq!(second.epoch, Epoch::new(2));
+    let mut newer = root.clone();
+    (newer.epoch, newer.nonce) = (Epoch::new(7), Nonce::new(1));
+    bench.at(Event::RootSwapped(SwapAnswer::Conflict));
+    bench.read(Some((4, &newer)));
+    bench.at(Event::Hint { version: None });
+    assert_eq!(bench.read(Some((5, &root))), []);
+    bench.after(14 * SECOND);
+    assert_eq!(bench.read(Some((5, &root))), []);
+    assert_eq!(swapped(&bench.after(SECOND)).epoch, Epoch::new(8));
+}
+
 /// What was seen of the root is old, and a record has a newer seal.
 #[test]
 fn a_stale_view_beside_a_newer_seal_is_looked_at_again_before_anything_is_claimed() {
