@@ -14,9 +14,10 @@ use incumbent_backend::{
 };
 
 use crate::access::{Access, Connection};
+use crate::api::Api;
 use crate::api::health::Health;
 use crate::api::throttle::{Lane, Throttle};
-use crate::api::{Api, Written};
+use crate::api::write::Written;
 use crate::error::KubernetesError;
 use crate::follow::pod::{self, Here, Pod};
 use crate::follow::watch::Watches;

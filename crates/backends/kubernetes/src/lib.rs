@@ -79,13 +79,13 @@
 //! ```text
 //! backend.rs, session.rs   the contract, and a cluster's records
 //!   object/                objects: names.rs, what is in them (content.rs), versions, owners
-//!   api/                   requests: mod.rs sends them, outcome.rs has the table
+//!   api/                   requests: write.rs, list.rs; outcome.rs has the table
 //!   access/                kubeconfigs and credentials -> a connection
 //!   follow/                the watch, and the leader's pod
 //! rights.rs                whether the role suffices
 //! ```
 //!
-//! A ConfigMap is written in `api/mod.rs` (`create`, `replace`); `object/content.rs` makes it. The
+//! A ConfigMap is written in `api/write.rs` and made in `object/content.rs`. The
 //! reasons for all this: `docs/design/0008-kubernetes-backend.md`.
 
 mod access;

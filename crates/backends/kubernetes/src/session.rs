@@ -9,9 +9,10 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use crate::api::list::Unlisted;
 use crate::api::operation::Verb;
 use crate::api::throttle::Lane;
-use crate::api::{Api, Metadata, Unlisted, View};
+use crate::api::{Api, Metadata, View};
 use crate::error::KubernetesError;
 use crate::object::content::{of_config_map, of_lease, resource_of};
 use crate::object::names::Cluster;

@@ -7,6 +7,7 @@
 //! login.rs         the user -> a header, a certificate, and until when
 //! plugin.rs        a program that prints them
 //! keeper.rs        the newest login; a new one when it is over or was refused
+//! refusal.rs       the library's errors, without secrets
 //! ```
 //!
 //! What `kubectl` accepts is accepted here, and nothing in a user's file ends in a panic. No error
@@ -18,6 +19,7 @@ mod keeper;
 mod kubeconfig;
 mod login;
 mod plugin;
+mod refusal;
 mod secret;
 mod server;
 
@@ -42,7 +44,8 @@ use crate::error::KubernetesError;
 use environment::Environment;
 use keeper::Keeper;
 use kubeconfig::{Chosen, Cluster, Files, User};
-use login::{load, provider_refusal};
+use login::load;
+use refusal::provider_refusal;
 use secret::Unusable;
 use server::Server;
 

@@ -25,8 +25,9 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod as PodObje
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::api::list::{Unlisted, Watched};
 use crate::api::throttle::Lane;
-use crate::api::{Metadata, Unlisted, View, Watched};
+use crate::api::{Metadata, View};
 use crate::error::KubernetesError;
 use crate::follow::events::{Event, Events};
 use crate::follow::pauses;

@@ -10,7 +10,8 @@ use incumbent_backend::outage::{News, Outage, Recovery};
 use incumbent_backend::{GroupName, Hint, Key, Version, WatchStream, causes, jitter};
 use tokio::time::Instant;
 
-use crate::api::{Metadata, Unlisted, View, Watched};
+use crate::api::list::{Unlisted, Watched};
+use crate::api::{Metadata, View};
 use crate::error::KubernetesError;
 use crate::follow::events::{Ended, Event, Events};
 use crate::follow::pauses;
