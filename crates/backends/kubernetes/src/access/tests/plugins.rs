@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use incumbent_kubernetes_double::Rule;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::{SENTINEL, Scene, TOKEN, ask, list_config_maps, open, shown, why};
 use crate::access::{Connection, Environment};
@@ -143,11 +144,17 @@ async fn a_plugin_that_fails_is_not_run_for_each_request() {
     let found = scene
         .open(&scene.kubeconfig(&user(&script, ""), ""))
         .unwrap();
-    for _ in 0..20 {
+    let begun = Instant::now();
+    for _ in 0..100 {
         let text = shown(&ask(&found).await.unwrap_err());
         assert!(text.contains("failed (exit status: 1)"), "{text}");
     }
-    assert_eq!(runs(&scene), 1, "within the first pause");
+    let most = 1 + pauses_since(begun);
+    assert!(
+        (1..=most).contains(&runs(&scene)),
+        "{} of {most}",
+        runs(&scene)
+    );
 }
 
 #[tokio::test]
@@ -261,11 +268,16 @@ async fn credentials_that_end_are_renewed_and_refused_ones_too() {
         401,
         "the plugin has nothing else"
     );
-    assert_eq!(runs(&scene), before + 1);
-    for _ in 0..5 {
+    let begun = Instant::now();
+    for _ in 0..10 {
         assert_eq!(ask(&found).await.unwrap(), 401);
     }
-    assert_eq!(runs(&scene), before + 1, "it is left alone for a while");
+    let most = before + 1 + pauses_since(begun);
+    let runs = runs(&scene);
+    assert!(
+        (before + 1..=most).contains(&runs),
+        "{before}, {runs} of {most}"
+    );
     scene.write("the-token", "newer");
     scene
         .double
@@ -303,6 +315,11 @@ async fn a_token_file_and_a_kubeconfig_are_read_again_after_a_refusal() {
             "the next request has the new one"
         );
     }
+}
+
+/// How many pauses, of the shortest there are, can have ended since.
+fn pauses_since(begun: Instant) -> usize {
+    (begun.elapsed().as_millis() / 500) as usize
 }
 
 /// Asks until the server accepts.
