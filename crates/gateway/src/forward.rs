@@ -92,6 +92,10 @@ fn check(
     if length.is_some_and(|length| length > longest) {
         return Err(Problem::TooLarge);
     }
+    // In HTTP/1.1 the library has seen to it. In HTTP/2 it reads more, so that this is logged.
+    if headers::size(&parts.headers) > shared.options.limits.longest_head() {
+        return Err(Problem::HeadTooLarge);
+    }
     let hop = Hop {
         name: &shared.name,
         client,

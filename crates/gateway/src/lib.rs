@@ -60,7 +60,13 @@
 //!   leader says so.
 //! - Only WebSockets are upgraded, over HTTP/1.1 only. Extended `CONNECT` of HTTP/2 is refused
 //!   (405), as `CONNECT` is.
-//! - Requests that HTTP itself forbids are answered by the library below, with a bare 400 or 431.
+//! - Requests that HTTP itself forbids are answered by the library below, with a bare 400, 414 or
+//!   431. The access log has them, with the address of the client and the status. So it has a head
+//!   that came too slowly, as 408, though its connection is closed without an answer.
+//! - Early hints (103) are passed on between HTTP/1.1 and HTTP/1.1 only: the library below has no
+//!   way for them in HTTP/2. Trailers are passed on in all directions, but not to clients of
+//!   HTTP/1.1 that do not accept them (`TE: trailers`), nor from a body with a `Content-Length`
+//!   to HTTP/1.1.
 //!
 //! # Limits
 //!
@@ -78,7 +84,9 @@
 //! | waiting for a connection | 30 s, as held | 503 `unreachable`; 503 `too-busy` if all of HTTP/2 are full |
 //! | connections of HTTP/2 to the leader, requests on each | 16; 128, or what the leader allows | they wait |
 //! | first byte of an answer; a body that the leader does not read | 60 s | 504 |
-//! | head of an answer | 64 KiB | 502 `bad-answer` |
+//! | head of an answer | 64 KiB, and 100 fields over HTTP/1.1 | 502 `answer-too-large` |
+//! | trailers of a body | 16 KiB, 100 fields | 400 `bad-body`; an answer breaks off |
+//! | interim answers that wait | 16 KiB | dropped |
 //! | silence of an answer, a request in all | none | the answer is cut off |
 //! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |
 //! | addresses of an endpoint | [`MOST_ADDRESSES`] | the rest is not tried |

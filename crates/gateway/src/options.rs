@@ -8,6 +8,9 @@ use ipnet::IpNet;
 
 use crate::files::Files;
 
+/// The least that the head of a request may be limited to: hyper reads no less.
+const LEAST_HEAD: usize = 8 * 1024;
+
 /// How a gateway works. [`Options::to`] has defaults for everything but where it leads.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -179,6 +182,13 @@ impl Default for Times {
             outlived: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
+    }
+}
+
+impl Limits {
+    /// The longest head of a request.
+    pub(crate) fn longest_head(&self) -> usize {
+        self.head.max(LEAST_HEAD)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A group of real processes on one store: starts them, hears them, ends them.
+//! A group of real processes on one store: starts them, reads their logs, and ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -24,14 +24,14 @@ use crate::{Failure, disguise, stopwatch};
 /// The group they compete in.
 pub(crate) const GROUP: &str = "bench";
 
-/// Log lines that wait to be read: many rounds of them.
+/// Most log lines that wait to be read: those of many rounds.
 const MOST_LINES: usize = 4096;
 
-/// What takes longer than this does not happen: four leases.
+/// After this time, four leases, an expected event counts as missing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long processes may take to start and stand by where nobody can see it: more than a second
-/// retry period.
+/// How long processes get to start and stand by where that cannot be observed: more than one retry
+/// period.
 const UNSEEN_STANDBYS: Duration = Duration::from_secs(5);
 
 /// How often the standbys are counted. Their number changes within milliseconds.
@@ -46,12 +46,12 @@ pub(crate) struct Spot {
     pub(crate) flags: &'static [&'static str],
 }
 
-/// What the command of a runner serves, besides saying that it runs.
+/// What the command of a runner serves, besides reporting that it runs.
 #[derive(Clone)]
 pub(crate) struct Serving {
     /// Published as the endpoint `web`.
     pub(crate) web: SocketAddr,
-    /// Where the runner says whether it leads.
+    /// Where the runner tells whether it leads.
     pub(crate) status: SocketAddr,
     /// Of [`disguise::ANSWER`], after the socket and the address.
     pub(crate) arguments: Vec<OsString>,
@@ -179,7 +179,7 @@ impl Cluster {
                 command.arg(web).args(&serving.arguments);
             }
         }
-        // What the user has configured is not what is measured.
+        // The user's configuration must not change the figures.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("INCUMBENT_") {
                 command.env_remove(name);
@@ -205,33 +205,33 @@ impl Cluster {
 
     /// What a process keeps in memory, in bytes.
     pub(crate) fn memory(&self, holder: &str) -> Result<u64, Failure> {
-        let child = self.runners.get(holder).ok_or("there is no such runner")?;
-        let id = child.id().ok_or("it has ended already")?;
+        let child = self.runners.get(holder).ok_or("no runner has this name")?;
+        let id = child.id().ok_or("the runner has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
         Ok(kilobytes
-            .ok_or("the system does not tell")?
+            .ok_or("the system does not report it")?
             .parse::<u64>()?
             * 1024)
     }
 
-    /// Sends a signal, and says when.
+    /// Sends a signal, and returns when.
     pub(crate) fn signal(&self, holder: &str, signal: Signal) -> Result<Instant, Failure> {
-        let child = self.runners.get(holder).ok_or("there is no such runner")?;
+        let child = self.runners.get(holder).ok_or("no runner has this name")?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let pid = id.and_then(Pid::from_raw).ok_or("it has ended already")?;
+        let pid = id.and_then(Pid::from_raw).ok_or("the runner has ended")?;
         let at = stopwatch::now();
         kill_process(pid, signal)?;
         Ok(at)
     }
 
-    /// Waits until a runner has ended, as it was told to.
+    /// Waits until a runner has ended after a signal.
     pub(crate) async fn ended(&mut self, holder: &str) -> Result<(), Failure> {
         let mut child = self
             .runners
             .remove(holder)
-            .ok_or("there is no such runner")?;
+            .ok_or("no runner has this name")?;
         in_time("the end of a runner", child.wait()).await??;
         Ok(())
     }
@@ -247,7 +247,7 @@ impl Cluster {
             let (holder, epoch) = line
                 .trim()
                 .split_once(' ')
-                .ok_or("a command said nothing")?;
+                .ok_or("a command reported nothing")?;
             Ok::<_, Failure>(Arrival {
                 at,
                 holder: holder.to_owned(),
@@ -284,7 +284,7 @@ impl Cluster {
                         continue;
                     }
                 };
-                // Nothing tells who stands by, so they are given the time.
+                // Standbys cannot be observed here, so they get this time.
                 let Some(liveness) = liveness else {
                     tokio::time::sleep(UNSEEN_STANDBYS).await;
                     return Ok::<_, Failure>(());
@@ -300,7 +300,7 @@ impl Cluster {
         in_time("the standbys", look).await?
     }
 
-    /// What was logged and not taken yet.
+    /// The log lines that were not taken yet.
     pub(crate) fn log(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         while let Ok(line) = self.lines.try_recv() {
@@ -320,9 +320,9 @@ impl Arrival {
     /// Of the command.
     pub(crate) fn pid(&self) -> Result<u32, Failure> {
         let pid = self.open.peer_cred()?.pid();
-        Ok(u32::try_from(
-            pid.ok_or("the system does not tell who arrived")?,
-        )?)
+        Ok(u32::try_from(pid.ok_or(
+            "the system does not report which process connected",
+        )?)?)
     }
 }
 
@@ -330,7 +330,7 @@ fn stands_by(standbys: &[HolderName], name: &str) -> bool {
     standbys.iter().any(|standby| standby.as_str() == name)
 }
 
-/// Passes on what a runner logs, each line with the time it came.
+/// Passes on the log lines of a runner, each with the time at which it came.
 async fn listen(log: ChildStderr, holder: String, tell: mpsc::Sender<Line>) {
     let mut lines = BufReader::new(log).lines();
     while let Ok(Some(text)) = lines.next_line().await {
@@ -340,7 +340,7 @@ async fn listen(log: ChildStderr, holder: String, tell: mpsc::Sender<Line>) {
         let line = Line {
             at,
             holder: holder.clone(),
-            // What is not JSON was not logged but said, as by a panic.
+            // A line that is not JSON does not come from the log, but for example from a panic.
             message: field("message").unwrap_or(text),
             because: field("because").or_else(|| field("why")),
         };

@@ -1,9 +1,9 @@
-//! What a fenced commit costs against a plain compare-and-swap of as many bytes.
+//! The cost of a fenced commit, compared with a plain compare-and-swap of as many bytes.
 //!
 //! Both write one record of the same group on the same backend, in turns of a few milliseconds.
-//! Each pair of turns gives one ratio. Who comes first changes without a period, so that whatever
-//! else slows the machine, and what one turn leaves to be done by the system, slows both. One
-//! thread runs both and the node of the group, which hears of every write of either.
+//! Each pair of turns gives one ratio. The order within a pair changes without a period. So other
+//! load on the machine, and work that one turn leaves to the system, slow both alike. One thread
+//! runs both and the node of the group, which is notified of every write of either.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,10 +27,11 @@ const MOST_COST: f64 = 10.0;
 /// Length of the data as JSON.
 const SIZES: [(&str, usize); 2] = [("100 B", 100), ("10 KiB", 10 * 1024)];
 
-/// Versions that a file backend keeps before it tidies up: so every turn on files does that once.
+/// Versions that a file backend keeps before it removes old ones: so every turn on files does that
+/// once.
 const GENERATION: u32 = 64;
 
-/// With fsync other users of the disk are the greater disturbance, and turns are short.
+/// With fsync, other users of the disk disturb most, so turns are short.
 const FEW: u32 = 8;
 
 /// In memory, turns of about a millisecond.
@@ -188,7 +189,7 @@ impl Contest {
     }
 
     async fn fenced(&mut self, times: u32) -> Result<Duration, Failure> {
-        // What the other turn left to do for the watch is not this one's.
+        // Let the watch finish the work of the other turn first.
         tokio::task::yield_now().await;
         let begin = stopwatch::now();
         for _ in 0..times {
@@ -242,8 +243,8 @@ impl Job {
     }
 }
 
-/// Thue and Morse's sequence: strict turns could fall into step with something that the system does
-/// every so often.
+/// The Thue-Morse sequence: strict alternation could fall into step with periodic work of the
+/// system.
 fn fenced_first(pair: usize) -> bool {
     pair.count_ones().is_multiple_of(2)
 }
@@ -255,7 +256,7 @@ fn body(room: &str, data: &Job) -> Result<Vec<u8>, Failure> {
 fn committed(swapped: Swapped) -> Result<Version, Failure> {
     match swapped {
         Swapped::Committed(version) => Ok(version),
-        Swapped::Conflict => Err("a conflict, though nobody else writes".into()),
+        Swapped::Conflict => Err("a conflict without another writer".into()),
     }
 }
 

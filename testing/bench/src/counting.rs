@@ -1,4 +1,4 @@
-//! A backend that counts what it is asked.
+//! A backend that counts its requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Swaps that were asked for, whatever came of them.
+    /// Swaps, whatever their outcome.
     pub(crate) fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What this executable is to the processes that are measured: their command, and what ties them to
-//! this one.
+//! The other programs that this executable can be: the command of a measured process, and a wrapper
+//! that ties a process to this one.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -13,8 +13,8 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::gateway::application;
 
-/// `__arrive SOCKET`: the command that is run by whoever leads. It says so at once, and lives until
-/// it is ended.
+/// `__arrive SOCKET`: the command that the leader runs. It reports at once, and lives until it is
+/// ended.
 pub(crate) const ARRIVE: &str = "__arrive";
 
 /// `__answer SOCKET ADDRESS …`: the same, for a command that answers HTTP: see [`application`].
@@ -24,11 +24,11 @@ pub(crate) const ANSWER: &str = "__answer";
 /// killed.
 pub(crate) const TIED: &str = "__tied";
 
-/// The same for a program with processes of its own, which it can only end if it is asked to end.
+/// The same for a program that has to be asked to end, so that it ends its own processes.
 pub(crate) const TIED_SOFTLY: &str = "__tied_softly";
 
-/// Runs as one of these if this process was started so. Comes before everything else: its start-up
-/// is part of what is timed.
+/// Runs as one of these if the arguments say so. Comes first in `main`: its start-up is part of the
+/// measured time.
 pub(crate) fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     let ended = match args.next()?.to_str()? {
@@ -50,12 +50,12 @@ pub(crate) fn intercept() -> Option<ExitCode> {
 fn arrive(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let socket = args.next().ok_or(io::ErrorKind::InvalidInput)?;
     let mut bench = say_so(Path::new(&socket))?;
-    // Nothing comes. It ends when nobody measures any more.
+    // Nothing is sent. The connection ends with the measurement.
     bench.read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
-/// Tells who runs, and in which epoch.
+/// Reports the holder that runs, and its epoch.
 pub(crate) fn say_so(socket: &Path) -> io::Result<UnixStream> {
     let mut bench = UnixStream::connect(socket)?;
     let own = |name| std::env::var(name).unwrap_or_default();
@@ -70,7 +70,7 @@ fn tied(mut args: impl Iterator<Item = OsString>, end: Signal) -> io::Result<Inf
     // parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     if parent != getppid().map(|pid| pid.as_raw_nonzero().get()) {
-        return Err(io::Error::other("its parent is gone"));
+        return Err(io::Error::other("the parent has ended"));
     }
     let program = args.next().ok_or(io::ErrorKind::InvalidInput)?;
     Err(Command::new(program).args(args).exec())

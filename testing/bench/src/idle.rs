@@ -1,4 +1,4 @@
-//! What a group writes that has nothing to do but to have a leader.
+//! How much a group writes that only keeps a leader.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::report::Figure;
 use crate::stats::{Statistic, Summary};
 use crate::{Failure, stopwatch};
 
-/// For the standbys to have seen the leader, so that what it took to elect it is not counted.
+/// Time for the standbys to see the leader, so that the requests of the election are not counted.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// One leader and its standbys, each with a handle of its own as processes have.
@@ -56,12 +56,12 @@ pub(crate) async fn measure(above: &Path, args: IdleArgs) -> Result<Vec<Figure>,
         progress.step(|| format!("{} of {} s", begin.elapsed().as_secs(), args.seconds));
     }
     let minutes = begin.elapsed().as_secs_f64() / 60.0;
-    // One more than fits: where the minute begins is chance.
+    // One more than fits, as the minute begins at a random moment of the period.
     let most = args.seconds as f64 / Timing::default().retry().as_secs_f64() + 1.0;
     let mut figures = Vec::new();
     for (idlers, (seq, writes, reads)) in groups.iter().zip(before) {
         let wrote = idlers.counts.writes() - writes;
-        // Its own look at the root is counted too.
+        // The leader's own read of the root is counted, too.
         let read = idlers.counts.reads() - reads;
         let renewed = idlers.seq().await? - seq;
         if renewed != wrote {
@@ -115,7 +115,7 @@ impl Idlers {
         for number in 1..=standbys {
             let candidate = group(format!("standby-{number}"))?.candidate()?;
             waiting.push(Standby(tokio::spawn(async move {
-                // Nobody gives up while it is counted. If somebody does, the counts say so.
+                // No candidate gives up during the count. The counts would show it.
                 drop(candidate.campaign().await);
             })));
         }

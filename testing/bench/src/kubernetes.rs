@@ -1,5 +1,5 @@
-//! What the Kubernetes backend costs, and how fast it is: on a double of the API server, or on a
-//! real one.
+//! The requests and the speed of the Kubernetes backend, on a double of the API server or on a real
+//! one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::stats::{Statistic, Summary};
 use crate::takeover::{self, How};
 use crate::{Failure, program, stopwatch};
 
-/// For standbys to have seen the leader, so that what it took to elect it is not counted.
+/// Time for standbys to see the leader, so that the requests of the election are not counted.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// Commits of which requests are counted.
@@ -32,7 +32,7 @@ const AT_A_TIME: usize = 32;
 /// Lists that are timed.
 const LISTS: u32 = 5;
 
-/// So many requests a second that the client's own limit is not what is measured.
+/// So many requests a second that the client's own limit does not matter.
 const UNLIMITED: &str = "qps=100000&burst=100000";
 
 /// An API server, and how to reach it.
@@ -111,7 +111,7 @@ impl Site {
         })
     }
 
-    /// What was asked since it was forgotten last, without the watches that go on.
+    /// The requests since the last reset, without watches that go on.
     fn asked(&self) -> Option<(usize, usize)> {
         let seen = self.double.as_ref()?.seen();
         let writes = seen.iter().filter(|seen| {
@@ -180,7 +180,7 @@ impl Site {
             record.commit(format!("{number:0100}")).await?;
             times.push(begin.elapsed());
         }
-        // Of the root nothing is counted: its renewals go on meanwhile.
+        // Requests for the root are not counted: renewals go on meanwhile.
         let about = |name: &str| name.ends_with(".job");
         let seen = self.double.as_ref().map(Double::seen);
         let asked = seen.map(|seen| seen.iter().filter(|seen| about(&seen.name)).count());
@@ -298,12 +298,12 @@ async fn open_all(
     opened.buffer_unordered(AT_A_TIME).try_collect().await
 }
 
-/// What the runner that does not lead keeps in memory.
+/// The memory of the runner that does not lead.
 fn standby_of(cluster: &Cluster, leader: &str) -> Result<u64, Failure> {
     cluster.memory(if leader == "a" { "b" } else { "a" })
 }
 
-/// Removes all that a cluster has.
+/// Removes everything that belongs to a cluster.
 async fn clear(store: &Arc<dyn Backend>) -> Result<(), Failure> {
     let group: GroupName = "bench".parse()?;
     let listed = store.list(&group).await?;

@@ -1,4 +1,4 @@
-//! What it was measured on.
+//! The machine of the measurement.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) struct Machine {
     load: String,
 }
 
-/// Everything that cannot be found out is "unknown": no figure is worse for it.
+/// Anything that cannot be found out is "unknown", which harms no figure.
 pub(crate) fn describe(dir: &Path) -> Machine {
     let uname = rustix::system::uname();
     let words = [uname.sysname(), uname.release(), uname.machine()];

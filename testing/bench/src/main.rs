@@ -10,8 +10,8 @@
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
-//! Machines are shared and noisy. So what is compared is measured in one run, in turns, and told
-//! with its spread.
+//! Machines are shared and noisy. So compared figures are measured in one run, in turns, and
+//! reported with their spread.
 
 mod args;
 mod cluster;
@@ -44,14 +44,14 @@ use args::{
 use report::{Figure, Report, Section};
 use takeover::How;
 
-/// Why nothing was measured. Told to a person, so text will do.
+/// Why nothing was measured, as a text for people.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// As a shell says it of a command that was interrupted.
+/// The exit code that shells give to an interrupted command.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    // As the command of a runner, or what becomes a runner, this is another program altogether.
+    // As the command of a runner, or as its wrapper, this is another program.
     if let Some(code) = disguise::intercept() {
         return code;
     }
@@ -70,15 +70,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// `None` if somebody interrupted it.
+/// `None` if it was interrupted.
 fn measure(cli: &Cli) -> Result<Option<Report>, Failure> {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing; use `cargo run --release`");
     }
     let mut measured = Measured::default();
     for step in steps(&cli.command) {
-        // One thread: it takes the times of processes, which die with the thread that started them,
-        // and nothing else runs on it.
+        // One thread: processes die with the thread that started them, and no other work disturbs
+        // their times.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         match run(&runtime, cli, step)? {
             Some(more) => {

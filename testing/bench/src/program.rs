@@ -13,20 +13,17 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
             .map_err(|error| format!("{}: {error}", path.display()))?);
     }
     let target = target()?;
-    // Beside a debug build of this program lies a debug build of that one, whose figures mean
+    // Beside a debug build of this program lies a debug build of `incumbent`, whose figures mean
     // nothing.
     let program = target.join("release").join("incumbent");
     if !program.exists() {
         build(&target)?;
     }
-    match program.exists() {
-        true => Ok(program),
-        false => Err(format!(
-            "{} was not built; name it with --program",
-            program.display()
-        )
-        .into()),
+    if !program.exists() {
+        let program = program.display();
+        return Err(format!("{program} was not built; name the program with --program").into());
     }
+    Ok(program)
 }
 
 /// Where cargo builds.
@@ -45,8 +42,8 @@ fn build(target: &Path) -> Result<(), Failure> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::null())
         .status()?;
-    match built.success() {
-        true => Ok(()),
-        false => Err("cargo failed".into()),
+    if !built.success() {
+        return Err("cargo failed".into());
     }
+    Ok(())
 }

@@ -1,11 +1,11 @@
-//! Tells a person, on standard error, how far it is.
+//! Shows progress on standard error.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::stopwatch;
 
-/// How often it is told: to a person who looks on, and to a log.
+/// How often progress is shown: on a terminal, and in a log.
 const ON_TERMINAL: Duration = Duration::from_millis(250);
 const IN_LOG: Duration = Duration::from_secs(5);
 
@@ -50,7 +50,7 @@ impl Progress {
         let text = format!("{}: {how_far} ({seconds} s)", self.what);
         if self.terminal {
             eprint!("\r\x1b[K{text}");
-            // Progress that cannot be shown is no reason to stop.
+            // The measurement goes on without progress that can be shown.
             let _ = std::io::stderr().flush();
         } else {
             eprintln!("{text}");

@@ -17,7 +17,7 @@ pub(crate) struct Section {
     pub(crate) name: &'static str,
     /// The head, then all others.
     pub(crate) rows: Vec<Vec<String>>,
-    /// Said below.
+    /// Printed below the table.
     pub(crate) notes: Vec<String>,
     pub(crate) json: Value,
     pub(crate) has_miss: bool,
@@ -58,10 +58,12 @@ impl Figure {
     /// `None` without a target.
     fn verdict(&self) -> Option<&'static str> {
         let met = |target: &Target| self.summary.get(target.statistic) <= target.at_most;
-        match self.targets.is_empty() {
-            true => None,
-            false if self.targets.iter().all(met) => Some("PASS"),
-            false => Some("MISS"),
+        if self.targets.is_empty() {
+            None
+        } else if self.targets.iter().all(met) {
+            Some("PASS")
+        } else {
+            Some("MISS")
         }
     }
 
@@ -110,20 +112,16 @@ impl Report {
     }
 
     pub(crate) fn render(&self, json: bool) -> String {
-        match json {
-            true => {
-                let figures: Value = self.figures.iter().map(Figure::json).collect();
-                let mut report = json!({ "machine": self.machine.json(), "figures": figures });
-                for section in &self.sections {
-                    report[section.name] = json!({ "rows": section.json, "notes": section.notes });
-                }
-                format!("{report:#}")
-            }
-            false => {
-                let sections: String = self.sections.iter().map(Section::table).collect();
-                format!("{}{sections}{}", self.table(), self.machine)
-            }
+        if !json {
+            let sections: String = self.sections.iter().map(Section::table).collect();
+            return format!("{}{sections}{}", self.table(), self.machine);
         }
+        let figures: Value = self.figures.iter().map(Figure::json).collect();
+        let mut report = json!({ "machine": self.machine.json(), "figures": figures });
+        for section in &self.sections {
+            report[section.name] = json!({ "rows": section.json, "notes": section.notes });
+        }
+        format!("{report:#}")
     }
 
     fn table(&self) -> String {
@@ -156,9 +154,10 @@ fn grid(rows: &[Vec<String>], to_the_right: impl Fn(usize) -> bool) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            text += &match to_the_right(column) {
-                true => format!("| {cell:>width$} "),
-                false => format!("| {cell:<width$} "),
+            text += &if to_the_right(column) {
+                format!("| {cell:>width$} ")
+            } else {
+                format!("| {cell:<width$} ")
             };
         }
         text += "|\n";
@@ -178,7 +177,7 @@ fn is_number(column: usize) -> bool {
     (2..Statistic::ALL.len() + 3).contains(&column)
 }
 
-/// Three digits that count, or all before the point.
+/// Three significant digits, or all before the point.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),
@@ -187,7 +186,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// The median, and between what all lie.
+/// The median, the least and the greatest.
 pub(crate) fn spread(summary: &Summary) -> String {
     let of = |statistic| number(summary.get(statistic));
     match summary.count() {
@@ -202,13 +201,11 @@ pub(crate) fn spread(summary: &Summary) -> String {
 }
 
 fn brief(number: String) -> String {
-    match number.contains('.') {
-        true => number
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned(),
-        false => number,
+    if !number.contains('.') {
+        return number;
     }
+    let number = number.trim_end_matches('0');
+    number.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

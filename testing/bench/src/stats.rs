@@ -1,4 +1,4 @@
-//! What many samples say.
+//! Statistics of samples.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub(crate) struct Summary {
     sorted: Vec<f64>,
 }
 
-/// A number that stands for all.
+/// A number that summarizes the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Statistic {
     Min,

@@ -1,4 +1,4 @@
-//! How long there is no leader when one is killed, or asked to end.
+//! How long a group has no leader after one is killed or asked to end.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use crate::report::Figure;
 use crate::stats::{Statistic, Summary};
 use crate::{Failure, program};
 
-/// A round that takes longer tells its story.
+/// The log of a round that takes longer is printed.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// Rounds begin after a pause of up to this long, so that they meet every moment of the renewals.
+/// Longest pause before a round: rounds begin at different moments of the renewal period.
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
-/// For the last lines of a log to come through their pipe.
+/// Time for the last lines of a log to come through their pipe.
 const LOGS_LAG: Duration = Duration::from_millis(20);
 
 /// What happens to the leader.
@@ -27,7 +27,7 @@ const LOGS_LAG: Duration = Duration::from_millis(20);
 pub(crate) enum How {
     /// kill -9.
     Killed,
-    /// kill -9, and nothing proves it.
+    /// kill -9, without a proof of death.
     Unproven,
     /// SIGTERM.
     Asked,
@@ -37,11 +37,11 @@ pub(crate) enum How {
 struct Round {
     total: Duration,
     parts: Option<Parts>,
-    /// What the new leader says why it could lead.
+    /// The reason that the new leader logs for its claim.
     because: Option<String>,
 }
 
-/// The same, in parts.
+/// A change of leader in parts.
 struct Parts {
     /// Until the old leader was proven dead, or had resigned.
     free: Duration,
@@ -101,7 +101,7 @@ impl How {
         }
     }
 
-    /// What the new leader says if all went as it should.
+    /// The reason that the new leader logs if all went as it should.
     fn expected(self) -> &'static str {
         match self {
             Self::Killed => "the last leader is dead",
@@ -125,7 +125,7 @@ impl Round {
         let leading = find(&leader.holder, "leading");
         let parts = free.zip(leading).map(|(free, leading)| Parts {
             free: free.at.saturating_duration_since(begin),
-            // Two processes log these two, so the second may be read first.
+            // Two processes log these lines, so the second may be read first.
             won: leading.at.saturating_duration_since(free.at),
             started: leader.at.saturating_duration_since(leading.at),
         });
@@ -194,7 +194,7 @@ fn figures(how: How, remote: bool, rounds: &[Round]) -> Vec<Figure> {
     figures
 }
 
-/// The lease, and what it may take to notice that it is over, in milliseconds.
+/// The lease, and the time to notice that it has expired, in milliseconds.
 fn longest_silence() -> f64 {
     let timing = Timing::default();
     (timing.lease() + timing.retry().mul_f64(1.2)).as_secs_f64() * 1e3

@@ -18,9 +18,9 @@ use crate::diagnostics::queue::{LineQueue, QueueOptions};
 use crate::exit::Failure;
 use crate::show;
 
-/// How many bytes may wait for a slow reader, and as many again may be with the writer: each some
-/// 20,000 lines of the usual length, so that nothing is lost while a reader is slow for a second or
-/// two.
+/// How many bytes may wait for a slow reader; as many again may be with the writer. Each holds
+/// about 20,000 lines of the usual length, so that nothing is lost while a reader is slow for a
+/// second or two.
 const ROOM: usize = 4 * 1024 * 1024;
 /// The counter of lines that were lost.
 const LOST: &str = "incumbent_gateway_access_lines_lost_total";
@@ -34,14 +34,14 @@ pub(crate) struct Log {
     lines: Option<LineQueue>,
 }
 
-/// Makes lines of the events of the gateway's access log.
+/// Turns the events of the gateway's access log into lines.
 struct Written {
     format: AccessLog,
     lines: LineQueue,
 }
 
 impl Log {
-    /// In this format; there are no lines if it is off.
+    /// A log in this format; no log if it is off.
     pub(crate) fn new(format: AccessLog) -> Result<Self, Failure> {
         let lines = match format {
             AccessLog::Off => None,
@@ -60,13 +60,13 @@ impl Log {
         Some(Box::new(Written { format, lines }))
     }
 
-    /// Waits a moment for what is not written yet.
+    /// Waits a moment for lines that are not written yet.
     pub(crate) fn finish(self) {
         let lost = self.lines.map_or(0, |lines| lines.flush(LAST_LINES));
         if lost > 0 {
             tracing::warn!(
                 lost,
-                "the last lines of the access log are lost: nobody read them"
+                "the last lines of the access log are lost: no reader took them in time"
             );
         }
     }
@@ -160,13 +160,13 @@ impl Fields {
         match self.0.get(name) {
             None => "-".into(),
             Some(Value::String(text)) if text.is_empty() => "-".into(),
-            // As nginx does, so that even who knows of no escapes can take a line apart again.
+            // As nginx does, so that a program that knows no escapes can take a line apart.
             Some(Value::String(text)) => text.replace('\\', r"\x5C").replace('"', r"\x22"),
             Some(value) => value.to_string(),
         }
     }
 
-    /// The combined log format, and nothing behind it: some programs that read it take no more.
+    /// The combined log format, with nothing after it: some programs that read it accept no more.
     /// JSON has the rest.
     fn combined(&self, moment: SystemTime) -> String {
         let text = |name| self.text(name);
@@ -238,7 +238,7 @@ mod tests {
         use std::io::Read as _;
         use tracing_subscriber::layer::SubscriberExt as _;
 
-        // What is written to it waits until somebody reads, once the pipe is full.
+        // Once the pipe is full, writes wait for a reader.
         let (mut reading, writing) = std::io::pipe().unwrap();
         let lines = LineQueue::to(writing, options()).unwrap();
         let layer = Written {

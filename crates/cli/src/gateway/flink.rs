@@ -12,8 +12,8 @@ use tracing::warn;
 
 use crate::exit::Failure;
 
-/// The leader in Flink's HA data, as it changes. Flink has no epochs: the gateway counts its leaders
-/// to tell them apart in logs.
+/// The leader in Flink's HA data, as it changes. Flink has no epochs: the gateway counts its
+/// leaders to tell them apart in logs.
 pub(super) fn views(
     address: &FlinkAddress,
     options: &Options,

@@ -47,8 +47,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How many fields hyper reads if nothing is said.
 const USUAL_FIELDS: usize = 100;
-/// The least that the head of a request may be limited to: what HTTP/1.1 is read with at least.
-const LEAST_HEAD: usize = 8 * 1024;
 
 /// What a connection is doing.
 #[derive(Default)]
@@ -276,7 +274,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 fn builder(shared: &Shared) -> auto::Builder<Streams> {
     let limits = &shared.options.limits;
-    let head = limits.head.max(LEAST_HEAD);
+    let head = limits.longest_head();
     let mut builder = auto::Builder::new(Streams::new(shared.options.times.stall));
     builder
         .http1()
@@ -291,7 +289,7 @@ fn builder(shared: &Shared) -> auto::Builder<Streams> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(2 * head).unwrap_or(u32::MAX))
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder

@@ -57,6 +57,8 @@ pub enum Problem {
     BodyLate,
     /// 400: no host, several, or one that cannot be.
     BadHost,
+    /// 431: its head is larger than allowed.
+    HeadTooLarge,
     /// 400: its target is no path.
     BadTarget,
     /// 400: its body is malformed.
@@ -239,6 +241,12 @@ impl Problem {
                 "The host is none",
                 "A request names one host.",
             ),
+            Self::HeadTooLarge => (
+                431,
+                "head-too-large",
+                "The head is too large",
+                "The header fields of the request are larger than allowed here.",
+            ),
             Self::BadTarget => (
                 400,
                 "bad-target",
@@ -319,7 +327,7 @@ impl From<Refusal> for Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 25] = [
+    const ALL: [Problem; 26] = [
         Problem::NoLeader,
         Problem::NotPublished,
         Problem::Unreachable,
@@ -331,6 +339,7 @@ mod tests {
         Problem::TooOften,
         Problem::BadAnswer,
         Problem::AnswerTooLarge,
+        Problem::HeadTooLarge,
         Problem::BadTarget,
         Problem::BadBody,
         Problem::UnknownCoding,

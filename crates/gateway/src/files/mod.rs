@@ -77,8 +77,8 @@ pub struct Files {
 
 /// Answers requests for files, and leaves all others to a service.
 ///
-/// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, whoever leads.
-/// It takes only `GET` and `HEAD` of existing files, and asks for no token.
+/// In front of [`NodeLayer`](crate::NodeLayer), each node serves the files itself, no matter who
+/// leads. It takes only `GET` and `HEAD` of existing files, and asks for no token.
 #[derive(Clone)]
 pub struct FilesLayer(Files);
 
@@ -114,8 +114,8 @@ impl Files {
 
     /// Serves the present files of a directory and of those below it. Later changes have no effect.
     ///
-    /// It leaves out names that begin with a dot (but not `.well-known`), and, with a warning, names
-    /// that are not UTF-8 and symbolic links that lead out of the directory.
+    /// It leaves out names that begin with a dot (but not `.well-known`), and, with a warning,
+    /// names that are not UTF-8 and symbolic links that lead out of the directory.
     ///
     /// # Errors
     ///

@@ -33,8 +33,8 @@ const NEVER_NAMED: [HeaderName; 3] = [
     http::header::AUTHORIZATION,
 ];
 
-/// Removes the fields that are about the connection, including `Connection` itself and those that it
-/// names, and the fields that `is_dropped` selects.
+/// Removes the fields that are about the connection, including `Connection` itself and those that
+/// it names, and the fields that `is_dropped` selects.
 pub(super) fn strip(headers: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = tokens(headers, &CONNECTION)

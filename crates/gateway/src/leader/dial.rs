@@ -1,8 +1,8 @@
-//! New connections: [`dial`] for TCP, [`Connector`] with TLS on it.
+//! New connections: [`dial`] for TCP, [`Connector`] for TLS on top of it.
 //!
-//! A name may have several addresses, some of which nobody can reach: an IPv6 one without a route,
-//! one of a host that is gone. They are tried as RFC 8305 ("happy eyeballs") has it: by turns of
-//! their families, the next one as soon as one fails or has been silent for [`STAGGER`]; the first
+//! A name may have several addresses, and some may be out of reach: an IPv6 address without a
+//! route, or a host that is gone. They are tried as in RFC 8305 ("happy eyeballs"): families
+//! alternate, the next address follows when one fails or is silent for [`STAGGER`], and the first
 //! that answers is used.
 
 use std::io;
@@ -21,10 +21,10 @@ use crate::decide::endpoint::Upstream;
 use crate::stream::{self, Stream};
 use crate::tls::Back;
 
-/// How long one address has for itself before the next one is tried beside it. What RFC 8305
+/// How long one address is tried alone before the next one is tried beside it, as RFC 8305
 /// recommends.
 const STAGGER: Duration = Duration::from_millis(250);
-/// How many addresses of one name are tried. A name with more has them for load, and any will do.
+/// How many addresses of one name are tried. A name with more addresses has them to spread load.
 const MOST_RESOLVED: usize = 8;
 
 /// Makes connections.
@@ -35,16 +35,17 @@ pub(crate) struct Connector {
     pub(crate) stall: Duration,
 }
 
-/// Connects to whichever address of a name answers first, and never to `not`. Finding the addresses
-/// may take `each`, and so may each of them.
+/// Connects to the address of a name that answers first, and never to `not`. The look-up may take
+/// `each`, and so may each address.
 ///
 /// # Errors
 ///
-/// What an address said; that this host [is exhausted](is_exhausted) only if all said so.
+/// The error of an address; that this host [is exhausted](is_exhausted) only if all addresses
+/// failed so.
 ///
 /// # Cancel safety
 ///
-/// Safe: what was begun is closed.
+/// Safe: connections that were begun are closed.
 pub(crate) async fn dial(
     (host, port): (&str, u16),
     each: Duration,
@@ -52,7 +53,7 @@ pub(crate) async fn dial(
 ) -> io::Result<TcpStream> {
     let found = match timeout(each, lookup_host((host, port))).await {
         Ok(Ok(found)) => found,
-        // The resolver says only that it failed, also for want of a descriptor.
+        // The resolver reports only that it failed, even if it had no descriptor.
         Ok(Err(error)) => return Err(no_descriptor().unwrap_or(error)),
         Err(_) => return Err(io::ErrorKind::TimedOut.into()),
     };
@@ -67,7 +68,7 @@ pub(crate) async fn dial(
     first_of(in_turn(found), each).await
 }
 
-/// Connects to whichever of these addresses answers first.
+/// Connects to the first of these addresses that answers.
 async fn first_of(addresses: Vec<SocketAddr>, each: Duration) -> io::Result<TcpStream> {
     let mut said = io::Error::from(io::ErrorKind::AddrNotAvailable);
     let mut rest = addresses.into_iter();
@@ -95,8 +96,8 @@ async fn first_of(addresses: Vec<SocketAddr>, each: Duration) -> io::Result<TcpS
     }
 }
 
-/// Whether it is this host that has nothing left to connect with: descriptors, ports, buffers. It
-/// says nothing of the other one.
+/// Whether this host has nothing left to connect with: descriptors, ports or buffers. Such an error
+/// tells nothing about the other host.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     const HERE: [Errno; 4] = [
         Errno::MFILE,
@@ -111,7 +112,7 @@ fn no_descriptor() -> Option<io::Error> {
     TcpSocket::new_v4().err().filter(is_exhausted)
 }
 
-/// By turns of their families, that of the first one first; no more than are tried, and each once.
+/// The addresses to try, each once: families alternate, beginning with that of the first address.
 fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (one, other): (Vec<_>, Vec<_>) = found
@@ -133,7 +134,8 @@ fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 impl Connector {
-    /// Connects to this address, with TLS if it says so. TLS may take as long as one address may.
+    /// Connects to this address, with TLS if the address asks for it. TLS may take as long as
+    /// connecting.
     pub(crate) async fn connect(&self, to: &Upstream, http2: bool) -> Result<Stream, Missed> {
         let dialled = dial((&to.host, to.port), self.patience, None).await;
         let stream = dialled.map_err(|error| match is_exhausted(&error) {
@@ -189,7 +191,7 @@ mod tests {
         assert!(in_turn(Vec::new()).is_empty());
     }
 
-    /// One that answers nothing, as its queue is full, and what keeps it so.
+    /// An address that answers nothing, as its queue is full, and what keeps it full.
     async fn black() -> (SocketAddr, impl Sized) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();

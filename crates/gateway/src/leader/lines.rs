@@ -1,9 +1,8 @@
 //! Connections of HTTP/2, which requests share: [`Lines`].
 //!
-//! There are few, and a request gets a place on the one that has most room. When all are full
-//! another one is opened, one at a time for all who wait; when there may be no more, requests wait
-//! for a place here, and not inside of a connection, where nobody could say of them that they were
-//! not sent.
+//! There are few, and a request gets a place on the one with most room. When all are full, one more
+//! is opened at a time, for all waiting requests. At the limit, requests wait for a place here and
+//! not inside a connection: so it stays certain that they were not sent.
 
 use std::io;
 use std::pin::Pin;
@@ -27,24 +26,24 @@ use crate::request::tape::Playback;
 
 /// The most connections of HTTP/2 to one leader.
 const MOST_LINES: usize = 16;
-/// The most requests at a time on one of them; fewer if the leader says so. What most servers
-/// allow.
+/// The most requests at a time on one connection, as most servers allow; fewer if the leader says
+/// so.
 const MOST_STREAMS: usize = 128;
-/// What the leader may send of one answer before somebody reads it: enough for 200 Mbit/s over 10
-/// ms.
+/// How much of one answer the leader may send before it is read: enough for 200 Mbit/s at a round
+/// trip of 10 ms.
 const STREAM_WINDOW: u32 = 256 * 1024;
-/// What it may send of all answers: all that their windows can hold, so that those who do not read
-/// stop nobody else.
+/// How much of all answers the leader may send: the sum of their windows, so that a client that
+/// does not read stops no other.
 const LINE_WINDOW: u32 = 128 * STREAM_WINDOW;
-/// How often a connection is asked whether it lives while requests are on it, and how long it may
-/// take to say so.
+/// How often a connection with requests is pinged, and how long the answer may take.
 const PING: Duration = Duration::from_secs(20);
-/// The longest head of an answer that the library reads, as HTTP/2 counts it: with 32 bytes for each
-/// field. More than may be passed on, as the library does not say that a head was too long.
+/// The longest head of an answer that the library reads, as HTTP/2 counts it: with 32 bytes for
+/// each field. It is more than may be passed on, as the library does not report that a head was too
+/// long.
 const LONGEST_HEAD: u32 = 256 * 1024;
-/// How long one is kept without a request.
+/// How long a connection without requests is kept.
 const UNUSED: Duration = Duration::from_secs(30);
-/// How long nobody tries after none could be opened.
+/// How long to wait with the next attempt after none could be opened.
 const PAUSE: Duration = Duration::from_millis(100);
 
 type Dialled = Option<Result<(), Missed>>;
@@ -53,9 +52,9 @@ type Dialled = Option<Result<(), Missed>>;
 #[derive(Default)]
 pub(super) struct Lines {
     now: Mutex<Now>,
-    /// There may be a place now.
+    /// Notified when there may be a place.
     changed: Arc<Notify>,
-    /// Whoever has it gets the next place. The others stand behind, and so does who comes later.
+    /// The holder gets the next place. All others queue for it.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -137,7 +136,7 @@ impl Target {
         }
     }
 
-    /// Sees whether a connection can be had; one attempt serves all who want to know.
+    /// Tries to have a connection. Concurrent calls share one attempt.
     pub(super) async fn line_once(self: &Arc<Self>, connector: &Connector) -> Result<(), Missed> {
         let since = Instant::now();
         let next = self
@@ -151,8 +150,8 @@ impl Target {
         }
     }
 
-    /// Opens one more connection, in a task of its own: whoever began it may be gone before the
-    /// others are.
+    /// Opens one more connection, in a task of its own: the request that began it may be gone
+    /// before the others that wait for it.
     fn open(
         self: &Arc<Self>,
         connector: &Connector,
@@ -209,7 +208,7 @@ impl Target {
 }
 
 impl Lines {
-    /// Closes what nobody has used for long.
+    /// Closes connections that were not used for long.
     pub(super) fn tidy(&self) {
         self.lock()
             .lines
@@ -235,7 +234,7 @@ impl Now {
         if self.lines.len() >= MOST_LINES {
             return Next::Wait;
         }
-        // Whose task was ended tells nobody.
+        // An attempt whose task was aborted never reports.
         if let Some(told) = self.dial.as_ref().filter(|told| told.has_changed().is_ok()) {
             return Next::Join(told.clone());
         }
@@ -256,10 +255,10 @@ impl Now {
             Wanted::Recent => line.load.heard.ago() < RECENT,
             Wanted::New => since.is_some_and(|since| line.born >= since),
         };
-        // Whatever does not fit and has no request is in the way of one that would.
+        // An unfit connection without requests takes the place of a fit one.
         self.lines
             .retain(|line| line.is_open() && (line.busy() > 0 || fits(line)));
-        // Better one that was not heard of late than none.
+        // A connection that was not heard of late is better than none.
         let may_be_any = self.lines.len() >= MOST_LINES;
         let found = self
             .lines
@@ -303,7 +302,7 @@ async fn outcome(mut told: watch::Receiver<Dialled>) -> Result<(), Missed> {
     }
 }
 
-/// Connects, and waits until the other side has said that it speaks HTTP/2.
+/// Connects, and waits for the settings by which the leader shows that it speaks HTTP/2.
 async fn greet(
     connector: &Connector,
     upstream: &Upstream,
@@ -346,7 +345,7 @@ async fn drive(driven: Arc<Mutex<Option<Driven>>>, changed: Arc<Notify>) {
         let Some(connection) = driven.as_mut() else {
             return Poll::Ready(());
         };
-        // Whoever has a request on it learns why it ended.
+        // Each request on it learns why it ended.
         let ended = Pin::new(connection).poll(cx);
         if ended.is_ready() {
             *driven = None;

@@ -1,4 +1,4 @@
-//! What comes from the other end of a connection of HTTP/2, noticed on its way: [`Wire`].
+//! A connection of HTTP/2 that notes what comes from the leader: [`Wire`].
 
 use std::io;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::stream::Stream;
 
-/// What a server of HTTP/2 says first is its settings; this is their type, and stands where the
-/// length of that frame ends.
+/// The type of the frame that a server of HTTP/2 sends first, its settings. It follows the length
+/// of the frame.
 const SETTINGS: u8 = 4;
 const TYPE_AT: usize = 3;
 
@@ -22,7 +22,7 @@ const TYPE_AT: usize = 3;
 pub(super) struct Wire {
     stream: Stream,
     heard: Arc<Heard>,
-    /// How many bytes came before it was known what is spoken, and who wants to know.
+    /// Until the protocol is known: how many bytes came, and where to report it.
     first: Option<(usize, oneshot::Sender<io::Result<bool>>)>,
 }
 
@@ -56,7 +56,7 @@ impl Wire {
         self.heard.note();
         if let Some((before, tell)) = self.first.take() {
             match came.get(TYPE_AT - before) {
-                // Whoever asked may have lost patience.
+                // The receiver may have lost patience.
                 Some(kind) => drop(tell.send(Ok(*kind == SETTINGS))),
                 None => self.first = Some((before + came.len(), tell)),
             }
@@ -65,7 +65,7 @@ impl Wire {
 }
 
 impl Heard {
-    /// How long ago.
+    /// How long ago the connection was heard.
     pub(super) fn ago(&self) -> Duration {
         let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
         self.since.elapsed().saturating_sub(last)
@@ -90,7 +90,7 @@ impl AsyncRead for Wire {
         if let Err(error) = &read
             && let Some((_, tell)) = this.first.take()
         {
-            // Whoever asked may have lost patience.
+            // The receiver may have lost patience.
             drop(tell.send(Err(copy(error))));
         }
         Poll::Ready(read)

@@ -107,8 +107,8 @@ fn split(advertised: &str, port: u16) -> Option<(String, u16)> {
     (is_host && !is_number(host)).then(|| (host.to_owned(), port))
 }
 
-/// Whether resolvers take this name for an IPv4 address in an old form, such as `0` and `0x7f.1`. No
-/// host has a name that ends so.
+/// Whether resolvers take this name for an IPv4 address in an old form, such as `0` and `0x7f.1`.
+/// No host has a name that ends so.
 fn is_number(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next();
     last.is_some_and(|last| last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()))

@@ -119,6 +119,26 @@ async fn refusals_of_the_library_below_are_logged_with_what_is_known() {
             (&status.into(), &why.into())
         );
     }
+    // In HTTP/2 the gateway itself refuses it, so more is known.
+    let stream = connect_from([127, 0, 0, 87], front.address).await;
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = http::Request::get("http://h/large").header("x", &large);
+    let mut sender = sender.ready().await.unwrap();
+    let (answer, _) = sender
+        .send_request(request.body(()).unwrap(), true)
+        .unwrap();
+    assert_eq!(soon(answer).await.unwrap().status(), 431);
+    until("it is logged", || {
+        !lines.with("client", "127.0.0.87").is_empty()
+    })
+    .await;
+    let logged = &lines.with("client", "127.0.0.87")[0];
+    assert_eq!(
+        (&logged["target"], &logged["problem"]),
+        (&"/large".into(), &"head-too-large".into())
+    );
+    connection.abort();
     // A client that keeps its connection for a while, and then asks nothing, was not refused.
     let mut idle = connect_from([127, 0, 0, 86], front.address).await;
     idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -99,7 +99,8 @@ impl Fault {
     }
 }
 
-/// Why TLS fails is told once, with what to do, however often it is tried; and once that it is over.
+/// Why TLS fails is told once, with what to do, however often it is tried; and once that it is
+/// over.
 #[tokio::test]
 async fn why_tls_with_the_leader_fails_is_told_once_and_so_is_its_end() {
     let lines = Lines::of_this_process();

@@ -10,22 +10,22 @@ use super::side::Side;
 use crate::args::Load;
 use crate::{Failure, stopwatch};
 
-/// What all nodes hold.
+/// The data of all nodes.
 const DATA: &[u8] = &[b'x'; 100];
 
-/// The parent of all that is created while it is measured.
+/// The parent of all nodes that are created during a measurement.
 const NEW: &str = "/new";
 
-/// Requests on their way at once while nothing is measured.
+/// Concurrent requests outside measurements.
 pub(super) const WINDOW: usize = 500;
 
-/// As long as both servers let it be.
+/// The longest session time-out that both servers allow.
 const SESSION_MS: i32 = 40_000;
 
 /// Clients of one server.
 pub(super) struct Clients(Vec<Client>);
 
-/// How it went.
+/// The outcome of a turn.
 pub(super) struct Turn {
     pub(super) took: Duration,
     /// How long each request took, shortest first.
@@ -42,7 +42,7 @@ struct Client {
 }
 
 impl Clients {
-    /// Opens sessions, and creates what they work on.
+    /// Opens sessions, and creates their nodes.
     pub(super) async fn open(side: &Side, count: usize) -> Result<Self, Failure> {
         let mut clients = Vec::with_capacity(count);
         for number in 0..count {
@@ -65,7 +65,7 @@ impl Clients {
         Ok(Self(clients))
     }
 
-    /// Lets the first so many of them ask for a while.
+    /// Lets this number of clients send requests for a while.
     pub(super) async fn turn(
         &mut self,
         load: Load,
@@ -92,7 +92,7 @@ impl Clients {
         Ok(turn)
     }
 
-    /// Those who did nothing for long show that they live.
+    /// Sends a ping for each client that was idle.
     pub(super) async fn ping(&mut self) -> Result<(), Error> {
         for client in &mut self.0 {
             client.probe.send(&Request::Ping).await?;
@@ -103,7 +103,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Deletes what was created, so that both servers hold as much in each turn.
+    /// Deletes created nodes, so that both servers hold as many in each turn.
     pub(super) async fn forget(&mut self) -> Result<(), Error> {
         for client in &mut self.0 {
             client.forget().await?;
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    /// Deletes what it has created.
+    /// Deletes the nodes that it has created.
     async fn forget(&mut self) -> Result<(), Error> {
         let created = std::mem::take(&mut self.created);
         let deletions = created
@@ -178,7 +178,7 @@ impl Client {
     }
 }
 
-/// Asks for all of it, many at once.
+/// Sends all requests, many at a time.
 pub(super) async fn pipeline<'a>(
     probe: &mut Probe,
     requests: impl Iterator<Item = Request<'a>>,
@@ -199,7 +199,7 @@ pub(super) async fn pipeline<'a>(
     Ok(())
 }
 
-/// Creates a node that stays, open to all.
+/// Creates a persistent node that is open to all.
 pub(super) fn create(path: &str) -> Request<'_> {
     Request::Create(Create {
         path,
@@ -210,7 +210,7 @@ pub(super) fn create(path: &str) -> Request<'_> {
     })
 }
 
-/// Opens many sessions, some at a time.
+/// Opens many sessions, a few at a time.
 pub(super) async fn open_sessions(side: &Side, count: usize) -> Result<Vec<Probe>, Failure> {
     /// Sessions that are being opened at a time.
     const AT_ONCE: usize = 64;

@@ -1,4 +1,4 @@
-//! What the disk takes for what both servers wait for before they acknowledge.
+//! How long the disk takes for the writes that both servers await before they acknowledge.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::{Failure, stopwatch};
 
-/// Written at a time: a small batch of either server.
+/// Bytes of one write: a small batch of either server.
 const BLOCK: usize = 4096;
 
-/// Blocks of a file that is written with zeros before: a sync has nothing to write but the block.
+/// Blocks of the file. It is filled with zeros first, so that a sync writes only the block.
 const BLOCKS: u64 = 256;
 
-/// How long single writes and syncs take, of one who does nothing else.
+/// How long single writes with syncs take on an otherwise idle disk.
 pub(super) fn syncs(above: &Path, count: u64) -> Result<Vec<Duration>, Failure> {
     let file: File = tempfile::tempfile_in(above)?;
     let zeros = vec![0; BLOCK];

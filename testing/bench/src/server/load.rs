@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::report::{Section, number};
 use crate::stats::{Statistic, Summary};
 
-/// Least throughput, of ZooKeeper's.
+/// Least throughput, as a share of ZooKeeper's.
 const LEAST_RATE: f64 = 3.0;
 
 /// Syncs of the bare disk, in each round.
@@ -27,16 +27,16 @@ struct Cell {
     turns: [Vec<Turned>; 2],
 }
 
-/// What is kept of a turn.
+/// The result of one turn.
 #[derive(Clone, Copy)]
 struct Turned {
     /// Per second.
     rate: f64,
     p50_ms: f64,
     p99_ms: f64,
-    /// Of the server's processor time, per request.
+    /// Processor time of the server per request.
     cpu_us: f64,
-    /// Of this program's, which is all clients.
+    /// Processor time of this program, which is all clients.
     own_us: f64,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
     for round in 0..plan.rounds {
         syncs.extend(disk::syncs(&plan.above, SYNCS)?);
         for cell in &mut cells {
-            // Thue and Morse's sequence says who comes first: fair, and without a period.
+            // The Thue-Morse sequence decides the order: fair, and without a period.
             let first = usize::from(pairs.count_ones() % 2 == 1);
             pairs += 1;
             for index in [first, 1 - first] {

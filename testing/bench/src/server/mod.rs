@@ -10,8 +10,8 @@
 //!   disk.rs       what the disk takes for what both wait for
 //! ```
 //!
-//! All clients live on one thread and hand out as little work as a client can, so that what is
-//! measured is the servers.
+//! All clients run on one thread and do as little work as a client can, so that the figures are
+//! those of the servers.
 
 mod client;
 mod disk;
@@ -28,7 +28,7 @@ use crate::args::{Load, Part, ServerArgs};
 use crate::report::Section;
 use crate::{Failure, program};
 
-/// What is run, and how much of it.
+/// What to run, and how much of it.
 pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     /// Where the directories of the servers are made.
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
     pub(crate) starts: u32,
 }
 
-/// What does not fit in `--quick`.
+/// The parts that `--quick` leaves out.
 const QUICK_ROUNDS: u32 = 3;
 const QUICK_TURN: Duration = Duration::from_millis(200);
 

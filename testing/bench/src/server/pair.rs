@@ -1,4 +1,4 @@
-//! What was measured of both servers, and what was asked for.
+//! The figures of both servers, and their targets.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) struct Pair {
     ask: Option<Ask>,
 }
 
-/// What a figure has to be.
+/// The target of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ask {
     /// The median of the ratios.
@@ -62,7 +62,7 @@ impl Pair {
         Some(if is_met { "PASS" } else { "MISS" })
     }
 
-    /// Both, the ratio, and whether it is what was asked for.
+    /// Both figures, their ratio, and whether it meets the target.
     pub(super) fn cells(&self) -> [String; 4] {
         let verdict = self.verdict().unwrap_or_default().to_owned();
         [
@@ -73,7 +73,7 @@ impl Pair {
         ]
     }
 
-    /// Both, without their spread.
+    /// Both figures, without their spread.
     pub(super) fn medians(&self) -> [String; 2] {
         [&self.ours, &self.theirs].map(|summary| number(summary.get(Statistic::Median)))
     }

@@ -1,4 +1,4 @@
-//! Many sessions that do nothing, and many watches that are told of one change.
+//! Many idle sessions, and many watches of one node.
 
 use incumbent_zk_probe::{Probe, new_session};
 use incumbent_zk_proto::{Request, xid};
@@ -12,21 +12,21 @@ use crate::progress::Progress;
 use crate::report::Section;
 use crate::{Failure, stopwatch};
 
-/// Most memory, of ZooKeeper's.
+/// Most memory, as a share of ZooKeeper's.
 pub(super) const MOST_MEMORY: f64 = 0.2;
 
-/// What all watch.
+/// The node that all sessions watch.
 const WATCHED: &str = "/watched";
 
 /// Descriptors that a process needs beside its sessions.
 const BESIDE: usize = 256;
 
-/// What was measured of one server.
+/// The figures of one server.
 struct Measured {
     empty: Memory,
     opened_ms: f64,
     idle: Memory,
-    /// From the change until the last has heard of it.
+    /// From the change until the last session has got the event.
     told_ms: Vec<f64>,
     told: Memory,
 }
@@ -79,8 +79,8 @@ async fn of(side: &Side, sessions: usize, changes: u32) -> Result<Measured, Fail
     })
 }
 
-/// Has all of them watch, and changes what they watch. Says how long it took until the last one
-/// heard of it.
+/// Sets a watch in each session, changes the node, and returns how long it took until the last
+/// session got the event.
 async fn tell(watchers: &mut [Probe], writer: &mut Probe) -> Result<f64, Failure> {
     let watch = Request::GetData {
         path: WATCHED,
@@ -102,7 +102,7 @@ async fn tell(watchers: &mut [Probe], writer: &mut Probe) -> Result<f64, Failure
     for watcher in watchers.iter_mut() {
         let header = watcher.receive_header().await?;
         if header.xid != xid::EVENT {
-            return Err("something else came than the event".into());
+            return Err("an answer came that is not the event".into());
         }
     }
     let took = begin.elapsed().as_secs_f64() * 1e3;
@@ -112,7 +112,7 @@ async fn tell(watchers: &mut [Probe], writer: &mut Probe) -> Result<f64, Failure
 
 fn pairs(sessions: usize, measured: &[Measured]) -> Result<Vec<Pair>, Failure> {
     let [ours, theirs] = measured else {
-        return Err("there are two servers".into());
+        return Err("only two servers are compared".into());
     };
     let one = |what: String, unit, of: &dyn Fn(&Measured) -> f64, ask| {
         Pair::new(what, unit, [&[of(ours)], &[of(theirs)]], Some(ask))
@@ -151,8 +151,8 @@ fn pairs(sessions: usize, measured: &[Measured]) -> Result<Vec<Pair>, Failure> {
     Ok(pairs)
 }
 
-/// How many files this process may have open, and each that it starts: as many as it may allow
-/// itself.
+/// Raises the limit of open files for this process and its children as far as possible, and returns
+/// it.
 fn descriptors() -> Result<usize, Failure> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -160,7 +160,7 @@ fn descriptors() -> Result<usize, Failure> {
         maximum: limit.maximum,
     };
     setrlimit(Resource::Nofile, raised)?;
-    // Without a limit there is none to keep to.
+    // The system may set no limit.
     Ok(limit.maximum.map_or(usize::MAX, |most| {
         usize::try_from(most).unwrap_or(usize::MAX)
     }))

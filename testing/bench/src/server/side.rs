@@ -17,16 +17,17 @@ use tokio::process::{Child, Command};
 use super::Plan;
 use crate::{Failure, disguise, stopwatch};
 
-/// A server that has not answered after this long never will.
+/// A server that has not answered after this time has failed.
 const LONGEST_START: Duration = Duration::from_secs(120);
 
-/// How often a server is asked whether it answers yet.
+/// Pause between attempts to get a first answer.
 const POLL: Duration = Duration::from_millis(2);
 
-/// For what a start leaves to be done before the memory is read.
+/// Time for the work that follows a start, before the memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// One of the two servers, in a directory of its own. Dropping it ends it and removes that.
+/// One of the two servers, in a directory of its own. Dropping it ends the server and removes the
+/// directory.
 pub(super) struct Side {
     pub(super) name: &'static str,
     server: Server,
@@ -40,11 +41,11 @@ enum Server {
         address: SocketAddr,
         process: Option<Box<Child>>,
     },
-    /// Shared with the thread that starts it again, for that blocks.
+    /// Shared with the thread that starts it again, which blocks.
     ZooKeeper(Arc<ZooKeeper>),
 }
 
-/// What a process holds, in MiB.
+/// The memory of a process, in MiB.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {
     pub(super) rss: f64,
@@ -76,13 +77,13 @@ impl Side {
         let dir = directory(&plan.above)?;
         let options = Options::default()
             .jvm_flags(plan.jvm.clone())
-            // As ZooKeeper has it, not as tests want it.
+            // The defaults of ZooKeeper, not those of tests.
             .config("preAllocSize=65536")
             .config("minSessionTimeout=4000")
             .config("maxSessionTimeout=40000")
             .data_dir(dir.path().join("data"));
-        let server = ZooKeeper::start(options)
-            .ok_or("there is nothing to compare with: apt install zookeeper")?;
+        let server =
+            ZooKeeper::start(options).ok_or("ZooKeeper is not installed: apt install zookeeper")?;
         Ok(Self {
             name: "ZooKeeper",
             server: Server::ZooKeeper(Arc::new(server)),
@@ -124,8 +125,8 @@ impl Side {
         Ok(())
     }
 
-    /// Kills it and starts it on what it kept. Says how long it took from then until it answered
-    /// what there is at `path`.
+    /// Kills it and starts it on its data. Returns the time from the start until it answered a read
+    /// of `path`.
     pub(super) async fn restart(&mut self, path: &str) -> Result<Duration, Failure> {
         self.kill().await?;
         let address = self.address();
@@ -148,7 +149,7 @@ impl Side {
         }
     }
 
-    /// What it holds, when it has come to rest.
+    /// Its memory, once it is idle.
     pub(super) async fn memory(&self) -> Result<Memory, Failure> {
         tokio::time::sleep(SETTLE).await;
         let file = format!("/proc/{}/smaps_rollup", self.pid()?);
@@ -164,19 +165,19 @@ impl Side {
         })
     }
 
-    /// What it has taken of the processors since it was started.
+    /// Its processor time since it was started.
     pub(super) fn cpu(&self) -> Result<Duration, Failure> {
         cpu(self.pid()?)
     }
 }
 
-/// What a process has taken of the processors.
+/// The processor time of a process.
 pub(crate) fn cpu(pid: u32) -> Result<Duration, Failure> {
     /// The unit of `/proc`, on all that Linux runs on today.
     const TICK: Duration = Duration::from_millis(10);
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name comes in brackets and may have blanks in it. The tenth after the state is the time
-    // in user mode, then the system's.
+    // The name is in parentheses and may contain blanks. The tenth field after the state is the
+    // time in user mode, and the next one that of the system.
     let (_, rest) = text.rsplit_once(')').ok_or("no name")?;
     let ticks = rest.split_whitespace().skip(11).take(2);
     let ticks: u32 = ticks.map(str::parse::<u32>).sum::<Result<_, _>>()?;
@@ -198,7 +199,7 @@ fn start(program: &Path, address: SocketAddr, data: &Path) -> Result<Child, Fail
         .args(["--max-connections-per-address", "0"])
         .arg("--data-dir")
         .arg(data);
-    // What the user has configured is not what is measured.
+    // The user's configuration must not change the figures.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("INCUMBENT_") {
             command.env_remove(name);
@@ -214,8 +215,8 @@ fn start(program: &Path, address: SocketAddr, data: &Path) -> Result<Child, Fail
 
 /// When the server has answered a first request.
 ///
-/// One that begins to serve may leave those who came before without an answer, so there are always
-/// others who ask.
+/// A server that begins to serve may never answer requests that came before, so new ones are sent
+/// all the time.
 async fn first_answer(address: SocketAddr, path: &str) -> Result<Instant, Failure> {
     let mut asking = FuturesUnordered::new();
     let mut next = tokio::time::interval(POLL);

@@ -18,13 +18,13 @@ use crate::{Failure, stopwatch};
 const NODES: usize = 100_000;
 const ABOVE: &str = "/nodes";
 
-/// Our start takes no longer, in milliseconds.
+/// Longest start of our server, in milliseconds.
 const LONGEST_START: f64 = 50.0;
 
-/// How long a snapshot may take that a server writes when it sees fit.
+/// How long to wait for a snapshot that a server writes on its own schedule.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was measured of one server.
+/// The figures of one server.
 #[derive(Default)]
 struct Measured {
     empty_ms: Vec<f64>,
@@ -50,7 +50,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
     for side in &mut sides {
         progress.step(|| format!("{NODES} nodes for {}", side.name));
         fill(side).await?;
-        // A ZooKeeper writes a snapshot of all there is whenever it starts.
+        // ZooKeeper writes a snapshot of everything whenever it starts.
         side.restart(&last).await?;
     }
     for number in 0..plan.starts {
@@ -88,8 +88,8 @@ async fn fill(side: &Side) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether there is a snapshot with something in it, by the names that both give to them:
-/// `snapshot-N`, `version-2/snapshot.N`.
+/// Whether the directory has a snapshot that is not empty: `snapshot-N` of our server, or
+/// `version-2/snapshot.N` of ZooKeeper.
 fn has_snapshot(data: &Path) -> Result<bool, Failure> {
     for above in [data.to_owned(), data.join("version-2")] {
         let Ok(entries) = std::fs::read_dir(above) else {

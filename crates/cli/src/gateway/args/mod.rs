@@ -98,7 +98,7 @@ pub(crate) struct GatewayArgs {
     #[arg(long, env = "INCUMBENT_PROXY_PROTOCOL", value_parser = BoolishValueParser::new(), requires = "tcp")]
     proxy_protocol: bool,
 
-    /// Serve the files of this directory, whoever leads. All other requests go to the leader.
+    /// Serve the files of this directory, no matter who leads. All other requests go to the leader.
     #[arg(
         long = "static",
         id = "files",

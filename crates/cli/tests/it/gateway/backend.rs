@@ -1,7 +1,8 @@
-//! What the nodes run: a server of HTTP/1.1, HTTP/2, WebSockets and gRPC that notes what it does.
+//! The command of the nodes: a server of HTTP/1.1, HTTP/2, WebSockets and gRPC that records what it
+//! does.
 //!
-//! It is this test program, started again with [`ARGS`]; `BACKEND_LISTEN` says where it listens,
-//! and as what.
+//! It is this test program, started again with [`ARGS`]. `BACKEND_LISTEN` has its address and its
+//! kind.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -46,8 +47,8 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Any body.
 pub(super) type BoxBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// How long a backend that is told to end asks clients to go before it closes what they keep open.
-/// A request that is on its way on such a connection would be lost.
+/// How long a backend that is asked to end waits for clients to leave before it closes their idle
+/// connections: a request on its way on such a connection would be lost.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 #[test]
@@ -92,13 +93,13 @@ async fn serve(address: &str) {
         });
     }
     if std::env::var_os("BACKEND_HASTY").is_some() {
-        // Whatever it has begun.
+        // Even in the middle of a request.
         return;
     }
     drop((listener, stopping));
     let _ = stop.send(true);
     while connections.join_next().await.is_some() {}
-    // WebSockets listen to it for as long as they live.
+    // Every WebSocket waits for it.
     stop.closed().await;
 }
 
@@ -168,7 +169,7 @@ async fn answer(request: Request<Incoming>, stopping: watch::Receiver<bool>) -> 
     }
 }
 
-/// Who leads, as the node has told its command, and what was asked.
+/// The leader according to the environment of this command, and the request.
 fn who(request: &Request<Incoming>) -> String {
     let number = value(request, "n").unwrap_or_default();
     let meant = request.headers().get("incumbent-epoch");
@@ -195,7 +196,7 @@ fn lines(headers: &HeaderMap) -> String {
         })
 }
 
-/// Does something once for each request, takes its time, and then says so.
+/// Records one act for each request, takes its time, and then answers.
 async fn count(request: Request<Incoming>) -> Response<BoxBody> {
     let wait = number(&request, "wait");
     let key = request.headers().get("idempotency-key").cloned();
@@ -231,7 +232,7 @@ fn redirect(request: &Request<Incoming>) -> Response<BoxBody> {
     response
 }
 
-/// Echoes messages; when the node is told to end, says that it goes away.
+/// Echoes messages. When the node is asked to end, it sends a close frame.
 fn socket(
     mut request: Request<Incoming>,
     mut stopping: watch::Receiver<bool>,
@@ -308,7 +309,7 @@ fn number(request: &Request<Incoming>, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Adds a line to a note, in one write.
+/// Adds a line to a file of notes, in one write.
 fn note(name: &str, line: &str) {
     let mut file = OpenOptions::new()
         .create(true)
@@ -347,15 +348,15 @@ fn tls() -> Option<TlsAcceptor> {
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Takes everything as one request, notes each connection's bytes, escaped, as one line, and
-/// answers nothing but success.
+/// Takes everything as one request, notes the bytes of each connection, escaped, as one line, and
+/// answers each with success.
 async fn record(address: &str) {
     let listener = TcpListener::bind(address).await.unwrap();
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
             let (mut data, mut buffer) = (Vec::new(), [0; 4096]);
-            // Whatever follows comes at once: so long after the last byte the request is over.
+            // The test sends everything at once: after this silence the request is over.
             while let Ok(Ok(1..)) = tokio::time::timeout(Duration::from_millis(200), async {
                 let length = stream.read(&mut buffer).await?;
                 data.extend_from_slice(&buffer[..length]);
@@ -373,7 +374,7 @@ async fn record(address: &str) {
     }
 }
 
-/// Carries connections on, as the mapping of a port does.
+/// Forwards connections, as a mapped port does.
 async fn relay(address: &str, to: &str) {
     let listener = TcpListener::bind(address).await.unwrap();
     loop {

@@ -1,4 +1,4 @@
-//! Changes of leader under load: killed, asked to resign, told to end, stopped.
+//! Changes of leader under load: the leader is killed, resigns, gets SIGTERM, or is stopped.
 
 use rustix::process::Signal;
 
@@ -7,8 +7,7 @@ use crate::harness::{Place, finished, free_port, kill, runs, stop, timed, until}
 use super::front::{self, Front, answers, curl, no_curl, standing_by, taken_apart};
 use super::load::Load;
 
-/// A lease that a test can wait for. The nodes prove their death, so that only those that are
-/// stopped need it.
+/// A lease that a test can wait for. Only stopped nodes need it: the death of the others is proven.
 const LEASE: &[&str] = &["--lease", "2s", "--log", "warn"];
 
 /// Two nodes, the first of which leads, and a gateway.
@@ -82,8 +81,8 @@ fn posts_without_a_key_are_carried_out_once_each_when_the_leader_resigns() {
     assert_posts_survive_resigning(&place, &front);
 }
 
-/// It ends at once when it is told to: what it has begun is lost, unless it is told only after it
-/// got nothing new for a while.
+/// The command ends at once on SIGTERM, and its unfinished requests are lost: so it must get
+/// SIGTERM only after it has got no new request for a while.
 #[test]
 fn posts_to_a_command_that_finishes_nothing_are_carried_out_once_each_when_the_leader_resigns() {
     if no_curl() {
@@ -172,7 +171,7 @@ fn a_post_to_a_killed_leader_is_carried_out_once_at_most_and_with_a_key_repeated
     let counted = place.note("counted");
     assert_eq!(counted.lines().count(), 3, "none was repeated: {counted}");
 
-    // With a key the next leader gets it; it does not wait so long, as it knows the request again.
+    // With a key the next leader gets the request. It knows the request, so it answers sooner.
     let _c = front::node(&place, "c", LEASE);
     standing_by(&place, &["c"]);
     let mut command = curl(&place);
@@ -233,7 +232,7 @@ fn requests_to_a_leader_stopped_past_its_lease_go_to_the_next() {
     load.goes_on();
     let server = place.started(1).pid;
     let guard = crate::harness::parent(server);
-    // All of it, as if the host slept: nobody is there to kill the server before it wakes.
+    // All processes are stopped, as if the host slept: none is left to kill the server.
     for pid in [a.pid(), guard, server] {
         stop(pid);
     }
@@ -245,7 +244,7 @@ fn requests_to_a_leader_stopped_past_its_lease_go_to_the_next() {
     until("the old server is dead", || !runs(server));
     load.goes_on();
     let account = load.end();
-    // The lease, and then what somebody is waited for who leads no more.
+    // The lease, and then the patience with a deposed leader.
     account.assert_all_answered(15.0);
     assert_eq!(account.leaders, ["holder=a epoch=1", "holder=b epoch=2"]);
 }

@@ -7,8 +7,7 @@ use crate::harness::{Done, Node, Place, eventually, finished, free_port, until};
 use super::backend::ARGS;
 use super::networks::Host;
 
-/// What a node runs. The shell is replaced, so that the backend is told itself what the command is
-/// told.
+/// The command of a node. It replaces its shell, so that signals reach the backend itself.
 pub(super) const SCRIPT: &str =
     "echo $INCUMBENT_EPOCH $INCUMBENT_HOLDER $$ >> starts; exec $BACKEND";
 
@@ -22,7 +21,7 @@ pub(super) struct Front {
     pub(super) address: String,
 }
 
-/// What `curl` said of one request.
+/// What `curl` reports about one request.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) status: String,
@@ -35,7 +34,7 @@ pub(super) fn backend() -> String {
     format!("{} {ARGS}", std::env::current_exe().unwrap().display())
 }
 
-/// `incumbent run` on a backend that listens at this address, and is published so.
+/// `incumbent run` on a backend that listens at this address and publishes it.
 pub(super) fn node_at(
     place: &Place,
     name: &str,
@@ -65,12 +64,12 @@ pub(super) fn gateway(place: &Place, flags: &[&str]) -> Front {
     front(place, "gateway", command)
 }
 
-/// Starts a gateway, and waits until it says where it listens.
+/// Starts a gateway, and waits until it prints where it listens.
 pub(super) fn front(place: &Place, name: &str, command: Command) -> Front {
     front_of(place, name, command, 1)
 }
 
-/// The same with so many addresses. The last one counts.
+/// The same for this number of addresses. The last one counts.
 pub(super) fn front_of(place: &Place, name: &str, command: Command, addresses: usize) -> Front {
     let node = place.start(name, command);
     let said = eventually(&format!("{name} says where it listens"), || {
@@ -90,7 +89,7 @@ impl Front {
         format!("http://{}{path}", self.address)
     }
 
-    /// Asks with `curl`; whatever it gets is got.
+    /// Asks with `curl`, and returns any answer.
     #[track_caller]
     pub(super) fn get(&self, place: &Place, path: &str, flags: &[&str]) -> Got {
         let mut command = curl(place);
@@ -99,7 +98,7 @@ impl Front {
     }
 }
 
-/// `curl` that says everything: head, body, status.
+/// `curl` that prints everything: head, body, status.
 pub(super) fn curl(place: &Place) -> Command {
     let mut command = place.program("curl");
     command.args([
@@ -115,7 +114,7 @@ pub(super) fn curl(place: &Place) -> Command {
     command
 }
 
-/// Runs `curl`, and takes apart what it said.
+/// Runs `curl`, and reads its output.
 #[track_caller]
 pub(super) fn got(command: Command) -> Got {
     let Done { code, out, err } = finished(command);
@@ -123,7 +122,7 @@ pub(super) fn got(command: Command) -> Got {
     taken_apart(&out)
 }
 
-/// What `curl` says of one request.
+/// What `curl` prints about one request.
 #[track_caller]
 pub(super) fn taken_apart(out: &str) -> Got {
     let (text, status) = out.rsplit_once('\n').unwrap();
@@ -151,12 +150,12 @@ impl Got {
     }
 }
 
-/// Whether there is a `curl`. Says so if there is none.
+/// Whether `curl` is missing. Prints so if it is.
 pub(super) fn no_curl() -> bool {
     missing("curl", "--version")
 }
 
-/// Whether a program is missing. Says so if it is.
+/// Whether a program is missing. Prints so if it is.
 pub(super) fn missing(program: &str, flag: &str) -> bool {
     let is_there = Command::new(program).arg(flag).output().is_ok();
     if !is_there {
@@ -184,8 +183,8 @@ pub(crate) fn standing_by(place: &Place, names: &[&str]) {
     });
 }
 
-/// The same, seen from another host: the leader says who stands by, and only its own network
-/// reaches it.
+/// The same from another host: only the leader's own network reaches the address that tells who
+/// stands by.
 pub(super) fn standing_by_at(place: &Place, host: &Host, names: &[&str]) {
     until(&format!("{names:?} stand by"), || {
         let status = finished(host.has(place.incumbent(&["status"])));

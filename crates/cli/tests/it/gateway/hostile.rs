@@ -1,4 +1,4 @@
-//! Clients that mean ill, or do not know better: malformed framing, half a request, and silence.
+//! Hostile or broken clients: malformed framing, half a request, and silence.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use crate::harness::{Place, free_port, until};
 
 use super::front::{self, QUIET_SCRIPT, backend, no_curl};
 
-/// What is sent, and what it may never be taken for: a request for `/smuggled`.
+/// Requests in which another one, for `/smuggled`, is hidden.
 const MALFORMED: &[(&str, &str)] = &[
     (
         "length and chunks",
@@ -88,13 +88,13 @@ const MALFORMED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Sends this, and nothing more; gives all that comes.
+/// Sends this and nothing more, and returns all that comes.
 fn said_by(gateway: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(gateway).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(2)))
         .unwrap();
-    // It may have closed before it took all.
+    // The gateway may close before it has read everything.
     let _ = stream.write_all(request.as_bytes());
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = Vec::new();
@@ -114,7 +114,7 @@ fn malformed_requests_never_reach_the_leader_as_two() {
     for (name, request) in MALFORMED {
         let answer = said_by(&front.address, request);
         eprintln!("{name}: {:?}", answer.lines().next());
-        // Whoever comes after it on the connections to the leader gets his own answer.
+        // A client that uses the same connections to the leader afterwards gets its own answer.
         for number in 0..3 {
             let got = front.get(
                 &place,

@@ -1,4 +1,4 @@
-//! Clients that ask again and again, and keep account of every answer.
+//! Clients that send requests in loops and record every answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::harness::{Place, finished, until};
 
-/// Several `curl`s in loops, each request with a number of its own.
+/// Several `curl`s in loops. Each request has a number of its own.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
@@ -17,11 +17,11 @@ pub(super) struct Load {
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) requests: usize,
-    /// What was no right answer, as it came.
+    /// Wrong answers, as they came.
     pub(super) failed: Vec<String>,
     /// The longest that one request took, in seconds.
     pub(super) longest: f64,
-    /// Each holder that answered, and the epoch in which it did, once, in order.
+    /// The holders that answered, with their epochs, each once and in order.
     pub(super) leaders: Vec<String>,
 }
 
@@ -29,13 +29,13 @@ pub(super) struct Account {
 const KEPT: usize = 20;
 
 impl Load {
-    /// One loop for each way that `curl` can ask: a connection for each request, kept connections,
-    /// HTTP/2, and PUT with a body.
+    /// One loop for each way of `curl`: a connection for each request, kept connections, HTTP/2,
+    /// and PUT with a body.
     pub(super) fn begin(place: &Place, address: &str) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
         let done: Arc<AtomicUsize> = Arc::default();
-        // A connection for each request of HTTP/2, since some versions of `curl` cannot use one
-        // twice that began with it.
+        // With HTTP/2 each request has a connection: some versions of `curl` cannot reuse one that
+        // began with prior knowledge.
         let ways: [(&str, usize, &[&str]); 4] = [
             ("one", 1, &[]),
             ("kept", KEPT, &[]),
@@ -48,7 +48,7 @@ impl Load {
         ];
         let start = |(name, each, flags): (&str, usize, &[&str])| {
             let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            // What the loop needs to start programs like the place does, and without borrowing it.
+            // The loop starts programs as the test does, without borrowing from it.
             let mut commands = Vec::new();
             for batch in 0..2000 {
                 let mut command = place.program("curl");
@@ -87,7 +87,7 @@ impl Load {
         Self { stop, done, loops }
     }
 
-    /// Waits until some hundred more requests were answered.
+    /// Waits until a few hundred more requests were answered.
     pub(super) fn goes_on(&self) {
         let enough = self.done.load(Ordering::SeqCst) + 200;
         until("requests are answered", || {
@@ -95,7 +95,7 @@ impl Load {
         });
     }
 
-    /// Stops, and gives the account of all loops.
+    /// Stops, and returns the record of all loops.
     pub(super) fn end(self) -> Account {
         self.stop.store(true, Ordering::SeqCst);
         let mut whole = Account::default();
@@ -120,7 +120,7 @@ impl Load {
 }
 
 impl Account {
-    /// Each answer is two lines: of the node, and of `curl`.
+    /// Each answer is two lines: one of the node, and one of `curl`.
     fn read(&mut self, name: &str, from: usize, each: usize, out: &str) {
         let lines: Vec<_> = out.lines().collect();
         for number in 0..each {

@@ -1,8 +1,7 @@
 //! Several hosts on one machine: network namespaces with veth pairs between them.
 //!
-//! A namespace lives as long as a shell in it, which ends when this process does, however it ends.
-//! Nothing has a name that could be taken or left behind. Needs root, `ip`, `unshare` and
-//! `nsenter`.
+//! A namespace lives as long as a shell in it, which ends with this process in any case. Nothing
+//! has a name that could be taken or left behind. Needs root, `ip`, `unshare` and `nsenter`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -12,14 +11,14 @@ use crate::harness::{Done, Place, finished};
 
 use super::front::missing;
 
-/// A host: what runs in it sees its own interfaces, and names that only it knows.
+/// A host: its processes see its own interfaces, and names that only it knows.
 pub(super) struct Host {
     shell: Child,
     /// The names that are known here, as a file of hosts.
     names: Option<String>,
 }
 
-/// Whether hosts cannot be made here. Says so, and why.
+/// Whether hosts cannot be made here. Prints why.
 pub(super) fn impossible() -> bool {
     let tools = [
         ("ip", "-V"),
@@ -83,7 +82,7 @@ impl Host {
         finished(add).assert_code(0);
         for (host, name, addresses) in [(self, name, addresses), (other, others_name, others)] {
             for address in addresses {
-                // Nobody else is there who could have the address already.
+                // No other host can have the address.
                 let nodad: &[&str] = if address.contains(':') {
                     &["nodad"]
                 } else {
@@ -107,7 +106,7 @@ impl Host {
     pub(super) fn has(&self, command: Command) -> Command {
         let mut here = Command::new("nsenter");
         here.args(["--target", &self.shell.id().to_string(), "--net", "--mount"]);
-        // The place of the command, and not of the namespace's shell.
+        // The environment of the command, not of the namespace's shell.
         if let Some(dir) = command.get_current_dir() {
             here.arg(format!("--wd={}", dir.display())).current_dir(dir);
         }

@@ -1,5 +1,4 @@
-//! Clients in other networks than the nodes, which know the gateway by names that nobody else
-//! knows.
+//! Clients in other networks than the nodes, which know the gateway by names that only they know.
 
 use rustix::process::Signal;
 
@@ -12,13 +11,13 @@ use super::networks::{Host, impossible};
 /// addresses.
 const INTERNAL: [&str; 2] = ["10.77.1.", "fd77:1:"];
 
-/// Two nodes, that stand in one network, and a gateway on a host between it and another one.
+/// Two nodes in one network, and a gateway on a host between that network and another one.
 struct Overlay {
     gateway: Host,
     nodes: Host,
     front: Front,
     running: Vec<Node>,
-    /// Last, as it goes with what the others look at when they go.
+    /// Last: it removes what the others look at when they are dropped.
     place: Place,
 }
 
@@ -71,14 +70,14 @@ impl Overlay {
         got(from.has(command))
     }
 
-    /// What a client must find true, whatever way leads it to the gateway.
+    /// What holds for a client, however it reaches the gateway.
     fn assert_serves(&self, client: &Host, flags: &[&str], base: &str, host: &str, upstream: &str) {
         let ask = |path: &str| self.curl(client, flags, &format!("{base}{path}"));
         let who = ask("/who?n=1");
         assert_eq!(who.body, "n=1 holder=a epoch=1 meant=1\n", "{who:?}");
         assert_external(&who);
 
-        // The node learns under which name it was asked.
+        // The node learns the name that the client used.
         let headers = ask("/headers");
         for line in [format!("host: {host}"), format!("x-forwarded-host: {host}")] {
             assert!(
@@ -87,7 +86,7 @@ impl Overlay {
             );
         }
 
-        // Its own name leads nowhere for the client; where it sends him is here.
+        // The client cannot resolve the node's own name: redirects lead to the gateway.
         let redirect = ask(&format!("/redirect?to=http://{upstream}/next"));
         assert!(
             redirect.head.contains("\r\nlocation: /next"),
@@ -101,13 +100,13 @@ impl Overlay {
         );
         assert!(followed.body.contains("holder=a"), "{followed:?}");
 
-        // Any node answers: the next leader does too, by the same address.
+        // The next leader answers at the same address.
         self.place.ask(&["resign", "--to", "b"]).assert_code(0);
         let who = ask("/who?n=2");
         assert_eq!(who.body, "n=2 holder=b epoch=2 meant=2\n", "{who:?}");
         standing_by_at(&self.place, &self.nodes, &["a"]);
 
-        // And problems name nobody.
+        // Problems name no node.
         for node in &self.running {
             node.signal(Signal::TERM);
         }
@@ -221,9 +220,8 @@ fn gateway_and_node_work_on_ipv6_loopback() {
     );
 }
 
-/// The case of the founding document: the port of a container is mapped to the client's localhost,
-/// and the node knows itself by a name of the containers' network, which nobody outside can
-/// resolve.
+/// The port of a container is mapped to the client's localhost, and the node knows itself by a name
+/// of the containers' network that nothing outside can resolve.
 #[test]
 fn a_client_of_docker_compose_reaches_a_mapped_port_on_localhost() {
     if impossible() {
@@ -239,7 +237,7 @@ fn a_client_of_docker_compose_reaches_a_mapped_port_on_localhost() {
         "outer",
         &["10.77.2.1/24"],
     );
-    // As the proxy does that maps ports in user space.
+    // Like the proxy that maps ports in user space.
     let mut relay = overlay.place.program("sh");
     relay
         .args(["-c", front::QUIET_SCRIPT])
@@ -298,14 +296,14 @@ fn a_client_reaches_the_gateway_through_translated_addresses_under_a_name_that_o
     overlay.assert_serves(&client, &[], base, "anything.example", "10.77.1.2:8081");
 }
 
-/// What translates addresses here.
+/// What translates addresses on this machine.
 enum Translation {
     Nft,
     Iptables,
 }
 
 impl Translation {
-    /// What works in a network of its own: not every kernel can.
+    /// The first that works in a network of its own, which not every kernel allows.
     fn here() -> Option<Self> {
         let works = |words: &[&str]| {
             let mut command = std::process::Command::new("unshare");
@@ -320,11 +318,11 @@ impl Translation {
         works(&["iptables", "-t", "nat", "-L"]).then_some(Self::Iptables)
     }
 
-    /// Maps a port of the host to an address, and lets what is passed on come from the host.
+    /// Maps a port of the host to an address. Connections then come from the host.
     fn map(&self, host: &Host, port: u16, to: &str) {
         match self {
             Self::Nft => {
-                // Each statement on a line of its own: some versions want that.
+                // Some versions want each statement on a line of its own.
                 let rules = format!(
                     "table ip nat {{
                        chain before {{
@@ -380,8 +378,8 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         "inner",
         &["10.77.1.1/24"],
     );
-    // The one has no route, the other a route to nobody; of the addresses of the third, the second
-    // is the one that is meant for this network.
+    // The first has no route, the second a route to nowhere. Of the third, the second address is
+    // meant for this network.
     let publish = "external=10.77.9.9:8081";
     let mut command = place.incumbent(&["run", "--holder", "a", "--publish", publish]);
     command.args([
@@ -412,7 +410,7 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         got(gateway.has(first)).body,
         "n=1 holder=a epoch=1 meant=1\n"
     );
-    // What worked is tried first from then on: no request waits for the others again.
+    // The address that worked is tried first from then on: no request waits for the others again.
     let mut second = curl(&place);
     second
         .args(["-H", "Connection: close"])

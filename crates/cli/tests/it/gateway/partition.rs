@@ -5,14 +5,14 @@ use crate::harness::{Node, Place, finished, timed, until};
 use super::front::{self, Front, Got, curl, got, node_at, taken_apart};
 use super::networks::{Host, impossible};
 
-/// A gateway on a host of its own, with a cable to the host of each of two nodes. The store is
-/// reached by all.
+/// A gateway on a host of its own, with a cable to the host of each of two nodes. All reach the
+/// store.
 struct Star {
     gateway: Host,
     hosts: [Host; 2],
     front: Front,
     _running: [Node; 2],
-    /// Last, as it goes with what the others look at when they go.
+    /// Last: it removes what the others look at when they are dropped.
     place: Place,
 }
 
@@ -166,7 +166,7 @@ fn a_request_is_not_held_longer_than_it_may_be() {
     assert_eq!(problem["type"], "urn:incumbent:problem:unreachable");
     assert_eq!(problem["processed"], "no");
     assert!(!got.body.contains("10.78."), "{got:?}");
-    // To connect takes up to 2 s, and then it is held.
+    // Connecting takes up to 2 s; then the request is held.
     assert!(took.as_millis() >= 1900 && took.as_secs() < 10, "{took:?}");
 }
 
@@ -192,7 +192,7 @@ fn a_request_on_a_kept_connection_is_answered_when_the_leader_is_back() {
     assert_eq!(got.body, "n=1 holder=a epoch=1 meant=1\n", "{got:?}");
 }
 
-/// Nobody says that the connection is dead. So it is the time for an answer that ends it.
+/// Nothing tells that the connection is dead: the time for an answer ends it.
 #[test]
 fn a_request_on_a_kept_connection_does_not_wait_longer_than_an_answer_may_take() {
     if impossible() {

@@ -1,4 +1,4 @@
-//! The end of a gateway: what runs is finished, nothing new begins.
+//! The end of a gateway: it finishes running requests and begins no new ones.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn what_takes_longer_than_the_drain_time_is_cut() {
     assert_eq!(code, Some(0));
     assert!(took > Duration::from_millis(900), "{took:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
-    // The client can tell that it did not get all.
+    // The client can tell that the answer is incomplete.
     assert_ne!(download.join().unwrap().code, Some(0));
 }
 
@@ -82,8 +82,8 @@ fn a_held_request_is_answered_when_the_gateway_ends() {
     assert_eq!(front.node.code(), Some(0));
 }
 
-/// Whether somebody has a connection there and has had time to ask: the kernel has nothing left
-/// that the gateway has not read.
+/// Whether a client is connected and the gateway has read its request: the kernel holds no unread
+/// bytes.
 fn established(address: &str) -> bool {
     let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
     let local = format!("0100007F:{port:04X}");

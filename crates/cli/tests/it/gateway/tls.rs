@@ -1,4 +1,4 @@
-//! TLS in front and towards the leader, and bearer tokens, with `curl`.
+//! TLS for clients and towards the leader, and bearer tokens, with `curl`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::harness::{Place, finished, free_port, until};
 
 use super::front::{self, curl, front, no_curl, node_at, taken_apart};
 
-/// An authority. What it signs lies in the place.
+/// An authority, with the files of what it has signed in the test's directory.
 struct Authority {
     dir: PathBuf,
     name: &'static str,
@@ -47,7 +47,7 @@ impl Authority {
     }
 }
 
-/// A gateway with TLS in front; its `address` is the one with TLS.
+/// A gateway with TLS for clients; its `address` is the one with TLS.
 fn with_tls(place: &Place, flags: &[&str]) -> front::Front {
     let mut command = place.incumbent(&["gateway", "--listen", "127.0.0.1:0"]);
     command.args([
@@ -62,7 +62,7 @@ fn with_tls(place: &Place, flags: &[&str]) -> front::Front {
     front::front_of(place, "gateway", command, 2)
 }
 
-/// `curl` to the gateway under a name that only the certificate knows.
+/// `curl` to the gateway under the name in its certificate.
 fn secure(
     place: &Place,
     front: &front::Front,
@@ -124,7 +124,7 @@ fn clients_without_a_certificate_are_refused_and_a_new_one_of_the_gateway_is_sho
     refused(&[]);
     refused(&["--cert", "stranger.pem", "--key", "stranger.key"]);
 
-    // A certificate that does not go with its key is not shown.
+    // A certificate that does not belong to its key is not used.
     fs::write(place.path("front.key"), "no key").unwrap();
     front.node.logged("the certificate before stays in use");
     assert_eq!(ask("old.example", "old.ca", &shown).code, Some(0));
@@ -188,7 +188,7 @@ fn the_leader_is_believed_only_with_a_certificate_of_its_authority_and_believes_
         let got = known.get(&place, "/who?n=1", &[]);
         assert_eq!(got.body, "n=1 holder=a epoch=1 meant=1\n", "{got:?}");
     }
-    // The wrong name, the wrong authority, and no certificate of its own.
+    // The wrong name, the wrong authority, and no certificate of the gateway.
     let wrong: [(&str, Vec<&str>); 3] = [
         (
             "name",
@@ -260,7 +260,7 @@ fn without_the_bearer_token_the_answer_is_401_and_the_token_goes_no_further() {
         );
     }
     assert!(!place.note("seen").contains("denied"));
-    // The command line says at once what would not work.
+    // The command line refuses at once what cannot work.
     fs::write(place.path("empty"), "\n").unwrap();
     let done = place.ask(&[
         "gateway",
@@ -272,7 +272,7 @@ fn without_the_bearer_token_the_answer_is_401_and_the_token_goes_no_further() {
     assert!(done.assert_code(2).err.contains("empty"));
 }
 
-/// Whoever asks for TLS does not get a port without it besides.
+/// With --tls-listen alone there is no port without TLS.
 #[test]
 fn with_tls_alone_nothing_listens_without_it() {
     let place = Place::new();

@@ -14,7 +14,7 @@ use super::front::{self, Front, standing_by};
 
 type Socket = WebSocketStream<TcpStream>;
 
-/// Far more than anything here takes.
+/// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 async fn open(front: &Front) -> Socket {
@@ -38,7 +38,7 @@ async fn assert_echoed(socket: &mut Socket, words: &str, leader: &str) {
     assert_eq!(message.into_text().unwrap(), format!("{words} {leader}"));
 }
 
-/// Everything until the end; true if the other side said that it ends, and why.
+/// Reads to the end. Returns true if the other side sent a close frame with a reason.
 async fn ended(mut socket: Socket) -> Option<CloseCode> {
     loop {
         match next(&mut socket).await {
@@ -68,13 +68,13 @@ async fn a_websocket_lives_long_and_ends_with_its_leader() {
     let echoed = next(&mut socket).await.unwrap().unwrap();
     assert!(echoed.into_data() == large);
 
-    // The old leader says goodbye, and the client hears it.
+    // The old leader sends a close frame, and the client gets it.
     place.ask(&["resign", "--to", "b"]).assert_code(0);
     assert_eq!(ended(socket).await, Some(CloseCode::Away));
     let mut socket = open(&front).await;
     assert_echoed(&mut socket, "again", "holder=b epoch=2").await;
 
-    // One that is killed says nothing. The end of the connection comes all the same, and at once.
+    // A killed leader sends nothing. The connection still ends at once.
     standing_by(&place, &["a"]);
     nodes[1].kill();
     assert_eq!(ended(socket).await, None);
