@@ -11,8 +11,8 @@ use crate::lock;
 /// The ending of unfinished files. After a crash they are removed.
 const DRAFT: &str = ".draft";
 
-/// What a directory may hold before a journal is begun in it: entries of the file system itself, and
-/// the address that a server leaves beside its journal (`embedded:`).
+/// What a directory may hold before a journal is begun in it: entries of the file system itself,
+/// and the address that a server leaves beside its journal (`embedded:`).
 const HARMLESS: [&str; 4] = ["lost+found", ".snapshot", "address", "address.new"];
 
 /// What ZooKeeper keeps in its data directory.

@@ -5,7 +5,7 @@
 //! the entries after it. One process at a time has the directory open.
 //!
 //! ```text
-//!  append ─► waiting ─► writer: write, sync ─► durable        one thread; what is appended meanwhile is the next batch
+//!  append ─► waiting ─► writer: write, sync ─► durable        one thread; entries appended in between are the next batch
 //!                          │
 //!                          ▼
 //!  log-…01  log-…02  log-…03        snapshot-…0a  snapshot-…1f        lock

@@ -162,7 +162,7 @@ impl Shared {
         self.durable
             .send_modify(|durable| durable.failure = Some(failure.clone()));
         self.progress.notify_all();
-        // Last: a reader of diagnostics holds up nobody who waits for the disk.
+        // Logged last: a slow reader of diagnostics does not delay those who wait for the disk.
         let cause = std::error::Error::source(&failure).map(ToString::to_string);
         tracing::error!(%failure, cause, "the journal failed; it takes no more entries");
     }

@@ -36,7 +36,7 @@ ops! {
     Create = 1,
     /// Deletes a node.
     Delete = 2,
-    /// Asks for a node's stat, whether it is there or not.
+    /// Asks for a node's stat; the node may not exist.
     Exists = 3,
     /// Asks for a node's data.
     GetData = 4,

@@ -111,13 +111,13 @@ pub const SURROGATES: Known = Known {
 pub const TTL_IN_TRANSACTION: Known = Known {
     what: "parts of transactions that have flags 5 or 6 (a time to live) or are of kind 21, but not both",
     why: "ZooKeeper cannot read such flags in another kind, and answers the whole request with -5; of kind 21 with other flags \
-          it looks at the nodes first. Ours refuses the part with BadArguments at once, as outside of a transaction",
+          it looks at the nodes first. Ours refuses the part with BadArguments at once, as outside a transaction",
     how: "not in scripts",
 };
 
 /// Kinds and flags that contradict each other.
 pub const EPHEMERAL_CONTAINER: Known = Known {
-    what: "creations of kind 19 (a container) with the flags 1 or 3 (ephemeral), outside of transactions",
+    what: "creations of kind 19 (a container) with the flags 1 or 3 (ephemeral), outside transactions",
     why: "ZooKeeper checks them as ephemeral nodes and makes containers; ours goes by the flags, as both do in transactions",
     how: "not in scripts",
 };
@@ -171,7 +171,7 @@ pub const CREATE2_IN_TRANSACTION: Known = Known {
 
 /// A check outside a transaction.
 pub const LONE_CHECK: Known = Known {
-    what: "a check (13) outside of a transaction that finds what it expects",
+    what: "a check (13) outside a transaction that finds what it expects",
     why: "ZooKeeper 3.8.0 never answers it, and from 3.9.3 on it answers Unimplemented and closes the connection; ours answers \
           that it is so",
     how: "not in scripts",

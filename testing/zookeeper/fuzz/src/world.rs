@@ -67,6 +67,7 @@ fn options() -> Options {
         fade_interval: Duration::from_secs(5),
         max_nodes: 24,
         max_bytes: 20_000,
+        max_watch_bytes: 2_000,
         max_sessions: 4,
         max_watches: 6,
         max_reply: 2_000,
@@ -220,6 +221,8 @@ impl World {
         let options = options();
         assert!(summary.sessions <= options.max_sessions);
         assert!(summary.nodes <= options.max_nodes);
+        assert!(summary.bytes <= options.max_bytes);
+        assert!(summary.watch_bytes <= options.max_watch_bytes);
     }
 }
 

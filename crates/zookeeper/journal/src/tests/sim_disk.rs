@@ -125,7 +125,7 @@ impl SimDisk {
         self.0.lock().unwrap()
     }
 
-    /// From now on, the process ends after so many calls, in the midst of the next one.
+    /// From now on, the process ends in the middle of the call after so many others.
     pub(super) fn crash_after(&self, calls: Option<u64>) {
         self.world().left = calls;
     }

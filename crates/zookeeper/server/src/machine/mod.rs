@@ -156,7 +156,7 @@ impl Machine {
         self.fade_look = now.elapsed + self.options.fade_interval;
     }
 
-    /// Adds time to all sessions: for so long no client could be heard, because the driver was
+    /// Adds time to all sessions: no client could be heard in that time, because the driver was
     /// asleep or did not read requests.
     pub fn held_up(&mut self, by: Duration, now: Now) {
         self.sessions.put_off(by, now.elapsed);

@@ -82,7 +82,7 @@ impl Machine {
         })
     }
 
-    /// Checks that a node is there and may be read, and sets a watch on it if one is wanted.
+    /// Checks that a node exists and may be read, and sets a watch on it if one is wanted.
     fn readable(
         &mut self,
         who: &Requester<'_>,

@@ -127,7 +127,7 @@ impl Sessions {
         }
     }
 
-    /// Lets all sessions end so much later.
+    /// Lets all sessions end later by this much.
     pub(super) fn put_off(&mut self, by: Duration, now: Duration) {
         for session in self.all.values_mut() {
             session.heard = (session.heard + by).min(now);

@@ -352,7 +352,7 @@ impl Tree {
     fn add_child(&mut self, parent: &str, name: &str) {
         debug_assert!(
             self.contains(parent),
-            "a node is added below one that is there"
+            "a node is added below one that exists"
         );
         if let Some(children) = self.children.get_mut(parent) {
             children.insert(name.into());

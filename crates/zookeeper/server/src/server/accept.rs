@@ -26,7 +26,7 @@ pub(super) async fn accept(
     tls: Option<Reloading<rustls::ServerConfig>>,
 ) {
     let mut connections = JoinSet::new();
-    // Both are said once, and their end too: what is refused is tried again and again.
+    // Both are logged once, and again after they were over: refused clients retry all the time.
     let full: Once<IpAddr> = Once::default();
     let mut is_failing = false;
     loop {
@@ -56,7 +56,8 @@ pub(super) async fn accept(
                     }
                 }
                 Err(error) => {
-                    // Mostly for want of descriptors: the next may be accepted when others have left.
+                    // Mostly for want of descriptors: the next may be accepted when others have
+                    // left.
                     if !std::mem::replace(&mut is_failing, true) {
                         warn!(%error, "cannot accept connections; retrying every 50 ms");
                     }

@@ -89,7 +89,7 @@ struct Connection<'a, S> {
     /// Bytes that are being sent, and how many of them were.
     output: Vec<u8>,
     sent: usize,
-    /// Requests whose answers may not be sent yet.
+    /// Requests whose replies wait for the disk.
     measured: VecDeque<Measured>,
 }
 
@@ -172,8 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<'_, S> {
                     Moved::Sent(0) | Moved::Read(0) => return Err(End::Gone),
                     Moved::Sent(sent) => {
                         self.sent += sent;
-                        // Its pings are not read while so much waits for it, but it lives: it
-                        // reads.
+                        // Too much waits for the client, so its pings are not read. It reads, so it
+                        // lives.
                         if !reads {
                             self.hub.heard(self.entered);
                         }

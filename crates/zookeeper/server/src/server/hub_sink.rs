@@ -106,7 +106,7 @@ impl Sink for HubSink<'_> {
     }
 
     fn close(&mut self, connection: ConnectionId, why: Closed) {
-        // The connection logs it when it ends, outside of the lock.
+        // The connection logs it when it ends, outside the lock.
         if why == Closed::AuthFailed {
             self.meters.auth_failures.add(1);
         }
@@ -137,7 +137,7 @@ mod tests {
         let options = incumbent_journal::Options::default();
         let opened = Journal::open(dir.path(), options, |_| Ok(())).unwrap();
         let journal = opened.journal;
-        // As if somebody else had logged it: the machine's first change is not taken.
+        // As if another machine had logged it: the log refuses the first change of this one.
         journal.append(1, b"").unwrap();
         journal.flush().await.unwrap();
         let mut machine = Machine::new(Options::default(), 0);

@@ -82,7 +82,7 @@ impl Stats {
 }
 
 impl Durations {
-    /// So many times, each took so long.
+    /// Adds so many durations of this length.
     pub(super) fn record(&self, times: u64, took: Duration) {
         if times == 0 {
             return;

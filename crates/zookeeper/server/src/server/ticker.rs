@@ -20,8 +20,11 @@ impl Hub {
         let mut durable = self.durable();
         let mut due = self.now().elapsed;
         let mut last = due;
+        let mut last_synced = 0;
         loop {
-            durable.borrow_and_update();
+            let synced = durable.borrow_and_update().index;
+            // Under load the log is full too, and its syncs make room all the time.
+            let has_stalled = synced == std::mem::replace(&mut last_synced, synced);
             let now = self.now();
             let late = now.elapsed.saturating_sub(due);
             let since = now
@@ -33,8 +36,8 @@ impl Hub {
                 let mut state = self.state();
                 if was_asleep {
                     state.machine.start(now);
-                } else if !self.has_room(&state) {
-                    // No request is read until the disk has caught up, so no client can be heard.
+                } else if has_stalled && !self.has_room(&state) {
+                    // No request is read until the disk goes on, so no client can be heard.
                     state.machine.held_up(since, now);
                 } else if late > HELD_UP {
                     state.machine.held_up(late, now);

@@ -131,7 +131,7 @@ async fn an_answer_that_would_be_absurd_is_refused() {
     done(&mut probe, &set("/n", b"on")).await;
 }
 
-/// One answer is so long that reading it takes several time-outs, and pings are not read meanwhile.
+/// Reading one long reply takes several time-outs, in which the server reads no pings.
 #[tokio::test]
 async fn a_client_that_reads_one_long_answer_keeps_its_session() {
     const PARTS: usize = 48;

@@ -163,7 +163,7 @@ pub(super) fn lists() -> Vec<Vec<Acl>> {
             entry(perms::WRITE, "digest", BOB),
         ],
         vec![entry(perms::ALL, "auth", "")],
-        vec![entry(perms::READ, "auth", "whoever"), world(perms::ALL)],
+        vec![entry(perms::READ, "auth", "ignored"), world(perms::ALL)],
         vec![entry(perms::ALL, "ip", "127.0.0.1")],
         vec![entry(perms::ALL, "ip", "127.0.0.1/8"), world(perms::READ)],
         vec![entry(perms::ALL, "ip", "10.0.0.0/8"), world(perms::READ)],

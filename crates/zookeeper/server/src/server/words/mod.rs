@@ -54,7 +54,7 @@ pub(super) async fn answer(
 }
 
 /// The answer to a word. Each takes what it needs under the lock and formats it outside, so that a
-/// long answer holds nobody up.
+/// long answer does not delay other clients.
 async fn say(hub: &Hub, word: &str) -> Option<String> {
     let mut lines = Lines::default();
     match word {
