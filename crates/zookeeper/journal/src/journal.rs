@@ -58,7 +58,8 @@ impl Journal {
         self.inner().append(index, entry)
     }
 
-    /// How many bytes wait to be written, of at most [`Options::buffer_bytes`].
+    /// How many bytes wait to be written, of at most
+    /// [`Options::buffer_bytes`](crate::Options::buffer_bytes).
     #[must_use]
     pub fn waiting(&self) -> usize {
         lock(&self.inner().state).waiting.body.len()
@@ -141,9 +142,11 @@ impl Journal {
         }
     }
 
-    /// Whether it is time for a snapshot: [`Options::snapshot_after_bytes`] or
-    /// [`Options::snapshot_after_entries`] were appended since the last one, and none is being
-    /// written. After one that failed it takes another eighth of that.
+    /// Whether it is time for a snapshot:
+    /// [`Options::snapshot_after_bytes`](crate::Options::snapshot_after_bytes) or
+    /// [`Options::snapshot_after_entries`](crate::Options::snapshot_after_entries) were appended
+    /// since the last one, and none is being written. After one that failed it takes another eighth
+    /// of that.
     #[must_use]
     pub fn snapshot_due(&self) -> bool {
         let (since, options) = (self.since_snapshot(), &self.inner().options);

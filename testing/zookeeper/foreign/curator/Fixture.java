@@ -97,7 +97,7 @@ final class Fixture implements AutoCloseable {
             if (found != null && !Boolean.FALSE.equals(found)) {
                 return found;
             }
-            check(System.nanoTime() < deadline, "in " + PATIENCE_MS + " ms it has not come that " + what);
+            check(System.nanoTime() < deadline, "waited " + PATIENCE_MS + " ms until " + what);
             Thread.sleep(5);
         }
     }
