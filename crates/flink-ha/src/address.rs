@@ -68,8 +68,8 @@ impl FlinkAddress {
         let why = match &self.target {
             Target::Kubernetes(_) => "it names no cluster; write kubernetes://namespace/cluster-id",
             Target::ZooKeeper(_) => {
-                "it names no cluster; write zookeeper://host:2181/flink/cluster-id, with /flink/default for a Flink \
-                 without high-availability.cluster-id"
+                "it names no cluster; write zookeeper://host:2181/flink/cluster-id, with \
+                 /flink/default for a Flink without high-availability.cluster-id"
             }
         };
         Err(self.address.unusable(why).into())
@@ -85,7 +85,8 @@ impl FromStr for FlinkAddress {
             "kubernetes" => Target::Kubernetes(KubernetesTarget::of(&address)?),
             "zookeeper" => Target::ZooKeeper(Box::new(ZooKeeperTarget::of(&address)?)),
             _ => {
-                let why = "write kubernetes://namespace/cluster-id or zookeeper://host:2181/flink/cluster-id";
+                let why = "write kubernetes://namespace/cluster-id or \
+                           zookeeper://host:2181/flink/cluster-id";
                 return Err(address.unusable(why).into());
             }
         };

@@ -7,7 +7,7 @@ use incumbent_backend::outage::{News, Outage, Recovery};
 use incumbent_backend::{Pace, causes};
 use tokio::sync::watch;
 
-use crate::decode::Leader;
+use crate::decode::{DecodeError, Leader};
 
 /// Pauses between attempts: short enough that a restart of a server goes unnoticed, long enough
 /// that many clients that lost the same server do not overload the next one.
@@ -71,6 +71,43 @@ impl LeaderSender {
                 why,
                 "the leader of the Flink cluster still cannot be read; retrying in {pause:.1?}"
             ),
+        }
+    }
+}
+
+/// Logs when a leader's entry becomes unreadable, and when it is readable again. On Kubernetes the
+/// entry comes anew with each renewal of the lock, so most of its states are no news.
+#[derive(Default)]
+pub(crate) struct EntryLog {
+    outage: Outage,
+}
+
+impl EntryLog {
+    /// The leader, or `None` if the entry is unreadable.
+    pub(crate) fn leader(
+        &self,
+        entry: &str,
+        decoded: Result<Option<Leader>, DecodeError>,
+    ) -> Option<Leader> {
+        match decoded {
+            Ok(leader) => {
+                if let Recovery::Over { .. } = self.outage.worked() {
+                    tracing::info!(entry, "Flink's entry of its leader is readable again");
+                }
+                leader
+            }
+            Err(error) => {
+                let why = causes(&error);
+                if self.outage.failed(&why) != News::Known {
+                    tracing::warn!(
+                        entry,
+                        why,
+                        "Flink's entry of its leader is unreadable; acting as if nobody led until \
+                         Flink writes it again"
+                    );
+                }
+                None
+            }
         }
     }
 }

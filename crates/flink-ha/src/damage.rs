@@ -93,8 +93,9 @@ pub(crate) fn lock_not_renewed_yet(
 
 pub(crate) fn lock_missing(key: &str, annotation: &str) -> Problem {
     let reason = format!("it has no annotation {annotation}");
-    let follows = "Flink elects nobody, however long it waits and however often it is started: its elector does not add a \
-                   missing annotation. Jobs do not run until the annotation is added by hand, with an empty holder.";
+    let follows = "Flink elects nobody, however long it waits and however often it is started: its \
+                   elector does not add a missing annotation. Jobs do not run until the annotation \
+                   is added by hand, with an empty holder.";
     problem(Critical, Kind::NoLeader, key, reason, follows)
 }
 
@@ -105,7 +106,8 @@ pub(crate) fn lock_unreadable(key: &str, error: &DecodeError) -> Problem {
 }
 
 pub(crate) fn leader_unreadable(key: &str, error: &DecodeError) -> Problem {
-    let follows = "Flink acts as if nobody led this component, until the leading JobManager writes the entry again.";
+    let follows = "Flink acts as if nobody led this component, until the leading JobManager writes \
+                   the entry again.";
     problem(Warning, Kind::Unreadable, key, error.to_string(), follows)
 }
 
@@ -121,15 +123,17 @@ pub(crate) fn leader_of_other_owner(key: &str, owner: &str, holder: &str) -> Pro
 
 pub(crate) fn leader_persistent(key: &str) -> Problem {
     let reason = "it is not an ephemeral node";
-    let follows = "It stays when its leader goes. Clients and TaskManagers then go to a JobManager that is gone.";
+    let follows = "It stays when its leader goes. Clients and TaskManagers then go to a JobManager \
+                   that is gone.";
     problem(Warning, Kind::Stale, key, reason, follows)
 }
 
 /// Components that must have the same leader name several.
 pub(crate) fn leaders_mixed(key: &str, leaders: &str) -> Problem {
     let reason = format!("the components name leaders of several sessions: {leaders}");
-    let follows = "Either a takeover is under way, or an earlier leader's entry was left behind. Look again in a minute: if \
-                   this is still so, clients and TaskManagers that read the old entry go to a JobManager that does not lead.";
+    let follows = "Either a takeover is under way, or an earlier leader's entry was left behind. \
+                   Look again in a minute: if this is still so, clients and TaskManagers that read \
+                   the old entry go to a JobManager that does not lead.";
     problem(Warning, Kind::Mixed, key, reason, follows)
 }
 
@@ -146,7 +150,7 @@ pub(crate) fn job_leader_orphaned(key: &str) -> Problem {
     problem(Note, Kind::Orphaned, key, reason, follows)
 }
 
-/// What a [`Pointer`](crate::model::Pointer) outside of checkpoints is for.
+/// What a [`Pointer`](crate::model::Pointer) outside checkpoints is for.
 #[derive(Clone, Copy)]
 pub(crate) enum Recovered {
     Application,
@@ -165,8 +169,8 @@ impl Recovered {
 /// An entry or a file that Flink needs to recover something, and fails on.
 pub(crate) fn recovery_fails(what: Recovered, kind: Kind, key: &str, reason: String) -> Problem {
     let follows = format!(
-        "At the next failover the new leader cannot recover this {}. Its JobManager ends, and so does each one after it: all \
-         jobs of the cluster are down until {}.",
+        "At the next failover the new leader cannot recover this {}. Its JobManager ends, and so \
+         does each one after it: all jobs of the cluster are down until {}.",
         what.name(),
         remedy(kind)
     );
@@ -185,7 +189,8 @@ pub(crate) fn recovery_skipped(what: Recovered, key: &str, runs: bool) -> Proble
     let name = what.name();
     let reason = "its removal has begun, and is not finished";
     let follows = format!(
-        "At the next failover Flink takes this {name} for finished and does not start it, without an error in its log."
+        "At the next failover Flink takes this {name} for finished and does not start it, without \
+         an error in its log."
     );
     let severity = if runs { Critical } else { Warning };
     problem(severity, Kind::Deleting, key, reason, follows)
@@ -194,8 +199,8 @@ pub(crate) fn recovery_skipped(what: Recovered, key: &str, runs: bool) -> Proble
 /// A checkpoint that Flink fails on.
 pub(crate) fn checkpoint_fatal(kind: Kind, key: &str, id: u64, reason: String) -> Problem {
     let follows = format!(
-        "At the next failover the new leader cannot read checkpoint {id}. Its JobManager ends, and so does each one after it: \
-         all jobs of the cluster are down until {}.",
+        "At the next failover the new leader cannot read checkpoint {id}. Its JobManager ends, and \
+         so does each one after it: all jobs of the cluster are down until {}.",
         remedy(kind)
     );
     problem(Critical, kind, key, reason, follows)
@@ -212,15 +217,15 @@ pub(crate) fn checkpoint_ignored(
     let (severity, follows) = match instead {
         None => (
             Critical,
-            "Flink ignores this entry, and there is no other checkpoint: at the next failover the job starts without any \
-             state. Flink's log only has a warning."
+            "Flink ignores this entry, and there is no other checkpoint: at the next failover the \
+             job starts without any state. Flink's log only has a warning."
                 .to_owned(),
         ),
         Some(instead) if instead < id => (
             Critical,
             format!(
-                "Flink ignores this entry. At the next failover the job goes back to checkpoint {instead}, which is older. \
-                 Flink's log only has a warning."
+                "Flink ignores this entry. At the next failover the job goes back to checkpoint \
+                 {instead}, which is older. Flink's log only has a warning."
             ),
         ),
         Some(instead) => (
@@ -261,7 +266,8 @@ pub(crate) fn counter_behind(job: &str, counter: Option<u64>, newest: u64) -> Pr
         ),
     };
     let follows = format!(
-        "At the next failover Flink counts on from {next}: ids and chk-N directories up to {newest} are used twice."
+        "At the next failover Flink counts on from {next}: ids and chk-N directories up to \
+         {newest} are used twice."
     );
     problem(Critical, Kind::CounterBehind, job, reason, follows)
 }
@@ -278,7 +284,8 @@ pub(crate) fn plan_missing(job: &str, runs: bool) -> Problem {
     } else {
         (
             Warning,
-            "Flink does not start this job. It has ended and was not cleaned up, or its plan was lost.",
+            "Flink does not start this job. It has ended and was not cleaned up, or its plan was \
+             lost.",
         )
     };
     problem(severity, Kind::Orphaned, job, reason, follows)
@@ -292,7 +299,8 @@ pub(crate) fn job_graph_outdated(key: &str) -> Problem {
 
 pub(crate) fn unlabelled(key: &str, labels: &str) -> Problem {
     let reason = format!("it lacks the labels {labels}");
-    let follows = "Flink still reads it by its name. Flink's watches and its cleanup select by labels, and miss it.";
+    let follows = "Flink still reads it by its name. Flink's watches and its cleanup select by \
+                   labels, and miss it.";
     problem(Warning, Kind::Unlabelled, key, reason, follows)
 }
 
@@ -304,8 +312,8 @@ pub(crate) fn unknown_key(key: &str) -> Problem {
 
 pub(crate) fn unknown_node(path: &str) -> Problem {
     let reason = "no known Flink writes a node of this name";
-    let follows = "If an option high-availability.zookeeper.path.… of Flink is changed, jobs may be stored below it, which are \
-                   not shown here.";
+    let follows = "If an option high-availability.zookeeper.path.… of Flink is changed, jobs may \
+                   be stored below it, which are not shown here.";
     problem(Note, Kind::Unknown, path, reason, follows)
 }
 

@@ -1,5 +1,5 @@
-//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server with the data of
-//! a Flink.
+//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server with the data
+//! of a Flink.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -148,6 +148,25 @@ fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
     answered(&gateway, 503);
     flink.lead(ONE, &rest_server());
     assert_eq!(answered(&gateway, 200), "1");
+}
+
+/// Each renewal of the lock brings the entry anew.
+#[test]
+fn an_unreadable_entry_is_logged_once_and_so_is_its_end() {
+    let flink = Flink::start();
+    let key = "org.apache.flink.k8s.leader.restserver";
+    flink.put(json!({ key: "text" }));
+    let (node, gateway) = flink.gateway();
+    let line = node.logged("Flink's entry of its leader is unreadable");
+    assert!(line.contains("it has no address"), "{line}");
+    for number in 0..5 {
+        flink.put(json!({ key: "text", "other": number.to_string() }));
+    }
+    flink.lead(ONE, &rest_server());
+    answered(&gateway, 200);
+    node.logged("Flink's entry of its leader is readable again");
+    let log = node.log();
+    assert_eq!(log.matches("is unreadable").count(), 1, "{log}");
 }
 
 #[test]

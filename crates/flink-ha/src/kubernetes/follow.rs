@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::Cluster;
 use super::layout;
-use crate::channel::{LeaderSender, pace};
+use crate::channel::{EntryLog, LeaderSender, pace};
 use crate::component::Component;
 use crate::decode::Leader;
 
@@ -51,6 +51,7 @@ pub(crate) async fn follow(cluster: Cluster, component: Component, sender: Leade
         which,
         known: &known,
         sender: &sender,
+        log: EntryLog::default(),
     });
     tokio::join!(one.run(), other.run());
 }
@@ -63,6 +64,7 @@ struct Follower<'a> {
     which: usize,
     known: &'a Mutex<Known>,
     sender: &'a LeaderSender,
+    log: EntryLog,
 }
 
 impl Follower<'_> {
@@ -115,13 +117,8 @@ impl Follower<'_> {
     }
 
     fn publish(&self, map: Option<&ConfigMap>) {
-        let leader = map.and_then(|map| {
-            layout::leader(map, self.component).unwrap_or_else(|error| {
-                let name = self.name;
-                tracing::warn!(configmap = name, %error, "Flink's entry of its leader is unreadable; acting as if nobody led");
-                None
-            })
-        });
+        let decoded = map.map_or(Ok(None), |map| layout::leader(map, self.component));
+        let leader = self.log.leader(self.name, decoded);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known[self.which] = Some(leader);
         if let [Some(present), Some(older)] = &*known {

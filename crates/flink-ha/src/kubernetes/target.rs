@@ -25,8 +25,9 @@ impl KubernetesTarget {
     pub(crate) fn of(address: &Address) -> Result<Self, BadAddress> {
         let namespace = address.authority();
         if !namespace.is_empty() && !is_name(namespace) {
-            let why = "between // and / there must be a namespace; write kubernetes://namespace/cluster-id, without the \
-                       server, which the kubeconfig names";
+            let why = "between // and / there must be a namespace; write \
+                       kubernetes://namespace/cluster-id, without the server, which the kubeconfig \
+                       names";
             return Err(address.unusable(why));
         }
         let cluster = address.path().trim_matches('/');
@@ -49,7 +50,8 @@ impl KubernetesTarget {
                 "kubeconfig" => target.kubeconfig = Some(value.into()),
                 _ => {
                     let why = format!(
-                        "there is no option {name:?} for a Flink in Kubernetes; there are context and kubeconfig"
+                        "there is no option {name:?} for a Flink in Kubernetes; there are context \
+                         and kubeconfig"
                     );
                     return Err(address.unusable(why));
                 }

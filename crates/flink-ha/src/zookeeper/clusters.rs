@@ -56,7 +56,8 @@ pub(super) async fn search(
     Ok(found)
 }
 
-/// The names of a node's children. `None` if it does not exist, or may not be read.
+/// The names of a node's children. `None` if it does not exist, or the login has no right
+/// to read it.
 async fn children(client: &Client, path: &str) -> Result<Option<Vec<String>>, Unread> {
     let shown = if path.is_empty() { "/" } else { path };
     match client.list_children(shown).await {

@@ -8,9 +8,9 @@ use zookeeper_client::{Client, Error, OneshotWatcher, TlsOptions};
 
 use super::connection::Connection;
 use super::target::ZooKeeperTarget;
-use crate::channel::{LeaderSender, pace};
+use crate::channel::{EntryLog, LeaderSender, pace};
 use crate::component::Component;
-use crate::decode::{self, Leader};
+use crate::decode;
 
 /// How long a server may take to accept a connection, and to answer.
 const IN_TIME: Duration = Duration::from_secs(15);
@@ -28,6 +28,7 @@ pub(crate) async fn follow(
         component.in_zookeeper()
     );
     let mut pace = pace();
+    let log = EntryLog::default();
     loop {
         let (failure, lasted) = match timeout(IN_TIME, Connection::to(&target, tls.as_ref())).await
         {
@@ -39,6 +40,7 @@ pub(crate) async fn follow(
                     client: connection.client(),
                     node: &node,
                     sender: &sender,
+                    log: &log,
                 };
                 let failure = tokio::select! {
                     // The loss first: watches panic after it.
@@ -60,6 +62,7 @@ struct Follower<'a> {
     client: &'a Client,
     node: &'a str,
     sender: &'a LeaderSender,
+    log: &'a EntryLog,
 }
 
 impl Follower<'_> {
@@ -85,7 +88,8 @@ impl Follower<'_> {
         loop {
             match self.client.get_and_watch_data(self.node).await {
                 Ok((data, _, watcher)) => {
-                    self.sender.send(self.leader(&data));
+                    let leader = decode::connection_info(&data);
+                    self.sender.send(self.log.leader(self.node, leader));
                     return Ok(watcher);
                 }
                 Err(Error::NoNode) => {
@@ -99,12 +103,5 @@ impl Follower<'_> {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    fn leader(&self, data: &[u8]) -> Option<Leader> {
-        decode::connection_info(data).unwrap_or_else(|error| {
-            tracing::warn!(node = self.node, %error, "Flink's entry of its leader is unreadable; acting as if nobody led");
-            None
-        })
     }
 }

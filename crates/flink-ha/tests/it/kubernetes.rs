@@ -228,8 +228,8 @@ async fn a_leader_is_followed_over_cut_watches_outages_and_forgotten_histories()
 /// and mean nothing beside the old ones.
 #[tokio::test]
 async fn a_leader_is_followed_when_the_server_is_made_anew() {
-    // A port outside those of connections: while nobody listens on one of those, a client may connect
-    // to itself.
+    // A port outside those of connections: while nobody listens on one of those, a client may
+    // connect to itself.
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
     let mut store = Store::at(listen, None).await;
     for number in 1..100 {
