@@ -17,6 +17,7 @@ super::claims! {
     the_role_for_pods_suffices
     get_and_update_can_be_limited_to_root_and_floor_where_there_are_no_records
     a_verb_that_is_missing_is_named
+    a_standby_that_could_not_lead_says_so_while_another_leads
     a_verb_on_leases_that_is_missing_is_named
 }
 
@@ -301,6 +302,21 @@ fn a_verb_that_is_missing_is_named(cluster: &Cluster) {
         let node = account.node(&verb, &["--group", &verb, "--ready-now"]);
         names_what_is_missing(&node, &verb, "configmaps");
     }
+}
+
+/// Before, a role without `update` showed only when the leader had died.
+fn a_standby_that_could_not_lead_says_so_while_another_leads(cluster: &Cluster) {
+    let _a = cluster.node("a", &["--ready-now"], "exec sleep 1000");
+    let leader = cluster.active("a");
+    for verb in ["create", "update"] {
+        let role = lacking_one(&manifest("base/role.yaml"))
+            .into_iter()
+            .find(|(lacking, _)| lacking == verb);
+        let account = Account::new(cluster, verb, vec![role.unwrap().1]);
+        let standby = account.node(verb, &[]);
+        names_what_is_missing(&standby, verb, "configmaps");
+    }
+    assert_eq!(cluster.active("a")["epoch"], leader["epoch"]);
 }
 
 fn a_verb_on_leases_that_is_missing_is_named(cluster: &Cluster) {
