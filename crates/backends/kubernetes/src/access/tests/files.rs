@@ -231,3 +231,25 @@ async fn a_login_in_the_address_is_used_and_not_shown() {
     assert_eq!(ask(&found).await.unwrap(), 200);
     assert!(!format!("{found:?}{}", found.server()).contains(SENTINEL));
 }
+
+#[tokio::test]
+async fn yaml_that_is_made_to_do_harm_is_an_error() {
+    let scene = Scene::new().await;
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..30 {
+        let list = vec![format!("*a{}", n - 1); 9].join(", ");
+        laughs.push_str(&format!("a{n}: &a{n} [{list}]\n"));
+    }
+    for text in [
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "- ".repeat(100_000),
+        format!("users: {}", "[{name: ".repeat(50_000)),
+        format!("users:\n- name: u\n  user: {}", "{exec: ".repeat(50_000)),
+        "users: &u [*u]".to_owned(),
+        laughs,
+    ] {
+        let text = why(scene.open(&text));
+        assert!(!text.is_empty() && text.len() < 1000, "{text}");
+    }
+}
