@@ -1,4 +1,4 @@
-//! A raw client: requests as they are, answers as they come.
+//! A raw client, which sends requests and returns answers unchanged.
 
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
@@ -11,16 +11,16 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
-/// How long anything may take that is waited for.
+/// How long a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server to put claims to.
+/// A server for the claims.
 #[derive(Clone)]
 pub(crate) struct Api {
     client: kube::Client,
-    /// The namespace to work in.
+    /// The namespace for the claim's objects.
     pub(crate) namespace: String,
-    /// What the names of this claim's objects begin with, and the value of their label `claim`.
+    /// The prefix of the names of this claim's objects, and the value of their label `claim`.
     pub(crate) run: String,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Api {
 pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) body: Value,
-    /// The body as it came.
+    /// The body, unparsed.
     pub(crate) text: String,
     pub(crate) headers: http::HeaderMap,
 }
@@ -47,7 +47,7 @@ impl Api {
         (double, api)
     }
 
-    /// None, aloud, if there is no real server.
+    /// `None`, with a message, if there is no real server.
     pub(crate) async fn of_real_server(claim: &str) -> Option<Api> {
         let Ok(path) = std::env::var("INCUMBENT_TEST_KUBECONFIG") else {
             eprintln!("SKIPPED {claim} on a real API server: INCUMBENT_TEST_KUBECONFIG names none");
@@ -73,7 +73,7 @@ impl Api {
         }
     }
 
-    /// Puts the claim, and cleans up after it whatever comes.
+    /// Runs the claim, and deletes its objects, also if it fails.
     pub(crate) async fn check<F: Future<Output = ()>>(&self, claim: impl FnOnce(Api) -> F) {
         let result = AssertUnwindSafe(claim(self.clone())).catch_unwind().await;
         for resource in [
@@ -103,12 +103,12 @@ impl Api {
         }
     }
 
-    /// A name of this claim's own.
+    /// A name for this claim only.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}-{name}", self.run)
     }
 
-    /// The path of a resource in the namespace, with what follows.
+    /// The path of a resource in the namespace, with a suffix.
     pub(crate) fn path(&self, resource: &str, rest: &str) -> String {
         let group = match resource.split('/').next().unwrap() {
             "leases" => "apis/coordination.k8s.io",
@@ -174,12 +174,12 @@ impl Api {
         self.send("DELETE", path, &[], body.as_bytes()).await
     }
 
-    /// Makes an object that must be made.
+    /// Creates an object; a refusal fails the test.
     pub(crate) async fn create(&self, resource: &str, body: &Value) -> Value {
         self.post(&self.path(resource, ""), body).await.is(201).body
     }
 
-    /// As [`Api::send_or_fail`], of a connection that must hold.
+    /// As [`Api::send_or_fail`]; a broken connection fails the test.
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -239,7 +239,7 @@ impl Api {
         }
     }
 
-    /// The version of a list of everything of a kind now.
+    /// The present version of a list of all objects of a kind.
     pub(crate) async fn version(&self, resource: &str) -> String {
         let list = self
             .get(&self.path(resource, &self.mine()))
@@ -260,7 +260,7 @@ impl Got {
         self
     }
 
-    /// Whether it is this refusal.
+    /// Checks that it is this refusal.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, reason: &str, message: impl Display) -> Got {
         let got = self.refused_for(status, reason);
@@ -268,7 +268,7 @@ impl Got {
         got
     }
 
-    /// As [`Got::refused`], where servers word it in different ways.
+    /// As [`Got::refused`], where servers use different words.
     #[track_caller]
     pub(crate) fn refused_for(self, status: u16, reason: &str) -> Got {
         let got = self.is(status);
@@ -286,8 +286,8 @@ impl Got {
         got
     }
 
-    /// Whether exactly these fields are named as causes, as `Reason field`. Some releases say a
-    /// thing twice.
+    /// Checks that exactly these fields are named as causes, as `Reason field`. Some releases
+    /// repeat a cause.
     #[track_caller]
     pub(crate) fn because(self, causes: &[&str]) -> Got {
         let got = self.refused_for(422, "Invalid");
@@ -308,7 +308,7 @@ impl Got {
 }
 
 impl Events {
-    /// The next event that is no bookmark; none if the watch has ended well.
+    /// The next event that is no bookmark; `None` if the watch has ended in order.
     pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             let (kind, object) = self.next_of_any_kind().await?;
@@ -319,7 +319,7 @@ impl Events {
     }
 
     /// The next event as `KIND name`.
-    pub(crate) async fn told(&mut self) -> String {
+    pub(crate) async fn kind_and_name(&mut self) -> String {
         let (kind, object) = self.next().await.expect("an event");
         format!(
             "{kind} {}",
@@ -368,7 +368,7 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> h
     request.body(Body::from(body.to_vec())).unwrap()
 }
 
-/// Waits until the condition holds, asking again and again.
+/// Waits until the condition holds, and asks repeatedly.
 pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let waited = tokio::time::timeout(PATIENCE, async {
         while !holds().await {

@@ -1,4 +1,4 @@
-//! What only the double can be made to do: going down, forgetting, tokens, and being looked into.
+//! What only the double does on demand: go down, drop history, revoke tokens, show its objects.
 
 use std::time::Duration;
 
@@ -14,7 +14,10 @@ async fn it_goes_down_and_comes_back_with_all_it_had() {
     let (double, api) = Api::of_double().await;
     assert_eq!(post(&api, "a").await.unwrap(), 201);
     let mut watch = api.watch("configmaps", "").await;
-    assert_eq!(watch.told().await, format!("ADDED {}", api.name("a")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("ADDED {}", api.name("a"))
+    );
     double.go_down();
     double.go_down();
     watch.next_or_fail().await.unwrap_err();
@@ -46,9 +49,12 @@ async fn what_is_forgotten_is_expired() {
         .watch("configmaps", &format!("resourceVersion={version}"))
         .await;
     double.compact();
-    // A watch that has missed nothing goes on.
+    // A watch that has missed nothing continues.
     post(&api, "d").await.unwrap();
-    assert_eq!(running.told().await, format!("ADDED {}", api.name("d")));
+    assert_eq!(
+        running.kind_and_name().await,
+        format!("ADDED {}", api.name("d"))
+    );
     let mut watch = api
         .watch("configmaps", &format!("resourceVersion={version}"))
         .await;
@@ -65,7 +71,7 @@ async fn what_is_forgotten_is_expired() {
         )
     };
     let refused = api.get(&rest(token)).await.refused_for(410, "Expired");
-    // Who does not mind goes on with what is there now.
+    // A client may continue with the present state.
     let inconsistent = api
         .get(&rest(&refused.body["metadata"]["continue"]))
         .await
@@ -77,7 +83,7 @@ async fn what_is_forgotten_is_expired() {
         &format!("?resourceVersion={version}&resourceVersionMatch=Exact"),
     );
     api.get(&exact).await.refused_for(410, "Expired");
-    // From the newest version on, all is well.
+    // A watch from the newest version works.
     let mut watch = api
         .watch(
             "configmaps",
@@ -85,7 +91,10 @@ async fn what_is_forgotten_is_expired() {
         )
         .await;
     post(&api, "e").await.unwrap();
-    assert_eq!(watch.told().await, format!("ADDED {}", api.name("e")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("ADDED {}", api.name("e"))
+    );
 }
 
 #[tokio::test]
@@ -119,7 +128,7 @@ async fn a_quiet_watch_gets_bookmarks_too() {
     for _ in 0..3 {
         assert_eq!(watch.next_of_any_kind().await.unwrap().0, "BOOKMARK");
     }
-    // The bookmarks keep up with what happens elsewhere.
+    // Bookmarks advance with changes of other objects.
     api.create("leases", &json!({"metadata": api.metadata("a")}))
         .await;
     let newest = double.revision().to_string();
@@ -228,10 +237,10 @@ async fn a_hand_may_write_and_remove() {
     );
     assert_eq!(again["metadata"]["uid"], written["metadata"]["uid"]);
     for expected in ["ADDED x", "MODIFIED x"] {
-        assert_eq!(watch.told().await, expected);
+        assert_eq!(watch.kind_and_name().await, expected);
     }
     assert_eq!(double.delete_by_hand("leases", "default", "x"), Some(again));
-    assert_eq!(watch.told().await, "DELETED x");
+    assert_eq!(watch.kind_and_name().await, "DELETED x");
     assert_eq!(double.delete_by_hand("leases", "default", "x"), None);
 }
 

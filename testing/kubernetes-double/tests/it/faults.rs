@@ -1,4 +1,4 @@
-//! Faults, on the double alone: a real server does not fail when it is told to.
+//! Faults, only on the double: a real server does not fail on demand.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::api::{Api, wait_until};
 
-/// Strikes the next request that it has.
+/// Strikes the next request that it matches.
 pub(crate) fn once(verb: Verb, how: How) -> Fault {
     Fault {
         on: Match::on(verb, "configmaps"),
@@ -17,7 +17,7 @@ pub(crate) fn once(verb: Verb, how: How) -> Fault {
     }
 }
 
-/// Makes a ConfigMap, if the connection holds.
+/// Creates a ConfigMap, or returns that the connection broke.
 pub(crate) async fn post(api: &Api, name: &str) -> Result<u16, kube::Error> {
     let body = api.config_map(name, "1").to_string();
     Ok(api

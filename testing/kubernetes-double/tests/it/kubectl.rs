@@ -12,7 +12,7 @@ struct Kubectl {
 }
 
 impl Kubectl {
-    /// None, aloud, if there is none.
+    /// `None`, with a message, if there is no `kubectl`.
     fn start(test: &str) -> Option<Kubectl> {
         let there = Command::new("kubectl")
             .args(["version", "--client"])
@@ -39,7 +39,7 @@ impl Kubectl {
 
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new("kubectl");
-        // What it caches, it caches in its home.
+        // It keeps its cache in its home.
         command
             .env("HOME", self.directory.path())
             .env("KUBECONFIG", self.directory.path().join("kubeconfig"));
@@ -50,7 +50,7 @@ impl Kubectl {
         command
     }
 
-    /// What it prints, if it is content.
+    /// Its output, if it succeeds.
     #[track_caller]
     fn run(&self, arguments: &str) -> String {
         let output = self.command(arguments).output().unwrap();
@@ -62,7 +62,7 @@ impl Kubectl {
         out.into_owned()
     }
 
-    /// What it complains of.
+    /// Its error output, if it fails.
     #[track_caller]
     fn fails(&self, arguments: &str) -> String {
         let output = self.command(arguments).output().unwrap();

@@ -59,7 +59,7 @@ async fn a_list_has_a_version_no_older_than_its_objects(api: Api) {
     let nothing = api.get(&api.path("leases", &api.mine())).await.is(200).body;
     assert_eq!(nothing["items"], json!([]));
     assert!(version(&nothing) >= version(&list));
-    // In all namespaces at once, too.
+    // Also in all namespaces at once.
     let everywhere = api
         .get(&format!("/api/v1/configmaps{}", api.mine()))
         .await
@@ -126,7 +126,7 @@ async fn a_list_comes_in_chunks_of_one_moment(api: Api) {
     let query = format!("{}&limit=2", api.mine());
     let first = api.get(&api.path("configmaps", &query)).await.is(200).body;
     assert_eq!(names(&first), [api.name("a"), api.name("b")]);
-    // With a selector, nobody says how many remain.
+    // With a selector, the answer does not say how many remain.
     assert!(first["metadata"]["remainingItemCount"].is_null());
     make(&api, &["cc"]).await;
     api.delete(&api.one("configmaps", "d"), &Value::Null)
@@ -239,7 +239,7 @@ async fn metadata_alone_can_be_asked_for(api: Api) {
         "text/html, application/vnd.kubernetes.protobuf;q=0, application/json",
     )];
     api.send("GET", &mine, &any[..], b"").await.is(200);
-    // A write answers in this form too.
+    // The answer to a write has this form too.
     let patch = [one[0], ("content-type", "application/merge-patch+json")];
     let patched = api
         .send(

@@ -1,7 +1,6 @@
-//! The contract of an API server, as claims. Each is put to the double and, if
-//! `INCUMBENT_TEST_KUBECONFIG` names the kubeconfig of one, to a real API server. What follows
-//! about faults and history holds for the double alone: a real server does not fail, and does not
-//! forget, when it is told to.
+//! The contract of an API server, as claims. Each is checked on the double and, if
+//! `INCUMBENT_TEST_KUBECONFIG` names a kubeconfig, on a real API server. The claims about faults
+//! and dropped history are only for the double: a real server does not fail on demand.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Single objects: made, read, replaced, deleted.
+//! Single objects: created, read, replaced, deleted.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn a_new_object_has_a_uid_a_version_and_a_time(api: Api) {
         api.get(&api.one("configmaps", "a")).await.is(200).body,
         made
     );
-    // The kind may go without saying.
+    // The kind may be left out.
     let lease = api
         .create("leases", &json!({"metadata": api.metadata("a")}))
         .await;
@@ -119,7 +119,7 @@ async fn what_is_absent_is_not_found(api: Api) {
     api.patch(&path, "merge", &json!({"data": {"a": "b"}}))
         .await
         .refused(404, "NotFound", &message);
-    // A read by the name in the path stays one, whatever the query says.
+    // A read with a name in the path stays a read, whatever the query is.
     api.get(&format!("{path}?watch=true"))
         .await
         .refused(404, "NotFound", &message);
@@ -166,7 +166,7 @@ async fn a_put_with_an_old_version_conflicts(api: Api) {
         refused.body["details"],
         json!({"name": name, "kind": "configmaps"})
     );
-    // Not even what would change nothing passes.
+    // Even a write that changes nothing is refused.
     next["data"]["key"] = json!("2");
     api.put(&path, &next).await.refused_for(409, "Conflict");
     assert_eq!(api.get(&path).await.is(200).body, second);
@@ -213,7 +213,7 @@ async fn a_put_with_another_uid_conflicts(api: Api) {
         "{}",
         refused.text
     );
-    // An object of the same name that was made anew is another one, too.
+    // An object that was deleted and created again under the same name is another one.
     api.delete(&path, &Value::Null).await.is(200);
     api.create("configmaps", &api.config_map("a", "1")).await;
     next["metadata"]["uid"] = json!(uid);
@@ -321,7 +321,7 @@ async fn owners_have_uids(api: Api) {
         .post(&api.path("configmaps", ""), &owned)
         .await
         .refused_for(422, "Invalid");
-    // Releases differ in whether they say which one.
+    // Only some releases say which one.
     let field = refused.body["details"]["causes"][0]["field"]
         .as_str()
         .unwrap();

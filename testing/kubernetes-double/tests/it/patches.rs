@@ -1,4 +1,4 @@
-//! Changes in part.
+//! Patches.
 
 use serde_json::json;
 
@@ -93,7 +93,7 @@ async fn a_json_patch_tests_and_replaces(api: Api) {
 }
 
 async fn a_strategic_patch_merges_lists_by_their_key(api: Api) {
-    // The owners exist, or a collector would take what they own.
+    // The owners exist; otherwise a collector would delete the owned objects.
     let mut owners = Vec::new();
     for name in ["owner-1", "owner-2"] {
         let owner = api.create("configmaps", &api.config_map(name, "1")).await;

@@ -1,4 +1,4 @@
-//! Pods, whose status a test writes as a kubelet does.
+//! Pods. The test writes their status, as a kubelet does.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ crate::claims! {
     a_pod_that_is_fixed_stays_so
 }
 
-/// A pod that no scheduler takes.
+/// A pod that no scheduler starts.
 fn pod(api: &Api) -> Value {
     let spec = json!({
         "schedulerName": "none.invalid", "automountServiceAccountToken": false,

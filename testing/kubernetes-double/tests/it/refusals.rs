@@ -1,4 +1,4 @@
-//! Requests that make no sense.
+//! Requests that are refused.
 
 use serde_json::json;
 
@@ -153,7 +153,7 @@ async fn a_namespace_must_exist(mut api: Api) {
     api.get(&api.one("configmaps", "a"))
         .await
         .refused_for(404, "NotFound");
-    // There is nothing in it, and that is no error.
+    // It is empty, which is no error.
     assert_eq!(
         api.get(&api.path("configmaps", "")).await.is(200).body["items"],
         json!([])

@@ -1,11 +1,11 @@
-//! Who may do what.
+//! Roles, and what they allow.
 
 use serde_json::{Value, json};
 
 use crate::api::{Api, Got, wait_until};
 
 crate::claims! {
-    who_has_no_role_may_do_nothing
+    a_user_without_a_role_may_do_nothing
     a_role_allows_what_it_says
     a_role_for_a_name_allows_that_name_alone
     a_service_account_has_the_roles_bound_to_it
@@ -80,7 +80,7 @@ impl User {
     }
 }
 
-async fn who_has_no_role_may_do_nothing(api: Api) {
+async fn a_user_without_a_role_may_do_nothing(api: Api) {
     let user = User::of(&api);
     let (me, place) = (&user.name, format!("in the namespace {:?}", api.namespace));
     let name = api.name("a");
@@ -225,8 +225,8 @@ async fn a_role_for_a_name_allows_that_name_alone(api: Api) {
     )
     .await
     .refused_for(403, "Forbidden");
-    // What has no name is not allowed by a rule with names, and a list has one by its field
-    // selector alone.
+    // A rule with names does not allow requests without a name. A list has a name only by its field
+    // selector.
     user.get(&api.path("configmaps", ""))
         .await
         .refused_for(403, "Forbidden");

@@ -1,4 +1,4 @@
-//! Objects that are not as they must be.
+//! Objects that break the rules.
 
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ async fn annotations_have_a_total_size(api: Api) {
 
 async fn a_config_map_has_a_total_size(api: Api) {
     const LIMIT: usize = 1024 * 1024;
-    // Four letters are three bytes.
+    // Four characters of base64 are three bytes.
     let binary = "AAAA".repeat(LIMIT / 6);
     let mut object = api.config_map("a", "1");
     object["data"] = json!({"text": "x".repeat(LIMIT - LIMIT / 6 * 3 + 1)});

@@ -13,7 +13,7 @@ crate::claims! {
     a_watch_gets_a_bookmark_before_its_end
     initial_events_can_be_asked_for
     a_watch_can_be_for_metadata_alone
-    what_changes_nothing_is_not_told
+    a_write_that_changes_nothing_gives_no_event
     a_pod_that_goes_is_marked_first
 }
 
@@ -25,7 +25,7 @@ fn version(object: &Value) -> u64 {
         .unwrap()
 }
 
-/// The selector of this claim's objects, behind a query.
+/// The selector of this claim's objects, as the end of a query.
 fn mine(api: &Api) -> String {
     api.mine().replace('?', "&")
 }
@@ -57,9 +57,9 @@ async fn a_watch_tells_every_change_after_a_version(api: Api) {
         .is(200);
     let (kind, gone) = watch.next().await.unwrap();
     assert_eq!((kind.as_str(), &gone["data"]), ("DELETED", &second["data"]));
-    // As it was, at the version at which it was gone.
+    // Its last state, at the version of its deletion.
     assert!(version(&gone) > version(&other));
-    // The same again from the same version, and from one in between.
+    // Again from the same version, and from one between.
     let mut again = api
         .watch(
             "configmaps",
@@ -72,7 +72,7 @@ async fn a_watch_tells_every_change_after_a_version(api: Api) {
         format!("ADDED {b}"),
         format!("DELETED {a}"),
     ] {
-        assert_eq!(again.told().await, expected);
+        assert_eq!(again.kind_and_name().await, expected);
     }
     let mut later = api
         .watch(
@@ -80,15 +80,15 @@ async fn a_watch_tells_every_change_after_a_version(api: Api) {
             &format!("resourceVersion={}{}", version(&other), mine(&api)),
         )
         .await;
-    assert_eq!(later.told().await, format!("DELETED {a}"));
+    assert_eq!(later.kind_and_name().await, format!("DELETED {a}"));
 }
 
 async fn a_watch_from_nothing_begins_with_what_is_there(api: Api) {
     api.create("configmaps", &api.config_map("b", "1")).await;
     let last = api.create("configmaps", &api.config_map("a", "1")).await;
     for from in ["", "resourceVersion=0"] {
-        // The version 0 may be answered by a cache that lags; a read of the last version has it
-        // catch up.
+        // Version 0 may be answered by a cache that lags. A read of the last version waits until it
+        // has caught up.
         api.get(&api.path(
             "configmaps",
             &format!("{}&resourceVersion={}", api.mine(), version(&last)),
@@ -98,7 +98,7 @@ async fn a_watch_from_nothing_begins_with_what_is_there(api: Api) {
         let mut watch = api
             .watch("configmaps", &format!("{from}{}", mine(&api)))
             .await;
-        let mut told = [watch.told().await, watch.told().await];
+        let mut told = [watch.kind_and_name().await, watch.kind_and_name().await];
         told.sort();
         assert_eq!(
             told,
@@ -113,7 +113,10 @@ async fn a_watch_from_nothing_begins_with_what_is_there(api: Api) {
             .await;
         assert_eq!(made["kind"], "Lease");
         api.create("configmaps", &api.config_map(name, "1")).await;
-        assert_eq!(watch.told().await, format!("ADDED {}", api.name(name)));
+        assert_eq!(
+            watch.kind_and_name().await,
+            format!("ADDED {}", api.name(name))
+        );
         api.delete(&api.one("configmaps", name), &Value::Null)
             .await
             .is(200);
@@ -154,16 +157,22 @@ async fn a_watch_tells_what_comes_to_be_chosen_and_ceases_to_be(api: Api) {
         .is(200)
         .body;
     let (kind, gone) = watch.next().await.unwrap();
-    // As it was last seen, at the version at which it went out of sight.
+    // Its last selected state, at the version at which it was no longer selected.
     assert_eq!(
         (kind.as_str(), &gone["metadata"]["labels"]["state"]),
         ("DELETED", &json!("on"))
     );
     assert_eq!(version(&gone), version(&off));
     api.patch(&path, "merge", &label(json!("on"))).await.is(200);
-    assert_eq!(watch.told().await, format!("ADDED {}", api.name("a")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("ADDED {}", api.name("a"))
+    );
     api.delete(&path, &Value::Null).await.is(200);
-    assert_eq!(watch.told().await, format!("DELETED {}", api.name("a")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("DELETED {}", api.name("a"))
+    );
 }
 
 async fn a_watch_can_be_for_one_name(api: Api) {
@@ -174,13 +183,13 @@ async fn a_watch_can_be_for_one_name(api: Api) {
     for other in ["a", "b", "c"] {
         api.create("configmaps", &api.config_map(other, "1")).await;
     }
-    assert_eq!(watch.told().await, format!("ADDED {name}"));
+    assert_eq!(watch.kind_and_name().await, format!("ADDED {name}"));
     for other in ["a", "c", "b"] {
         api.delete(&api.one("configmaps", other), &Value::Null)
             .await
             .is(200);
     }
-    assert_eq!(watch.told().await, format!("DELETED {name}"));
+    assert_eq!(watch.kind_and_name().await, format!("DELETED {name}"));
 }
 
 async fn a_watch_ends_in_time(api: Api) {
@@ -233,7 +242,10 @@ async fn initial_events_can_be_asked_for(api: Api) {
     api.delete(&api.one("configmaps", "a"), &Value::Null)
         .await
         .is(200);
-    assert_eq!(watch.told().await, format!("DELETED {}", api.name("a")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("DELETED {}", api.name("a"))
+    );
 }
 
 async fn a_watch_can_be_for_metadata_alone(api: Api) {
@@ -254,7 +266,7 @@ async fn a_watch_can_be_for_metadata_alone(api: Api) {
     assert_eq!(watch.next().await.unwrap(), ("ADDED".to_owned(), partial));
 }
 
-async fn what_changes_nothing_is_not_told(api: Api) {
+async fn a_write_that_changes_nothing_gives_no_event(api: Api) {
     let made = api.create("configmaps", &api.config_map("a", "1")).await;
     let mut watch = api
         .watch(
@@ -266,7 +278,10 @@ async fn what_changes_nothing_is_not_told(api: Api) {
         .await
         .is(200);
     api.create("configmaps", &api.config_map("b", "1")).await;
-    assert_eq!(watch.told().await, format!("ADDED {}", api.name("b")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("ADDED {}", api.name("b"))
+    );
 }
 
 async fn a_pod_that_goes_is_marked_first(api: Api) {
@@ -297,5 +312,8 @@ async fn a_pod_that_goes_is_marked_first(api: Api) {
         ),
         ("MODIFIED", &json!(0))
     );
-    assert_eq!(watch.told().await, format!("DELETED {}", api.name("a")));
+    assert_eq!(
+        watch.kind_and_name().await,
+        format!("DELETED {}", api.name("a"))
+    );
 }

@@ -18,7 +18,7 @@ enum Outcome {
     Unknown,
 }
 
-fn told(swapped: Result<Swapped, Failure>) -> Outcome {
+fn outcome_of(swapped: Result<Swapped, Failure>) -> Outcome {
     match swapped {
         Ok(Swapped::Committed(_)) => Outcome::Committed,
         Ok(Swapped::Conflict) => Outcome::Conflict,
@@ -36,9 +36,9 @@ async fn each(how: fn() -> How) -> [(Outcome, bool); 3] {
     let at = create(&backend, &key("replaced"), b"1").await;
     let erased_at = create(&backend, &key("erased"), b"1").await;
     server.once(Verb::Create, "configmaps", how());
-    let created = told(backend.swap(&key("created"), Expected::Absent, b"1").await);
+    let created = outcome_of(backend.swap(&key("created"), Expected::Absent, b"1").await);
     server.once(Verb::Update, "configmaps", how());
-    let replaced = told(
+    let replaced = outcome_of(
         backend
             .swap(&key("replaced"), Expected::At(&at), b"2")
             .await,
@@ -47,7 +47,7 @@ async fn each(how: fn() -> How) -> [(Outcome, bool); 3] {
     let erased = match backend.erase(&key("erased"), &erased_at).await {
         Ok(Erased::Gone) => Outcome::Committed,
         Ok(_) => Outcome::Conflict,
-        Err(failure) => told(Err(failure)),
+        Err(failure) => outcome_of(Err(failure)),
     };
     let is = async |item: &str| read(&backend, &key(item)).await.map(|found| found.body);
     [
@@ -145,7 +145,7 @@ async fn a_host_that_never_says_hello_gets_no_request() {
     .unwrap();
     let backend = KubernetesBackend::open(&place::address(file.path(), "demo", "")).unwrap();
     let swapped = backend.swap(&key("a"), Expected::Absent, b"").await;
-    assert_eq!(told(swapped), Outcome::NotApplied);
+    assert_eq!(outcome_of(swapped), Outcome::NotApplied);
 }
 
 /// A server closes idle connections. A request that meets a closed one is sent on another only if
@@ -176,7 +176,7 @@ async fn outcome_at(
     at: &incumbent::backend::Version,
     body: &[u8],
 ) -> Outcome {
-    told(backend.swap(&key("a"), Expected::At(at), body).await)
+    outcome_of(backend.swap(&key("a"), Expected::At(at), body).await)
 }
 
 #[tokio::test]
