@@ -4,20 +4,23 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, ready};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 
 use crate::answer::body::Answer;
 use crate::answer::pass_on::pass_on;
 use crate::answer::tunnel::Tunnels;
+use crate::answer::whole::{self, Whole};
 use crate::decide::problem::Problem;
 use crate::decide::repeat;
-use crate::decide::route::{Failure, Route, Step};
+use crate::decide::route::{Failure, Route, Sight, Step};
 use crate::headers::{self, Asked, Hop};
-use crate::hold::{self, Place};
+use crate::hold::{self, HeldPlace};
 use crate::leader::attempt::{Answered, Attempt, Job, Waiting, attempt};
 use crate::request::client::Client;
 use crate::request::report::Report;
@@ -25,54 +28,92 @@ use crate::request::tape::{Source, Tape};
 use crate::shared::Shared;
 use crate::stream::insertions::Insertions;
 
+/// A request that may be sent.
+struct Begun<'a> {
+    job: Job<'a>,
+    route: Route,
+    report: Box<Report>,
+    upgrade: Option<OnUpgrade>,
+    tunnels: Tunnels,
+}
+
 /// Passes a request on, and its answer back. The problem is the answer if there is no other.
-pub(crate) async fn forward(
+///
+/// What can be done at once is done before the future is made. So the future holds only what it needs
+/// later: its size counts, as one is made for each request.
+pub(crate) fn forward<'a>(
+    shared: &'a Arc<Shared>,
+    request: Request<Source>,
+    client: &'a Client,
+    tunnels: Tunnels,
+) -> impl Future<Output = Response<Answer>> + Send + 'a {
+    match begin(shared, request, client, tunnels) {
+        Ok(begun) => Either::Left(perform(shared, begun)),
+        Err(answer) => Either::Right(ready(*answer)),
+    }
+}
+
+async fn perform(shared: &Arc<Shared>, mut begun: Begun<'_>) -> Response<Answer> {
+    // Used where it is: what is moved to a variable takes its room in the future twice.
+    let ended = deliver(shared, &begun.job, &mut begun.route, &mut begun.report).await;
+    begun.report.attempts = begun.route.sent() + u32::from(ended.is_ok());
+    match ended {
+        Ok(answered) => {
+            let client = (begun.upgrade, begun.tunnels);
+            pass_on(shared, &begun.job, answered, begun.report, client)
+        }
+        Err(problem) => Answer::problem(problem, Some(begun.report)),
+    }
+}
+
+/// Looks at a request, and answers it if that needs nobody else.
+fn begin<'a>(
     shared: &Arc<Shared>,
     mut request: Request<Source>,
-    client: &Client,
+    client: &'a Client,
     tunnels: Tunnels,
-) -> Response<Answer> {
+) -> Result<Begun<'a>, Box<Response<Answer>>> {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (mut parts, body) = request.into_parts();
-    let mut report = Report::begin(&parts, &client.peer);
+    let mut report = Box::new(Report::begin(&parts, &client.peer));
     let (path, asked) = match check(shared, &mut parts, client) {
         Ok(found) => found,
-        Err(problem) => return Answer::problem(problem, Some(report)),
+        Err(problem) => return Err(Answer::problem(problem, Some(report)).into()),
     };
     if let Some(files) = &shared.options.files {
         let plain = Request::from_parts(parts.clone(), ());
         if let Some(found) = files.find(&plain) {
-            return Answer::own(found, report).await;
+            return Err(Answer::own(found, report).into());
         }
     }
     let Ok(share) = Arc::clone(&shared.requests).try_acquire_owned() else {
-        return Answer::problem(Problem::TooBusy, Some(report));
+        return Err(Answer::problem(Problem::TooBusy, Some(report)).into());
     };
     report.share = Some(share);
     let tape = Tape::new(body, &shared.allowance);
     report.tape = Some(tape.clone());
     let insertions = client.insertions.as_ref();
     let insertions = insertions.filter(|_| parts.version == Version::HTTP_11);
-    let job = Job {
-        interim: insertions.map(Insertions::expect_interim),
-        client,
-        parts,
-        path,
-        asked,
-        tape,
-    };
-    let is_safe = repeat::is_safe(&job.parts.method, &job.parts.headers);
+    let interim = insertions.map(Insertions::expect_interim);
+    let is_safe = repeat::is_safe(&parts.method, &parts.headers);
     let times = &shared.options.times;
     let longest_hold = times
         .total
         .map_or(times.hold, |total| total.min(times.hold));
-    let mut route = Route::new(is_safe, longest_hold);
-    let ended = deliver(shared, &job, &mut route, &mut report).await;
-    report.attempts = route.sent() + u32::from(ended.is_ok());
-    match ended {
-        Ok(answered) => pass_on(shared, &job, answered, report, (upgrade, tunnels)),
-        Err(problem) => Answer::problem(problem, Some(report)),
-    }
+    Ok(Begun {
+        job: Job {
+            interim,
+            client,
+            parts,
+            path,
+            asked,
+            tape,
+        },
+        route: Route::new(is_safe, longest_hold),
+        report,
+        upgrade,
+        tunnels,
+    })
 }
 
 /// What can be said before anybody is asked.
@@ -129,49 +170,68 @@ async fn deliver(
     job: &Job<'_>,
     route: &mut Route,
     report: &mut Report,
-) -> Result<Answered, Problem> {
+) -> Result<(Answered, Option<Whole>), Problem> {
     let mut waiting = Waiting::default();
-    // Whether an earlier attempt may have been carried out.
-    let mut may_be_done = false;
+    let mut pass = None;
     loop {
         let changed = shared.board.changed();
         let mut changed = pin!(changed);
         // Before looking, so that no change is missed.
-        let (sight, target) = shared.board.look();
-        let at = match shared.is_closing() {
-            // Nobody is waited for any longer.
-            true => Duration::MAX,
-            false => report.at(),
+        let (seen, target) = shared.board.look();
+        let gate = target.as_ref().map(|target| &target.gate);
+        let passed = pass.take().or_else(|| gate?.try_pass());
+        let sight = match seen {
+            Sight::Ready(seal) if passed.is_none() => Sight::Starting(seal),
+            seen => seen,
+        };
+        let at = if shared.is_closing() {
+            // Nothing is waited for any longer.
+            Duration::MAX
+        } else {
+            report.at()
         };
         match route.next(at, sight) {
             Step::Refuse(refusal) => return Err(refusal.into()),
             Step::Hold { until } => {
+                drop(passed);
                 changed.as_mut().enable();
                 // Once more, since it may have changed before that.
-                if shared.board.look().0 != sight {
+                if shared.board.look().0 != seen {
                     continue;
                 }
-                let longest = until.saturating_sub(report.at());
                 if waiting.place.is_none() {
-                    waiting.place = Some(Place::take(shared)?);
+                    waiting.place = Some(HeldPlace::take(shared)?);
                 }
-                report.held += hold::wait(shared, changed, longest).await;
+                let longest = until.saturating_sub(report.at());
+                let began = Instant::now();
+                let gate = gate.filter(|_| matches!(sight, Sight::Starting(_)));
+                // Few requests wait, so the others need not have the room for it.
+                pass = Box::pin(hold::wait(shared, changed, gate, longest)).await;
+                report.held += began.elapsed();
             }
             Step::Forward { seal, fresh } => {
-                let target = target.expect("whoever can be asked is there");
+                let target = target.expect("a leader that can be asked is there");
                 let attempt =
                     attempt(shared, job, &target, fresh, route, report, &mut waiting).await;
                 let failure = match attempt {
-                    Attempt::Answered(answered) => return Ok(answered),
-                    // Whoever hears that it was not sent believes that nothing was done.
-                    Attempt::Unsent(_) if may_be_done => return Err(Problem::Lost),
-                    Attempt::Unsent(problem) | Attempt::Problem(problem) => return Err(problem),
+                    Attempt::Answered(mut answered) => {
+                        if let Some(passed) = passed {
+                            passed.answered();
+                        }
+                        let Some(reserved) = whole::reserve(shared, job, answered.response.body())
+                        else {
+                            return Ok((answered, None));
+                        };
+                        let body = (seal, answered.response.body_mut());
+                        match whole::read(shared, job, (route, report), body, reserved).await {
+                            Ok(whole) => return Ok((answered, Some(whole))),
+                            Err(failure) => failure,
+                        }
+                    }
+                    Attempt::Unsent(problem) => return Err(route.unless_done(problem)),
+                    Attempt::Problem(problem) => return Err(problem),
                     Attempt::Failed(failure) => failure,
                 };
-                may_be_done |= matches!(
-                    failure,
-                    Failure::Broken { .. } | Failure::Overtaken | Failure::Ended
-                );
                 let kept = job.tape.kept();
                 metrics::counter!("incumbent_gateway_failed_total", "reason" => reason(failure))
                     .increment(1);
@@ -197,5 +257,23 @@ fn reason(failure: Failure) -> &'static str {
         Failure::Broken { .. } => "broken",
         Failure::Overtaken => "overtaken",
         Failure::Slow => "slow",
+        Failure::Closing => "closing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is copied into its place for each request.
+    #[test]
+    fn the_future_of_a_request_stays_small() {
+        fn size<R>(
+            _: impl FnOnce(&'static Arc<Shared>, Request<Source>, &'static Client, Tunnels) -> R,
+        ) -> usize {
+            size_of::<R>()
+        }
+        let size = size(forward);
+        assert!(size <= 3200, "{size}");
     }
 }

@@ -158,7 +158,7 @@ impl Handle {
             Sight::Unpublished(_) => "not published",
             Sight::Away(_) => "unreachable",
             Sight::Over(_) => "misdirected",
-            Sight::Ready(_) => "ready",
+            Sight::Starting(_) | Sight::Ready(_) => "ready",
         };
         let limits = &self.shared.options.limits;
         Status {

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::futures::Notified;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::decide::problem::Problem;
+use crate::leader::gate::{Gate, Pass};
 use crate::shared::Shared;
 
-/// A request that is held, while this exists.
-pub(crate) struct Place {
+/// The place of a request among those that are held.
+pub(crate) struct HeldPlace {
     _permit: OwnedSemaphorePermit,
     since: Instant,
 }
 
-impl Place {
+impl HeldPlace {
     /// A place to wait, if there is one.
     pub(crate) fn take(shared: &Shared) -> Result<Self, Problem> {
         let permit = Arc::clone(&shared.places)
@@ -31,25 +32,32 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for HeldPlace {
     fn drop(&mut self) {
         metrics::gauge!("incumbent_gateway_held").decrement(1);
         metrics::histogram!("incumbent_gateway_held_seconds").record(self.since.elapsed());
     }
 }
 
-/// Waits until the view of the leader has changed, for this long at most, or until nothing is held
-/// any longer. Tells how long that was.
+/// Waits until there is something new to decide: the view of the leader has changed, this request
+/// may pass the `gate` of a leader that has just appeared, the time is over, or the gateway ends.
+/// Returns the pass, if that is what came.
 pub(crate) async fn wait(
     shared: &Shared,
     changed: Pin<&mut Notified<'_>>,
+    gate: Option<&Gate>,
     longest: Duration,
-) -> Duration {
-    let began = Instant::now();
+) -> Option<Pass> {
+    let pass = async {
+        match gate {
+            Some(gate) => gate.pass().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = changed => {}
-        () = sleep_until(began + longest) => {}
-        () = shared.closing() => {}
+        () = changed => None,
+        pass = pass => Some(pass),
+        () = sleep(longest) => None,
+        () = shared.closing() => None,
     }
-    began.elapsed()
 }

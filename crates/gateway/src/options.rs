@@ -96,6 +96,14 @@ pub struct Limits {
     /// How much is kept of all of them together. 64 MiB. What finds no room is not kept, and so not
     /// repeated.
     pub kept_bodies: usize,
+    /// The longest answer that is read whole before its head is passed on. 64 KiB. If it breaks off
+    /// before its end, the request is sent again where that does no harm, and answered with a
+    /// problem where it may do harm. Answers that are longer, or that do not say how long they are,
+    /// are passed on as they come. Zero reads none whole.
+    pub whole_answer: usize,
+    /// How much is read whole of all answers together. 64 MiB. An answer that finds no room is
+    /// passed on as it comes.
+    pub whole_answers: usize,
     /// The head of a request. 64 KiB; less than 8 KiB cannot be. What clients send and get is read
     /// and written in pieces of up to as much; what the leader gets and sends, in pieces of up to
     /// 64 KiB, and a longer head of an answer is refused.
@@ -200,6 +208,8 @@ impl Default for Limits {
             requests: 10_000,
             kept_body: 64 * 1024,
             kept_bodies: 64 * 1024 * 1024,
+            whole_answer: 64 * 1024,
+            whole_answers: 64 * 1024 * 1024,
             head: 64 * 1024,
             fields: 100,
             body: None,

@@ -1,14 +1,15 @@
 //! What all requests of one gateway share: [`Shared`].
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::stream::BoxStream;
 use incumbent::{Seal, View};
 use incumbent_tls::TlsError;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
+use crate::answer::whole::Room;
 use crate::leader::board::{self, Board, Looked};
 use crate::leader::dial::Connector;
 use crate::options::Options;
@@ -30,8 +31,11 @@ pub(crate) struct Shared {
     pub(crate) doors: Arc<Semaphore>,
     /// The connections that there are.
     pub(crate) connections: AtomicUsize,
-    /// Whether nothing is held any longer.
-    closing: watch::Sender<bool>,
+    /// What answers that are read whole may take.
+    pub(crate) whole_answers: Arc<Room>,
+    /// Whether nothing is waited for any longer.
+    is_closing: AtomicBool,
+    closing: Notify,
     follower: JoinHandle<()>,
 }
 
@@ -70,7 +74,9 @@ impl Shared {
             requests: semaphore(limits.requests),
             doors: semaphore(limits.connections),
             connections: AtomicUsize::new(0),
-            closing: watch::Sender::new(false),
+            whole_answers: Room::new(limits.whole_answers),
+            is_closing: AtomicBool::new(false),
+            closing: Notify::new(),
             name: format!("incumbent-{:016x}", rand::random::<u64>()),
             options,
             board,
@@ -81,19 +87,24 @@ impl Shared {
         })
     }
 
-    /// Lets go of all that is held, and holds nothing from now on.
-    pub(crate) fn hold_no_longer(&self) {
-        self.closing.send_replace(true);
+    /// The gateway ends soon: requests that wait for a leader or for its answer are answered now.
+    pub(crate) fn wait_no_longer(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        self.closing.notify_waiters();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        *self.closing.borrow()
+        self.is_closing.load(Ordering::SeqCst)
     }
 
-    /// Waits until nothing is held any longer.
+    /// Waits until nothing is waited for any longer.
     pub(crate) async fn closing(&self) {
-        // The sender is here, so there is one.
-        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        let mut closing = std::pin::pin!(self.closing.notified());
+        // Before looking, so that the change is not missed.
+        closing.as_mut().enable();
+        if !self.is_closing() {
+            closing.await;
+        }
     }
 
     pub(crate) fn pass_certificate(&self) -> bool {

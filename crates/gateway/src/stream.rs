@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
+use crate::request::activity::Activity;
+
 /// When TCP begins to probe a silent peer, and how often: a peer that is gone is noticed within a
 /// minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -31,6 +33,11 @@ pub(crate) const BUFFER: usize = 64 * 1024;
 /// write.
 const LITTLE: usize = 1024;
 
+/// How long a client that was answered early may go on sending before its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much of that is read and dropped at a time.
+const DROPPED: usize = 4096;
+
 /// A connection. Writing fails once the peer has taken nothing for some time.
 pub(crate) struct Stream {
     transport: Transport,
@@ -39,6 +46,17 @@ pub(crate) struct Stream {
     inserter: Option<Inserter>,
     /// Set whenever something is read.
     heard: Option<Arc<AtomicBool>>,
+    /// What the connection of a client is doing, which decides how it is closed.
+    activity: Option<Arc<Activity>>,
+    closing: Closing,
+}
+
+/// How far a connection is closed.
+enum Closing {
+    No,
+    /// What the client still sends is read and dropped, until then.
+    Lingering(Pin<Box<Sleep>>),
+    Done,
 }
 
 enum Transport {
@@ -62,6 +80,35 @@ impl Stream {
             stalled: None,
             inserter: None,
             heard: None,
+            activity: None,
+            closing: Closing::No,
+        }
+    }
+
+    /// Reads on when it is closed, if the client may still be sending a request that was answered
+    /// early. The system answers what comes on a closed connection with a reset, which can reach the
+    /// client before the answer and erase it.
+    #[must_use]
+    pub(crate) fn lingering(mut self, activity: &Arc<Activity>) -> Self {
+        self.activity = Some(Arc::clone(activity));
+        self
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut dropped = [0; DROPPED];
+        loop {
+            let Closing::Lingering(until) = &mut self.closing else {
+                return Poll::Ready(());
+            };
+            if until.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut dropped = ReadBuf::new(&mut dropped);
+            match self.inner().poll_read(cx, &mut dropped) {
+                Poll::Ready(Ok(())) if !dropped.filled().is_empty() => {}
+                Poll::Ready(Ok(()) | Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 
@@ -228,9 +275,20 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.write_insertions(cx))?;
-        let outcome = this.inner().poll_shutdown(cx);
-        this.watch(cx, outcome)
+        if matches!(this.closing, Closing::No) {
+            ready!(this.write_insertions(cx))?;
+            let outcome = this.inner().poll_shutdown(cx);
+            ready!(this.watch(cx, outcome))?;
+            let lingers = this.activity.as_ref().is_some_and(|it| it.has_left_over());
+            this.closing = if lingers {
+                Closing::Lingering(Box::pin(tokio::time::sleep(LINGER)))
+            } else {
+                Closing::Done
+            };
+        }
+        ready!(this.poll_linger(cx));
+        this.closing = Closing::Done;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -208,6 +208,13 @@ pub(crate) struct GatewayArgs {
     /// How often the leader is replaced.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) changes: u32,
+    /// Instead of all that: kill this many leaders while clients GET small answers, of which none
+    /// may fail.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) kills: Option<u32>,
+    /// With --kills: how many loops that do nothing compete for the processors.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "kills")]
+    pub(crate) busy: u32,
     /// Short turns and few, and few changes: about a minute.
     #[arg(long)]
     pub(crate) quick: bool,

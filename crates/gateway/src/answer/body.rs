@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
@@ -14,29 +15,36 @@ use tokio::time::{Instant, Sleep};
 
 use crate::answer::ending::Ending;
 use crate::answer::flow::{Flow, PIECE};
+use crate::answer::whole::Whole;
 use crate::decide::problem::Problem;
 use crate::headers;
 use crate::leader::connection::Http1;
+use crate::leader::share::Share;
 use crate::leader::target::Target;
+use crate::request::activity::Busy;
 use crate::request::report::Report;
-use crate::request::tape::BoxError;
+use crate::request::tape::{BoxError, Tape};
 use crate::stream::insertions::Insertions;
 
-/// The body of an answer, passed on as it comes, or made here.
+/// The body of an answer: passed on as it comes, or already in memory.
 pub struct Answer {
     kind: Kind,
-    report: Option<Report>,
-    /// Dropped with the answer.
-    held: Option<Box<dyn Send>>,
+    report: Option<Box<Report>>,
+    /// The request, on a connection that is served here, and whether it has a body.
+    busy: Option<(Busy, bool)>,
     /// On a stream of HTTP/2, whose client is watched.
     flow: Option<Arc<Flow>>,
     /// How many pieces were given out, and what is left of the last one.
     pieces: u64,
     rest: Bytes,
+    /// Whether what was given out before has been sent, or is being sent.
+    is_flushed: bool,
+    /// Why the body ends early, told next.
+    error: Option<BoxError>,
 }
 
 enum Kind {
-    Made(Option<Bytes>),
+    Whole(Whole),
     Passed(Box<Passed>),
 }
 
@@ -45,6 +53,8 @@ pub(crate) struct Passed {
     pub(crate) body: Incoming,
     /// The connection that it comes on, if others can use it afterwards.
     pub(crate) back: Option<Back>,
+    /// Its place on a connection of HTTP/2, until it ends.
+    pub(crate) _share: Option<Share>,
     pub(crate) silence: Option<Silence>,
     pub(crate) ending: Ending,
     pub(crate) trailers: Trailers,
@@ -84,18 +94,18 @@ enum Cut {
 
 impl Answer {
     /// An answer of the gateway's own that is none of its problems.
-    pub(crate) async fn own(found: Response<Full<Bytes>>, mut report: Report) -> Response<Self> {
+    pub(crate) fn own(found: Response<Full<Bytes>>, mut report: Box<Report>) -> Response<Self> {
         report.status = found.status();
         let (parts, body) = found.into_parts();
-        let whole = match body.collect().await {
-            Ok(whole) => whole.to_bytes(),
-            Err(never) => match never {},
-        };
-        let body = Self::new(Kind::Made(Some(whole)), Some(report));
+        let whole = body.collect().now_or_never();
+        let whole = whole.expect("a body in memory is there at once");
+        let Ok(whole) = whole;
+        let whole = whole.to_bytes();
+        let body = Self::new(Kind::Whole(Whole::made(whole)), Some(report));
         Response::from_parts(parts, body)
     }
 
-    pub(crate) fn problem(problem: Problem, mut report: Option<Report>) -> Response<Self> {
+    pub(crate) fn problem(problem: Problem, mut report: Option<Box<Report>>) -> Response<Self> {
         let body = problem.body();
         if let Some(report) = &mut report {
             report.problem = Some(problem);
@@ -104,10 +114,10 @@ impl Answer {
         let mut response = Response::new(());
         *response.status_mut() = problem.status();
         *response.headers_mut() = problem.headers(&body);
-        response.map(|()| Self::new(Kind::Made(Some(body)), report))
+        response.map(|()| Self::new(Kind::Whole(Whole::made(body)), report))
     }
 
-    pub(crate) fn passed(passed: Passed, report: Report) -> Self {
+    pub(crate) fn passed(passed: Passed, report: Box<Report>) -> Self {
         let mut answer = Self::new(Kind::Passed(Box::new(passed)), Some(report));
         // Nobody asks for the first frame of an empty body.
         if answer.is_end_stream() {
@@ -116,21 +126,31 @@ impl Answer {
         answer
     }
 
+    pub(crate) fn whole(whole: Whole, report: Box<Report>) -> Self {
+        let mut answer = Self::new(Kind::Whole(whole), Some(report));
+        if answer.is_end_stream() {
+            answer.finish();
+        }
+        answer
+    }
+
     /// Nothing: what follows is no HTTP.
-    pub(crate) fn upgraded(report: Report) -> Self {
-        let mut answer = Self::new(Kind::Made(None), Some(report));
+    pub(crate) fn upgraded(report: Box<Report>) -> Self {
+        let mut answer = Self::new(Kind::Whole(Whole::default()), Some(report));
         answer.finish();
         answer
     }
 
-    fn new(kind: Kind, report: Option<Report>) -> Self {
+    fn new(kind: Kind, report: Option<Box<Report>>) -> Self {
         Self {
             kind,
             report,
-            held: None,
+            busy: None,
             flow: None,
             pieces: 0,
             rest: Bytes::new(),
+            is_flushed: false,
+            error: None,
         }
     }
 
@@ -141,10 +161,10 @@ impl Answer {
         self
     }
 
-    /// Keeps something until the answer has ended.
+    /// The request is being answered until this ends.
     #[must_use]
-    pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
-        self.held = Some(Box::new(held));
+    pub(crate) fn of(mut self, request: Busy, has_body: bool) -> Self {
+        self.busy = Some((request, has_body));
         self
     }
 
@@ -154,7 +174,7 @@ impl Answer {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         let frame = match &mut self.kind {
-            Kind::Made(body) => body.take().map(|body| Ok(Frame::data(body))),
+            Kind::Whole(whole) => whole.next().map(Ok),
             Kind::Passed(passed) => ready!(passed.poll(cx)),
         };
         match frame {
@@ -181,6 +201,18 @@ impl Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let Some((request, true)) = &self.busy else {
+            return;
+        };
+        let tape = self.report.as_ref().and_then(|report| report.tape.as_ref());
+        if !tape.is_some_and(Tape::is_over) {
+            request.leave_over();
+        }
+    }
+}
+
 impl Silence {
     pub(crate) fn new(longest: Duration) -> Self {
         Self {
@@ -199,12 +231,29 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let next = this.next(cx);
         if let Some(flow) = &this.flow {
             this.pieces += u64::from(next.is_ready());
             flow.offers(next.is_ready().then_some(this.pieces));
         }
-        let mut frame = ready!(next);
+        let Poll::Ready(mut frame) = next else {
+            this.is_flushed = true;
+            return Poll::Pending;
+        };
+        let was_flushed = std::mem::take(&mut this.is_flushed);
+        match frame {
+            // The connection ends with the error. What was given out before, the head perhaps, would
+            // be lost with it if it has not been sent yet; it is sent while this waits.
+            Some(Err(error)) if !was_flushed => {
+                this.error = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            _ => {}
+        }
         let mut is_mark = false;
         if frame.as_ref().is_some_and(is_trailers)
             && let Kind::Passed(passed) = &this.kind
@@ -230,15 +279,15 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         let is_over = match &self.kind {
-            Kind::Made(body) => body.is_none(),
+            Kind::Whole(whole) => whole.is_end(),
             Kind::Passed(passed) => passed.body.is_end_stream(),
         };
-        is_over && self.rest.is_empty()
+        is_over && self.rest.is_empty() && self.error.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = match &self.kind {
-            Kind::Made(body) => SizeHint::with_exact(body.as_ref().map_or(0, |b| b.len() as u64)),
+            Kind::Whole(whole) => SizeHint::with_exact(whole.length() as u64),
             Kind::Passed(passed) => passed.body.size_hint(),
         };
         let rest = self.rest.len() as u64;

@@ -5,3 +5,4 @@ pub(crate) mod ending;
 pub(crate) mod flow;
 pub(crate) mod pass_on;
 pub(crate) mod tunnel;
+pub(crate) mod whole;

@@ -9,6 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::answer::body::{Answer, Back, Passed, Silence, Trailers};
 use crate::answer::ending::Ending;
 use crate::answer::tunnel::{self, Tunnels};
+use crate::answer::whole::Whole;
 use crate::decide::problem::Problem;
 use crate::headers::{self, UnknownCoding};
 use crate::leader::attempt::{Answered, Job};
@@ -21,14 +22,15 @@ use crate::stream;
 pub(crate) fn pass_on(
     shared: &Arc<Shared>,
     job: &Job<'_>,
-    answered: Answered,
-    mut report: Report,
+    (answered, whole): (Answered, Option<Whole>),
+    mut report: Box<Report>,
     (client, tunnels): (Option<OnUpgrade>, Tunnels),
 ) -> Response<Answer> {
     let Answered {
         mut response,
         sender,
         address,
+        share,
         target,
     } = answered;
     job.tape.forget();
@@ -55,6 +57,13 @@ pub(crate) fn pass_on(
         tracing::debug!("the leader's answer has a transfer coding other than chunked");
         return Answer::problem(Problem::BadAnswer, Some(report));
     }
+    *response.version_mut() = Version::HTTP_11;
+    if let Some(whole) = whole {
+        if let Sender::Http1(sender) = sender {
+            target.give_back(sender, address);
+        }
+        return response.map(|_| Answer::whole(whole, report));
+    }
     let is_endless = response.body().size_hint().exact().is_none();
     let ending = Ending::new(shared, target.seal, is_endless, report.at());
     let back = match sender {
@@ -74,11 +83,11 @@ pub(crate) fn pass_on(
         _ => Trailers::Dropped,
     };
     let silence = shared.options.times.silence.map(Silence::new);
-    *response.version_mut() = Version::HTTP_11;
     response.map(|body| {
         let passed = Passed {
             body,
             back,
+            _share: share,
             silence,
             ending,
             trailers,

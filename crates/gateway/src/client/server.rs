@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use http::Request;
-use hyper::body::Incoming;
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Version};
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -28,6 +30,7 @@ use crate::client::listener::Listener;
 use crate::client::refusal::Refusal;
 use crate::forward::forward;
 use crate::lanes::Lanes;
+use crate::request::activity::{Activity, Busy};
 use crate::request::client::Client;
 use crate::request::client::Peer;
 use crate::request::tape::source;
@@ -42,24 +45,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PING: Duration = Duration::from_secs(20);
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long before the end of a shutdown what is still held is answered, so that the answers
-/// arrive; a tenth of it at most.
+/// How long before the end of a shutdown what still waits for a leader or its answer is answered, so
+/// that the answers arrive; a quarter of it at most.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long a connection that is idle when a shutdown begins may still send a request, which may be
+/// on its way; a tenth of the shutdown at most.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
 /// How many fields hyper reads if nothing is said.
 const USUAL_FIELDS: usize = 100;
-
-/// What a connection is doing.
-#[derive(Default)]
-struct Activity {
-    requests: AtomicUsize,
-    /// Set by every request that begins or ends, taken back with every look.
-    was_active: AtomicBool,
-}
 
 /// What else a connection has to do with than its requests.
 enum Interruption {
     /// The gateway ends.
     Stop,
+    /// The gateway ends, and the connection has been idle since.
+    End,
     /// It is time to see whether it is idle. HTTP/1.1 looks after itself once its first byte has
     /// come; this is for all others that say nothing.
     Look,
@@ -91,11 +91,11 @@ pub(crate) async fn run(
     let _ = stop.send(true);
     let mut drained = pin!(async { while doors.join_next().await.is_some() {} });
     let drain = shared.options.times.drain;
-    let notice = LAST_ANSWERS.min(drain / 10);
+    let notice = LAST_ANSWERS.min(drain / 4);
     if timeout(drain - notice, drained.as_mut()).await.is_ok() {
         return;
     }
-    shared.hold_no_longer();
+    shared.wait_no_longer();
     if timeout(notice, drained).await.is_err() {
         tracing::info!("connections that did not end in time are cut");
     }
@@ -168,9 +168,10 @@ async fn connection(
     let _counted = Counted::new(&shared);
     stream::prepare(&stream);
     let stall = shared.options.times.stall;
+    let activity = Arc::new(Activity::default());
     let front = shared.front.as_ref().filter(|_| tls);
     let (stream, certificate) = match front {
-        None => (Stream::plain(stream, stall), None),
+        None => (Stream::plain(stream, stall).lingering(&activity), None),
         Some(front) => {
             let accepted = TlsAcceptor::from(front.now()).accept(stream);
             let Ok(Ok(stream)) = timeout(HANDSHAKE, accepted).await else {
@@ -180,7 +181,7 @@ async fn connection(
             let shown = stream.get_ref().1.peer_certificates();
             let shown = shown.and_then(|chain| chain.first());
             let certificate = shown.map(|first| Bytes::copy_from_slice(first));
-            (Stream::tls(stream, stall), certificate)
+            (Stream::tls(stream, stall).lingering(&activity), certificate)
         }
     };
     let insertions = Insertions::default();
@@ -195,7 +196,7 @@ async fn connection(
     };
     let client = Arc::new(Client::new(peer).with_insertions(insertions));
     let place: Arc<Mutex<Option<Tunnel>>> = Arc::default();
-    serve(&shared, stream, client, &heard, &place, stopping).await;
+    serve(&shared, stream, client, &heard, &place, activity, stopping).await;
     let tunnel = place.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         tunnel.await;
@@ -208,30 +209,42 @@ async fn serve(
     client: Arc<Client>,
     heard: &Arc<AtomicBool>,
     place: &Arc<Mutex<Option<Tunnel>>>,
-    mut stopping: watch::Receiver<bool>,
+    activity: Arc<Activity>,
+    stopping: watch::Receiver<bool>,
 ) {
-    let activity = Arc::new(Activity::default());
+    let is_stopping = &stopping;
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, client) = (Arc::clone(shared), Arc::clone(&client));
         let tunnels = Tunnels::Connection(Arc::clone(place));
         let busy = Busy::new(&activity, heard);
         async move {
+            let has_body = !request.body().is_end_stream();
+            let is_http2 = request.version() == Version::HTTP_2;
             let request = request.map(source);
-            let response = Box::pin(forward(&shared, request, &client, tunnels)).await;
-            Ok::<_, Infallible>(
-                response.map(|answer| answer.holding(busy).flowing(Flow::current())),
-            )
+            let response = forward(&shared, request, &client, tunnels).await;
+            let mut response =
+                response.map(|answer| answer.of(busy, has_body).flowing(Flow::current()));
+            if *is_stopping.borrow()
+                && !is_http2
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let builder = builder(shared);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection: Pin<&mut _> = pin!(connection);
     let head = shared.options.times.head;
+    let last_request = LAST_REQUEST.min(shared.options.times.drain / 10);
     // Asked only when they have something to say, and not with everything that happens on the
     // connection.
     let mut interruptions = FuturesUnordered::<BoxFuture<'_, Interruption>>::new();
-    interruptions.push(Box::pin(async {
-        stopped(&mut stopping).await;
+    let mut stop = stopping.clone();
+    interruptions.push(Box::pin(async move {
+        stopped(&mut stop).await;
         Interruption::Stop
     }));
     let look = || async move {
@@ -255,10 +268,16 @@ async fn serve(
             Some(interruption) = interruptions.next() => interruption,
         };
         match interruption {
-            Interruption::Stop => connection.as_mut().graceful_shutdown(),
-            Interruption::Look if activity.is_idle() => {
+            Interruption::Stop if activity.is_busy() => connection.as_mut().graceful_shutdown(),
+            // A request may be on its way already. It is answered, and told that it is the last.
+            Interruption::Stop => interruptions.push(Box::pin(async move {
+                sleep(last_request).await;
+                Interruption::End
+            })),
+            Interruption::End => connection.as_mut().graceful_shutdown(),
+            Interruption::Look if activity.look_idle() => {
                 connection.as_mut().graceful_shutdown();
-                // Whoever has not even said what he speaks has nothing to end.
+                // A connection that has not even begun to speak HTTP does not end by that.
                 let _ = timeout(ACCEPT_PAUSE, connection.as_mut()).await;
                 return;
             }
@@ -295,43 +314,6 @@ fn builder(shared: &Shared) -> auto::Builder<Streams> {
     builder
 }
 
-impl Activity {
-    /// Whether there was nothing since the last look, and there is nothing now.
-    fn is_idle(&self) -> bool {
-        // In this order: what ends meanwhile says first that it was there.
-        let is_busy = self.requests.load(Ordering::SeqCst) > 0;
-        let was_active = self.was_active.swap(false, Ordering::SeqCst);
-        !is_busy && !was_active
-    }
-}
-
-/// A request that is being answered.
-struct Busy {
-    activity: Arc<Activity>,
-    heard: Arc<AtomicBool>,
-}
-
-impl Busy {
-    fn new(activity: &Arc<Activity>, heard: &Arc<AtomicBool>) -> Self {
-        activity.requests.fetch_add(1, Ordering::SeqCst);
-        activity.was_active.store(true, Ordering::SeqCst);
-        Self {
-            activity: Arc::clone(activity),
-            heard: Arc::clone(heard),
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        // It was busy until now, however long ago it began.
-        self.activity.was_active.store(true, Ordering::SeqCst);
-        self.activity.requests.fetch_sub(1, Ordering::SeqCst);
-        // What comes from now on belongs to the next request.
-        self.heard.store(false, Ordering::Relaxed);
-    }
-}
-
 /// A connection that is there.
 struct Counted(Arc<Shared>);
 
@@ -347,21 +329,5 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::SeqCst);
         metrics::gauge!("incumbent_gateway_connections").decrement(1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_whose_long_request_has_just_ended_is_not_idle_yet() {
-        let activity = Arc::new(Activity::default());
-        let long = Busy::new(&activity, &Arc::default());
-        assert!(!activity.is_idle());
-        assert!(!activity.is_idle(), "it is busy");
-        drop(long);
-        assert!(!activity.is_idle(), "it was busy a moment ago");
-        assert!(activity.is_idle());
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod endpoint;
 pub(crate) mod problem;
 pub(crate) mod repeat;
 pub(crate) mod route;
+pub(crate) mod slow_start;

@@ -39,6 +39,11 @@ pub enum Problem {
     TooBusy,
     /// 502: it was sent and not answered. It may have been carried out.
     Lost,
+    /// 503: it was sent and not answered, and nobody could be asked again in time. It may have been
+    /// carried out.
+    OutOfTime,
+    /// 503: it was sent, and the gateway ends before the answer. It may be carried out yet.
+    Closing,
     /// 502: it was sent as often as it may be, and never answered.
     TooOften,
     /// 502: what came back is no answer.
@@ -95,6 +100,20 @@ impl Problem {
     /// Its name, as the last part of its `type`, and in metrics.
     pub fn name(self) -> &'static str {
         self.words().name
+    }
+
+    /// Whether the request may have been carried out.
+    fn is_in_doubt(self) -> bool {
+        matches!(
+            self,
+            Self::Lost
+                | Self::OutOfTime
+                | Self::Closing
+                | Self::TooOften
+                | Self::BadAnswer
+                | Self::Slow
+                | Self::TermEnded
+        )
     }
 
     /// Its header fields.
@@ -185,7 +204,19 @@ impl Problem {
                 502,
                 "lost",
                 "The connection to the leader broke",
-                "The request was sent and not answered. It may have been carried out, so it was not sent again.",
+                "The request was sent and not answered. It may have been carried out, and cannot be sent again.",
+            ),
+            Self::OutOfTime => (
+                503,
+                "out-of-time",
+                "No leader answered in time",
+                "The request was sent, and the connection to the leader broke before the answer. The request can be sent again without harm, but no leader could be asked again in time. It may have been carried out.",
+            ),
+            Self::Closing => (
+                503,
+                "closing",
+                "The gateway shuts down",
+                "The request was sent, and the gateway shuts down before the answer. It may be carried out yet.",
             ),
             Self::TooOften => (
                 502,
@@ -292,9 +323,8 @@ impl Problem {
             ),
         };
         let processed = match status {
-            501 | 503 | 421 | 508 if self != Self::TermEnded => Some("no"),
-            502 if self == Self::NoHttp2 => Some("no"),
-            502..=504 => Some("unknown"),
+            502..=504 if self.is_in_doubt() => Some("unknown"),
+            501 | 502 | 503 | 421 | 508 => Some("no"),
             _ => None,
         };
         Words {
@@ -316,7 +346,10 @@ impl From<Refusal> for Problem {
             Refusal::Unreachable => Self::Unreachable,
             Refusal::Misdirected => Self::Misdirected,
             Refusal::NotKept => Self::NotKept,
+            Refusal::Starting => Self::TooBusy,
             Refusal::Lost => Self::Lost,
+            Refusal::OutOfTime => Self::OutOfTime,
+            Refusal::Closing => Self::Closing,
             Refusal::TooOften => Self::TooOften,
             Refusal::Slow => Self::Slow,
         }

@@ -39,6 +39,8 @@ pub(crate) enum Sight {
     Away(Seal),
     /// The leader of this view has said that its term is over.
     Over(Seal),
+    /// Somebody leads who has just appeared, and gets as many requests as it can take at first.
+    Starting(Seal),
     /// Somebody leads and can be asked.
     Ready(Seal),
 }
@@ -83,6 +85,8 @@ pub(crate) enum Failure {
     Overtaken,
     /// No answer in time.
     Slow,
+    /// No answer, and the gateway ends.
+    Closing,
 }
 
 /// Why a request is not answered by the leader. Each is one problem for the client.
@@ -98,12 +102,19 @@ pub(crate) enum Refusal {
     Misdirected,
     /// It was not processed, but the beginning of its body is gone.
     NotKept,
-    /// It was sent and not answered; it may have been carried out.
+    /// Held as long as it may be, and the leader had too many others to answer at first.
+    Starting,
+    /// It was sent and not answered; it may have been carried out, and cannot be sent again.
     Lost,
+    /// It was sent and not answered. It could have been sent again, but the time was over before
+    /// anybody could be asked.
+    OutOfTime,
     /// It was sent as often as it may be.
     TooOften,
     /// No answer in time; it may still be carried out.
     Slow,
+    /// No answer before the gateway ended; it may still be carried out.
+    Closing,
 }
 
 /// One request on its way.
@@ -193,16 +204,27 @@ impl Route {
             Sight::Unpublished(_) => (Refusal::Unpublished, None),
             Sight::Away(_) => (Refusal::Unreachable, None),
             Sight::Over(_) => (Refusal::Misdirected, None),
+            Sight::Starting(_) => (Refusal::Starting, None),
         };
         let since = *self.held_since.get_or_insert(at);
         let end = since.saturating_add(self.longest_hold.saturating_sub(self.held));
-        match at >= end {
-            // Whoever hears that nobody leads believes that nothing was done.
-            true if self.may_be_done > 0 => Step::Refuse(Refusal::Lost),
-            true => Step::Refuse(why),
-            false => Step::Hold {
+        if at < end {
+            return Step::Hold {
                 until: pause.map_or(end, |pause| pause.min(end)),
-            },
+            };
+        }
+        // A client that is told that nobody leads concludes that nothing was done.
+        Step::Refuse(self.unless_done(why))
+    }
+
+    /// Why the request is not answered, given that it could not be sent for this reason: an earlier
+    /// attempt may have been carried out, and then that is what the client has to know.
+    pub(crate) fn unless_done<R: From<Refusal>>(&self, why: R) -> R {
+        if self.may_be_done > 0 {
+            // Only what can be sent again is still here.
+            Refusal::OutOfTime.into()
+        } else {
+            why
         }
     }
 
@@ -231,6 +253,7 @@ impl Route {
                 return Ok(());
             }
             Failure::Slow => return Err(Refusal::Slow),
+            Failure::Closing => return Err(Refusal::Closing),
         };
         self.sent += u32::from(how != Failure::NotSent);
         self.may_be_done += u32::from(fate == Fate::Unknown);
@@ -245,7 +268,7 @@ impl Route {
             return Err(Refusal::TooOften);
         }
         match how {
-            Failure::NotSent | Failure::Slow | Failure::Unready => {}
+            Failure::NotSent | Failure::Slow | Failure::Unready | Failure::Closing => {}
             Failure::Overtaken => self.avoid = Some(seal),
             Failure::Misdirected | Failure::Ended => {
                 let denied = self.denied.filter(|(by, _)| *by == seal);

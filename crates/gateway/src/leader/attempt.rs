@@ -6,22 +6,25 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::Either;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, Missed, Sender, Wanted};
 use super::refused::{Refused, Unreadable, refused, unreadable};
+use super::share::Share;
 use super::target::Target;
 use crate::decide::problem::Problem;
 use crate::decide::route::{Failure, Route};
 use crate::headers::fields::{EPOCH, TERM_ENDED};
 use crate::headers::{self, Asked};
-use crate::hold::Place;
+use crate::hold::HeldPlace;
 use crate::options::UpstreamHttp;
 use crate::request::client::Client;
 use crate::request::report::Report;
@@ -31,7 +34,7 @@ use crate::stream::insertions::{Interim, InterimSender};
 
 /// How often a request that waits for its answer looks whether that still makes sense. Its
 /// time-outs are that coarse.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// How long to wait before a leader is asked again that has just refused a request: it has too
 /// many.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
@@ -51,12 +54,16 @@ pub(crate) struct Job<'a> {
 #[derive(Default)]
 pub(crate) struct Waiting {
     /// Kept until it is sent: who has waited is not sent away for somebody who has not.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<HeldPlace>,
     /// How long it has waited for connections, in all attempts.
     connecting: Duration,
 }
 
 /// What came of one attempt.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "almost all are the largest, and a box would be an allocation for each request"
+)]
 pub(crate) enum Attempt {
     Answered(Answered),
     /// No answer; perhaps another attempt brings one.
@@ -73,6 +80,8 @@ pub(crate) struct Answered {
     pub(crate) sender: Sender,
     /// Which address of the target the connection leads to.
     pub(crate) address: usize,
+    /// Its place on a connection of HTTP/2.
+    pub(crate) share: Option<Share>,
     pub(crate) target: Arc<Target>,
 }
 
@@ -101,7 +110,7 @@ pub(crate) async fn attempt(
     target: &Arc<Target>,
     fresh: bool,
     route: &Route,
-    report: &mut Report,
+    report: &Report,
     waiting: &mut Waiting,
 ) -> Attempt {
     let spoken = Spoken::to(target, shared.options.upstream_http, &job.asked);
@@ -112,13 +121,13 @@ pub(crate) async fn attempt(
     };
     let connection = match target.at_once(spoken.http2, wanted) {
         Some(connection) => connection,
-        None => match waiting
-            .connection(shared, target, spoken.http2, wanted, report)
-            .await
-        {
-            Ok(connection) => connection,
-            Err(missed) => return missing(shared, target, spoken, &missed),
-        },
+        // Few requests open a connection, so the others need not have the room for it.
+        None => {
+            match Box::pin(waiting.connection(shared, target, spoken.http2, wanted, report)).await {
+                Ok(connection) => connection,
+                Err(missed) => return missing(shared, target, spoken, &missed),
+            }
+        }
     };
     drop(waiting.place.take());
     let Connection {
@@ -129,7 +138,11 @@ pub(crate) async fn attempt(
     } = connection;
     let request = job.request(target, address, &sender).await;
     let began = Instant::now();
-    let sent = send(shared, job, target, &mut sender, request, route, report).await;
+    let sent = match &mut sender {
+        Sender::Http1(connection) => Either::Left(connection.sender.try_send_request(request)),
+        Sender::Http2(sender) => Either::Right(sender.try_send_request(request)),
+    };
+    let sent = watch(shared, job, target, sent, route, report).await;
     let response = match sent {
         Ok(response) => response,
         Err(Unanswered::GivenUp(failure)) => return Attempt::Failed(failure),
@@ -138,9 +151,9 @@ pub(crate) async fn attempt(
             if !reused && spoken.is_all() {
                 shared
                     .board
-                    .is_away(target, &shared.connector, spoken.always);
+                    .mark_away(target, &shared.connector, spoken.always);
             } else if !reused {
-                waiting.pause().await;
+                Box::pin(waiting.pause()).await;
             }
             return Attempt::Failed(Failure::NotSent);
         }
@@ -156,7 +169,7 @@ pub(crate) async fn attempt(
                     }
                     drop(share);
                     if how == Refused::Stream || !reused {
-                        waiting.pause().await;
+                        Box::pin(waiting.pause()).await;
                     }
                     Attempt::Failed(Failure::NotSent)
                 }
@@ -176,24 +189,24 @@ pub(crate) async fn attempt(
         // others.
         let seen = seen.to_str().ok().and_then(|seen| seen.parse::<u64>().ok());
         if seen.is_some_and(|seen| seen >= target.seal.epoch.get()) {
-            shared.board.is_over(target);
+            shared.board.mark_over(target);
         }
         return Attempt::Failed(Failure::Misdirected);
     }
     // Whoever leads next is asked, if that does no harm; else its answer says that it may be done.
     if response.headers().contains_key(TERM_ENDED) && route.may_repeat(job.tape.kept()) {
-        shared.board.is_over(target);
+        shared.board.mark_over(target);
         return Attempt::Failed(Failure::Ended);
     }
     let is_unready = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     if is_unready && shared.options.waits_until_ready && route.may_wait(job.tape.kept()) {
         return Attempt::Failed(Failure::Unready);
     }
-    report.stream = share;
     Attempt::Answered(Answered {
         response,
         sender,
         address,
+        share,
         target: Arc::clone(target),
     })
 }
@@ -214,7 +227,7 @@ fn missing(shared: &Arc<Shared>, target: &Arc<Target>, spoken: Spoken, missed: &
     if is_away {
         shared
             .board
-            .is_away(target, &shared.connector, spoken.always);
+            .mark_away(target, &shared.connector, spoken.always);
     }
     Attempt::Failed(Failure::NotSent)
 }
@@ -274,26 +287,15 @@ impl Spoken {
     }
 }
 
-async fn send(
+/// Waits for the head of the answer, and gives it up when that makes no sense any longer.
+async fn watch(
     shared: &Arc<Shared>,
     job: &Job<'_>,
     target: &Target,
-    sender: &mut Sender,
-    request: Request<Playback>,
+    answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Playback>>>>,
     route: &Route,
     report: &Report,
 ) -> Result<Response<Incoming>, Unanswered> {
-    let answer = async {
-        let answered = match sender {
-            Sender::Http1(connection) => connection.sender.try_send_request(request).await,
-            Sender::Http2(sender) => sender.try_send_request(request).await,
-        };
-        answered.map_err(|mut error| match error.take_message() {
-            // Only what was never begun to be written is given back.
-            Some(_) => Unanswered::NotSent,
-            None => Unanswered::Broken(error.into_error()),
-        })
-    };
     let mut answer = pin!(answer);
     let mut look = job.client.timer(LOOK);
     let times = &shared.options.times;
@@ -305,13 +307,20 @@ async fn send(
             biased;
             answered = &mut answer => {
                 job.client.leave(look);
-                return answered;
+                return answered.map_err(|mut error| match error.take_message() {
+                    // Only what was never begun to be written is given back.
+                    Some(_) => Unanswered::NotSent,
+                    None => Unanswered::Broken(error.into_error()),
+                });
             }
             () = look.as_mut() => {}
         }
         let now = Instant::now();
         look.as_mut().reset(now + LOOK);
         let waited = |since: &mut Option<Instant>| now.duration_since(*since.get_or_insert(now));
+        if shared.is_closing() {
+            return Err(Unanswered::GivenUp(Failure::Closing));
+        }
         if shared.board.is_overtaken(target.seal) {
             let for_long = waited(&mut overtaken) >= times.overtaken;
             if for_long && route.may_repeat(job.tape.kept()) {

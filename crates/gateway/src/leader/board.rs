@@ -94,8 +94,8 @@ impl Board {
 
     /// Notes that the leader of this term said that its term is over: nobody asks it for the time
     /// being.
-    pub(crate) fn is_over(self: &Arc<Self>, target: &Arc<Target>) {
-        if !target.is_over() {
+    pub(crate) fn mark_over(self: &Arc<Self>, target: &Arc<Target>) {
+        if !target.mark_over() {
             return;
         }
         let (board, later) = (Arc::downgrade(self), Arc::downgrade(target));
@@ -103,7 +103,7 @@ impl Board {
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             if let (Some(board), Some(target)) = (board.upgrade(), later.upgrade()) {
-                target.is_asked_again();
+                target.mark_ready();
                 board.changed.notify_waiters();
             }
         });
@@ -130,13 +130,13 @@ impl Board {
     }
 
     /// Notes that the leader took no connection, and keeps trying in the background.
-    pub(crate) fn is_away(
+    pub(crate) fn mark_away(
         self: &Arc<Self>,
         target: &Arc<Target>,
         connector: &Connector,
         http2: bool,
     ) {
-        if !target.is_away() {
+        if !target.mark_away() {
             return;
         }
         tracing::info!(epoch = %target.seal.epoch, "the leader cannot be connected to; trying on");
@@ -224,7 +224,7 @@ async fn try_on(board: Weak<Board>, target: Weak<Target>, connector: Connector, 
         }
         if target.try_once(&connector, http2).await.is_ok() {
             tracing::info!(epoch = %target.seal.epoch, "the leader takes connections");
-            target.is_back();
+            target.mark_back();
             board.changed.notify_waiters();
             return;
         }

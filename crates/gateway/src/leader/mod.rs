@@ -9,6 +9,7 @@ pub(crate) mod attempt;
 pub(crate) mod board;
 pub(crate) mod connection;
 pub(crate) mod dial;
+pub(crate) mod gate;
 mod idle;
 mod lines;
 mod refused;

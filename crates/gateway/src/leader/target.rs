@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Http1, Missed, Sender, Wanted};
 use super::dial::Connector;
+use super::gate::Gate;
 use super::idle::Idle;
 use super::lines::Lines;
 use super::secure::Secure;
@@ -30,6 +31,8 @@ pub(crate) struct Target {
     pub(crate) addresses: Vec<Upstream>,
     /// The addresses as text.
     pub(crate) names: Vec<Arc<str>>,
+    /// Lets a few requests through at first.
+    pub(crate) gate: Gate,
     state: AtomicU8,
     /// Permits to make a connection of HTTP/1.1.
     dialling: Semaphore,
@@ -62,6 +65,7 @@ impl Target {
             timings: addresses.iter().map(|_| OnceLock::new()).collect(),
             secure: addresses.iter().map(|_| Secure::default()).collect(),
             addresses,
+            gate: Gate::new(),
             state: AtomicU8::new(0),
             dialling: Semaphore::new(MOST_DIALLED),
             best: AtomicUsize::new(0),
@@ -78,8 +82,9 @@ impl Target {
         }
     }
 
-    /// Notes that it cannot be connected to. True for whoever noted it first: he keeps trying.
-    pub(crate) fn is_away(&self) -> bool {
+    /// Notes that it cannot be connected to. True if nobody noted it before: the caller then keeps
+    /// trying.
+    pub(crate) fn mark_away(&self) -> bool {
         let swapped = self
             .state
             .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
@@ -87,20 +92,21 @@ impl Target {
     }
 
     /// Notes that it can be connected to again.
-    pub(crate) fn is_back(&self) {
-        // Who has said that his term is over has said so for good.
+    pub(crate) fn mark_back(&self) {
+        self.gate.restart();
+        // A leader that has said that its term is over stays over.
         let _ = self
             .state
             .compare_exchange(1, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Notes that it said that its term is over. True for whoever noted it first.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Notes that it said that its term is over. True if nobody noted it before.
+    pub(crate) fn mark_over(&self) -> bool {
         self.state.swap(2, Ordering::SeqCst) != 2
     }
 
     /// Notes that it may be asked again after all.
-    pub(crate) fn is_asked_again(&self) {
+    pub(crate) fn mark_ready(&self) {
         self.state.store(0, Ordering::SeqCst);
     }
 

@@ -15,7 +15,6 @@ use super::client::Peer;
 use super::tape::Tape;
 use crate::decide::problem::Problem;
 use crate::leader::secure;
-use crate::leader::share::Share;
 
 /// The target of the events of the access log: one for each request, when its answer has ended.
 ///
@@ -46,8 +45,6 @@ pub(crate) struct Report {
     pub(crate) is_complete: bool,
     /// Its share of all requests that may be under way.
     pub(crate) share: Option<OwnedSemaphorePermit>,
-    /// Its place on a connection of HTTP/2 to the leader.
-    pub(crate) stream: Option<Share>,
 }
 
 /// What only the log needs; not copied if nobody listens.
@@ -97,7 +94,6 @@ impl Report {
             problem: None,
             is_complete: false,
             share: None,
-            stream: None,
         }
     }
 

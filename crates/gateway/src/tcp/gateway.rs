@@ -100,7 +100,7 @@ impl TcpHandle {
         let shared = &self.shared;
         let leader = match shared.board.look().0 {
             Sight::Ready(seal) if shared.reach.is_away(seal) => "unreachable",
-            Sight::Ready(_) => "ready",
+            Sight::Ready(_) | Sight::Starting(_) => "ready",
             Sight::Unpublished(_) => "not published",
             Sight::Nobody | Sight::Away(_) | Sight::Over(_) => "no leader",
         };

@@ -131,9 +131,8 @@ impl Reach {
                     Refused::Unreachable
                 }
                 (Sight::Unpublished(_), _) => Refused::Unpublished,
-                (Sight::Nobody | Sight::Away(_) | Sight::Over(_) | Sight::Ready(_), _) => {
-                    Refused::NobodyLeads
-                }
+                (Sight::Nobody | Sight::Away(_) | Sight::Over(_), _)
+                | (Sight::Starting(_) | Sight::Ready(_), _) => Refused::NobodyLeads,
             };
             let since = match &place {
                 Some(place) => place.since,

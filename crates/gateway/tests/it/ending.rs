@@ -107,6 +107,7 @@ async fn an_answer_with_a_length_comes_to_its_end_whoever_leads() {
     let upstream = upstream.await;
     let first = cluster.lead_at(&upstream).await;
     let mut options = options();
+    options.limits.whole_answer = 4;
     options.times.outlived = Duration::from_millis(1);
     options.times.stall = Duration::from_millis(500);
     let front = cluster.gateway_with(options).await;
@@ -127,6 +128,7 @@ async fn an_answer_with_a_length_that_stands_still_is_not_waited_for_when_anothe
     let upstream = upstream.await;
     let first = cluster.lead_at(&upstream).await;
     let mut options = options();
+    options.limits.whole_answer = 4;
     options.times.stall = Duration::from_millis(100);
     let front = cluster.gateway_with(options).await;
     let mut body = begun(&front).await;

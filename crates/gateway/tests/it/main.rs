@@ -21,3 +21,4 @@ mod tls;
 mod tls_leader;
 mod trouble;
 mod websocket;
+mod whole;

@@ -2,7 +2,7 @@
 //!
 //! `__answer SOCKET ADDRESS MILLISECONDS [TLS_ADDRESS CERTIFICATE KEY]`: says at SOCKET that it
 //! runs, and answers at ADDRESS, and with TLS at TLS_ADDRESS, each request after some milliseconds:
-//! 1 MiB for `/large`, else 100 bytes.
+//! 1 MiB for `/large`, 8 KiB in two pieces for `/pieces`, else 100 bytes.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -14,8 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use futures::StreamExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -36,7 +39,12 @@ use crate::disguise;
 /// The body that is asked for with this path is large, all others are small.
 pub(crate) const LARGE: &str = "/large";
 
+/// The body that is asked for with this path is sent in two pieces, the second a moment after the
+/// head.
+pub(crate) const PIECES: &str = "/pieces";
+
 /// Their sizes in bytes.
+pub(crate) const PIECES_BODY: usize = 8 << 10;
 pub(crate) const LARGE_BODY: usize = 1 << 20;
 pub(crate) const SMALL_BODY: usize = 100;
 
@@ -162,9 +170,15 @@ impl Application {
             }
             let body = match request.uri().path() {
                 LARGE => self.large.clone(),
+                PIECES => {
+                    let mut response = Response::new(in_pieces(&self.large));
+                    let length = HeaderValue::from(PIECES_BODY);
+                    response.headers_mut().insert(CONTENT_LENGTH, length);
+                    return Ok(response);
+                }
                 _ => self.small.clone(),
             };
-            Ok::<_, Infallible>(Response::new(Full::new(body)))
+            Ok::<_, Infallible>(Response::new(Full::new(body).boxed_unsync()))
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
@@ -175,6 +189,18 @@ impl Application {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
+}
+
+fn in_pieces(data: &Bytes) -> UnsyncBoxBody<Bytes, Infallible> {
+    let pieces = [
+        data.slice(..PIECES_BODY / 2),
+        data.slice(PIECES_BODY / 2..PIECES_BODY),
+    ];
+    let frames = futures::stream::iter(pieces).then(|piece| async {
+        tokio::time::sleep(BETWEEN_PIECES).await;
+        Ok(Frame::data(piece))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
@@ -196,6 +222,9 @@ async fn bind(address: &str) -> io::Result<TcpListener> {
         }
     }
 }
+
+/// How long the second piece of an answer comes after the first.
+const BETWEEN_PIECES: Duration = Duration::from_millis(1);
 
 /// Two seconds in all.
 const BIND_TRIES: u32 = 200;

@@ -41,7 +41,7 @@ const NAMES: [&str; 2] = ["gateway", "HAProxy"];
 
 /// What happens to the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+pub(super) enum How {
     /// kill -9 of the leading `incumbent run`.
     Killed,
     /// `incumbent resign`.
@@ -111,7 +111,7 @@ async fn until_all_is_well(loads: &[Steady; 2]) {
     }
 }
 
-async fn change(
+pub(super) async fn change(
     plan: &Plan,
     cluster: &mut Cluster,
     leader: &Arrival,

@@ -9,6 +9,7 @@
 //!   tables.rs        that, told
 //!   steady.rs        a steady load, and what came of each request
 //!   changes.rs       the leader is replaced under it
+//!   kills.rs         leaders are killed on a busy machine, and no GET may fail
 //! ```
 //!
 //! Client, proxy and application share the machine. So the client says what it took of it, and so
@@ -17,6 +18,7 @@
 pub(crate) mod application;
 mod changes;
 mod client;
+mod kills;
 mod load;
 mod proxy;
 mod steady;
@@ -53,10 +55,18 @@ const QUICK_TURN: Duration = Duration::from_millis(200);
 const QUICK_CHANGES: u32 = 6;
 
 pub(crate) async fn measure(dir: &Path, args: GatewayArgs) -> Result<Vec<Section>, Failure> {
+    let compares = args.kills.is_none();
+    let other = |name| {
+        if compares {
+            installed(name)
+        } else {
+            Ok(PathBuf::new())
+        }
+    };
     let mut plan = Plan {
         program: program::find(args.program.as_deref())?,
-        haproxy: installed("haproxy")?,
-        nginx: installed("nginx")?,
+        haproxy: other("haproxy")?,
+        nginx: other("nginx")?,
         above: dir.canonicalize()?,
         connections: args.connections,
         rounds: args.rounds,
@@ -67,6 +77,9 @@ pub(crate) async fn measure(dir: &Path, args: GatewayArgs) -> Result<Vec<Section
         plan.rounds = plan.rounds.min(QUICK_ROUNDS);
         plan.turn = plan.turn.min(QUICK_TURN);
         plan.changes = plan.changes.min(QUICK_CHANGES);
+    }
+    if let Some(kills) = args.kills {
+        return Ok(vec![kills::measure(&plan, kills, args.busy).await?]);
     }
     let mut sections = Vec::new();
     for part in args.only {

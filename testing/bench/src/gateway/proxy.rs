@@ -294,7 +294,7 @@ fn door(address: SocketAddr) -> Door {
     Door { address, tls: None }
 }
 
-fn tied(how: &str, program: &Path) -> Result<Command, Failure> {
+pub(super) fn tied(how: &str, program: &Path) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args([how, &std::process::id().to_string()]);
     command.arg(program);

@@ -35,6 +35,7 @@ fn whoever_cannot_be_asked_is_waited_for_and_the_refusal_says_why() {
         (Sight::Unpublished(seal(1)), Refusal::Unpublished),
         (Sight::Away(seal(1)), Refusal::Unreachable),
         (Sight::Over(seal(1)), Refusal::Misdirected),
+        (Sight::Starting(seal(1)), Refusal::Starting),
     ] {
         let mut route = Route::new(true, HOLD);
         assert_eq!(route.next(s(1), sight), Step::Hold { until: s(31) });
@@ -57,7 +58,7 @@ fn all_holds_of_a_request_share_one_time() {
     );
     assert_eq!(
         route.next(s(32), Sight::Nobody),
-        Step::Refuse(Refusal::Lost)
+        Step::Refuse(Refusal::OutOfTime)
     );
 }
 
@@ -201,7 +202,7 @@ fn what_outlives_a_term_is_sent_to_the_next_leader_only_if_that_is_safe() {
     assert_eq!(route.next(s(0), Sight::Nobody), Step::Hold { until: s(30) });
     assert_eq!(
         route.next(s(30), Sight::Nobody),
-        Step::Refuse(Refusal::Lost)
+        Step::Refuse(Refusal::OutOfTime)
     );
     let mut route = Route::new(false, HOLD);
     assert_eq!(
@@ -347,7 +348,7 @@ fn whoever_waited_in_vain_after_an_attempt_is_not_told_that_nothing_was_done() {
     assert_eq!(route.next(s(1), Sight::Nobody), Step::Hold { until: s(31) });
     assert_eq!(
         route.next(s(31), Sight::Nobody),
-        Step::Refuse(Refusal::Lost)
+        Step::Refuse(Refusal::OutOfTime)
     );
 }
 
