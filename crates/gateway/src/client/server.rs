@@ -212,11 +212,11 @@ async fn serve(
     activity: Arc<Activity>,
     stopping: watch::Receiver<bool>,
 ) {
-    let is_stopping = &stopping;
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, client) = (Arc::clone(shared), Arc::clone(&client));
         let tunnels = Tunnels::Connection(Arc::clone(place));
         let busy = Busy::new(&activity, heard);
+        let stopping = stopping.clone();
         async move {
             let has_body = !request.body().is_end_stream();
             let is_http2 = request.version() == Version::HTTP_2;
@@ -224,7 +224,7 @@ async fn serve(
             let response = forward(&shared, request, &client, tunnels).await;
             let mut response =
                 response.map(|answer| answer.of(busy, has_body).flowing(Flow::current()));
-            if *is_stopping.borrow()
+            if *stopping.borrow()
                 && !is_http2
                 && response.status() != StatusCode::SWITCHING_PROTOCOLS
             {
