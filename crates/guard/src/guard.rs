@@ -12,8 +12,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
-    pidfd_open, set_child_subreaper, wait, waitpid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process,
+    kill_process_group, pidfd_open, set_child_subreaper, wait, waitid, waitpid,
 };
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
@@ -28,6 +28,9 @@ use crate::{BootTime, Deadlines, EXEC, Ignored, OUR_FAULT, fds, proc};
 /// How often orphans of a running COMMAND that have ended are collected. They cost a process id
 /// each until then.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
+
+/// How long COMMAND may be stopped before that is noticed, if no signal says so.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long killing may take before the runner is told. What is killed is normally gone within
 /// milliseconds.
@@ -68,6 +71,8 @@ struct Watch<'a> {
     /// Open until the shim has become COMMAND or has said why not.
     shim: Option<OwnedFd>,
     plan: Plan,
+    /// When orphans are collected next.
+    collect_at: BootTime,
     /// What the runner is told in place of how COMMAND ended.
     failure: Option<FromGuard>,
 }
@@ -106,6 +111,7 @@ fn guard(runner: BorrowedFd<'_>, command: Vec<OsString>) -> io::Result<()> {
         timer,
         shim: Some(shim),
         plan: Plan::new(start.deadlines),
+        collect_at: BootTime::now(),
         failure: None,
     };
     watch.until_end();
@@ -195,12 +201,17 @@ impl Watch<'_> {
             if ready.command || self.obey_runner() == Next::End {
                 return;
             }
-            match self.plan.due(BootTime::now()) {
+            let now = BootTime::now();
+            match self.plan.due(now) {
                 Due::Nothing => {}
                 Due::Term => self.ask_to_end(),
                 Due::Kill => return,
             }
-            self.collect_orphans();
+            self.report_stops();
+            if now >= self.collect_at {
+                self.collect_orphans();
+                self.collect_at = now + COLLECT_EVERY;
+            }
         }
     }
 
@@ -252,6 +263,18 @@ impl Watch<'_> {
         // COMMAND may have moved to another group. It is not reaped, so the id is its own.
         if kill_process_group(self.command, signal).is_err() {
             let _ = kill_process(self.command, signal);
+        }
+    }
+
+    /// Tells the runner that COMMAND was stopped, or goes on. A process in the background that
+    /// reads its terminal is stopped by the system, and would lead without doing anything.
+    fn report_stops(&self) {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
+        while let Ok(Some(status)) = waitid(WaitId::Pid(self.command), options) {
+            match status.stopping_signal() {
+                Some(signal) => self.tell(FromGuard::Stopped(signal)),
+                None => self.tell(FromGuard::Continued),
+            }
         }
     }
 
@@ -318,7 +341,9 @@ impl Watch<'_> {
                 .iter()
                 .map(|shim| PollFd::new(shim, PollFlags::IN)),
         );
-        match poll(&mut fds, Some(&timespec(COLLECT_EVERY))) {
+        // SIGCHLD ends the wait when COMMAND is stopped. One that comes just before is not missed for
+        // long.
+        match poll(&mut fds, Some(&timespec(LOOK_EVERY))) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -18,6 +18,7 @@
 //! | the runner dies, or drops [`Guarded`] | SIGKILL to the group |
 //! | [`Leash::stop`] | SIGTERM, and SIGKILL after the grace, never later than the hard deadline |
 //! | COMMAND exits | SIGKILL to what it left behind |
+//! | COMMAND is stopped, or continued | a message to the runner ([`Event`]) |
 //! | a signal is ignored from the start (`nohup`) | nothing: it stays ignored, in COMMAND too. SIGCHLD does not |
 //! | the guard itself is killed | the kernel kills COMMAND (`PR_SET_PDEATHSIG`), the runner its group |
 //!
@@ -70,7 +71,7 @@ pub use error::{GuardLost, LeashError, SpawnError};
 pub use guard::guard_main;
 pub use ignored::Ignored;
 pub use plan::Deadlines;
-pub use runner::{Exit, Guarded, Leash, Spec};
+pub use runner::{Event, Exit, Guarded, Leash, Spec};
 pub use shim::shim_main;
 
 /// The hidden subcommand that makes this executable a guard: `incumbent __guard COMMAND ARGS…`.

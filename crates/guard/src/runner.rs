@@ -64,6 +64,26 @@ pub struct Leash {
     control: Arc<OwnedFd>,
 }
 
+/// What a guard reports about a command that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The command and everything it started have ended.
+    Ended(Exit),
+    /// This signal has stopped the command: it does nothing until it is continued.
+    Stopped {
+        /// The number of the signal.
+        signal: i32,
+    },
+    /// The command runs again after it was stopped.
+    Continued,
+    /// Some processes could not be ended yet. The guard keeps trying and keeps the liveness
+    /// listener.
+    Lingering {
+        /// How many the guard knows of.
+        count: usize,
+    },
+}
+
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -143,6 +163,8 @@ impl Guarded {
             Some(
                 FromGuard::Exited(_)
                 | FromGuard::Signaled(_)
+                | FromGuard::Stopped(_)
+                | FromGuard::Continued
                 | FromGuard::Lingering(_)
                 | FromGuard::Broken,
             ) => Err(SpawnError::Lost(GuardLost::Broken)),
@@ -202,11 +224,32 @@ impl Guarded {
     ///
     /// Dropping the future loses nothing. Waiting again after the end gives the same answer.
     pub async fn wait(&mut self) -> Result<Exit, GuardLost> {
+        loop {
+            match self.next_event().await? {
+                Event::Ended(exit) => return Ok(exit),
+                Event::Lingering { count } => return Err(GuardLost::Lingering { count }),
+                Event::Stopped { .. } | Event::Continued => {}
+            }
+        }
+    }
+
+    /// Waits for what happens next to the command.
+    ///
+    /// # Errors
+    ///
+    /// [`GuardLost`], but not [`GuardLost::Lingering`]: it is not known how the command ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing. Waiting again after the end gives the same answer.
+    pub async fn next_event(&mut self) -> Result<Event, GuardLost> {
         if self.end.is_none() {
             self.end = Some(match self.next_message().await {
                 Some(FromGuard::Exited(code)) => Ok(Exit::Code(code)),
                 Some(FromGuard::Signaled(number)) => Ok(Exit::Signal(number)),
-                Some(FromGuard::Lingering(count)) => return Err(GuardLost::Lingering { count }),
+                Some(FromGuard::Stopped(signal)) => return Ok(Event::Stopped { signal }),
+                Some(FromGuard::Continued) => return Ok(Event::Continued),
+                Some(FromGuard::Lingering(count)) => return Ok(Event::Lingering { count }),
                 Some(
                     FromGuard::Broken
                     | FromGuard::Started(_)
@@ -224,7 +267,7 @@ impl Guarded {
             *status = ended;
             self.mop_up().await;
         }
-        self.end.clone().expect("set above")
+        self.end.clone().expect("set above").map(Event::Ended)
     }
 
     fn spawn_guard(spec: &Spec) -> io::Result<Self> {

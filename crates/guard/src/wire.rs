@@ -38,6 +38,9 @@ pub(crate) enum FromGuard {
     TooLate,
     Exited(i32),
     Signaled(i32),
+    /// COMMAND was stopped by this signal, and does not run until it is continued.
+    Stopped(i32),
+    Continued,
     /// This many processes could not be ended yet.
     Lingering(usize),
     /// The guard did not understand the runner and has ended COMMAND.
@@ -69,6 +72,8 @@ impl Display for FromGuard {
             Self::TooLate => write!(f, "too-late"),
             Self::Exited(code) => write!(f, "exited {code}"),
             Self::Signaled(number) => write!(f, "signaled {number}"),
+            Self::Stopped(number) => write!(f, "stopped {number}"),
+            Self::Continued => write!(f, "continued"),
             Self::Lingering(count) => write!(f, "lingering {count}"),
             Self::Broken => write!(f, "broken"),
         }
@@ -101,6 +106,8 @@ impl TryFrom<&[u8]> for FromGuard {
             ["too-late"] => Ok(Self::TooLate),
             ["exited", code] => Ok(Self::Exited(number(code)?)),
             ["signaled", signal] => Ok(Self::Signaled(number(signal)?)),
+            ["stopped", signal] => Ok(Self::Stopped(number(signal)?)),
+            ["continued"] => Ok(Self::Continued),
             ["lingering", count] => Ok(Self::Lingering(number(count)?)),
             ["broken"] => Ok(Self::Broken),
             _ => Err(BadMessage),
@@ -161,6 +168,8 @@ mod tests {
             FromGuard::TooLate,
             FromGuard::Exited(255),
             FromGuard::Signaled(9),
+            FromGuard::Stopped(21),
+            FromGuard::Continued,
             FromGuard::Lingering(3),
             FromGuard::Broken,
         ] {
