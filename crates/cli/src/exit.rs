@@ -1,28 +1,29 @@
-//! How the program ends: exit codes that mean something, and one clear error.
+//! How the program ends: exit codes with a meaning, and one clear error.
 
 use std::process::ExitCode;
+
+use incumbent::backend::{causes, redacted};
 
 /// The exit codes besides success, as `--help` lists them. `run` passes on the codes of its
 /// command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
-    /// Something failed.
     Failed = 1,
     /// Bad usage or configuration.
     Usage = 2,
     /// Nobody leads.
     NoLeader = 3,
-    /// Refused: somebody else leads, or wrote meanwhile. Nothing was written.
+    /// Refused: another node leads, or the record has changed. Nothing was written.
     Refused = 4,
-    /// It is not known whether something was written.
+    /// The outcome of a write is unknown.
     Unknown = 5,
     /// There is no such record.
     NotFound = 6,
-    /// The backend, or the leader, did not answer in time.
+    /// The store, or the leader, did not answer in time.
     Unavailable = 7,
     /// `flink inspect` has found problems.
     Problems = 8,
-    /// `run` itself failed, as `env` and `timeout` say it.
+    /// `run` itself failed. `env` and `timeout` use the same code.
     Run = 125,
 }
 
@@ -53,7 +54,7 @@ impl Failure {
         Self { code, ..self }
     }
 
-    /// As `run` exits with it: not with a code that may be its command's, but for bad usage.
+    /// Ends with a code that cannot be mistaken for the command's, unless the usage is bad.
     pub(crate) fn of_run(self) -> Self {
         let code = match self.code {
             code if code == Code::Usage as u8 || code >= Code::Run as u8 => code,
@@ -65,13 +66,13 @@ impl Failure {
     /// Adds a cause, and its causes.
     pub(crate) fn because(mut self, cause: impl std::error::Error) -> Self {
         self.message.push_str(": ");
-        self.message.push_str(&chain(&cause));
+        self.message.push_str(&causes(&cause));
         self
     }
 
-    /// Why, in one line.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
+    /// The whole message, in one line and without the passwords in addresses.
+    pub(crate) fn message(&self) -> String {
+        redacted(&self.message)
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
@@ -79,27 +80,11 @@ impl Failure {
     }
 }
 
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        // Some errors tell their cause themselves.
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
-}
-
 impl From<incumbent::OpenError> for Failure {
     fn from(error: incumbent::OpenError) -> Self {
-        Self::new(chain(&error)).code(match error {
+        Self::new(causes(&error)).code(match error {
             incumbent::OpenError::Address(_) | incumbent::OpenError::Name(_) => Code::Usage,
-            // A directory is not asked and does not get better by waiting. Servers may.
+            // A wrong directory does not get better by waiting. A server that is down may.
             incumbent::OpenError::Place { ref address, .. } if address.starts_with("file:") => {
                 Code::Usage
             }
@@ -118,6 +103,6 @@ impl From<incumbent::Error> for Failure {
             Error::NoLeader => Code::NoLeader,
             _ => Code::Failed,
         };
-        Self::new(chain(&error)).code(code)
+        Self::new(causes(&error)).code(code)
     }
 }

@@ -1,4 +1,4 @@
-//! A small HTTP client: for the records API, and to ask a command whether it is ready.
+//! A small HTTP client, for the records API and for the readiness of a command.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// Longest answer that is read.
+/// Longest answer, in bytes.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
-/// How long one request may take.
+/// Timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where to send a request.
+/// The server of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Unix(PathBuf),
@@ -32,7 +32,7 @@ pub(crate) enum HttpError {
     Broken(#[source] hyper::Error),
     #[error("no answer in {TIMEOUT:?}")]
     TimedOut,
-    #[error("the answer is longer than {LARGEST_ANSWER} bytes, or broke off")]
+    #[error("the answer is longer than {LARGEST_ANSWER} bytes, or incomplete")]
     Answer,
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn succeeds(url: &str) -> bool {
         .is_ok_and(|answer| answer.status().is_success())
 }
 
-/// `host:port` of a URL, or of an address that is just that.
+/// The `host:port` of a URL, or of an address that has nothing else.
 pub(crate) fn host_and_port(address: &str) -> Result<String, &'static str> {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,44 +1,43 @@
-//! The program `incumbent`: keeps one instance of any program running, and lets people look.
+//! The program `incumbent`: keeps one instance of any program running, and shows who leads.
 //!
-//! One file per command: parse, wire, run. Start reading in `args.rs`, then `run/mod.rs`.
+//! A folder for each thing that people do: `run`, `look`, `records`, `operate`, `gateway`, `serve`,
+//! `shell`. Below them is what all of them use: `settings` (flags), `store` (opening it), `show`
+//! (standard output), `diagnostics` (standard error), `exit` (codes and errors). Start reading in
+//! `command_line/cli.rs`, then `run/mod.rs`.
 
-mod api;
-mod args;
-mod config;
+mod command_line;
 mod descriptors;
 mod diagnostics;
 mod exit;
 mod flink;
 mod gateway;
 mod http;
-mod observe;
-mod place;
-mod purge;
+mod look;
+mod operate;
 mod records;
-mod resign;
 mod run;
 mod serve;
+mod settings;
 mod shell;
 mod show;
 mod signals;
-mod status;
-mod watch_server;
+mod status_server;
+mod store;
 
 use std::process::ExitCode;
 
-use args::Command;
-use config::Parsed;
+use command_line::{Cli, Command, Parsed};
 use exit::Failure;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    // As the watchdog of a command, or the shim that becomes it, this is another program
-    // altogether.
+    // As the guard of a command, or the shim that becomes the command, this is another program.
     if let Some(code) = incumbent_guard::intercept() {
         return code;
     }
     diagnostics::begin();
     let code = start().unwrap_or_else(|failure| {
-        diagnostics::say_error(failure.message());
+        diagnostics::say_error(&failure.message());
         failure.exit_code()
     });
     diagnostics::finish();
@@ -46,45 +45,49 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode, Failure> {
-    let cli = match config::parse()? {
+    let Cli { common, command } = match command_line::parse()? {
         Parsed::Run(cli) => *cli,
         Parsed::Answered(code) => return Ok(code),
     };
-    let usual = match cli.command {
+    let usual = match command {
         Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
         _ => "warn",
     };
-    let access = match &cli.command {
+    let access = match &command {
         Command::Gateway(args) => args.access_log,
         _ => gateway::AccessLog::Off,
     };
     let access_log = gateway::access_log::Log::new(access)?;
-    diagnostics::logging::init(&cli.common, usual, access_log.layer())?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if matches!(cli.command, Command::Serve(_)) {
-        // One processor is for the log, and for the clients that are on this machine.
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        runtime.worker_threads(processors.saturating_sub(1).max(1));
-    }
-    let runtime = runtime.enable_all().build();
-    let runtime = runtime.map_err(|cause| Failure::new("cannot start").because(cause))?;
+    diagnostics::logging::init(&common, usual, access_log.layer())?;
+    let runtime =
+        runtime(&command).map_err(|cause| Failure::new("cannot start threads").because(cause))?;
     let code = runtime.block_on(async {
-        match cli.command {
-            Command::Run(args) => run::run(&cli.common, args).await,
-            Command::Observe(args) => observe::observe(&cli.common, args).await,
-            Command::Status(args) => status::status(&cli.common, args).await,
-            Command::Resign(args) => resign::resign(&cli.common, args).await,
-            Command::Records(args) => records::records(&cli.common, args).await,
-            Command::Purge(args) => purge::purge(&cli.common, args).await,
+        match command {
+            Command::Run(args) => run::run(&common, *args).await,
+            Command::Observe(args) => look::observe(&common, args).await,
+            Command::Status(args) => look::status(&common, args).await,
+            Command::Resign(args) => operate::resign(&common, args).await,
+            Command::Records(args) => records::records(&common, args).await,
+            Command::Purge(args) => operate::purge(&common, args).await,
             Command::Flink(args) => flink::flink(args).await,
-            Command::Gateway(args) => gateway::gateway(&cli.common, *args).await,
-            Command::Serve(args) => serve::serve(args).await,
-            Command::Completions(args) => shell::completions(&args),
-            Command::Man => shell::man(),
+            Command::Gateway(args) => gateway::gateway(&common, *args).await,
+            Command::Serve(args) => serve::serve(*args).await,
+            Command::Completions(args) => shell::completions(&args, command_line::command()),
+            Command::Man => shell::man(command_line::command()),
         }
     });
-    // What still runs in the background has nobody to tell.
+    // Nobody waits for the tasks that still run.
     runtime.shutdown_background();
     access_log.finish();
     code
+}
+
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(command, Command::Serve(_)) {
+        // One processor is left for the journal, and for clients on this machine.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(processors.saturating_sub(1).max(1));
+    }
+    runtime.enable_all().build()
 }

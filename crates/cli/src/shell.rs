@@ -2,22 +2,30 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::Args;
 
-use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Failure;
 use crate::show;
 
-pub(crate) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Prints the script that completes this command line.
+pub(crate) fn completions(
+    args: &CompletionsArgs,
+    mut command: clap::Command,
+) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "incumbent", &mut script);
+    clap_complete::generate(args.shell, &mut command, "incumbent", &mut script);
     show::print(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page of the program, and behind it those of its commands.
-pub(crate) fn man() -> Result<ExitCode, Failure> {
-    let mut command = Cli::command();
+/// Prints the manual page of the program, followed by those of its commands.
+pub(crate) fn man(mut command: clap::Command) -> Result<ExitCode, Failure> {
     command.build();
     let mut page = Vec::new();
     let failed = |cause| Failure::new("cannot write the manual page").because(cause);

@@ -1,19 +1,20 @@
-//! The signals that this program is sent.
+//! The signals that this program receives.
 
 use std::io::IsTerminal;
 
 use incumbent_guard::Ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Everything that is listened to: `None` is ignored since the start, as under `nohup`, and stays
-/// so.
+/// The signals that are listened to. `None`: the signal was ignored when the program started, as
+/// under `nohup`, and stays ignored.
 pub(crate) struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
+    quit: Option<Signal>,
     hang_up: Option<Signal>,
     user_1: Option<Signal>,
     user_2: Option<Signal>,
-    /// Whether a hang-up means that the terminal is gone, and not that the command is to read its
+    /// Whether a hang-up means that the terminal is closed, and not that the command is to read its
     /// configuration again.
     on_terminal: bool,
 }
@@ -22,12 +23,13 @@ impl Signals {
     pub(crate) fn new() -> std::io::Result<Self> {
         let ignored = Ignored::now();
         let listen = |kind: SignalKind| {
-            let heeded = !ignored.has(kind.as_raw_value());
-            heeded.then(|| signal(kind)).transpose()
+            let is_heeded = !ignored.has(kind.as_raw_value());
+            is_heeded.then(|| signal(kind)).transpose()
         };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
             hang_up: listen(SignalKind::hangup())?,
             user_1: listen(SignalKind::user_defined1())?,
             user_2: listen(SignalKind::user_defined2())?,
@@ -35,31 +37,32 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM, SIGINT or the end of the terminal: end. What else comes is not kept for a
-    /// command that starts later.
+    /// Waits until the program is to end; see [`next`](Self::next). A signal for the command is
+    /// dropped: no command runs that could receive it.
     pub(crate) async fn end(&mut self) {
         while let Some(signal) = self.next().await {
             tracing::info!(
                 signal,
-                "not passed on: no command runs, or it is being ended"
+                "signal dropped: no command runs, or it is being ended"
             );
         }
     }
 
-    /// Waits for a signal: the number of one that is passed on to the command, `None` for one to
-    /// end.
+    /// Waits for a signal. The number of one for the command; `None` if the program is to end:
+    /// SIGTERM, SIGINT, SIGQUIT, or the terminal was closed.
     pub(crate) async fn next(&mut self) -> Option<i32> {
         tokio::select! {
-            _ = received(&mut self.terminate) => None,
-            _ = received(&mut self.interrupt) => None,
-            _ = received(&mut self.hang_up) => (!self.on_terminal).then_some(SignalKind::hangup().as_raw_value()),
-            _ = received(&mut self.user_1) => Some(SignalKind::user_defined1().as_raw_value()),
-            _ = received(&mut self.user_2) => Some(SignalKind::user_defined2().as_raw_value()),
+            () = received(&mut self.terminate) => None,
+            () = received(&mut self.interrupt) => None,
+            () = received(&mut self.quit) => None,
+            () = received(&mut self.hang_up) => (!self.on_terminal).then_some(SignalKind::hangup().as_raw_value()),
+            () = received(&mut self.user_1) => Some(SignalKind::user_defined1().as_raw_value()),
+            () = received(&mut self.user_2) => Some(SignalKind::user_defined2().as_raw_value()),
         }
     }
 }
 
-/// Waits for this signal; for one that is ignored, for ever.
+/// Waits for this signal; forever if it is ignored.
 async fn received(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),

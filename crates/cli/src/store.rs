@@ -1,13 +1,13 @@
-//! Where the records are, and the group in them: the same for every command.
+//! The store that `--ha` names, and the group in it: opened in the same way by every command.
 
 use std::path::PathBuf;
 
 use incumbent::{BadName, Group, GroupName, Options, Reach, Store, Timing, TimingOptions};
 
-use crate::args::Common;
 use crate::exit::{Code, Failure};
+use crate::settings::Common;
 
-/// The address that was given, or that of a directory of the user's own.
+/// The address of `--ha`, otherwise that of a directory of the user's own.
 pub(crate) fn address(common: &Common) -> Result<String, Failure> {
     if let Some(address) = &common.ha {
         return Ok(address.clone());
@@ -19,7 +19,7 @@ pub(crate) fn address(common: &Common) -> Result<String, Failure> {
         state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
     let Some(path) = state.map(|state| state.join("incumbent")) else {
         return Err(Failure::new(
-            "there is no home directory to keep records in; say --ha file:///dir",
+            "neither HOME nor XDG_STATE_HOME is set, so there is no directory for records; add --ha file:///dir",
         )
         .code(Code::Usage));
     };
@@ -28,61 +28,63 @@ pub(crate) fn address(common: &Common) -> Result<String, Failure> {
             "file://{}",
             path.replace('%', "%25").replace('?', "%3F")
         )),
-        None => Err(
-            Failure::new("the home directory is not UTF-8; say --ha file:///dir").code(Code::Usage),
-        ),
+        None => Err(Failure::new(
+            "the path of the home directory is not UTF-8; add --ha file:///dir",
+        )
+        .code(Code::Usage)),
     }
 }
 
-/// The place, to take part there for long. It may be served by this process from now on.
-pub(crate) async fn store(common: &Common) -> Result<Store, Failure> {
-    open(&address(common)?).await
+/// Opens the store to campaign in it. With `embedded:` this process may serve it from now on.
+pub(crate) async fn open(common: &Common) -> Result<Store, Failure> {
+    open_address(&address(common)?).await
 }
 
-/// The group, to look at it for long, or to write something once. A directory that is not there is
-/// made: who leads may come later.
+/// Opens the group to observe it, or to write once. A directory that does not exist is created: the
+/// first leader may come later.
 pub(crate) async fn group(common: &Common) -> Result<Group, Failure> {
     let options = options(common)?;
-    let store = visited(common).await?;
+    let store = open_as_guest(common).await?;
     Ok(store.group_with(&common.group, options)?)
 }
 
-/// The group, to look at what is there now.
-pub(crate) async fn present_group(common: &Common) -> Result<Group, Failure> {
+/// Opens the group to look at what is there now; see [`existing`].
+pub(crate) async fn existing_group(common: &Common) -> Result<Group, Failure> {
     let options = options(common)?;
-    let store = present(common).await?;
+    let store = existing(common).await?;
     Ok(store.group_with(&common.group, options)?)
 }
 
-/// The place, to look at what is there now. One that is not there is not made: the address may be
-/// mistyped.
-pub(crate) async fn present(common: &Common) -> Result<Store, Failure> {
+/// Opens the store to look at what is there now. A directory that does not exist is an error and is
+/// not created: the address may be mistyped.
+pub(crate) async fn existing(common: &Common) -> Result<Store, Failure> {
     let address = address(common)?;
     if !incumbent::is_there(&address).await? {
         let why = format!(
-            "there is no store at {address}; correct --ha, or begin with `incumbent run`, which makes one"
+            "there is no store at {address}; correct --ha, or start with `incumbent run`, which creates one"
         );
         return Err(Failure::new(why).code(Code::Usage));
     }
-    visited(common).await
+    open_as_guest(common).await
 }
 
-/// The place, to look at it or to change something once.
-async fn visited(common: &Common) -> Result<Store, Failure> {
+/// Opens the store without ever serving it: this process ends soon, and its clients would lose the
+/// server.
+async fn open_as_guest(common: &Common) -> Result<Store, Failure> {
     let mut address = address(common)?;
-    // Whoever finds a server of so short a life would lose it at once.
     if address.starts_with("embedded:") {
         address.push_str(if address.contains('?') { "&" } else { "?" });
         address.push_str("serve=no");
     }
-    open(&address).await
+    open_address(&address).await
 }
 
-async fn open(address: &str) -> Result<Store, Failure> {
+async fn open_address(address: &str) -> Result<Store, Failure> {
     let store = incumbent::open(address).await?;
     if store.limits().reach == Reach::Process {
         let why = format!(
-            "{} is inside one process, and nobody else would see it; name a place that others reach",
+            "the store {} exists only inside one process, so no other process can see it; use an address that others \
+             reach, as file:///dir",
             store.address()
         );
         return Err(Failure::new(why).code(Code::Usage));
@@ -95,6 +97,7 @@ pub(crate) fn group_name(common: &Common) -> Result<GroupName, Failure> {
     name.map_err(|error: BadName| Failure::new(error.to_string()).code(Code::Usage))
 }
 
+/// Name and timing of this candidate.
 pub(crate) fn options(common: &Common) -> Result<Options, Failure> {
     let usual = TimingOptions::for_lease(common.lease);
     let timing = Timing::new(TimingOptions {

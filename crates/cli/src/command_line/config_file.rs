@@ -1,77 +1,27 @@
-//! The configuration file: any flag of any command, as the value it has when neither the command
-//! line nor the environment sets it.
+//! The configuration file: any flag of any command. It has the last word after the command line and
+//! the environment.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{ArgAction, CommandFactory, FromArgMatches};
+use clap::ArgAction;
 
-use crate::args::{Cli, Command};
 use crate::exit::{Code, Failure};
-use crate::{diagnostics, show};
 
-/// What the command line asks for.
-pub(crate) enum Parsed {
-    Run(Box<Cli>),
-    /// Help or a mistake, which has been printed: end with this code.
-    Answered(ExitCode),
-}
-
-/// Parses the command line, with the configuration file behind it.
-pub(crate) fn parse() -> Result<Parsed, Failure> {
-    let mut command = Cli::command();
-    if let Err(error) = command.clone().try_get_matches()
-        && matches!(
-            error.kind(),
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-        )
-    {
-        return answered(&error);
-    }
-    if let Some(path) = path() {
-        let text = std::fs::read_to_string(&path).map_err(|cause| {
-            Failure::new(format!("cannot read {}", path.display()))
-                .because(cause)
-                .code(Code::Usage)
-        })?;
-        command = with_file(command, &path, &text)?;
-    }
-    let parsed = command.try_get_matches().and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
-        Ok((matches, cli))
-    });
-    let (matches, mut cli) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return answered(&error),
+/// The parser with the values of the file as its defaults, if there is a file.
+pub(super) fn behind(command: clap::Command) -> Result<clap::Command, Failure> {
+    let Some(path) = path() else {
+        return Ok(command);
     };
-    if let (Command::Run(run), Some((_, flags))) = (&mut cli.command, matches.subcommand()) {
-        let said = |flag| flags.value_source(flag) > Some(ValueSource::DefaultValue);
-        // What is said goes before the opposite in the file.
-        run.ready_now &= said("ready_now") || !said("ready");
-        run.no_liveness &=
-            said("no_liveness") || !(said("liveness_listen") || said("liveness_address"));
-    }
-    Ok(Parsed::Run(Box::new(cli)))
+    let text = std::fs::read_to_string(&path).map_err(|cause| {
+        Failure::new(format!("cannot read {}", path.display()))
+            .because(cause)
+            .code(Code::Usage)
+    })?;
+    with_file(command, &path, &text)
 }
 
-/// Prints what the parser has to say: help or the version, or what is wrong with the command line.
-fn answered(error: &clap::Error) -> Result<Parsed, Failure> {
-    let text = error.render();
-    if !error.use_stderr() {
-        show::styled(&text.ansi().to_string())?;
-        return Ok(Parsed::Answered(ExitCode::SUCCESS));
-    }
-    if diagnostics::is_coloured() {
-        diagnostics::say_text(&text.ansi().to_string());
-    } else {
-        diagnostics::say_text(&text.to_string());
-    }
-    Ok(Parsed::Answered(ExitCode::from(Code::Usage as u8)))
-}
-
-/// The file that was named, or the usual one if it exists.
+/// The file of `--config` or `INCUMBENT_CONFIG`, otherwise the usual one if it exists.
 fn path() -> Option<PathBuf> {
     let mut args = std::env::args_os().skip(1).take_while(|arg| arg != "--");
     while let Some(arg) = args.next() {
@@ -96,8 +46,23 @@ fn with_file(command: clap::Command, path: &Path, text: &str) -> Result<clap::Co
     let bad = |why: String| Failure::new(format!("{}: {why}", path.display())).code(Code::Usage);
     let table: toml::Table = text
         .parse()
-        .map_err(|error: toml::de::Error| bad(error.to_string()))?;
+        .map_err(|error: toml::de::Error| bad(syntax(&error, text)))?;
     with_table(command, table).map_err(bad)
+}
+
+/// What is wrong, and where. The library's own text repeats the line, which may hold a password.
+fn syntax(error: &toml::de::Error, text: &str) -> String {
+    let place = error
+        .span()
+        .map_or_else(String::new, |span| place(&span, text));
+    format!("it is not TOML{place}; write text as in ha = \"file:///dir\"")
+}
+
+fn place(span: &Range<usize>, text: &str) -> String {
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!(", line {line}, column {column}")
 }
 
 /// Keys are flags of this command, tables are the commands below it.
@@ -106,7 +71,9 @@ fn with_table(mut command: clap::Command, table: toml::Table) -> Result<clap::Co
         command = match value {
             toml::Value::Table(table) => {
                 if command.find_subcommand(&key).is_none() {
-                    return Err(format!("there is no command {key:?}"));
+                    return Err(format!(
+                        "there is no command {key:?}; a table is named after one, as in [run]"
+                    ));
                 }
                 let mut trouble = None;
                 command = command.mut_subcommand(&key, |sub| {
@@ -135,7 +102,7 @@ fn with_default(
         .get_arguments()
         .find(|arg| arg.get_long() == Some(flag));
     let Some(arg) = arg else {
-        return Err(format!("there is no flag {flag:?}"));
+        return Err(format!("this command has no flag {flag:?}"));
     };
     let (id, many) = (
         arg.get_id().clone(),
@@ -145,13 +112,18 @@ fn with_default(
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Boolean(yes) => Ok(yes.to_string()),
         toml::Value::Integer(number) => Ok(number.to_string()),
-        other => Err(format!("{flag}: {other} is no text, number or truth value")),
+        toml::Value::Array(_)
+        | toml::Value::Table(_)
+        | toml::Value::Float(_)
+        | toml::Value::Datetime(_) => {
+            Err(format!("{flag} takes text, a whole number, true or false"))
+        }
     };
     let values = match value {
         toml::Value::Array(values) if many => {
             values.iter().map(one).collect::<Result<Vec<_>, _>>()?
         }
-        toml::Value::Array(_) => return Err(format!("{flag} takes one value")),
+        toml::Value::Array(_) => return Err(format!("{flag} takes one value, not a list")),
         value => vec![one(value)?],
     };
     Ok(command.mut_arg(id, |arg| arg.default_values(values)))
@@ -159,7 +131,10 @@ fn with_default(
 
 #[cfg(test)]
 mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
     use super::*;
+    use crate::command_line::cli::{Cli, Command};
 
     fn parse(file: &str, args: &[&str]) -> Result<Cli, String> {
         let command = with_file(Cli::command(), Path::new("x.toml"), file)
@@ -209,8 +184,9 @@ mod tests {
             ("[records.put]\nforse = true", "forse"),
             ("[records.putt]\nforce = true", "putt"),
             ("group = ['a', 'b']", "one value"),
-            ("group = 1.5", "1.5"),
-            ("group = ", "x.toml"),
+            ("group = 1.5", "group takes text"),
+            ("group = ", "x.toml: it is not TOML, line 1, column 9"),
+            ("\n\nha = x", "line 3, column 6"),
         ] {
             let error = parse(file, &["incumbent", "status"]).unwrap_err();
             assert!(error.contains(word), "{error}");

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use anstyle::{Effects, Style};
+use incumbent::backend::redacted;
 use incumbent_gateway::ACCESS;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
@@ -16,8 +17,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::queue::LineQueue;
 use super::{AS_JSON, is_coloured, queue};
-use crate::args::{Common, LogFormat};
 use crate::exit::{Code, Failure};
+use crate::settings::{Common, LogFormat};
 use crate::show::escape::{json_printable, printable};
 
 const NAME_OF_FIELD: Style = Style::new().effects(Effects::ITALIC);
@@ -72,10 +73,10 @@ fn lines(queue: &'static LineQueue, format: LogFormat) -> Events {
     }
 }
 
-/// Writes one field. Values come from clients and from stores, so they are escaped: a line of the
-/// log stays one line, and says nothing to the terminal.
+/// Writes one field. Values come from clients and stores, so they are escaped: an event stays one
+/// line, and cannot control the terminal. Passwords in addresses are left out.
 fn field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
-    let value = format!("{value:?}");
+    let value = redacted(&format!("{value:?}"));
     let value = printable(&value);
     match field.name() {
         "message" => out.write_str(&value),
@@ -127,7 +128,8 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         match std::str::from_utf8(&self.text) {
             Ok(text) if self.make.is_json => {
-                self.make.queue.push_text(json_printable(text).as_bytes());
+                let text = redacted(text);
+                self.make.queue.push_text(json_printable(&text).as_bytes());
             }
             _ => self.make.queue.push_text(&self.text),
         }

@@ -13,7 +13,7 @@ use incumbent_flink_ha::{
 };
 use serde_json::json;
 
-use crate::args::Output;
+use crate::settings::Output;
 use crate::exit::{Code, Failure};
 use crate::show;
 
@@ -163,6 +163,6 @@ impl From<FlinkError> for Failure {
             FlinkError::Unavailable { .. } => Code::Unavailable,
             _ => Code::Failed,
         };
-        Self::new(crate::exit::chain(&error)).code(code)
+        Self::new(incumbent::backend::causes(&error)).code(code)
     }
 }

@@ -13,10 +13,10 @@ use incumbent_gateway::{Gateway, Lanes, Listener, describe_metrics};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::args::Common;
 use crate::exit::{Code, Failure};
+use crate::settings::Common;
 use crate::signals::Signals;
-use crate::{descriptors, place, show, watch_server};
+use crate::{descriptors, show, status_server, store};
 pub(crate) use args::{AccessLog, GatewayArgs};
 
 /// Descriptors that one connection needs: its own, and that of one to the leader.
@@ -37,7 +37,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     limits.requests = limits.requests.min(most);
     let made = match &args.flink {
         Some(address) => Gateway::following(flink::views(address, &options)?, options),
-        None => Gateway::new(&place::group(common).await?, options),
+        None => Gateway::new(&store::group(common).await?, options),
     };
     let gateway = made.map_err(|cause| {
         Failure::new("cannot use TLS")
@@ -45,7 +45,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
             .code(Code::Usage)
     })?;
     let handle = gateway.handle();
-    let readiness: watch_server::Readiness = Arc::new(move || {
+    let readiness: status_server::Readiness = Arc::new(move || {
         let status = handle.status();
         let report = json!({
             "role": "gateway", "upstream": status.leader,
@@ -56,7 +56,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
+            let watch = status_server::start(listen, readiness, status_server::USUAL).await?;
             describe_metrics();
             access_log::describe_metrics();
             Some(watch)

@@ -7,24 +7,24 @@ use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
 use serde_json::json;
 
 use super::{DESCRIPTORS, GatewayArgs, announce, bind};
-use crate::args::Common;
 use crate::exit::Failure;
+use crate::settings::Common;
 use crate::signals::Signals;
-use crate::{descriptors, place, watch_server};
+use crate::{descriptors, status_server, store};
 
 pub(super) async fn pass_on(
     common: &Common,
     args: &GatewayArgs,
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
-    let group = place::group(common).await?;
+    let group = store::group(common).await?;
     let mut options = args.tcp_options();
     let most = descriptors::raise(DESCRIPTORS);
     let limits = &mut options.limits;
     limits.connections = descriptors::fit(limits.connections, most, "--connections");
     let gateway = TcpGateway::new(&group, options);
     let handle = gateway.handle();
-    let readiness: watch_server::Readiness = Arc::new(move || {
+    let readiness: status_server::Readiness = Arc::new(move || {
         let status = handle.status();
         let report = json!({
             "role": "gateway", "upstream": status.leader,
@@ -34,7 +34,7 @@ pub(super) async fn pass_on(
     });
     let _watch = match args.status_listen {
         Some(listen) => {
-            let watch = watch_server::start(listen, readiness, watch_server::USUAL).await?;
+            let watch = status_server::start(listen, readiness, status_server::USUAL).await?;
             describe_tcp_metrics();
             Some(watch)
         }

@@ -6,25 +6,26 @@ use incumbent::View;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Common, ObserveArgs};
+use super::args::ObserveArgs;
 use crate::exit::Failure;
+use crate::settings::Common;
 use crate::show::Reader;
 use crate::show::escape::printable;
-use crate::{place, show};
+use crate::{show, store};
 
 pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCode, Failure> {
-    let group = place::group(common).await?;
-    let json = args.output.is_json();
+    let group = store::group(common).await?;
+    let is_json = args.output.is_json();
     let mut observer = group.observe();
-    if !json {
+    if !is_json {
         show::line(format!(
             "{:<24}  {:>6}  {:<10}  {:<24}  ENDPOINTS",
             "TIME", "EPOCH", "STATE", "HOLDER"
         ))?;
     }
-    // From now on, so that none is missed while a line is printed.
+    // Listened to from now on, so that no signal is missed while a line is printed.
     let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+        .map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
     let mut lines = 0;
     while args.lines.is_none_or(|most| lines < most) {
         let view = tokio::select! {
@@ -32,14 +33,14 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
             _ = interrupt.recv() => break,
         };
         let print = move || {
-            if json {
+            if is_json {
                 show::json_line(&as_json(&view))
             } else {
                 show::styled_line(as_row(&view))
             }
         };
         let reader = tokio::select! {
-            printed = show::line_in_background(print) => printed?,
+            printed = show::in_background(print) => printed?,
             _ = interrupt.recv() => break,
         };
         if reader == Reader::Left {
@@ -51,13 +52,13 @@ pub(crate) async fn observe(common: &Common, args: ObserveArgs) -> Result<ExitCo
 }
 
 fn as_json(view: &View) -> Value {
-    let mut json = show::json(view);
+    let mut json = show::view_json(view);
     json["time"] = show::now().into();
     json
 }
 
 fn as_row(view: &View) -> String {
-    let (word, style) = show::word(view);
+    let (word, style) = show::view_word(view);
     let (epoch, holder, endpoints) = match view {
         View::None => ("-".into(), "-".into(), String::new()),
         View::Activating(leader) | View::Active(leader) => {

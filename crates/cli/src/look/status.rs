@@ -3,38 +3,41 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use incumbent::backend::redacted;
 use incumbent::{Group, HolderName, Root, TermState};
 use serde_json::{Value, json};
 
-use crate::args::{Common, StatusArgs};
+use super::args::StatusArgs;
+
 use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
+use crate::settings::Common;
 use crate::show::escape::printable;
-use crate::{place, show};
+use crate::{show, store};
 
-/// How often the root is looked at while waiting for a renewal.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the root is read while waiting for a renewal.
+const POLL: Duration = Duration::from_millis(50);
 
-/// Whether somebody leads, as far as can be told from here.
-enum Leader {
+/// Whether a leader is alive, as seen from here.
+enum SignOfLeader {
     /// Nobody has led yet, or the last leader resigned.
     None,
-    /// It says the nonce of its term, and these stand by.
+    /// Its liveness endpoint answers with the nonce of its term; these stand by.
     Answers(Vec<HolderName>),
-    /// It cannot be asked, but it renews its lease.
+    /// Its liveness endpoint cannot be reached, but it renews its lease.
     Renews,
-    /// It neither answers nor renews. Others may take over when its lease ends.
+    /// It neither answers nor renews. Standbys may take over when its lease ends.
     Silent(String),
 }
 
 pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode, Failure> {
-    let group = place::present_group(common).await?;
+    let group = store::existing_group(common).await?;
     let root = group.root().await?;
     let records = group.records().await?.len();
     let leader = judge(&group, root.as_ref()).await?;
     let code = match leader {
-        Leader::Answers(_) | Leader::Renews => ExitCode::SUCCESS,
-        Leader::None | Leader::Silent(_) => ExitCode::from(Code::NoLeader as u8),
+        SignOfLeader::Answers(_) | SignOfLeader::Renews => ExitCode::SUCCESS,
+        SignOfLeader::None | SignOfLeader::Silent(_) => ExitCode::from(Code::NoLeader as u8),
     };
     if args.output.is_json() {
         show::json_line(&as_json(common, root.as_ref(), &leader, records))?;
@@ -44,21 +47,22 @@ pub(crate) async fn status(common: &Common, args: StatusArgs) -> Result<ExitCode
     Ok(code)
 }
 
-async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
+/// Asks the liveness endpoint, and if it does not answer, waits for a renewal.
+async fn judge(group: &Group, root: Option<&Root>) -> Result<SignOfLeader, Failure> {
     let Some(root) = root.filter(|root| root.state != TermState::Released) else {
-        return Ok(Leader::None);
+        return Ok(SignOfLeader::None);
     };
     let why = match &root.liveness {
-        None => "it offers no liveness endpoint".to_owned(),
+        None => "it has no liveness endpoint".to_owned(),
         Some(liveness) => match incumbent::sign_of_life(&liveness.address).await {
             Ok(sign) if sign.nonce == Some(root.nonce) => {
-                return Ok(Leader::Answers(sign.standbys));
+                return Ok(SignOfLeader::Answers(sign.standbys));
             }
-            Ok(_) => "its liveness endpoint is in another term".to_owned(),
+            Ok(_) => "its liveness endpoint belongs to another term".to_owned(),
             Err(error) => format!("its liveness endpoint does not answer: {error}"),
         },
     };
-    // Renewals come several times in a lease.
+    // A leader renews several times in each lease.
     let patience = root.lease() / 2;
     say(format!(
         "{}: {why}; waiting up to {patience:?} for a renewal",
@@ -66,7 +70,7 @@ async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
     ));
     let renewed = async {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
             let now = group.root().await?;
             if now.is_none_or(|now| (now.nonce, now.seq) != (root.nonce, root.seq)) {
                 return Ok::<_, incumbent::Error>(());
@@ -74,12 +78,16 @@ async fn judge(group: &Group, root: Option<&Root>) -> Result<Leader, Failure> {
         }
     };
     match tokio::time::timeout(patience, renewed).await {
-        Ok(changed) => changed.map(|()| Leader::Renews).map_err(Failure::from),
-        Err(_) => Ok(Leader::Silent(format!("{why}; no renewal in {patience:?}"))),
+        Ok(changed) => changed
+            .map(|()| SignOfLeader::Renews)
+            .map_err(Failure::from),
+        Err(_) => Ok(SignOfLeader::Silent(format!(
+            "{why}; no renewal in {patience:?}"
+        ))),
     }
 }
 
-fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize) -> Value {
+fn as_json(common: &Common, root: Option<&Root>, leader: &SignOfLeader, records: usize) -> Value {
     let mut json = json!({ "group": common.group, "state": "none", "records": records });
     if let Some(root) = root {
         json["state"] = json!(root.state);
@@ -93,13 +101,13 @@ fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize
         json["preferred"] = json!(root.preferred);
     }
     match leader {
-        Leader::None => {}
-        Leader::Answers(standbys) => {
+        SignOfLeader::None => {}
+        SignOfLeader::Answers(standbys) => {
             json["alive"] = json!(true);
             json["standbys"] = json!(standbys);
         }
-        Leader::Renews => json["alive"] = json!(true),
-        Leader::Silent(why) => {
+        SignOfLeader::Renews => json["alive"] = json!(true),
+        SignOfLeader::Silent(why) => {
             json["alive"] = json!(false);
             json["silence"] = json!(why);
         }
@@ -110,11 +118,11 @@ fn as_json(common: &Common, root: Option<&Root>, leader: &Leader, records: usize
 fn as_table(
     common: &Common,
     root: Option<&Root>,
-    leader: &Leader,
+    leader: &SignOfLeader,
     records: usize,
 ) -> Result<String, Failure> {
     let mut rows = vec![
-        ("address", place::address(common)?),
+        ("address", redacted(&store::address(common)?)),
         ("group", common.group.clone()),
     ];
     match root {
@@ -146,16 +154,16 @@ fn as_table(
         }
     }
     match leader {
-        Leader::None => {}
-        Leader::Answers(standbys) if standbys.is_empty() => {
+        SignOfLeader::None => {}
+        SignOfLeader::Answers(standbys) if standbys.is_empty() => {
             rows.push(("alive", "yes; nobody stands by".into()))
         }
-        Leader::Answers(standbys) => {
+        SignOfLeader::Answers(standbys) => {
             let names: Vec<_> = standbys.iter().map(HolderName::as_str).collect();
             rows.push(("alive", format!("yes; standing by: {}", names.join(" "))));
         }
-        Leader::Renews => rows.push(("alive", "it renews its lease".into())),
-        Leader::Silent(why) => rows.push(("alive", format!("no sign of life: {why}"))),
+        SignOfLeader::Renews => rows.push(("alive", "it renews its lease".into())),
+        SignOfLeader::Silent(why) => rows.push(("alive", format!("no sign of life: {why}"))),
     }
     rows.push(("records", format!("{records}, deleted ones included")));
     let rows = rows

@@ -1,124 +1,111 @@
-//! `incumbent purge`: removes what groups have left behind.
+//! `incumbent purge`: removes what groups have stored.
 
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use incumbent::backend::{Erased, Listed};
-use incumbent::{Group, GroupName, TermState};
+use incumbent::{Group, GroupName, TermState, Store};
 use serde_json::json;
 
-use crate::args::{Common, Output, PurgeArgs};
-use crate::diagnostics::{ask, say};
+use super::args::PurgeArgs;
+use crate::diagnostics::{ask, say, say_text};
 use crate::exit::{Code, Failure};
-use crate::{place, show};
+use crate::settings::{Common, Output};
+use crate::{show, store};
 
-/// How often progress is told, in keys.
-const TELL_EVERY: usize = 500;
+/// A group, and everything that it has stored.
+type Found = (Group, Vec<Listed>);
 
 pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, Failure> {
-    let store = place::present(common).await?;
-    let names: Vec<GroupName> = match args.all_groups {
-        true => store.groups().await?,
-        false => vec![place::group_name(common)?],
-    };
-    let mut found = Vec::new();
-    for name in names {
-        let group = store.group_with(name.as_str(), place::options(common)?)?;
-        let everything = group.everything().await?;
-        refuse_led(&group, &everything, args.force).await?;
-        found.push((group, everything));
-    }
+    let store = store::existing(common).await?;
+    let found = everything(common, &args, &store).await?;
     let total = found.iter().map(|(_, listed)| listed.len()).sum();
-    tell(&found, args.output)?;
     if total == 0 {
         say(format!("there is nothing to remove in {}", store.address()));
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
-        confirm(total, store.address())?;
+        confirm(&found, total, store.address())?;
     }
-    let mut done = 0;
-    for (group, everything) in &found {
-        for listed in everything {
-            match group.erase_by_hand(listed).await? {
-                Erased::Gone => done += 1,
-                // The root goes first: whoever has begun to lead meanwhile is met there.
-                Erased::Conflict => {
-                    let why = format!(
-                        "{} was written meanwhile; {done} of {total} were removed; stop everybody and try again",
-                        listed.key
-                    );
-                    return Err(Failure::new(why).code(Code::Refused));
-                }
-                Erased::Kept => {
-                    let why = format!(
-                        "nothing was removed: {} keeps tombstones; stop everybody, and remove it by hand",
-                        store.address()
-                    );
-                    return Err(Failure::new(why));
-                }
-            }
-            if done % TELL_EVERY == 0 {
-                say(format!("{done} of {total} removed"));
-            }
+    let mut removed = 0;
+    for (group, listed) in &found {
+        for item in listed {
+            let done = format!("{removed} of {total} were removed");
+            remove(group, item, &done, store.address()).await?;
+            removed += 1;
+            print_removed(item, args.output)?;
         }
     }
     say(format!(
-        "{done} of {total} removed from {}",
+        "{removed} of {total} removed from {}",
         store.address()
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn refuse_led(group: &Group, everything: &[Listed], force: bool) -> Result<(), Failure> {
+async fn everything(
+    common: &Common,
+    args: &PurgeArgs,
+    store: &Store,
+) -> Result<Vec<Found>, Failure> {
+    let names: Vec<GroupName> = if args.all_groups {
+        store.groups().await?
+    } else {
+        vec![store::group_name(common)?]
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let group = store.group_with(name.as_str(), store::options(common)?)?;
+        let listed = group.everything().await?;
+        refuse_led(&group, &listed, args.force).await?;
+        found.push((group, listed));
+    }
+    Ok(found)
+}
+
+/// Refuses to remove the records of a group that has a leader, unless forced.
+async fn refuse_led(group: &Group, listed: &[Listed], force: bool) -> Result<(), Failure> {
     let leads = |state| matches!(state, TermState::Activating | TermState::Active);
     match group.root().await {
         Ok(Some(root)) if leads(root.state) && !force => {
             let why = format!(
-                "{} leads {} at epoch {}, or did not resign; stop it, or say --force",
+                "{} leads {} at epoch {}, or did not resign; stop it, or add --force",
                 root.holder,
                 group.name(),
                 root.epoch
             );
             Err(Failure::new(why).code(Code::Refused))
         }
-        // It may be kept elsewhere, and somebody lead by it.
-        Ok(None) if !everything.is_empty() && !force => {
+        // The root may be kept elsewhere, and somebody may lead by it.
+        Ok(None) if !listed.is_empty() && !force => {
             let why = format!(
-                "{} has records here and no root; if the address lacks an option that its nodes have, as root=lease, add it; \
-                 if the root was removed by hand, say --force",
+                "{} has records here and no root; if the nodes use an address with another option, as root=lease, use the \
+                 same address; if the root was removed by hand, add --force",
                 group.name()
             );
             Err(Failure::new(why).code(Code::Refused))
         }
         Ok(_) => Ok(()),
-        // What cannot be understood may be removed by whoever insists.
+        // A damaged root may be removed by force.
         Err(incumbent::Error::Damaged { .. }) if force => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn tell(found: &[(Group, Vec<Listed>)], output: Output) -> Result<(), Failure> {
-    let rows = found
-        .iter()
-        .flat_map(|(_, everything)| everything)
-        .map(|listed| [listed.key.group().as_str(), listed.key.item()]);
-    if output.is_json() {
-        for [group, item] in rows {
-            show::json_line(&json!({ "group": group, "item": item }))?;
-        }
-    } else {
-        let rows = rows.map(|row| row.map(str::to_owned).to_vec()).collect();
-        show::line(show::table(&["GROUP", "ITEM"], rows))?;
-    }
-    Ok(())
-}
-
-fn confirm(total: usize, address: &str) -> Result<(), Failure> {
+/// Shows what would be removed, and asks.
+fn confirm(found: &[Found], total: usize, address: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
-        let why = "nothing was removed: say --yes, as nobody can be asked here";
+        let why = "nothing was removed: standard input is not a terminal, so add --yes to confirm";
         return Err(Failure::new(why).code(Code::Usage));
     }
+    let rows = found
+        .iter()
+        .flat_map(|(_, listed)| listed)
+        .map(|item| vec![item.key.group().to_string(), item.key.item().to_owned()]);
+    say_text(&format!(
+        "{}\n",
+        show::table(&["GROUP", "ITEM"], rows.collect())
+    ));
     ask(format!(
         "Remove these {total} from {address}, for good? Type yes: "
     ));
@@ -128,4 +115,31 @@ fn confirm(total: usize, address: &str) -> Result<(), Failure> {
         Ok(_) if answer.trim() == "yes" => Ok(()),
         _ => Err(Failure::new("nothing was removed").code(Code::Refused)),
     }
+}
+
+async fn remove(group: &Group, item: &Listed, done: &str, address: &str) -> Result<(), Failure> {
+    match group.erase_by_hand(item).await? {
+        Erased::Gone => Ok(()),
+        // The root goes first, so a leader that has started meanwhile is noticed there.
+        Erased::Conflict => {
+            let why = format!(
+                "{} was written meanwhile; {done}; stop all nodes and try again",
+                item.key
+            );
+            Err(Failure::new(why).code(Code::Refused))
+        }
+        Erased::Kept => Err(Failure::new(format!(
+            "nothing was removed: {address} keeps tombstones; stop all nodes, and remove it by hand"
+        ))),
+    }
+}
+
+fn print_removed(item: &Listed, output: Output) -> Result<(), Failure> {
+    let (group, item) = (item.key.group(), item.key.item());
+    if output.is_json() {
+        show::json_line(&json!({ "group": group, "item": item, "removed": true }))?;
+    } else {
+        show::line(format!("removed {group}/{item}"))?;
+    }
+    Ok(())
 }

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 
 use incumbent::View;
 
-use crate::args::{Common, ResignArgs};
+use super::args::ResignArgs;
+
 use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
-use crate::{place, show};
+use crate::settings::Common;
+use crate::{show, store};
 
 pub(crate) async fn resign(common: &Common, args: ResignArgs) -> Result<ExitCode, Failure> {
-    let group = place::present_group(common).await?;
+    let group = store::existing_group(common).await?;
     let mut observer = group.observe();
     let asked = group
         .ask_to_hand_over(args.to.clone(), group.holder().as_str())
@@ -22,23 +24,20 @@ pub(crate) async fn resign(common: &Common, args: ResignArgs) -> Result<ExitCode
     match tokio::time::timeout(args.timeout, next).await {
         Ok(view) => {
             show::line(described(&view))?;
-            let other = view
-                .active()
-                .is_some_and(|leader| args.to.as_ref().is_some_and(|to| *to != leader.holder));
-            match other {
-                false => Ok(ExitCode::SUCCESS),
-                true => Err(Failure::new(format!(
-                    "{} did not take it",
-                    args.to.map_or_else(String::new, String::from)
-                ))
-                .code(Code::Refused)),
+            let holder = view.active().map(|leader| leader.holder.clone());
+            match args.to {
+                Some(to) if holder.as_ref() != Some(&to) => {
+                    let why = format!("the leader handed over, but {to} did not become the leader");
+                    Err(Failure::new(why).code(Code::Refused))
+                }
+                _ => Ok(ExitCode::SUCCESS),
             }
         }
         Err(_) => {
             let timeout = humantime::format_duration(args.timeout);
             let view = described(&observer.view());
             Err(Failure::new(format!(
-                "asked, but nobody else is active after {timeout}: {view}"
+                "the leader was asked to hand over, but nobody else is active after {timeout}: {view}"
             ))
             .code(Code::Unavailable))
         }

@@ -1,70 +1,100 @@
 //! `incumbent run`: campaigns, and runs a command while it leads.
 //!
 //! ```text
-//!   standing by ──granted──► office (API, guard, command) ──► ready: endpoints published, active
-//!        ▲                        │ command exits ─► resign, pass on its code (or start it again)
+//!   standing by ──granted──► term (records API, guard, command) ──► ready: endpoints published, active
+//!        ▲                        │ command exits ─► resign, exit with its code (or start it again)
 //!        │                        │ SIGTERM ───────► end the command, resign, exit
-//!        └── lost, asked to hand over, not ready ──► end the command, resign
+//!        └── lost, asked to hand over, not ready, stopped ──► end the command, resign
 //! ```
 //!
 //! The guard (crate `incumbent-guard`) is a process of its own that ends the command even if this
-//! one is killed or stopped. `tenure.rs` is one term from beginning to end, `ready.rs` says when
-//! the command is ready.
+//! one is killed or stopped. `term.rs` is one term from beginning to end, `ready.rs` waits until
+//! the command is ready, `records_api/` is what the command talks to.
 
+mod args;
 mod ready;
-mod tenure;
+pub(crate) mod records_api;
+mod restart;
+mod term;
 
 use std::process::ExitCode;
 
-use incumbent::{Liveness, Options};
+use incumbent::backend::{Pace, jitter};
+use incumbent::{Candidate, Group, Leadership, Liveness, Options};
 
-use crate::args::{Common, RunArgs};
 use crate::exit::Failure;
+use crate::settings::Common;
 use crate::signals::Signals;
-use crate::{place, watch_server};
-use tenure::{End, Tenure};
+use crate::{status_server, store};
+pub(crate) use args::RunArgs;
+use term::{End, Term};
 
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<ExitCode, Failure> {
-    let outcome = campaign(common, &args).await;
+    let outcome = lead(common, &args).await;
     outcome.map_err(Failure::of_run)
 }
 
-async fn campaign(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> {
+async fn lead(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> {
     let mut signals =
-        Signals::new().map_err(|cause| Failure::new("cannot listen to signals").because(cause))?;
+        Signals::new().map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
     let options = Options {
         liveness: liveness(args),
-        ..place::options(common)?
+        ..store::options(common)?
     };
-    let store = place::store(common).await?;
-    let address = place::address(common)?;
+    let store = store::open(common).await?;
+    let address = store::address(common)?;
     let group = store.group_with(&common.group, options)?;
     let candidate = group.candidate()?;
-    let watch = match args.status_listen {
+    let status = match args.status_listen {
         Some(listen) => {
-            let readiness = watch_server::node(&group);
-            Some(watch_server::start(listen, readiness, watch_server::OF_NODE).await?)
+            let readiness = status_server::node(&group);
+            Some(status_server::start(listen, readiness, status_server::OF_NODE).await?)
         }
         None => None,
     };
     tracing::info!(address = store.address(), group = %group.name(), node = %group.holder(), "campaigning");
-    loop {
-        let leadership = tokio::select! {
-            leadership = candidate.campaign() => leadership,
-            () = signals.end() => {
-                tracing::info!(node = %group.holder(), "ended while standing by");
-                drop((candidate, watch));
-                group.close().await;
-                return Ok(ExitCode::SUCCESS);
-            }
-        };
-        let end = Tenure::new(args, &address, leadership)
+    let mut pauses = restart::pace();
+    while let Some(leadership) = granted(&candidate, &group, &mut signals).await {
+        let end = Term::new(args, &address, leadership)
             .serve(&mut signals)
             .await?;
         match end {
             End::Exited(exit) => return Ok(ExitCode::from(exit.exit_code())),
-            End::StandBy => {}
+            End::StandBy => pauses.reset(),
+            End::Stopped => {
+                if !pause(&mut pauses, &mut signals).await {
+                    break;
+                }
+            }
         }
+    }
+    drop((candidate, status));
+    group.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Stands by until this node leads. `None` if the program is to end.
+async fn granted(
+    candidate: &Candidate,
+    group: &Group,
+    signals: &mut Signals,
+) -> Option<Leadership> {
+    tokio::select! {
+        leadership = candidate.campaign() => Some(leadership),
+        () = signals.end() => {
+            tracing::info!(node = %group.holder(), "ended as asked, while standing by");
+            None
+        }
+    }
+}
+
+/// Leaves the leadership to other nodes for a while. Returns false if the program is to end.
+async fn pause(pauses: &mut Pace, signals: &mut Signals) -> bool {
+    let pause = pauses.after_failure(jitter());
+    tracing::info!(?pause, "campaigning again after a pause");
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        () = signals.end() => false,
     }
 }
 

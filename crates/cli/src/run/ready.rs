@@ -1,18 +1,22 @@
-//! When is the command ready to serve?
+//! Waits until the command is ready to serve.
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use incumbent::backend::{Pace, jitter};
 use tokio::net::TcpStream;
 
-use crate::args::RunArgs;
+use super::args::RunArgs;
 use crate::http;
 
-/// How long one attempt may take.
+/// Timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
+/// The first pause between attempts is short, so that a quick command is found ready quickly.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Waits until the command is ready: its URL answers with success, or all its endpoints accept
-/// connections. At once if told so, or if there is nothing to ask.
+/// connections. Returns at once with `--ready-now`, or if there is nothing to ask.
 pub(super) async fn ready(args: &RunArgs) {
     if args.ready_now {
         return;
@@ -29,19 +33,13 @@ pub(super) async fn ready(args: &RunArgs) {
     }
 }
 
-/// Asks again and again, soon at first, so that a quick command is found ready quickly.
+/// Repeats the attempt until it succeeds.
 async fn until(mut attempt: impl AsyncFnMut() -> bool) {
-    let pauses = ExponentialBuilder::new()
-        .with_min_delay(Duration::from_millis(2))
-        .with_factor(1.5);
-    let mut pauses = pauses
-        .with_max_delay(Duration::from_millis(250))
-        .without_max_times()
-        .build();
+    let mut pauses = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
     while !tokio::time::timeout(ATTEMPT, attempt())
         .await
         .unwrap_or(false)
     {
-        tokio::time::sleep(pauses.next().unwrap_or(ATTEMPT)).await;
+        tokio::time::sleep(pauses.after_failure(jitter())).await;
     }
 }

@@ -6,21 +6,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use incumbent::backend::jitter;
 use incumbent::{EndpointName, Guard, HolderName, Leadership, LostBecause, Time};
-use incumbent_guard::{BootTime, Deadlines, Exit, Guarded, Leash, SpawnError, Spec};
+use incumbent_guard::{BootTime, Deadlines, Event, Exit, Guarded, Leash, SpawnError, Spec};
+use tokio::time::Instant;
 
+use super::args::{Restart, RunArgs};
 use super::ready::ready;
-use crate::api::{Office, SOCKET, Server, TOKEN, URL};
-use crate::args::{Restart, RunArgs};
+use super::records_api::{Office, SOCKET, Server, TOKEN, URL};
+use super::restart;
 use crate::exit::Failure;
 use crate::signals::Signals;
 
-/// Longest pause before a command that exits again and again is started again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// A term that begins.
-pub(super) struct Tenure<'a> {
+pub(super) struct Term<'a> {
     args: &'a RunArgs,
     address: &'a str,
     guard: Guard,
@@ -30,19 +29,25 @@ pub(super) struct Tenure<'a> {
 
 /// What comes after a term.
 pub(super) enum End {
-    /// The program ends, as its command did.
+    /// The program exits as its command did.
     Exited(Exit),
-    /// Somebody else's turn; stand by.
+    /// Stand by for the next term.
     StandBy,
+    /// The command was stopped. It probably will be again, so another node should lead first.
+    Stopped,
 }
 
 /// Why the command has to end, or has ended.
 enum Cause {
     Exited(Exit),
     Lost(LostBecause),
+    /// Somebody asked for a hand-over, to this candidate if one is named.
     Asked(Option<HolderName>),
+    /// This program received a signal to end.
     Signal,
     NotReady,
+    /// The command was stopped by the signal of this number, and did not go on.
+    Stopped(i32),
 }
 
 impl Cause {
@@ -50,14 +55,15 @@ impl Cause {
         match self {
             Self::Lost(why) => format!("leadership lost: {}", incumbent::describe(why)),
             Self::Asked(_) => "asked to hand over".into(),
-            Self::Signal => "told to end".into(),
+            Self::Signal => "this program was asked to end".into(),
             Self::NotReady => format!("not ready after {:?}", args.ready_timeout),
+            Self::Stopped(signal) => format!("stopped by signal {signal} and not continued"),
             Self::Exited(_) => "it exited".into(),
         }
     }
 }
 
-impl<'a> Tenure<'a> {
+impl<'a> Term<'a> {
     pub(super) fn new(args: &'a RunArgs, address: &'a str, leadership: Leadership) -> Self {
         let guard = leadership.guard();
         let retry = leadership.group().timing().retry();
@@ -70,13 +76,12 @@ impl<'a> Tenure<'a> {
         }
     }
 
-    /// Runs the command, as often as told, until the term or the program has to end.
+    /// Runs the command until the term or the program has to end; again and again, if `--restart`
+    /// says so.
     pub(super) async fn serve(self, signals: &mut Signals) -> Result<End, Failure> {
-        let mut pauses = ExponentialBuilder::new()
-            .with_max_delay(LONGEST_PAUSE)
-            .without_max_times()
-            .build();
+        let mut pauses = restart::pace();
         loop {
+            let started = Instant::now();
             let (cause, exit) = match self.once(signals).await {
                 Ok(done) => done,
                 Err(failure) => {
@@ -92,11 +97,11 @@ impl<'a> Tenure<'a> {
             if !again {
                 return Ok(self.end(cause, exit).await);
             }
-            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            let pause = pauses.after_run(started.elapsed(), jitter());
             tracing::warn!(
                 code = exit.exit_code(),
                 ?pause,
-                "the command exited and is started again"
+                "the command exited; starting it again after a pause"
             );
             let (lost, asked) = match self.office.leadership().await {
                 Ok(leadership) => (leadership.lost(), leadership.asked_to_resign()),
@@ -128,44 +133,30 @@ impl<'a> Tenure<'a> {
                 }
                 self.stop(&mut command, &why, signals).await
             }
-            // Nobody else may lead before nothing of the command is left, whatever went wrong.
-            Err(_) => self.stop(&mut command, "it cannot go on", signals).await,
+            // Nothing of the command may be left when another node leads, whatever went wrong here.
+            Err(_) => {
+                self.stop(&mut command, "this program failed", signals)
+                    .await
+            }
         };
         feeder.abort();
         Ok((cause?, exit?))
     }
 
-    /// Starts the command; `None` if the term ended before that.
+    /// Starts the command; `None` if the term has ended before that.
     async fn spawn(&self, api: Option<&Server>) -> Result<Option<Guarded>, Failure> {
         let failed = |cause: std::io::Error| {
-            Failure::new("cannot pass on the liveness endpoint").because(cause)
+            Failure::new("cannot pass the liveness endpoint on to the guard").because(cause)
         };
         let Ok(leadership) = self.office.leadership().await else {
             return Ok(None);
         };
         let (program, arguments) = self.args.command.split_first().expect("clap requires one");
-        let mut env: Vec<(OsString, OsString)> = vec![
-            (
-                "INCUMBENT_EPOCH".into(),
-                leadership.epoch().to_string().into(),
-            ),
-            (
-                "INCUMBENT_HOLDER".into(),
-                leadership.group().holder().as_str().into(),
-            ),
-            (
-                "INCUMBENT_GROUP".into(),
-                leadership.group().name().as_str().into(),
-            ),
-            ("INCUMBENT_HA".into(), self.address.into()),
-        ];
-        env.extend(std::env::current_exe().map(|exe| ("INCUMBENT_EXE".into(), exe.into())));
-        env.extend(api.into_iter().flat_map(|api| api.env.clone()));
         let spec = Spec {
             args: arguments.to_vec(),
-            env,
-            // This may itself be the command of another `incumbent run`, whose records are not
-            // these.
+            env: self.environment(&leadership, api),
+            // This program may itself be the command of another `incumbent run`, which has other
+            // records.
             env_remove: [SOCKET, URL, TOKEN].map(OsString::from).into(),
             liveness: leadership
                 .liveness_socket()
@@ -187,6 +178,27 @@ impl<'a> Tenure<'a> {
         Ok(Some(command))
     }
 
+    /// What the command finds in its environment, as `run --help` lists it.
+    fn environment(
+        &self,
+        leadership: &Leadership,
+        api: Option<&Server>,
+    ) -> Vec<(OsString, OsString)> {
+        let group = leadership.group();
+        let mut env: Vec<(OsString, OsString)> = vec![
+            (
+                "INCUMBENT_EPOCH".into(),
+                leadership.epoch().to_string().into(),
+            ),
+            ("INCUMBENT_HOLDER".into(), group.holder().as_str().into()),
+            ("INCUMBENT_GROUP".into(), group.name().as_str().into()),
+            ("INCUMBENT_HA".into(), self.address.into()),
+        ];
+        env.extend(std::env::current_exe().map(|exe| ("INCUMBENT_EXE".into(), exe.into())));
+        env.extend(api.into_iter().flat_map(|api| api.env.clone()));
+        env
+    }
+
     /// Publishes the command when it is ready, and waits for a reason to end it.
     async fn attend(&self, command: &mut Guarded, signals: &mut Signals) -> Result<Cause, Failure> {
         let (mut lost, mut asked) = match self.office.leadership().await {
@@ -200,36 +212,56 @@ impl<'a> Tenure<'a> {
             self.args.ready_timeout,
             self.publish()
         ));
-        let mut published = false;
+        let mut is_published = false;
+        // The signal that has stopped the command, and when the term is given up.
+        let mut stopped: Option<(i32, Instant)> = None;
         loop {
             tokio::select! {
-                exit = command.wait() => match exit {
-                    Ok(exit) if self.guard.is_valid() => return Ok(Cause::Exited(exit)),
+                event = command.next_event() => match event {
+                    Ok(Event::Ended(exit)) if self.guard.is_valid() => return Ok(Cause::Exited(exit)),
                     // The guard has ended it at its deadline: this process was stopped, or the
-                    // backend did not answer.
-                    Ok(_) => return Ok(Cause::Lost(LostBecause::DeadlinePassed)),
-                    Err(incumbent_guard::GuardLost::Lingering { count }) => {
-                        tracing::warn!(count, "processes that the command left behind cannot be ended yet");
+                    // store did not answer.
+                    Ok(Event::Ended(_)) => return Ok(Cause::Lost(LostBecause::DeadlinePassed)),
+                    Ok(Event::Stopped { signal }) => {
+                        self.warn_of_stop(signal);
+                        stopped = Some((signal, Instant::now() + self.retry));
                     }
-                    Err(error) => return Err(Failure::new("the guard of the command was lost").because(error)),
+                    Ok(Event::Continued) => {
+                        tracing::info!("the command runs again after it was stopped");
+                        stopped = None;
+                    }
+                    Ok(Event::Lingering { count }) => warn_of_lingering(count),
+                    Err(error) => return Err(guard_lost(error)),
                 },
                 why = &mut lost => return Ok(Cause::Lost(why)),
                 to = &mut asked => return Ok(Cause::Asked(to)),
-                ready = &mut publish, if !published => match ready {
+                ready = &mut publish, if !is_published => match ready {
                     // If the term is over, `lost` says why.
-                    Ok(Ok(()) | Err(incumbent::Error::Fenced { .. })) => published = true,
+                    Ok(Ok(()) | Err(incumbent::Error::Fenced { .. })) => is_published = true,
                     Ok(Err(error)) => return Err(Failure::from(error)),
                     Err(_) => return Ok(Cause::NotReady),
                 },
                 signal = signals.next() => match signal {
                     None => return Ok(Cause::Signal),
-                    // If the guard is gone, waiting for it says so.
+                    // If the guard is gone, the next event says so.
                     Some(number) => drop(command.signal(number)),
                 },
+                signal = patience_with(stopped) => return Ok(Cause::Stopped(signal)),
             }
         }
     }
 
+    fn warn_of_stop(&self, signal: i32) {
+        tracing::warn!(
+            epoch = self.guard.epoch().get(),
+            signal,
+            grace = ?self.retry,
+            "the command was stopped: {}; giving up the term unless it continues",
+            reason_of_stop(signal)
+        );
+    }
+
+    /// Waits until the command is ready, publishes its endpoints, and activates the term.
     async fn publish(&self) -> Result<(), incumbent::Error> {
         ready(self.args).await;
         let Ok(leadership) = self.office.leadership().await else {
@@ -241,7 +273,7 @@ impl<'a> Tenure<'a> {
         leadership.activate().await
     }
 
-    /// The addresses of each endpoint, in the order in which they were said.
+    /// The addresses of each endpoint, in the order of the command line.
     fn endpoints(&self) -> BTreeMap<&EndpointName, Vec<&str>> {
         let mut endpoints = BTreeMap::<_, Vec<_>>::new();
         for (name, address) in &self.args.publish {
@@ -250,8 +282,8 @@ impl<'a> Tenure<'a> {
         endpoints
     }
 
-    /// Sends nobody to the command any more, and leaves it the time to answer those who are there.
-    /// It leads as long as that takes.
+    /// Withdraws the endpoints, and gives the command `--linger` to finish the requests it has. The
+    /// node leads until then.
     async fn withdraw(&self, signals: &mut Signals) {
         if self.args.publish.is_empty() || self.args.linger.is_zero() {
             return;
@@ -263,13 +295,13 @@ impl<'a> Tenure<'a> {
         let withdrawn = async {
             for name in self.endpoints().into_keys() {
                 if let Err(error) = leadership.withdraw(name).await {
-                    tracing::warn!(%error, "the endpoints are still published, though the command is about to end");
+                    tracing::warn!(%error, endpoint = %name, "cannot withdraw an endpoint; ending the command although clients may still use it");
                     return;
                 }
             }
         };
         let drained = async {
-            // What is not withdrawn by then stays until the term ends.
+            // What is not withdrawn by then stays published until the term ends.
             let _ = tokio::time::timeout(self.retry, withdrawn).await;
             tokio::time::sleep(self.args.linger).await;
         };
@@ -280,7 +312,8 @@ impl<'a> Tenure<'a> {
         }
     }
 
-    /// Ends the command: asks it, and later makes it. When this returns nothing of it is left.
+    /// Ends the command with SIGTERM, and after `--stop-timeout` with SIGKILL. When this returns,
+    /// nothing of it is left.
     async fn stop(
         &self,
         command: &mut Guarded,
@@ -288,18 +321,17 @@ impl<'a> Tenure<'a> {
         signals: &mut Signals,
     ) -> Result<Exit, Failure> {
         tracing::info!(epoch = self.guard.epoch().get(), why, "ending the command");
-        // If the guard is gone, waiting for it says so.
+        // If the guard is gone, the next event says so.
         let _ = command.stop(self.args.stop_timeout);
         loop {
             tokio::select! {
-                exit = command.wait() => match exit {
-                    Ok(exit) => return Ok(exit),
-                    Err(incumbent_guard::GuardLost::Lingering { count }) => {
-                        tracing::warn!(count, "processes of the command cannot be ended yet");
-                    }
-                    Err(error) => return Err(Failure::new("the guard of the command was lost").because(error)),
+                event = command.next_event() => match event {
+                    Ok(Event::Ended(exit)) => return Ok(exit),
+                    Ok(Event::Lingering { count }) => warn_of_lingering(count),
+                    Ok(Event::Stopped { .. } | Event::Continued) => {}
+                    Err(error) => return Err(guard_lost(error)),
                 },
-                // Whoever says it twice means it.
+                // A second signal to end means: at once.
                 () = signals.end() => drop(command.stop(Duration::ZERO)),
             }
         }
@@ -312,7 +344,7 @@ impl<'a> Tenure<'a> {
                 tracing::info!(
                     epoch = self.guard.epoch().get(),
                     code = exit.exit_code(),
-                    "the command has ended"
+                    "the command has ended; exiting with its code"
                 );
                 End::Exited(exit)
             }
@@ -324,23 +356,61 @@ impl<'a> Tenure<'a> {
                 self.office.resign(None).await;
                 End::StandBy
             }
+            Cause::Stopped(_) => {
+                self.office.resign(None).await;
+                End::Stopped
+            }
         }
     }
 }
 
+/// Waits until the command has been stopped for too long; forever while it runs.
+async fn patience_with(stopped: Option<(i32, Instant)>) -> i32 {
+    match stopped {
+        Some((signal, until)) => {
+            tokio::time::sleep_until(until).await;
+            signal
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Why a signal of this number stops a command, and what helps.
+fn reason_of_stop(signal: i32) -> &'static str {
+    use rustix::process::Signal;
+    if signal == Signal::TTIN.as_raw() {
+        "it read the terminal, which it does not own; give it a file or a pipe as standard input"
+    } else if signal == Signal::TTOU.as_raw() {
+        "it wrote to the terminal under `stty tostop`; use `stty -tostop`, or send its output elsewhere"
+    } else {
+        "another program, or the command itself, has sent the signal"
+    }
+}
+
+fn warn_of_lingering(count: usize) {
+    tracing::warn!(
+        count,
+        "processes of the command cannot be ended yet; still trying, and not handing over before"
+    );
+}
+
+fn guard_lost(error: incumbent_guard::GuardLost) -> Failure {
+    Failure::new("the guard of the command was lost").because(error)
+}
+
 /// Passes each renewal of the lease on to the guard.
 async fn feed(leash: Leash, guard: Guard, retry: Duration) {
-    let mut told = None;
+    let mut sent = None;
     let mut tick = tokio::time::interval(retry / 8);
     loop {
         tick.tick().await;
         let now = guard.deadlines();
-        // Once the term is over, the deadlines that were told last stay in force.
-        if told == Some(now) || now.0 == Time::default() {
+        // Once the term is over, the last deadlines stay in force.
+        if sent == Some(now) || now.0 == Time::default() {
             continue;
         }
         if leash.extend(deadlines(&guard)).is_ok() {
-            told = Some(now);
+            sent = Some(now);
         }
     }
 }

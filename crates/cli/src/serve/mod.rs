@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::signals::Signals;
-use crate::{descriptors, show, watch_server};
+use crate::{descriptors, show, status_server};
 pub(crate) use args::ServeArgs;
 
 pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
@@ -29,7 +29,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
         .await
         .map_err(|cause| Failure::new("cannot serve").because(cause))?;
     let monitor = server.monitor();
-    let readiness: watch_server::Readiness = Arc::new(move || {
+    let readiness: status_server::Readiness = Arc::new(move || {
         let report = monitor.report();
         let summary = report.summary;
         let said = json!({
@@ -39,7 +39,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<ExitCode, Failure> {
         (report.is_serving, said)
     });
     let _watch = match status_listen {
-        Some(listen) => Some(watch_server::start(listen, readiness, watch_server::USUAL).await?),
+        Some(listen) => Some(status_server::start(listen, readiness, status_server::USUAL).await?),
         None => None,
     };
     for address in server.addresses() {

@@ -5,20 +5,18 @@
 //! command then has nothing more to print.
 
 pub(crate) mod escape;
+mod view;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
-use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
-use incumbent::View;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::args::{Format, Output};
 use crate::exit::Failure;
 use escape::{json_printable, printable};
+pub(crate) use view::{view_json, view_word};
 
 /// How long a server that starts waits for the reader of its addresses.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
@@ -29,17 +27,6 @@ pub(crate) enum Reader {
     Reads,
     /// It has closed its end of the pipe.
     Left,
-}
-
-impl Output {
-    /// Whether to print JSON.
-    pub(crate) fn is_json(self) -> bool {
-        match self.format {
-            Format::Json => true,
-            Format::Table => false,
-            Format::Auto => !std::io::stdout().is_terminal(),
-        }
-    }
 }
 
 /// Prints lines for people. Control characters are escaped, but for the ends of lines.
@@ -54,7 +41,7 @@ pub(crate) fn styled_line(text: impl Display) -> Result<Reader, Failure> {
     styled(&format!("{text}\n"))
 }
 
-/// Prints text of this program's own. Its colours are left out if standard output shows none.
+/// Prints this program's own text. Its colours are left out if standard output shows none.
 pub(crate) fn styled(text: &str) -> Result<Reader, Failure> {
     print_to(anstream::stdout().lock(), text.as_bytes())
 }
@@ -88,9 +75,9 @@ fn print_to(mut out: impl Write, text: &[u8]) -> Result<Reader, Failure> {
     }
 }
 
-/// Prints a line in another thread. Dropping the future leaves the reader alone, so that a command
-/// that follows something can end while nobody reads.
-pub(crate) async fn line_in_background(
+/// Prints in another thread. The future may be dropped, so that a command that follows something can
+/// end although nobody reads.
+pub(crate) async fn in_background(
     print: impl FnOnce() -> Result<Reader, Failure> + Send + 'static,
 ) -> Result<Reader, Failure> {
     let printed = tokio::task::spawn_blocking(print).await;
@@ -100,7 +87,7 @@ pub(crate) async fn line_in_background(
 /// Prints an address at which a server listens, for a program that has started it with port 0. If
 /// nobody reads within a second, the server goes on: the log has the address, too.
 pub(crate) async fn announce(address: String) -> Result<(), Failure> {
-    let printed = line_in_background(move || line(address));
+    let printed = in_background(move || line(address));
     match tokio::time::timeout(ANNOUNCEMENT, printed).await {
         Ok(printed) => printed.map(drop),
         Err(_) => {
@@ -128,29 +115,4 @@ pub(crate) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> String {
 #[expect(clippy::disallowed_methods, reason = "shown to people")]
 pub(crate) fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-}
-
-/// The word for a view, and its colour.
-pub(crate) fn word(view: &View) -> (&'static str, Style) {
-    match view {
-        View::None => ("none", AnsiColor::Red.on_default()),
-        View::Activating(_) => ("activating", AnsiColor::Yellow.on_default()),
-        View::Active(_) => ("active", AnsiColor::Green.on_default()),
-    }
-}
-
-/// A view as JSON, as `observe` prints it and the records API answers it.
-pub(crate) fn json(view: &View) -> Value {
-    let state = word(view).0;
-    match view {
-        View::None => json!({ "state": state }),
-        View::Activating(leader) | View::Active(leader) => json!({
-            "state": state,
-            "epoch": leader.epoch,
-            "holder": leader.holder,
-            "nonce": leader.nonce,
-            "endpoints": leader.endpoints,
-            "since": leader.since,
-        }),
-    }
 }

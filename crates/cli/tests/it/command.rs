@@ -206,12 +206,12 @@ fn a_runner_that_waits_to_start_its_command_again_still_hands_over() {
     // The pauses grow beyond what this test waits.
     let failing = format!("{NOTE} exit 1");
     let _a = place.node("a", &["--restart", "always"], &failing);
-    until("it pauses for long", || place.starts().len() >= 3);
+    until("it pauses for long", || place.starts().len() >= 4);
     let _b = place.node("b", &[], &format!("{NOTE} exec sleep 1000"));
     let (_, took) = timed(|| place.ask(&["resign", "--to", "b"]).assert_code(0));
     assert!(
         took < Duration::from_secs(3),
-        "{took:?} of a pause of four seconds"
+        "{took:?} of a pause of four seconds or more"
     );
 }
 
@@ -307,7 +307,7 @@ fn signals_are_passed_on_to_a_command_and_to_none_that_comes_later() {
     b.logged("active");
     b.signal(Signal::HUP);
     b.signal(Signal::USR1);
-    b.logged("not passed on");
+    b.logged("signal dropped: no command runs");
     a.signal(Signal::TERM);
     a.code();
     place.noted("b-up");

@@ -222,7 +222,7 @@ fn resign_says_if_nobody_leads_and_if_another_one_took_it() {
     });
     let other = place.ask(&["resign", "--to", "nobody"]).assert_code(4);
     assert!(
-        other.err.contains("nobody did not take it"),
+        other.err.contains("nobody did not become the leader"),
         "{}",
         other.err
     );

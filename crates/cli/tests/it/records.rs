@@ -74,7 +74,7 @@ fn without_a_leader_records_are_read_and_written_by_leading_for_a_moment() {
     let bad = put(&["jobs/1", "hello"], 2);
     assert!(
         bad.err
-            .contains("is not JSON; text needs quotes of its own"),
+            .contains("is not JSON (line 1, column 1); text needs quotes of its own"),
         "{}",
         bad.err
     );

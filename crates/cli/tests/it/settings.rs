@@ -94,7 +94,7 @@ fn mistakes_in_the_file_are_named_with_the_file() {
         ("grup = 'x'", "grup"),
         ("[run]\nredy = 1", "redy"),
         ("[fly]\nx = 1", "fly"),
-        ("group = ", "line 1"),
+        ("group = ", "line 1, column"),
         ("lease = 'soon'", "soon"),
     ] {
         config(&place, text);
@@ -208,7 +208,7 @@ fn help_names_variables_and_exit_codes() {
     let place = Place::new();
     let help = place.ask(&["--help"]).assert_code(0).out;
     assert!(
-        help.contains("[env: INCUMBENT_HA=") && help.contains("Exit codes:"),
+        help.contains("[env: INCUMBENT_HA]") && help.contains("Exit codes:"),
         "{help}"
     );
     let gateway = place.ask(&["gateway", "--help"]).assert_code(0).out;

@@ -16,7 +16,7 @@ use incumbent::EndpointName;
 use incumbent_flink_ha::FlinkAddress;
 use incumbent_gateway::{Files, Limits, Options, TcpLimits, TcpOptions, TcpTimes, Times};
 
-use crate::args::socket;
+use crate::settings::socket;
 use crate::exit::{Code, Failure};
 use access::AccessArgs;
 use leader::LeaderArgs;

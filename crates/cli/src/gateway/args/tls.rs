@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use incumbent_gateway::ServerTls;
 
-use crate::args::socket;
+use crate::settings::socket;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS for clients")]

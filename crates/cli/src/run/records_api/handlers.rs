@@ -1,4 +1,4 @@
-//! What the records API answers.
+//! The routes of the records API, and what each answers.
 
 use std::sync::Arc;
 
@@ -14,14 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Office;
-use super::problem::{self, Problem};
+use super::office::Office;
+use super::problem::{self, LARGEST_BODY, Problem};
 use crate::show;
 
-/// Longest body: above what any backend takes, so that the backend's own limit is what is named.
-pub(super) const LARGEST_BODY: usize = 4 * 1024 * 1024;
-
-/// Longest text of the framework's own about a request that it refuses.
+/// Longest text of the HTTP framework about a request that it refuses.
 const LONGEST_REJECTION: usize = 4096;
 
 type Shared = State<Arc<Office>>;
@@ -44,7 +41,7 @@ pub(super) fn routes(office: Arc<Office>) -> Router {
         .with_state(office)
 }
 
-/// Says what the framework refuses in the words of everything else.
+/// Turns a refusal of the HTTP framework into a problem like all others.
 async fn as_problem(response: Response) -> Response {
     let status = response.status();
     let said = response.headers().get(header::CONTENT_TYPE);
@@ -65,12 +62,10 @@ async fn openapi() -> Response {
         .into_response()
 }
 
-/// Who leads, as an observer sees it.
 async fn leader(State(office): Shared) -> Json<Value> {
-    Json(show::json(&office.group.observe().view()))
+    Json(show::view_json(&office.group.observe().view()))
 }
 
-/// The term that the command runs in.
 async fn term(State(office): Shared) -> Result<Json<Value>, Problem> {
     let leadership = office.leadership().await?;
     Ok(Json(json!({
@@ -98,7 +93,7 @@ async fn list(State(office): Shared, Query(query): Query<Prefix>) -> Result<Json
     Ok(Json(json!({ "names": names })))
 }
 
-/// A read without a seal: an older leader's write may still follow it.
+/// Reads without sealing: a write of an older leader may still follow.
 async fn read(State(office): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
     let name = parse(&name)?;
     match office.group.read::<Box<RawValue>>(&name).await? {
@@ -110,7 +105,7 @@ async fn read(State(office): Shared, Path(name): Path<String>) -> Result<Respons
     }
 }
 
-/// Seals the record for this term, and so reads it. Opening it again costs a read.
+/// Seals the record for this term, and reads it by that. Opening it again costs a read.
 async fn open(State(office): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
     with_open(&office, &name, async |_| Ok(())).await
 }
@@ -129,7 +124,7 @@ async fn put(
     .await
 }
 
-/// Changes some keys of the data and leaves the others: a JSON merge patch (RFC 7396). One commit.
+/// Changes some keys of the data and leaves the others, in one commit: a JSON merge patch (RFC 7396).
 async fn patch(
     State(office): Shared,
     Path(name): Path<String>,
@@ -162,7 +157,7 @@ async fn delete(
     .await
 }
 
-/// Opens the record if this term has not, does something with it, and answers what it is then.
+/// Opens the record unless this term has opened it, does the work, and answers what it is then.
 async fn with_open(
     office: &Office,
     name: &str,
@@ -191,7 +186,7 @@ async fn with_open(
         .await
 }
 
-/// The record must be what the caller believes it to be.
+/// Checks that the record is what the caller expects.
 fn check(headers: &HeaderMap, record: &Open) -> Result<(), Problem> {
     let name = record.name().as_str();
     if let Some(expected) = headers.get(header::IF_MATCH) {
@@ -213,7 +208,7 @@ fn check(headers: &HeaderMap, record: &Open) -> Result<(), Problem> {
     }
 }
 
-/// What is answered about a record. The data stay byte for byte what was written.
+/// The answer about a record. The data are byte for byte what was written.
 #[derive(Serialize)]
 struct Found<'a> {
     name: &'a RecordName,

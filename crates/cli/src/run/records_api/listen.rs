@@ -4,6 +4,7 @@
 //! asked of the kernel. On TCP there is a token, as any user of the machine can connect to
 //! loopback.
 
+use std::ffi::OsString;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,8 +20,12 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+use super::handlers;
+use super::office::Office;
 use super::problem::Problem;
-use super::{Office, SOCKET, Server, TOKEN, URL, handlers};
+use super::variables::{SOCKET, TOKEN, URL};
+use crate::exit::Failure;
+use crate::run::args::RecordsApi;
 
 /// Begins the names of the directories for sockets.
 const DIRECTORY: &str = "incumbent-records-api-";
@@ -28,13 +33,41 @@ const DIRECTORY: &str = "incumbent-records-api-";
 /// The name of the socket.
 const FILE: &str = "records.sock";
 
+/// The server of one term. It ends when this is dropped.
+pub(crate) struct Server {
+    /// Variables for the command.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    task: tokio::task::JoinHandle<()>,
+    /// The directory of the socket goes with it.
+    _directory: Option<tempfile::TempDir>,
+}
+
 /// Takes connections of the same user, and of root.
 struct SameUser {
     listener: UnixListener,
     user: u32,
 }
 
-pub(super) fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
+impl Server {
+    /// Starts to serve; `None` if that is switched off.
+    pub(crate) fn start(office: &Arc<Office>, how: RecordsApi) -> Result<Option<Self>, Failure> {
+        let failed =
+            |cause: std::io::Error| Failure::new("the records API cannot listen").because(cause);
+        match how {
+            RecordsApi::Off => Ok(None),
+            RecordsApi::Unix => unix(office).map(Some).map_err(failed),
+            RecordsApi::Tcp => tcp(office).map(Some).map_err(failed),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
     let parent = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_dir());
     let parent = parent.map_or_else(std::env::temp_dir, Into::into);
     remove_leftovers(&parent);
@@ -61,7 +94,7 @@ pub(super) fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
     })
 }
 
-pub(super) fn tcp(office: &Arc<Office>) -> std::io::Result<Server> {
+fn tcp(office: &Arc<Office>) -> std::io::Result<Server> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
     let url = format!("http://{}", listener.local_addr()?);

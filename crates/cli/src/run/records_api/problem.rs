@@ -1,11 +1,16 @@
-//! Errors as `application/problem+json` (RFC 9457), each with what the caller does next.
+//! Errors as `application/problem+json` (RFC 9457). The title says what the caller does next.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use incumbent::backend::causes;
 use incumbent::{Epoch, Error};
 use serde_json::{Value, json};
 
-use crate::exit::chain;
+use super::variables::TOKEN;
+
+/// Longest body of a request: more than any store takes, so that the answer names the store's own
+/// limit.
+pub(super) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// The media type of an error.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -46,17 +51,17 @@ impl Problem {
     }
 
     pub(super) fn too_late() -> Self {
-        let detail = "the command of this term was ended meanwhile";
+        let detail = "the command of this term was ended before the answer";
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "unknown",
-            "It may have been written: open the record again before deciding anything",
+            "The write may have happened: open the record again before deciding anything",
             detail,
         )
     }
 
     pub(super) fn too_many_open(limit: usize) -> Self {
-        let detail = format!("this term has {limit} records open, and does not open more");
+        let detail = format!("this term has {limit} records open, which is the limit");
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
             "too-many-open",
@@ -66,7 +71,7 @@ impl Problem {
     }
 
     pub(super) fn unauthorized() -> Self {
-        let detail = format!("send the header Authorization: Bearer ${}", super::TOKEN);
+        let detail = format!("send the header Authorization: Bearer ${}", TOKEN);
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
@@ -84,11 +89,11 @@ impl Problem {
         )
     }
 
-    /// What was refused before anything here looked at it.
+    /// A request that the HTTP framework refuses.
     pub(super) fn rejected(status: StatusCode, detail: &str) -> Self {
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => Self {
-                more: json!({ "limit": super::handlers::LARGEST_BODY }),
+                more: json!({ "limit": LARGEST_BODY }),
                 ..Self::new(
                     status,
                     "too-large",
@@ -120,7 +125,8 @@ impl Problem {
 
     pub(super) fn precondition_required(name: &str) -> Self {
         let detail = format!(
-            "say what {name} is expected to be: If-Match with the ETag that opening it gave, or If-None-Match: * if it must not exist"
+            "a write to {name} must say what it expects: If-Match with the ETag of the last answer, or If-None-Match: * if the \
+             record must not exist"
         );
         Self::new(
             StatusCode::PRECONDITION_REQUIRED,
@@ -132,7 +138,7 @@ impl Problem {
 
     pub(super) fn changed(name: &str) -> Self {
         let detail =
-            format!("{name} is not what If-Match or If-None-Match says; nothing was written");
+            format!("{name} is not what If-Match or If-None-Match expects; nothing was written");
         Self::new(
             StatusCode::PRECONDITION_FAILED,
             "conflict",
@@ -144,14 +150,14 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let detail = chain(&error);
+        let detail = causes(&error);
         match error {
             Error::Fenced { ours, current } => Self {
                 more: json!({ "epoch": ours, "current": current }),
                 ..Self::new(
                     StatusCode::CONFLICT,
                     "fenced",
-                    "Stop: somebody else leads, or may",
+                    "Stop: another node leads, or may",
                     detail,
                 )
             },
@@ -173,7 +179,7 @@ impl From<Error> for Problem {
             Error::Unknown { .. } => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "unknown",
-                "It may have been written: open the record again before deciding anything",
+                "The write may have happened: open the record again before deciding anything",
                 detail,
             ),
             Error::Unavailable(_) => Self::new(

@@ -5,8 +5,15 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use incumbent::{Epoch, Error};
 
+use std::sync::Arc;
+
+use incumbent::RecordName;
+
+use super::office::MOST_OPEN;
+use super::problem::Problem;
 use super::*;
 use crate::http::{self, Target};
+use crate::run::args::RecordsApi;
 
 /// A leader in a store of its own, and its API.
 struct Api {

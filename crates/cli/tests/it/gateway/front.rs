@@ -156,7 +156,7 @@ pub(super) fn no_curl() -> bool {
 }
 
 /// Whether a program is missing. Prints so if it is.
-pub(super) fn missing(program: &str, flag: &str) -> bool {
+pub(crate) fn missing(program: &str, flag: &str) -> bool {
     let is_there = Command::new(program).arg(flag).output().is_ok();
     if !is_there {
         eprintln!("SKIPPED a test of the gateway: there is no `{program}`");

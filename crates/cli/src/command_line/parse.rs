@@ -1,0 +1,99 @@
+//! Parses the command line, with the configuration file behind it.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
+use incumbent::backend::redacted;
+
+use super::cli::{Cli, Command};
+use super::config_file;
+use crate::exit::{Code, Failure};
+use crate::show::escape::printable;
+use crate::{diagnostics, show};
+
+/// What the command line asks for.
+pub(crate) enum Parsed {
+    Run(Box<Cli>),
+    /// Help or a mistake, which has been printed: end with this code.
+    Answered(ExitCode),
+}
+
+/// The parser. Its help does not show the values of environment variables: an address may hold a
+/// password.
+pub(crate) fn command() -> clap::Command {
+    without_env_values(Cli::command())
+}
+
+fn without_env_values(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| arg.hide_env_values(true))
+        .mut_subcommands(without_env_values)
+}
+
+/// Parses the command line. What it does not set is set by the environment, and then by the
+/// configuration file.
+pub(crate) fn parse() -> Result<Parsed, Failure> {
+    let mut command = command();
+    if let Err(error) = command.clone().try_get_matches()
+        && matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        )
+    {
+        return answered(error);
+    }
+    command = config_file::behind(command)?;
+    let parsed = command.try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    let (matches, mut cli) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return answered(error),
+    };
+    if let (Command::Run(run), Some((_, flags))) = (&mut cli.command, matches.subcommand()) {
+        let is_set = |flag| flags.value_source(flag) > Some(ValueSource::DefaultValue);
+        // A flag replaces its opposite in the file.
+        run.ready_now &= is_set("ready_now") || !is_set("ready");
+        run.no_liveness &=
+            is_set("no_liveness") || !(is_set("liveness_listen") || is_set("liveness_address"));
+    }
+    Ok(Parsed::Run(Box::new(cli)))
+}
+
+/// Prints what the parser has to say: help or the version, or what is wrong with the command line.
+fn answered(mut error: clap::Error) -> Result<Parsed, Failure> {
+    if !error.use_stderr() {
+        show::styled(&error.render().ansi().to_string())?;
+        return Ok(Parsed::Answered(ExitCode::SUCCESS));
+    }
+    let values: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(value) if is_given(kind) => Some((kind, value.clone())),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in values {
+        let value = ContextValue::String(printable(&value).into_owned());
+        error.insert(kind, value);
+    }
+    let text = error.render();
+    let text = if diagnostics::is_coloured() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    diagnostics::say_text(&redacted(&text));
+    Ok(Parsed::Answered(ExitCode::from(Code::Usage as u8)))
+}
+
+/// Whether this part of a message repeats what was given on the command line or in a variable.
+fn is_given(kind: ContextKind) -> bool {
+    matches!(
+        kind,
+        ContextKind::InvalidValue | ContextKind::InvalidArg | ContextKind::InvalidSubcommand
+    )
+}
