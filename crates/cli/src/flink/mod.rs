@@ -13,8 +13,8 @@ use incumbent_flink_ha::{
 };
 use serde_json::json;
 
-use crate::settings::Output;
 use crate::exit::{Code, Failure};
+use crate::settings::Output;
 use crate::show;
 
 /// How long nothing is said while the lock is watched. A renewal mostly comes sooner.

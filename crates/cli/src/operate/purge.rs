@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use incumbent::backend::{Erased, Listed};
-use incumbent::{Group, GroupName, TermState, Store};
+use incumbent::{Group, GroupName, Store, TermState};
 use serde_json::json;
 
 use super::args::PurgeArgs;

@@ -16,8 +16,8 @@ use incumbent::EndpointName;
 use incumbent_flink_ha::FlinkAddress;
 use incumbent_gateway::{Files, Limits, Options, TcpLimits, TcpOptions, TcpTimes, Times};
 
-use crate::settings::socket;
 use crate::exit::{Code, Failure};
+use crate::settings::socket;
 use access::AccessArgs;
 use leader::LeaderArgs;
 use limits::LimitArgs;
