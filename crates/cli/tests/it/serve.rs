@@ -154,6 +154,31 @@ fn monitors_see_how_it_is() {
 }
 
 #[test]
+fn a_directory_of_something_else_is_refused_by_name() {
+    let place = Place::new();
+    for (dir, inside, words) in [
+        (
+            "of-zookeeper",
+            "version-2",
+            "\"version-2\", which belongs to ZooKeeper",
+        ),
+        (
+            "of-others",
+            "photos",
+            "\"photos\", which does not belong to this program",
+        ),
+    ] {
+        let inside = place.path(dir).join(inside);
+        std::fs::create_dir_all(&inside).unwrap();
+        let refused = place.ask(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir]);
+        let refused = refused.assert_code(1);
+        assert!(refused.err.contains(words), "{}", refused.err);
+        let left = std::fs::read_dir(place.path(dir)).unwrap().count();
+        assert_eq!(left, 1, "only {} was there", inside.display());
+    }
+}
+
+#[test]
 fn what_cannot_be_is_said_at_once() {
     let place = Place::new();
     let (_server, address) = place.server("s", &[]);

@@ -23,7 +23,7 @@ pub enum OpenError {
     },
     /// The directory has no journal, and something else is in it. Nothing was changed: name an
     /// empty directory, or one that this program has written.
-    #[error("{} holds {name:?}, which {what}, and no journal of this program; {advice}", dir.display())]
+    #[error("{} has no journal of this program, and holds {name:?}, which {what}; {advice}", dir.display())]
     Foreign {
         /// The directory.
         dir: PathBuf,

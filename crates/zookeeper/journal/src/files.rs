@@ -161,11 +161,11 @@ impl Files {
         };
         let (what, advice) = if OF_ZOOKEEPER.contains(&name.as_str()) {
             (
-                "is of ZooKeeper, whose files this program cannot read",
-                "use another directory, and copy the nodes through the protocol",
+                "belongs to ZooKeeper",
+                "its files cannot be read: use another directory, and copy the nodes through the protocol",
             )
         } else {
-            ("is not of this program", "use an empty directory")
+            ("does not belong to this program", "use an empty directory")
         };
         Err(OpenError::Foreign {
             dir: self.dir.to_path_buf(),

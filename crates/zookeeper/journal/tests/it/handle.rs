@@ -281,8 +281,12 @@ async fn other_sizes_can_be_chosen_at_the_next_start() {
 #[tokio::test]
 async fn a_directory_of_something_else_is_refused_by_name_and_left_alone() {
     for (names, refused, advice) in [
-        (&["version-2", "myid"][..], "\"myid\"", "of ZooKeeper"),
-        (&["version-2", "a"], "\"version-2\"", "of ZooKeeper"),
+        (
+            &["version-2", "myid"][..],
+            "\"myid\"",
+            "belongs to ZooKeeper",
+        ),
+        (&["version-2", "a"], "\"version-2\"", "belongs to ZooKeeper"),
         (&["photo.jpg"], "\"photo.jpg\"", "use an empty directory"),
         (&["log.1"], "\"log.1\"", "use an empty directory"),
         // Looks like a name of a journal's file, and is not one.
