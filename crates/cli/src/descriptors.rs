@@ -1,14 +1,14 @@
-//! How many files and sockets this process may have open.
+//! The limit of open files and sockets of this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no connection of a client: listeners, logs, certificates, the records,
-/// metrics. Half of what there is, if that is very little.
+/// Descriptors for everything but connections of clients: listeners, logs, certificates, the store,
+/// metrics. If the limit is very low, half of it is reserved.
 const RESERVE: u64 = 128;
 
-/// Raises the limit of open files as far as the system lets us: it is low for programs that cannot
-/// count so far, and this one can. Gives back how many connections fit, of so many descriptors
-/// each.
+/// Raises the limit of open files as far as the system allows. It is low by default for programs
+/// that use `select`, and this one does not. Returns how many connections fit, if each needs this
+/// many descriptors.
 pub(crate) fn raise(each: u64) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -16,14 +16,14 @@ pub(crate) fn raise(each: u64) -> usize {
         ..limit
     };
     if limit.current != limit.maximum {
-        // Where it may not be raised, what there is has to do.
+        // If it cannot be raised, the present limit is used.
         let _ = setrlimit(Resource::Nofile, raised);
     }
     room(getrlimit(Resource::Nofile).current, each)
 }
 
-/// As many of the `wanted` connections as fit. Says aloud if those are fewer; `flag` is what they
-/// are wanted by.
+/// As many of the `wanted` connections as fit. Logs a warning if those are fewer; `flag` is the
+/// flag that sets the wanted number.
 pub(crate) fn fit(wanted: usize, most: usize, flag: &str) -> usize {
     if wanted > most {
         let limit = getrlimit(Resource::Nofile).current;
@@ -31,8 +31,8 @@ pub(crate) fn fit(wanted: usize, most: usize, flag: &str) -> usize {
             wanted,
             connections = most,
             open_files = limit,
-            "there will be fewer connections than wanted, as the system allows too few open files: \
-             raise that limit (ulimit -Hn, LimitNOFILE= of systemd), or lower {flag}"
+            "accepting fewer connections than {flag} says, because the limit of open files is too low; \
+             raise it (ulimit -Hn, LimitNOFILE= of systemd), or lower {flag}"
         );
     }
     wanted.min(most)

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub struct BootTime(Duration);
 
 impl BootTime {
-    /// A moment that does not come, for a command without a deadline.
+    /// A moment that never comes, for a command without a deadline.
     pub const NEVER: Self = Self(Duration::from_nanos(u64::MAX));
 
     /// The present moment.
@@ -36,7 +36,7 @@ impl BootTime {
         Timespec::try_from(at).expect("at most NEVER, which fits")
     }
 
-    /// As it is sent to the guard. What lies behind [`BootTime::NEVER`] is never, too.
+    /// As it is sent to the guard. A moment after [`BootTime::NEVER`] is never, too.
     pub(crate) fn nanos(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, as the runner sees it.
+//! Errors, as the runner sees them.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,7 +15,7 @@ pub enum SpawnError {
     NotFound {
         /// As it was given.
         program: OsString,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The program is there and cannot be executed.
@@ -23,7 +23,7 @@ pub enum SpawnError {
     NotExecutable {
         /// As it was given.
         program: OsString,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The command cannot run in this directory.
@@ -31,7 +31,7 @@ pub enum SpawnError {
     Directory {
         /// As it was given.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The hard deadline passed before the command could be started: the right to run it has to be
@@ -54,15 +54,15 @@ pub enum GuardLost {
     /// have survived.
     #[error("the guard of the command ended unexpectedly{}", how(*.status))]
     Died {
-        /// How it ended, if that is known.
+        /// How it ended, if known.
         status: Option<ExitStatus>,
     },
-    /// Guard and runner did not understand each other, which is a bug. The command and all it
-    /// started are dead.
+    /// Guard and runner did not understand each other, which is a bug. The command and everything
+    /// it started are dead.
     #[error("the guard of the command received a message it does not know")]
     Broken,
-    /// Something does not die. The guard keeps trying and keeps the liveness listener; wait again,
-    /// or give up.
+    /// Some processes do not end. The guard keeps trying and keeps the liveness listener: wait
+    /// again, or give up.
     #[error("{count} processes of the command could not be ended yet")]
     Lingering {
         /// How many the guard knows of.
@@ -74,11 +74,10 @@ pub enum GuardLost {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum LeashError {
-    /// The guard is not there any more, nor is the command; [`Guarded::wait`](crate::Guarded::wait)
-    /// tells why.
+    /// The guard and the command have ended; [`Guarded::wait`](crate::Guarded::wait) returns why.
     #[error("the guard of the command is gone")]
     Gone,
-    /// The guard has stopped reading. Unless it continues, deadlines are not enforced.
+    /// The guard does not read its messages. Unless it continues, deadlines are not enforced.
     #[error("the guard of the command does not read")]
     Stuck,
     /// There is no such signal, or it is a real-time signal, which cannot be forwarded.
@@ -90,7 +89,7 @@ impl SpawnError {
     /// What a shell would exit with: 127 for a program that is not there, 126 for one that cannot
     /// be executed.
     ///
-    /// 125 says that the fault is not the program's.
+    /// 125 means that the program is not at fault.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound { .. } => 127,

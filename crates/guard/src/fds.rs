@@ -1,7 +1,7 @@
 //! Packets, and the descriptors that travel with them.
 //!
-//! The sockets keep packets apart (`SOCK_SEQPACKET`), so a message is sent whole or not at all, by
-//! any number of threads without a lock, and there is no half a line to wait for.
+//! The sockets keep packets apart (`SOCK_SEQPACKET`). So a message is sent whole or not at all, any
+//! number of threads can send without a lock, and a reader never waits for the rest of a line.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -19,7 +19,7 @@ use crate::wire::MAX_MESSAGE;
 /// Descriptors with one packet: stdin and the liveness listener.
 const MAX_FDS: usize = 2;
 
-/// One message and what came with it. The descriptors are closed on exec.
+/// One message and its descriptors, which are closed on exec.
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) bytes: Vec<u8>,
@@ -53,13 +53,13 @@ pub(crate) fn send(
             "there is space for them"
         );
     }
-    // NOSIGNAL: that the other side is gone is an answer here, not a reason to die.
+    // NOSIGNAL: if the other side is gone, that is an error to return, not a reason to die.
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     sendmsg(socket, &[IoSlice::new(text.as_bytes())], &mut rights, flags)?;
     Ok(())
 }
 
-/// The next message, waiting for it. `None`: the other side is gone and all it said has been read.
+/// Waits for the next message. `None`: the other side is gone, and all its messages were read.
 pub(crate) fn receive(socket: impl AsFd) -> io::Result<Option<Packet>> {
     receive_with(socket.as_fd(), RecvFlags::empty())
 }
@@ -82,8 +82,8 @@ fn receive_with(socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<Option<P
             flags | RecvFlags::CMSG_CLOEXEC,
         ) {
             Err(Errno::INTR) => {}
-            // Said once, if the other side closed before reading everything. What it sent before is
-            // still to be read.
+            // The system reports once that the other side closed before it had read everything. The
+            // messages that it sent before that can still be read.
             Err(Errno::CONNRESET) => {}
             other => break other?,
         }

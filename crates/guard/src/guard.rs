@@ -1,6 +1,6 @@
 //! The guard: one thread, one loop, no clock but the machine's.
 //!
-//! From the moment COMMAND runs it writes to nothing that could block, not even to stderr.
+//! Once COMMAND runs, the guard writes to nothing that could block, not even to stderr.
 
 use std::ffi::OsString;
 use std::io;
@@ -25,19 +25,17 @@ use crate::shim::errno;
 use crate::wire::{FromGuard, ToGuard};
 use crate::{BootTime, Deadlines, EXEC, Ignored, OUR_FAULT, fds, proc};
 
-/// How often orphans of a running COMMAND that have ended are collected. They cost a process id
-/// each until then.
+/// How often ended orphans of a running COMMAND are reaped. Each occupies a process id until then.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
 /// How long COMMAND may be stopped before that is noticed, if no signal says so.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long killing may take before the runner is told. What is killed is normally gone within
-/// milliseconds.
+/// How long killing may take before the runner is informed. It normally takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two rounds of killing: short at first, then longer, so that what cannot be killed costs
-/// little.
+/// Pauses between two rounds of killing: short at first, then longer, so that a process that cannot
+/// be killed costs little.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -52,28 +50,28 @@ pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match guard(stdin.as_fd(), args.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing runs, or it is being killed by the kernel right after this.
+            // Nothing runs, or the kernel kills it when this process ends.
             let _ = fds::send(&stdin, FromGuard::Unable(errno(&error).raw_os_error()), &[]);
             ExitCode::from(OUR_FAULT)
         }
     }
 }
 
-/// COMMAND while it runs, and all that is waited for.
+/// COMMAND while it runs, and everything that the guard waits for.
 struct Watch<'a> {
     runner: BorrowedFd<'a>,
     command: Pid,
-    /// Readable when COMMAND has ended. It is not reaped before its group is killed, so that its id
-    /// stays its own.
+    /// Readable when COMMAND has ended. COMMAND is not reaped before its group is killed, so that
+    /// no other process gets its id.
     pidfd: OwnedFd,
-    /// Of `CLOCK_BOOTTIME`, since a time-out of `poll` stands still during suspend.
+    /// Of `CLOCK_BOOTTIME`, because a timeout of `poll` does not count during suspend.
     timer: OwnedFd,
-    /// Open until the shim has become COMMAND or has said why not.
+    /// Open until the shim has become COMMAND, or has reported why it could not.
     shim: Option<OwnedFd>,
     plan: Plan,
     /// When orphans are collected next.
     collect_at: BootTime,
-    /// What the runner is told in place of how COMMAND ended.
+    /// Sent to the runner instead of how COMMAND ended.
     failure: Option<FromGuard>,
 }
 
@@ -116,24 +114,24 @@ fn guard(runner: BorrowedFd<'_>, command: Vec<OsString>) -> io::Result<()> {
     };
     watch.until_end();
     if watch.shim.is_some() {
-        // Ended before it was seen to start: the runner is not to take it for started.
+        // It ended before its start was seen, so the runner must not believe that it had started.
         watch.failure.get_or_insert(FromGuard::TooLate);
     }
     let end = watch.end_everything();
     watch.tell(watch.failure.unwrap_or(end));
-    // Only now may others conclude from a refused connection that COMMAND is dead.
+    // From now on connections are refused, which proves to other nodes that COMMAND is dead.
     drop(start.liveness);
     Ok(())
 }
 
-/// Lets the signals pass that are meant for the runner or for COMMAND and reach everything of this
-/// name or this control group: `killall`, or a service manager that stops a unit. The guard ends
-/// when its work is done.
+/// Survives signals that are meant for the runner or for COMMAND but reach every process of this
+/// name or control group, as `killall` and service managers send them. The guard ends when its work
+/// is done.
 ///
-/// Caught and not ignored, because a signal that is ignored would stay so in COMMAND. For the same
-/// reason one that was ignored from the start, as under `nohup`, stays so. SIGCHLD does not: how
-/// COMMAND ended would be lost, and the numbers of children would be given to others before they
-/// are reaped here.
+/// The signals are caught, because COMMAND would inherit that they are ignored. For the same reason
+/// a signal that was ignored from the start, as under `nohup`, stays ignored. SIGCHLD does not:
+/// otherwise the exit status of COMMAND would be lost, and the system could reuse the ids of
+/// children before they are reaped here.
 fn outlive_signals() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -150,7 +148,7 @@ fn outlive_signals() -> io::Result<()> {
         SignalKind::child(),
     ] {
         if kind == SignalKind::child() || !ignored.has(kind.as_raw_value()) {
-            // The handler stays when what would listen to it is dropped.
+            // The handler stays installed when its receiver is dropped.
             drop(signal(kind)?);
         }
     }
@@ -192,11 +190,11 @@ impl Watch<'_> {
     fn until_end(&mut self) {
         loop {
             let Ok(ready) = self.wait_for_something() else {
-                // What cannot be watched must not run.
+                // A command that cannot be watched must not run.
                 return;
             };
             if ready.shim {
-                self.hear_shim();
+                self.read_shim();
             }
             if ready.command || self.obey_runner() == Next::End {
                 return;
@@ -215,8 +213,8 @@ impl Watch<'_> {
         }
     }
 
-    /// The shim has become COMMAND, or says why not and ends.
-    fn hear_shim(&mut self) {
+    /// Reads the shim's answer: it has become COMMAND, or it could not and ends.
+    fn read_shim(&mut self) {
         let Some(shim) = self.shim.take() else { return };
         match fds::try_receive(&shim) {
             Ok(None) => self.tell(FromGuard::Started(self.command.as_raw_nonzero().get())),
@@ -228,8 +226,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Does what the runner asks. A runner that is gone or cannot be understood is the end of
-    /// COMMAND.
+    /// Does what the runner asks. If the runner is gone or cannot be understood, COMMAND ends.
     fn obey_runner(&mut self) -> Next {
         loop {
             let packet = match fds::try_receive(self.runner) {
@@ -289,10 +286,10 @@ impl Watch<'_> {
 
     /// Kills until there is no child left, and says how COMMAND ended.
     ///
-    /// Every descendant becomes a child of this process when the ones between have ended, so "no
-    /// child" is "nothing left". But one that cannot be killed keeps its children, so they are
-    /// looked for behind it. It goes on for as long as that takes: as long as something lives, the
-    /// listener must not be closed.
+    /// Every descendant becomes a child of this process when the processes between have ended. So
+    /// if there is no child, nothing is left. A process that cannot be killed keeps its children,
+    /// so the guard searches behind it, too. It goes on as long as anything lives, because the
+    /// listener must not be closed before.
     fn end_everything(&self) -> FromGuard {
         let patience = BootTime::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;
@@ -309,7 +306,7 @@ impl Watch<'_> {
                 return end.unwrap_or(FromGuard::Broken);
             }
             if !told && BootTime::now() >= patience {
-                // There is one at least, also if it cannot be seen.
+                // At least one is left, even if /proc does not show it.
                 let count = left.iter().filter(|process| process.runs()).count();
                 self.tell(FromGuard::Lingering(count.max(1)));
                 told = true;
@@ -319,8 +316,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Never waits: a runner that is stopped must not stop the guard. If it is gone there is nobody
-    /// to tell.
+    /// Sends a message to the runner, without waiting: a runner that is stopped must not stop the
+    /// guard. If the runner is gone, the message is dropped.
     fn tell(&self, message: FromGuard) {
         let _ = fds::send(self.runner, message, &[]);
     }
@@ -341,8 +338,8 @@ impl Watch<'_> {
                 .iter()
                 .map(|shim| PollFd::new(shim, PollFlags::IN)),
         );
-        // SIGCHLD ends the wait when COMMAND is stopped. One that comes just before is not missed for
-        // long.
+        // SIGCHLD ends the wait when COMMAND is stopped. If it arrives just before the wait, the
+        // next round notices the stop.
         match poll(&mut fds, Some(&timespec(LOOK_EVERY))) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -355,13 +352,14 @@ impl Watch<'_> {
     }
 }
 
-/// What does not have to be tried to be known. The runner and the clock are asked each time.
+/// What became ready. The runner and the clock are asked in each round anyway.
 struct Ready {
     command: bool,
     shim: bool,
 }
 
-/// Reaps all that has ended, and notes how COMMAND did. [`Next::End`]: there is no child left.
+/// Reaps all children that have ended, and notes how COMMAND ended. [`Next::End`]: no child is
+/// left.
 fn reap(command: Pid, end: &mut Option<FromGuard>) -> Next {
     loop {
         match wait(WaitOptions::NOHANG) {

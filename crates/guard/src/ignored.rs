@@ -2,15 +2,15 @@
 
 use std::fs;
 
-/// The signals that this process ignores, and that a program it becomes or starts ignores, too.
+/// The signals that this process ignores. A program that it becomes or starts ignores them, too.
 ///
-/// Whoever started it wants them to have no effect: `nohup`, or a shell that runs a script in the
-/// background. So what would catch a signal asks first.
+/// `nohup`, or a shell that runs a script in the background, wants these signals to have no effect.
+/// So check before you catch one.
 #[derive(Clone, Copy, Debug)]
 pub struct Ignored(u64);
 
 impl Ignored {
-    /// Those that are ignored at present. None, if `/proc` does not tell.
+    /// Those that are ignored at present; none if `/proc` cannot be read.
     pub fn now() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self(parse(&status).unwrap_or_default())

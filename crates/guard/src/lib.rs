@@ -8,8 +8,8 @@
 //!        ◄── started, exited, signaled ───────┘       and to every orphan of COMMAND
 //! ```
 //!
-//! The guard is the same executable under a hidden subcommand, so [`intercept`] comes first in
-//! `main`. It does not trust the runner to be alive, awake or quick:
+//! The guard is the same executable under a hidden subcommand, so call [`intercept`] first in
+//! `main`. The guard does not rely on the runner to be alive, awake or quick:
 //!
 //! | what happens | what the guard does |
 //! |---|---|
@@ -19,14 +19,14 @@
 //! | [`Leash::stop`] | SIGTERM, and SIGKILL after the grace, never later than the hard deadline |
 //! | COMMAND exits | SIGKILL to what it left behind |
 //! | COMMAND is stopped, or continued | a message to the runner ([`Event`]) |
-//! | a signal is ignored from the start (`nohup`) | nothing: it stays ignored, in COMMAND too. SIGCHLD does not |
+//! | a signal is ignored from the start (`nohup`) | nothing: it stays ignored, in COMMAND too, except SIGCHLD |
 //! | the guard itself is killed | the kernel kills COMMAND (`PR_SET_PDEATHSIG`), the runner its group |
 //!
-//! It is a child subreaper: what COMMAND leaves behind in other process groups or sessions becomes
-//! the guard's child and is killed too, also behind a parent that cannot be killed. Only when no
-//! child is left does it report and exit. Until then it holds the *liveness listener* open without
-//! ever accepting. So "connection refused" at that address proves that COMMAND is dead, even after
-//! `kill -9` of the runner.
+//! The guard is a child subreaper: a process that COMMAND leaves behind in another process group or
+//! session becomes the guard's child and is killed too, also behind a parent that cannot be killed.
+//! When no child is left, the guard reports and exits. Until then it holds the *liveness listener*
+//! open without ever accepting. So "connection refused" at that address proves that COMMAND is
+//! dead, even after `kill -9` of the runner.
 //!
 //! Deadlines are moments of `CLOCK_BOOTTIME`, which also counts while the machine is suspended.
 //!
@@ -34,20 +34,22 @@
 //!
 //! - A process that was started elsewhere on COMMAND's behalf: by a service manager, a container
 //!   engine, another host.
-//! - A process that forks faster than it is found, that the guard may not signal (another user's,
-//!   through `sudo`), or that the kernel cannot end (uninterruptible I/O). The guard keeps the
-//!   listener and keeps trying, and the runner hears of it as [`GuardLost::Lingering`].
+//! - A process that forks faster than it is found, that the guard is not allowed to signal (another
+//!   user's, through `sudo`), or that the kernel cannot end (uninterruptible I/O). The guard keeps
+//!   the listener and keeps trying, and the runner receives [`GuardLost::Lingering`].
+//! - A stopped process that COMMAND has started, while COMMAND itself runs: only a stop of COMMAND
+//!   is reported.
 //! - Orphans of others. As process 1 of a container the runner adopts processes that are not
 //!   COMMAND's (of `docker exec`, say) and does not reap them. Start the container with an init:
 //!   `docker run --init`, or `shareProcessNamespace` in a pod.
-//! - A `/proc` that hides processes of the same user, or is not that of the pid namespace. The
-//!   latter is refused.
+//! - A `/proc` that hides processes of the same user. A `/proc` of another pid namespace is
+//!   refused.
 //! - `kill -9` of the guard: children that COMMAND put into groups of their own survive, and so
 //!   does COMMAND if it is a set-user-id program or has file capabilities, for which the kernel
 //!   forgets the death signal.
-//! - A stopped (`SIGSTOP`) guard enforces nothing until it is continued.
-//! - COMMAND runs for the moment between resuming from suspend and the guard's turn. Fenced records
-//!   are for that.
+//! - A guard that is stopped (`SIGSTOP`) enforces nothing until it is continued.
+//! - After suspend, COMMAND may run for a moment before the guard does. Fenced records are safe
+//!   then.
 //!
 //! Start reading in [`runner`](Guarded), then `plan.rs` (what is due when), `guard.rs` and
 //! `shim.rs`.
@@ -81,7 +83,7 @@ pub const GUARD: &str = "__guard";
 /// `incumbent __exec PARENT COMMAND ARGS…`.
 pub const EXEC: &str = "__exec";
 
-/// What the guard and the shim exit with when the fault is their own, as `env` and `timeout` do.
+/// Exit code of guard and shim if they fail themselves, as `env` and `timeout` use it.
 const OUR_FAULT: u8 = 125;
 
 /// Becomes the guard or the shim if this process was started as one. Call it first in `main`,

@@ -1,4 +1,4 @@
-//! What is due when. Pure: the guard brings the time and does what is due.
+//! What is due when. Pure: the guard passes the time, and does what is due.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::BootTime;
 pub struct Deadlines {
     /// When it is asked to end (SIGTERM): the renew deadline.
     pub term: BootTime,
-    /// When it is ended (SIGKILL): well before the lease can be taken.
+    /// When it is killed (SIGKILL): well before another node can take the lease.
     pub hard: BootTime,
 }
 
-/// What the guard has to keep to.
+/// The deadlines of a command, and what was done about them.
 #[derive(Debug)]
 pub(crate) struct Plan {
     deadlines: Deadlines,
@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     asked: bool,
 }
 
-/// What has to be done now.
+/// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,

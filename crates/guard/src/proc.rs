@@ -7,7 +7,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal,
 };
 
-/// One process, as far as it matters here.
+/// One process, with the fields that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pid: i32,
@@ -15,14 +15,12 @@ pub(crate) struct Process {
     parent: i32,
     group: i32,
     session: i32,
-    /// When it started, in ticks: with this a process is told from a later one of the same number.
+    /// When it started, in ticks: distinguishes it from a later process with the same id.
     start: u64,
 }
 
-/// Fails if `/proc` shows other processes than those this one is among: those of another pid
-/// namespace, or none.
-///
-/// What is left of a command could not be found there.
+/// Fails if `/proc` does not belong to the pid namespace of this process. Processes that a command
+/// leaves behind could not be found there.
 pub(crate) fn check() -> io::Result<()> {
     let shown = fs::read_link("/proc/self").ok();
     if shown.is_some_and(|pid| pid.as_os_str() == getpid().as_raw_nonzero().to_string().as_str()) {
@@ -48,7 +46,7 @@ fn descendants_of(ancestor: i32, all: impl IntoIterator<Item = Process>) -> Vec<
     let mut found = Vec::new();
     let mut parents = VecDeque::from([ancestor]);
     while let Some(parent) = parents.pop_front() {
-        // Removed, so that this ends even if what was read at different moments has a circle.
+        // Removed, so that the loop ends even if entries from different moments form a circle.
         for process in children.remove(&parent).unwrap_or_default() {
             parents.push_back(process.pid);
             found.push(process);
@@ -62,21 +60,21 @@ impl Process {
         !"ZX".contains(self.state)
     }
 
-    /// Kills this process, and never another one that was given its number since.
+    /// Kills this process, but never a later one with the same id.
     pub(crate) fn kill(&self) {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return;
         };
         let me = getpid().as_raw_nonzero().get();
         if self.parent == me {
-            // A child keeps its number until it is reaped here.
+            // A child keeps its id until it is reaped here.
             let _ = kill_process(pid, Signal::KILL);
             return;
         }
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
             return;
         };
-        // Looked at again while it is held. If its parent has died since, it is a child now.
+        // Read again while the pidfd holds it. If its parent has died meanwhile, it is a child now.
         let same = read(self.pid)
             .is_some_and(|now| now.start == self.start && [self.parent, me].contains(&now.parent));
         if same {
@@ -96,18 +94,17 @@ pub(crate) fn children() -> Vec<Pid> {
 
 /// Whether a group of this session has a member that still runs.
 ///
-/// That the session is ours tells the group from one that was given the same number later, after
-/// all of it was gone.
+/// Comparing the session excludes a later group with the same id.
 pub(crate) fn group_runs(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
-    // Read like theirs: it is 0 for all of a session that was begun outside of this pid namespace.
+    // Read in the same way: it is 0 for a session that was started outside this pid namespace.
     let Some(Process { session, .. }) = read(getpid().as_raw_nonzero().get()) else {
         return false;
     };
     all().any(|process| process.group == group && process.session == session && process.runs())
 }
 
-/// All processes. One that ends while we look is left out or not, as it happens.
+/// All processes. One that ends meanwhile may be missing.
 fn all() -> impl Iterator<Item = Process> {
     fs::read_dir("/proc")
         .into_iter()
@@ -122,8 +119,8 @@ fn read(pid: i32) -> Option<Process> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Reads `pid (name) state parent group session …`, with the start as field 22. The name may hold
-/// anything, also spaces and parentheses.
+/// Parses `pid (name) state parent group session …`, with the start as field 22. The name may
+/// contain anything, also spaces and parentheses.
 fn parse(stat: &[u8]) -> Option<Process> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;

@@ -1,4 +1,4 @@
-//! The runner's side: starts a guard and tells it how long the command may run.
+//! The runner's side: starts a guard, and extends the deadlines of the command.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -18,8 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::wire::{FromGuard, ToGuard};
 use crate::{Deadlines, GUARD, GuardLost, LeashError, SpawnError, fds, proc};
 
-/// After the guard was lost: how often, and how long apart, it is seen to that the command's group
-/// is dead.
+/// After the guard was lost: how often the command's group is killed, and the pause between.
 const MOP_UP_ROUNDS: u32 = 500;
 const MOP_UP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -36,12 +35,12 @@ pub struct Spec {
     pub env_remove: Vec<OsString>,
     /// Where it runs, if not where the runner does.
     pub current_dir: Option<PathBuf>,
-    /// What the guard is: an executable whose `main` begins with [`intercept`](crate::intercept).
+    /// The guard's executable, whose `main` begins with [`intercept`](crate::intercept).
     pub executable: PathBuf,
-    /// A bound listener that is to stay open until nothing of the command is left. A copy: the
-    /// runner accepts on its own, and only closes it, because `shutdown` would reach this one too.
+    /// A bound listener that stays open until nothing of the command is left. It is a copy: the
+    /// runner accepts on its own one, and must only close that, because `shutdown` affects both.
     pub liveness: Option<OwnedFd>,
-    /// Until when it may run before the first [`Leash::extend`].
+    /// Deadlines until the first [`Leash::extend`].
     pub deadlines: Deadlines,
 }
 
@@ -49,16 +48,15 @@ pub struct Spec {
 #[derive(Debug)]
 pub struct Guarded {
     leash: Leash,
-    /// A copy of the control socket that the runtime wakes us for. Not a stream: only its readiness
-    /// is used.
+    /// A copy of the control socket. Only its readiness is used, to wake the task.
     incoming: UnixStream,
     guard: Child,
     command: Option<Pid>,
     end: Option<Result<Exit, GuardLost>>,
 }
 
-/// Talks to the guard, from any thread and without waiting. Cheap to clone; useless after
-/// [`Guarded`] is dropped.
+/// Sends messages to the guard, from any thread and without waiting. Cheap to clone. After
+/// [`Guarded`] is dropped, every call fails.
 #[derive(Clone, Debug)]
 pub struct Leash {
     control: Arc<OwnedFd>,
@@ -113,8 +111,9 @@ impl Spec {
 impl Guarded {
     /// Starts the guard and, through it, the command; returns when the command runs.
     ///
-    /// The command reads the runner's stdin, or nothing if that is a terminal: a process in the
-    /// background that reads a terminal is stopped. Its stdout and stderr are the runner's.
+    /// The command reads the runner's stdin, or `/dev/null` if that is a terminal, because the
+    /// system stops a background process that reads a terminal. Its stdout and stderr are the
+    /// runner's.
     ///
     /// Needs a runtime with I/O and time enabled.
     ///
@@ -124,7 +123,7 @@ impl Guarded {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends what has been started.
+    /// Dropping the future ends the guard and the command.
     pub async fn spawn(spec: Spec) -> Result<Self, SpawnError> {
         if let Some(path) = &spec.current_dir {
             check_directory(path).map_err(|source| SpawnError::Directory {
@@ -132,7 +131,7 @@ impl Guarded {
                 source,
             })?;
         }
-        // Without it not even the guard could be found.
+        // The guard needs it, too.
         proc::check().map_err(SpawnError::Guard)?;
         let stdin = stdin_for_command().map_err(SpawnError::Guard)?;
         let mut guarded = Self::spawn_guard(&spec).map_err(SpawnError::Guard)?;
@@ -140,7 +139,7 @@ impl Guarded {
             .into_iter()
             .flatten()
             .collect();
-        // If this fails the guard is gone, and its last words are the better error.
+        // If this fails, the guard is gone, and its last message is the better error.
         let _ = fds::send(
             &guarded.leash.control,
             ToGuard::Start(spec.deadlines),
@@ -175,7 +174,7 @@ impl Guarded {
         }
     }
 
-    /// A handle for whoever renews the deadlines.
+    /// A handle for the task that renews the deadlines.
     pub fn leash(&self) -> Leash {
         self.leash.clone()
     }
@@ -207,7 +206,7 @@ impl Guarded {
         self.leash.signal(number)
     }
 
-    /// The process id of the command, which is its process group's too.
+    /// The process id of the command, and of its process group.
     pub fn pid(&self) -> u32 {
         let pid = self.command.expect("known when the command was started");
         pid.as_raw_nonzero().get().cast_unsigned()
@@ -218,7 +217,8 @@ impl Guarded {
     ///
     /// # Errors
     ///
-    /// [`GuardLost`]: that could not be seen to. [`GuardLost::Lingering`] may be waited on again; the others are final.
+    /// [`GuardLost`]: it is not known that they are dead. After [`GuardLost::Lingering`] wait again;
+    /// the others are final.
     ///
     /// # Cancel safety
     ///
@@ -271,7 +271,7 @@ impl Guarded {
     }
 
     fn spawn_guard(spec: &Spec) -> io::Result<Self> {
-        // Replaces that SIGCHLD is ignored, if it is: then how the guard ended would be lost.
+        // If SIGCHLD were ignored, the exit status of the guard would be lost.
         drop(signal(SignalKind::child())?);
         let (ours, theirs) = fds::pair()?;
         let incoming = std::os::unix::net::UnixStream::from(ours.try_clone()?);
@@ -288,7 +288,7 @@ impl Guarded {
         command
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(theirs))
-            // What a terminal sends to the runner's group is for the runner to decide on.
+            // A signal from the terminal reaches only the runner, which decides what to do.
             .process_group(0);
         if let Some(path) = &spec.current_dir {
             command.current_dir(path);
@@ -304,7 +304,7 @@ impl Guarded {
         })
     }
 
-    /// The guard's next message. `None`: it is gone, or says nothing that can be understood.
+    /// The guard's next message. `None`: it is gone, or its message cannot be understood.
     async fn next_message(&mut self) -> Option<FromGuard> {
         let incoming = &self.incoming;
         let receive = || fds::try_receive(incoming);
@@ -315,7 +315,8 @@ impl Guarded {
         FromGuard::try_from(packet.bytes.as_slice()).ok()
     }
 
-    /// Waits until the guard has ended, which it does at the latest when it sees the runner gone.
+    /// Waits until the guard has ended. It ends at the latest when it notices that the runner is
+    /// gone.
     async fn guard_ended(&mut self) -> Option<ExitStatus> {
         self.leash.release();
         self.guard.wait().await.ok()
@@ -341,11 +342,10 @@ impl Drop for Guarded {
 }
 
 impl Leash {
-    /// Moves the deadlines to later moments. Never blocks, so a thread that renews is not held up
-    /// by anything.
+    /// Moves the deadlines to later moments. Never blocks, so it cannot delay a renewal.
     ///
-    /// Earlier moments than those in force have no effect. SIGTERM is sent once: a command that was
-    /// asked to end is not asked again when it was extended afterwards.
+    /// Moments earlier than those in force have no effect. SIGTERM is sent only once, even if the
+    /// deadlines are extended after it.
     ///
     /// # Errors
     ///
@@ -354,10 +354,10 @@ impl Leash {
         self.send(ToGuard::Extend(deadlines))
     }
 
-    /// Asks the command to end (SIGTERM), and ends it after `grace` or at the hard deadline,
-    /// whatever comes first.
+    /// Asks the command to end (SIGTERM), and kills it after `grace` or at the hard deadline,
+    /// whichever is first.
     ///
-    /// Repeating it can shorten the grace; zero ends it at once.
+    /// A further call can shorten the grace; zero kills the command at once.
     ///
     /// # Errors
     ///
@@ -376,8 +376,8 @@ impl Leash {
         self.send(ToGuard::Signal(number))
     }
 
-    /// Lets the guard see the end of the conversation. Closing would not do while another leash
-    /// keeps the socket.
+    /// Ends the conversation with the guard. Closing the socket is not enough while another leash
+    /// keeps it.
     fn release(&self) {
         let _ = shutdown(&self.control, Shutdown::Both);
     }
@@ -392,7 +392,7 @@ impl Leash {
 }
 
 impl Exit {
-    /// As a shell gives it: the code, or 128 and the number of the signal.
+    /// As a shell reports it: the code, or 128 plus the number of the signal.
     pub fn exit_code(self) -> u8 {
         let code = match self {
             Self::Code(code) => code,

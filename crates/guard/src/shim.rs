@@ -1,4 +1,4 @@
-//! The exec shim: what has to happen between fork and exec, as a process that does it and becomes
+//! The exec shim: a process that does what must happen between fork and exec, and then becomes
 //! COMMAND.
 
 use std::convert::Infallible;
@@ -16,10 +16,11 @@ use crate::{OUR_FAULT, SpawnError, fds};
 
 /// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
 ///
-/// Its stdin is a socket to the guard. COMMAND's own stdin comes over it, and back goes why COMMAND
-/// could not be executed. If it could, the socket closes with the exec, and that is the answer.
+/// Its stdin is a socket to the guard, over which it receives COMMAND's own stdin. If COMMAND
+/// cannot be executed, the shim reports why. Otherwise the socket closes with the exec, and that is
+/// the answer.
 pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    // A copy that the exec closes; descriptor 0 is replaced by COMMAND's stdin.
+    // A copy that the exec closes; COMMAND's stdin replaces descriptor 0.
     let Ok(guard) = io::stdin().as_fd().try_clone_to_owned() else {
         return ExitCode::from(OUR_FAULT);
     };
@@ -31,7 +32,7 @@ pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(Failure::Before(error)) => (FromGuard::Unable(error.raw_os_error()), OUR_FAULT),
     };
-    // If the guard is gone there is nobody to tell.
+    // If the guard is gone, nobody needs the answer.
     let _ = fds::send(&guard, answer, &[]);
     ExitCode::from(code)
 }
@@ -46,8 +47,8 @@ fn become_command(
     mut args: impl Iterator<Item = OsString>,
 ) -> Result<Infallible, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::Before)?;
-    // The parent may have died before the line above: then no signal comes, and this process has
-    // another parent.
+    // If the parent died before the line above, no signal comes, and this process has another
+    // parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     let actual = getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent.is_none() || parent != actual {

@@ -1,7 +1,7 @@
-//! What runner, guard and shim say to each other: one line of text per packet.
+//! The messages between runner, guard and shim: one line of text per packet.
 //!
-//! Both ends are the same executable, so there are no versions, and a message that is not
-//! understood is our bug.
+//! Both ends are the same executable, so there are no versions. A message that is not understood is
+//! a bug.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::{BootTime, Deadlines};
 /// The longest message; the longest real one is `extend` with two numbers of twenty digits.
 pub(crate) const MAX_MESSAGE: usize = 64;
 
-/// What the runner asks of the guard.
+/// A request of the runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ToGuard {
     /// The first message. With it come the descriptors of COMMAND's stdin and, if there is one, the
@@ -23,7 +23,7 @@ pub(crate) enum ToGuard {
     Signal(i32),
 }
 
-/// What the guard, and before it the shim, answers.
+/// An answer of the guard, or of the shim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FromGuard {
     /// COMMAND runs under this process id.
@@ -43,7 +43,7 @@ pub(crate) enum FromGuard {
     Continued,
     /// This many processes could not be ended yet.
     Lingering(usize),
-    /// The guard did not understand the runner and has ended COMMAND.
+    /// The guard did not understand the runner, and has ended COMMAND.
     Broken,
 }
 

@@ -75,8 +75,8 @@ fn print_to(mut out: impl Write, text: &[u8]) -> Result<Reader, Failure> {
     }
 }
 
-/// Prints in another thread. The future may be dropped, so that a command that follows something can
-/// end although nobody reads.
+/// Prints in another thread. The future may be dropped, so that a command that follows something
+/// can end although nobody reads.
 pub(crate) async fn in_background(
     print: impl FnOnce() -> Result<Reader, Failure> + Send + 'static,
 ) -> Result<Reader, Failure> {

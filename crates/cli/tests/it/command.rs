@@ -1,4 +1,4 @@
-//! The command: how it starts, is found ready, is told things, and ends.
+//! The command: how it starts, becomes ready, receives signals, and ends.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

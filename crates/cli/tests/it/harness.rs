@@ -1,4 +1,4 @@
-//! Starts processes in a place of their own, looks at them, and ends them all.
+//! Starts processes in a directory of their own, observes them, and ends them all.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,10 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Far more than anything here takes, also on a busy machine.
+/// Far longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command that notes that it runs, and whether the one before it still does; then it waits.
+/// A command that notes its start, and whether the command before it still runs.
 ///
 /// `starts` gets a line `EPOCH HOLDER PID` for each.
 pub(crate) const NOTE: &str = r#"
@@ -28,7 +28,7 @@ pub(crate) const NOTE: &str = r#"
     echo "$INCUMBENT_EPOCH $INCUMBENT_HOLDER $$" >> starts
 "#;
 
-/// A directory with records, a home and notes, in which processes run; all of them end with it.
+/// A directory with a store, a home and notes, in which processes run. All of them end with it.
 pub(crate) struct Place {
     dir: TempDir,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     child: Child,
 }
 
-/// What became of a process.
+/// How a process ended, and what it printed.
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -55,7 +55,7 @@ pub(crate) struct Start {
     pub(crate) pid: i32,
 }
 
-/// What an HTTP server answered.
+/// The answer of an HTTP server.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
@@ -246,7 +246,7 @@ const MARK: &str = "E2E_PLACE";
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // What is stopped is killed, too. A killed one may just have started another.
+        // Stopped processes are killed, too. A killed one may just have started another.
         for _ in 0..1000 {
             let left = self.processes();
             if left.is_empty() {
@@ -386,8 +386,8 @@ fn stat(pid: i32) -> Option<Vec<String>> {
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A port on loopback at which nobody listens, and which the system gives to nobody who asks for
-/// any: other tests do.
+/// A port on loopback at which nobody listens, and which the system does not give to other tests
+/// that listen on port 0.
 pub(crate) fn free_port() -> u16 {
     incumbent_servers::free_port().unwrap()
 }
@@ -462,7 +462,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
         }
         assert!(
             start.elapsed() < PATIENCE,
-            "in {PATIENCE:?} it has not come that {what}"
+            "not within {PATIENCE:?}: {what}"
         );
         pause();
     }

@@ -1,4 +1,4 @@
-//! `incumbent run` on a name service: apart, and inside of the first node.
+//! `incumbent run` on a name service: apart, and inside the first node.
 
 use crate::harness::{NOTE, Node, Place, free_port};
 

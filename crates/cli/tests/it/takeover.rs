@@ -1,4 +1,4 @@
-//! Who runs the command next, and when: killed, stopped, told to end.
+//! Which node runs the command next, and when: after a kill, a stop, a request to end.
 
 use std::time::Duration;
 

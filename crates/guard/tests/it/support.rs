@@ -1,4 +1,4 @@
-//! Processes to look at, and waiting for what must come.
+//! Processes under a guard, and helpers that wait.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use incumbent_guard::{Deadlines, Guarded, Spec};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// Far more than anything here takes, also on a busy machine.
+/// Far longer than anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
@@ -26,7 +26,7 @@ pub(crate) const FAMILY: &str = "trap '' TERM HUP INT
 
 pub(crate) const FAMILY_NAMES: [&str; 4] = ["leader", "member", "session", "daemon"];
 
-/// A directory in which the processes of a test leave their ids and marks.
+/// A directory in which the processes of a test write their ids.
 pub(crate) struct Notes(TempDir);
 
 impl Notes {
@@ -133,7 +133,7 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(
             start.elapsed() < PATIENCE,
-            "in {PATIENCE:?} it has not come that {what}"
+            "not within {PATIENCE:?}: {what}"
         );
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -124,7 +124,8 @@ async fn put(
     .await
 }
 
-/// Changes some keys of the data and leaves the others, in one commit: a JSON merge patch (RFC 7396).
+/// Changes some keys of the data and leaves the others, in one commit: a JSON merge patch
+/// (RFC 7396).
 async fn patch(
     State(office): Shared,
     Path(name): Path<String>,

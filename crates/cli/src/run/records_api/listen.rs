@@ -1,8 +1,8 @@
 //! Who can reach the records API: the user of the command, and nobody else.
 //!
-//! The Unix socket lies in a directory that only the user can enter, and each connection's user is
-//! asked of the kernel. On TCP there is a token, as any user of the machine can connect to
-//! loopback.
+//! The Unix socket lies in a directory that only the user can enter, and the kernel names the user
+//! of each connection. On TCP every request needs a token, because any user of the machine can
+//! connect to loopback.
 
 use std::ffi::OsString;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -27,7 +27,7 @@ use super::variables::{SOCKET, TOKEN, URL};
 use crate::exit::Failure;
 use crate::run::args::RecordsApi;
 
-/// Begins the names of the directories for sockets.
+/// Prefix of the names of the directories for sockets.
 const DIRECTORY: &str = "incumbent-records-api-";
 
 /// The name of the socket.
@@ -42,7 +42,7 @@ pub(crate) struct Server {
     _directory: Option<tempfile::TempDir>,
 }
 
-/// Takes connections of the same user, and of root.
+/// Accepts connections of the same user, and of root.
 struct SameUser {
     listener: UnixListener,
     user: u32,
@@ -77,7 +77,7 @@ fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
         .tempdir_in(&parent)?;
     let path = directory.path().join(FILE);
     let listener = UnixListener::bind(&path).map_err(|error| {
-        let advice = "TMPDIR or XDG_RUNTIME_DIR can name another place, or use --records tcp";
+        let advice = "set TMPDIR or XDG_RUNTIME_DIR to another directory, or use --records tcp";
         let text = format!("{}: {error}; {advice}", path.display());
         std::io::Error::new(error.kind(), text)
     })?;
@@ -118,7 +118,7 @@ where
 {
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
-            tracing::error!(%error, "the records API ended");
+            tracing::error!(%error, "the records API has ended; the command can no longer read or write records");
         }
     })
 }
@@ -128,13 +128,14 @@ async fn guarded(expected: Arc<str>, request: Request, next: Next) -> Response {
         .headers()
         .get(AUTHORIZATION)
         .map_or(&[][..], |value| value.as_bytes());
-    match same(given, expected.as_bytes()) {
-        true => next.run(request).await,
-        false => Problem::unauthorized().into_response(),
+    if same(given, expected.as_bytes()) {
+        next.run(request).await
+    } else {
+        Problem::unauthorized().into_response()
     }
 }
 
-/// Compares in a time that does not depend on where the first difference is.
+/// Compares in a time that does not depend on the place of the first difference.
 fn same(given: &[u8], expected: &[u8]) -> bool {
     let differences = given
         .iter()
@@ -154,10 +155,10 @@ impl Listener for SameUser {
                 Ok(peer) if peer.uid() == self.user || peer.uid() == 0 => return (stream, address),
                 Ok(peer) => tracing::warn!(
                     user = peer.uid(),
-                    "refused a connection of another user to the records API"
+                    "refused a connection to the records API: it belongs to another user"
                 ),
                 Err(error) => {
-                    tracing::warn!(%error, "refused a connection of an unknown user to the records API")
+                    tracing::warn!(%error, "refused a connection to the records API: its user cannot be determined")
                 }
             }
         }
@@ -168,12 +169,11 @@ impl Listener for SameUser {
     }
 }
 
-/// How old a directory is at least before it is looked into: the one who made it may be about to
-/// listen.
+/// A younger directory is left alone: the process that has made it may be about to listen.
 const SETTLED: Duration = Duration::from_mins(1);
 
-/// Removes what processes left behind that were killed before they could: directories of our own
-/// making with nothing but a socket in them that nobody listens on.
+/// Removes directories that killed processes have left behind: made by this program, with nothing
+/// but a socket on which nobody listens.
 fn remove_leftovers(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return;
@@ -185,13 +185,13 @@ fn remove_leftovers(parent: &Path) {
             .is_some_and(|name| name.starts_with(DIRECTORY));
         let socket = entry.path().join(FILE);
         if named && is_ours_and_settled(&entry.path()) && is_deserted(&socket) {
-            // Anything else in the directory keeps it.
+            // This fails if the directory has anything else.
             let _ = std::fs::remove_file(&socket).and_then(|()| std::fs::remove_dir(entry.path()));
         }
     }
 }
 
-/// Any user can make directories of such names here, and links to those of others.
+/// Any user can make directories with such names here, and links to those of others.
 fn is_ours_and_settled(directory: &Path) -> bool {
     let Ok(metadata) = std::fs::symlink_metadata(directory) else {
         return false;
@@ -203,7 +203,7 @@ fn is_ours_and_settled(directory: &Path) -> bool {
             .is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= SETTLED))
 }
 
-/// Whether nobody listens on the socket. Does not wait for one whose queue is full.
+/// Whether nobody listens on the socket. Does not wait if its queue is full.
 fn is_deserted(socket: &Path) -> bool {
     let is_socket =
         std::fs::symlink_metadata(socket).is_ok_and(|metadata| metadata.file_type().is_socket());
