@@ -142,7 +142,8 @@ fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
     let (node, gateway) = flink.gateway();
     let line = node.logged("cannot use the address that Flink published");
     assert!(
-        line.contains("pekko.tcp://flink@jm:6123") && line.contains("neither http://host:port"),
+        // Logs leave out what precedes the host: it may be a password.
+        line.contains("pekko.tcp://…@jm:6123") && line.contains("neither http://host:port"),
         "{line}"
     );
     answered(&gateway, 503);
