@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use incumbent_backend::hints::{Feeds, Hints};
 use incumbent_backend::{
-    Address, Backend, Erased, Expected, Failure, GroupName, Key, Limits, Listed, Stored, Swapped,
-    Unread, Version, WatchStream,
+    Address, Backend, Erased, Expected, Failure, GroupName, Key, Limits, Listed, Rights, Stored,
+    Swapped, Unread, Version, WatchStream,
 };
 
 use crate::error::EtcdError;
@@ -91,6 +91,10 @@ impl Backend for EtcdBackend {
 
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         Ok(read::groups(&self.links).await?)
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        Ok(write::check_rights(&self.links, group).await?)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use incumbent_backend::{BadAddress, BoxError, Failure, Unread};
 use incumbent_tls::TlsError;
 
+use crate::outcome::Why;
+
 /// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,16 @@ pub enum EtcdError {
 }
 
 impl EtcdError {
+    /// Whether the server refused because the account lacks a right.
+    pub(crate) fn is_denied(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } => source
+                .downcast_ref::<Why>()
+                .is_some_and(|why| why.is_denied()),
+            _ => false,
+        }
+    }
+
     /// As the outcome of a write.
     pub(crate) fn of_a_write(self) -> Failure {
         match self {

@@ -45,7 +45,11 @@ pub(crate) struct Judgement {
 
 /// What the server or the connection says, and what helps. Never what was sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Why(String);
+pub(crate) struct Why {
+    text: String,
+    /// Whether the server says that the account lacks a right.
+    denied: bool,
+}
 
 struct Row {
     /// Any, if it is `None`.
@@ -157,7 +161,7 @@ pub(crate) fn judge(status: &Status) -> Judgement {
         return Judgement {
             known,
             then: Then::Leave,
-            why: Why(causes(lost)),
+            why: Why::new(causes(lost)),
         };
     }
     let (code, message) = (status.code(), status.message());
@@ -173,7 +177,10 @@ pub(crate) fn judge(status: &Status) -> Judgement {
     Judgement {
         known: row.map_or(Known::Unsure, |row| row.known),
         then: row.map_or(Then::GoOn, |row| row.then),
-        why: Why(why),
+        why: Why {
+            text: why,
+            denied: code == Code::PermissionDenied,
+        },
     }
 }
 
@@ -191,13 +198,20 @@ fn lost(status: &Status) -> Option<&Lost> {
 
 impl Why {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            denied: false,
+        }
+    }
+
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied
     }
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

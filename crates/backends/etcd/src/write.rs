@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Erased, Expected, Failure, Key, Swapped, Version};
+use incumbent_backend::{
+    Erased, Expected, Failure, GroupName, Key, Rights, Swapped, Version, causes,
+};
 use prost::bytes::Bytes;
 
 use crate::error::EtcdError;
@@ -64,6 +66,51 @@ pub(crate) async fn erase(
         Some(_) => Erased::Gone,
         None => Erased::Conflict,
     })
+}
+
+/// Asks whether a campaign would be allowed, by a transaction that can never take effect: etcd
+/// checks the rights of all its steps before it compares anything.
+pub(crate) async fn check_rights(
+    links: &Arc<Links>,
+    group: &GroupName,
+) -> Result<Rights, EtcdError> {
+    let base = &links.settings.base;
+    let keys = [Key::root(group.clone()), Key::floor(group.clone())];
+    let keys = keys.map(|key| names::key_bytes(base, &key));
+    let put = |key: &Bytes| RequestOp {
+        put: Some(PutRequest {
+            key: key.clone(),
+            value: Bytes::new(),
+        }),
+        ..RequestOp::default()
+    };
+    let request = TxnRequest {
+        compare: vec![Compare {
+            result: EQUAL,
+            target: MOD,
+            key: keys[0].clone(),
+            // Revisions count up from 1.
+            mod_revision: Some(i64::MAX),
+        }],
+        success: keys.iter().map(put).collect(),
+    };
+    let (call, what) = (links.call(), format!("{base}/{group}/"));
+    let answer = links.ask::<_, TxnResponse>(&call, None, TXN, &what, &request);
+    match answer.await {
+        Ok(_) => Ok(Rights::Granted),
+        Err(error) if error.is_denied() => {
+            let account = match links.settings.hosts.login() {
+                Some(login) => format!("the user {:?}", login.user),
+                None => "this process, which logs in as nobody,".to_owned(),
+            };
+            Ok(Rights::Missing(format!(
+                "{account} may not write below {what} in etcd ({}): {}",
+                links.settings.hosts,
+                causes(&error)
+            )))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Does a step if the key is still in this state. `None` if it is not.

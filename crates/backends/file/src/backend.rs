@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use incumbent_backend::{
-    Address, Backend, Expected, Failure, GroupName, Key, Limits, Listed, Reach, Stored, Swapped,
-    Unread, WatchStream,
+    Address, Backend, Expected, Failure, GroupName, Key, Limits, Listed, Reach, Rights, Stored,
+    Swapped, Unread, WatchStream,
 };
 
 use crate::error::FileError;
@@ -154,6 +154,13 @@ impl Backend for FileBackend {
         let groups =
             groups.ok_or_else(|| Unread::Unavailable("the runtime is shutting down".into()))??;
         Ok(groups)
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        let group = group.clone();
+        let check = move |handle: &Handle| Group::new(&handle.store, &group).check_rights();
+        let checked = self.blocking(check).await;
+        Ok(checked.ok_or_else(|| Unread::Unavailable("the runtime is shutting down".into()))??)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::time::SystemTime;
 
+use rustix::fs::Access;
+
 use crate::error::FileError;
 use crate::hook::{Go, Hook, Step};
 
@@ -86,6 +88,14 @@ impl Disk {
 
     pub(crate) fn read(&self, path: &Path) -> Done<Vec<u8>> {
         self.run(Step::Read, "read", path, || fs::read(path))
+    }
+
+    /// Whether names in this directory may be created and removed, as the system says.
+    pub(crate) fn may_write(&self, dir: &Path) -> Done<()> {
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        self.run(Step::Look, "write into", dir, || {
+            Ok(rustix::fs::access(dir, wanted)?)
+        })
     }
 
     pub(crate) fn make_dir(&self, dir: &Path) -> Done<()> {

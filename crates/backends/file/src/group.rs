@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use incumbent_backend::{GroupName, Key};
+use incumbent_backend::{GroupName, Key, Rights, causes};
 
 use crate::codec::{self, Kind};
 use crate::error::FileError;
@@ -49,6 +49,38 @@ impl<'a> Group<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Asks whether a key could be written, and changes none.
+    ///
+    /// Where the directory of drafts exists, it writes a file there and removes it, which also shows
+    /// that the disk is full. Otherwise it asks the system whether this directory could be created.
+    pub(crate) fn check_rights(&self) -> Result<Rights, FileError> {
+        self.store.still_there()?;
+        let disk = &self.store.disk;
+        let tried = if disk.exists(&self.drafts())? {
+            let probe = self.drafts().join(names::fresh("rights"));
+            let written = disk.write_new(&probe, b"?");
+            self.tell(disk.unlink(&probe));
+            // Records are directories in that of the group.
+            written.and_then(|()| disk.may_write(&self.dir))
+        } else if disk.exists(&self.dir)? {
+            disk.may_write(&self.dir)
+        } else {
+            disk.may_write(&self.store.dir)
+        };
+        match tried {
+            Ok(()) => Ok(Rights::Granted),
+            // Another process has just made or removed the group.
+            Err(error) if error.is_missing() => Ok(Rights::Unknown),
+            Err(error) if error.did_nothing() => Ok(Rights::Missing(format!(
+                "{}; give this process's user write permission on the store {} and all below it, on \
+                 a disk with room",
+                causes(&error),
+                self.store.dir.display()
+            ))),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a draft of this version of a key.

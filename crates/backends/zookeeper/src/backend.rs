@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use incumbent_backend::{
     Address, Backend, Erased, Expected, Failure, Gone, GroupName, Key, Limits, Listed, Nonce,
-    Presence, Stored, Swapped, Unread, Version, WatchStream,
+    Presence, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 
 use crate::error::ZooKeeperError;
 use crate::names::{self, State};
 use crate::presence;
 use crate::read;
+use crate::rights;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::watch::Watches;
@@ -128,6 +129,10 @@ impl Backend for ZooKeeperBackend {
 
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         Ok(read::groups(&self.session).await?)
+    }
+
+    async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
+        Ok(rights::check(&self.session, group).await?)
     }
 
     async fn list(&self, group: &GroupName) -> Result<Vec<Listed>, Unread> {

@@ -69,6 +69,7 @@ mod names;
 mod nodes;
 mod presence;
 mod read;
+mod rights;
 mod session;
 mod settings;
 mod tasks;

@@ -60,11 +60,16 @@ impl Life {
         format!("{node}/{LIFE}{:016x}", self.0)
     }
 
-    /// The one that these children tell of. Two there can be if two processes gave one to the same
-    /// bare node. Either is good for a swap; all readers take the same.
+    /// The one that these children name. There can be two if two processes gave one to the same bare
+    /// node at once. Either is good for a swap, and all readers take the same.
     pub(crate) fn of_children(children: &[String]) -> Option<Self> {
+        Self::all_of(children).into_iter().min()
+    }
+
+    /// All that these children name.
+    pub(crate) fn all_of(children: &[String]) -> Vec<Self> {
         let lives = children.iter().filter_map(|child| Self::of_name(child));
-        lives.min()
+        lives.collect()
     }
 
     fn of_name(name: &str) -> Option<Self> {

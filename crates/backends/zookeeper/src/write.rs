@@ -92,7 +92,8 @@ impl<'a> Swap<'a> {
         }
     }
 
-    /// Removes the node and its life, if it is still in this state.
+    /// Removes the node with all its lives, if it is still in this state. Children that are not ours
+    /// keep it.
     pub(crate) async fn erase(&self, state: State) -> Result<Erased, Failure> {
         let (life, data) = match state {
             State::Of { life, data } => (life, data),
@@ -102,17 +103,46 @@ impl<'a> Swap<'a> {
                 Err(error) => return Err(error.before_the_write()),
             },
         };
-        let mut multi = self.client.new_multi_writer();
-        multi
-            .add_delete(&life.node(&self.node), None)
-            .and_then(|()| multi.add_delete(&self.node, Some(data)))
-            .map_err(|error| self.failed(error).before_the_write())?;
-        let answer = self.call.answer(multi.commit()).await;
-        match answer.map_err(Error::from) {
-            Ok(_) => Ok(Erased::Gone),
-            Err(Error::NoNode | Error::BadVersion) => Ok(Erased::Conflict),
-            Err(error) => Err(self.failed(error).of_the_write()),
+        // A node may have another life besides, given by another process at the same moment, and
+        // children that somebody else made.
+        let mut lives = vec![life];
+        for _ in 0..ATTEMPTS {
+            let mut multi = self.client.new_multi_writer();
+            for life in &lives {
+                let added = multi.add_delete(&life.node(&self.node), None);
+                added.map_err(|error| self.failed(error).before_the_write())?;
+            }
+            let added = multi.add_delete(&self.node, Some(data));
+            added.map_err(|error| self.failed(error).before_the_write())?;
+            let answer = self.call.answer(multi.commit()).await;
+            match answer.map_err(Error::from) {
+                Ok(_) => return Ok(Erased::Gone),
+                Err(Error::NoNode | Error::BadVersion) => return Ok(Erased::Conflict),
+                Err(Error::NotEmpty) => {}
+                Err(error) => return Err(self.failed(error).of_the_write()),
+            }
+            let found = self
+                .call
+                .answer(self.client.list_children(&self.node))
+                .await;
+            let children = match found {
+                Err(Error::NoNode) => return Ok(Erased::Conflict),
+                found => found.map_err(|error| self.failed(error).before_the_write())?,
+            };
+            lives = Life::all_of(&children);
+            if !lives.contains(&life) {
+                return Ok(Erased::Conflict);
+            }
+            if lives.len() < children.len() {
+                tracing::warn!(
+                    node = self.node,
+                    "somebody made nodes below this record, so it is not erased; a tombstone stays"
+                );
+                return Ok(Erased::Kept);
+            }
         }
+        let path = self.node.clone();
+        Err(ZooKeeperError::Unsteady { path }.before_the_write())
     }
 
     /// Gives a life to a node that a person made, or takes the one that it has by now. `None` if it

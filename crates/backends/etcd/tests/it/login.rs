@@ -1,7 +1,7 @@
 //! Logins by name and password.
 
 use futures::StreamExt;
-use incumbent_backend::{Backend, Expected, Failure, Swapped};
+use incumbent_backend::{Backend, Expected, Failure, Key, Rights, Swapped};
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_servers::etcd::{Etcd, Options};
 use tokio::time::timeout;
@@ -151,6 +151,48 @@ async fn a_right_that_is_taken_away_and_given_again_is_noticed_by_calls_and_watc
         panic!("nobody else writes");
     };
     leads_to(&mut hints, &ours, &key, b"2").await;
+}
+
+#[tokio::test]
+async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
+    let Some(server) = guarded(Options::default()) else {
+        return;
+    };
+    for command in [
+        "role add look",
+        "role grant-permission look read --prefix=true /it/",
+        "user add bob:s@cret",
+        "user grant-role bob look",
+    ] {
+        ctl(&server, &format!("{ROOT} {command}"));
+    }
+    let [alice, bob] = ["alice:s%40cret@", "bob:s%40cret@"].map(|who| with(&server, who, "/it"));
+    let group = key("a").group().clone();
+    assert_eq!(alice.check_rights(&group).await.unwrap(), Rights::Granted);
+    assert_eq!(alice.groups().await.unwrap(), []);
+    let version = create(&alice, &Key::root(group.clone()), b"1").await;
+    assert_eq!(alice.check_rights(&group).await.unwrap(), Rights::Granted);
+    // Who may only read would find out in a failover.
+    read(&bob, &Key::root(group.clone())).await.unwrap();
+    let Rights::Missing(why) = bob.check_rights(&group).await.unwrap() else {
+        panic!("bob may only read");
+    };
+    for word in [
+        "\"bob\" may not write",
+        "/it/demo/",
+        "readwrite on all keys",
+    ] {
+        assert!(why.contains(word) && !why.contains("cret"), "{why}");
+    }
+    let found = read(&alice, &Key::root(group.clone())).await.unwrap();
+    assert_eq!((found.version, &*found.body), (version, &b"1"[..]));
+    assert_eq!(alice.list(&group).await.unwrap().len(), 1);
+    // Without an answer nothing is known.
+    server.kill();
+    alice
+        .check_rights(&group)
+        .await
+        .expect_err("nobody answers");
 }
 
 /// So that logins can be switched on while all run.

@@ -1,6 +1,6 @@
 //! Too much: of one body, or of all.
 
-use incumbent_backend::{Backend, Expected, Failure, Swapped};
+use incumbent_backend::{Backend, Erased, Expected, Failure, Swapped};
 use incumbent_servers::etcd::{Etcd, Options};
 
 use crate::{base, create, key, open, read, swap, words};
@@ -41,6 +41,8 @@ async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() 
     let key = key("a");
     let body = vec![b'x'; backend.limits().largest_body];
     let mut version = create(&backend, &key, b"1").await;
+    let other = self::key("b");
+    let of_other = create(&backend, &other, b"1").await;
     let why = loop {
         match backend.swap(&key, Expected::At(&version), &body).await {
             Ok(Swapped::Committed(next)) => version = next,
@@ -54,6 +56,8 @@ async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() 
     let swapped = backend.swap(&key, Expected::At(&found.version), b"2").await;
     assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
     assert_eq!(read(&backend, &key).await.unwrap(), found);
+    let erased = backend.erase(&other, &of_other).await.unwrap();
+    assert_eq!(erased, Erased::Gone);
     // As the error says.
     let revision = found.version.as_str().split_once(':').unwrap().1;
     server.ctl(&["compaction", revision]).unwrap();

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use incumbent_backend::{Failure, Swapped};
+use incumbent_backend::{Failure, Rights, Swapped};
 
 use super::place::{Place, version};
 
@@ -138,6 +138,42 @@ fn a_read_only_store_can_be_opened_and_read_and_a_write_names_it() {
         }
         assert_eq!(process.read().unwrap().0, newest);
     }
+}
+
+#[test]
+fn who_could_not_campaign_is_told_before_it_has_to() {
+    let place = Place::new();
+    let Some(mounted) = mount(&place) else { return };
+    let process = place.process();
+    assert_eq!(process.rights(), Rights::Granted);
+    process.write_many(1);
+    assert_eq!(process.rights(), Rights::Granted);
+    let store = place.dir.path().join("store");
+    let missing = |rights: Rights, word: &str| match rights {
+        Rights::Missing(why) => {
+            let store = store.display().to_string();
+            assert!(why.contains(word) && why.contains(&store), "{why}");
+        }
+        rights => panic!("{rights:?}"),
+    };
+    let hog = place.dir.path().join("hog");
+    assert!(std::fs::write(&hog, vec![0; 2 * 1024 * 1024]).is_err());
+    missing(process.rights(), "No space left");
+    std::fs::remove_file(hog).unwrap();
+    mounted.make_read_only();
+    missing(process.rights(), "Read-only file system");
+    assert_eq!(process.read().unwrap().0, 1);
+    assert_eq!(store.join("demo/@tmp").read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_without_the_group_says_whether_the_group_could_be_made() {
+    let place = Place::new();
+    let Some(mounted) = mount(&place) else { return };
+    let process = place.process();
+    mounted.make_read_only();
+    let rights = process.rights();
+    assert!(matches!(rights, Rights::Missing(_)), "{rights:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use incumbent_backend::{Failure, Key, Swapped, Version};
+use incumbent_backend::{Failure, Key, Rights, Swapped, Version};
 use tempfile::TempDir;
 
 use crate::codec::{self, Kind};
@@ -102,6 +102,10 @@ pub(super) fn key() -> Key {
 }
 
 impl Process {
+    pub(super) fn rights(&self) -> Rights {
+        self.versions().group.check_rights().unwrap()
+    }
+
     pub(super) fn versions(&self) -> Versions<'_> {
         Versions::new(&self.store, &self.seen, &self.key)
     }

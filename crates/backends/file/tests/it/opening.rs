@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use incumbent_backend::{Backend, Expected, Failure, Key};
+use incumbent_backend::{Backend, Expected, Failure, Key, Rights};
 use incumbent_backend_file::{FileBackend, FileError};
 
 fn try_open(dir: &Path) -> Result<FileBackend, FileError> {
@@ -188,6 +188,13 @@ async fn a_store_without_permission_to_write_can_be_read_and_names_the_file_it_c
         Err(Failure::NotApplied(why)) => assert!(why.to_string().contains("demo/@tmp"), "{why}"),
         other => panic!("{other:?}"),
     }
+    let Rights::Missing(why) = store.check_rights(key.group()).await.unwrap() else {
+        panic!("it may not write");
+    };
+    assert!(
+        why.contains("demo/@tmp") && why.contains("write permission"),
+        "{why}"
+    );
     for path in [dir.path(), &drafts] {
         fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
     }

@@ -1,6 +1,6 @@
 //! Nodes that people make, change and remove with zkCli.
 
-use incumbent_backend::{Backend, Swapped};
+use incumbent_backend::{Backend, Erased, Swapped};
 use incumbent_servers::zookeeper::ZooKeeper;
 use zookeeper_client::{Acls, Client, CreateMode};
 
@@ -147,4 +147,31 @@ async fn of_many_who_take_over_a_node_made_by_hand_one_wins() {
     let Swapped::Committed(_) = swap(&backend, &key, version, b"3").await else {
         panic!("the winner goes on from what it wrote");
     };
+}
+
+#[tokio::test]
+async fn a_record_with_two_lives_is_erased() {
+    let Some((shell, backend)) = shell().await else {
+        return;
+    };
+    let version = create(&backend, &key("a"), b"1").await;
+    shell.create("demo/a/life-ffffffffffffffff", b"").await;
+    let erased = backend.erase(&key("a"), &version).await.unwrap();
+    assert_eq!(erased, Erased::Gone);
+    assert_eq!(read(&backend, &key("a")).await, None);
+}
+
+#[tokio::test]
+async fn a_record_with_a_foreign_child_is_kept_and_not_refused_for_ever() {
+    let Some((shell, backend)) = shell().await else {
+        return;
+    };
+    let version = create(&backend, &key("a"), b"1").await;
+    shell.create("demo/a/note", b"").await;
+    let erased = backend.erase(&key("a"), &version).await.unwrap();
+    assert_eq!(erased, Erased::Kept);
+    assert_eq!(read(&backend, &key("a")).await.unwrap().version, version);
+    shell.remove("demo/a/note").await;
+    let erased = backend.erase(&key("a"), &version).await.unwrap();
+    assert_eq!(erased, Erased::Gone);
 }
