@@ -9,8 +9,8 @@ const LONGEST: usize = 2048;
 /// The error and its causes in one line: `cannot open the store: connection refused`.
 ///
 /// - A cause that its error repeats already is left out.
-/// - Passwords in addresses are left out: see [`redacted`]. Whoever makes an error from a document
-///   that may hold secrets must leave the document out; this function cannot recognize it.
+/// - Passwords in addresses are left out: see [`redacted`]. Code that makes an error out of a
+///   document must leave the document out: this function cannot recognize a secret in it.
 /// - Line ends and other control characters are escaped, and the line ends after 2 KiB.
 pub fn causes(error: &(dyn Error + '_)) -> String {
     let mut text = error.to_string();

@@ -25,8 +25,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// - **Honest outcomes**: [`Failure::Unknown`] whenever a request may still take effect,
 ///   [`Failure::NotApplied`] only when it cannot any more. If in doubt, `Unknown`. No retries
 ///   inside: a second request would hide the first one's outcome.
-/// - **Never a guess**: what cannot be read (damaged, foreign, written by a newer format) is an
-///   error that names it.
+/// - **Never a guess**: a body that cannot be understood (damaged, foreign, of a newer format) is
+///   an error that names it.
 ///
 /// # Cancel safety
 ///
@@ -52,9 +52,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Removes `key` for good if it still has this version: nothing remains, not even a tombstone.
     ///
-    /// It is a swap as any other: atomic, with honest outcomes. What is created under the key later
-    /// has a version that the key never had. A backend that cannot do so removes nothing, and says
-    /// [`Erased::Kept`].
+    /// It is a swap like any other: atomic, with honest outcomes. A body that is created under the
+    /// key later has a version that the key never had. A backend that cannot do so removes nothing
+    /// and returns [`Erased::Kept`].
     async fn erase(&self, key: &Key, version: &Version) -> Result<Erased, Failure> {
         let _ = (key, version);
         Ok(Erased::Kept)
@@ -64,7 +64,7 @@ pub trait Backend: Send + Sync + 'static {
     /// [`list`](Self::list).
     async fn groups(&self) -> Result<Vec<GroupName>, Unread> {
         Err(Unread::Unavailable(
-            "this backend does not tell its groups".into(),
+            "this backend cannot list its groups".into(),
         ))
     }
 
@@ -97,9 +97,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Must be called inside a Tokio runtime. Costs one watch, however many keys there are.
     fn watch(&self, group: &GroupName) -> WatchStream;
 
-    /// Shows to others that the holder of the term with this nonce lives, until what is returned is
-    /// dropped, or this process dies, or the backend has not heard from it for some time. `None` if
-    /// the backend has nothing of the kind, or was not told to.
+    /// Shows to others that the holder of the term with this nonce lives: until the returned guard
+    /// is dropped, this process dies, or the backend has not heard from it for some time. `None` if
+    /// the backend cannot do so, or its address does not ask for it.
     ///
     /// Must be called inside a Tokio runtime.
     fn appear(&self, group: &GroupName, nonce: Nonce) -> Option<Presence> {
@@ -110,9 +110,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends when the holder of the term with this nonce was seen to be present, and is gone. Never
     /// ends if it was not seen.
     ///
-    /// A hint, unless it says [`Gone::Ended`]: whoever is cut off, or paused, is gone too, and may
-    /// go on working until it notices. It must not be wrong about a holder that can reach the
-    /// backend, nor because this process was cut off itself.
+    /// A hint, unless it is [`Gone::Ended`]: a holder that is cut off or paused counts as gone too,
+    /// and may go on working until it notices. It must not be wrong about a holder that can reach
+    /// the backend, and must not end only because this process was cut off itself.
     fn vanished(&self, group: &GroupName, nonce: Nonce) -> BoxFuture<'static, Gone> {
         let _ = (group, nonce);
         Box::pin(std::future::pending())
@@ -139,7 +139,7 @@ pub enum Rights {
 pub enum Gone {
     /// It is not seen any more. It may be cut off, or paused, and go on.
     Unseen,
-    /// Whoever ran its process says that the process has ended, and how.
+    /// The system that ran its process reports that the process has ended, and how.
     Ended(String),
 }
 
@@ -202,7 +202,7 @@ pub enum Erased {
     Kept,
 }
 
-/// Why a swap has no known outcome, or none to be proud of.
+/// Why a swap failed, or why its outcome is unknown.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -240,8 +240,7 @@ pub enum Unread {
 pub struct Hint {
     /// What changed, if the backend can tell.
     pub key: Option<Key>,
-    /// The version it changed to, if the backend can tell: saves whoever wrote it from reading it
-    /// again.
+    /// The version it changed to, if the backend can tell: its writer need not read it again.
     pub version: Option<Version>,
 }
 

@@ -18,8 +18,9 @@
 //! # What all stores share
 //!
 //! So that each of these is written and tested once: [`hosts`] (the servers in an address),
-//! [`hints`] (one watch, many listeners), [`Pace`] (pauses between attempts), [`outage`] (a failure is reported once, and so is its end),
-//! [`causes()`] (an error as one line without secrets). Files for TLS are read by `incumbent-tls`.
+//! [`hints`] (one watch, many listeners), [`Pace`] (pauses between attempts), [`outage`] (a failure
+//! is reported once, and so is its end), [`causes()`] (an error as one line without secrets). Files
+//! for TLS are read by `incumbent-tls`.
 
 mod address;
 mod causes;

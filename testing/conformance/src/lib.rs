@@ -24,14 +24,17 @@
 //! # What it shows, and what it cannot
 //!
 //! A passing suite shows that the claims held on one machine for some hundred calls. It does not
-//! kill processes, fill disks or cut networks; whoever writes a backend tests that beside it. The
+//! kill processes, fill disks or cut networks; the author of a backend tests that separately. The
 //! suite itself is tested on backends that are broken on purpose (`tests/it`): each flaw is caught
 //! by the claim that names it.
 
+pub mod calls;
 pub mod claims;
 mod dice;
 mod faults;
 mod history;
+pub mod log;
+pub mod outages;
 mod place;
 mod settle;
 mod suite;

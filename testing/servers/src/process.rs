@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
-/// Ends the server when whoever started it is gone, in whatever way: then the pipe to its standard
-/// input ends.
+/// Ends the server when the process that started it is gone in any way: then the pipe to its
+/// standard input ends.
 ///
 /// A server that all tests of a process share lies in a `static`, which is never dropped.
 const GUARD: &str =

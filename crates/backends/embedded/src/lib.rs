@@ -1,16 +1,16 @@
-//! Incumbent records on a leader server inside of this process: a small cluster needs no process
-//! beside its own.
+//! Incumbent records on a leader server inside this process: a small cluster needs no other
+//! process.
 //!
-//! `embedded:///dir` is served by whoever opens it first on this machine. Who opens it later on the
-//! same machine finds the address in the directory; who is on other machines is given it as
-//! `zookeeper://host:port`, so the server has to listen where they reach it
-//! (`?listen=0.0.0.0:2181`).
+//! The process that opens `embedded:///dir` first on this machine serves it. Later processes on the
+//! same machine find its address in the directory. Processes on other machines use
+//! `zookeeper://host:port`, so the server must listen where they reach it (`?listen=0.0.0.0:2181`).
 //!
-//! When the process that serves dies, nobody is served until it is started again: others do not
-//! take its place. Who needs more runs `incumbent serve` apart from it, or ZooKeeper.
+//! When the process that serves dies, its clients have no server until it is started again: no
+//! other process takes its place. If you need more, run `incumbent serve` or ZooKeeper as a process
+//! of its own.
 //!
-//! The server has a thread of its own, so a program that blocks its runtime does not hold it up. It
-//! is reached through its socket as by everybody else: one way in, and one that is tested.
+//! The server has a thread of its own, so a program that blocks its runtime does not hold it up.
+//! This process too reaches it through its socket: there is one way in, and it is tested.
 
 mod serving;
 mod settings;
@@ -48,15 +48,15 @@ pub enum EmbeddedError {
     #[error("the server cannot begin")]
     Start(#[from] StartError),
     /// The directory is in use by a server that cannot be found.
-    #[error("{} is in use, and its server was not found within {waited:?}: end whoever uses it, or say zookeeper://HOST:PORT", .dir.display())]
+    #[error("{} is in use, and its server was not found within {waited:?}; end the process that uses it, or use the address zookeeper://HOST:PORT of its server", .dir.display())]
     Lost {
         /// The directory.
         dir: PathBuf,
         /// How long it was looked for.
         waited: std::time::Duration,
     },
-    /// Nobody serves, and this process was told not to.
-    #[error("nobody serves {} now", .0.display())]
+    /// No process serves, and the address says that this one must not.
+    #[error("no process serves {} now", .0.display())]
     Nobody(PathBuf),
     /// There is no thread or runtime for the server.
     #[error("the system gives the server no thread")]

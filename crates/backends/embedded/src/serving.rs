@@ -101,7 +101,7 @@ async fn serve(options: Options) -> Result<(Place, Serving), EmbeddedError> {
                     drop(building);
                     runtime.block_on(run(options, begun, stopped));
                 }
-                // Whoever asked has gone if this is not heard.
+                // If nothing receives this, the caller has gone.
                 Err(error) => drop(building.send(error)),
             }
         })
@@ -124,7 +124,7 @@ async fn run(
     let server = match Server::bind(options).await {
         Ok(server) => server,
         Err(error) => {
-            // Whoever asked has gone if this is not heard.
+            // If nothing receives this, the caller has gone.
             let _ = begun.send(Err(error));
             return;
         }
@@ -140,7 +140,7 @@ async fn run(
     };
     if let Err(error) = server.run(stop).await {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::error!(%error, cause, "the server inside of this process has ended");
+        tracing::error!(%error, cause, "the leader server of this process has ended; its clients find no server until it is opened again");
     }
 }
 

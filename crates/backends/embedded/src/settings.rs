@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     presence: bool,
 }
 
-/// The options that there are.
+/// All options, as error messages list them.
 const OPTIONS: &str = "listen, disconnect-grace, session-timeout, presence and serve";
 
 impl Settings {

@@ -51,7 +51,7 @@ impl EtcdBackend {
     /// # Errors
     ///
     /// - [`EtcdError::Address`]: another scheme, a host, path or login that cannot be one, an
-    ///   option that there is not.
+    ///   option that does not exist.
     /// - [`EtcdError::Tls`]: a certificate or key cannot be read or used.
     pub fn open(address: &Address) -> Result<Self, EtcdError> {
         Ok(Self {

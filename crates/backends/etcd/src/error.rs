@@ -1,4 +1,4 @@
-//! What goes wrong between us and etcd.
+//! Errors between this process and etcd.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub enum EtcdError {
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, or the connection was lost before, or the answer does not say
-    /// whether it was done. What was sent may take effect, or may have.
+    /// No answer came in time, the connection was lost before it, or the answer does not say
+    /// whether it was done. The outcome is unknown.
     #[error("no answer about {what}")]
     Unanswered {
         /// The key, or what was asked for.

@@ -15,7 +15,7 @@
 //! # How it works
 //!
 //! - **Versions** are `cluster:mod_revision`. Revisions count all writes of a store, so none comes
-//!   back, whoever removes a key and creates it. The first part is the number of the etcd, since
+//!   back when a key is removed and created again. The first part is the number of the etcd, since
 //!   revisions do come back when an older snapshot is restored.
 //! - **A swap** is one transaction: it compares the `mod_revision`, 0 for an absent key, and puts.
 //!   **An erasure** compares and deletes.
@@ -47,8 +47,8 @@
 //! - **Backups**: a snapshot that is put back takes acknowledged writes back, and no client can
 //!   know which. If it is restored as another cluster (another `--initial-cluster-token`), swaps of
 //!   before it are conflicts. Otherwise, or with `--force-new-cluster`, or behind etcd's own gRPC
-//!   proxy, a version of before may name a body of after: stop whoever uses the store, and restore
-//!   with `--bump-revision` and `--mark-compacted` where there are these.
+//!   proxy, a version of before may name a body of after: stop all processes that use the store,
+//!   and restore with `--bump-revision` and `--mark-compacted` where these options exist.
 //! - **Room**: etcd keeps what a key was before until it is compacted. A lease of 15 s writes
 //!   43,000 revisions a day: have `--auto-compaction-retention` set.
 //! - **Presence** by etcd's leases is not there yet: who dies is noticed by the liveness endpoint,

@@ -32,7 +32,7 @@ pub(crate) struct Link {
     /// Counts the connections.
     pub(crate) number: u64,
     token: Mutex<Option<Token>>,
-    /// Held by whoever gets a new token: one is enough.
+    /// Held while a new token is fetched, so that only one call does it.
     renewing: tokio::sync::Mutex<()>,
 }
 
@@ -67,7 +67,7 @@ impl Link {
             Some(login) => log_in(&wire, login).await?,
             None => None,
         };
-        // No key of ours has this name, but whoever may read ours may read it.
+        // No key of ours has this name, but an account that may read our keys may read it.
         let key = Bytes::from(format!("{}/", settings.base));
         let request = RangeRequest {
             key,
@@ -154,8 +154,7 @@ async fn log_in(wire: &Wire, login: &Login) -> Result<Option<Token>, Trouble> {
     }
 }
 
-/// Whoever prepares a login before the servers ask for one is not turned away; nor does etcd's own
-/// client do so.
+/// A login may be prepared before the servers require one, as with etcd's own client.
 fn wants_no_login(status: &Status) -> bool {
     status.code() == Code::FailedPrecondition
         && status.message().contains("authentication is not enabled")

@@ -24,9 +24,9 @@ use crate::settings::Settings;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection that lasted so long was good, and the next one is made without a pause. One that was
-/// lost sooner counts as a failed attempt: a server that accepts connections and drops them must not
-/// be asked without end.
+/// A connection that lasted so long was good, and the next one is made without a pause. One that
+/// was lost sooner counts as a failed attempt: a server that accepts connections and drops them
+/// must not be asked without end.
 const HEALTHY: Duration = LONGEST_PAUSE;
 
 /// The part of a call's time in which a server has to be connected to: one that is silent leaves
@@ -37,16 +37,16 @@ const CONNECT_SHARE: f64 = 0.4;
 /// no answer. It is still waited for.
 const SILENCE_SHARE: f64 = 0.4;
 
-/// The same for a call that is given up by its caller. Shorter: whoever has shorter leases gives
-/// calls up sooner.
+/// The same for a call that its caller gives up. It is shorter, since callers with short leases
+/// give up sooner.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// How often one call is sent at most. Again only if it is certain that nothing was done: it never
 /// left, or the token was too old.
 const SENDINGS: usize = 3;
 
-/// The present connection, and what leads to the next one. There is no task that keeps it: whoever
-/// asks connects if need be, one at a time, and whoever watches asks at all times.
+/// The present connection, and what leads to the next one. No task keeps it: a call connects if it
+/// must, one call at a time, and the watch always asks.
 pub(crate) struct Links {
     pub(crate) settings: Settings,
     present: watch::Sender<Option<Arc<Link>>>,
@@ -247,7 +247,7 @@ impl Links {
     async fn next(self: &Arc<Self>, call: &Call) -> Result<Arc<Link>, EtcdError> {
         let mut dialing = self.dialing.lock().await;
         loop {
-            // Whoever had the turn before may have succeeded.
+            // The call before this one may have connected.
             if let Some(link) = self.present() {
                 return Ok(link);
             }

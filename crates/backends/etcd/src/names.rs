@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 
 use crate::message::Header;
 
-/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside of
+/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside
 /// this one, is never taken for ours. The byte after `/` ends the range of all that lies below one.
 const AFTER_SLASH: char = '0';
 

@@ -1,4 +1,4 @@
-//! What is known of a request by its answer, or by its lack: one table.
+//! What an answer, or its lack, says about a request: one table.
 //!
 //! gRPC's codes alone do not say it: `ResourceExhausted` is of a request that was turned away at
 //! the door, and of one that was done when the last room was used. So the table goes by code and by
@@ -81,7 +81,7 @@ impl Row {
     }
 }
 
-const NO_TOKEN: &str = "the servers want a login: etcd://user:password@…";
+const NO_TOKEN: &str = "the servers require a login: etcd://user:password@…";
 const TOO_LARGE: &str = "the servers' --max-request-bytes is less than what Incumbent needs, which is the default of 1.5 MiB";
 const NO_SPACE: &str = "the store has reached its --quota-backend-bytes: compact and defragment it, or raise the quota, then `etcdctl alarm disarm`; \
      with --auto-compaction-retention it stays small";

@@ -28,7 +28,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 /// What gRPC speaks. Servers refuse a client that does not offer it.
 const HTTP_2: &[u8] = b"h2";
 
-/// The options that there are.
+/// All options, as error messages list them.
 const OPTIONS: &str = "timeout, ca, cert and key";
 
 pub(crate) struct Settings {

@@ -24,7 +24,7 @@ use tonic_prost::ProstCodec;
 use crate::message::Method;
 
 /// While an answer is awaited, a server that is silent for so long is asked whether it lives.
-/// Servers cut the connection of whoever asks more often than each five seconds
+/// Servers close the connection of a client that asks more often than every five seconds
 /// (`--grpc-keepalive-min-time`), or while nothing is awaited.
 const PING: Duration = Duration::from_secs(10);
 
@@ -50,7 +50,7 @@ pub(crate) struct Wire {
 pub(crate) struct Answers<A> {
     answers: Streaming<A>,
     /// Its end is the end of the questions. The HTTP library goes on with a request whose body has
-    /// not ended, whoever reads the answer or does not.
+    /// not ended, whether the answer is read or not.
     _open: oneshot::Sender<Never>,
 }
 

@@ -117,8 +117,8 @@ impl Disk {
         }
         match made {
             Ok(()) => self.sync_dir(above),
-            // Whoever made it may have been stopped before it was on the disk. Where we may not
-            // look into the one above, it was there for us, made by somebody else.
+            // The process that made it may have been killed before it was on the disk. If we may
+            // not look into the directory above, another account made both of them for us.
             Err(_) if dir.is_dir() => match self.sync_dir(above) {
                 Err(error) if error.kind() == Some(io::ErrorKind::PermissionDenied) => Ok(()),
                 synced => synced,

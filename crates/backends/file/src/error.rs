@@ -1,4 +1,4 @@
-//! What goes wrong with files, each with its name.
+//! Errors of files, each with the name of its file.
 
 use std::io;
 use std::path::{Path, PathBuf};

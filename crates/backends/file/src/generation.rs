@@ -12,7 +12,7 @@ impl Versions<'_> {
     /// forward does it.
     ///
     /// A prepared generation can be renamed only once, since its first name is never used again. So
-    /// whoever was held up before the rename, for however long, does nothing.
+    /// a process that was paused before the rename, for however long, does nothing.
     pub(crate) fn complete(
         &self,
         generation: Generation,
@@ -32,9 +32,10 @@ impl Versions<'_> {
 
     /// Removes the generations that are closed, and what was prepared to close them in vain.
     ///
-    /// A closed generation gets another name before anything in it is removed: whoever comes late
-    /// and links into it finds it missing, and not a number free that was taken. What was prepared
-    /// to close it can be removed after that only, for then no forward can come to name it.
+    /// A closed generation gets another name before anything in it is removed: a late process that
+    /// links into it finds it missing, and does not find a number free that was taken. What was
+    /// prepared to close it can be removed after that only, for then no forward can come to name
+    /// it.
     fn sweep(&self) -> Result<(), FileError> {
         let names = self.disk().list(&self.dir)?;
         let Some(top) = names

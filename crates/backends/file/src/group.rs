@@ -42,7 +42,7 @@ impl<'a> Group<'a> {
         self.store.still_there()?;
         for (dir, above) in [(&self.dir, &self.store.dir), (&self.drafts(), &self.dir)] {
             match self.store.disk.make_dir(dir) {
-                // Whoever made it may have been stopped before it was on the disk.
+                // The process that made it may have been killed before it was on the disk.
                 Ok(()) => self.store.disk.sync_dir(above)?,
                 Err(error) if error.is_taken() => self.store.disk.sync_dir(above)?,
                 Err(error) => return Err(error),
@@ -53,8 +53,9 @@ impl<'a> Group<'a> {
 
     /// Asks whether a key could be written, and changes none.
     ///
-    /// Where the directory of drafts exists, it writes a file there and removes it, which also shows
-    /// that the disk is full. Otherwise it asks the system whether this directory could be created.
+    /// Where the directory of drafts exists, it writes a file there and removes it, which also
+    /// shows that the disk is full. Otherwise it asks the system whether this directory could be
+    /// created.
     pub(crate) fn check_rights(&self) -> Result<Rights, FileError> {
         self.store.still_there()?;
         let disk = &self.store.disk;
@@ -164,7 +165,7 @@ impl<'a> Group<'a> {
     /// What is left over takes room and does no other harm.
     fn tell(&self, removed: Result<(), FileError>) {
         if let Err(error) = removed {
-            tracing::debug!(%error, "a file that is not needed any more stays");
+            tracing::debug!(%error, "cannot remove a file that is not needed any more; leaving it");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Go {
     On,
-    /// As if the process had been killed here. Whoever says so must go on saying so.
+    /// As if the process had been killed here. From then on the hook must always return it.
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests kill"))]
     Dead,
 }

@@ -2,8 +2,8 @@
 //!
 //! There is no server and no lock. A process may be killed or stopped between any two calls of the
 //! operating system, for hours too, and the others go on; when it goes on itself, it finds out that
-//! it came too late. That is why there is no lock: whoever is stopped while holding one stops
-//! everybody.
+//! it came too late. That is why there is no lock: a process that is stopped while it holds a lock
+//! stops all others.
 //!
 //! ```text
 //! <dir>/incumbent-store.json                    says that this is a store, its format, and what its commits survive
@@ -21,9 +21,10 @@
 //! - **A read** looks for `n + 1`; if it is not there, `n` is the newest.
 //! - **Old versions must go**, but a name that is free again would let somebody who was stopped
 //!   write an old number. So versions lie in generations of 64. The swap that comes to the end of
-//!   one prepares the next one with its body in it, and links a forward as the name `n + 1`.
-//!   Whoever meets the forward renames what was prepared, which can happen only once, and then
-//!   renames the old generation away as a whole. Whoever was stopped finds its directory missing.
+//!   one prepares the next one with its body in it, and links a forward as the name `n + 1`. A
+//!   process that meets the forward renames what was prepared, which can happen only once, and then
+//!   renames the old generation away as a whole. A process that was paused finds its directory
+//!   missing.
 //! - **A create** prepares a whole tree and renames it to the name of the key, which fails if there
 //!   is one. It begins at a random generation: if the key was removed by hand, no version of the
 //!   old one matches the new one.
@@ -46,8 +47,8 @@
 //!   a person has to remove, see [`FileBackend::open`]. It is the store that has one or the other,
 //!   for all who use it.
 //! - **Removal by hand** of a key's directory: the key is absent, and may be created again. Rename
-//!   it out of the group first: `rm -r` takes the names one by one, and whoever writes meanwhile
-//!   may take one that is free.
+//!   it out of the group first: `rm -r` takes the names one by one, and a write in between may take
+//!   a name that has become free.
 //! - **Room**: up to 64 bodies are kept per key, and a key never goes away by itself: a group
 //!   grows, and its lists with it, by every name that was ever used.
 //!

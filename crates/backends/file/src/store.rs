@@ -42,7 +42,7 @@ impl Store {
     pub(crate) fn open(address: &Address, hook: Hook) -> Result<Self, FileError> {
         let (dir, asked) = parse(address)?;
         // A store is made with all care, whatever its commits survive then: it is done once, and
-        // whoever is faster may want another mode.
+        // a process that is faster may want another mode.
         let durability = Durability::Full;
         let mut store = Self {
             dir,
@@ -145,7 +145,7 @@ impl Store {
     }
 
     fn refuse_foreign(&self) -> Result<(), FileError> {
-        // A new file system has a lost+found, and whoever was killed here left an unfinished
+        // A new file system has a lost+found, and a process that was killed here left an unfinished
         // marker.
         let ours = |name: &String| name == "lost+found" || name.starts_with(UNFINISHED_MARKER);
         let Some(foreign) = self

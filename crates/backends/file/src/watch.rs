@@ -1,4 +1,4 @@
-//! Hints, from the operating system if it gives them, else by asking again and again.
+//! Hints, from the operating system if it gives them, else by polling.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ async fn next((mut bells, mut poll): State) -> Option<(Hint, State)> {
     if let Some(hung) = &mut bells {
         match hung.next().await {
             Some(hint) => return Some((hint, (bells, poll))),
-            // The directory is gone, or whoever told us. Anything may have happened since.
+            // The directory is gone, or the watch of it. Anything may have happened since.
             None => return Some((Hint::anything(), (None, poll))),
         }
     }
@@ -201,7 +201,7 @@ impl Poll {
 fn say(group: &Group<'_>, why: &dyn std::error::Error) {
     if !SAID.swap(true, Ordering::Relaxed) {
         let dir = group.dir.display();
-        tracing::warn!(%dir, %why, interval = ?POLL_INTERVAL, "the system gives no watch: changes are looked for instead");
+        tracing::warn!(%dir, %why, interval = ?POLL_INTERVAL, "cannot watch the directory; polling for changes instead");
     }
 }
 

@@ -106,8 +106,8 @@ impl Versions<'_> {
     /// Replaces the last version of a generation.
     ///
     /// The body waits in a prepared directory, and what is linked behind the last version is a
-    /// forward that names it. From that moment on this directory is the next generation, whoever
-    /// gives it that name.
+    /// forward that names it. From that moment on this directory is the next generation, whichever
+    /// process gives it that name.
     fn close(&self, last: Number, body: &[u8]) -> Result<Swapped, Failure> {
         let draft = self
             .draft(last.next(), body)
@@ -162,8 +162,8 @@ impl Versions<'_> {
             let Err(error) = self.disk().link(&draft.path, &place) else {
                 // The kernel may have found the directory, been held up, and linked when it was
                 // closed and its files were being removed. Then this name is gone for good. It is
-                // gone too if the link was in time and the generation was closed since. Whoever
-                // still sees it is sure.
+                // gone too if the link was in time and the generation was closed since. A process
+                // that still sees it can be sure.
                 return self
                     .disk()
                     .look(&place)
@@ -200,8 +200,8 @@ impl Versions<'_> {
     /// Whose file has the place, since the link says that it is taken. A network file system says
     /// so of our own too, if it repeats a request whose first answer was lost.
     ///
-    /// Only the file itself tells. That the draft has a second name proves nothing: whoever copies
-    /// the tree by hard links gives it one.
+    /// Only the file itself tells. That the draft has a second name proves nothing: a copy of the
+    /// tree by hard links gives it one.
     fn whose(&self, place: &Path, draft: &Draft) -> Linked {
         // The draft last: while it is there, nobody else's file has its identity.
         let (there, mine) = match (

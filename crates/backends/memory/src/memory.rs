@@ -60,7 +60,7 @@ struct Body {
     bytes: Arc<[u8]>,
 }
 
-/// Stores with a name live as long as the process: whoever opens one later still finds it.
+/// Stores with a name live as long as the process, also while no handle exists.
 static NAMED: LazyLock<Mutex<HashMap<String, MemoryBackend>>> = LazyLock::new(Mutex::default);
 
 impl MemoryBackend {

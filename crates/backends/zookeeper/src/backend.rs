@@ -22,7 +22,8 @@ use crate::watch::Watches;
 use crate::write::Swap;
 
 /// Longest body. ZooKeeper takes packets of 1 048 575 bytes (`jute.maxbuffer`), in which the names
-/// of nodes and what is around them have to fit too, and cuts the connection of whoever sends more.
+/// of nodes and what is around them have to fit too, and it closes the connection of a client that
+/// sends more.
 const LARGEST_BODY: usize = 1_000_000;
 
 /// Records in ZooKeeper. Clones share one session and its thread.
@@ -63,13 +64,13 @@ impl ZooKeeperBackend {
     ///
     /// **An ended session does not prove death.** A leader that is only cut off from the servers,
     /// or paused, may still run its command until its hard deadline, beside that of its successor.
-    /// Records are safe in any case: its writes are refused. Whoever needs that no two commands run
-    /// at a time leaves it off, and waits for the lease.
+    /// Records are safe in any case: its writes are refused. If no two commands may ever run at a
+    /// time, leave it off and wait for the lease.
     ///
     /// # Errors
     ///
     /// - [`ZooKeeperError::Address`]: another scheme, a host, path or login that cannot be one, an
-    ///   option that there is not.
+    ///   option that does not exist.
     /// - [`ZooKeeperError::Tls`]: a certificate or key cannot be read or used.
     /// - [`ZooKeeperError::Thread`]: the system gives no thread.
     pub fn open(address: &Address) -> Result<Self, ZooKeeperError> {

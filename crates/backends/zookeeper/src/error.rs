@@ -1,4 +1,4 @@
-//! What goes wrong between us and ZooKeeper.
+//! Errors between this process and ZooKeeper.
 
 use std::io;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub enum ZooKeeperError {
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, or the connection or the session was lost before. What was sent may
-    /// take effect, or may have.
+    /// No answer came in time, or the connection or the session was lost before it. The outcome is
+    /// unknown.
     #[error("no answer about {path}")]
     Unanswered {
         /// The node.
@@ -53,7 +53,7 @@ pub enum ZooKeeperError {
         /// What the server says.
         source: BoxError,
     },
-    /// Somebody removes and creates nodes so fast that none of several looks was of one moment.
+    /// The node is removed and created so fast that no read saw one consistent state.
     #[error("{path} was removed and created again and again")]
     Unsteady {
         /// The node.

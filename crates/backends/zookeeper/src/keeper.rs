@@ -20,9 +20,9 @@ use crate::tasks::Tasks;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection that lasted so long was good, and the next one is made without a pause. One that was
-/// lost sooner counts as a failed attempt: a server that accepts connections and drops them must not
-/// be asked without end.
+/// A connection that lasted so long was good, and the next one is made without a pause. One that
+/// was lost sooner counts as a failed attempt: a server that accepts connections and drops them
+/// must not be asked without end.
 const HEALTHY: Duration = LONGEST_PAUSE;
 
 /// Keeps a connection until nobody wants one any more.

@@ -42,9 +42,9 @@
 //! - **Linearizable reads** are as good as `sync`: a leader of the ensemble that was deposed and
 //!   does not know it yet may answer one (ZOOKEEPER-2136). Swaps do not have that gap, and the
 //!   rules of `core` rest on swaps.
-//! - **Removal by hand** (`deleteall`) of a record is safe. **Copies** are not: whoever puts nodes
-//!   back together with their `life-…` children puts back the versions as well. Leave these
-//!   children out.
+//! - **Removal by hand** (`deleteall`) of a record is safe. **Copies** are not: if you restore
+//!   nodes with their `life-…` children, you restore their versions as well. Leave these children
+//!   out.
 //! - **Room**: ZooKeeper holds all in memory. A key never goes away by itself, and is two nodes.
 //!
 //! ```no_run

@@ -60,8 +60,8 @@ impl Life {
         format!("{node}/{LIFE}{:016x}", self.0)
     }
 
-    /// The one that these children name. There can be two if two processes gave one to the same bare
-    /// node at once. Either is good for a swap, and all readers take the same.
+    /// The one that these children name. There can be two if two processes gave one to the same
+    /// bare node at once. Either is good for a swap, and all readers take the same.
     pub(crate) fn of_children(children: &[String]) -> Option<Self> {
         Self::all_of(children).into_iter().min()
     }

@@ -46,8 +46,8 @@ impl Nodes<'_> {
             if event.event_type == EventType::Session {
                 return Ok(());
             }
-            // First the next watch, then the hint: what happens after whoever hears it has read, is
-            // told again.
+            // First the next watch, then the hint: a change after a listener has read causes
+            // another hint.
             match watched {
                 None => {
                     self.watch_group().await?;

@@ -15,16 +15,15 @@ use crate::names;
 use crate::session::{Link, Session, connection, lost};
 use crate::settings::Settings;
 
-/// How long a node may be away that was seen to go. Whoever lives and lost its session notices in a
-/// few round trips.
+/// How long a node that was seen to go may stay away before its holder counts as gone. A living
+/// holder that lost its session notices within a few round trips.
 const AWAY: Duration = Duration::from_millis(250);
 
-/// How long a node may be away that was gone when the connection came back. What interrupted this
-/// one may have interrupted its holder's too, who then needs a new session, and tries at least once
-/// in a second.
+/// The same for a node that was gone when our connection came back. The interruption may have hit
+/// its holder too, which then needs a new session and tries at least once a second.
 const AWAY_TOGETHER: Duration = Duration::from_secs(2);
 
-/// How long a node that is not wanted any more is tried to be removed, at least. It goes with the
+/// How long to retry the removal of a node that is no longer wanted, at least. It goes with the
 /// session in any case.
 const REMOVAL: Duration = Duration::from_secs(10);
 
@@ -98,7 +97,7 @@ impl Shown {
         loop {
             let (client, number) = connection(&mut self.links).await;
             while let Err(error) = self.put(&client).await {
-                tracing::debug!(node = self.node, %error, "the presence is not shown");
+                tracing::debug!(node = self.node, %error, "cannot show that the leader lives; retrying in {PAUSE:?}");
                 tokio::select! {
                     () = lost(&mut self.links, number) => break,
                     () = sleep(PAUSE) => {}
@@ -145,7 +144,9 @@ impl Shown {
             let (client, number) = connection(&mut self.links).await;
             match client.delete(&self.node, None).await {
                 Ok(()) | Err(Error::NoNode) => return,
-                Err(error) => tracing::debug!(node = self.node, %error, "it is still there"),
+                Err(error) => {
+                    tracing::debug!(node = self.node, %error, "cannot remove the node of a leader; retrying in {PAUSE:?}")
+                }
             }
             tokio::select! {
                 () = lost(&mut self.links, number) => {}
@@ -165,7 +166,7 @@ async fn see_vanish(mut links: watch::Receiver<Link>, node: String) {
             looked = look(&client, &node, &mut seen) => match looked {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::debug!(node, %error, "the holder is not watched");
+                    tracing::debug!(node, %error, "cannot watch the leader's node; retrying in {PAUSE:?}");
                     sleep(PAUSE).await;
                 }
             }

@@ -56,7 +56,7 @@ impl Session {
         let (started, runtime) = mpsc::channel();
         let log = dispatcher::get_default(Dispatch::clone);
         let keeper = Keeper::new(Arc::clone(&settings), sender, log);
-        // Whoever asks for details gets the client's own lines too.
+        // With details enabled, the client's own lines are logged too.
         let quiet = !tracing::enabled!(target: CLIENT, Level::DEBUG);
         std::thread::Builder::new()
             .name("incumbent-zookeeper".into())
@@ -141,8 +141,8 @@ pub(crate) async fn connection(links: &mut watch::Receiver<Link>) -> (Client, u6
 
 /// Ends when the connection with this number is lost.
 ///
-/// On the session's thread, whoever races it with a watch of that connection, and it first, never
-/// polls the watch afterwards: the client panics in watches that outlive it.
+/// Code on the session's thread that races this with a watch of the connection, and polls this
+/// first, never polls the watch after the loss: the client panics in watches that outlive it.
 pub(crate) async fn lost(links: &mut watch::Receiver<Link>, number: u64) {
     let gone = |link: &Link| link.client.is_none() || link.number != number;
     if links.wait_for(gone).await.is_err() {

@@ -25,7 +25,7 @@ const USUAL_SESSION: Duration = Duration::from_secs(10);
 const SHORTEST_SESSION: Duration = Duration::from_millis(500);
 const LONGEST_SESSION: Duration = Duration::from_secs(600);
 
-/// The options that there are.
+/// All options, as error messages list them.
 const OPTIONS: &str = "session-timeout, watch, presence, ca, cert and key";
 
 pub(crate) struct Settings {

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 ///
 /// The client cannot be told to leave its session alone: when it is dropped, it closes it, or goes
 /// on to connect for as long as the session may live, ever less often, and takes the session away
-/// from whoever went on with it.
+/// from the client that continued it.
 #[derive(Default)]
 pub(crate) struct Tasks {
     begun: RefCell<Vec<AbortHandle>>,

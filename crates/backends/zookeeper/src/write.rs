@@ -92,8 +92,8 @@ impl<'a> Swap<'a> {
         }
     }
 
-    /// Removes the node with all its lives, if it is still in this state. Children that are not ours
-    /// keep it.
+    /// Removes the node with all its lives, if it is still in this state. Children that are not
+    /// ours keep it.
     pub(crate) async fn erase(&self, state: State) -> Result<Erased, Failure> {
         let (life, data) = match state {
             State::Of { life, data } => (life, data),

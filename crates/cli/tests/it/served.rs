@@ -59,7 +59,7 @@ fn the_first_node_serves_and_the_next_ones_find_it() {
     );
     let flags = ["--ha", &ha];
     let nobody = place.ask(&["status", "--ha", &ha]).assert_code(7);
-    assert!(nobody.err.contains("nobody serves"), "{}", nobody.err);
+    assert!(nobody.err.contains("no process serves"), "{}", nobody.err);
     let a = place.node("a", &flags, &working());
     a.logged("this process serves");
     place.started(1);

@@ -11,8 +11,8 @@ use crate::{Handle, Place};
 const MANY: usize = 70;
 const REMOVALS: usize = 2;
 
-/// A version names one body, also if the key was removed in between: whoever comes with one of
-/// before is refused.
+/// A version names one body, also if the key was removed in between: a swap at an earlier version
+/// conflicts.
 #[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
 pub async fn a_key_removed_by_hand_and_created_again_takes_no_old_version(place: Place) {
     let Some(remove) = place.removal() else {

@@ -43,7 +43,7 @@ pub async fn replaced_body_is_read_back(place: Place) {
     assert_eq!(read(&handle, &key).await, stored(&second, b"two"));
 }
 
-/// Whoever comes with an old version is refused, however old it is.
+/// A swap at an old version conflicts, however old it is.
 pub async fn replace_at_a_stale_version_conflicts_and_changes_nothing(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let first = create(&handle, &key, b"one").await;
@@ -71,7 +71,7 @@ pub async fn replace_of_an_absent_key_conflicts_and_creates_nothing(place: Place
     assert_eq!(read(&handle, &absent).await, None);
 }
 
-/// Sealing writes a body back as it is; whoever knew the version before must notice.
+/// Sealing writes a body back as it is; a process that knew the version before must notice.
 pub async fn the_same_body_written_again_has_a_new_version(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let first = create(&handle, &key, b"same").await;

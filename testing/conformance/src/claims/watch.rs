@@ -55,7 +55,7 @@ pub async fn watch_keeps_to_its_group(place: Place) {
     assert!(hint.key.is_none_or(|key| key == signal));
 }
 
-/// A hint that names a version names one that the key had. Whoever compares it with its own then
+/// A hint that names a version names one that the key had. A process that wrote that version itself
 /// need not read.
 pub async fn watch_tells_true_versions(place: Place) {
     let (here, there, key) = (place.open().await, place.open().await, fresh_key());
@@ -75,7 +75,8 @@ pub async fn watch_tells_true_versions(place: Place) {
     }
 }
 
-/// Whoever reads after each hint has read the last body in the end, however fast they were written.
+/// A reader that reads after each hint has read the last body in the end, however fast the writes
+/// were.
 pub async fn watch_leads_to_the_last_of_many_writes(place: Place) {
     const WRITES: usize = 30;
     let (here, there, key) = (place.open().await, place.open().await, fresh_key());

@@ -20,7 +20,8 @@ const CONFIG: &[&str] = &[
 /// A JVM that starts fast and is small; for figures, choose other flags.
 const JVM_FLAGS: &[&str] = &["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// How a [`ZooKeeper`](crate::zookeeper::ZooKeeper) is started. The default is right for most tests.
+/// How a [`ZooKeeper`](crate::zookeeper::ZooKeeper) is started. The default is right for most
+/// tests.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Options {

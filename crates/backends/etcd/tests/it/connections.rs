@@ -8,6 +8,7 @@ use incumbent_servers::etcd::Etcd;
 use tokio::time::timeout;
 
 use crate::{IN_TIME, base, create, key, leads_to, open, read, swap};
+use incumbent_conformance::outages::{a_flapping_server_is_left_alone, a_lost_answer_is_unknown};
 use incumbent_servers::{Mode, Proxy};
 
 fn through(proxy: &Proxy, base: &str, options: &str) -> EtcdBackend {
@@ -20,25 +21,9 @@ async fn an_answer_that_is_lost_is_unknown_and_the_write_may_have_happened() {
     let proxy = Proxy::to(server.socket()).await;
     for silent in [true, false] {
         let backend = through(&proxy, &base(), "timeout=2s");
-        let first = create(&backend, &key("a"), b"1").await;
-        proxy.set(Mode::Mute);
-        let (key, at) = (key("a"), Expected::At(&first));
-        let mut asked = backend.swap(&key, at, b"2");
-        if !silent {
-            assert!(
-                timeout(Duration::from_millis(200), &mut asked)
-                    .await
-                    .is_err()
-            );
-            proxy.cut();
-        }
-        let swapped = timeout(IN_TIME, asked).await.expect("it ends");
-        assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
-        proxy.set(Mode::Open);
-        let found = read(&backend, &key).await.unwrap();
-        assert_eq!(found.body, b"2");
-        // As the caller settles it: the same swap again.
-        assert_eq!(swap(&backend, &key, &first, b"2").await, Swapped::Conflict);
+        let cut = (!silent).then_some(|| proxy.cut());
+        let (mute, open) = (|| proxy.set(Mode::Mute), || proxy.set(Mode::Open));
+        a_lost_answer_is_unknown(&backend, mute, cut, open).await;
     }
 }
 
@@ -150,4 +135,13 @@ async fn callers_that_give_up_soon_get_past_a_silent_server_together() {
         {}
     };
     timeout(IN_TIME, found).await.expect("by the other server");
+}
+
+#[tokio::test]
+async fn a_server_that_drops_each_connection_is_not_asked_without_a_pause() {
+    let Some(server) = Etcd::shared() else { return };
+    let proxy = Proxy::to(server.socket()).await;
+    let backend = through(&proxy, &base(), "");
+    let hints = backend.watch(key("a").group());
+    a_flapping_server_is_left_alone(hints, || proxy.cut()).await;
 }

@@ -1,13 +1,13 @@
 //! Logins by name and password.
 
 use futures::StreamExt;
-use incumbent_backend::{Backend, Expected, Failure, Key, Rights, Swapped};
+use incumbent_backend::{Backend, Expected, Failure, Key, Rights, Swapped, causes};
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_servers::etcd::{Etcd, Options};
 use tokio::time::timeout;
 
-use crate::logs::Log;
-use crate::{IN_TIME, create, key, leads_to, open, read, swap, words};
+use crate::{IN_TIME, create, key, leads_to, open, read, swap};
+use incumbent_conformance::log::Log;
 
 const ROOT: &str = "--user=root:toor";
 
@@ -55,7 +55,7 @@ async fn a_role_for_the_prefix_is_enough_and_the_password_is_not_shown() {
     let Some(server) = guarded(Options::default()) else {
         return;
     };
-    let (log, _guard) = Log::begin_at(tracing::Level::DEBUG);
+    let (log, _guard) = Log::begin_at(tracing::Level::DEBUG, "incumbent_backend_etcd");
     let ours = with(&server, "alice:s%40cret@", "/it");
     let key = key("a");
     let first = create(&ours, &key, b"1").await;
@@ -75,7 +75,7 @@ async fn a_role_for_the_prefix_is_enough_and_the_password_is_not_shown() {
         ("alice:s%40cret@", "/elsewhere", "readwrite on all keys"),
     ] {
         let other = with(&server, login, path);
-        let why = words(&other.read(&key).await.expect_err("it is refused"));
+        let why = causes(&other.read(&key).await.expect_err("it is refused"));
         assert!(why.contains("refused at") && why.contains(says), "{why}");
         shown += &why;
         for expected in [Expected::At(&second), Expected::Absent] {
@@ -83,7 +83,7 @@ async fn a_role_for_the_prefix_is_enough_and_the_password_is_not_shown() {
             let Err(Failure::NotApplied(why)) = swapped else {
                 panic!("{swapped:?}");
             };
-            shown += &words(&*why);
+            shown += &causes(&*why);
         }
     }
     assert_eq!(read(&ours, &key).await.unwrap().version, second);

@@ -1,9 +1,9 @@
 //! Too much: of one body, or of all.
 
-use incumbent_backend::{Backend, Erased, Expected, Failure, Swapped};
+use incumbent_backend::{Backend, Erased, Expected, Failure, Swapped, causes};
 use incumbent_servers::etcd::{Etcd, Options};
 
-use crate::{base, create, key, open, read, swap, words};
+use crate::{base, create, key, open, read, swap};
 
 #[tokio::test]
 async fn a_body_that_the_servers_do_not_take_is_not_written_and_says_which_limit() {
@@ -23,7 +23,7 @@ async fn a_body_that_the_servers_do_not_take_is_not_written_and_says_which_limit
             let Err(Failure::NotApplied(why)) = swapped else {
                 panic!("{swapped:?}");
             };
-            let why = words(&*why);
+            let why = causes(&*why);
             assert!(why.contains("--max-request-bytes"), "{why}");
         }
         assert_eq!(read(&backend, &key("a")).await.unwrap().version, version);
@@ -46,7 +46,7 @@ async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() 
     let why = loop {
         match backend.swap(&key, Expected::At(&version), &body).await {
             Ok(Swapped::Committed(next)) => version = next,
-            Err(Failure::Unknown(why)) => break words(&*why),
+            Err(Failure::Unknown(why)) => break causes(&*why),
             other => panic!("{other:?}"),
         }
     };

@@ -7,8 +7,8 @@ use incumbent_backend::{Backend, Expected, Failure, Swapped};
 use incumbent_servers::etcd::{Cluster, Etcd, Options};
 use tokio::time::{Instant, timeout};
 
-use crate::logs::Log;
 use crate::{IN_TIME, create, key, leads_to, open, read, swap};
+use incumbent_conformance::log::Log;
 
 /// The one that a backend with this address goes to first, and the address.
 fn first(servers: &Cluster) -> (&Etcd, String) {
@@ -64,7 +64,7 @@ async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_commit
         return;
     };
     let (_, address) = first(&servers);
-    let (log, _guard) = Log::begin();
+    let (log, _guard) = Log::begin("incumbent_backend_etcd");
     let backend = open(&address);
     let mut hints = backend.watch(key("a").group());
     let key = key("a");

@@ -1,11 +1,11 @@
 //! TLS, with certificates on both sides.
 
-use incumbent_backend::{Backend, Expected, Failure};
+use incumbent_backend::{Backend, Expected, Failure, causes};
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_servers::etcd::{Etcd, Options};
 
 use crate::certificates::Authority;
-use crate::{create, key, open, read, words};
+use crate::{create, key, open, read};
 
 fn secure(authority: &Authority) -> Option<Etcd> {
     let (cert, key) = authority.certify("root");
@@ -87,9 +87,9 @@ async fn the_name_in_a_certificate_is_the_user() {
             panic!("{swapped:?}");
         };
         assert!(
-            words(&*why).contains("permission denied"),
+            causes(&*why).contains("permission denied"),
             "{}",
-            words(&*why)
+            causes(&*why)
         );
     }
 }

@@ -8,8 +8,8 @@ use incumbent_backend_etcd::EtcdBackend;
 use incumbent_servers::etcd::{Etcd, Options};
 use tokio::time::timeout;
 
-use crate::logs::Log;
 use crate::{IN_TIME, create, key, leads_to, open, read, swap};
+use incumbent_conformance::log::Log;
 use incumbent_servers::{Mode, Proxy};
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_watch_whose_past_is_compacted_begins_again() {
     let Some(server) = Etcd::start(Options::default()) else {
         return;
     };
-    let (log, _guard) = Log::begin_at(tracing::Level::DEBUG);
+    let (log, _guard) = Log::begin_at(tracing::Level::DEBUG, "incumbent_backend_etcd");
     let proxy = Proxy::to(server.socket()).await;
     let near = open(&format!("etcd://{}", server.address()));
     let far = open(&format!("etcd://{}", proxy.address()));

@@ -10,7 +10,7 @@ use crate::hook::Step;
 
 const MANY_CALLS: usize = 100;
 
-/// Gives each draft a second name outside of the store.
+/// Gives each draft a second name outside the store.
 fn copy_drafts(place: &Place) {
     static COPIES: AtomicUsize = AtomicUsize::new(0);
     for draft in place.path("../@tmp").read_dir().unwrap() {

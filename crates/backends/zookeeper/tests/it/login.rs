@@ -6,15 +6,15 @@ use incumbent_servers::zookeeper::ZooKeeper;
 use tokio::time::timeout;
 use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Permission};
 
-use crate::logs::Log;
 use crate::{IN_TIME, base, create, key, open, read};
+use incumbent_conformance::log::Log;
 
 #[tokio::test]
 async fn who_logs_in_shares_with_nobody_else_and_the_password_is_not_shown() {
     let Some(server) = ZooKeeper::shared() else {
         return;
     };
-    let (log, _guard) = Log::begin();
+    let (log, _guard) = Log::begin("");
     let (server, base) = (server.address(), base());
     let with = |login: &str| open(&format!("zookeeper://{login}{server}{base}"));
     let ours = with("alice:s%40cret@");

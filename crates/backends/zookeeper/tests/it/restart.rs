@@ -2,82 +2,31 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread};
+use incumbent_backend::{Backend, Expected, Failure, Unread};
+use incumbent_conformance::outages::{one_line_for_each_loss_and_return, restarts_lose_nothing};
 use incumbent_servers::zookeeper::{Options, ZooKeeper};
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::logs::Log;
 use crate::{IN_TIME, base, create, key, open, read};
+use incumbent_conformance::log::Log;
 
-const RESTARTS: u64 = 3;
-/// Between two of them.
-const WRITES: u64 = 30;
-
-/// The writer goes on through it all, as it would in `ha`: it settles what it does not know by
-/// reading.
 #[tokio::test]
 async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_told_in_few_words()
 {
     let Some(server) = ZooKeeper::start(Options::default()) else {
         return;
     };
-    let (log, _guard) = Log::begin();
-    let server = Arc::new(server);
+    let (log, _guard) = Log::begin("");
     let backend = open(&format!("zookeeper://{}{}", server.address(), base()));
-    let key = key("@root");
-    create(&backend, &key, b"0").await;
-    let (progress, mut seen) = watch::channel(0);
-    let killer = tokio::spawn({
-        let server = Arc::clone(&server);
-        async move {
-            for _ in 0..RESTARTS {
-                let before = *seen.borrow();
-                let enough = seen.wait_for(|acknowledged| *acknowledged >= before + WRITES);
-                enough.await.expect("the writer goes on");
-                let server = Arc::clone(&server);
-                spawn_blocking(move || server.restart()).await.unwrap();
-            }
-        }
-    });
-    let (mut acknowledged, mut doubts, mut refused) = (0_u64, 0, 0);
-    let mut last = 0;
-    while acknowledged < last + WRITES {
-        progress.send_replace(acknowledged);
-        if !killer.is_finished() {
-            last = acknowledged;
-        }
-        let found = match backend.read(&key).await {
-            Ok(found) => found.expect("it was created"),
-            Err(Unread::Unavailable(_)) => continue,
-            Err(error) => panic!("{error}"),
-        };
-        let at: u64 = String::from_utf8(found.body).unwrap().parse().unwrap();
-        assert!(at >= acknowledged, "{at} is older than {acknowledged}");
-        let next = (at + 1).to_string();
-        match backend
-            .swap(&key, Expected::At(&found.version), next.as_bytes())
-            .await
-        {
-            Ok(Swapped::Committed(_)) => acknowledged = at + 1,
-            Ok(Swapped::Conflict) => panic!("nobody else writes"),
-            Err(Failure::Unknown(_)) => doubts += 1,
-            Err(Failure::NotApplied(_)) => refused += 1,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    killer.await.unwrap();
-    println!("{acknowledged} acknowledged, {doubts} unknown, {refused} not applied");
+    let server = Arc::new(server);
+    restarts_lose_nothing(&backend, move || server.restart()).await;
     let lines = log.lines();
-    for (n, line) in lines.iter().enumerate() {
-        let (is, only) = match n % 2 {
-            0 => (" connected to ZooKeeper", "one line for each return"),
-            _ => ("no connection to ZooKeeper", "one line for each loss"),
-        };
-        assert!(line.contains(is), "{only}: {lines:#?}");
-    }
-    assert_eq!(lines.len() as u64, 2 * RESTARTS + 1, "{lines:#?}");
+    one_line_for_each_loss_and_return(
+        &lines,
+        " connected to ZooKeeper",
+        "no connection to ZooKeeper",
+    );
     let session = |line: &String| line.split_once("session=").map(|(_, id)| id.to_owned());
     let mut sessions: Vec<_> = lines.iter().filter_map(session).collect();
     sessions.dedup();

@@ -9,6 +9,7 @@ use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tokio::time::timeout;
 
 use crate::{IN_TIME, base, create, key, open, read, swap};
+use incumbent_conformance::outages::{a_flapping_server_is_left_alone, a_lost_answer_is_unknown};
 use incumbent_servers::{Mode, Proxy};
 
 /// A server that looks for expired sessions often, and a network to it.
@@ -94,25 +95,9 @@ async fn an_answer_that_is_lost_is_unknown_and_the_write_may_have_happened() {
     };
     for silent in [true, false] {
         let backend = through(&proxy, &base(), "session-timeout=4s");
-        let first = create(&backend, &key("a"), b"1").await;
-        proxy.set(Mode::Mute);
-        let (key, at) = (key("a"), Expected::At(&first));
-        let mut asked = backend.swap(&key, at, b"2");
-        if !silent {
-            assert!(
-                timeout(Duration::from_millis(200), &mut asked)
-                    .await
-                    .is_err()
-            );
-            proxy.cut();
-        }
-        let swapped = timeout(IN_TIME, asked).await.expect("it ends");
-        assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
-        proxy.set(Mode::Open);
-        let found = read(&backend, &key).await.unwrap();
-        assert_eq!(found.body, b"2");
-        // As the caller settles it: the same swap again.
-        assert_eq!(swap(&backend, &key, &first, b"2").await, Swapped::Conflict);
+        let cut = (!silent).then_some(|| proxy.cut());
+        let (mute, open) = (|| proxy.set(Mode::Mute), || proxy.set(Mode::Open));
+        a_lost_answer_is_unknown(&backend, mute, cut, open).await;
     }
 }
 
@@ -144,4 +129,14 @@ async fn read_soon(backend: &ZooKeeperBackend) -> incumbent_backend::Version {
         }
     };
     timeout(IN_TIME, found).await.expect("it is there")
+}
+
+#[tokio::test]
+async fn a_server_that_drops_each_connection_is_not_asked_without_a_pause() {
+    let Some((_server, proxy)) = far_server().await else {
+        return;
+    };
+    let backend = through(&proxy, &base(), "");
+    let hints = backend.watch(key("a").group());
+    a_flapping_server_is_left_alone(hints, || proxy.cut()).await;
 }

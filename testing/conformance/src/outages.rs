@@ -1,0 +1,140 @@
+//! Claims about a store whose server or network fails. The caller brings the failing thing.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread, WatchStream};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+
+use crate::calls::{IN_TIME, create, key, read, swap};
+
+/// How often a server is restarted.
+pub const RESTARTS: u64 = 3;
+
+/// Acknowledged writes between two restarts.
+const WRITES: u64 = 30;
+
+/// A server that is killed and restarted again and again loses nothing acknowledged. The writer
+/// goes on as `ha` would: it settles an unknown outcome by reading.
+///
+/// # Panics
+///
+/// If a write was lost.
+pub async fn restarts_lose_nothing(
+    backend: &impl Backend,
+    restart: impl Fn() + Clone + Send + 'static,
+) {
+    let key = key("@root");
+    create(backend, &key, b"0").await;
+    let (progress, mut seen) = watch::channel(0);
+    let killer = tokio::spawn(async move {
+        for _ in 0..RESTARTS {
+            let before = *seen.borrow();
+            let enough = seen.wait_for(|acknowledged| *acknowledged >= before + WRITES);
+            enough.await.expect("the writer goes on");
+            let restart = restart.clone();
+            spawn_blocking(restart).await.expect("it restarts");
+        }
+    });
+    let mut acknowledged = 0_u64;
+    let mut last = 0;
+    while acknowledged < last + WRITES {
+        progress.send_replace(acknowledged);
+        if !killer.is_finished() {
+            last = acknowledged;
+        }
+        let found = match backend.read(&key).await {
+            Ok(found) => found.expect("it was created"),
+            Err(Unread::Unavailable(_)) => continue,
+            Err(error) => panic!("{error}"),
+        };
+        let at = String::from_utf8_lossy(&found.body);
+        let at: u64 = at.parse().expect("bodies are numbers");
+        assert!(at >= acknowledged, "{at} is older than {acknowledged}");
+        let next = (at + 1).to_string();
+        let expected = Expected::At(&found.version);
+        match backend.swap(&key, expected, next.as_bytes()).await {
+            Ok(Swapped::Committed(_)) => acknowledged = at + 1,
+            Ok(Swapped::Conflict) => panic!("nothing else writes"),
+            Err(Failure::Unknown(_) | Failure::NotApplied(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    killer.await.expect("it restarted the server");
+}
+
+/// A write whose answer is lost is unknown, and may have happened. `mute` lets requests pass and no
+/// answers; `open` ends that; `cut` ends all connections, if this loss is one that is noticed.
+///
+/// # Panics
+///
+/// If the outcome is another one.
+pub async fn a_lost_answer_is_unknown(
+    backend: &impl Backend,
+    mute: impl FnOnce(),
+    cut: Option<impl FnOnce()>,
+    open: impl FnOnce(),
+) {
+    let key = key("a");
+    let first = create(backend, &key, b"1").await;
+    mute();
+    let mut asked = backend.swap(&key, Expected::At(&first), b"2");
+    if let Some(cut) = cut {
+        let early = timeout(Duration::from_millis(200), &mut asked).await;
+        assert!(early.is_err(), "no answer passes");
+        cut();
+    }
+    let swapped = timeout(IN_TIME, asked).await.expect("it ends");
+    assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
+    open();
+    let found = read(backend, &key).await.expect("it was created");
+    assert_eq!(found.body, b"2");
+    // As the caller settles it: the same swap again.
+    assert_eq!(swap(backend, &key, &first, b"2").await, Swapped::Conflict);
+}
+
+/// A server whose connections are lost as soon as they are made is not asked without a pause. `cut`
+/// ends all connections; the hints are of a watch over them, which begins anew on each connection.
+///
+/// # Panics
+///
+/// If it is asked faster.
+pub async fn a_flapping_server_is_left_alone(mut hints: WatchStream, cut: impl Fn()) {
+    const CONNECTIONS: usize = 6;
+    // Half of the pauses between them: 50, 100, 200, 400 and 800 ms. A busy machine takes longer.
+    const SHORTEST: Duration = Duration::from_millis(775);
+    let connected = async |hints: &mut WatchStream| {
+        let hint = timeout(IN_TIME, hints.next()).await;
+        hint.expect("it connects again").expect("it never ends");
+    };
+    connected(&mut hints).await;
+    let begun = Instant::now();
+    for _ in 1..CONNECTIONS {
+        cut();
+        connected(&mut hints).await;
+    }
+    let within = begun.elapsed();
+    assert!(
+        within >= SHORTEST,
+        "{CONNECTIONS} connections in {within:?}"
+    );
+}
+
+/// Log lines of an outage and its end take turns, beginning with the connection, so often.
+///
+/// # Panics
+///
+/// If there are others.
+pub fn one_line_for_each_loss_and_return(lines: &[String], connected: &str, lost: &str) {
+    for (n, line) in lines.iter().enumerate() {
+        let (is, only) = if n % 2 == 0 {
+            (connected, "one line for each return")
+        } else {
+            (lost, "one line for each loss")
+        };
+        assert!(line.contains(is), "{only}: {lines:#?}");
+    }
+    assert_eq!(lines.len() as u64, 2 * RESTARTS + 1, "{lines:#?}");
+}
