@@ -11,10 +11,9 @@ pub(crate) mod queue;
 use std::fmt::Display;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use queue::{LineQueue, Loss, QueueOptions};
+use queue::{LAST_LINES, LineQueue, Loss, QueueOptions};
 use serde_json::json;
 
 use crate::show::escape::printable;
@@ -22,9 +21,6 @@ use crate::show::now;
 
 /// How many bytes may wait for a slow reader: some thousand lines.
 const ROOM: usize = 1024 * 1024;
-
-/// How long the last lines are waited for when the program ends.
-pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The counter of lost lines.
 pub(crate) const LOST: &str = "incumbent_diagnostics_lines_lost_total";

@@ -3,8 +3,7 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-use super::LAST_LINES;
-use super::queue::LineQueue;
+use super::queue::{LAST_LINES, LineQueue};
 
 /// Reports panics of this process through this queue from now on.
 pub(super) fn report_through(queue: &'static LineQueue) {

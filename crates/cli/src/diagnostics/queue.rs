@@ -5,6 +5,9 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How long the last lines are waited for when the program ends.
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// Takes lines, and writes them in a thread of its own. Cheap to clone.
 ///
 /// At most `room` bytes wait, and as many again may be with the writer. If there is no room, the

@@ -12,9 +12,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::AccessLog;
-use crate::diagnostics::LAST_LINES;
 use crate::diagnostics::logging::Events;
-use crate::diagnostics::queue::{LineQueue, QueueOptions};
+use crate::diagnostics::queue::{LAST_LINES, LineQueue, QueueOptions};
 use crate::exit::Failure;
 use crate::show;
 

@@ -6,7 +6,7 @@ use incumbent::Group;
 use incumbent::backend::redacted;
 use serde_json::json;
 
-use super::Readiness;
+use super::server::Readiness;
 use crate::show;
 
 /// The readiness of a node: the store answers, and this node leads or could take over. A node whose
