@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread, WatchStream};
+use incumbent_backend::{Backend, Expected, Failure, Swapped, Unread, WatchStream, causes};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
@@ -63,6 +63,42 @@ pub async fn restarts_lose_nothing(
         }
     }
     killer.await.expect("it restarted the server");
+}
+
+/// Without a server nothing is read or written, no call hangs, and each error says what is known.
+/// `kill` ends the server.
+///
+/// # Panics
+///
+/// If a call answers otherwise.
+pub async fn without_a_server_each_call_says_so_in_time(
+    backend: &impl Backend,
+    kill: impl FnOnce(),
+) {
+    let key = key("a");
+    let version = create(backend, &key, b"1").await;
+    kill();
+    let swapped = async {
+        loop {
+            // The first one may have been on the way.
+            match backend.swap(&key, Expected::At(&version), b"2").await {
+                Err(Failure::Unknown(_)) => {}
+                other => return other,
+            }
+        }
+    };
+    let swapped = timeout(IN_TIME, swapped).await.expect("it ends");
+    assert!(
+        matches!(swapped, Err(Failure::NotApplied(_))),
+        "{swapped:?}"
+    );
+    let found = timeout(IN_TIME, backend.read(&key)).await.expect("it ends");
+    let why = causes(&found.expect_err("there is no server"));
+    assert!(why.contains("not connected to 127.0.0.1"), "{why}");
+    let listed = timeout(IN_TIME, backend.list(key.group())).await;
+    assert!(matches!(listed, Ok(Err(Unread::Unavailable(_)))));
+    let erased = timeout(IN_TIME, backend.erase(&key, &version)).await;
+    assert!(matches!(erased, Ok(Err(Failure::NotApplied(_)))));
 }
 
 /// A write whose answer is lost is unknown, and may have happened. `mute` lets requests pass and no

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Backend, Expected, Failure, Unread, causes};
-use incumbent_conformance::outages::{one_line_for_each_loss_and_return, restarts_lose_nothing};
+use incumbent_backend::{Backend, Expected, Failure};
+use incumbent_conformance::outages::{
+    one_line_for_each_loss_and_return, restarts_lose_nothing,
+    without_a_server_each_call_says_so_in_time,
+};
 use incumbent_servers::etcd::{Etcd, Options};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use crate::{IN_TIME, create, key, open, read};
+use crate::{create, key, open, read};
 use incumbent_conformance::log::Log;
 
 #[tokio::test]
@@ -32,33 +34,9 @@ async fn without_a_server_nothing_is_written_or_read_and_that_is_said_in_time() 
         return;
     };
     let backend = open(&format!("etcd://{}/it?timeout=1s", server.address()));
-    let key = key("a");
-    let version = create(&backend, &key, b"1").await;
-    server.kill();
-    let swapped = timeout(IN_TIME, async {
-        loop {
-            // The first one may have been on the way.
-            match backend.swap(&key, Expected::At(&version), b"2").await {
-                Err(Failure::Unknown(_)) => {}
-                other => return other,
-            }
-        }
-    });
-    let swapped = swapped.await.expect("it ends");
-    assert!(
-        matches!(swapped, Err(Failure::NotApplied(_))),
-        "{swapped:?}"
-    );
-    let found = timeout(IN_TIME, backend.read(&key)).await.expect("it ends");
-    let why = causes(&found.expect_err("there is no server"));
-    assert!(why.contains("not connected to 127.0.0.1"), "{why}");
-    assert!(why.contains("refused"), "{why}");
-    let listed = timeout(IN_TIME, backend.list(key.group())).await;
-    assert!(matches!(listed, Ok(Err(Unread::Unavailable(_)))));
-    let erased = timeout(IN_TIME, backend.erase(&key, &version)).await;
-    assert!(matches!(erased, Ok(Err(Failure::NotApplied(_)))));
+    without_a_server_each_call_says_so_in_time(&backend, || server.kill()).await;
     server.restart();
-    let found = read(&backend, &key).await.expect("it was created");
+    let found = read(&backend, &key("a")).await.expect("it was created");
     assert!(found.body == b"1" || found.body == b"2");
 }
 

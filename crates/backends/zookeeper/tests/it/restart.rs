@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Backend, Expected, Failure, Unread};
-use incumbent_conformance::outages::{one_line_for_each_loss_and_return, restarts_lose_nothing};
+use incumbent_conformance::outages::{
+    one_line_for_each_loss_and_return, restarts_lose_nothing,
+    without_a_server_each_call_says_so_in_time,
+};
 use incumbent_servers::zookeeper::{Options, ZooKeeper};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use crate::{IN_TIME, base, create, key, open, read};
+use crate::{base, create, key, open, read};
 use incumbent_conformance::log::Log;
 
 #[tokio::test]
@@ -45,35 +46,9 @@ async fn without_a_server_nothing_is_written_or_read_and_that_is_said_in_time() 
         server.address(),
         base()
     ));
-    let key = key("a");
-    let version = create(&backend, &key, b"1").await;
-    server.kill();
-    let swapped = timeout(IN_TIME, async {
-        loop {
-            // The first one may have been on the way.
-            match backend.swap(&key, Expected::At(&version), b"2").await {
-                Err(Failure::Unknown(_)) => {}
-                other => return other,
-            }
-        }
-    });
-    let swapped = swapped.await.expect("it ends");
-    assert!(
-        matches!(swapped, Err(Failure::NotApplied(_))),
-        "{swapped:?}"
-    );
-    let found = timeout(IN_TIME, backend.read(&key)).await.expect("it ends");
-    let Err(Unread::Unavailable(why)) = found else {
-        panic!("{found:?}");
-    };
-    assert!(
-        why.to_string().contains("not connected to 127.0.0.1"),
-        "{why}"
-    );
-    let listed = timeout(IN_TIME, backend.list(key.group())).await;
-    assert!(matches!(listed, Ok(Err(Unread::Unavailable(_)))));
+    without_a_server_each_call_says_so_in_time(&backend, || server.kill()).await;
     server.restart();
-    let found = read(&backend, &key).await.expect("it was created");
+    let found = read(&backend, &key("a")).await.expect("it was created");
     assert!(found.body == b"1" || found.body == b"2");
 }
 
