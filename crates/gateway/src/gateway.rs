@@ -16,7 +16,7 @@ use crate::client::server;
 use crate::decide::route::Sight;
 use crate::forward::forward;
 use crate::lanes::Lanes;
-use crate::leader::board;
+use crate::leader::board::{self, Board};
 use crate::options::Options;
 use crate::request::client::{Client, Peer};
 use crate::request::tape::{self, BoxError};
@@ -44,7 +44,7 @@ pub struct Handle {
 pub struct Status {
     /// Whether a request would be sent on at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `not published`, `unreachable`, `misdirected`; `ready` if
+    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`, `misdirected`; `ready` if
     /// it is.
     pub leader: &'static str,
     /// How many requests are held.
@@ -63,7 +63,8 @@ impl Gateway {
     ///
     /// [`TlsError`].
     pub fn new(group: &Group, options: Options) -> Result<Self, TlsError> {
-        Self::following(board::observed(group), options)
+        let board = Board::of(group.observe());
+        Self::on_board(board, board::observed(group), options)
     }
 
     /// A gateway to whoever these views say, first now and then whenever that changes: for leaders
@@ -80,7 +81,15 @@ impl Gateway {
     ///
     /// [`TlsError`].
     pub fn following(views: BoxStream<'static, View>, options: Options) -> Result<Self, TlsError> {
-        let shared = Shared::new(views, options)?;
+        Self::on_board(Board::default(), views, options)
+    }
+
+    fn on_board(
+        board: Board,
+        views: BoxStream<'static, View>,
+        options: Options,
+    ) -> Result<Self, TlsError> {
+        let shared = Shared::new(board, views, options)?;
         Ok(Self {
             shared: Arc::new(shared),
             lanes: None,
@@ -155,6 +164,7 @@ impl Handle {
         let (sight, _) = self.shared.board.look();
         let leader = match sight {
             Sight::Nobody => "no leader",
+            Sight::Unreadable => "unreadable",
             Sight::Unpublished(_) => "not published",
             Sight::Away(_) => "unreachable",
             Sight::Over(_) => "misdirected",

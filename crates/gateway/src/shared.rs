@@ -47,9 +47,13 @@ impl Shared {
     /// # Errors
     ///
     /// [`TlsError`].
-    pub(crate) fn new(views: BoxStream<'static, View>, options: Options) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        board: Board,
+        views: BoxStream<'static, View>,
+        options: Options,
+    ) -> Result<Self, TlsError> {
         let front = options.tls.as_ref().map(Front::new).transpose()?;
-        let board = Arc::new(Board::default());
+        let board = Arc::new(board);
         let looked = Looked {
             endpoints: options.endpoints.clone(),
             tls: options.upstream_tls.by_default,

@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     holder: HolderName,
     liveness: Liveness,
     clock: Clock,
-    contact: Arc<Contact>,
+    pub(crate) contact: Arc<Contact>,
     views: watch::Receiver<Option<View>>,
     /// The task that performs the decisions. It ends after the last handle.
     task: std::sync::Mutex<Option<JoinHandle<()>>>,

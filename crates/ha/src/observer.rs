@@ -20,22 +20,25 @@ pub(crate) const TASK: &str =
 #[derive(Clone)]
 pub struct Observer {
     views: watch::Receiver<Option<View>>,
-    /// Keeps the task alive.
-    _group: Arc<Inner>,
+    /// Also keeps the task alive.
+    group: Arc<Inner>,
 }
 
 impl Observer {
     pub(crate) fn new(mut views: watch::Receiver<Option<View>>, group: Arc<Inner>) -> Self {
         views.mark_changed();
-        Self {
-            views,
-            _group: group,
-        }
+        Self { views, group }
     }
 
     /// The present view, without waiting: "no leader" as long as the backend has not answered.
     pub fn view(&self) -> View {
         self.views.borrow().clone().unwrap_or_default()
+    }
+
+    /// Why this process cannot read who leads, in the words of the store: it does not answer, or it
+    /// refuses. `None` if the last read worked. "No leader" means little as long as this has a reason.
+    pub fn unreadable(&self) -> Option<String> {
+        self.group.contact.unreadable()
     }
 
     /// Waits for a view that this observer has not returned yet. The first call returns the present

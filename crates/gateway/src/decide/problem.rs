@@ -25,6 +25,8 @@ pub const RETRY_AFTER_SECONDS: u64 = 1;
 pub enum Problem {
     /// 503: nobody leads, for as long as a request is held.
     NoLeader,
+    /// 503: the gateway cannot read who leads: the store does not answer, or refuses.
+    Unreadable,
     /// 503: the leader has not published the endpoint.
     NotPublished,
     /// 503: the leader cannot be reached.
@@ -163,6 +165,12 @@ impl Problem {
                 "no-leader",
                 "Nobody leads",
                 "Nobody leads, and the time to wait for a leader is over.",
+            ),
+            Self::Unreadable => (
+                503,
+                "unreadable",
+                "The gateway cannot read who leads",
+                "The store that records the leader does not answer the gateway, or does not let it read. The log of the gateway says why.",
             ),
             Self::NotPublished => (
                 503,
@@ -342,6 +350,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NobodyLeads => Self::NoLeader,
+            Refusal::Unreadable => Self::Unreadable,
             Refusal::Unpublished => Self::NotPublished,
             Refusal::Unreachable => Self::Unreachable,
             Refusal::Misdirected => Self::Misdirected,

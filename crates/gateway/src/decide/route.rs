@@ -32,6 +32,8 @@ pub(crate) const LAST_ASKED_AGAIN: Duration = Duration::from_secs(5);
 pub(crate) enum Sight {
     /// Nobody leads.
     Nobody,
+    /// The gateway cannot read who leads.
+    Unreadable,
     /// Somebody leads, but has not published what is looked for.
     Unpublished(Seal),
     /// Somebody leads, but cannot be connected to. Somebody else keeps trying, and the view changes
@@ -94,6 +96,8 @@ pub(crate) enum Failure {
 pub(crate) enum Refusal {
     /// Held as long as it may be, and nobody led.
     NobodyLeads,
+    /// Held as long as it may be, and the gateway could not read who leads.
+    Unreadable,
     /// Held as long as it may be, and the leader did not publish the endpoint.
     Unpublished,
     /// Held as long as it may be, and the leader was not reached.
@@ -201,6 +205,7 @@ impl Route {
                 }
             },
             Sight::Nobody => (Refusal::NobodyLeads, None),
+            Sight::Unreadable => (Refusal::Unreadable, None),
             Sight::Unpublished(_) => (Refusal::Unpublished, None),
             Sight::Away(_) => (Refusal::Unreachable, None),
             Sight::Over(_) => (Refusal::Misdirected, None),

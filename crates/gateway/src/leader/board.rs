@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use incumbent::{EndpointName, Group, Leader, Seal, View};
+use incumbent::{EndpointName, Group, Leader, Observer, Seal, View};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
@@ -28,6 +28,8 @@ pub(crate) struct Board {
     seen: RwLock<Seen>,
     changed: Notify,
     denied: Mutex<Option<Denied>>,
+    /// Where the views come from, if that can say why there is none.
+    observer: Option<Observer>,
 }
 
 /// A leader that says that it does not lead.
@@ -54,9 +56,23 @@ pub(crate) struct Looked {
 }
 
 impl Board {
+    /// A board for the views of this observer.
+    pub(crate) fn of(observer: Observer) -> Self {
+        Self {
+            observer: Some(observer),
+            ..Self::default()
+        }
+    }
+
+    fn is_unreadable(&self) -> bool {
+        let reason = self.observer.as_ref().and_then(Observer::unreadable);
+        reason.is_some()
+    }
+
     /// What a request can do now, and whom it can ask.
     pub(crate) fn look(&self) -> (Sight, Option<Arc<Target>>) {
         match &*self.seen.read().unwrap_or_else(PoisonError::into_inner) {
+            Seen::Nobody if self.is_unreadable() => (Sight::Unreadable, None),
             Seen::Nobody => (Sight::Nobody, None),
             Seen::Unpublished(seal) => (Sight::Unpublished(*seal), None),
             Seen::Leader(target) => match target.state() {

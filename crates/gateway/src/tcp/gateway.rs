@@ -37,7 +37,7 @@ pub struct TcpHandle {
 pub struct TcpStatus {
     /// Whether a connection would be tried at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `not published`, `unreachable`; `ready` if it is.
+    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`; `ready` if it is.
     pub leader: &'static str,
     /// How many connections are held.
     pub held: usize,
@@ -50,7 +50,7 @@ impl TcpGateway {
     ///
     /// Must be called inside a Tokio runtime.
     pub fn new(group: &Group, options: TcpOptions) -> Self {
-        let board = Arc::new(Board::default());
+        let board = Arc::new(Board::of(group.observe()));
         let looked = Looked {
             endpoints: options.endpoints.clone(),
             tls: false,
@@ -102,6 +102,7 @@ impl TcpHandle {
             Sight::Ready(seal) if shared.reach.is_away(seal) => "unreachable",
             Sight::Ready(_) | Sight::Starting(_) => "ready",
             Sight::Unpublished(_) => "not published",
+            Sight::Unreadable => "unreadable",
             Sight::Nobody | Sight::Away(_) | Sight::Over(_) => "no leader",
         };
         let limits = &shared.options.limits;

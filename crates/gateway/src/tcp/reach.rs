@@ -53,6 +53,7 @@ pub(crate) struct Reached {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     NobodyLeads,
+    Unreadable,
     Unpublished,
     Unreachable,
     TooManyHeld,
@@ -131,6 +132,7 @@ impl Reach {
                     Refused::Unreachable
                 }
                 (Sight::Unpublished(_), _) => Refused::Unpublished,
+                (Sight::Unreadable, _) => Refused::Unreadable,
                 (Sight::Nobody | Sight::Away(_) | Sight::Over(_), _)
                 | (Sight::Starting(_) | Sight::Ready(_), _) => Refused::NobodyLeads,
             };
@@ -155,9 +157,13 @@ impl Reach {
                             () = self.no_longer_away() => {}
                         }
                     }
-                    (Refused::NobodyLeads | Refused::Unpublished | Refused::TooManyHeld, _) => {
-                        std::future::pending().await
-                    }
+                    (
+                        Refused::NobodyLeads
+                        | Refused::Unreadable
+                        | Refused::Unpublished
+                        | Refused::TooManyHeld,
+                        _,
+                    ) => std::future::pending().await,
                 }
             };
             let woken = tokio::select! {

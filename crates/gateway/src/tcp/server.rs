@@ -179,6 +179,7 @@ impl Outcome {
             Self::Piped(End::Idle) => "idle",
             Self::Outlived => "leader-changed",
             Self::Refused(Refused::NobodyLeads) => "no-leader",
+            Self::Refused(Refused::Unreadable) => "unreadable",
             Self::Refused(Refused::Unpublished) => "not-published",
             Self::Refused(Refused::Unreachable) => "unreachable",
             Self::Refused(Refused::TooManyHeld) => "too-many-held",

@@ -15,6 +15,7 @@ mod node;
 mod passing;
 mod reaching;
 mod shutdown;
+mod store;
 mod streaming;
 mod tcp;
 mod tls;

@@ -37,6 +37,11 @@ impl Contact {
         self.troubles.rights.reason()
     }
 
+    /// Why the root could not be read last.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        self.troubles.reads.reason()
+    }
+
     /// Notes whether this event is an answer of the backend.
     pub(super) fn note(&self, now: Time, event: &Event) {
         let answer = match event {

@@ -68,6 +68,11 @@ impl Trouble {
         }
     }
 
+    /// Why it fails, if it does.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.outage.reason()
+    }
+
     /// The backend answered.
     pub(super) fn worked(&self, key: &Key) {
         let request = self.request;

@@ -32,6 +32,7 @@ fn a_leader_that_is_there_is_asked_at_once() {
 fn whoever_cannot_be_asked_is_waited_for_and_the_refusal_says_why() {
     for (sight, why) in [
         (Sight::Nobody, Refusal::NobodyLeads),
+        (Sight::Unreadable, Refusal::Unreadable),
         (Sight::Unpublished(seal(1)), Refusal::Unpublished),
         (Sight::Away(seal(1)), Refusal::Unreachable),
         (Sight::Over(seal(1)), Refusal::Misdirected),
