@@ -1,4 +1,5 @@
-//! One request, from its head to the head of its answer: performs what [`crate::decide::route`] decides.
+//! One request, from its head to the head of its answer: performs what [`crate::decide::route`]
+//! decides.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,8 +40,8 @@ struct Begun<'a> {
 
 /// Passes a request on, and its answer back. The problem is the answer if there is no other.
 ///
-/// What can be done at once is done before the future is made. So the future holds only what it needs
-/// later: its size counts, as one is made for each request.
+/// What can be done at once is done before the future is made. So the future holds only what it
+/// needs later: its size counts, as one is made for each request.
 pub(crate) fn forward<'a>(
     shared: &'a Arc<Shared>,
     request: Request<Source>,

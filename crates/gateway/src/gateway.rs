@@ -23,10 +23,10 @@ use crate::request::tape::{self, BoxError};
 use crate::shared::Shared;
 use incumbent_tls::TlsError;
 
-/// A reverse proxy to whoever leads.
+/// A reverse proxy to the leader.
 ///
 /// It follows the leader from when it is made. [`run`](Self::run) serves connections; a [`Handle`]
-/// passes on single requests, inside of a node that serves connections itself.
+/// passes on single requests, inside a node that serves connections itself.
 pub struct Gateway {
     shared: Arc<Shared>,
     lanes: Option<Lanes>,
@@ -44,8 +44,8 @@ pub struct Handle {
 pub struct Status {
     /// Whether a request would be sent on at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`, `misdirected`; `ready` if
-    /// it is.
+    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`,
+    /// `misdirected`; `ready` if it is.
     pub leader: &'static str,
     /// How many requests are held.
     pub held: usize,
@@ -67,7 +67,7 @@ impl Gateway {
         Self::on_board(board, board::observed(group), options)
     }
 
-    /// A gateway to whoever these views say, first now and then whenever that changes: for leaders
+    /// A gateway to the leader that these views name, now and whenever that changes: for leaders
     /// that were not elected here. The terms of two leaders must differ in their nonce, and each
     /// must publish what [`Options::endpoints`] names.
     ///
@@ -142,9 +142,9 @@ impl Handle {
     /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a
     /// [`Problem`].
     ///
-    /// Of `peer` the leader learns who asked. Whoever serves the connection has to give up clients
-    /// that do not take the answer. If the request opens a WebSocket, the connection that it came
-    /// on must be served with upgrades.
+    /// Of `peer` the leader learns who asked. If you serve the connection, give up clients that do
+    /// not read the answer. If the request opens a WebSocket, the connection that it came on must
+    /// be served with upgrades.
     ///
     /// # Cancel safety
     ///

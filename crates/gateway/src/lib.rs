@@ -1,4 +1,4 @@
-//! Any node answers: an HTTP reverse proxy to whoever leads.
+//! Any node answers: an HTTP reverse proxy to the leader.
 //!
 //! ```text
 //!   clients ──► client/server.rs ──► forward.rs ──► leader/attempt.rs ──► the leader of the present term
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A client reaches any gateway, under any name, and is never sent elsewhere. [`Gateway`] is the
-//! process of its own; [`Handle`] and [`NodeLayer`] are for use inside of a node, which answers
+//! process of its own; [`Handle`] and [`NodeLayer`] are for use inside a node, which answers
 //! itself what it can.
 //!
 //! # What it guarantees
@@ -26,8 +26,12 @@
 //!   leader, whatever its method: it is held until somebody can be asked, within the limits below,
 //!   and held requests are woken in the order in which they began to wait. HTTP/2 counts as not
 //!   sent what the leader refused, or went away before.
-//! - An answer that has begun is never begun again, and one that breaks off is not taken for a
-//!   whole one: the connection is closed (HTTP/1.1) or the stream reset (HTTP/2).
+//! - An answer of up to 64 KiB that says how long it is reaches its client whole, or the client
+//!   gets a [`Problem`] in its place ([`Limits::whole_answer`]).
+//! - A longer answer that has begun is never begun again. If it breaks off, the client can tell
+//!   that it is not whole: the connection is closed (HTTP/1.1) or the stream reset (HTTP/2).
+//! - A client that is owed an answer gets one, also at the end of a shutdown.
+//! - A leader that has just appeared gets four requests at first, and one more with each answer.
 //! - Every request that is passed on says in `Incumbent-Epoch` which term's leader is meant. What a
 //!   client says there is dropped.
 //! - No header or body that is made here names an internal address. A `Location` that names the
@@ -75,6 +79,7 @@
 //! | held: time, number | 30 s, 1024 | 503 `no-leader` or whatever is missing; 503 `too-many-held` |
 //! | requests at a time | 10 000 | 503 `too-busy` |
 //! | kept of a body, of all bodies | 64 KiB, 64 MiB | it streams on, and is not repeated |
+//! | an answer that is read whole, all of them | 64 KiB, 64 MiB | it streams on, and may break off |
 //! | connections of clients | 10 000 | more wait to be accepted |
 //! | head of a request: size, fields, time | 64 KiB, 100, 60 s | 431; closed |
 //! | body of a request | none | 413 |
@@ -91,7 +96,7 @@
 //! | requests at a time on a connection of HTTP/2 | 128 | as HTTP/2 has it |
 //! | addresses of an endpoint | [`MOST_ADDRESSES`] | the rest is not tried |
 //! | gateways and proxies on the way | 16 | 508 |
-//! | shutting down | 10 s | what is held is answered 1 s before; what is left is cut |
+//! | shutting down | 10 s | what waits is answered 1 s before; what is left is cut |
 //!
 //! # Example
 //!
@@ -103,7 +108,7 @@
 //! let group = store.group("demo")?;
 //! let gateway = Gateway::new(&group, Options::to("web".parse()?))?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! println!("http://{}/ leads to whoever leads", listener.local_addr()?);
+//! println!("http://{}/ leads to the leader", listener.local_addr()?);
 //! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 //! let serving = tokio::spawn(gateway.run([listener.into()], async { stopped.await.unwrap_or(()) }));
 //! drop(stop);
@@ -130,7 +135,8 @@
 //! # drop(routes); Ok(()) }
 //! ```
 //!
-//! Start reading in `decide/route.rs`, then `forward.rs`, `leader/attempt.rs` and `answer/pass_on.rs`.
+//! Start reading in `decide/route.rs`, then `forward.rs`, `leader/attempt.rs` and
+//! `answer/pass_on.rs`.
 
 mod answer;
 mod client;

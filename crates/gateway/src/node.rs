@@ -1,4 +1,4 @@
-//! For use inside of a node: [`NodeLayer`] answers as the leader only while it is one, and passes
+//! For use inside a node: [`NodeLayer`] answers as the leader only while it is one, and passes
 //! on what it cannot answer.
 //!
 //! ```text
@@ -212,7 +212,7 @@ where
                 (Err(Not::Ours | Not::This), _) => return Ok(not_leading(&layer.role)),
             };
             request.headers_mut().remove(EPOCH);
-            // Whoever was sent here by a gateway is sent on by that one.
+            // A gateway that sent the request here sends it on itself.
             let gateway = layer.gateway.as_ref().filter(|_| !is_meant);
             let again = gateway.and_then(|gateway| Some((gateway, kept(&request)?)));
             let mut term = Term {

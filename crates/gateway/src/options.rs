@@ -39,7 +39,7 @@ pub struct Options {
     pub trusted: Vec<IpNet>,
     /// The bearer token that every client needs. It is not passed on. None by default.
     pub token: Option<String>,
-    /// Files that the gateway answers with itself, whoever leads. None by default.
+    /// Files that the gateway serves itself, also while nobody leads. None by default.
     pub files: Option<Files>,
 }
 

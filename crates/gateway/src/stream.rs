@@ -86,8 +86,8 @@ impl Stream {
     }
 
     /// Reads on when it is closed, if the client may still be sending a request that was answered
-    /// early. The system answers what comes on a closed connection with a reset, which can reach the
-    /// client before the answer and erase it.
+    /// early. The system answers what comes on a closed connection with a reset, which can reach
+    /// the client before the answer and erase it.
     #[must_use]
     pub(crate) fn lingering(mut self, activity: &Arc<Activity>) -> Self {
         self.activity = Some(Arc::clone(activity));

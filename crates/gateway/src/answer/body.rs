@@ -88,7 +88,7 @@ pub(crate) struct Silence {
 enum Cut {
     #[error("the answer was silent for too long")]
     Silent,
-    #[error("the answer took too long, or whoever gave it does not lead any more")]
+    #[error("the answer took too long, or its sender no longer leads")]
     Ended,
 }
 
@@ -245,8 +245,8 @@ impl Body for Answer {
         };
         let was_flushed = std::mem::take(&mut this.is_flushed);
         match frame {
-            // The connection ends with the error. What was given out before, the head perhaps, would
-            // be lost with it if it has not been sent yet; it is sent while this waits.
+            // The connection ends with the error. What was given out before, the head perhaps,
+            // would be lost with it if it has not been sent yet; it is sent while this waits.
             Some(Err(error)) if !was_flushed => {
                 this.error = Some(error);
                 cx.waker().wake_by_ref();

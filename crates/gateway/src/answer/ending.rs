@@ -13,9 +13,9 @@ use crate::shared::Shared;
 /// When to end an answer of the leader of one term: when the request takes too long in all; and
 /// when somebody else leads.
 ///
-/// A body that says how long it is comes to an end by itself, so it may, whoever leads, as long as
-/// something comes. One that does not may go on for ever, and tells of a past that its client takes
-/// for the present.
+/// A body that says how long it is comes to an end by itself. So it goes on after a change of
+/// leader as long as something comes. A body without a length may go on for ever, and its client
+/// would take the past for the present.
 pub(crate) struct Ending {
     shared: Arc<Shared>,
     term: Seal,

@@ -53,9 +53,9 @@ where
             tokio::select! {
                 biased;
                 () = FLOW.scope(Arc::clone(&flow), stream) => {}
-                // Whoever drops a stream resets it.
+                // Dropping a stream resets it.
                 () = flow.stalled(patience) => {
-                    tracing::debug!("a client takes nothing of its answer; its stream is reset");
+                    tracing::debug!("a client reads nothing of its answer; resetting its stream");
                 }
             }
         });
@@ -63,7 +63,7 @@ where
 }
 
 impl Flow {
-    /// That of the stream which runs; none outside of HTTP/2.
+    /// The flow of the stream that runs; `None` outside HTTP/2.
     pub(crate) fn current() -> Option<Arc<Self>> {
         FLOW.try_with(Arc::clone).ok()
     }

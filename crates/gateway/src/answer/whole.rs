@@ -1,8 +1,8 @@
 //! Answers that are read whole before their head is passed on: [`read`].
 //!
 //! An answer whose head has been passed on can no longer be replaced: if the leader dies before the
-//! body has come, the client gets a part of it. Reading a short answer whole costs little, and until
-//! then the request can still be sent to the next leader.
+//! body has come, the client gets a part of it. Reading a short answer whole costs little, and
+//! until then the request can still be sent to the next leader.
 
 use std::future::poll_fn;
 use std::pin::Pin;

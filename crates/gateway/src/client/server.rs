@@ -45,8 +45,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const PING: Duration = Duration::from_secs(20);
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long before the end of a shutdown what still waits for a leader or its answer is answered, so
-/// that the answers arrive; a quarter of it at most.
+/// How long before the end of a shutdown what still waits for a leader or its answer is answered,
+/// so that the answers arrive; a quarter of it at most.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How long a connection that is idle when a shutdown begins may still send a request, which may be
 /// on its way; a tenth of the shutdown at most.
@@ -97,7 +97,7 @@ pub(crate) async fn run(
     }
     shared.wait_no_longer();
     if timeout(notice, drained).await.is_err() {
-        tracing::info!("connections that did not end in time are cut");
+        tracing::info!("the time to shut down is over; cutting the connections that are left");
     }
     // Dropping the doors ends what is left behind them.
 }
@@ -116,10 +116,9 @@ async fn accept(
             loop {
                 match socket.accept().await {
                     Ok(accepted) => return accepted,
-                    // A client that is gone before it was accepted is no client, and other errors
-                    // pass.
+                    // The client may be gone already. Other errors pass, too.
                     Err(error) => {
-                        tracing::debug!(%error, "cannot accept");
+                        tracing::debug!(%error, "cannot accept a connection; retrying in 50 ms");
                         sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -175,7 +174,7 @@ async fn connection(
         Some(front) => {
             let accepted = TlsAcceptor::from(front.now()).accept(stream);
             let Ok(Ok(stream)) = timeout(HANDSHAKE, accepted).await else {
-                tracing::debug!(%address, "no handshake");
+                tracing::debug!(%address, "a client did not complete the TLS handshake; closing its connection");
                 return;
             };
             let shown = stream.get_ref().1.peer_certificates();
@@ -287,7 +286,7 @@ async fn serve(
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Whoever would say it is gone: that says it too.
+    // A sender that is gone means the same.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 

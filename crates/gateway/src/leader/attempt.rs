@@ -147,7 +147,7 @@ pub(crate) async fn attempt(
         Ok(response) => response,
         Err(Unanswered::GivenUp(failure)) => return Attempt::Failed(failure),
         Err(Unanswered::NotSent) => {
-            // Whoever closes new connections at once is not there, whatever the connection says.
+            // A leader that closes new connections at once is away, though it accepts them.
             if !reused && spoken.is_all() {
                 shared
                     .board
@@ -193,7 +193,8 @@ pub(crate) async fn attempt(
         }
         return Attempt::Failed(Failure::Misdirected);
     }
-    // Whoever leads next is asked, if that does no harm; else its answer says that it may be done.
+    // If repeating does no harm, the next leader is asked. Otherwise this answer says that the
+    // request may have been carried out.
     if response.headers().contains_key(TERM_ENDED) && route.may_repeat(job.tape.kept()) {
         shared.board.mark_over(target);
         return Attempt::Failed(Failure::Ended);
@@ -213,7 +214,7 @@ pub(crate) async fn attempt(
 
 /// What no connection means for the request, and for others.
 fn missing(shared: &Arc<Shared>, target: &Arc<Target>, spoken: Spoken, missed: &Missed) -> Attempt {
-    tracing::debug!(epoch = %target.seal.epoch, error = %missed, "no connection to the leader");
+    tracing::debug!(epoch = %target.seal.epoch, error = %missed, "no connection to the leader; the request waits or is refused");
     let is_away = match missed {
         Missed::Unreachable(_) => true,
         // It may be HTTP/2 alone that does not work, which is no matter to those who do without.

@@ -123,7 +123,7 @@ impl Board {
                 board.changed.notify_waiters();
             }
         });
-        tracing::info!(epoch = %target.seal.epoch, "the leader says that it does not lead; waiting for the next");
+        tracing::info!(epoch = %target.seal.epoch, "the leader says that it does not lead; waiting for another leader, and asking this one again later");
         self.changed.notify_waiters();
     }
 
@@ -155,7 +155,7 @@ impl Board {
         if !target.mark_away() {
             return;
         }
-        tracing::info!(epoch = %target.seal.epoch, "the leader cannot be connected to; trying on");
+        tracing::info!(epoch = %target.seal.epoch, "cannot connect to the leader; holding requests and retrying");
         let (board, target) = (Arc::downgrade(self), Arc::downgrade(target));
         tokio::spawn(try_on(board, target, connector.clone(), http2));
     }
@@ -199,7 +199,7 @@ pub(crate) async fn follow(board: Arc<Board>, mut views: BoxStream<'static, View
             // A stream that has ended must not be asked again.
             view = views.next(), if !has_ended => view.unwrap_or_else(|| {
                 has_ended = true;
-                tracing::warn!("it is not told any more who leads");
+                tracing::warn!("the views of the leader have ended; no leader is known from now on");
                 View::None
             }),
             _ = tidy.tick() => {
@@ -239,7 +239,7 @@ async fn try_on(board: Weak<Board>, target: Weak<Target>, connector: Connector, 
             return;
         }
         if target.try_once(&connector, http2).await.is_ok() {
-            tracing::info!(epoch = %target.seal.epoch, "the leader takes connections");
+            tracing::info!(epoch = %target.seal.epoch, "can connect to the leader again; sending what was held");
             target.mark_back();
             board.changed.notify_waiters();
             return;
@@ -264,7 +264,7 @@ fn addresses(leader: &Leader, looked: &Looked) -> Option<Vec<Upstream>> {
         match endpoint::read(published, looked.tls) {
             Ok(addresses) => found.extend(addresses),
             Err(error) => {
-                tracing::warn!(endpoint = %name, epoch = %leader.epoch, %error, "cannot use what the leader publishes");
+                tracing::warn!(endpoint = %name, epoch = %leader.epoch, %error, "cannot use the endpoint that the leader publishes; ignoring it");
             }
         }
     }

@@ -11,7 +11,8 @@ use crate::decide::slow_start::{FIRST, Growth, STEP, SlowStart};
 
 /// What requests to one leader pass. Those that wait pass in the order in which they came.
 pub(crate) struct Gate {
-    /// Read by every request, so that a leader that has been there for long costs no more than this.
+    /// Read by every request, so that a leader that has been there for long costs no more than
+    /// this.
     is_open: AtomicBool,
     start: Mutex<Arc<Start>>,
 }

@@ -241,7 +241,7 @@ impl Target {
     }
 
     pub(super) fn failed(&self, index: usize, missed: Missed, said: &mut Missed) {
-        tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect");
+        tracing::debug!(upstream = %self.addresses[index], error = %missed, "cannot connect to this address of the leader; trying the next one");
         if let Missed::Unclear(error) = &missed {
             self.broke(index, &**error);
         }
@@ -261,7 +261,7 @@ async fn greet(stream: Stream) -> Result<Http1, Missed> {
         .await
         .map_err(|error| Missed::unclear(io::Error::other(error)))?;
     tokio::spawn(async move {
-        // Whoever has a request on it learns why it ended.
+        // A request on it learns why it ended.
         let _ = connection.with_upgrades().await;
     });
     Ok(Http1 { sender, insertions })

@@ -24,8 +24,8 @@ use crate::leader::secure;
 ///
 /// Fields: `client`, `method`, `target` (path and query), `version`, `host`, `status`, `sent` and
 /// `received` (bytes of bodies), `seconds`, `held` (seconds), `attempts`, `epoch` and `upstream`
-/// (of whoever answered; nobody if the gateway did), `problem`, `complete` (whether the answer was
-/// sent to its end), `referer` and `agent`.
+/// (of the leader that answered; absent if the gateway did), `problem`, `complete` (whether the
+/// answer was sent to its end), `referer` and `agent`.
 pub const ACCESS: &str = "incumbent::access";
 
 /// Longest text of a client that is logged. What a client sends is not to fill a disk.

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use crate::decide::route::Sight;
 use crate::leader::board::{self, Board, Looked};
 
-/// Carries connections to whoever leads.
+/// Carries connections to the leader.
 ///
 /// It follows the leader from when it is made; [`run`](Self::run) serves connections.
 ///
@@ -37,7 +37,8 @@ pub struct TcpHandle {
 pub struct TcpStatus {
     /// Whether a connection would be tried at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`; `ready` if it is.
+    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`; `ready` if it
+    /// is.
     pub leader: &'static str,
     /// How many connections are held.
     pub held: usize,
@@ -80,7 +81,8 @@ impl TcpGateway {
     }
 
     /// Serves these listeners until `shutdown` is done; then takes no more connections, and returns
-    /// when those that there are have ended, after [`TcpTimes::drain`](crate::TcpTimes::drain) in any case.
+    /// when those that there are have ended, after [`TcpTimes::drain`](crate::TcpTimes::drain) in
+    /// any case.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,4 @@
-//! For protocols that are not HTTP: [`TcpGateway`] carries whole connections to whoever leads.
+//! For protocols that are not HTTP: [`TcpGateway`] carries whole connections to the leader.
 //!
 //! ```text
 //!   clients ──► server.rs ──► reach.rs ──────────────► the leader of the present term

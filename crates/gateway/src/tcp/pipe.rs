@@ -123,7 +123,7 @@ impl Pipe {
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 self.is_half_closed.store(true, Ordering::Relaxed);
-                // Whoever is gone already needs not be told.
+                // The other side may be gone already.
                 let _ = to.shutdown().await;
                 return Ok(());
             }
@@ -139,8 +139,8 @@ impl Pipe {
         }
     }
 
-    /// Changes with every byte, and with the end of a half: whoever has just ended his may wait for
-    /// an answer.
+    /// Changes with every byte, and with the end of a half: a side that has just ended its half may
+    /// wait for an answer.
     fn moves(&self) -> u64 {
         let ends = u64::from(self.is_half_closed.load(Ordering::Relaxed));
         self.received.bytes() + self.sent.bytes() + ends

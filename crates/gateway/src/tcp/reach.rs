@@ -38,7 +38,7 @@ pub(crate) struct Reach {
     connect: Duration,
     /// The term whose leader took no connection when it was last tried.
     away: watch::Sender<Option<Seal>>,
-    /// Whoever has it tries a leader that is away.
+    /// Held by the one connection that tries a leader that is away.
     turn: Mutex<()>,
 }
 
@@ -65,7 +65,7 @@ struct Place {
     since: Instant,
 }
 
-/// Whether whoever waited should try.
+/// Whether a connection that waited should try.
 enum Woken {
     Try,
     Late,
@@ -87,7 +87,7 @@ impl Reach {
         }
     }
 
-    /// A connection to whoever leads; waited for, if need be. Never one to `here`, which is where
+    /// A connection to the leader, waited for if need be. Never one to `here`, which is where
     /// the client was accepted: a gateway that was published as the leader would talk to itself
     /// without end.
     ///
@@ -100,7 +100,7 @@ impl Reach {
     /// Safe: a place is given back, and somebody else tries on.
     pub(crate) async fn reach(&self, here: Option<SocketAddr>) -> Result<Reached, Refused> {
         let mut place: Option<Place> = None;
-        // Held by whoever tries a leader that is away.
+        // Held while this connection tries a leader that is away.
         let mut turn = None;
         let mut pause = FIRST_TRY;
         loop {

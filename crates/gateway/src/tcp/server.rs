@@ -94,7 +94,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch:
                 connections.spawn(connection(Arc::clone(&shared), stream, client, permit));
             }
             Some(_) = connections.join_next() => {}
-            // Whoever would say it is gone: that says it too.
+            // A sender that is gone means the same.
             _ = stopping.wait_for(|stopping| *stopping) => break,
         }
     }

@@ -344,7 +344,7 @@ async fn serve(
 /// Sends bytes, and gives back all that comes until the other side closes.
 pub(crate) async fn raw(to: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    // Whoever refuses what comes may close before it has all come.
+    // A server that refuses a request may close before all of it has come.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = soon(stream.read_to_end(&mut answer)).await;

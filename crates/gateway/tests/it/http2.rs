@@ -177,7 +177,7 @@ async fn a_leader_without_http2_is_there_for_all_who_do_not_need_it() {
     }
 }
 
-/// Whoever says nothing at all may be starting: that is waited for, by those who need it.
+/// A leader that says nothing at all may be starting. Requests that need it wait.
 #[tokio::test]
 async fn a_leader_that_does_not_greet_in_http2_is_away_for_nobody_else() {
     let cluster = Cluster::new().await;

@@ -1,4 +1,4 @@
-//! The layer inside of a node.
+//! The layer inside a node.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

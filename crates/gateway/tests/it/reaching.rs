@@ -153,7 +153,7 @@ async fn connecting_takes_no_longer_than_a_request_may() {
     }
 }
 
-/// Whoever has no descriptor left cannot know whether the leader is well. In a process of its own,
+/// A gateway without descriptors cannot know whether the leader is well. In a process of its own,
 /// as all share them.
 #[test]
 fn want_of_descriptors_is_not_taken_for_want_of_a_leader() {

@@ -37,7 +37,7 @@ async fn what_is_under_way_is_answered_and_nothing_new_is_taken() {
         std::net::TcpStream::connect(address).is_err()
     })
     .await;
-    // Whoever is idle is closed at once.
+    // An idle connection is closed soon.
     let mut end = Vec::new();
     soon(idle.read_to_end(&mut end)).await.unwrap();
     go_on.notify_one();

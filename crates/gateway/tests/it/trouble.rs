@@ -357,7 +357,7 @@ async fn an_endpoint_that_was_withdrawn_and_comes_back_is_used_again() {
     assert_eq!(soon(waiting).await.unwrap().text(), "here");
 }
 
-/// As a stream is: whoever asks it again after its end may panic.
+/// A stream may panic if it is polled again after its end.
 #[tokio::test]
 async fn when_the_views_end_nobody_leads() {
     let cluster = Cluster::new().await;

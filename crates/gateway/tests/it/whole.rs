@@ -1,5 +1,5 @@
-//! Answers that break off: short ones are replaced, long ones are not taken for whole, and no client
-//! finds its connection closed where it is owed an answer.
+//! Answers that break off: short ones are replaced, long ones are not taken for whole, and no
+//! client finds its connection closed where it is owed an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

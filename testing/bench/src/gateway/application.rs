@@ -204,7 +204,7 @@ fn in_pieces(data: &Bytes) -> UnsyncBoxBody<Bytes, Infallible> {
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Whoever would say it is gone: that says it too.
+    // A sender that is gone means the same.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 

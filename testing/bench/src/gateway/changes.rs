@@ -81,7 +81,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
             begin,
             arrived: leader.at,
         });
-        // Nobody reads them, but whoever writes them must not wait.
+        // Nobody needs them, but a full queue would stop the runners.
         cluster.log();
         progress.step(|| format!("{} of {}", index + 1, plan.changes));
     }

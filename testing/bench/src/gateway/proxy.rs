@@ -280,7 +280,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What this program is called by whoever made it, in one line.
+/// The name and version that this program prints, in one line.
 pub(super) fn version(program: &Path) -> String {
     let said = std::process::Command::new(program).arg("-v").output();
     let said = said.map(|said| [said.stdout, said.stderr].concat());

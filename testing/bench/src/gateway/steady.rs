@@ -1,7 +1,7 @@
 //! A steady load, and what came of each request.
 //!
 //! Every request has a connection of its own and is sent once, as `curl` does it: what fails has
-//! failed for whoever asked. Requests are sent when it is time, however many are under way: a proxy
+//! failed for its client. Requests are sent when it is time, however many are under way: a proxy
 //! that holds them up does not thin them out.
 
 use std::io;

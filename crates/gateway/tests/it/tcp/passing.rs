@@ -166,8 +166,7 @@ async fn a_leader_that_breaks_off_is_no_end_in_good_order() {
     is_reset(&mut client).await;
 }
 
-/// Who writes to it learns first that it has broken off. Whoever reads must not take that for its
-/// end.
+/// A write learns first that the connection has broken off. A read must not take that for its end.
 #[tokio::test]
 async fn a_leader_that_breaks_off_while_it_is_sent_to_is_no_end_in_good_order() {
     let cluster = Cluster::new().await;
