@@ -90,7 +90,7 @@ pub(crate) struct GatewayArgs {
 
     /// Pass on connections instead of requests, for protocols other than HTTP.
     #[arg(long, env = "INCUMBENT_TCP", value_parser = BoolishValueParser::new(),
-          conflicts_with_all = ["access_log", "kept_body", "kept_bodies", "answer_timeout", "upstream_http"])]
+          conflicts_with_all = ["access_log", "kept_body", "kept_bodies", "whole_answer", "answer_timeout", "upstream_http"])]
     pub(super) tcp: bool,
 
     /// With --tcp: tell the leader the client's address in a header of the PROXY protocol, version
@@ -195,6 +195,7 @@ impl GatewayArgs {
                 held: self.waiting.held,
                 kept_body: self.waiting.kept_body,
                 kept_bodies: self.waiting.kept_bodies,
+                whole_answer: self.waiting.whole_answer,
                 body: self.limits.largest_body,
                 ..Limits::default()
             },

@@ -39,4 +39,15 @@ pub(super) struct WaitingArgs {
         default_value_t = 64 * 1024 * 1024
     )]
     pub(super) kept_bodies: usize,
+
+    /// The longest answer that is read whole before it is passed on, in bytes. If the leader dies
+    /// before its end, the request is sent again where that does no harm. 0 reads none whole.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "INCUMBENT_WHOLE_ANSWER",
+        default_value_t = 64 * 1024,
+        help_heading = "While nobody leads"
+    )]
+    pub(super) whole_answer: usize,
 }
