@@ -46,8 +46,7 @@ pub(super) struct WaitingArgs {
         long,
         value_name = "BYTES",
         env = "INCUMBENT_WHOLE_ANSWER",
-        default_value_t = 64 * 1024,
-        help_heading = "While nobody leads"
+        default_value_t = 64 * 1024
     )]
     pub(super) whole_answer: usize,
 }
