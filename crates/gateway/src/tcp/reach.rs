@@ -216,7 +216,7 @@ impl Reach {
             is_new
         });
         if is_new {
-            tracing::info!(epoch = %seal.epoch, %error, "the leader cannot be connected to; trying on");
+            tracing::info!(epoch = %seal.epoch, %error, "cannot connect to the leader; holding connections and retrying");
         }
     }
 
@@ -229,7 +229,7 @@ impl Reach {
             was_away
         });
         if was_away {
-            tracing::info!(epoch = %seal.epoch, "the leader takes connections");
+            tracing::info!(epoch = %seal.epoch, "can connect to the leader again; passing on what was held");
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) async fn run(
     let _ = stop.send(true);
     let drained = async { while doors.join_next().await.is_some() {} };
     if timeout(shared.options.times.drain, drained).await.is_err() {
-        tracing::info!("connections that did not end in time are cut");
+        tracing::info!("the time to shut down is over; cutting the connections that are left");
     }
     // Dropping the doors ends what is left behind them.
     doors.shutdown().await;

@@ -111,7 +111,7 @@ fn a_request_is_held_while_the_leader_is_cut_off_and_answered_when_it_is_back() 
     let star = Star::new(&["--hold", "30s"]);
     star.wire(0, "down");
     let held = star.asking("/new?n=1");
-    star.front.node.logged("cannot be connected to");
+    star.front.node.logged("cannot connect to the leader");
     assert!(!held.is_finished());
     star.heal(0);
     let got = taken_apart(&held.join().unwrap().out);
@@ -131,7 +131,7 @@ fn a_request_is_held_while_the_leader_is_cut_off_and_answered_by_the_next() {
     let star = Star::new(&["--hold", "30s"]);
     star.wire(0, "down");
     let held = star.asking("/who?n=1");
-    star.front.node.logged("cannot be connected to");
+    star.front.node.logged("cannot connect to the leader");
     assert!(!held.is_finished());
     star.place.ask(&["resign"]).assert_code(0);
     let got = taken_apart(&held.join().unwrap().out);
