@@ -3,21 +3,21 @@
 pub(crate) mod access_log;
 mod args;
 mod flink;
+mod status;
 mod tcp;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use incumbent_gateway::{Gateway, Lanes, Listener, describe_metrics};
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
 use crate::settings::Common;
 use crate::signals::Signals;
-use crate::{descriptors, show, status_server, store};
+use crate::{descriptors, show, store};
 pub(crate) use args::{AccessLog, GatewayArgs};
+use status::GatewayStatus;
 
 /// Descriptors that one connection needs: its own, and that of one to the leader.
 const DESCRIPTORS: u64 = 2;
@@ -45,24 +45,17 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
             .code(Code::Usage)
     })?;
     let handle = gateway.handle();
-    let readiness: status_server::Readiness = Arc::new(move || {
+    let status = move || {
         let status = handle.status();
-        let report = json!({
-            "role": "gateway", "upstream": status.leader,
-            "held": status.held, "connections": status.connections,
-        });
-        // A gateway without a leader stays ready: it holds requests.
-        (true, report)
-    });
-    let _watch = match args.status_listen {
-        Some(listen) => {
-            let watch = status_server::start(listen, readiness, status_server::USUAL).await?;
-            describe_metrics();
-            access_log::describe_metrics();
-            Some(watch)
+        GatewayStatus {
+            leader: status.leader,
+            held: status.held,
+            connections: status.connections,
         }
-        None => None,
     };
+    let _status = status::serve(args.status_listen, status).await?;
+    describe_metrics();
+    access_log::describe_metrics();
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
@@ -79,7 +72,7 @@ pub(crate) async fn gateway(common: &Common, args: GatewayArgs) -> Result<ExitCo
         .map_err(|cause| Failure::new("cannot start threads").because(cause))?;
     let gateway = gateway.on(lanes);
     gateway.run(listeners, async { signals.end().await }).await;
-    tracing::info!("stopped as requested");
+    tracing::info!("stopped on request");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,15 @@
 //! `incumbent gateway --tcp`: connections of any protocol.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use incumbent_gateway::{TcpGateway, describe_tcp_metrics};
-use serde_json::json;
 
+use super::status::{self, GatewayStatus};
 use super::{DESCRIPTORS, GatewayArgs, announce, bind};
 use crate::exit::Failure;
 use crate::settings::Common;
 use crate::signals::Signals;
-use crate::{descriptors, status_server, store};
+use crate::{descriptors, store};
 
 pub(super) async fn pass_on(
     common: &Common,
@@ -24,22 +23,16 @@ pub(super) async fn pass_on(
     limits.connections = descriptors::fit(limits.connections, most, "--connections");
     let gateway = TcpGateway::new(&group, options);
     let handle = gateway.handle();
-    let readiness: status_server::Readiness = Arc::new(move || {
+    let status = move || {
         let status = handle.status();
-        let report = json!({
-            "role": "gateway", "upstream": status.leader,
-            "held": status.held, "connections": status.connections,
-        });
-        (true, report)
-    });
-    let _watch = match args.status_listen {
-        Some(listen) => {
-            let watch = status_server::start(listen, readiness, status_server::USUAL).await?;
-            describe_tcp_metrics();
-            Some(watch)
+        GatewayStatus {
+            leader: status.leader,
+            held: status.held,
+            connections: status.connections,
         }
-        None => None,
     };
+    let _status = status::serve(args.status_listen, status).await?;
+    describe_tcp_metrics();
     let mut listeners = Vec::new();
     for address in args.plain() {
         let (socket, bound) = bind(*address).await?;
@@ -47,6 +40,6 @@ pub(super) async fn pass_on(
         listeners.push(socket);
     }
     gateway.run(listeners, async { signals.end().await }).await;
-    tracing::info!("stopped as requested");
+    tracing::info!("stopped on request");
     Ok(ExitCode::SUCCESS)
 }

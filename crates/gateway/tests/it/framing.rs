@@ -1,5 +1,5 @@
-//! Requests that two servers could read differently: refused, or passed on as what can be read in
-//! one way only.
+//! Requests that two servers could read differently: the gateway refuses them, or passes them on in
+//! a form that can be read in one way only.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ async fn recording() -> (RawUpstream, Front, Cluster, incumbent::Leadership) {
         .lead(&[("web", &upstream.address.to_string())])
         .await;
     let mut options = options();
-    // What is refused is closed at once; what is taken for unfinished is closed then.
+    // Refused requests are closed at once, unfinished ones after this time.
     options.times.head = Duration::from_millis(300);
     options.times.stall = Duration::from_millis(300);
     let front = cluster.gateway_with(options).await;
     (upstream, front, cluster, leadership)
 }
 
-/// What a client could smuggle.
+/// The request that a client tries to smuggle.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[tokio::test]
@@ -118,12 +118,12 @@ async fn malformed_framing_is_refused_and_never_reaches_the_leader() {
             "{what}: {answer}"
         );
         let got = upstream.requests();
-        // A request whose host alone is wrong has a clear end: the next one is one.
+        // A request that is wrong only in its host has a clear end, so the next one counts.
         assert!(got.is_empty() || what.contains("host"), "{what}: {got:?}");
     }
 }
 
-/// Bodies whose chunks are wrong begin well: the leader may see the beginning, and never an end.
+/// The leader may see the beginning of a body with malformed chunks, but never an end.
 #[tokio::test]
 async fn malformed_chunks_never_complete_a_request() {
     for chunks in [
@@ -141,7 +141,7 @@ async fn malformed_chunks_never_complete_a_request() {
             "POST /first HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}{SMUGGLED}"
         );
         let answer = raw(front.address, request.as_bytes()).await;
-        // The recorder answers early, so the client may see that; but only once.
+        // The recorder answers early, so the client may see that answer, but only one.
         assert!(
             answer.matches("HTTP/1.1 ").count() <= 1,
             "{chunks:?}: {answer}"
@@ -153,7 +153,7 @@ async fn malformed_chunks_never_complete_a_request() {
     }
 }
 
-/// Both lengths at once: the standard allows to go by the chunks, if the connection ends there and
+/// With both lengths, the standard allows the chunks to count, if the connection ends then and only
 /// one length is passed on.
 #[tokio::test]
 async fn a_length_beside_chunks_is_not_passed_on_and_ends_the_connection() {
@@ -191,7 +191,7 @@ async fn what_is_one_length_said_twice_is_passed_on_once() {
     assert!(got.ends_with("\r\n\r\nabc"), "{got}");
 }
 
-/// Lines that end with LF alone are read by many; what is passed on has proper ends.
+/// Many servers accept lines that end with LF alone. The lines that are passed on end with CRLF.
 #[tokio::test]
 async fn bare_line_feeds_are_passed_on_as_proper_ends_of_lines() {
     let (upstream, front, _cluster, _leadership) = recording().await;
@@ -219,7 +219,7 @@ async fn pipelined_requests_are_answered_each_by_its_own_answer() {
     assert!(order.is_sorted() && order[0].is_some(), "{got}");
 }
 
-/// `Connection` must not take away what tells requests apart.
+/// `Connection` must not remove the fields that delimit requests.
 #[tokio::test]
 async fn connection_cannot_name_the_length_away() {
     let (upstream, front, _cluster, _leadership) = recording().await;

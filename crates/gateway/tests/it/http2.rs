@@ -1,5 +1,5 @@
-//! HTTP/2 towards the leader: who speaks it, how connections are shared, and what is certain not to
-//! have been processed.
+//! HTTP/2 towards the leader: which leaders speak it, how requests share connections, and which
+//! requests were certainly not processed.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::harness::{
 };
 use crate::streaming::large;
 
-/// A leader that speaks nothing but HTTP/2, and how many connections and requests it got.
+/// A leader that speaks only HTTP/2 and counts connections and requests.
 struct Leader {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -33,7 +33,7 @@ struct Leader {
 }
 
 impl Leader {
-    /// One that takes so many requests at a time on a connection.
+    /// A leader that takes this number of requests at a time on a connection.
     async fn taking(streams: u32) -> Self {
         Self::on(
             TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -42,7 +42,7 @@ impl Leader {
         )
     }
 
-    /// One that does nothing with the request on its first connection, and says so by this frame.
+    /// A leader that refuses the request on its first connection with this frame.
     async fn refusing_first(frame: &'static [u8]) -> Self {
         Self::on(
             TcpListener::bind("127.0.0.1:0").await.unwrap(),
@@ -131,7 +131,7 @@ async fn serve(stream: TcpStream, streams: u32, requests: Arc<AtomicUsize>, go_o
         .await;
 }
 
-/// Speaks just enough HTTP/2 to get a request, and to say this of it.
+/// Speaks just enough HTTP/2 to get a request and to answer it with this frame.
 async fn refuse(mut stream: TcpStream, frame: &'static [u8]) {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const HEADERS: u8 = 1;
@@ -213,7 +213,7 @@ async fn clients_that_do_not_read_stop_nobody_else() {
         crate::harness::read_until(&mut stream, "200 OK").await;
         slow.push(stream);
     }
-    // Until they have filled whatever they can.
+    // Until all windows and buffers are full.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let echoed = front.send(Method::POST, "/echo", &[], "small").await;
     assert_eq!(echoed.text(), "small");
@@ -270,7 +270,7 @@ async fn requests_that_find_no_place_on_any_connection_wait_and_are_not_sent() {
     assert_eq!(leader.connections(), 16);
 }
 
-/// Far more than there are places: each gets one in its turn, and gives it back.
+/// Far more requests than places: each gets a place in its turn, and gives it back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_is_answered_through_few_places() {
     let (cluster, leader) = (Cluster::new().await, Leader::taking(2).await);
@@ -294,7 +294,7 @@ async fn a_crowd_is_answered_through_few_places() {
     assert!(leader.connections() <= 16);
 }
 
-/// RFC 9113, 8.7: it did nothing, whatever the method.
+/// RFC 9113, 8.7: the leader did nothing, whatever the method.
 #[tokio::test]
 async fn a_post_that_the_leader_refused_is_sent_again() {
     const GO_AWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -312,7 +312,7 @@ async fn a_post_that_the_leader_refused_is_sent_again() {
     }
 }
 
-/// GOAWAY with a stream that counts, or a reset for another reason: it may have been processed.
+/// GOAWAY that includes the stream, or a reset for another reason: it may have been processed.
 #[tokio::test]
 async fn a_post_that_the_leader_may_have_processed_is_not_sent_again() {
     const CANCEL: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
@@ -357,7 +357,7 @@ async fn an_upload_that_the_leader_does_not_read_ends() {
     assert_eq!(leader.requests(), 1);
 }
 
-/// A client that is slow to send is not the leader's fault.
+/// The time that a slow client needs is not counted against the leader.
 #[tokio::test]
 async fn an_upload_that_the_client_is_slow_with_goes_on() {
     let (cluster, leader) = (Cluster::new().await, Leader::taking(100).await);
@@ -375,7 +375,7 @@ async fn an_upload_that_the_client_is_slow_with_goes_on() {
     crate::harness::read_until(&mut stream, "200 OK").await;
 }
 
-/// One attempt is enough to know, for all who wait for it.
+/// All waiting requests share the outcome of one attempt.
 #[tokio::test]
 async fn one_attempt_to_connect_serves_all_who_wait() {
     let cluster = Cluster::new().await;

@@ -1,4 +1,4 @@
-//! TLS in front.
+//! TLS for clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Cluster, Reply, Upstream, boxed, options, read, soon};
 
-/// An authority, and the files of what it has signed.
+/// An authority, and the files of its certificates.
 pub(crate) struct Authority {
     dir: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
@@ -40,7 +40,7 @@ impl Authority {
         self.sign_until(name, subject, 2100)
     }
 
-    /// Signs what expires when this year begins.
+    /// Signs a certificate that expires when this year begins.
     pub(crate) fn sign_until(&self, name: &str, subject: &str, year: i32) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
@@ -237,7 +237,7 @@ async fn a_certificate_is_read_again_when_it_changes_and_connections_stay() {
     let (_, before) = soon(get(address, Arc::clone(&config), "a.example"))
         .await
         .unwrap();
-    // Half of it first: a certificate without its key cannot be used, and the old one stays.
+    // The certificate first: without its key it cannot be used, and the old one stays.
     std::fs::write(&certificate, "nonsense").unwrap();
     authority.sign("server", "a.example");
     let changed = async {
