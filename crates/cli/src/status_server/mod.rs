@@ -6,4 +6,4 @@ mod node;
 mod server;
 
 pub(crate) use node::node;
-pub(crate) use server::{OF_NODE, Readiness, USUAL, start};
+pub(crate) use server::{OF_NODE, Readiness, StatusServer, USUAL, start};
