@@ -36,7 +36,8 @@ impl Observer {
     }
 
     /// Why this process cannot read who leads, in the words of the store: it does not answer, or it
-    /// refuses. `None` if the last read worked. "No leader" means little as long as this has a reason.
+    /// refuses. `None` if the last read worked. "No leader" means little as long as this has a
+    /// reason.
     pub fn unreadable(&self) -> Option<String> {
         self.group.contact.unreadable()
     }
