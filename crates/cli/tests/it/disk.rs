@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{NOTE, Place, runs, until};
+use crate::harness::{NOTE, Place, free_port, over_tcp, runs, until};
 
 /// A small file system of its own, where that is allowed.
 struct SmallDisk(PathBuf);
@@ -151,6 +151,43 @@ fn a_disk_that_becomes_read_only_ends_the_term() {
     a.logged("Read-only file system");
     disk.read_only(false);
     assert_eq!(place.started(2).holder, "a");
+    drop(a);
+    until("all have ended", || place.processes().is_empty());
+}
+
+#[test]
+fn a_node_that_could_not_take_over_is_not_ready_and_leads_once_it_can() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        return;
+    };
+    let ha = format!("file://{}/ha", disk.0.display());
+    place
+        .ask(&["--ha", &ha, "records", "put", "x", "1"])
+        .assert_code(0);
+    disk.read_only(true);
+    let status = format!("127.0.0.1:{}", free_port());
+    let mut command = place.incumbent(&["--ha", &ha, "run", "--lease", "1500ms", "--holder", "a"]);
+    command.args(["--status-listen", &status, "--", "sh", "-c"]);
+    command.arg(format!("{NOTE} exec sleep 1000"));
+    let a = place.start("a", command);
+    let ready = || over_tcp(&status, "GET", "/readyz", &[], "").ok();
+    until("it is not ready, and says why", || {
+        ready().is_some_and(|answer| {
+            let report = answer.json();
+            let reason = report["reason"].as_str().unwrap_or_default();
+            answer.status == 503 && reason.contains("Read-only file system")
+        })
+    });
+    let reported = || a.log().matches("Read-only file system").count();
+    until("it is logged", || reported() == 1);
+    assert_eq!(place.starts().len(), 0, "no command was started");
+    disk.read_only(false);
+    assert_eq!(place.started(1).holder, "a");
+    until("it is ready", || {
+        ready().is_some_and(|answer| answer.status == 200)
+    });
+    assert_eq!(reported(), 1, "{}", a.log());
     drop(a);
     until("all have ended", || place.processes().is_empty());
 }
