@@ -81,7 +81,8 @@ impl Row {
     }
 }
 
-const NO_TOKEN: &str = "the servers require a login: etcd://user:password@…";
+const NO_TOKEN: &str =
+    "the servers require a login: write user:password@ before the hosts of the address";
 const TOO_LARGE: &str = "the servers' --max-request-bytes is less than what Incumbent needs, which is the default of 1.5 MiB";
 const NO_SPACE: &str = "the store has reached its --quota-backend-bytes: compact and defragment it, or raise the quota, then `etcdctl alarm disarm`; \
      with --auto-compaction-retention it stays small";

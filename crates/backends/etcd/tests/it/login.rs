@@ -69,7 +69,7 @@ async fn a_role_for_the_prefix_is_enough_and_the_password_is_not_shown() {
     assert_eq!(ours.groups().await.unwrap(), [key.group().clone()]);
     let mut shown = format!("{ours:?}");
     for (login, path, says) in [
-        ("", "/it", "etcd://user:password@"),
+        ("", "/it", "user:password@ before the hosts"),
         ("alice:wrong-s%40cret@", "/it", "authentication failed"),
         ("bob:s%40cret@", "/it", "authentication failed"),
         ("alice:s%40cret@", "/elsewhere", "readwrite on all keys"),
