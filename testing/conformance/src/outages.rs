@@ -29,14 +29,12 @@ pub async fn restarts_lose_nothing(
     let key = key("@root");
     create(backend, &key, b"0").await;
     let (progress, mut seen) = watch::channel(0);
-    // What `restart` holds, which may be the server, stays until the last write.
-    let again = restart.clone();
     let killer = tokio::spawn(async move {
         for _ in 0..RESTARTS {
             let before = *seen.borrow();
             let enough = seen.wait_for(|acknowledged| *acknowledged >= before + WRITES);
             enough.await.expect("the writer goes on");
-            spawn_blocking(again.clone()).await.expect("it restarts");
+            spawn_blocking(restart.clone()).await.expect("it restarts");
         }
     });
     let mut acknowledged = 0_u64;
@@ -64,7 +62,6 @@ pub async fn restarts_lose_nothing(
         }
     }
     killer.await.expect("it restarted the server");
-    drop(restart);
 }
 
 /// Without a server nothing is read or written, no call hangs, and each error says what is known.

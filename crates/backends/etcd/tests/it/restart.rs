@@ -22,7 +22,9 @@ async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_
     let (log, _guard) = Log::begin("incumbent_backend_etcd");
     let backend = open(&format!("etcd://{}", server.address()));
     let server = Arc::new(server);
-    restarts_lose_nothing(&backend, move || server.restart()).await;
+    // The test keeps the server until it has read the log.
+    let restarted = Arc::clone(&server);
+    restarts_lose_nothing(&backend, move || restarted.restart()).await;
     let lines = log.lines();
     one_line_for_each_loss_and_return(&lines, " connected to etcd", "no connection to etcd");
 }
