@@ -9,7 +9,7 @@ use incumbent_tls::TlsError;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
-use crate::answer::whole::Room;
+use crate::answer::room::Room;
 use crate::leader::board::{self, Board, Looked};
 use crate::leader::dial::Connector;
 use crate::options::Options;

@@ -3,14 +3,14 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
+use crate::arrival;
 use crate::gateway::application;
 
 /// `__arrive SOCKET`: the command that the leader runs. It reports at once, and lives until it is
@@ -49,19 +49,10 @@ pub(crate) fn intercept() -> Option<ExitCode> {
 
 fn arrive(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let socket = args.next().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut bench = say_so(Path::new(&socket))?;
+    let mut bench = arrival::report(Path::new(&socket))?;
     // Nothing is sent. The connection ends with the measurement.
     bench.read_to_end(&mut Vec::new())?;
     Ok(())
-}
-
-/// Reports the holder that runs, and its epoch.
-pub(crate) fn say_so(socket: &Path) -> io::Result<UnixStream> {
-    let mut bench = UnixStream::connect(socket)?;
-    let own = |name| std::env::var(name).unwrap_or_default();
-    let line = format!("{} {}\n", own("INCUMBENT_HOLDER"), own("INCUMBENT_EPOCH"));
-    bench.write_all(line.as_bytes())?;
-    Ok(bench)
 }
 
 fn tied(mut args: impl Iterator<Item = OsString>, end: Signal) -> io::Result<Infallible> {

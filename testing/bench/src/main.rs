@@ -14,6 +14,7 @@
 //! reported with their spread.
 
 mod args;
+mod arrival;
 mod cluster;
 mod commits;
 mod counting;

@@ -178,7 +178,11 @@ impl Backend for FileBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        watch::watch(self.clone(), &Group::new(&self.handle.store, group), group)
+        watch::watch(
+            Arc::new(self.clone()),
+            &Group::new(&self.handle.store, group),
+            group,
+        )
     }
 }
 

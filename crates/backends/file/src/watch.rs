@@ -12,7 +12,6 @@ use notify::event::{EventKind, RemoveKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::backend::FileBackend;
 use crate::group::Group;
 use crate::names;
 
@@ -23,15 +22,15 @@ const KEPT_HINTS: usize = 1024;
 /// How often changes are looked for where the system does not tell of them.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Said once per process: where the system gives no watch, it gives none to any group.
-static SAID: AtomicBool = AtomicBool::new(false);
+/// Reported once per process: where the system gives no watch, it gives none to any group.
+static REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Hints about a group, from now on. What it needs of threads and watches ends with the stream.
-pub(crate) fn watch(backend: FileBackend, group: &Group<'_>, name: &GroupName) -> WatchStream {
+pub(crate) fn watch(backend: Arc<dyn Backend>, group: &Group<'_>, name: &GroupName) -> WatchStream {
     let bells = match Bells::hang(group, name) {
         Ok(bells) => Some(bells),
         Err(why) => {
-            say(group, &*why);
+            report_polling(group, &*why);
             None
         }
     };
@@ -154,7 +153,7 @@ impl Ear {
 
 /// Looks for changes itself.
 struct Poll {
-    backend: FileBackend,
+    backend: Arc<dyn Backend>,
     group: GroupName,
     known: Option<HashMap<Key, Version>>,
 }
@@ -198,8 +197,8 @@ impl Poll {
     }
 }
 
-fn say(group: &Group<'_>, why: &dyn std::error::Error) {
-    if !SAID.swap(true, Ordering::Relaxed) {
+fn report_polling(group: &Group<'_>, why: &dyn std::error::Error) {
+    if !REPORTED.swap(true, Ordering::Relaxed) {
         let dir = group.dir.display();
         tracing::warn!(%dir, %why, interval = ?POLL_INTERVAL, "cannot watch the directory; polling for changes instead");
     }
@@ -209,6 +208,8 @@ fn say(group: &Group<'_>, why: &dyn std::error::Error) {
 mod tests {
     use futures::FutureExt;
     use incumbent_backend::{Expected, Swapped};
+
+    use crate::FileBackend;
 
     use super::*;
 
@@ -263,7 +264,7 @@ mod tests {
     async fn asking_again_and_again_finds_what_a_watch_would_tell() {
         let dir = tempfile::tempdir().unwrap();
         let mut poll = Poll {
-            backend: open(&dir),
+            backend: Arc::new(open(&dir)),
             group: "demo".parse().unwrap(),
             known: None,
         };

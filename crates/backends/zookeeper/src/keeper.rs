@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{Dispatch, debug, dispatcher, info, warn};
 use zookeeper_client::{Client, Error, SessionInfo, SessionState};
 
-use crate::session::Link;
+use crate::link::Link;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 

@@ -64,7 +64,9 @@
 
 mod backend;
 mod error;
+mod feed;
 mod keeper;
+mod link;
 mod names;
 mod nodes;
 mod presence;

@@ -8,14 +8,14 @@ use futures::stream::FuturesUnordered;
 use incumbent_backend::{Hint, Key};
 use zookeeper_client::{Client, Error, EventType, OneshotWatcher, WatchedEvent};
 
+use crate::feed::{Feed, about};
 use crate::names;
-use crate::watch::{Watcher, about};
 
 /// Watches a group's node for keys that come, and each key's node for changes, until that ends; and
 /// why it did.
-pub(crate) async fn follow(watcher: &Watcher, client: &Client) -> Error {
+pub(crate) async fn follow(feed: &Feed, client: &Client) -> Error {
     let mut nodes = Nodes {
-        watcher,
+        feed,
         client,
         keys: HashSet::new(),
         events: FuturesUnordered::new(),
@@ -30,7 +30,7 @@ pub(crate) async fn follow(watcher: &Watcher, client: &Client) -> Error {
 type Watched = Option<Key>;
 
 struct Nodes<'a> {
-    watcher: &'a Watcher,
+    feed: &'a Feed,
     client: &'a Client,
     /// Those that are watched. One that is removed stays: its watch tells when it comes back.
     keys: HashSet<Key>,
@@ -41,7 +41,7 @@ impl Nodes<'_> {
     /// Ends with the session.
     async fn run(&mut self) -> Result<(), Error> {
         self.watch_group().await?;
-        self.watcher.tell(Hint::anything());
+        self.feed.tell(Hint::anything());
         while let Some((watched, event)) = self.events.next().await {
             if event.event_type == EventType::Session {
                 return Ok(());
@@ -51,11 +51,11 @@ impl Nodes<'_> {
             match watched {
                 None => {
                     self.watch_group().await?;
-                    self.watcher.tell(Hint::anything());
+                    self.feed.tell(Hint::anything());
                 }
                 Some(key) => {
                     self.watch_key(key.clone()).await?;
-                    self.watcher.tell(about(key));
+                    self.feed.tell(about(key));
                 }
             }
         }
@@ -63,13 +63,13 @@ impl Nodes<'_> {
     }
 
     async fn watch_group(&mut self) -> Result<(), Error> {
-        let node = &self.watcher.node;
+        let node = &self.feed.node;
         loop {
             match self.client.get_and_watch_children(node).await {
                 Ok((children, _, next)) => {
                     self.push(None, next);
                     for name in &children {
-                        if let Some(key) = names::key_of(&self.watcher.group, name)
+                        if let Some(key) = names::key_of(&self.feed.group, name)
                             && self.keys.insert(key.clone())
                         {
                             self.watch_key(key).await?;
@@ -91,7 +91,7 @@ impl Nodes<'_> {
     }
 
     async fn watch_key(&mut self, key: Key) -> Result<(), Error> {
-        let node = self.watcher.key_node(&key);
+        let node = self.feed.key_node(&key);
         let (_, next) = self.client.check_and_watch_stat(&node).await?;
         self.push(Some(key), next);
         Ok(())

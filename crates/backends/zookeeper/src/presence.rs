@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, CreateMode, Error, EventType, OneshotWatcher};
 
+use crate::link::Link;
 use crate::names;
-use crate::session::{Link, Session, connection, lost};
+use crate::session::{Session, connection, lost};
 use crate::settings::Settings;
 
 /// How long a node that was seen to go may stay away before its holder counts as gone. A living

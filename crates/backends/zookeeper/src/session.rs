@@ -11,6 +11,7 @@ use zookeeper_client::{Client, CreateMode, CreateOptions, Error, SessionState};
 
 use crate::error::ZooKeeperError;
 use crate::keeper::Keeper;
+use crate::link::Link;
 use crate::settings::Settings;
 
 /// What the session's own lines are logged as.
@@ -29,18 +30,6 @@ pub(crate) struct Session {
     pub(crate) links: watch::Receiver<Link>,
     /// Of that thread.
     pub(crate) runtime: Handle,
-}
-
-/// The present connection.
-#[derive(Clone, Default)]
-pub(crate) struct Link {
-    /// `None` while there is none.
-    pub(crate) client: Option<Client>,
-    /// Counts the connections. Each is a client of its own, also if it goes on with the session of
-    /// the one before: watches have to be set again.
-    pub(crate) number: u64,
-    /// Why the last attempt failed, if it did.
-    pub(crate) trouble: Option<Error>,
 }
 
 /// One call of the contract, with a limit to the time it takes.

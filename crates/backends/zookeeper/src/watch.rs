@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use incumbent_backend::hints::{Feeds, Hints};
-use incumbent_backend::{GroupName, Hint, Key, Pace, WatchStream, jitter};
+use incumbent_backend::{GroupName, Hint, Pace, WatchStream, jitter};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use zookeeper_client::{AddWatchMode, Client, Error, EventType, WatchedEvent};
 
+use crate::feed::{self, Feed};
+use crate::link::Link;
 use crate::names;
 use crate::nodes;
-use crate::session::{Link, Session, connection, lost};
+use crate::session::{Session, connection, lost};
 use crate::settings::Watching;
 
 /// Pauses before a watch is set again that was refused.
@@ -42,12 +44,10 @@ impl Watches {
     pub(crate) fn watch(&self, session: &Arc<Session>, group: &GroupName) -> WatchStream {
         let listener = self.hints.listen(group, || {
             let watcher = Watcher {
-                node: names::group_node(&session.settings.base, group),
-                base: session.settings.base.clone(),
-                group: group.clone(),
+                feed: Feed::new(&session.settings.base, group, &self.hints),
                 mode: session.settings.watch,
                 links: session.links.clone(),
-                watches: self.clone(),
+                not_recursive: Arc::clone(&self.not_recursive),
             };
             Some(session.runtime.spawn(watcher.follow()).abort_handle())
         });
@@ -61,13 +61,12 @@ impl Watches {
 }
 
 /// Watches one group, on the session's thread.
-pub(crate) struct Watcher {
-    pub(crate) node: String,
-    base: String,
-    pub(crate) group: GroupName,
+struct Watcher {
+    feed: Feed,
     mode: Watching,
     links: watch::Receiver<Link>,
-    watches: Watches,
+    /// As in [`Watches`].
+    not_recursive: Arc<AtomicBool>,
 }
 
 impl Watcher {
@@ -84,7 +83,7 @@ impl Watcher {
                 () = lost(&mut links, number) => {}
                 refused = self.follow_on(&client) => {
                     let pause = pace.after_run(begun.elapsed(), jitter());
-                    tracing::debug!(node = self.node, %refused, "the watch ended; watching again in {pause:.1?}");
+                    tracing::debug!(node = self.feed.node, %refused, "the watch ended; watching again in {pause:.1?}");
                     sleep(pause).await;
                 }
             }
@@ -93,20 +92,20 @@ impl Watcher {
 
     /// Watches until that ends, and why it did.
     async fn follow_on(&self, client: &Client) -> Error {
-        let unable = self.watches.not_recursive.load(Ordering::Relaxed);
+        let unable = self.not_recursive.load(Ordering::Relaxed);
         if self.mode == Watching::Nodes || unable {
-            return nodes::follow(self, client).await;
+            return nodes::follow(&self.feed, client).await;
         }
         let mode = AddWatchMode::PersistentRecursive;
-        let mut watcher = match client.watch(&self.node, mode).await {
+        let mut watcher = match client.watch(&self.feed.node, mode).await {
             Ok(watcher) => watcher,
             Err(Error::Unimplemented) => {
-                self.watches.not_recursive.store(true, Ordering::Relaxed);
-                return nodes::follow(self, client).await;
+                self.not_recursive.store(true, Ordering::Relaxed);
+                return nodes::follow(&self.feed, client).await;
             }
             Err(error) => return error,
         };
-        self.tell(Hint::anything());
+        self.feed.tell(Hint::anything());
         loop {
             let event = watcher.changed().await;
             if event.event_type == EventType::Session {
@@ -114,33 +113,16 @@ impl Watcher {
                     return Error::SessionExpired;
                 }
             } else if let Some(hint) = self.understand(&event) {
-                self.tell(hint);
+                self.feed.tell(hint);
             }
         }
     }
 
     /// What an event of the recursive watch says; nothing if it is about what lies below a record.
     fn understand(&self, event: &WatchedEvent) -> Option<Hint> {
-        if event.path == self.node {
+        if event.path == self.feed.node {
             return Some(Hint::anything());
         }
-        names::key_at(&self.group, &self.node, &event.path).map(about)
-    }
-
-    /// The node of a key.
-    pub(crate) fn key_node(&self, key: &Key) -> String {
-        names::key_node(&self.base, key)
-    }
-
-    pub(crate) fn tell(&self, hint: Hint) {
-        self.watches.hints.tell(&self.group, hint);
-    }
-}
-
-/// A hint about a key. ZooKeeper does not say which version it has now.
-pub(crate) fn about(key: Key) -> Hint {
-    Hint {
-        key: Some(key),
-        version: None,
+        names::key_at(&self.feed.group, &self.feed.node, &event.path).map(feed::about)
     }
 }

@@ -4,5 +4,6 @@ pub(crate) mod body;
 pub(crate) mod ending;
 pub(crate) mod flow;
 pub(crate) mod pass_on;
+pub(crate) mod room;
 pub(crate) mod tunnel;
 pub(crate) mod whole;

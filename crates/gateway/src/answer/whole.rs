@@ -6,8 +6,6 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use hyper::body::Incoming;
 use incumbent::Seal;
 use tokio::time::Instant;
 
+use super::room::Reserved;
 use crate::decide::route::{Failure, Route};
 use crate::leader::attempt::{Job, LOOK};
 use crate::request::report::Report;
@@ -31,17 +30,6 @@ pub(crate) struct Whole {
     _reserved: Option<Reserved>,
 }
 
-/// What all answers that are read whole may take together.
-pub(crate) struct Room {
-    left: AtomicUsize,
-}
-
-/// Part of that room, given back when dropped.
-pub(crate) struct Reserved {
-    room: Arc<Room>,
-    bytes: usize,
-}
-
 /// What has been read of an answer.
 #[derive(Default)]
 struct Collected {
@@ -49,31 +37,6 @@ struct Collected {
     first: Bytes,
     all: BytesMut,
     trailers: Option<HeaderMap>,
-}
-
-impl Room {
-    pub(crate) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicUsize::new(bytes),
-        })
-    }
-
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
-        let take = |left: usize| left.checked_sub(bytes);
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .ok()?;
-        Some(Reserved {
-            room: Arc::clone(self),
-            bytes,
-        })
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.room.left.fetch_add(self.bytes, Ordering::Relaxed);
-    }
 }
 
 impl Whole {
@@ -223,20 +186,8 @@ impl Collected {
 
 #[cfg(test)]
 mod tests {
+    use super::super::room::Room;
     use super::*;
-
-    #[test]
-    fn answers_that_are_read_whole_take_no_more_room_than_there_is() {
-        let room = Room::new(100);
-        let first = room.reserve(60).unwrap();
-        assert!(room.reserve(41).is_none());
-        let second = room.reserve(40).unwrap();
-        assert!(room.reserve(1).is_none());
-        drop(first);
-        assert!(room.reserve(60).is_some());
-        drop(second);
-        assert!(room.reserve(100).is_some());
-    }
 
     #[test]
     fn an_answer_that_comes_in_pieces_is_put_together() {

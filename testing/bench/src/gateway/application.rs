@@ -34,7 +34,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::disguise;
+use crate::arrival;
 
 /// The body that is asked for with this path is large, all others are small.
 pub(crate) const LARGE: &str = "/large";
@@ -107,7 +107,7 @@ impl Application {
             let secure = bind(&address).await?;
             doors.spawn(self.clone().accept(secure, Some(acceptor), stopping));
         }
-        let bench = disguise::say_so(arrivals)?;
+        let bench = arrival::report(arrivals)?;
         bench.set_nonblocking(true)?;
         let mut bench = UnixStream::from_std(bench)?;
         let mut nothing = [0];

@@ -1,0 +1,15 @@
+//! [`Link`]: the present connection of a session.
+
+use zookeeper_client::{Client, Error};
+
+/// The present connection.
+#[derive(Clone, Default)]
+pub(crate) struct Link {
+    /// `None` while there is none.
+    pub(crate) client: Option<Client>,
+    /// Counts the connections. Each is a client of its own, also if it goes on with the session of
+    /// the one before: watches have to be set again.
+    pub(crate) number: u64,
+    /// Why the last attempt failed, if it did.
+    pub(crate) trouble: Option<Error>,
+}
