@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use incumbent_backend::{Address, Backend, BoxError};
+use incumbent_backend::{Address, Backend};
 use incumbent_backend_memory::MemoryBackend;
 
 use crate::{OpenError, Store};
@@ -139,7 +139,14 @@ fn unknown(scheme: &str) -> String {
     format!("its scheme is not one of {}", known.join(", "))
 }
 
-fn unusable(address: &Address, cause: impl Into<BoxError>) -> OpenError {
+#[cfg(any(
+    feature = "file",
+    feature = "zookeeper",
+    feature = "kubernetes",
+    feature = "etcd",
+    feature = "embedded"
+))]
+fn unusable(address: &Address, cause: impl Into<incumbent_backend::BoxError>) -> OpenError {
     OpenError::Place {
         address: address.to_string(),
         cause: cause.into(),

@@ -13,6 +13,10 @@ use crate::calls::{IN_TIME, create, key, read, swap};
 /// How often a server is restarted.
 pub const RESTARTS: u64 = 3;
 
+/// All restarts and writes take seconds. Without a limit, a server that stays away would be waited
+/// for without end.
+const COMES_BACK: Duration = Duration::from_secs(120);
+
 /// Acknowledged writes between two restarts.
 const WRITES: u64 = 30;
 
@@ -37,30 +41,35 @@ pub async fn restarts_lose_nothing(
             spawn_blocking(restart.clone()).await.expect("it restarts");
         }
     });
-    let mut acknowledged = 0_u64;
-    let mut last = 0;
-    while acknowledged < last + WRITES {
-        progress.send_replace(acknowledged);
-        if !killer.is_finished() {
-            last = acknowledged;
+    let writer = async {
+        let mut acknowledged = 0_u64;
+        let mut last = 0;
+        while acknowledged < last + WRITES {
+            progress.send_replace(acknowledged);
+            if !killer.is_finished() {
+                last = acknowledged;
+            }
+            let found = match backend.read(&key).await {
+                Ok(found) => found.expect("it was created"),
+                Err(Unread::Unavailable(_)) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            let at = String::from_utf8_lossy(&found.body);
+            let at: u64 = at.parse().expect("bodies are numbers");
+            assert!(at >= acknowledged, "{at} is older than {acknowledged}");
+            let next = (at + 1).to_string();
+            let expected = Expected::At(&found.version);
+            match backend.swap(&key, expected, next.as_bytes()).await {
+                Ok(Swapped::Committed(_)) => acknowledged = at + 1,
+                Ok(Swapped::Conflict) => panic!("nothing else writes"),
+                Err(Failure::Unknown(_) | Failure::NotApplied(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
         }
-        let found = match backend.read(&key).await {
-            Ok(found) => found.expect("it was created"),
-            Err(Unread::Unavailable(_)) => continue,
-            Err(error) => panic!("{error}"),
-        };
-        let at = String::from_utf8_lossy(&found.body);
-        let at: u64 = at.parse().expect("bodies are numbers");
-        assert!(at >= acknowledged, "{at} is older than {acknowledged}");
-        let next = (at + 1).to_string();
-        let expected = Expected::At(&found.version);
-        match backend.swap(&key, expected, next.as_bytes()).await {
-            Ok(Swapped::Committed(_)) => acknowledged = at + 1,
-            Ok(Swapped::Conflict) => panic!("nothing else writes"),
-            Err(Failure::Unknown(_) | Failure::NotApplied(_)) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
+    };
+    timeout(COMES_BACK, writer)
+        .await
+        .expect("the server comes back");
     killer.await.expect("it restarted the server");
 }
 

@@ -18,6 +18,9 @@ use super::restart;
 use crate::exit::Failure;
 use crate::signals::Signals;
 
+/// A timer that fires this late shows that this process did not run for a while.
+const LATE: Duration = Duration::from_millis(100);
+
 /// A term that begins.
 pub(super) struct Term<'a> {
     args: &'a RunArgs,
@@ -246,7 +249,7 @@ impl<'a> Term<'a> {
                     // If the guard is gone, the next event says so.
                     Some(number) => drop(command.signal(number)),
                 },
-                signal = patience_with(stopped) => return Ok(Cause::Stopped(signal)),
+                signal = patience_with(stopped, self.retry) => return Ok(Cause::Stopped(signal)),
             }
         }
     }
@@ -365,13 +368,20 @@ impl<'a> Term<'a> {
 }
 
 /// Waits until the command has been stopped for too long; forever while it runs.
-async fn patience_with(stopped: Option<(i32, Instant)>) -> i32 {
-    match stopped {
-        Some((signal, until)) => {
-            tokio::time::sleep_until(until).await;
-            signal
+///
+/// If this process was stopped as well, its timer fires late. The command then gets the grace anew:
+/// it may have been continued together with this process, and the guard's word of it comes next.
+async fn patience_with(stopped: Option<(i32, Instant)>, grace: Duration) -> i32 {
+    let Some((signal, mut until)) = stopped else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep_until(until).await;
+        let now = Instant::now();
+        if now.duration_since(until) < LATE {
+            return signal;
         }
-        None => std::future::pending().await,
+        until = now + grace;
     }
 }
 
