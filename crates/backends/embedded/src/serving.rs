@@ -62,7 +62,7 @@ pub(crate) async fn serve_or_find(
             })) => {}
             Err(error) => return Err(error),
         }
-        // What the file says may be of a server before this one, which has not written it yet.
+        // The file may still describe an earlier server, until the present one has written it.
         if let Ok(place) = find(dir) {
             return Ok((place, None));
         }
