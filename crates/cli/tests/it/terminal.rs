@@ -94,7 +94,7 @@ fn a_command_that_stays_stopped_loses_the_term_and_the_next_node_leads() {
 #[test]
 fn a_command_that_is_stopped_for_a_moment_goes_on() {
     let place = Place::new();
-    // The retry period is 40 s. The node waits that long.
+    // A command may be stopped for one retry period, here 40 s, before its node gives up.
     let a = place.node("a", &["--lease", "5m"], &format!("{NOTE} {WAIT}"));
     let first = place.started(1);
     kill(first.pid, Signal::STOP);

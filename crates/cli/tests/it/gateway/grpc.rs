@@ -79,7 +79,7 @@ impl server::ServerStreamingService<Words> for Streaming {
             let text = format!("{text} {number}");
             Ok(Words { text, times })
         });
-        // This part after the messages becomes the trailers.
+        // The error after the messages is sent in the trailers.
         let end = Status::data_loss("that was all");
         let words = words.chain(stream::once(async { Err(end) })).boxed();
         async move { Ok(Response::new(words)) }.boxed()
