@@ -184,7 +184,7 @@ impl<'a> Versions<'a> {
         if some(self.disk().sync_dir(&self.generation(generation)))?.is_none() {
             // The generation does not have its name yet, and we may not give it. Then the forward
             // counts, and the forward lies in the generation before. If that one is gone too, this
-            // generation was on the disk before it was removed.
+            // generation is already on the disk: it is synced before the other is removed.
             some(self.disk().sync_dir(&self.generation(generation.before())))?;
         }
         self.seen.settle(self.key, number);

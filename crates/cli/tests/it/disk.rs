@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::harness::{NOTE, Place, free_port, over_tcp, runs, until};
 
-/// A small file system of its own, where the test may mount one.
+/// A separate small file system, where the test may mount one.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {

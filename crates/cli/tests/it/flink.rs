@@ -256,7 +256,7 @@ fn problems_have_an_exit_code_of_their_own_and_notes_have_none() {
     let flink = Flink::start();
     flink.lead(ONE, "http://jm:8081");
     let address = flink.address("cluster");
-    // Nobody renews the lock.
+    // No process renews the lock.
     let dead = flink
         .place
         .ask(&["flink", "inspect", &address])

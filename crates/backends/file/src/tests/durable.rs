@@ -53,8 +53,8 @@ fn each_directory_above_a_new_store_is_on_the_disk_before_the_next_one_is_made()
         let address = format!("file://{}/a/b?sync={mode}", place.dir.path().display());
         let (hook, noted) = noting(&[Make, Sync], false);
         FileBackend::open_hooked(&address.parse().unwrap(), hook).unwrap();
-        // b and a fail, since what is above is missing; the directory above all is there; the last
-        // is for the marker.
+        // Making `b` fails, since `a` is missing. Then `a` is made and its parent synced, and `b`
+        // is made and `a` synced. The last sync is for the marker.
         let steps = [Make, Make, Sync, Make, Sync, Sync];
         assert_eq!(*noted.lock().unwrap(), steps);
         let (hook, noted) = noting(&[Make, Sync], false);
