@@ -30,13 +30,13 @@ impl BootTime {
         self.0
     }
 
-    /// As an absolute time for a timer, where zero would mean "no timer".
+    /// The moment as an absolute time for a timer, where zero would mean "no timer".
     pub(crate) fn for_timer(self) -> Timespec {
         let at = self.0.max(Duration::from_nanos(1)).min(Self::NEVER.0);
         Timespec::try_from(at).expect("at most NEVER, which fits")
     }
 
-    /// As it is sent to the guard. A moment after [`BootTime::NEVER`] is never, too.
+    /// The form that is sent to the guard. A moment after [`BootTime::NEVER`] is sent as never.
     pub(crate) fn nanos(self) -> u64 {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }

@@ -5,11 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-/// Why the command was not started. None of it is running.
+/// Why the command was not started. No part of it is running.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// There is no such program, on the search path or where the name says; or its interpreter is
+    /// The program does not exist, on the search path or at the given path; or its interpreter is
     /// missing.
     #[error("command not found: {}", program.display())]
     NotFound {
@@ -50,8 +50,8 @@ pub enum SpawnError {
 #[non_exhaustive]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GuardLost {
-    /// The guard is dead. The command was killed with it; what it put into other process groups may
-    /// have survived.
+    /// The guard is dead. The command was killed with it, but processes that it put into other
+    /// process groups may have survived.
     #[error("the guard of the command ended unexpectedly{}", how(*.status))]
     Died {
         /// How it ended, if known.
@@ -61,11 +61,11 @@ pub enum GuardLost {
     /// it started are dead.
     #[error("the guard of the command received a message it does not know")]
     Broken,
-    /// Some processes do not end. The guard keeps trying and keeps the liveness listener: wait
+    /// Some processes do not end. The guard keeps trying and keeps the liveness listener. Wait
     /// again, or give up.
     #[error("{count} processes of the command could not be ended yet")]
     Lingering {
-        /// How many the guard knows of.
+        /// How many such processes the guard knows of.
         count: usize,
     },
 }
@@ -86,8 +86,8 @@ pub enum LeashError {
 }
 
 impl SpawnError {
-    /// What a shell would exit with: 127 for a program that is not there, 126 for one that cannot
-    /// be executed.
+    /// The exit code that a shell would use: 127 for a program that does not exist, 126 for one
+    /// that cannot be executed.
     ///
     /// 125 means that the program is not at fault.
     pub fn exit_code(&self) -> u8 {

@@ -28,7 +28,7 @@ use crate::{BootTime, Deadlines, EXEC, Ignored, OUR_FAULT, fds, proc};
 /// How often ended orphans of a running COMMAND are reaped. Each occupies a process id until then.
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 
-/// How long COMMAND may be stopped before that is noticed, if no signal says so.
+/// How long COMMAND may be stopped before the guard notices, if no signal reports it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long killing may take before the runner is informed. It normally takes milliseconds.
@@ -39,8 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Guards `COMMAND ARGS…` for the runner at the other end of stdin, and returns when nothing of it
-/// is left.
+/// Guards `COMMAND ARGS…` for the runner at the other end of stdin, and returns when no process of
+/// the command is left.
 pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let stdin = io::stdin();
     if proc::check().is_err() {
@@ -50,7 +50,7 @@ pub fn guard_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match guard(stdin.as_fd(), args.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing runs, or the kernel kills it when this process ends.
+            // Either nothing runs, or the kernel kills it when this process ends.
             let _ = fds::send(&stdin, FromGuard::Unable(errno(&error).raw_os_error()), &[]);
             ExitCode::from(OUR_FAULT)
         }
@@ -69,9 +69,9 @@ struct Watch<'a> {
     /// Open until the shim has become COMMAND, or has reported why it could not.
     shim: Option<OwnedFd>,
     plan: Plan,
-    /// When orphans are collected next.
+    /// When orphans are next collected.
     collect_at: BootTime,
-    /// Sent to the runner instead of how COMMAND ended.
+    /// Sent to the runner instead of the way COMMAND ended.
     failure: Option<FromGuard>,
 }
 
@@ -81,7 +81,7 @@ struct Start {
     liveness: Option<OwnedFd>,
 }
 
-/// Whether the command may go on.
+/// Whether the command may continue.
 #[derive(PartialEq, Eq)]
 enum Next {
     Continue,
@@ -114,7 +114,8 @@ fn guard(runner: BorrowedFd<'_>, command: Vec<OsString>) -> io::Result<()> {
     };
     watch.until_end();
     if watch.shim.is_some() {
-        // It ended before its start was seen, so the runner must not believe that it had started.
+        // COMMAND ended before its start was noticed, so the runner must not believe that it had
+        // started.
         watch.failure.get_or_insert(FromGuard::TooLate);
     }
     let end = watch.end_everything();
@@ -252,19 +253,20 @@ impl Watch<'_> {
 
     fn ask_to_end(&self) {
         self.signal(Signal::TERM);
-        // A stopped process would not notice.
+        // A stopped process would not notice the signal.
         self.signal(Signal::CONT);
     }
 
     fn signal(&self, signal: Signal) {
-        // COMMAND may have moved to another group. It is not reaped, so the id is its own.
+        // COMMAND may have moved to another group. It is not reaped, so no other process has its
+        // id.
         if kill_process_group(self.command, signal).is_err() {
             let _ = kill_process(self.command, signal);
         }
     }
 
-    /// Tells the runner that COMMAND was stopped, or goes on. A process in the background that
-    /// reads its terminal is stopped by the system, and would lead without doing anything.
+    /// Reports to the runner that COMMAND was stopped or continued. The system stops a background
+    /// process that reads its terminal, and such a process would lead without doing anything.
     fn report_stops(&self) {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOHANG;
         while let Ok(Some(status)) = waitid(WaitId::Pid(self.command), options) {
@@ -284,12 +286,12 @@ impl Watch<'_> {
         }
     }
 
-    /// Kills until there is no child left, and says how COMMAND ended.
+    /// Kills until there is no child left, and returns how COMMAND ended.
     ///
-    /// Every descendant becomes a child of this process when the processes between have ended. So
-    /// if there is no child, nothing is left. A process that cannot be killed keeps its children,
-    /// so the guard searches behind it, too. It goes on as long as anything lives, because the
-    /// listener must not be closed before.
+    /// Every descendant becomes a child of this process once the processes in between have ended.
+    /// So if there is no child, nothing is left. A process that cannot be killed keeps its
+    /// children, so the guard searches behind it, too. It continues as long as any process lives,
+    /// because the listener must not be closed before.
     fn end_everything(&self) -> FromGuard {
         let patience = BootTime::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;
@@ -352,7 +354,7 @@ impl Watch<'_> {
     }
 }
 
-/// What became ready. The runner and the clock are asked in each round anyway.
+/// The files that became ready. The runner and the clock are checked in each round anyway.
 struct Ready {
     command: bool,
     shim: bool,

@@ -5,12 +5,12 @@ use std::fs;
 /// The signals that this process ignores. A program that it becomes or starts ignores them, too.
 ///
 /// `nohup`, or a shell that runs a script in the background, wants these signals to have no effect.
-/// So check before you catch one.
+/// So check this before you catch a signal.
 #[derive(Clone, Copy, Debug)]
 pub struct Ignored(u64);
 
 impl Ignored {
-    /// Those that are ignored at present; none if `/proc` cannot be read.
+    /// The signals that are ignored at present; none if `/proc` cannot be read.
     pub fn now() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self(parse(&status).unwrap_or_default())

@@ -1,19 +1,20 @@
-//! What is due when. Pure: the guard passes the time, and does what is due.
+//! The deadlines of a command, and the action that is due at a given time. Pure: the guard passes
+//! the time, and performs the action.
 
 use std::time::Duration;
 
 use crate::BootTime;
 
-/// Until when a command may run, unless it is extended.
+/// How long a command may run, unless the deadlines are extended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// When it is asked to end (SIGTERM): the renew deadline.
+    /// When the command is asked to end (SIGTERM): the renew deadline.
     pub term: BootTime,
-    /// When it is killed (SIGKILL): well before another node can take the lease.
+    /// When the command is killed (SIGKILL): well before another node can take the lease.
     pub hard: BootTime,
 }
 
-/// The deadlines of a command, and what was done about them.
+/// The deadlines of a command, and the steps taken so far.
 #[derive(Debug)]
 pub(crate) struct Plan {
     deadlines: Deadlines,
@@ -23,7 +24,7 @@ pub(crate) struct Plan {
     asked: bool,
 }
 
-/// What to do now.
+/// The action that is due now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
@@ -48,7 +49,7 @@ impl Plan {
         }
     }
 
-    /// Moves the deadlines, never back: extensions of two threads may arrive in either order.
+    /// Moves the deadlines, but never back: extensions of two threads may arrive in either order.
     pub(crate) fn extend(&mut self, newer: Deadlines) {
         self.deadlines.term = self.deadlines.term.max(newer.term);
         self.deadlines.hard = self.deadlines.hard.max(newer.hard);
@@ -59,7 +60,7 @@ impl Plan {
         self.stop = Some(self.stop.map_or(until, |earlier| earlier.min(until)));
     }
 
-    /// What is due at `now`. SIGTERM counts as sent once this has returned it.
+    /// The action that is due at `now`. Once this has returned SIGTERM, SIGTERM counts as sent.
     pub(crate) fn due(&mut self, now: BootTime) -> Due {
         if now >= self.kill_at() {
             return Due::Kill;
@@ -71,7 +72,7 @@ impl Plan {
         Due::Nothing
     }
 
-    /// When something is due next.
+    /// The time of the next action.
     pub(crate) fn next(&self) -> BootTime {
         if self.asked {
             self.kill_at()

@@ -1,4 +1,4 @@
-//! Who is whose child, as `/proc` tells it.
+//! The tree of processes, read from `/proc`.
 
 use std::collections::{HashMap, VecDeque};
 use std::{fs, io};
@@ -15,7 +15,7 @@ pub(crate) struct Process {
     parent: i32,
     group: i32,
     session: i32,
-    /// When it started, in ticks: distinguishes it from a later process with the same id.
+    /// The start time in ticks. It distinguishes the process from a later one with the same id.
     start: u64,
 }
 
@@ -29,11 +29,11 @@ pub(crate) fn check() -> io::Result<()> {
     Err(io::Error::other(FOREIGN))
 }
 
-/// What is wrong if [`check`] fails.
+/// The error message if [`check`] fails.
 pub(crate) const FOREIGN: &str =
     "/proc is not that of this process's pid namespace; mount it (unshare --mount-proc)";
 
-/// Everything that descends from this process, parents before their children.
+/// All descendants of this process, parents before their children.
 pub(crate) fn descendants() -> Vec<Process> {
     descendants_of(getpid().as_raw_nonzero().get(), all())
 }
@@ -46,7 +46,8 @@ fn descendants_of(ancestor: i32, all: impl IntoIterator<Item = Process>) -> Vec<
     let mut found = Vec::new();
     let mut parents = VecDeque::from([ancestor]);
     while let Some(parent) = parents.pop_front() {
-        // Removed, so that the loop ends even if entries from different moments form a circle.
+        // Entries are removed, so that the loop ends even if entries from different moments form a
+        // circle.
         for process in children.remove(&parent).unwrap_or_default() {
             parents.push_back(process.pid);
             found.push(process);
@@ -74,7 +75,8 @@ impl Process {
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
             return;
         };
-        // Read again while the pidfd holds it. If its parent has died meanwhile, it is a child now.
+        // Read the process again while the pidfd holds it. If its parent has died meanwhile, it is
+        // a child now.
         let same = read(self.pid)
             .is_some_and(|now| now.start == self.start && [self.parent, me].contains(&now.parent));
         if same {
@@ -97,14 +99,15 @@ pub(crate) fn children() -> Vec<Pid> {
 /// Comparing the session excludes a later group with the same id.
 pub(crate) fn group_runs(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
-    // Read in the same way: it is 0 for a session that was started outside this pid namespace.
+    // Read in the same way as the others: it is 0 for a session that was started outside this pid
+    // namespace.
     let Some(Process { session, .. }) = read(getpid().as_raw_nonzero().get()) else {
         return false;
     };
     all().any(|process| process.group == group && process.session == session && process.runs())
 }
 
-/// All processes. One that ends meanwhile may be missing.
+/// All processes. A process that ends meanwhile may be missing.
 fn all() -> impl Iterator<Item = Process> {
     fs::read_dir("/proc")
         .into_iter()
@@ -176,8 +179,8 @@ mod tests {
             session: pid,
             start: 1,
         };
-        // In the order of numbers, which need not be that of birth. 5 cannot be killed, and is the
-        // parent of more.
+        // In the order of their numbers, which need not be the order of birth. Process 5 cannot be
+        // killed, and has children.
         let all = [
             (1, 0, 'S'),
             (2, 8, 'S'),
@@ -188,7 +191,8 @@ mod tests {
             (8, 5, 'Z'),
             (9, 1, 'S'),
             (10, 9, 'S'),
-            // Read at different moments: a circle apart, and one that is its own parent.
+            // These were read at different moments: a separate circle, and a process that is its
+            // own parent.
             (20, 21, 'S'),
             (21, 20, 'S'),
             (22, 22, 'S'),
@@ -210,7 +214,7 @@ mod tests {
             .spawn()
             .unwrap();
         let seen = read(child.id().cast_signed()).unwrap();
-        // As seen by somebody who is not its parent, and of whose time another process had this
+        // The view of a process that is not its parent, from a time when another process had this
         // number.
         let earlier = Process {
             parent: 1,

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::wire::{FromGuard, ToGuard};
 use crate::{Deadlines, GUARD, GuardLost, LeashError, SpawnError, fds, proc};
 
-/// After the guard was lost: how often the command's group is killed, and the pause between.
+/// After the guard was lost, how often the command's group is killed, and the pause in between.
 const MOP_UP_ROUNDS: u32 = 500;
 const MOP_UP_PAUSE: Duration = Duration::from_millis(10);
 
@@ -33,12 +33,13 @@ pub struct Spec {
     pub env: Vec<(OsString, OsString)>,
     /// Removed from the runner's own environment, before `env` is added.
     pub env_remove: Vec<OsString>,
-    /// Where it runs, if not where the runner does.
+    /// The directory in which it runs, if not that of the runner.
     pub current_dir: Option<PathBuf>,
-    /// The guard's executable, whose `main` begins with [`intercept`](crate::intercept).
+    /// The guard's executable. Its `main` begins with [`intercept`](crate::intercept).
     pub executable: PathBuf,
-    /// A bound listener that stays open until nothing of the command is left. It is a copy: the
-    /// runner accepts on its own one, and must only close that, because `shutdown` affects both.
+    /// A bound listener that stays open until no process of the command is left. It is a copy: the
+    /// runner accepts on its own listener, and must only close that one, because `shutdown` affects
+    /// both.
     pub liveness: Option<OwnedFd>,
     /// Deadlines until the first [`Leash::extend`].
     pub deadlines: Deadlines,
@@ -62,7 +63,7 @@ pub struct Leash {
     control: Arc<OwnedFd>,
 }
 
-/// What a guard reports about a command that runs.
+/// An event that a guard reports about a running command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The command and everything it started have ended.
@@ -77,7 +78,7 @@ pub enum Event {
     /// Some processes could not be ended yet. The guard keeps trying and keeps the liveness
     /// listener.
     Lingering {
-        /// How many the guard knows of.
+        /// How many such processes the guard knows of.
         count: usize,
     },
 }
@@ -92,7 +93,7 @@ pub enum Exit {
 }
 
 impl Spec {
-    /// Runs `program` without arguments, guarded by the present executable even if its file has
+    /// Runs `program` without arguments. The guard is the present executable, even if its file has
     /// been replaced since.
     pub fn new(program: impl Into<OsString>, deadlines: Deadlines) -> Self {
         Self {
@@ -109,7 +110,7 @@ impl Spec {
 }
 
 impl Guarded {
-    /// Starts the guard and, through it, the command; returns when the command runs.
+    /// Starts the guard and, through it, the command. Returns when the command runs.
     ///
     /// The command reads the runner's stdin, or `/dev/null` if that is a terminal, because the
     /// system stops a background process that reads a terminal. Its stdout and stderr are the
@@ -212,13 +213,13 @@ impl Guarded {
         pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Waits until the command and everything it started are dead, and the liveness listener is
-    /// closed by the guard.
+    /// Waits until the command and everything it started are dead, and the guard has closed the
+    /// liveness listener.
     ///
     /// # Errors
     ///
-    /// [`GuardLost`]: it is not known that they are dead. After [`GuardLost::Lingering`] wait again;
-    /// the others are final.
+    /// [`GuardLost`]: they may not be dead. After [`GuardLost::Lingering`] wait again; the other
+    /// errors are final.
     ///
     /// # Cancel safety
     ///
@@ -233,11 +234,11 @@ impl Guarded {
         }
     }
 
-    /// Waits for what happens next to the command.
+    /// Waits for the next event of the command.
     ///
     /// # Errors
     ///
-    /// [`GuardLost`], but not [`GuardLost::Lingering`]: it is not known how the command ended.
+    /// [`GuardLost`], but not [`GuardLost::Lingering`]: the outcome of the command is unknown.
     ///
     /// # Cancel safety
     ///
@@ -261,7 +262,7 @@ impl Guarded {
                 None => Err(GuardLost::Died { status: None }),
             });
         }
-        // The listener is closed when the guard has ended, not when it has reported.
+        // The listener is closed when the guard has ended, not yet when it has reported.
         let ended = self.guard_ended().await;
         if let Some(Err(GuardLost::Died { status })) = &mut self.end {
             *status = ended;
@@ -304,7 +305,7 @@ impl Guarded {
         })
     }
 
-    /// The guard's next message. `None`: it is gone, or its message cannot be understood.
+    /// The guard's next message. `None` if the guard is gone, or its message cannot be understood.
     async fn next_message(&mut self) -> Option<FromGuard> {
         let incoming = &self.incoming;
         let receive = || fds::try_receive(incoming);
@@ -315,8 +316,8 @@ impl Guarded {
         FromGuard::try_from(packet.bytes.as_slice()).ok()
     }
 
-    /// Waits until the guard has ended. It ends at the latest when it notices that the runner is
-    /// gone.
+    /// Waits until the guard has ended. It ends when it notices that the runner is gone, if not
+    /// before.
     async fn guard_ended(&mut self) -> Option<ExitStatus> {
         self.leash.release();
         self.guard.wait().await.ok()
@@ -392,7 +393,7 @@ impl Leash {
 }
 
 impl Exit {
-    /// As a shell reports it: the code, or 128 plus the number of the signal.
+    /// The exit code that a shell reports: the code, or 128 plus the number of the signal.
     pub fn exit_code(self) -> u8 {
         let code = match self {
             Self::Code(code) => code,

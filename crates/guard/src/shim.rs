@@ -1,5 +1,4 @@
-//! The exec shim: a process that does what must happen between fork and exec, and then becomes
-//! COMMAND.
+//! The exec shim: a process that does the work between fork and exec, and then becomes COMMAND.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -17,8 +16,8 @@ use crate::{OUR_FAULT, SpawnError, fds};
 /// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
 ///
 /// Its stdin is a socket to the guard, over which it receives COMMAND's own stdin. If COMMAND
-/// cannot be executed, the shim reports why. Otherwise the socket closes with the exec, and that is
-/// the answer.
+/// cannot be executed, the shim reports why. Otherwise the exec closes the socket, which tells the
+/// guard that COMMAND runs.
 pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     // A copy that the exec closes; COMMAND's stdin replaces descriptor 0.
     let Ok(guard) = io::stdin().as_fd().try_clone_to_owned() else {
@@ -32,7 +31,7 @@ pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Err(Failure::Before(error)) => (FromGuard::Unable(error.raw_os_error()), OUR_FAULT),
     };
-    // If the guard is gone, nobody needs the answer.
+    // If the guard is gone, no process needs the answer.
     let _ = fds::send(&guard, answer, &[]);
     ExitCode::from(code)
 }
@@ -47,7 +46,7 @@ fn become_command(
     mut args: impl Iterator<Item = OsString>,
 ) -> Result<Infallible, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::Before)?;
-    // If the parent died before the line above, no signal comes, and this process has another
+    // If the parent died before the line above, no signal comes, but this process has another
     // parent.
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
     let actual = getppid().map(|pid| pid.as_raw_nonzero().get());
@@ -66,7 +65,7 @@ fn become_command(
     Err(Failure::Exec(errno(&error)))
 }
 
-/// The number of an error of the system.
+/// The number of a system error.
 pub(crate) fn errno(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::INVAL)
 }

@@ -1,7 +1,7 @@
 //! The messages between runner, guard and shim: one line of text per packet.
 //!
-//! Both ends are the same executable, so there are no versions. A message that is not understood is
-//! a bug.
+//! Both ends are the same executable, so the messages have no versions. A message that cannot be
+//! understood is a bug.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;

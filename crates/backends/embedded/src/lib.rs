@@ -5,12 +5,12 @@
 //! same machine find its address in the directory. Processes on other machines use
 //! `zookeeper://host:port`, so the server must listen where they reach it (`?listen=0.0.0.0:2181`).
 //!
-//! When the process that serves dies, its clients have no server until it is started again: no
-//! other process takes its place. If you need more, run `incumbent serve` or ZooKeeper as a process
-//! of its own.
+//! When the serving process dies, its clients have no server until it is started again: no other
+//! process takes its place. If you need more, run `incumbent serve` or ZooKeeper as a separate
+//! process.
 //!
-//! The server has a thread of its own, so a program that blocks its runtime does not hold it up.
-//! This process too reaches it through its socket: there is one way in, and it is tested.
+//! The server has its own thread, so a program that blocks its runtime does not delay it. This
+//! process also reaches the server through its socket: there is only one way in, and it is tested.
 
 mod serving;
 mod settings;
@@ -29,53 +29,54 @@ use incumbent_leader_server::StartError;
 use serving::{Place, Serving};
 use settings::Settings;
 
-/// Records on a leader server of this process, or of the one that serves the same directory.
+/// Records on a leader server in this process, or in another process that serves the same
+/// directory.
 pub struct EmbeddedBackend {
     client: ZooKeeperBackend,
     reach: Reach,
-    /// Until this is dropped, if it is this process that serves.
+    /// The server, if this process serves. It runs until this is dropped.
     serving: Option<Serving>,
 }
 
-/// Why the place cannot be opened.
+/// Why an embedded store cannot be opened.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// The address says something that cannot be.
+    /// The address is not valid: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// The server cannot begin.
+    /// The server cannot start.
     #[error("the server cannot begin")]
     Start(#[from] StartError),
-    /// The directory is in use by a server that cannot be found.
+    /// The directory is in use, but its server was not found.
     #[error("{} is in use, and its server was not found within {waited:?}; end the process that uses it, or use the address zookeeper://HOST:PORT of its server", .dir.display())]
     Lost {
         /// The directory.
         dir: PathBuf,
-        /// How long it was looked for.
+        /// How long the search took.
         waited: std::time::Duration,
     },
-    /// No process serves, and the address says that this one must not.
+    /// No process serves the directory, and the address says that this one must not.
     #[error("no process serves {} now", .0.display())]
     Nobody(PathBuf),
-    /// There is no thread or runtime for the server.
+    /// The thread or the runtime of the server could not be created.
     #[error("the system gives the server no thread")]
     Thread(#[source] std::io::Error),
-    /// The server runs, and its client cannot begin.
+    /// The server runs, but its client cannot start.
     #[error("the server cannot be used")]
     Client(#[from] ZooKeeperError),
 }
 
 impl EmbeddedBackend {
-    /// Opens `embedded:///dir`: serves the directory, or finds who does.
+    /// Opens `embedded:///dir`: serves the directory, or finds the process that does.
     ///
     /// | option | means |
     /// |---|---|
-    /// | `listen` | Where the server listens, `127.0.0.1:2181` if the address does not say. |
-    /// | `disconnect-grace` | As `incumbent serve --disconnect-grace`; `off` if the address does not say. |
+    /// | `listen` | Where the server listens. Default: `127.0.0.1:2181`. |
+    /// | `disconnect-grace` | As `incumbent serve --disconnect-grace`. Default: `off`. |
     /// | `session-timeout` | As for `zookeeper://`; the server allows it, however short. |
     /// | `presence` | As for `zookeeper://`: `on` or `off`. |
-    /// | `serve` | `no`: find who serves, and do not serve. |
+    /// | `serve` | `no`: find the serving process, and do not serve. |
     ///
     /// Must be called inside a Tokio runtime.
     ///
@@ -84,9 +85,10 @@ impl EmbeddedBackend {
     /// [`EmbeddedError`].
     pub async fn open(address: &Address) -> Result<Self, EmbeddedError> {
         let settings = Settings::of(address)?;
-        let (place, serving) = match settings.serves {
-            true => serving::serve_or_find(&settings).await?,
-            false => (serving::find(&settings.dir)?, None),
+        let (place, serving) = if settings.serves {
+            serving::serve_or_find(&settings).await?
+        } else {
+            (serving::find(&settings.dir)?, None)
         };
         let Place(server) = place;
         let client = format!("zookeeper://{server}{}", settings.client_options());
@@ -98,7 +100,7 @@ impl EmbeddedBackend {
         })
     }
 
-    /// Whether it is this process that serves.
+    /// Whether this process serves the directory.
     pub fn serves(&self) -> bool {
         self.serving.is_some()
     }

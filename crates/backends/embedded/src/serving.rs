@@ -1,4 +1,4 @@
-//! The server, on its thread, and how others on this machine find it.
+//! The server on its thread, and how other processes on this machine find it.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::EmbeddedError;
 use crate::settings::Settings;
 
-/// The server of this process. It ends when this is dropped.
+/// The server of this process. It ends on drop.
 pub(crate) struct Serving {
     file: PathBuf,
     stop: oneshot::Sender<()>,
@@ -20,29 +20,31 @@ pub(crate) struct Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It may have ended by itself, and the file be of who serves now.
+        // The server may have ended by itself, and the file may belong to the process that serves
+        // now.
         if self.stop.is_closed() {
             return;
         }
-        // Before it ends: nobody is to find it any more. If this fails, they find that nobody
-        // listens.
+        // Remove the file before the server ends, so that no process finds it any more. If this
+        // fails, they find that nothing listens there.
         let _ = fs::remove_file(&self.file);
     }
 }
 
-/// Where a client of this machine reaches the server.
+/// Where a client on this machine reaches the server.
 pub(crate) struct Place(pub(crate) SocketAddr);
 
-/// The file in the directory that says where, and which process it is: the address of one that was
-/// killed may be another server's by now.
+/// The file in the directory that holds the address of the server and the identity of its process.
+/// The identity is needed because the address of a killed process may belong to another server by
+/// now.
 const ADDRESS: &str = "address";
 
-/// How long the server of a directory that is in use is looked for: it may be reading what is
-/// there.
+/// How long to look for the server of a directory that is in use. The server may still be reading
+/// its data.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Serves, or finds who does.
+/// Serves the directory, or finds the process that does.
 pub(crate) async fn serve_or_find(
     settings: &Settings,
 ) -> Result<(Place, Option<Serving>), EmbeddedError> {
@@ -60,7 +62,7 @@ pub(crate) async fn serve_or_find(
             })) => {}
             Err(error) => return Err(error),
         }
-        // What the file says may be of a server before this one, which has not written it yet.
+        // The file may still describe an earlier server, until the present one has written it.
         if let Ok(place) = find(dir) {
             return Ok((place, None));
         }
@@ -72,7 +74,7 @@ pub(crate) async fn serve_or_find(
     })
 }
 
-/// Finds a server that listens where the directory says.
+/// Finds a server that listens at the address in the directory.
 pub(crate) fn find(dir: &Path) -> Result<Place, EmbeddedError> {
     let nobody = || EmbeddedError::Nobody(dir.to_owned());
     let text = fs::read_to_string(dir.join(ADDRESS)).map_err(|_| nobody())?;
@@ -82,7 +84,7 @@ pub(crate) fn find(dir: &Path) -> Result<Place, EmbeddedError> {
         return Err(nobody());
     }
     let address: SocketAddr = address.parse().map_err(|_| nobody())?;
-    // On this machine a refusal comes at once.
+    // On this machine, a refusal comes at once.
     TcpStream::connect_timeout(&address, LOOK_AGAIN).map_err(|_| nobody())?;
     Ok(Place(address))
 }
@@ -135,7 +137,7 @@ async fn run(
     }
     let _ = begun.send(Ok(Place(address)));
     let stop = async {
-        // Dropped, and never told anything.
+        // The sender is only ever dropped: it sends nothing.
         let _ = stopped.await;
     };
     if let Err(error) = server.run(stop).await {
@@ -144,7 +146,7 @@ async fn run(
     }
 }
 
-/// Says in the directory where the server is.
+/// Writes the address of the server into the directory.
 fn announce(dir: &Path, address: SocketAddr) -> io::Result<()> {
     let new = dir.join(format!("{ADDRESS}.new"));
     let process = identity(&std::process::id().to_string())?;
@@ -152,10 +154,11 @@ fn announce(dir: &Path, address: SocketAddr) -> io::Result<()> {
     fs::rename(new, dir.join(ADDRESS))
 }
 
-/// Number of a process and when it started: no other process ever has both.
+/// The number of a process and the time it started: no other process ever has both.
 fn identity(pid: &str) -> io::Result<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, in parentheses, may hold anything. The start is the twentieth field after it.
+    // The name, in parentheses, may contain any character. The start time is the twentieth field
+    // after it.
     let start = stat
         .rsplit_once(')')
         .and_then(|(_, fields)| fields.split_whitespace().nth(19))
@@ -163,7 +166,7 @@ fn identity(pid: &str) -> io::Result<String> {
     Ok(format!("{pid} {start}"))
 }
 
-/// Who listens everywhere is reached by the loopback interface, too.
+/// A server that listens on all interfaces is also reached by the loopback interface.
 fn from_here(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -1,4 +1,4 @@
-//! What an address says.
+//! The settings in an address.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use incumbent_backend::{Address, BadAddress, Reach};
 use incumbent_leader_server::{Options, machine};
 
-/// What an address says.
+/// The settings in an address.
 pub(crate) struct Settings {
     pub(crate) dir: PathBuf,
     pub(crate) serves: bool,
@@ -21,11 +21,12 @@ pub(crate) struct Settings {
 const OPTIONS: &str = "listen, disconnect-grace, session-timeout, presence and serve";
 
 impl Settings {
-    /// From where the server can be reached, if it is this process that serves.
+    /// From where the server can be reached, if this process serves.
     pub(crate) fn reach(&self) -> Reach {
-        match self.listen.ip().is_loopback() {
-            true => Reach::Machine,
-            false => Reach::Network,
+        if self.listen.ip().is_loopback() {
+            Reach::Machine
+        } else {
+            Reach::Network
         }
     }
 
@@ -90,7 +91,7 @@ impl Settings {
         }
     }
 
-    /// What the address of the client says too.
+    /// The options that are passed on to the address of the client.
     pub(crate) fn client_options(&self) -> String {
         let presence = if self.presence { "on" } else { "off" };
         let mut options = format!("?presence={presence}");

@@ -1,4 +1,4 @@
-//! A server inside: the contract on it, and how it is found.
+//! The contract suite on an embedded server, and how the server is found.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ fn address(dir: &std::path::Path, more: &str) -> Address {
 fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     let at = address(dir.path(), "");
-    // The first handle serves, the others find it: whichever it is, it has to outlive them.
+    // The first handle serves and the others find it, so it has to outlive them, whichever it is.
     let serving = std::sync::Arc::new(tokio::sync::OnceCell::new());
     Place::new(move || {
         let (at, serving) = (at.clone(), std::sync::Arc::clone(&serving));
@@ -70,7 +70,7 @@ async fn what_was_written_is_there_when_the_process_is_back() {
         .unwrap();
     let _ = first.swap(&key, Expected::Absent, b"{}").await.unwrap();
     drop(first);
-    // The directory is free when the server has ended, for which opening waits.
+    // The directory is free once the server has ended. Opening waits for that.
     let again = EmbeddedBackend::open(&address(dir.path(), ""))
         .await
         .unwrap();

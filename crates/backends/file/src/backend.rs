@@ -1,4 +1,4 @@
-//! The contract, on a directory.
+//! The backend contract, implemented on a directory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::store::Store;
 use crate::versions::{Versions, some};
 use crate::watch;
 
-/// Longest body. It is a bound for what is read and kept again and again, and promises nothing
-/// about other stores: those that take 1 MiB mostly count more into it, as a ConfigMap does with
-/// all that it holds, and ZooKeeper with the whole packet.
+/// Longest body. This bounds what is read and kept for every version. It promises nothing about
+/// other stores: those that take 1 MiB mostly count more towards it. A ConfigMap counts everything
+/// it holds, and ZooKeeper counts the whole packet.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// Records in a directory. Clones share what they remember; two that are opened share only the
-/// directory.
+/// Records in a directory. Clones share what they remember. Two backends opened separately share
+/// only the directory.
 ///
 /// Must be used inside a Tokio runtime: calls run on its threads for blocking work. Dropping the
 /// future of a call does not stop the call.
@@ -42,39 +42,39 @@ struct Handle {
 
 impl FileBackend {
     /// Opens `file:///dir`, and makes the directory a store if it is new or empty. Blocks for a few
-    /// calls of the system.
+    /// system calls.
     ///
-    /// The option `sync` says what a commit survives: with `full` a loss of power; with `none` the
-    /// death of any process, but not of the machine. It is chosen when the store is made, `full` if
-    /// the address does not say, and written into the store: all who use it must agree. An address
-    /// that leaves it out takes what the store has.
+    /// The option `sync` says what a commit survives. With `full`, a commit survives a loss of
+    /// power. With `none`, it survives the death of any process, but not of the machine. The option
+    /// is chosen when the store is made, `full` by default, and is written into the store. All
+    /// processes that use the store must agree. An address without the option takes what the store
+    /// has.
     ///
     /// # After a loss of power with `sync=none`
     ///
-    /// The last writes may be gone, and what is there of them may be empty or cut off. The newest
-    /// file of a key is read as what it is: an error that it cannot be trusted, for reads of this
-    /// key and lists of its group alike, until a person has removed the file that the error names.
-    /// Whole and older bodies below it come back then; `docs/design/0002` says how.
+    /// The last writes may be gone, and the files that are left of them may be empty or cut off. If
+    /// the newest file of a key is such a file, reads of this key and lists of its group fail with
+    /// an error that says it cannot be trusted, until a person has removed the file that the error
+    /// names. Older bodies below it that are whole come back then; `docs/design/0002` says how.
     ///
     /// # Errors
     ///
-    /// - [`FileError::Address`]: another scheme or host, a path that is not absolute, an option
-    ///   that it does not have, another `sync` than that of the store.
+    /// - [`FileError::Address`]: another scheme or host, a path that is not absolute, an unknown
+    ///   option, or another `sync` than that of the store.
     /// - [`FileError::Damaged`]: the directory holds something else, or a store of a newer format.
-    /// - [`FileError::Unsuitable`]: the file system has no hard links, or does not tell `a` from
-    ///   `A`.
+    /// - [`FileError::Unsuitable`]: the file system has no hard links, or does not distinguish `a`
+    ///   from `A`.
     /// - [`FileError::System`]: the system refused. A store that may only be read can be opened.
     pub fn open(address: &Address) -> Result<Self, FileError> {
         Self::open_hooked(address, Hook::default())
     }
 
-    /// Whether there is a store at `file:///dir`, without making one. Blocks for a few calls of the
-    /// system.
+    /// Whether there is a store at `file:///dir`. Never makes one. Blocks for a few system calls.
     ///
     /// # Errors
     ///
-    /// As of [`open`](Self::open): the address is none, the directory holds something else, or the
-    /// system refused.
+    /// As for [`open`](Self::open): the address is not valid, the directory holds something else,
+    /// or the system refused.
     pub fn is_there(address: &Address) -> Result<bool, FileError> {
         Store::is_there(address)
     }
@@ -89,12 +89,12 @@ impl FileBackend {
         })
     }
 
-    /// The directory.
+    /// The directory of the store.
     pub fn dir(&self) -> &Path {
         &self.handle.store.dir
     }
 
-    /// Runs a call on a thread that may block. `None` if it did not come to an end.
+    /// Runs a call on a thread that may block. `None` if the call did not finish.
     async fn blocking<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Handle) -> T + Send + 'static,

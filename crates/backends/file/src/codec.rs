@@ -1,29 +1,29 @@
-//! What is in a version file: the body, and one line that shows that it is whole.
+//! The content of a version file: the body, and one line that shows that the body is whole.
 //!
 //! ```text
 //! {"epoch":7,"holder":"a"}
 //! #incumbent 1 len=24 crc32=9ae0daaf
 //! ```
 //!
-//! The last line is compared byte by byte with the one that belongs to the body, so that not a bit
-//! of it can change unnoticed.
+//! A read computes the last line from the body and compares it byte by byte. So a change of any bit
+//! of that line is noticed.
 
 use std::path::Path;
 
 use crate::error::FileError;
 
-/// The format of the store and of its files.
+/// The format version of the store and of its files.
 pub(crate) const FORMAT: u64 = 1;
 
 /// Longest last line.
 const LONGEST_TRAILER: usize = 100;
 
-/// What a file is.
+/// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A version: the body of a key.
     Body,
-    /// The end of a generation: the name of the directory that the next one is prepared in.
+    /// The end of a generation: the name of the directory in which the next one is prepared.
     Forward,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn encode(kind: Kind, body: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The body, if the file is whole and of this kind.
+/// Returns the body, if the file is whole and of this kind.
 pub(crate) fn decode(kind: Kind, path: &Path, mut file: Vec<u8>) -> Result<Vec<u8>, FileError> {
     let end = file.len().saturating_sub(1);
     let start = file[..end]

@@ -1,5 +1,4 @@
-//! The calls of the operating system that the store makes, each with the name of its file in the
-//! error.
+//! The system calls that the store makes. Each error names the file.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,17 +11,17 @@ use rustix::fs::Access;
 use crate::error::FileError;
 use crate::hook::{Go, Hook, Step};
 
-/// Whether what is acknowledged is on the disk, and not only in the memory of the kernel.
+/// Whether acknowledged writes are on the disk, or only in the memory of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// Survives a loss of power.
+    /// A commit survives a loss of power.
     Full,
-    /// Survives the death of processes, not of the machine.
+    /// A commit survives the death of processes, not of the machine.
     None,
 }
 
 impl Durability {
-    /// As addresses and markers call it.
+    /// The name used in addresses and markers.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -37,7 +36,7 @@ impl Durability {
     }
 }
 
-/// All access to files goes through here.
+/// Every access to a file goes through this type.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     pub(crate) durability: Durability,
@@ -47,7 +46,7 @@ pub(crate) struct Disk {
 type Done<T> = Result<T, FileError>;
 
 impl Disk {
-    /// Whether there is something of this name.
+    /// Whether this name exists.
     pub(crate) fn exists(&self, path: &Path) -> Done<bool> {
         match self.run(Step::Look, "look for", path, || fs::symlink_metadata(path)) {
             Ok(_) => Ok(true),
@@ -56,7 +55,7 @@ impl Disk {
         }
     }
 
-    /// Fails as missing if there is nothing of this name.
+    /// Fails with a "missing" error if this name does not exist.
     pub(crate) fn look(&self, path: &Path) -> Done<()> {
         self.run(Step::Look, "look for", path, || fs::symlink_metadata(path))
             .map(|_| ())
@@ -68,14 +67,14 @@ impl Disk {
         })
     }
 
-    /// Which file it is, whatever its names are: the same for two names exactly if they are names
-    /// of one file.
+    /// Identifies the file behind a name: two names have the same identity exactly if they name the
+    /// same file.
     pub(crate) fn identity(&self, path: &Path) -> Done<(u64, u64)> {
         self.run(Step::Look, "look at", path, || fs::symlink_metadata(path))
             .map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
-    /// Names in a directory. Those that are not UTF-8 are left out: none of ours is such.
+    /// Lists the names in a directory. Names that are not UTF-8 are left out: the store makes none.
     pub(crate) fn list(&self, dir: &Path) -> Done<Vec<String>> {
         self.run(Step::List, "list", dir, || {
             let mut names = Vec::new();
@@ -90,7 +89,7 @@ impl Disk {
         self.run(Step::Read, "read", path, || fs::read(path))
     }
 
-    /// Whether names in this directory may be created and removed, as the system says.
+    /// Asks the system whether names in this directory may be created and removed.
     pub(crate) fn may_write(&self, dir: &Path) -> Done<()> {
         let wanted = Access::WRITE_OK | Access::EXEC_OK;
         self.run(Step::Look, "write into", dir, || {
@@ -104,8 +103,8 @@ impl Disk {
         })
     }
 
-    /// Creates a directory that is only for its owner, and those above it, each on the disk before
-    /// there is one in it.
+    /// Creates a directory that only its owner may use, and its missing parents. Each one is on the
+    /// disk before the next is created in it.
     pub(crate) fn make_private_dirs(&self, dir: &Path) -> Done<()> {
         let mut made = self.make_private_dir(dir);
         let Some(above) = dir.parent() else {
@@ -118,7 +117,7 @@ impl Disk {
         match made {
             Ok(()) => self.sync_dir(above),
             // The process that made it may have been killed before it was on the disk. If we may
-            // not look into the directory above, another account made both of them for us.
+            // not look into the parent directory, another account made both of them for us.
             Err(_) if dir.is_dir() => match self.sync_dir(above) {
                 Err(error) if error.kind() == Some(io::ErrorKind::PermissionDenied) => Ok(()),
                 synced => synced,
@@ -133,7 +132,7 @@ impl Disk {
         })
     }
 
-    /// Writes a new file, and has it on the disk if that is wanted.
+    /// Writes a new file, and syncs it to the disk if durability is `Full`.
     pub(crate) fn write_new(&self, path: &Path, content: &[u8]) -> Done<()> {
         let mut file = self.run(Step::Create, "create", path, || File::create_new(path))?;
         self.run(Step::Write, "write", path, || file.write_all(content))?;
@@ -143,14 +142,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Has the names in this directory on the disk, if that is wanted.
+    /// Syncs the names in this directory to the disk, if durability is `Full`.
     pub(crate) fn sync_dir(&self, dir: &Path) -> Done<()> {
         if self.durability == Durability::None {
             return Ok(());
         }
         self.run(Step::SyncDir, "sync", dir, || {
             match File::open(dir)?.sync_all() {
-                // File systems that cannot do it for directories say so like this, and need it not.
+                // File systems that cannot sync directories return this error, and need no sync.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
                 other => other,
             }
@@ -165,12 +164,12 @@ impl Disk {
         self.run(Step::Rename, "rename to", to, || fs::rename(from, to))
     }
 
-    /// Removes a file; it is no error if it is gone.
+    /// Removes a file. A missing file is no error.
     pub(crate) fn unlink(&self, path: &Path) -> Done<()> {
         gone_is_fine(self.run(Step::Unlink, "remove", path, || fs::remove_file(path)))
     }
 
-    /// Removes a directory and what is in it; it is no error if some of it is gone.
+    /// Removes a directory and its content. Missing parts are no error.
     pub(crate) fn remove_tree(&self, path: &Path) -> Done<()> {
         gone_is_fine(self.run(Step::RemoveDir, "remove", path, || fs::remove_dir_all(path)))
     }

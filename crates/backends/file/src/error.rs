@@ -1,30 +1,30 @@
-//! Errors of files, each with the name of its file.
+//! Errors of the file backend. Each one names its file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use incumbent_backend::{BadAddress, Failure, Unread};
 
-/// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
+/// Why a store cannot be opened, or the cause of a [`Failure`] or [`Unread`] of a store.
 ///
 /// Every variant but the first names the file or directory.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The address is not one of a directory: correct it.
+    /// The address does not name a directory: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
     /// The operating system refused.
     #[error("cannot {doing} {}", path.display())]
     System {
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// On what.
+        /// The file or directory it was tried on.
         path: PathBuf,
-        /// Why not.
+        /// Why it failed.
         source: io::Error,
     },
-    /// What is there cannot be trusted: a person has to look at it.
+    /// The content of the store cannot be trusted: a person has to look at it.
     #[error("{} cannot be trusted: {why}", path.display())]
     Damaged {
         /// What is damaged, foreign or of a newer format.
@@ -58,7 +58,7 @@ impl FileError {
         }
     }
 
-    /// The kind of the system's refusal, if it is one.
+    /// The kind of the system's error, if it is one.
     pub(crate) fn kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::System { source, .. } => Some(source.kind()),
@@ -77,7 +77,7 @@ impl FileError {
         )
     }
 
-    /// Whether the system is sure that it did nothing. Anything else leaves a doubt.
+    /// Whether the system certainly did nothing. With any other error, the outcome is in doubt.
     pub(crate) fn did_nothing(&self) -> bool {
         use io::ErrorKind as K;
         matches!(
@@ -114,7 +114,7 @@ impl From<FileError> for Unread {
     fn from(error: FileError) -> Self {
         use io::ErrorKind as K;
         match (&error, error.kind()) {
-            // Something else has the place where a directory or a file should be.
+            // Something else is in the place of a directory or a file.
             (FileError::Damaged { .. }, _) | (_, Some(K::NotADirectory | K::IsADirectory)) => {
                 Unread::Damaged(Box::new(error))
             }

@@ -1,18 +1,18 @@
-//! Closing a generation, and what becomes of those that are closed.
+//! Closing a generation, and removing closed ones.
 
 use crate::error::FileError;
 use crate::names::{self, Generation};
 use crate::versions::Versions;
 
-/// What the names of closed generations begin with that are being removed.
+/// The prefix of the names that closed generations have while they are removed.
 const TRASH: &str = "trash";
 
 impl Versions<'_> {
-    /// Gives the generation after this one its name, as the forward says. Anybody who meets the
-    /// forward does it.
+    /// Gives the generation after this one its name, as the forward says. Every process that meets
+    /// the forward does this.
     ///
     /// A prepared generation can be renamed only once, since its first name is never used again. So
-    /// a process that was paused before the rename, for however long, does nothing.
+    /// if a process was paused before the rename, for however long, its rename does nothing.
     pub(crate) fn complete(
         &self,
         generation: Generation,
@@ -25,17 +25,17 @@ impl Versions<'_> {
             Err(error) if !error.is_missing() => return Err(error),
             _ => {}
         }
-        // First the new one, then away with the old one.
+        // First sync the new generation, then remove the old one.
         self.disk().sync_dir(&self.dir)?;
         self.sweep()
     }
 
-    /// Removes the generations that are closed, and what was prepared to close them in vain.
+    /// Removes the closed generations, and the prepared ones that did not become their successors.
     ///
-    /// A closed generation gets another name before anything in it is removed: a late process that
-    /// links into it finds it missing, and does not find a number free that was taken. What was
-    /// prepared to close it can be removed after that only, for then no forward can come to name
-    /// it.
+    /// A closed generation is renamed before anything in it is removed. So a late process that
+    /// links into it finds the directory missing; it cannot find a number free that was taken.
+    /// Directories that were prepared to close it are removed only after that, because then no
+    /// forward can come to name them.
     fn sweep(&self) -> Result<(), FileError> {
         let names = self.disk().list(&self.dir)?;
         let Some(top) = names

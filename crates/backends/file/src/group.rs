@@ -10,17 +10,17 @@ use crate::error::FileError;
 use crate::names::{self, DRAFTS, Number};
 use crate::store::Store;
 
-/// How long a draft is left alone. It may be removed at any age without harm, see [`Group::clean`];
-/// this only spares a slow writer from having to begin again.
+/// Drafts younger than this are left alone. Removing a draft is harmless at any age, see
+/// [`Group::clean`]; the limit only spares a slow writer from starting again.
 const LEFT_ALONE: Duration = Duration::from_secs(3600);
 
-/// A group, as far as files go.
+/// The files of a group.
 pub(crate) struct Group<'a> {
     pub(crate) store: &'a Store,
     pub(crate) dir: PathBuf,
 }
 
-/// A file that is whole, and not yet in its place.
+/// A file that is whole, but not yet in its place.
 pub(crate) struct Draft {
     pub(crate) path: PathBuf,
 }
@@ -37,7 +37,7 @@ impl<'a> Group<'a> {
         self.dir.join(DRAFTS)
     }
 
-    /// Creates the directories of the group, if they are missing.
+    /// Creates the directories of the group if they are missing.
     pub(crate) fn make(&self) -> Result<(), FileError> {
         self.store.still_there()?;
         for (dir, above) in [(&self.dir, &self.store.dir), (&self.drafts(), &self.dir)] {
@@ -51,11 +51,10 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Asks whether a key could be written, and changes none.
+    /// Asks whether a key could be written. Changes no key.
     ///
-    /// Where the directory of drafts exists, it writes a file there and removes it, which also
-    /// shows that the disk is full. Otherwise it asks the system whether this directory could be
-    /// created.
+    /// Where the directory of drafts exists, this writes a file there and removes it, so a full
+    /// disk is noticed too. Otherwise it asks the system whether the directory could be created.
     pub(crate) fn check_rights(&self) -> Result<Rights, FileError> {
         self.store.still_there()?;
         let disk = &self.store.disk;
@@ -63,7 +62,7 @@ impl<'a> Group<'a> {
             let probe = self.drafts().join(names::fresh("rights"));
             let written = disk.write_new(&probe, b"?");
             self.tell(disk.unlink(&probe));
-            // Records are directories in that of the group.
+            // Records are directories in the directory of the group.
             written.and_then(|()| disk.may_write(&self.dir))
         } else if disk.exists(&self.dir)? {
             disk.may_write(&self.dir)
@@ -89,7 +88,7 @@ impl<'a> Group<'a> {
         self.write(&names::fresh_draft(key, number), Kind::Body, body)
     }
 
-    /// Writes a draft of the end of a generation.
+    /// Writes a draft of a forward, which ends a generation.
     pub(crate) fn draft_forward(&self, successor: &str) -> Result<Draft, FileError> {
         self.write(
             &names::fresh("forward"),
@@ -115,13 +114,13 @@ impl<'a> Group<'a> {
         written.map(|()| draft)
     }
 
-    /// Removes a draft that has its place. Its removal is the bell that watchers hear.
+    /// Removes a draft whose file is in its place. Watchers hear this removal as the bell.
     pub(crate) fn ring(&self, draft: &Draft) {
         self.tell(self.store.disk.unlink(&draft.path));
     }
 
-    /// Removes a draft or a prepared tree that is not needed, under another name first: so that
-    /// nobody takes it for the bell, and nobody who is slow puts half of a tree into place.
+    /// Removes a draft or a prepared tree that is not needed. It is renamed first, so that no
+    /// watcher takes the removal for the bell, and no slow process puts half a tree into place.
     pub(crate) fn discard(&self, path: &Path) {
         let out = self.drafts().join(names::fresh("out"));
         match self.store.disk.rename(path, &out) {
@@ -131,11 +130,12 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Removes what killed writers have left, judging its age by the file system's own clock.
+    /// Removes what killed writers have left behind. The file system's own clock decides how old it
+    /// is.
     ///
-    /// It may hit a writer that is merely slow. That does no harm: a file without a name cannot be
-    /// linked, and a tree gets another name before anything in it is removed, so that its writer
-    /// cannot put half of it into place. The writer is told that nothing was written.
+    /// This may hit a writer that is merely slow. That does no harm: a draft that was removed
+    /// cannot be linked, and a tree is renamed before anything in it is removed, so its writer
+    /// cannot put half of it into place. The writer gets the error that nothing was written.
     pub(crate) fn clean(&self, just_written: &Draft) {
         let disk = &self.store.disk;
         let (Ok(now), Ok(names)) = (disk.modified(&just_written.path), disk.list(&self.drafts()))
@@ -156,13 +156,13 @@ impl<'a> Group<'a> {
 
     fn remove_any(&self, path: &Path) -> Result<(), FileError> {
         match self.store.disk.unlink(path) {
-            // It is a directory; what Linux calls IsADirectory, others call PermissionDenied.
+            // It is a directory: Linux returns IsADirectory for it, other systems PermissionDenied.
             Err(_) => self.store.disk.remove_tree(path),
             removed => removed,
         }
     }
 
-    /// What is left over takes room and does no other harm.
+    /// Logs a failed removal. Leftovers take room and do no other harm.
     fn tell(&self, removed: Result<(), FileError>) {
         if let Err(error) = removed {
             tracing::debug!(%error, "cannot remove a file that is not needed any more; leaving it");

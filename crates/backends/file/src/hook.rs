@@ -1,11 +1,12 @@
-//! A place to stop or pause at, before every call of the operating system.
+//! A place where tests can stop or pause the process, before every system call.
 //!
-//! It is always compiled in, so that what is tested is what runs; only tests of this crate set it.
+//! It is always compiled in, so that the tested code is the code that runs. Only tests of this
+//! crate set it.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// What the process is about to do.
+/// The system call that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Look,
@@ -22,16 +23,17 @@ pub(crate) enum Step {
     RemoveDir,
 }
 
-/// Whether to go on.
+/// Whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Go {
     On,
-    /// As if the process had been killed here. From then on the hook must always return it.
+    /// Behaves as if the process had been killed here. From then on the hook must always return
+    /// this.
     #[cfg_attr(not(test), expect(dead_code, reason = "only tests kill"))]
     Dead,
 }
 
-/// Asked before every step; may also take its time.
+/// Called before every step. It may block.
 #[derive(Clone, Default)]
 pub(crate) struct Hook(Option<Arc<dyn Fn(Step) -> Go + Send + Sync>>);
 

@@ -1,33 +1,33 @@
-//! Names of files, and what they say.
+//! Names of files, and their meaning.
 
 use std::path::{Path, PathBuf};
 
 use incumbent_backend::{GroupName, Key, Version};
 
-/// The file that says that a directory is a store.
+/// The file that marks a directory as a store.
 pub(crate) const MARKER: &str = "incumbent-store.json";
 
-/// Where files of a group lie before they have their place.
+/// The directory in a group that holds files which are not yet in their place.
 pub(crate) const DRAFTS: &str = "@tmp";
 
-/// Versions in one generation. More would keep more old bodies, fewer would close generations more
-/// often.
+/// Versions in one generation. A larger number would keep more old bodies; a smaller one would
+/// close generations more often.
 pub(crate) const GENERATION: u64 = 64;
 
-/// Numbers the writes of a key, one after the other. Tells in which generation each lies.
+/// Numbers the writes of a key in order, and says in which generation each one lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number(pub(crate) u64);
 
-/// Numbers the generations of a key, one after the other.
+/// Numbers the generations of a key in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Generation(pub(crate) u64);
 
 impl Number {
     /// Where a new key begins: at the start of a random generation.
     ///
-    /// A person may remove a key, and somebody may create it again. If it began at the same number,
-    /// a version of the old key would come back with another body, and a swap that was based on the
-    /// old one would succeed.
+    /// A person may remove a key, and a process may create it again. If it began at the same
+    /// number, a version of the old key would come back with another body, and a swap based on the
+    /// old version would succeed.
     pub(crate) fn fresh_first() -> Self {
         Self(u64::from(rand::random::<u32>()) * GENERATION + 1)
     }
@@ -36,7 +36,7 @@ impl Number {
         Self(self.0 + 1)
     }
 
-    /// The name of its file.
+    /// The name of its version file.
     pub(crate) fn name(self) -> String {
         self.0.to_string()
     }
@@ -50,7 +50,7 @@ impl Number {
         self.0.is_multiple_of(GENERATION)
     }
 
-    /// A number as it is written, without sign or leading zeros.
+    /// Parses a number in its only valid form, without sign or leading zeros.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         plain(text).map(Self)
     }
@@ -59,7 +59,7 @@ impl Number {
         Version::new(format!("{}.{}", self.generation().0, self.0))
     }
 
-    /// `None` if no version of any key is called like this.
+    /// `None` if no version of any key has this form.
     pub(crate) fn of_version(version: &Version) -> Option<Self> {
         let (generation, number) = version.as_str().split_once('.')?;
         let number = Self::parse(number)?;
@@ -72,7 +72,7 @@ impl Generation {
         Self(self.0 + 1)
     }
 
-    /// There is none before the first: its name is no generation's then.
+    /// The first generation has none before it. The result is then the name of no generation.
     pub(crate) fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
@@ -85,12 +85,13 @@ impl Generation {
         plain(name.strip_prefix('g')?).map(Self)
     }
 
-    /// A name for the directory that the generation after this one is prepared in. Used once only.
+    /// A name for the directory in which the generation after this one is prepared. It is used only
+    /// once.
     pub(crate) fn fresh_successor(self) -> String {
         format!("prep-{}-{}", self.0, random())
     }
 
-    /// The generation that is to be closed by this prepared one.
+    /// The generation that this prepared one is to close.
     pub(crate) fn of_successor(name: &str) -> Option<Self> {
         let (generation, _) = name.strip_prefix("prep-")?.split_once('-')?;
         plain(generation).map(Self)
@@ -99,7 +100,7 @@ impl Generation {
 
 /// The directory of a group.
 ///
-/// One group could not have its own name, since that is the marker's.
+/// One group cannot use its own name, since that is the name of the marker.
 pub(crate) fn group_dir(store: &Path, group: &GroupName) -> PathBuf {
     match group.as_str() {
         MARKER => store.join(format!("{MARKER}@group")),
@@ -107,7 +108,7 @@ pub(crate) fn group_dir(store: &Path, group: &GroupName) -> PathBuf {
     }
 }
 
-/// The group of a directory, or `None` if it is no group's.
+/// The group of a directory, or `None` if the directory belongs to no group.
 pub(crate) fn group_of_dir(name: &str) -> Option<GroupName> {
     match name.strip_suffix("@group") {
         Some(MARKER) => MARKER.parse().ok(),
@@ -116,8 +117,8 @@ pub(crate) fn group_of_dir(name: &str) -> Option<GroupName> {
     }
 }
 
-/// The name of a key's directory: `/` becomes `+`, which no name has. So it stays as short as the
-/// name, and file names end at 255 bytes.
+/// The name of a key's directory. `/` becomes `+`, which no name contains. So the result is no
+/// longer than the name of the key, and stays below the limit of 255 bytes for file names.
 pub(crate) fn item_dir(key: &Key) -> String {
     key.item().replace('/', "+")
 }
@@ -129,7 +130,7 @@ pub(crate) fn key_of_dir(group: &GroupName, name: &str) -> Option<Key> {
     Key::of_item(group.clone(), &name.replace('+', "/")).ok()
 }
 
-/// The name of a draft says what it becomes, so that its removal is a hint.
+/// The name of a draft says which version it becomes, so that its removal serves as a hint.
 pub(crate) fn fresh_draft(key: &Key, number: Number) -> String {
     format!("{}@{}@{}", item_dir(key), number.0, random())
 }
@@ -140,7 +141,7 @@ pub(crate) fn parse_draft(group: &GroupName, name: &str) -> Option<(Key, Number)
     Some((key_of_dir(group, item)?, Number::parse(number)?))
 }
 
-/// A name that no draft has, and that was never used before.
+/// A name that was never used before, and that no draft has.
 pub(crate) fn fresh(what: &str) -> String {
     format!("{what}-{}", random())
 }

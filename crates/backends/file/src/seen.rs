@@ -1,4 +1,4 @@
-//! What a handle remembers, so that it need not list directories.
+//! The versions that a handle remembers, so that it does not have to list directories.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,11 @@ use incumbent_backend::{GroupName, Key};
 
 use crate::names::Number;
 
-/// Keys remembered. Beyond that all are forgotten, which costs each a listing.
+/// Most keys remembered. When there are more, all are forgotten, which costs one listing for each.
 const MOST_KEYS: usize = 10_000;
 
-/// The newest versions that a handle has met. Never the truth, only where to begin to look for it.
+/// The newest versions that a handle has met. They are never the truth, only a place to start
+/// searching.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<Memory>);
 
@@ -23,7 +24,7 @@ struct Memory {
 #[derive(Clone, Copy, Debug)]
 struct Met {
     newest: Number,
-    /// The newest that is on the disk for sure.
+    /// The newest version that is certainly on the disk.
     settled: Option<Number>,
 }
 
@@ -72,7 +73,7 @@ impl Seen {
         }
     }
 
-    /// The key is absent, though it was there: somebody has removed it by hand.
+    /// Forgets a key that is absent though it was there: somebody has removed it by hand.
     pub(crate) fn forget(&self, key: &Key) {
         self.memory().keys.remove(key);
     }

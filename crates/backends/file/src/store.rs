@@ -1,4 +1,4 @@
-//! The directory of a store: its address, its marker.
+//! The directory of a store: its address and its marker.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::error::FileError;
 use crate::hook::Hook;
 use crate::names::{self, MARKER, Number};
 
-/// What the names of unfinished markers begin with.
+/// The prefix of the names of unfinished markers.
 const UNFINISHED_MARKER: &str = "@marker";
 
 /// A directory that is a store.
@@ -19,7 +19,7 @@ const UNFINISHED_MARKER: &str = "@marker";
 pub(crate) struct Store {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Disk,
-    /// Draws the number that a new key begins with. Only tests put another one here.
+    /// Draws the number that a new key begins with. Only tests replace it.
     pub(crate) first: fn() -> Number,
 }
 
@@ -27,8 +27,8 @@ pub(crate) struct Store {
 struct Marker {
     incumbent: String,
     format: u64,
-    /// What a commit survives. It is the store's and not the address's: what one process
-    /// acknowledges as being on the disk, another must not build on something that is not.
+    /// What a commit survives. This belongs to the store and not to the address: if one process
+    /// acknowledges writes as being on the disk, another must not build on writes that are not.
     #[serde(default = "full")]
     sync: String,
 }
@@ -41,8 +41,8 @@ impl Store {
     /// Opens the directory of the address, and makes it a store if it is new or empty.
     pub(crate) fn open(address: &Address, hook: Hook) -> Result<Self, FileError> {
         let (dir, asked) = parse(address)?;
-        // A store is made with all care, whatever its commits survive then: it is done once, and
-        // a process that is faster may want another mode.
+        // A store is always made with full durability, whatever its commits will survive: this is
+        // done once, and another process that is faster may want another mode.
         let durability = Durability::Full;
         let mut store = Self {
             dir,
@@ -54,7 +54,7 @@ impl Store {
             store.disk.make_private_dirs(&store.dir)?;
             store.refuse_foreign()?;
             store.mark(asked.unwrap_or(Durability::Full))?;
-            // Another process may have been faster, and have wanted another mode.
+            // Another process may have been faster, and may have chosen another mode.
             marked = store.marked()?;
         }
         let Some(agreed) = marked else {
@@ -78,7 +78,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether the directory of the address is a store already. Changes nothing.
+    /// Whether the directory of the address is already a store. Changes nothing.
     pub(crate) fn is_there(address: &Address) -> Result<bool, FileError> {
         let (dir, _) = parse(address)?;
         let store = Self {
@@ -93,7 +93,7 @@ impl Store {
             return Ok(true);
         }
         match store.refuse_foreign() {
-            // It may have become one by now.
+            // It may have become a store by now.
             Ok(()) => Ok(store.marked()?.is_some()),
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
@@ -109,8 +109,8 @@ impl Store {
         ))
     }
 
-    /// Fails unless the store is still there: a volume may be gone, and its mount point look like a
-    /// store without records.
+    /// Fails unless the store is still there. If a volume is gone, its empty mount point must not
+    /// look like a store without records.
     pub(crate) fn still_there(&self) -> Result<(), FileError> {
         self.disk.look(&self.marker())
     }
@@ -145,8 +145,8 @@ impl Store {
     }
 
     fn refuse_foreign(&self) -> Result<(), FileError> {
-        // A new file system has a lost+found, and a process that was killed here left an unfinished
-        // marker.
+        // A new file system has a `lost+found`, and a process that was killed here has left an
+        // unfinished marker.
         let ours = |name: &String| name == "lost+found" || name.starts_with(UNFINISHED_MARKER);
         let Some(foreign) = self
             .disk
@@ -156,8 +156,8 @@ impl Store {
         else {
             return Ok(());
         };
-        // Another process may have made it a store since we looked for the marker. It puts the
-        // marker first.
+        // Another process may have made it a store since we looked for the marker. That process
+        // creates the marker before anything else.
         if self.marked()?.is_some() {
             return Ok(());
         }
@@ -198,8 +198,8 @@ impl Store {
     }
 }
 
-/// What file systems say that have no hard links. A directory that must not be written to has
-/// refused the draft before.
+/// The errors of file systems without hard links. A directory without write permission cannot cause
+/// them: writing the draft would have failed before.
 fn cannot_link(error: &FileError) -> bool {
     use std::io::ErrorKind as K;
     matches!(
@@ -208,7 +208,7 @@ fn cannot_link(error: &FileError) -> bool {
     )
 }
 
-/// The directory, and what commits must survive if the address says so.
+/// The directory, and the durability of commits if the address names it.
 fn parse(address: &Address) -> Result<(PathBuf, Option<Durability>), FileError> {
     if address.scheme() != "file" {
         return Err(address.unusable("its scheme is not file").into());

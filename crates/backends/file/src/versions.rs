@@ -12,9 +12,9 @@ use crate::names::{self, Generation, Number};
 use crate::seen::Seen;
 use crate::store::Store;
 
-/// Attempts at finding the newest version by listing. Each that fails means that somebody has
-/// closed a generation meanwhile, that is, has written dozens of versions. So many in a row mean
-/// that something is not as it should be.
+/// Attempts to find the newest version by listing. An attempt fails only if another process has
+/// closed a generation meanwhile, that is, has written dozens of versions. So many failures in a
+/// row mean that something is wrong.
 const LISTINGS: usize = 200;
 
 /// The versions of one key.
@@ -25,13 +25,13 @@ pub(crate) struct Versions<'a> {
     pub(crate) seen: &'a Seen,
 }
 
-/// What a look at the directory of a key gives: where to begin.
+/// The result of a look at the directory of a key: where the search begins.
 enum Located {
-    /// There is no such key.
+    /// The key does not exist.
     Absent,
     /// This version was there, and maybe newer ones.
     At(Number),
-    /// Nothing was found, since it moves or is damaged.
+    /// No version was found, because the key is changing or damaged.
     Nowhere,
 }
 
@@ -47,7 +47,8 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// The newest body. It is on the disk, so that nobody acts on what a loss of power takes back.
+    /// The newest body. It is synced to the disk first, so that nobody acts on a version that a
+    /// loss of power takes back.
     pub(crate) fn read(&self) -> Result<Option<(Number, Vec<u8>)>, FileError> {
         let read = |path: &Path| codec::decode(Kind::Body, path, self.disk().read(path)?);
         let newest = self.newest(read)?;
@@ -64,12 +65,12 @@ impl<'a> Versions<'a> {
             .map(|(number, ())| number))
     }
 
-    /// Finds the newest version, and takes from its file what is wanted.
+    /// Finds the newest version, and takes what the caller wants from its file.
     ///
-    /// A number was the newest at the moment when the next one was not there, provided that its
-    /// generation is there after that moment: a generation that was closed never comes back, so it
-    /// was there at that moment too, and the next number was not in it. Where the search begins is
-    /// only a matter of speed.
+    /// A number was the newest at the moment when the next one was missing, provided that its
+    /// generation exists after that moment. A closed generation never comes back, so the generation
+    /// existed at that moment too, and the next number was not in it. Where the search begins only
+    /// matters for speed.
     fn newest<T>(
         &self,
         take: impl Fn(&Path) -> Result<T, FileError>,
@@ -100,14 +101,14 @@ impl<'a> Versions<'a> {
         ))
     }
 
-    /// Goes on from a number that was there, as far as there are newer ones. `None` if its
+    /// Searches forward from a number that was there, until there is no newer one. `None` if its
     /// generation is gone.
     fn search<T>(
         &self,
         mut number: Number,
         take: impl Fn(&Path) -> Result<T, FileError>,
     ) -> Result<Option<(Number, T)>, FileError> {
-        // If the next generation cannot be given its name, here is where it is prepared.
+        // If the next generation cannot be given its name, it is still in this prepared directory.
         let mut prepared = None;
         loop {
             let next = self.after(number);
@@ -125,8 +126,8 @@ impl<'a> Versions<'a> {
             if let Some(taken) = some(take(&self.place(number)))? {
                 return Ok(Some((number, taken)));
             }
-            // Still under its first name: then its final one was not there, and no newer version
-            // either.
+            // The generation still has its first name. So its final name did not exist then, and
+            // neither did a newer version.
             let Some(prepared) = prepared else {
                 return Ok(None);
             };
@@ -150,7 +151,7 @@ impl<'a> Versions<'a> {
             return Ok(Located::Nowhere);
         };
         let numbers = names.iter().filter_map(|name| Number::parse(name));
-        // The forward is left out: the search finds it behind the last one.
+        // The forward is left out: the search finds it after the last version.
         Ok(numbers
             .filter(|number| number.generation() == generation)
             .max()
@@ -166,23 +167,24 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// Has this version on the disk, under all its names, unless this handle knows that it is.
+    /// Syncs this version to the disk, under all its names, unless this handle knows that it is
+    /// there.
     pub(crate) fn settle(&self, number: Number) -> Result<(), FileError> {
         let settled = self.seen.settled(self.key);
         if settled == Some(number) {
             return Ok(());
         }
-        // Another generation may be that of another key of this name, the one before it having been
-        // removed by hand.
+        // Another generation may belong to another key of this name, if the earlier key was removed
+        // by hand.
         if settled.map(Number::generation) != Some(number.generation()) {
             self.disk().sync_dir(&self.group.dir)?;
             self.disk().sync_dir(&self.dir)?;
         }
         let generation = number.generation();
         if some(self.disk().sync_dir(&self.generation(generation)))?.is_none() {
-            // It has not got its name yet, and we may not give it: then the forward counts, and
-            // that lies in the generation before. If that is gone too, the next one was on the disk
-            // before.
+            // The generation does not have its name yet, and we may not give it. Then the forward
+            // counts, and the forward lies in the generation before. If that one is gone too, this
+            // generation is already on the disk: it is synced before the other is removed.
             some(self.disk().sync_dir(&self.generation(generation.before())))?;
         }
         self.seen.settle(self.key, number);
@@ -193,12 +195,12 @@ impl<'a> Versions<'a> {
         self.dir.join(generation.name())
     }
 
-    /// Where a version lies once its generation has its name.
+    /// The path of a version once its generation has its name.
     pub(crate) fn place(&self, number: Number) -> PathBuf {
         self.generation(number.generation()).join(number.name())
     }
 
-    /// Where the version after this one, or the forward to it, must be linked.
+    /// The path at which the version after this one, or the forward to it, must be linked.
     pub(crate) fn after(&self, number: Number) -> PathBuf {
         self.generation(number.generation())
             .join(number.next().name())
@@ -209,7 +211,7 @@ impl<'a> Versions<'a> {
     }
 }
 
-/// `None` if it is missing.
+/// Turns a "missing" error into `None`.
 pub(crate) fn some<T>(result: Result<T, FileError>) -> Result<Option<T>, FileError> {
     match result {
         Ok(found) => Ok(Some(found)),

@@ -1,4 +1,4 @@
-//! Hints, from the operating system if it gives them, else by polling.
+//! Hints from the operating system if it provides them, otherwise from polling.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,18 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use crate::group::Group;
 use crate::names;
 
-/// Hints kept for a watcher that is slow. If it lags further behind, it is told that anything may
+/// Hints kept for a slow watcher. If it lags further behind, it gets the hint that anything may
 /// have changed.
 const KEPT_HINTS: usize = 1024;
 
-/// How often changes are looked for where the system does not tell of them.
+/// How often to poll for changes where the system does not report them.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Reported once per process: where the system gives no watch, it gives none to any group.
+/// The lack of system watches is logged once per process: it affects every group.
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Hints about a group, from now on. What it needs of threads and watches ends with the stream.
+/// Hints about a group, from now on. The stream's threads and system watches end when it is
+/// dropped.
 pub(crate) fn watch(backend: Arc<dyn Backend>, group: &Group<'_>, name: &GroupName) -> WatchStream {
     let bells = match Bells::hang(group, name) {
         Ok(bells) => Some(bells),
@@ -48,7 +49,7 @@ async fn next((mut bells, mut poll): State) -> Option<(Hint, State)> {
     if let Some(hung) = &mut bells {
         match hung.next().await {
             Some(hint) => return Some((hint, (bells, poll))),
-            // The directory is gone, or the watch of it. Anything may have happened since.
+            // The directory or its system watch is gone. Anything may have happened since.
             None => return Some((Hint::anything(), (None, poll))),
         }
     }
@@ -60,14 +61,16 @@ async fn next((mut bells, mut poll): State) -> Option<(Hint, State)> {
 struct Bells {
     heard: Receiver<Hint>,
     missed: Arc<AtomicBool>,
-    /// Set when the directory of drafts was removed: the queue may be full at that moment.
+    /// Set when the directory of drafts was removed. A hint could be lost: the queue may be full
+    /// then.
     gone: Arc<AtomicBool>,
     _watcher: RecommendedWatcher,
 }
 
 impl Bells {
     fn hang(group: &Group<'_>, name: &GroupName) -> Result<Self, Box<dyn std::error::Error>> {
-        // It may be there and not be ours to write. If it is not there, the watch fails.
+        // The directory may exist without write permission for us. If it does not exist, the watch
+        // fails.
         let _ = group.make();
         let (sender, heard) = mpsc::channel(KEPT_HINTS);
         let missed = Arc::new(AtomicBool::new(false));
@@ -89,7 +92,7 @@ impl Bells {
         })
     }
 
-    /// `None` if nothing more can be heard.
+    /// `None` if no more hints can come.
     async fn next(&mut self) -> Option<Hint> {
         let hint = self.heard.recv().await?;
         if self.gone.load(Ordering::Acquire) {
@@ -124,7 +127,7 @@ impl Ear {
         };
         for path in &event.paths {
             if *path == self.drafts {
-                // Before the hint: whichever hint is taken next, this is seen with it.
+                // Set before the hint is sent, so that the reader of the next hint sees the flag.
                 self.gone.store(true, Ordering::Release);
                 self.tell(Hint::anything());
             } else if kind != RemoveKind::Folder
@@ -145,13 +148,13 @@ impl Ear {
 
     fn tell(&self, hint: Hint) {
         if self.sender.try_send(hint).is_err() {
-            // Whatever is taken next from the full queue says so.
+            // The next hint taken from the full queue reports it.
             self.missed.store(true, Ordering::Release);
         }
     }
 }
 
-/// Looks for changes itself.
+/// Looks for changes by listing.
 struct Poll {
     backend: Arc<dyn Backend>,
     group: GroupName,
@@ -159,14 +162,14 @@ struct Poll {
 }
 
 impl Poll {
-    /// The first hint is that anything may have changed, since that is not known.
+    /// The first hint says that anything may have changed, since earlier changes are not known.
     async fn next(&mut self) -> Hint {
         loop {
             if self.known.is_some() {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
-            // What cannot be listed now is looked at again later: a hint would not help its reader
-            // either.
+            // A failed listing is tried again later. A hint now would not help: its reader could
+            // not read either.
             let Ok(listed) = self.backend.list(&self.group).await else {
                 self.known.get_or_insert_default();
                 continue;
@@ -233,7 +236,7 @@ mod tests {
         Key::root("demo".parse().unwrap())
     }
 
-    /// Without this, the watch would go on listening to a directory that does not exist any more.
+    /// Without this, the watch would go on listening to a directory that no longer exists.
     #[tokio::test]
     async fn a_directory_that_vanishes_while_the_queue_is_full_ends_the_watch() {
         let drafts = PathBuf::from("/drafts");
@@ -294,7 +297,7 @@ mod tests {
         assert!(hints.next().now_or_never().is_none());
         std::fs::remove_dir_all(dir.path().join("demo")).unwrap();
         while hints.next().await != Some(Hint::anything()) {}
-        // What it asks first may already be the new state, and is a hint in any case.
+        // The first listing may already show the new state. It is a hint in any case.
         let version = write(&open(&dir), Expected::Absent).await;
         let told = |hint: Option<Hint>| {
             hint.is_some_and(|hint| hint.version.is_none_or(|told| told == version))

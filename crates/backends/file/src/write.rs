@@ -1,4 +1,4 @@
-//! Putting a newer version behind the newest one.
+//! Putting a newer version after the newest one.
 
 use std::path::Path;
 
@@ -9,27 +9,27 @@ use crate::group::Draft;
 use crate::names::{self, Number};
 use crate::versions::{Versions, some};
 
-/// Attempts at linking into a generation that is not there though its version is the newest: it was
-/// prepared only, and each attempt begins by giving it its name.
+/// Attempts to link into a generation that is missing though its version is the newest. Such a
+/// generation is only prepared, and each attempt begins by giving it its name.
 const ATTEMPTS: usize = 10;
 
-/// How a link behind a number went.
+/// The outcome of linking a file after a number.
 enum Linked {
     Done,
-    /// Another version was there before.
+    /// Another version was there first.
     Taken,
-    /// It did not happen.
+    /// The link did not happen.
     Not(FileError),
-    /// It may have happened.
+    /// The link may have happened.
     InDoubt(FileError),
 }
 
 impl Versions<'_> {
-    /// Creates the key, if it is absent.
+    /// Creates the key if it is absent.
     ///
     /// The whole tree is prepared aside and renamed into place, which fails if there is one
-    /// already. So the directory of a key has a body from its first moment on; and it is never
-    /// removed, but maybe by a person.
+    /// already. So the directory of a key has a body from its first moment on. Only a person ever
+    /// removes it.
     pub(crate) fn create(&self, body: &[u8]) -> Result<Swapped, Failure> {
         if self
             .disk()
@@ -62,18 +62,18 @@ impl Versions<'_> {
         }
     }
 
-    /// Replaces the body, if the newest version is still this one.
+    /// Replaces the body if this version is still the newest.
     ///
-    /// Linking to the next number is the moment it happens; it fails if there is one already. A
-    /// number lies in one generation only, and a generation that was closed never comes back under
-    /// its name, so no number is ever free twice. Nor is it if a person has removed the key and it
-    /// was created again: the new one has other generations.
+    /// The swap happens when the draft is linked to the next number; the link fails if that number
+    /// is taken. A number lies in one generation only, and a closed generation never comes back
+    /// under its name, so no number is ever free twice. This also holds if a person has removed the
+    /// key and it was created again: the new key has other generations.
     pub(crate) fn replace(&self, version: &Version, body: &[u8]) -> Result<Swapped, Failure> {
         let Some(number) = Number::of_version(version) else {
             return Ok(Swapped::Conflict);
         };
-        // A number that never was must not be followed by the next one. That a greater one was seen
-        // proves nothing: it may be of a key that was removed by hand.
+        // If this number never existed, the next one must not follow it. A greater number in memory
+        // proves nothing: it may belong to a key that was removed by hand.
         if self.seen.newest(self.key) != Some(number)
             && self.number().map_err(FileError::not_applied)? != Some(number)
         {
@@ -105,9 +105,9 @@ impl Versions<'_> {
 
     /// Replaces the last version of a generation.
     ///
-    /// The body waits in a prepared directory, and what is linked behind the last version is a
-    /// forward that names it. From that moment on this directory is the next generation, whichever
-    /// process gives it that name.
+    /// The body waits in a prepared directory, and a forward that names this directory is linked
+    /// after the last version. From that moment on this directory is the next generation, no matter
+    /// which process gives it that name.
     fn close(&self, last: Number, body: &[u8]) -> Result<Swapped, Failure> {
         let draft = self
             .draft(last.next(), body)
@@ -121,7 +121,7 @@ impl Versions<'_> {
             Ok(forward) => forward,
             Err(error) => {
                 self.give_up(&[&prepared, &draft.path]);
-                // It was swept away if somebody else has closed the generation.
+                // If another process has closed the generation, it has swept this directory away.
                 let closed =
                     error.is_missing() && self.number().is_ok_and(|newest| newest != Some(last));
                 return if closed {
@@ -133,7 +133,7 @@ impl Versions<'_> {
         };
         match self.link_after(last, &forward) {
             Linked::Done => {}
-            // What the forward names must stay, if it is there.
+            // If the forward exists, the directory that it names must stay.
             Linked::InDoubt(error) => return Err(error.unknown()),
             Linked::Taken => {
                 self.give_up(&[&prepared, &draft.path, &forward.path]);
@@ -144,7 +144,7 @@ impl Versions<'_> {
                 return Err(error.not_applied());
             }
         }
-        // If it is gone, somebody else has completed it, and had it on the disk before.
+        // If it is gone, another process has completed it, and had synced it to the disk before.
         some(self.disk().sync_dir(&self.generation(last.generation())))
             .map_err(FileError::unknown)?;
         self.seen.see(self.key, last.next());
@@ -160,10 +160,10 @@ impl Versions<'_> {
         let place = self.after(number);
         for _ in 0..ATTEMPTS {
             let Err(error) = self.disk().link(&draft.path, &place) else {
-                // The kernel may have found the directory, been held up, and linked when it was
-                // closed and its files were being removed. Then this name is gone for good. It is
-                // gone too if the link was in time and the generation was closed since. A process
-                // that still sees it can be sure.
+                // The kernel may have found the directory, been held up, and linked only when the
+                // generation was closed and its files were being removed. Then this name is gone
+                // for good. It is also gone if the link was in time and the generation was closed
+                // since. If this process still sees the name, the link counts.
                 return self
                     .disk()
                     .look(&place)
@@ -178,8 +178,8 @@ impl Versions<'_> {
             if !error.is_missing() {
                 return Linked::Not(error);
             }
-            // The generation is closed, or has not got its name yet, which this look gives it; or
-            // the draft is gone.
+            // Either the generation is closed, or it has no name yet (the lookup below gives it
+            // one), or the draft is gone.
             match self.number() {
                 Err(error) => return Linked::Not(error),
                 Ok(newest) if newest != Some(number) => return Linked::Taken,
@@ -197,19 +197,20 @@ impl Versions<'_> {
         ))
     }
 
-    /// Whose file has the place, since the link says that it is taken. A network file system says
-    /// so of our own too, if it repeats a request whose first answer was lost.
+    /// Finds out whose file is in the place, after the link failed because the place is taken. A
+    /// network file system also reports this for our own file, if it repeats a request whose first
+    /// answer was lost.
     ///
-    /// Only the file itself tells. That the draft has a second name proves nothing: a copy of the
-    /// tree by hard links gives it one.
+    /// Only the identity of the file decides. A second name of the draft proves nothing: a copy of
+    /// the tree made with hard links gives it one.
     fn whose(&self, place: &Path, draft: &Draft) -> Linked {
-        // The draft last: while it is there, nobody else's file has its identity.
+        // Look at the draft last: while it exists, no other process's file can have its identity.
         let (there, mine) = match (
             self.disk().identity(place),
             self.disk().identity(&draft.path),
         ) {
             (Ok(there), Ok(mine)) => (there, mine),
-            // Closed since; or the draft is so old that it was cleaned away.
+            // The generation was closed since, or the draft was so old that it was cleaned away.
             (Err(error), _) | (_, Err(error)) => return Linked::InDoubt(error),
         };
         if there == mine {
@@ -245,7 +246,7 @@ impl Versions<'_> {
         self.disk().sync_dir(&self.dir)
     }
 
-    /// The version has its place; see to it that it stays, and tell the watchers.
+    /// The version is in its place. Sync it to the disk and notify the watchers.
     fn committed(&self, draft: &Draft, number: Number) -> Result<Swapped, Failure> {
         self.settle(number).map_err(FileError::unknown)?;
         self.seen.see(self.key, number);

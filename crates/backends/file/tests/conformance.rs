@@ -1,5 +1,5 @@
-//! The contract, on a directory of a local file system. Each handle is opened anew, as another
-//! process would.
+//! The contract suite, on a directory of a local file system. Each handle is opened separately, as
+//! another process would do it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ fn place(sync: &str) -> Place {
         std::future::ready(FileBackend::open(&address).expect("the directory is good"))
     })
     .remove_by_hand(move |key| {
-        // Out of the group first, as the docs say.
+        // Renamed out of the group first, as the docs require.
         let name = format!("removed-{}", removed.fetch_add(1, Ordering::Relaxed));
         let directory = store.join(key.group().as_str()).join(key.item());
         std::fs::rename(directory, aside.join(name)).expect("the key has a directory");

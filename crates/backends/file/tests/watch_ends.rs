@@ -1,9 +1,9 @@
-//! Alone in its process, since it counts threads.
+//! This test counts threads, so it needs a process of its own.
 
 use incumbent_backend::Backend;
 use incumbent_backend_file::FileBackend;
 
-/// The watching threads of this process.
+/// Counts the watching threads of this process.
 fn watchers() -> usize {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return 0;

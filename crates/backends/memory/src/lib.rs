@@ -1,8 +1,8 @@
-//! Incumbent records inside one process: for tests, for embedding, and as the oracle that other
-//! backends are compared with.
+//! Incumbent records inside one process: for tests, for embedding, and as the oracle with which
+//! other backends are compared.
 //!
-//! [`MemoryBackend`] is the shortest implementation of the contract: a map behind a lock. So it is
-//! the one to read first when writing another. Nothing in it outlives the process.
+//! [`MemoryBackend`] is the shortest implementation of the contract: a map behind a lock. So read
+//! it first when you write another one. Nothing in it outlives the process.
 //!
 //! ```
 //! use incumbent_backend::{Backend, Expected, Key, Swapped};

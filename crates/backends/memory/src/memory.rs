@@ -1,4 +1,4 @@
-//! The store itself, and the addresses it is opened by.
+//! The store itself, and the addresses that open it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use incumbent_backend::{
     Reach, Rights, Stored, Swapped, Unread, Version, WatchStream,
 };
 
-/// Longest body. It is a bound for what is read and kept again and again, and promises nothing
-/// about other stores: those that take 1 MiB mostly count more into it, as a ConfigMap does with
-/// all that it holds, and ZooKeeper with the whole packet.
+/// Longest body. This bounds what is read and kept for every version. It promises nothing about
+/// other stores: those that take 1 MiB mostly count more towards it. A ConfigMap counts everything
+/// it holds, and ZooKeeper counts the whole packet.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Records in the memory of this process.
 ///
-/// Clones are handles of the same store. A swap that was answered is seen by every later read of
-/// every handle. Every call is done when it is first polled: dropping its future later than that
-/// undoes nothing.
+/// Clones are handles of the same store. Once a swap was answered, every later read of every handle
+/// sees it. Every call is complete when it is first polled: dropping its future later undoes
+/// nothing.
 ///
 /// # What it does not promise
 ///
@@ -47,7 +47,7 @@ impl Default for Store {
 
 #[derive(Debug, Default)]
 struct Records {
-    /// Counts the writes of the whole store, so that no version repeats, not even after
+    /// Counts the writes of the whole store, so that no version repeats, even after
     /// [`MemoryBackend::remove_by_hand`].
     writes: u64,
     bodies: BTreeMap<Key, Body>,
@@ -60,17 +60,17 @@ struct Body {
     bytes: Arc<[u8]>,
 }
 
-/// Stores with a name live as long as the process, also while no handle exists.
+/// Named stores live as long as the process, even while no handle exists.
 static NAMED: LazyLock<Mutex<HashMap<String, MemoryBackend>>> = LazyLock::new(Mutex::default);
 
 impl MemoryBackend {
-    /// A new, empty store that only this handle and its clones reach.
+    /// A new, empty store that only this handle and its clones can reach.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The store of this name: the same one everywhere in this process, for as long as the process
-    /// lives.
+    /// The store of this name. It is the same one everywhere in this process, for as long as the
+    /// process lives.
     pub fn named(name: &str) -> Self {
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         named.entry(name.to_owned()).or_default().clone()
@@ -80,8 +80,8 @@ impl MemoryBackend {
     ///
     /// # Errors
     ///
-    /// [`BadAddress`] if the scheme is another one, or if there is a host or an option, neither of
-    /// which it has.
+    /// [`BadAddress`] if the scheme is another one, or if the address has a host or an option,
+    /// which this backend does not support.
     pub fn open(address: &Address) -> Result<Self, BadAddress> {
         if address.scheme() != "memory" {
             return Err(address.unusable("its scheme is not memory"));
@@ -98,22 +98,22 @@ impl MemoryBackend {
         }
     }
 
-    /// Removes a body as an operator does who deletes a record by hand; tells whether there was
+    /// Removes a body, like an operator who deletes a record by hand. Returns whether there was
     /// one.
     ///
-    /// Not part of the contract, which knows no removal. Watchers get a hint. If the key is created
-    /// again, its version is one it never had.
+    /// This is not part of the contract, which has no removal. Watchers get a hint. If the key is
+    /// created again, it gets a version that it never had before.
     pub fn remove_by_hand(&self, key: &Key) -> bool {
         self.remove(key, |_| true)
     }
 
-    /// Removes a body if it is one that may go.
+    /// Removes a body if `may_go` allows it.
     fn remove(&self, key: &Key, may_go: impl Fn(&Body) -> bool) -> bool {
         let mut records = self.records();
         let removed = records.bodies.get(key).is_some_and(may_go);
         if removed {
             records.bodies.remove(key);
-            // Told under the lock: hints come in the order of the writes.
+            // Sent under the lock, so that hints come in the order of the writes.
             let hint = Hint {
                 key: Some(key.clone()),
                 version: None,
@@ -174,7 +174,7 @@ impl Backend for MemoryBackend {
         };
         let version = written.name();
         records.bodies.insert(key.clone(), written);
-        // Told under the lock: hints come in the order of the writes.
+        // Sent under the lock, so that hints come in the order of the writes.
         let hint = Hint {
             key: Some(key.clone()),
             version: Some(version.clone()),
@@ -217,7 +217,7 @@ impl Backend for MemoryBackend {
     }
 
     fn watch(&self, group: &GroupName) -> WatchStream {
-        // Writers tell: there is nothing to run.
+        // Writers send the hints, so there is no task to run.
         self.store.hints.listen(group, || None).into_stream()
     }
 }

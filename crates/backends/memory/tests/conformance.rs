@@ -1,4 +1,4 @@
-//! The contract, on the store in memory.
+//! The contract suite, on the store in memory.
 
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_conformance::Place;

@@ -10,7 +10,7 @@ use crate::harness::{
     NOTE, Place, finished, free_port, kill, over_tcp, parent, runs, timed, until,
 };
 
-/// Starts a child in the group of the command, one in a session of its own, and an orphan; each
+/// Starts a child in the group of the command, one in its own session, and an orphan. Each one
 /// notes its id.
 const FAMILY: &str = r#"
     sleep 1000 & echo $! > member
@@ -39,7 +39,7 @@ fn the_exit_code_of_the_command_is_passed_on() {
         let mut node = place.node("a", &[], script);
         assert_eq!(node.code(), Some(code), "{script}");
     }
-    // The term was given up each time: nobody has to wait for a lease.
+    // The term was given up each time, so no node has to wait for a lease.
     place.ask(&["status"]).assert_code(3);
 }
 
@@ -95,7 +95,7 @@ fn the_command_finds_its_term_in_its_environment() {
             done.out
         );
     }
-    // Inside the command the program means the same place and group.
+    // Inside the command, the program uses the same place and group.
     assert!(place.note("status").contains(r#""group":"ours""#));
 }
 
@@ -203,7 +203,7 @@ fn a_command_is_always_started_again_until_the_runner_is_told_to_end() {
 #[test]
 fn a_runner_that_waits_to_start_its_command_again_still_hands_over() {
     let place = Place::new();
-    // The pauses grow beyond what this test waits.
+    // The pauses grow longer than this test waits.
     let failing = format!("{NOTE} exit 1");
     let _a = place.node("a", &["--restart", "always"], &failing);
     until("it pauses for long", || place.starts().len() >= 4);
@@ -302,7 +302,8 @@ fn signals_are_passed_on_to_a_command_and_to_none_that_comes_later() {
         a.signal(signal);
         until(word, || place.note("told").ends_with(word));
     }
-    // One that stands by has nobody to tell, and must not kill its command by it later.
+    // A standby has no command that could get the signal. It must not deliver the signal to a
+    // command that starts later.
     let mut b = place.node("b", &[], "echo > b-up; exec sleep 1000");
     b.logged("active");
     b.signal(Signal::HUP);
@@ -364,7 +365,8 @@ fn nothing_is_left_in_the_temporary_directory() {
     place.noted("up");
     killed.kill();
     assert_eq!(left(), 1, "a killed one cannot tidy up");
-    // One that is younger than a minute may be another's who is about to listen.
+    // A directory younger than a minute stays: it may belong to another node that is about to
+    // listen.
     let directory = std::fs::read_dir(place.path("tmp")).unwrap().next();
     let directory = std::fs::File::open(directory.unwrap().unwrap().path()).unwrap();
     directory.set_modified(std::time::UNIX_EPOCH).unwrap();

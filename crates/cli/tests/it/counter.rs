@@ -1,11 +1,11 @@
-//! The promise as a user sees it: a shell script counts, whatever happens to the nodes, and nothing
-//! acknowledged is lost.
+//! The promise as a user sees it: a shell script counts. Whatever happens to the nodes, no
+//! acknowledged step is lost.
 
 use rustix::process::Signal;
 
 use crate::harness::{Node, Place, eventually, kill, parent, stop, timed, until};
 
-/// Counts upwards, and notes what was acknowledged: `EPOCH VALUE HOLDER`.
+/// Counts upwards, and notes each acknowledged step: `EPOCH VALUE HOLDER`.
 const COUNT: &str = r#"
     echo $$ > pid-$INCUMBENT_HOLDER
     while :; do
@@ -16,7 +16,7 @@ const COUNT: &str = r#"
 
 const FLAGS: [&str; 5] = ["--lease", "1500ms", "--log", "warn", "--ready-now"];
 
-/// A step that the script was told is kept.
+/// A step that was acknowledged to the script.
 #[derive(Clone, Debug)]
 struct Step {
     epoch: u64,
@@ -49,9 +49,9 @@ fn highest_epoch(place: &Place) -> u64 {
 enum Disturbance {
     Kill,
     Terminate,
-    /// Stop the runner past its lease; its guard ends the command.
+    /// Stops the runner past its lease; its guard ends the command.
     Pause,
-    /// Stop runner, guard and command past the lease, then let runner and command go on before the
+    /// Stops runner, guard and command past the lease, then continues runner and command before the
     /// guard.
     PauseAll,
     Resign,
@@ -60,7 +60,7 @@ enum Disturbance {
 #[test]
 fn a_counter_survives_a_hundred_kills_pauses_and_hand_overs() {
     use Disturbance::{Kill, Pause, PauseAll, Resign, Terminate};
-    // Pauses cost a lease each, so they are fewer.
+    // Each pause costs a lease, so there are fewer of them.
     const ROUND: [Disturbance; 10] = [
         Kill, Resign, Terminate, Kill, Resign, Terminate, Kill, Pause, Terminate, Resign,
     ];
@@ -88,8 +88,8 @@ fn a_counter_survives_a_hundred_kills_pauses_and_hand_overs() {
         node.ended();
     }
     let mut steps = acknowledged(&place);
-    // A command that was paused after its write may have noted it late; so the order is that of the
-    // epochs.
+    // A command that was paused after its write may have noted it late, so the steps are sorted by
+    // epoch.
     steps.sort_by_key(|step| step.epoch);
     let epochs = steps.chunk_by(|a, b| a.epoch == b.epoch).count();
     eprintln!(
@@ -112,7 +112,7 @@ fn a_counter_survives_a_hundred_kills_pauses_and_hand_overs() {
     assert!(epochs > 70, "{epochs}");
 }
 
-/// Waits until a leader has counted on in the newest epoch, and gives its name.
+/// Waits until a leader has continued to count in the newest epoch, and returns its name.
 fn counting(place: &Place) -> String {
     let (before, epoch) = (acknowledged(place).len(), highest_epoch(place));
     eventually("somebody counts", || {
@@ -155,7 +155,7 @@ fn disturb(place: &Place, nodes: &mut [Node], at: usize, disturbance: Disturbanc
             let counted = acknowledged(place).len();
             nodes[at].signal(Signal::CONT);
             kill(command, Signal::CONT);
-            // The old command tries to write all the while.
+            // The old command keeps trying to write meanwhile.
             until("the new one counts", || {
                 acknowledged(place).len() > counted + 5
             });

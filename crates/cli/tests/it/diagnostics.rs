@@ -13,13 +13,13 @@ use crate::harness::{
     Done, NOTE, Node, Place, finished_with_stdout, free_port, over_tcp, timed, until,
 };
 
-/// How long a program may take to end: it waits a second at most for a reader.
+/// How long a program may take to end: it waits for a reader for at most a second.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Every event of every crate, so that the log is longer than any pipe.
 const LOUD: [&str; 2] = ["--log", "trace"];
 
-/// A pipe that is full, and that nobody reads for now.
+/// A full pipe that nobody reads for now.
 fn full_pipe() -> (PipeReader, Stdio) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
@@ -50,7 +50,8 @@ fn ends_when_asked(node: &mut Node, code: i32) {
     assert!(took < SOON, "{took:?}");
 }
 
-/// What no server and no gateway can understand, again and again: each makes a line or more.
+/// Sends bytes that no server and no gateway can understand, again and again. Each attempt causes
+/// at least one log line.
 fn bother(address: &str) {
     for _ in 0..300 {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -82,7 +83,7 @@ fn a_runner_leads_follows_and_stops_though_nobody_reads_its_log() {
     assert_eq!(place.started(2).holder, "b");
     ends_when_asked(&mut b, 128 + 15);
     place.assert_one_at_a_time();
-    // What was written before it ended is there, and the pipe ends.
+    // The pipe still holds what was written before the program ended, and then it ends.
     let mut text = String::new();
     b_log.read_to_string(&mut text).unwrap();
 }
@@ -144,7 +145,7 @@ fn a_gateway_finds_the_next_leader_and_stops_though_nobody_reads_its_log() {
         ("tcp", &["--tcp"]),
         ("logged", &["--access-log", "json"]),
     ] {
-        // The access log is on standard output, so that the address is taken from elsewhere.
+        // The access log is on standard output, so the address cannot be read from there.
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let mut command = loud(&place, &["gateway", "--listen", &address]);
@@ -271,7 +272,7 @@ fn short_commands_end_though_nobody_reads_their_messages() {
     }
 }
 
-/// Runs it with its standard output on a disk that is full.
+/// Runs the command with its standard output on a full disk.
 pub(crate) fn on_a_full_disk(mut command: Command) -> Done {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     command.stdout(full);
@@ -310,7 +311,7 @@ fn what_cannot_be_printed_is_a_failure_of_every_command() {
         let words = "cannot write to standard output: No space left on device";
         assert!(done.err.contains(words), "{args:?}: {}", done.err);
     }
-    // A command that prints nothing does not care.
+    // A command that prints nothing is not affected.
     let quiet = on_a_full_disk(place.incumbent(&["records", "put", "y", "2", "--force"]));
     quiet.assert_code(0);
 }
@@ -331,7 +332,7 @@ fn nothing_that_is_stored_reaches_a_terminal_as_it_is() {
         let done = place.ask(args).assert_code(0);
         assert!(is_safe(&done.out), "{args:?}: {:?}", done.out);
     }
-    // Byte for byte in a pipe.
+    // In a pipe, the output is the same byte for byte.
     let stored = place.ask(&["records", "get", "x"]).assert_code(0);
     assert_eq!(stored.out, format!("{raw}\n"));
     for args in [&["records", "get", "\u{202e}"][..], &["\u{9b}31m"]] {

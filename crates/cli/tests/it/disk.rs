@@ -1,4 +1,4 @@
-//! A disk that is full, read-only, or somebody else's.
+//! A disk that is full, read-only, or owned by another user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,11 +7,11 @@ use std::process::Command;
 
 use crate::harness::{NOTE, Place, free_port, over_tcp, runs, until};
 
-/// A small file system of its own, where that is allowed.
+/// A separate small file system, where the test may mount one.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Says so if there cannot be one.
+    /// Prints a message if it cannot be mounted.
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mut mount = Command::new("mount");
@@ -68,7 +68,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily, since processes may still have it open.
+        // A lazy unmount, since processes may still have it open.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -95,7 +95,7 @@ fn a_leader_whose_disk_is_full_says_so_and_stops_and_goes_on_when_there_is_room(
     let leader = if first.holder == "a" { &a } else { &b };
 
     disk.fill();
-    // Before anybody else could lead.
+    // The command ends before another node could lead.
     until("its command has ended", || !runs(first.pid));
     let told = leader.logged("No space left on device");
     assert!(told.contains("WARN"), "{told}");

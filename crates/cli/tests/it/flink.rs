@@ -1,5 +1,5 @@
-//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server with the data
-//! of a Flink.
+//! `incumbent flink` and `incumbent gateway --flink`, on a double of the API server that holds the
+//! data of a Flink cluster.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -41,7 +41,7 @@ impl Flink {
         self.put(json!({ "org.apache.flink.k8s.leader.restserver": leader }));
     }
 
-    /// The cluster's ConfigMap with this data, and a lock that is held.
+    /// Writes the cluster's ConfigMap with this data and a held lock.
     fn put(&self, data: Value) {
         let lock = json!({ "holderIdentity": "a", "leaseDuration": "PT1S", "renewTime": "1" });
         let metadata = json!({
@@ -59,7 +59,7 @@ impl Flink {
         removed.unwrap();
     }
 
-    /// A gateway that holds nothing, and where it listens.
+    /// Starts a gateway that holds no requests, and returns its address too.
     fn gateway(&self) -> (Node, String) {
         let address = self.address("cluster");
         let mut command = self
@@ -73,7 +73,7 @@ impl Flink {
     }
 }
 
-/// A REST server that answers each request with the epoch that it came with, and the URL of it.
+/// A REST server that answers each request with its epoch and its URL.
 fn rest_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -142,7 +142,7 @@ fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
     let (node, gateway) = flink.gateway();
     let line = node.logged("cannot use the address that Flink published");
     assert!(
-        // Logs leave out what precedes the host: it may be a password.
+        // Logs leave out the part before the host: it may be a password.
         line.contains("pekko.tcp://…@jm:6123") && line.contains("neither http://host:port"),
         "{line}"
     );
@@ -151,7 +151,7 @@ fn an_address_of_flinks_that_cannot_be_used_is_logged_with_the_reason() {
     assert_eq!(answered(&gateway, 200), "1");
 }
 
-/// Each renewal of the lock brings the entry anew.
+/// Each renewal of the lock delivers the entry again.
 #[test]
 fn an_unreadable_entry_is_logged_once_and_so_is_its_end() {
     let flink = Flink::start();
@@ -199,7 +199,7 @@ fn an_outage_of_the_api_server_is_logged_once() {
         .filter(|line| line.contains("cannot be read; the last known leader stays"));
     assert_eq!(lost.count(), 1, "{log}");
     assert!(!log.contains("ERROR"), "{log}");
-    // All the while it answers.
+    // It answers requests all the while.
     assert_eq!(answered(&gateway, 200), "1");
     flink.double.clear_faults();
     node.logged("can be read again");
@@ -247,7 +247,7 @@ fn a_cluster_that_is_not_there_is_not_found() {
     assert!(nothing.err.contains(words), "{}", nothing.err);
     flink.double.go_down();
     let unavailable = inspect("cluster").assert_code(7);
-    // One line, and none of the client library's.
+    // One line, and no lines of the client library.
     assert_eq!(unavailable.err.lines().count(), 1, "{}", unavailable.err);
 }
 
@@ -256,7 +256,7 @@ fn problems_have_an_exit_code_of_their_own_and_notes_have_none() {
     let flink = Flink::start();
     flink.lead(ONE, "http://jm:8081");
     let address = flink.address("cluster");
-    // Nobody renews the lock.
+    // No process renews the lock.
     let dead = flink
         .place
         .ask(&["flink", "inspect", &address])

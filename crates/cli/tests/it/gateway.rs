@@ -1,7 +1,7 @@
 //! `incumbent gateway`, end to end: real clients, real nodes, several networks.
 //!
-//! The nodes run [`backend`]: this test program itself, started again. `curl` is needed; without
-//! it, and without what single tests say, they are skipped aloud.
+//! The nodes run [`backend`]: this test program itself, started again. The tests need `curl`, and
+//! some need more. Without these programs they are skipped with a message.
 
 mod backend;
 mod change;

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that notes its start, and whether the command before it still runs.
 ///
-/// `starts` gets a line `EPOCH HOLDER PID` for each.
+/// Each start adds a line `EPOCH HOLDER PID` to `starts`.
 pub(crate) const NOTE: &str = r#"
     old=$(cat current 2>/dev/null)
     if [ -n "$old" ] && kill -0 "$old" 2>/dev/null; then echo "$old still runs beside $$" >> overlaps; fi
@@ -28,7 +28,8 @@ pub(crate) const NOTE: &str = r#"
     echo "$INCUMBENT_EPOCH $INCUMBENT_HOLDER $$" >> starts
 "#;
 
-/// A directory with a store, a home and notes, in which processes run. All of them end with it.
+/// A directory with a store, a home and notes, in which processes run. All of them end when it is
+/// dropped.
 pub(crate) struct Place {
     dir: TempDir,
 }
@@ -64,7 +65,7 @@ pub(crate) struct Answer {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        // Short, since a socket's path must be.
+        // The path is short, since the path of a socket must be.
         let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
         for name in ["home", "tmp"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -80,7 +81,7 @@ impl Place {
         format!("file://{}", self.path("ha").display())
     }
 
-    /// A program that runs here, with nothing of the user's own settings.
+    /// A program that runs here, without any of the user's own settings.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -129,7 +130,7 @@ impl Place {
         self
     }
 
-    /// Begins `incumbent run` as `name` on a shell script, with `$I` as the program's path.
+    /// Starts `incumbent run` as `name` on a shell script, with `$I` as the program's path.
     pub(crate) fn node(&self, name: &str, flags: &[&str], script: &str) -> Node {
         let mut command = self.incumbent(&["run", "--holder", name]);
         command.args(flags).args(["--", "sh", "-c", script]);
@@ -142,13 +143,13 @@ impl Place {
         self.start_with_stderr(name, command)
     }
 
-    /// Starts a process whose stdout goes into `NAME.out`, and whose stderr is as it was set.
+    /// Starts a process whose stdout goes into `NAME.out`. Its stderr is left as set.
     pub(crate) fn start_with_stderr(&self, name: &str, mut command: Command) -> Node {
         command.stdout(self.appended(&format!("{name}.out")));
         self.start_as_it_is(name, command)
     }
 
-    /// Starts a process whose stdout and stderr are as they were set.
+    /// Starts a process whose stdout and stderr are left as set.
     pub(crate) fn start_as_it_is(&self, name: &str, mut command: Command) -> Node {
         Node {
             name: name.to_owned(),
@@ -199,7 +200,7 @@ impl Place {
         lines.map(parse).collect()
     }
 
-    /// Waits until this many commands have been noted, and gives the last of them.
+    /// Waits until this many commands have been noted, and returns the last of them.
     pub(crate) fn started(&self, count: usize) -> Start {
         eventually(&format!("{count} commands have started"), || {
             let starts = self.starts();
@@ -229,8 +230,8 @@ impl Place {
         pids.filter(here).collect()
     }
 
-    /// Asserts what holds for all [`NOTE`]s: one at a time, each with an epoch of its own, higher
-    /// than those before.
+    /// Asserts the rule for all [`NOTE`]s: one at a time, each with its own epoch, higher than
+    /// those before.
     pub(crate) fn assert_one_at_a_time(&self) {
         assert_eq!(self.note("overlaps"), "");
         let starts = self.starts();
@@ -246,7 +247,8 @@ const MARK: &str = "E2E_PLACE";
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Stopped processes are killed, too. A killed one may just have started another.
+        // Stopped processes are killed, too. A killed process may have started another one just
+        // before.
         for _ in 0..1000 {
             let left = self.processes();
             if left.is_empty() {
@@ -274,7 +276,7 @@ impl Node {
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         eventually(&format!("{} has ended", self.name), || {
             self.child.try_wait().unwrap()
@@ -293,7 +295,7 @@ impl Node {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until the log has a line with these words, and gives it.
+    /// Waits until the log has a line with these words, and returns it.
     pub(crate) fn logged(&self, words: &str) -> String {
         eventually(&format!("{} logs {words:?}", self.name), || {
             let log = self.log();
@@ -356,12 +358,12 @@ fn collected(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// Sends a signal; to a process that is gone, none.
+/// Sends a signal. Does nothing if the process is gone.
 pub(crate) fn kill(pid: i32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
 }
 
-/// Whether the process still runs. One that waits to be reaped does not.
+/// Whether the process still runs. A process that waits to be reaped does not.
 pub(crate) fn runs(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
 }
@@ -379,20 +381,20 @@ pub(crate) fn parent(pid: i32) -> i32 {
     stat(pid).expect("it runs")[1].parse().unwrap()
 }
 
-/// The fields from the state on.
+/// The fields of `/proc/PID/stat`, beginning with the state.
 fn stat(pid: i32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A port on loopback at which nobody listens, and which the system does not give to other tests
+/// A port on loopback where no process listens, and which the system does not give to other tests
 /// that listen on port 0.
 pub(crate) fn free_port() -> u16 {
     incumbent_servers::free_port().unwrap()
 }
 
-/// Sends a request over a Unix socket, on a connection of its own. `headers` are whole lines.
+/// Sends a request over a Unix socket, on its own connection. `headers` are whole lines.
 pub(crate) fn over_unix(
     socket: &str,
     method: &str,
@@ -448,7 +450,7 @@ impl Answer {
     }
 }
 
-/// Looks until there is something.
+/// Polls until there is a result.
 #[track_caller]
 #[expect(
     clippy::disallowed_methods,
@@ -468,13 +470,13 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// Looks until a condition holds.
+/// Polls until a condition holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
 }
 
-/// How long something takes.
+/// Measures how long the work takes.
 #[expect(clippy::disallowed_methods, reason = "it is real time that is claimed")]
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();

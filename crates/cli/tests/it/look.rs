@@ -1,4 +1,4 @@
-//! What people ask: `observe`, `status`, `resign`.
+//! The commands with which people look and act: `observe`, `status`, `resign`.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -64,7 +64,7 @@ fn an_observer_tells_that_nobody_leads_any_more() {
     place.active("a");
     let mut observe = place.incumbent(&["observe", "--lines", "2"]);
     let mut observer = observe.stdout(Stdio::piped()).spawn().unwrap();
-    // Not before it has told the first.
+    // The leader may end only after the observer has started.
     until("it is started", || {
         place.processes().contains(&observer.id().cast_signed())
     });
@@ -244,7 +244,7 @@ fn resign_says_if_the_leader_does_not_answer() {
     );
 }
 
-/// A mistyped address would be a new and empty place, in which nobody leads.
+/// A mistyped address would otherwise become a new and empty place without a leader.
 #[test]
 fn a_look_at_a_place_that_is_not_there_says_so_and_does_not_make_it() {
     let place = Place::new();
@@ -266,7 +266,7 @@ fn a_look_at_a_place_that_is_not_there_says_so_and_does_not_make_it() {
     }
     assert!(!place.path("none").exists());
     assert_eq!(std::fs::read_dir(place.path("empty")).unwrap().count(), 0);
-    // Who looks for long may begin before the first leader.
+    // A long-running `observe` may start before the first leader.
     place.ask(&["observe", "--lines", "1"]).assert_code(0);
     assert_eq!(place.status()["state"], "none");
 }

@@ -1,7 +1,7 @@
-//! The binary, end to end: real processes on the file backend, killed, stopped and looked at.
+//! The binary, end to end: real processes on the file backend, killed, stopped and observed.
 //!
-//! Needs a Linux with a shell, `sleep` and `setsid`. One file per theme; `harness.rs` starts
-//! processes and ends them, whatever becomes of the test.
+//! Needs a Linux with a shell, `sleep` and `setsid`. There is one file per theme. `harness.rs`
+//! starts processes and ends them, even if the test fails.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

@@ -1,4 +1,4 @@
-//! `incumbent purge`, on a store from which something can be removed.
+//! `incumbent purge`, on a store that supports removal.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Records: from the command line, inside a command and outside, and what an old leader hears.
+//! Records: from the command line, inside a command and outside, and the errors that an old leader
+//! gets.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::harness::{Answer, NOTE, Node, Place, kill, over_unix, parent, runs, stop, until};
 
-/// A leader whose command only tells its socket; the test then is the command.
+/// A leader whose command only reports its socket. The test then acts as the command.
 fn api(place: &Place, name: &str, flags: &[&str]) -> (Node, String) {
     let script = format!("echo $INCUMBENT_RECORDS_SOCKET > {name}-socket; exec sleep 1000");
     let node = place.node(name, flags, &script);
@@ -42,7 +43,7 @@ fn without_a_leader_records_are_read_and_written_by_leading_for_a_moment() {
         place.ask(&["records", "get", "jobs/2"]).out,
         "12345678901234567890.100\n"
     );
-    // A hand-over for each, and nobody leads afterwards.
+    // Each write led for one epoch, and nobody leads afterwards.
     let status = place.ask(&["status"]).assert_code(3).json();
     assert_eq!(
         (status["epoch"].as_u64(), status["records"].as_u64()),
@@ -138,7 +139,7 @@ fn while_somebody_leads_others_do_not_write_unless_by_force() {
         forced.err
     );
     place.ask(&["records", "rm", "y", "--force"]).assert_code(0);
-    // The leader's own write, decided on what was there before, is refused.
+    // The leader's own write was based on the earlier version, so it is refused.
     let conflict = over_unix(&socket, "PUT", "/v1/records/x", &[&etag(&first)], "2").unwrap();
     assert_eq!(conflict.status, 412);
     assert_eq!(conflict.json()["type"], "urn:incumbent:problem:conflict");
@@ -191,7 +192,7 @@ fn an_old_term_s_socket_is_gone() {
         over_unix(new, "GET", "/v1/term", &[], "").unwrap().json()["epoch"],
         2
     );
-    // What is left of the old command hears clearly that nothing was written.
+    // Remaining processes of the old command get a clear error that nothing was written.
     let mut left = place.incumbent(&["records", "put", "x", "1"]);
     left.env("INCUMBENT_GROUP", "default")
         .env("INCUMBENT_RECORDS_SOCKET", old);
@@ -208,7 +209,7 @@ fn an_old_term_s_socket_is_gone() {
 fn a_paused_old_leader_s_write_is_refused_with_a_message_that_says_so() {
     let place = Place::new();
     let flags = ["--lease", "1s"];
-    // Each waits for its turn, so that the test decides when it writes.
+    // Each node waits for its turn, so that the test decides when it writes.
     let script = format!(
         "{NOTE} n=$INCUMBENT_HOLDER; $I records put x 1; echo > $n-wrote
         echo $INCUMBENT_RECORDS_SOCKET > $n-socket

@@ -1,4 +1,4 @@
-//! No password is shown: not in errors, not in logs, not in help.
+//! No output shows a password: not errors, logs or help.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::harness::{Place, finished, free_port, over_tcp, until};
 /// A password that no other text contains.
 const SECRET: &str = "s3ntinel";
 
-/// Runs it to its end, and looks at all that it has printed.
+/// Runs the command to its end, and checks everything that it has printed.
 #[track_caller]
 fn shows_no_secret(command: Command) -> String {
     let shown = format!("{command:?}");
@@ -21,7 +21,7 @@ fn named(template: &str) -> String {
     template.replace("PW", SECRET)
 }
 
-/// Addresses with a password that no store can use, in as many ways as there are.
+/// Addresses with a password that no store can use, one for each kind of mistake.
 const UNUSABLE: [&str; 13] = [
     "zookeeper://user:PW@h:99999/x",
     "zookeeper://user:PW@/x",
@@ -55,7 +55,8 @@ const OPENING: [&[&str]; 9] = [
 fn errors_about_an_address_do_not_repeat_its_password() {
     let place = Place::new();
     for address in UNUSABLE.map(named) {
-        // All take the same way: one of them takes every address, the others take one.
+        // All commands use the same code, so one of them tries every address, and the others try
+        // one.
         for args in OPENING {
             if args[0] != "status" && !address.contains("99999") {
                 continue;
@@ -126,7 +127,7 @@ fn errors_about_the_configuration_file_do_not_repeat_it() {
         std::fs::write(place.path("damaged.toml"), named(text)).unwrap();
         for args in [&["status"][..], &["run", "--", "true"], &["serve"]] {
             let args = [&["--config", "damaged.toml"], args].concat();
-            // A mistake in the table of one command is no mistake of another one.
+            // A mistake in the table of one command does not affect other commands.
             if text.contains("--publish") && args[2] != "run" {
                 continue;
             }
@@ -214,7 +215,8 @@ fn logs_do_not_show_a_password() {
         }
         assert!(!away.log().contains(SECRET), "{}", away.log());
 
-        // Addresses that are published may hold one: it is data, and still not for the log.
+        // Published addresses may contain a password. They are data, but the log must still not
+        // show it.
         let port = free_port();
         let publish = named(&format!("web=http://user:PW@127.0.0.1:{port}/"));
         let flags = ["--ready-now", "--publish", &publish];

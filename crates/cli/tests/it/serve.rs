@@ -1,4 +1,4 @@
-//! `incumbent serve`: how it starts, what it says of itself, how it ends.
+//! `incumbent serve`: how it starts, what it reports about itself, and how it ends.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::harness::{Node, Place, over_tcp};
 
 impl Place {
-    /// Begins `incumbent serve` at a free port, and gives its address too.
+    /// Starts `incumbent serve` at a free port, and returns its address too.
     fn server(&self, name: &str, flags: &[&str]) -> (Node, String) {
         let mut command = self.incumbent(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(flags);

@@ -1,15 +1,15 @@
-//! `incumbent run` on a name service: apart, and inside the first node.
+//! `incumbent run` on a leader server: in its own process, and inside the first node.
 
 use crate::harness::{NOTE, Node, Place, free_port};
 
-/// Notes its start, leaves a record, and stays.
+/// A script that notes its start, writes a record, and stays.
 fn working() -> String {
     format!(
         "{NOTE} $INCUMBENT_EXE records put started-by \\\"$INCUMBENT_HOLDER\\\" && exec sleep 1000"
     )
 }
 
-/// Begins a server of the same directory at this port, again and again.
+/// Starts a server at this port, always on the same directory.
 fn server(place: &Place, name: &str, port: u16) -> Node {
     let listen = format!("127.0.0.1:{port}");
     let command = place.incumbent(&["serve", "--listen", &listen, "--data-dir", "served"]);

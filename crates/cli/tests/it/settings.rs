@@ -1,4 +1,4 @@
-//! Flags, environment, configuration file, and what is said about mistakes.
+//! Flags, environment, configuration file, and the errors about mistakes in them.
 
 use crate::harness::{Place, finished};
 
@@ -35,7 +35,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     let status = place.ask(&["status"]).assert_code(3);
     assert!(status.out.contains("group     file"), "{}", status.out);
     assert!(status.out.contains("lease     3s"), "{}", status.out);
-    // Booleans and lists, too.
+    // Booleans and lists work, too.
     config(
         &place,
         "[run]\nready-now = true\npublish = ['web=a:1', 'rpc=a:2']\n",
@@ -54,7 +54,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
 fn a_flag_replaces_what_the_file_says_of_its_opposite() {
     let place = Place::new();
     config(&place, "[run]\nready-now = true\n");
-    // The URL is never answered with success.
+    // The URL never answers with success.
     let url = format!("http://127.0.0.1:{}", crate::harness::free_port());
     let node = place.node(
         "a",
@@ -226,7 +226,7 @@ fn help_names_variables_and_exit_codes() {
     );
 }
 
-/// Somebody who asked for TLS, or for a token, must not get less without being told.
+/// If you ask for TLS or for a token, you must not get less without an error.
 #[test]
 fn a_gateway_does_not_begin_if_a_flag_would_protect_nothing() {
     let place = Place::new();
@@ -274,7 +274,7 @@ fn a_gateway_does_not_begin_if_a_flag_would_protect_nothing() {
         assert!(done.err.contains(words), "{flags:?}: {}", done.err);
         assert_eq!(done.out, "", "it listens nowhere");
     }
-    // Wherever it is said.
+    // The error is the same if the setting comes from the configuration file.
     config(&place, "[gateway]\ntcp = true\nupstream-tls = true\n");
     let done = place
         .ask(&["gateway", "--listen", "127.0.0.1:0"])

@@ -1,4 +1,4 @@
-//! Which node runs the command next, and when: after a kill, a stop, a request to end.
+//! Which node runs the command next, and when: after a kill, a stop, or a request to end.
 
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ fn a_leader_stopped_past_its_lease_finds_its_command_dead_and_stands_by() {
     b.logged("the lease expired");
     kill(a.pid(), Signal::CONT);
     a.logged("leadership lost");
-    // It stands by again, and leads when it is its turn.
+    // It stands by again, and leads at its next turn.
     until("a stands by", || {
         place.status()["standbys"] == serde_json::json!(["a"])
     });
@@ -193,7 +193,8 @@ fn of_ten_standbys_one_follows() {
     leader.kill();
     let next = place.started(2);
     assert!(names.contains(&next.holder));
-    // When the others stand by behind it they have seen it, and nobody else has started.
+    // Once the nine others stand by, they have all seen the new leader, and no other node has
+    // started.
     until("nine stand by", || standbys().len() == 9);
     assert!(!standbys().contains(&next.holder));
     assert_eq!(place.starts().len(), 2);

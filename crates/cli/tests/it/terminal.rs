@@ -9,7 +9,7 @@ use crate::harness::{NOTE, Node, Place, finished, kill, runs, until};
 
 const WAIT: &str = "exec sleep 1000";
 
-/// Starts a shell script in a terminal of its own, by `script`. None if that is missing.
+/// Starts a shell script in its own terminal, with the program `script`. None if that is missing.
 fn in_terminal(place: &Place, name: &str, text: &str) -> Option<Node> {
     if missing("script", "--version") {
         return None;
@@ -22,7 +22,7 @@ fn in_terminal(place: &Place, name: &str, text: &str) -> Option<Node> {
     Some(place.start(name, command))
 }
 
-/// `incumbent run` on a script of its own, whose log is a file.
+/// `incumbent run` on a script, with its log in a file.
 fn run_of(name: &str, script: &str) -> String {
     format!(
         "cat > {name}.command <<'END'\n{NOTE}\n{script}\nEND\n\
@@ -94,7 +94,7 @@ fn a_command_that_stays_stopped_loses_the_term_and_the_next_node_leads() {
 #[test]
 fn a_command_that_is_stopped_for_a_moment_goes_on() {
     let place = Place::new();
-    // The retry period, which is the patience, is 40 s.
+    // A command may be stopped for one retry period, here 40 s, before its node gives up.
     let a = place.node("a", &["--lease", "5m"], &format!("{NOTE} {WAIT}"));
     let first = place.started(1);
     kill(first.pid, Signal::STOP);

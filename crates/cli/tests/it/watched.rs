@@ -1,4 +1,4 @@
-//! What a node tells while it runs: metrics, health, logs.
+//! What a node reports while it runs: metrics, health, logs.
 
 use rustix::process::Signal;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! [`TcpGateway`] and [`TcpHandle`]: the public face.
+//! [`TcpGateway`] and [`TcpHandle`]: the public interface.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,38 +16,39 @@ use crate::leader::board::{self, Board, Looked};
 
 /// Carries connections to the leader.
 ///
-/// It follows the leader from when it is made; [`run`](Self::run) serves connections.
+/// It follows the leader from its creation on. [`run`](Self::run) serves connections.
 ///
-/// A connection that comes while there is nobody to connect to is held. It ends in good order only
-/// if both sides have ended it so; in all other cases - nobody to connect to in time, another
-/// leader, silence, a shutdown, a kill - it is reset, so that nobody takes a part for the whole.
+/// If there is no leader to connect to, a new connection is held. A connection ends in good order
+/// only if both sides have ended it so. In all other cases - no leader to connect to in time,
+/// another leader, silence, a shutdown, a kill - it is reset, so that no side takes a part for the
+/// whole.
 pub struct TcpGateway {
     shared: Arc<Shared>,
 }
 
-/// Tells how a [`TcpGateway`] is. Cheap to clone.
+/// Reports the state of a [`TcpGateway`]. Cheap to clone.
 #[derive(Clone)]
 pub struct TcpHandle {
     shared: Arc<Shared>,
 }
 
-/// How a [`TcpGateway`] is.
+/// The state of a [`TcpGateway`].
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TcpStatus {
-    /// Whether a connection would be tried at once.
+    /// Whether the gateway would try to connect at once.
     pub is_ready: bool,
-    /// Why not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`; `ready` if it
-    /// is.
+    /// The reason if not, in a word: `no leader`, `unreadable`, `not published`, `unreachable`.
+    /// Otherwise `ready`.
     pub leader: &'static str,
     /// How many connections are held.
     pub held: usize,
-    /// How many connections there are, those that are held included.
+    /// How many connections there are, including held ones.
     pub connections: usize,
 }
 
 impl TcpGateway {
-    /// A gateway to the leader of this group. Begins to follow the leader.
+    /// A gateway to the leader of this group. Starts to follow the leader.
     ///
     /// Must be called inside a Tokio runtime.
     pub fn new(group: &Group, options: TcpOptions) -> Self {
@@ -73,16 +74,16 @@ impl TcpGateway {
         }
     }
 
-    /// Tells how the gateway is.
+    /// A handle that reports the state of the gateway.
     pub fn handle(&self) -> TcpHandle {
         TcpHandle {
             shared: Arc::clone(&self.shared),
         }
     }
 
-    /// Serves these listeners until `shutdown` is done; then takes no more connections, and returns
-    /// when those that there are have ended, after [`TcpTimes::drain`](crate::TcpTimes::drain) in
-    /// any case.
+    /// Serves these listeners until `shutdown` completes. Then it accepts no more connections, and
+    /// returns when the remaining ones have ended, or at the latest after
+    /// [`TcpTimes::drain`](crate::TcpTimes::drain).
     ///
     /// # Cancel safety
     ///
@@ -97,7 +98,7 @@ impl TcpGateway {
 }
 
 impl TcpHandle {
-    /// How the gateway is.
+    /// The present state of the gateway.
     pub fn status(&self) -> TcpStatus {
         let shared = &self.shared;
         let leader = match shared.board.look().0 {
@@ -117,7 +118,7 @@ impl TcpHandle {
     }
 }
 
-/// Says what the metrics of TCP mode mean. To be called once a recorder is installed.
+/// Describes the metrics of TCP mode. Call it once a recorder is installed.
 pub fn describe_tcp_metrics() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!(

@@ -5,9 +5,9 @@
 //!               limits        connect, or wait         pipe.rs: bytes both ways, until another leads
 //! ```
 //!
-//! What is not known about the bytes cannot be promised: nothing is repeated, no connection is
-//! moved, and no epoch is sent. A leader that does not know yet that it has been overtaken answers
-//! on the connections that it has; guards are for that.
+//! The gateway does not understand the bytes, so it repeats nothing, moves no connection, and sends
+//! no epoch. A leader that does not know yet that it has been overtaken still answers on the
+//! connections that it has. Guards protect against that.
 
 mod gateway;
 mod options;

@@ -1,53 +1,54 @@
-//! [`TcpOptions`]: where connections lead to, and what there may be of them.
+//! [`TcpOptions`]: the target of connections, and their limits.
 
 use std::time::Duration;
 
 use incumbent::EndpointName;
 
-/// How a [`TcpGateway`](crate::TcpGateway) works. [`TcpOptions::to`] has defaults for everything
-/// but where it leads.
+/// Settings of a [`TcpGateway`](crate::TcpGateway). [`TcpOptions::to`] has defaults for everything
+/// except the target.
 #[derive(Clone, Debug)]
 pub struct TcpOptions {
-    /// The endpoints of the leader, the best first. Of their addresses only host and port count:
-    /// TLS is passed on as it is.
+    /// The endpoints of the leader, the best first. Only host and port of their addresses count:
+    /// TLS is passed on unchanged.
     pub endpoints: Vec<EndpointName>,
-    /// How long things may take.
+    /// Time limits.
     pub times: TcpTimes,
-    /// How much there may be.
+    /// Limits on numbers of connections.
     pub limits: TcpLimits,
-    /// Whether the leader is told who the client is, by a header of the PROXY protocol, version 2,
-    /// in front of all else. The leader must expect it. Off by default.
+    /// Whether to send the client's address to the leader, in a header of the PROXY protocol,
+    /// version 2, before all other bytes. The leader must expect this header. Off by default.
     pub proxy_protocol: bool,
 }
 
-/// How long things may take.
+/// Time limits of a TCP gateway.
 #[derive(Clone, Debug)]
 pub struct TcpTimes {
-    /// How long a connection is held in all while there is nobody to connect to. 30 s: twice the
-    /// default lease. Zero holds none.
+    /// How long a connection is held in total while there is no leader to connect to. Default: 30
+    /// s, twice the default lease. With zero, no connection is held.
     pub hold: Duration,
-    /// How long connecting to one address of the leader may take. 2 s.
+    /// How long connecting to one address of the leader may take. Default: 2 s.
     pub connect: Duration,
-    /// How long connections to a leader go on when somebody else leads already. 10 s. They cannot
-    /// be moved: nobody knows here what was said on them.
+    /// How long connections to a leader continue once another node leads. Default: 10 s. They
+    /// cannot be moved, because the gateway does not know what was sent on them.
     pub outlived: Duration,
-    /// How long a connection may be silent in both directions. Off by default: keep-alive of TCP
-    /// notices who is gone.
+    /// How long a connection may be silent in both directions. Off by default: TCP keep-alive
+    /// detects peers that are gone.
     pub idle: Option<Duration>,
-    /// The same once one side has ended its half. 10 min: some end theirs and wait for a long
-    /// answer; others have forgotten to close, and no keep-alive notices them.
+    /// The same limit once one side has ended its half. Default: 10 min. Some clients end their
+    /// half and wait for a long answer. Others have forgotten to close, and keep-alive does not
+    /// detect them.
     pub half_closed: Duration,
-    /// How long connections may take to end when the gateway is shut down. 10 s.
+    /// How long connections may take to end when the gateway shuts down. Default: 10 s.
     pub drain: Duration,
 }
 
-/// How much there may be.
+/// Limits on the connections of a TCP gateway.
 #[derive(Clone, Debug)]
 pub struct TcpLimits {
-    /// Connections of clients. More wait to be accepted. 10 000.
+    /// Most connections of clients. Further ones wait to be accepted. Default: 10 000.
     pub connections: usize,
-    /// Connections that are held at a time. 1024. Nothing is read of them, so they cost little more
-    /// than a descriptor.
+    /// Most connections that are held at a time. Default: 1024. The gateway reads nothing from
+    /// them, so each costs little more than a descriptor.
     pub held: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes both ways between two connections, until both sides have ended theirs: [`Pipe`].
+//! [`Pipe`]: passes bytes both ways between two connections, until both sides have ended.
 
 use std::io;
 use std::pin::pin;
@@ -11,22 +11,22 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep};
 
-/// How much is read at once, and so how much is on its way here in one direction: with all
-/// connections that there may be, 320 MB.
+/// How much is read at once, and so the most data under way in one direction. With the default
+/// limit of connections, 320 MB in total.
 const BUFFER: usize = 16 * 1024;
 
 /// How a pipe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Both sides have ended theirs in good order, or one had ended its own and takes no more.
+    /// Both sides ended in good order, or one side ended its half and then refused further bytes.
     Closed,
     /// One side broke off in the middle.
     Broken,
-    /// Nothing came for as long as it may be so.
+    /// Nothing came for longer than allowed.
     Idle,
 }
 
-/// What has passed.
+/// Counts the bytes that have passed.
 pub(crate) struct Pipe {
     /// From the client to the leader.
     pub(crate) received: Flow,
@@ -35,12 +35,12 @@ pub(crate) struct Pipe {
     is_half_closed: AtomicBool,
 }
 
-/// What has passed in one direction.
+/// The bytes that have passed in one direction.
 pub(crate) struct Flow {
     bytes: AtomicU64,
     total: Counter,
-    /// Whether its receiver has broken off. Who writes learns of it first, and only once: who reads
-    /// then sees an end.
+    /// Whether its receiver has broken off. The write to the receiver gets this error first, and
+    /// only once; a read from the receiver then just returns the end.
     is_broken: AtomicBool,
 }
 
@@ -58,14 +58,14 @@ impl Pipe {
         }
     }
 
-    /// Passes on what comes, and the end of each half. What one side does not take is not read from
-    /// the other.
+    /// Passes on the bytes, and the end of each half. If one side takes no more bytes, no more are
+    /// read from the other.
     ///
-    /// Silence is looked at now and then: it may last up to twice as long as it should.
+    /// Silence is checked periodically, so it may last up to twice as long as allowed.
     ///
     /// # Cancel safety
     ///
-    /// What has been read and not written is lost; the connections are of no use any more.
+    /// Bytes that were read but not written are lost. The connections are then useless.
     pub(crate) async fn run(
         &self,
         client: &mut TcpStream,
@@ -77,8 +77,8 @@ impl Pipe {
         let both = async {
             let up = self.one_way((from_client, &self.sent), (to_leader, &self.received));
             let down = self.one_way((from_leader, &self.received), (to_client, &self.sent));
-            // Who cannot be read from any more ends both; who takes no more may still have said
-            // something.
+            // A failed read ends both directions. A failed write ends only its own: the side that
+            // takes no more bytes may still have sent some.
             futures::try_join!(up, down)
         };
         let mut both = pin!(both);
@@ -107,8 +107,8 @@ impl Pipe {
         }
     }
 
-    /// Until `from` ends, or `to` takes no more. An error is one of `from`, which gets what flows
-    /// `back`: what came last is missing.
+    /// Passes on bytes until `from` ends, or `to` takes no more. An error means that `from` broke
+    /// off, so its last bytes are missing. `back` is the flow towards `from`.
     async fn one_way(
         &self,
         (mut from, back): (ReadHalf<'_>, &Flow),
@@ -119,20 +119,21 @@ impl Pipe {
             let count = from.read(&mut buffer).await?;
             if count == 0 {
                 if back.is_broken.load(Ordering::Relaxed) {
-                    // What it said before has been passed on, and this is no end in good order.
+                    // Everything it sent before has been passed on, but this is not an end in good
+                    // order.
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
                 self.is_half_closed.store(true, Ordering::Relaxed);
-                // The other side may be gone already.
+                // The receiver may be gone already.
                 let _ = to.shutdown().await;
                 return Ok(());
             }
             if let Err(error) = to.write_all(&buffer[..count]).await {
-                // Who had ended his half before he broke off has said all that he wanted to: that
-                // is the system's word for it.
+                // The system returns this error if the receiver had ended its half before it broke
+                // off. Then it has sent all that it wanted to send.
                 let had_ended = error.kind() == io::ErrorKind::BrokenPipe;
                 flow.is_broken.store(!had_ended, Ordering::Relaxed);
-                // What it has said itself is still passed on.
+                // The bytes that the receiver itself sent are still passed on.
                 return Ok(());
             }
             flow.add(count);
@@ -140,7 +141,7 @@ impl Pipe {
     }
 
     /// Changes with every byte, and with the end of a half: a side that has just ended its half may
-    /// wait for an answer.
+    /// be waiting for an answer.
     fn moves(&self) -> u64 {
         let ends = u64::from(self.is_half_closed.load(Ordering::Relaxed));
         self.received.bytes() + self.sent.bytes() + ends

@@ -1,4 +1,5 @@
-//! The header of the PROXY protocol, version 2: who the client is, in front of what it sends.
+//! The header of the PROXY protocol, version 2. It precedes the client's bytes and names the
+//! client.
 //!
 //! ```text
 //!  0 ─────────────────────────── 12 ── 13 ─── 14 ── 16 ──────────────────────────────────────────────
@@ -18,7 +19,8 @@ const TCP_OVER_IPV6: u8 = 0x21;
 
 /// The header for a connection from `client` that was accepted at `here`.
 ///
-/// Both are of one family: IPv4, if both can be written so, also where a socket shows them as IPv6.
+/// Both addresses are of one family. It is IPv4 if both can be written so, even if a socket shows
+/// them as IPv6.
 pub(crate) fn header(client: SocketAddr, here: SocketAddr) -> Vec<u8> {
     let mut header = SIGNATURE.to_vec();
     header.push(VERSION_AND_COMMAND);

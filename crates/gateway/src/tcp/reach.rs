@@ -1,10 +1,10 @@
-//! A connection to the leader, waited for: [`Reach`].
+//! [`Reach`]: connects to the leader, and waits for it if necessary.
 //!
 //! ```text
-//!   reach() ──► somebody leads? ──yes──► connect ──► does he still lead? ──yes──► done
+//!   reach() ──► somebody leads? ──yes──► connect ──► does it still lead? ──yes──► done
 //!                  │ no            ▲        │ not reached        └─no─► from the start
 //!                  ▼               │        ▼
-//!              a place to wait ────┴─ one of those who wait tries on; the others are woken when it works
+//!              a place to wait ────┴─ one waiting connection keeps trying; the others wake when it connects
 //! ```
 
 use std::io;
@@ -25,8 +25,8 @@ use crate::leader::dial::dial;
 use crate::leader::target::Target;
 use crate::stream;
 
-/// How soon a leader that took no connection is tried again, doubled up to the last. Often, since
-/// it may be just starting.
+/// The pause before trying again a leader that accepted no connection. It doubles up to `LAST_TRY`.
+/// It is short at first, since the leader may be just starting.
 const FIRST_TRY: Duration = Duration::from_millis(20);
 const LAST_TRY: Duration = Duration::from_millis(250);
 
@@ -36,9 +36,9 @@ pub(crate) struct Reach {
     places: Arc<Semaphore>,
     hold: Duration,
     connect: Duration,
-    /// The term whose leader took no connection when it was last tried.
+    /// The term whose leader accepted no connection at the last attempt.
     away: watch::Sender<Option<Seal>>,
-    /// Held by the one connection that tries a leader that is away.
+    /// Held by the one connection that keeps trying an unreachable leader.
     turn: Mutex<()>,
 }
 
@@ -59,13 +59,13 @@ pub(crate) enum Refused {
     TooManyHeld,
 }
 
-/// A connection that is held, while this exists.
+/// The place of a held connection. Dropping it frees the place.
 struct Place {
     _permit: OwnedSemaphorePermit,
     since: Instant,
 }
 
-/// Whether a connection that waited should try.
+/// Whether a waiting connection should try now.
 enum Woken {
     Try,
     Late,
@@ -87,8 +87,8 @@ impl Reach {
         }
     }
 
-    /// A connection to the leader, waited for if need be. Never one to `here`, which is where
-    /// the client was accepted: a gateway that was published as the leader would talk to itself
+    /// Connects to the leader, and waits for it if necessary. Never connects to `here`, the address
+    /// that accepted the client: a gateway that was published as the leader would talk to itself
     /// without end.
     ///
     /// # Errors
@@ -97,10 +97,10 @@ impl Reach {
     ///
     /// # Cancel safety
     ///
-    /// Safe: a place is given back, and somebody else tries on.
+    /// Safe: the place is freed, and another connection continues to try.
     pub(crate) async fn reach(&self, here: Option<SocketAddr>) -> Result<Reached, Refused> {
         let mut place: Option<Place> = None;
-        // Held while this connection tries a leader that is away.
+        // Held while this connection tries an unreachable leader.
         let mut turn = None;
         let mut pause = FIRST_TRY;
         loop {
@@ -111,7 +111,7 @@ impl Reach {
                 (Sight::Ready(seal), Some(target)) => {
                     let is_away = *self.away.borrow() == Some(seal);
                     if is_away && turn.is_none() {
-                        // Nobody may be trying any more.
+                        // Maybe no connection is trying any more.
                         turn = self.turn.try_lock().ok();
                     }
                     if !is_away || turn.is_some() {
@@ -124,7 +124,7 @@ impl Reach {
                                 self.is_back(seal);
                                 return Ok(reached);
                             }
-                            // Nothing was sent yet.
+                            // Another node leads by now. Nothing was sent yet, so try again.
                             Ok(_) => continue,
                             Err(error) => self.is_gone(seal, &error),
                         }
@@ -143,7 +143,7 @@ impl Reach {
             let end = since + self.hold;
             let wait = async {
                 match (why, turn.is_some()) {
-                    // Its turn to try.
+                    // It is this connection's turn to try.
                     (Refused::Unreachable, true) => {
                         sleep(pause).await;
                         pause = (pause * 2).min(LAST_TRY);
@@ -177,13 +177,13 @@ impl Reach {
         }
     }
 
-    /// How many are held.
+    /// How many connections are held.
     pub(crate) fn held(&self, most: usize) -> usize {
         most.saturating_sub(self.places.available_permits())
     }
 
-    /// Whether the leader of this term took no connection when it was last tried, and somebody
-    /// tries on.
+    /// Whether the leader of this term accepted no connection at the last attempt, and a connection
+    /// keeps trying.
     pub(crate) fn is_away(&self, seal: Seal) -> bool {
         *self.away.borrow() == Some(seal) && self.turn.try_lock().is_err()
     }
@@ -235,7 +235,7 @@ impl Reach {
 
     async fn no_longer_away(&self) {
         let mut away = self.away.subscribe();
-        // The sender is here: it cannot be gone.
+        // `self` owns the sender, so it cannot be gone.
         let _ = away.wait_for(Option::is_none).await;
     }
 

@@ -1,4 +1,4 @@
-//! Connections: accepted, carried, drained.
+//! Accepts, carries and drains connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use super::reach::{Reached, Refused};
 use super::shared::Shared;
 use crate::stream;
 
-/// The target of the events of the log of connections: one for each, when it has ended.
+/// The target of the connection log: one event for each connection, when it has ended.
 ///
-/// Fields: `client`, `outcome`, `received` and `sent` (bytes), `seconds`, `waited` (seconds, until
-/// there was somebody to talk to), `epoch` and `upstream` (if there was).
+/// Fields: `client`, `outcome`, `received` and `sent` (bytes), `seconds`, `waited` (seconds until
+/// the leader was connected), `epoch` and `upstream` (if the leader was connected).
 pub const TCP_ACCESS: &str = "incumbent::access::tcp";
 
-/// How long not to accept after the system refused to: it has no more descriptors, and needs time
-/// to get some back.
+/// How long to pause after the system refused to accept: it has no more descriptors, and needs time
+/// to free some.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Piped(End),
-    /// Somebody else leads, and the grace is over.
+    /// Another node leads, and the grace is over.
     Outlived,
     Refused(Refused),
-    /// Ended from here, as the gateway was shut down.
+    /// The gateway ended it at shutdown.
     Cut,
 }
 
-/// What is known of one connection. Told when dropped.
+/// The facts about one connection. Logged on drop.
 struct Report {
     shared: Arc<Shared>,
     client: SocketAddr,
@@ -66,11 +66,11 @@ pub(super) async fn run(
     if timeout(shared.options.times.drain, drained).await.is_err() {
         tracing::info!("the time to shut down is over; cutting the connections that are left");
     }
-    // Dropping the doors ends what is left behind them.
+    // Dropping these tasks ends their remaining connections.
     doors.shutdown().await;
 }
 
-/// Accepts until told to stop; then waits for its connections.
+/// Accepts connections until the gateway stops, then waits for the accepted ones.
 async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
@@ -80,7 +80,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch:
             loop {
                 match listener.accept().await {
                     Ok((stream, client)) => return (stream, client, permit),
-                    // A client that is gone before it was accepted is no client, and other errors
+                    // If a client left before it was accepted, there is nothing to do. Other errors
                     // pass.
                     Err(error) => {
                         tracing::debug!(%error, "cannot accept");
@@ -94,7 +94,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopping: watch:
                 connections.spawn(connection(Arc::clone(&shared), stream, client, permit));
             }
             Some(_) = connections.join_next() => {}
-            // A sender that is gone means the same.
+            // A dropped sender also means to stop.
             _ = stopping.wait_for(|stopping| *stopping) => break,
         }
     }
@@ -142,7 +142,7 @@ async fn carry(
     reset_when_closed(&leader, true);
     if let Some(here) = here.filter(|_| shared.options.proxy_protocol) {
         let header = proxy_v2::header(report.client, here);
-        // It is smaller than any buffer for sending: this does not wait.
+        // The header is smaller than any send buffer, so this does not wait.
         if leader.write_all(&header).await.is_err() {
             return Outcome::Piped(End::Broken);
         }
@@ -164,10 +164,11 @@ async fn carry(
     Outcome::Piped(end)
 }
 
-/// Whether closing a connection breaks it off, rather than to end it in good order. Set before
-/// anything else, so that it is broken off also if this process is killed.
+/// Sets whether closing a connection resets it instead of ending it in good order. This is set
+/// before anything else, so that the connection is reset even if this process is killed.
 fn reset_when_closed(stream: &TcpStream, is_so: bool) {
-    // Without it, ends look better than they are; that is no reason to carry nothing.
+    // Without this option, a reset looks like an end in good order. That is no reason to refuse the
+    // connection.
     let _ = set_socket_linger(stream, is_so.then_some(Duration::ZERO));
 }
 

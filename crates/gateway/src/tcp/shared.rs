@@ -15,7 +15,7 @@ pub(super) struct Shared {
     pub(super) options: TcpOptions,
     pub(super) board: Arc<Board>,
     pub(super) reach: Reach,
-    /// What limits connections. Each task that accepts holds one permit.
+    /// Limits the connections. Each accepting task holds one permit.
     pub(super) permits: Arc<Semaphore>,
     pub(super) connections: AtomicUsize,
     pub(super) follower: JoinHandle<()>,

@@ -1,6 +1,6 @@
 //! A runner for the tests: `guard-probe DIR [term=MS] [hard=MS] [listen] -- COMMAND ARGS…`.
 //!
-//! It writes what the tests want to know into files in DIR and ends as the command does.
+//! It writes the facts that the tests need into files in DIR, and ends as the command does.
 
 use std::error::Error;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use incumbent_guard::{BootTime, Deadlines, Guarded, Spec};
 
-/// That the guard was lost; no test's command ends with it.
+/// Exit code for a lost guard. No test command ends with it.
 const LOST: u8 = 70;
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn moment(dir: &Path, name: &str, ms: &str) -> std::io::Result<BootTime> {
     Ok(moment)
 }
 
-/// Writes a file that is there as a whole or not at all.
+/// Writes a file that appears as a whole or not at all.
 fn publish(dir: &Path, name: &str, value: impl ToString) -> std::io::Result<()> {
     let draft = dir.join(format!("{name}.draft"));
     fs::write(&draft, value.to_string())?;

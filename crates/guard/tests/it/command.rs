@@ -1,4 +1,5 @@
-//! What the command gets: arguments, environment, directory, stdin, and nothing of ours.
+//! What the command receives: arguments, environment, directory and stdin, but no descriptors of
+//! the runner.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -62,7 +63,7 @@ fn reads_the_runners_stdin_if_that_is_a_pipe() {
 fn inherits_neither_listener_nor_control_socket() {
     let notes = Notes::new();
     let mut guarded = notes.runner_of(&["listen"], "ls");
-    // Whatever this test was started with is passed on by everyone.
+    // Descriptors that this test was started with are passed on by every program.
     let expected = list_descriptors(&mut Command::new("ls"));
     assert_eq!(list_descriptors(&mut guarded), expected);
     assert!(notes.has("address"), "there was a listener");
@@ -149,7 +150,7 @@ fn the_proc_of_another_pid_namespace_is_refused() {
     assert!(!notes.has("ran"));
 }
 
-/// The same as `command`, as the arguments of another program.
+/// `command`, written as arguments of another program.
 fn wrapped(by: &[&str], command: &Command) -> Command {
     let mut outer = Command::new(by[0]);
     outer

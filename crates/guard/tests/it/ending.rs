@@ -1,4 +1,4 @@
-//! How a command is ended while its runner is well.
+//! Ways in which a command ends while its runner works.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -53,7 +53,7 @@ async fn grace_does_not_outlast_the_hard_deadline() {
     let exit = tokio::time::timeout(PATIENCE, guarded.wait())
         .await
         .unwrap();
-    // By SIGTERM, if it came before the trap was set.
+    // SIGTERM ends it if the signal came before the trap was set.
     assert!(matches!(exit, Ok(Exit::Signal(9 | 15))), "{exit:?}");
 }
 
@@ -153,7 +153,8 @@ async fn signals_to_all_processes_of_the_name_leave_the_guard_alone() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
         kill(guard, signal);
     }
-    // Also the command gets one from outside, as from a service manager, and has its grace.
+    // The command also gets a SIGTERM from outside, as from a service manager, and still has its
+    // grace.
     kill(guarded.pid().cast_signed(), Signal::TERM);
     assert_eq!(guarded.wait().await.unwrap(), Exit::Code(7));
 }

@@ -1,4 +1,4 @@
-//! Real processes, killed and stopped.
+//! Tests with real processes that are killed and stopped.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 

@@ -1,4 +1,4 @@
-//! What the guard does when the runner cannot.
+//! The actions of the guard when the runner is gone or stopped.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use crate::support::{
 
 #[test]
 fn a_killed_runner_is_refused_at_its_address_only_after_all_are_dead() {
-    // Several times, since what would go wrong is an order of events.
+    // Several times, since a failure would depend on the order of events.
     for _ in 0..5 {
         let notes = Notes::new();
         let mut runner = Ended(

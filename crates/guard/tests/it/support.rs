@@ -14,8 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
 
-/// A command with a child in its group, a child in a session of its own, and an orphan in another;
-/// each notes its id.
+/// A command with a child in its group, a child in its own session, and an orphan in another one.
+/// Each one notes its id.
 pub(crate) const FAMILY: &str = "trap '' TERM HUP INT
     echo $$ > \"$0/leader\"
     sleep 1000 & echo $! > \"$0/member\"
@@ -42,7 +42,7 @@ impl Notes {
         self.path().join(name).exists()
     }
 
-    /// The content of a file, when there is one with a whole line or a published value.
+    /// Waits until the file has a whole line or a published value, and returns its content.
     pub(crate) fn read(&self, name: &str) -> String {
         let path = self.path().join(name);
         let content = || fs::read_to_string(&path).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Notes {
         spec
     }
 
-    /// A runner of its own process that runs `script`, in which `$0` is this directory.
+    /// A runner in its own process that runs `script`, in which `$0` is this directory.
     pub(crate) fn runner(&self, options: &[&str], script: &str) -> Command {
         let mut command = self.runner_of(options, "sh");
         command.args(["-c", script]).arg(self.path());
@@ -78,7 +78,7 @@ impl Notes {
     }
 }
 
-/// Ends the runner when a test fails before it does.
+/// Ends the runner if a test fails before it does so itself.
 pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
@@ -107,7 +107,7 @@ pub(crate) fn guard_of(command: u32) -> i32 {
     stat(command.cast_signed()).unwrap()[1].parse().unwrap()
 }
 
-/// Whether the process still runs. One that waits to be reaped does not.
+/// Whether the process still runs. A process that waits to be reaped does not.
 pub(crate) fn runs(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
 }
@@ -116,14 +116,14 @@ pub(crate) fn is_stopped(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] == "T")
 }
 
-/// The fields from the state on.
+/// The fields of `/proc/PID/stat`, beginning with the state.
 fn stat(pid: i32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Looks until `condition` holds.
+/// Polls until `condition` holds.
 #[expect(
     clippy::disallowed_methods,
     reason = "other processes have no clock that could be paused"

@@ -1,4 +1,4 @@
-//! What killed writers leave, and that removing it harms nobody.
+//! Removing the leftovers of killed writers harms nobody.
 
 use std::fs::File;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn a_writer_whose_draft_was_removed_while_it_was_paused_is_told_that_nothing_was
     for start in [0, 1, 64] {
         for call in 0..40 {
             let place = Place::with_versions(start);
-            // So that the directory of drafts is there.
+            // This write creates the directory of drafts.
             let other = incumbent_backend::Key::floor("demo".parse().unwrap());
             let (hook, pause) = pausing_at(call);
             let writer = place.hooked(hook);

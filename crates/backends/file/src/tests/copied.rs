@@ -1,5 +1,5 @@
-//! Somebody copies the tree by hard links, as tools for backups do: files get names that none of us
-//! gave them.
+//! The tree is copied by hard links, as backup tools do it. Files then have names that the store
+//! did not give them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,7 +25,7 @@ fn a_writer_whose_draft_has_a_second_name_and_who_comes_too_late_is_told_of_the_
         let mut links = 0;
         let calls = (0..MANY_CALLS).find(|call| {
             let place = Place::with_versions(start);
-            // At the end of a generation the rival is killed when the forward is there, so that the
+            // At the end of a generation, the rival is killed once the forward exists, so that the
             // generation stays.
             let rival = match start {
                 64 => place.hooked(dying_at_nth(Step::Link, 2)),

@@ -1,4 +1,4 @@
-//! Killed before each call of the operating system.
+//! Processes are killed before each system call.
 
 use std::sync::atomic::Ordering;
 
@@ -9,8 +9,8 @@ use super::place::{Place, dying_at, version};
 /// More calls than any swap makes.
 const MANY_CALLS: usize = 100;
 
-/// Where a writer may be when it is killed: creating, in the midst of a generation, at its end, and
-/// at the next one's start.
+/// Where a writer may be when it is killed: creating the key, in the middle of a generation, at its
+/// end, and at the start of the next one.
 const STARTS: [u64; 6] = [0, 1, 63, 64, 65, 128];
 
 #[test]
@@ -87,7 +87,7 @@ fn an_opener_killed_at_any_step_leaves_a_directory_that_can_be_opened() {
     panic!("it never came to its end");
 }
 
-/// Directories of generations, closed or not, and of what was prepared.
+/// Counts the directories of generations, closed or not, and of prepared ones.
 fn generations(place: &Place) -> usize {
     place.path(".").read_dir().unwrap().count()
 }

@@ -1,5 +1,5 @@
-//! What is on the disk when. No power is lost here: what counts is which calls are made, and in
-//! which order.
+//! Which data is on the disk at which time. No power is lost here: the tests check which calls are
+//! made, and in which order.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,8 +7,7 @@ use super::place::{Place, Process};
 use crate::FileBackend;
 use crate::hook::{Go, Hook, Step};
 
-/// Notes these steps. If nothing may be changed, renaming fails, as on a file system that may only
-/// be read.
+/// Records these steps. With `read_only`, renaming fails, as on a read-only file system.
 fn noting(steps: &'static [Step], read_only: bool) -> (Hook, Arc<Mutex<Vec<Step>>>) {
     let noted = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&noted);
@@ -36,8 +35,8 @@ fn a_reader_that_may_not_complete_a_generation_has_the_forward_on_the_disk() {
     let place = Place::with_forward_after(64);
     let (hook, noted) = noting(&[Step::SyncDir], true);
     let process = place.hooked(hook);
-    // The group, the key, the new generation (which is not there), and the old one, where the
-    // forward is.
+    // Four syncs: the group, the key, the new generation (which does not exist), and the old one,
+    // which holds the forward.
     assert_eq!(syncs_of_a_read(&process, &noted), 4);
     assert_eq!(
         syncs_of_a_read(&process, &noted),
@@ -54,8 +53,8 @@ fn each_directory_above_a_new_store_is_on_the_disk_before_the_next_one_is_made()
         let address = format!("file://{}/a/b?sync={mode}", place.dir.path().display());
         let (hook, noted) = noting(&[Make, Sync], false);
         FileBackend::open_hooked(&address.parse().unwrap(), hook).unwrap();
-        // b and a fail, since what is above is missing; the directory above all is there; the last
-        // is for the marker.
+        // Making `b` fails, since `a` is missing. Then `a` is made and its parent synced, and `b`
+        // is made and `a` synced. The last sync is for the marker.
         let steps = [Make, Make, Sync, Make, Sync, Sync];
         assert_eq!(*noted.lock().unwrap(), steps);
         let (hook, noted) = noting(&[Make, Sync], false);

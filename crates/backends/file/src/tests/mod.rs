@@ -1,4 +1,4 @@
-//! Tests that stop and pause processes between calls of the operating system.
+//! Tests that stop and pause processes between system calls.
 
 mod clean;
 mod copied;

@@ -1,5 +1,5 @@
-//! File systems that are full or read-only. They have to be mounted, which only root may do: else
-//! skipped aloud.
+//! File systems that are full or read-only. Only root may mount them: without root the tests are
+//! skipped with a message.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use incumbent_backend::{Failure, Rights, Swapped};
 
 use super::place::{Place, version};
 
-/// A small file system in memory, gone when this is dropped.
+/// A small file system in memory, unmounted on drop.
 struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
@@ -82,7 +82,7 @@ fn a_full_disk_is_not_applied_by_name_and_goes_on_when_there_is_room() {
         full_disk_error(process.replace(start, &[b'x'; 5000]), place.dir.path());
         assert_eq!(process.read().unwrap().0, start);
         std::fs::remove_file(hog).unwrap();
-        // Room that was freed is not always found at once.
+        // The file system does not always offer freed room at once.
         let told = (0..1000)
             .map(|_| process.replace(start, b"mine"))
             .find(|told| told.is_ok());

@@ -1,4 +1,4 @@
-//! Paused before each call of the operating system, while others go on.
+//! Processes are paused before each system call, while others go on.
 
 use incumbent_backend::{Failure, Swapped};
 
@@ -7,7 +7,8 @@ use super::place::{Place, pausing_at, version};
 const MANY_CALLS: usize = 100;
 const STARTS: [u64; 6] = [0, 1, 63, 64, 65, 128];
 
-/// What others write meanwhile: one version, more than a generation, and several generations.
+/// The number of versions that others write meanwhile: one, more than a generation, and several
+/// generations.
 const MEANWHILE: [u64; 3] = [1, 70, 200];
 
 #[test]
@@ -20,7 +21,7 @@ fn a_writer_paused_at_any_step_is_told_the_truth_and_undoes_nothing() {
     }
 }
 
-/// False if the writer came to its end without a pause.
+/// False if the writer finished without a pause.
 fn paused_writer(start: u64, count: u64, call: usize) -> bool {
     let place = Place::with_versions(start);
     let rival = place.process();
@@ -40,7 +41,8 @@ fn paused_writer(start: u64, count: u64, call: usize) -> bool {
         "from {start}, paused before call {call} ({step:?}), {count} written meanwhile: {told:?}"
     );
     if found == start {
-        // It had not happened, and somebody else has taken the next version: it never can.
+        // The write had not happened, and another process has taken the next version: so it never
+        // can.
         assert!(
             matches!(told, Ok(Swapped::Conflict) | Err(Failure::NotApplied(_))),
             "{at}"
@@ -140,8 +142,8 @@ fn two_writers_paused_at_any_two_steps_of_closing_a_generation_do_not_both_win()
     panic!("it never came to its end");
 }
 
-/// Pauses one closer, then another while it is paused, then lets both go on, the first one first.
-/// `None` if the first was never paused, false if the second was not.
+/// Pauses one closer, then another while the first is paused, then resumes both, the first one
+/// first. `None` if the first was never paused, false if the second was not.
 fn two_closers(first: usize, second: usize) -> Option<bool> {
     let place = Place::with_versions(64);
     let (hook, first_pause) = pausing_at(first);

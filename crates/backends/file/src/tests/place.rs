@@ -1,4 +1,4 @@
-//! A directory, and processes that use it: each a store that was opened on its own.
+//! A directory, and the processes that use it. Each process is a store that was opened on its own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +19,7 @@ pub(super) struct Place {
     pub(super) dir: TempDir,
 }
 
-/// What a process of its own would have.
+/// Everything that a separate process would have.
 pub(super) struct Process {
     store: Store,
     seen: Seen,
@@ -28,13 +28,13 @@ pub(super) struct Process {
 
 impl Place {
     pub(super) fn new() -> Self {
-        // In memory if possible: these tests sync thousands of times, and no power is lost in them.
+        // In memory if possible: these tests sync thousands of times and lose no power.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         Self { dir: dir.unwrap() }
     }
 
-    /// A place whose key has been written this many times. Of many versions only the last is there:
-    /// the others are not looked at again.
+    /// A place whose key has been written this many times. If there are many versions, only the
+    /// last one exists: the others are never read again.
     pub(super) fn with_versions(count: u64) -> Self {
         let place = Self::new();
         let process = place.process();
@@ -53,8 +53,8 @@ impl Place {
         place
     }
 
-    /// A place whose key is at the forward behind this version, and the one who put it there was
-    /// killed then.
+    /// A place whose key has a forward after this version. The process that linked the forward was
+    /// killed just then.
     pub(super) fn with_forward_after(last: u64) -> Self {
         let place = Self::with_versions(last);
         let closing = dying_at_nth(Step::Link, 2);
@@ -67,8 +67,8 @@ impl Place {
         self.hooked(Hook::default())
     }
 
-    /// A process whose calls are counted from its first on the key, not from opening the store.
-    /// Keys begin at 1 with it.
+    /// A process whose calls are counted from its first call on the key, not from opening the
+    /// store. Keys that it creates begin at 1.
     pub(super) fn hooked(&self, hook: Hook) -> Process {
         let mut store = Store::open(&self.address().parse().unwrap(), Hook::default()).unwrap();
         store.disk.hook = hook;
@@ -84,14 +84,14 @@ impl Place {
         format!("file://{}/store", self.dir.path().display())
     }
 
-    /// Removes the key as a person does who is careful.
+    /// Removes the key the way a careful person does.
     pub(super) fn remove_key(&self) {
         let aside = self.dir.path().join("removed");
         std::fs::rename(self.path(""), &aside).unwrap();
         std::fs::remove_dir_all(aside).unwrap();
     }
 
-    /// Something in the key's directory.
+    /// A path in the key's directory.
     pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join("store/demo/@root").join(name)
     }
@@ -110,13 +110,13 @@ impl Process {
         Versions::new(&self.store, &self.seen, &self.key)
     }
 
-    /// The same, but keys that it creates begin at another number.
+    /// The same process, but keys that it creates begin at another number.
     pub(super) fn beginning_at(mut self, first: fn() -> Number) -> Self {
         self.store.first = first;
         self
     }
 
-    /// The number and body of the newest version; the number 0 if there is none.
+    /// The number and body of the newest version. The number is 0 if there is none.
     pub(super) fn read(&self) -> Result<(u64, Vec<u8>), FileError> {
         Ok(self
             .versions()
@@ -124,7 +124,7 @@ impl Process {
             .map_or((0, Vec::new()), |(number, body)| (number.0, body)))
     }
 
-    /// Writes after this version, 0 being none.
+    /// Writes after this version. 0 means that there is none.
     pub(super) fn replace(&self, after: u64, body: &[u8]) -> Result<Swapped, Failure> {
         match after {
             0 => self.versions().create(body),
@@ -132,8 +132,8 @@ impl Process {
         }
     }
 
-    /// Writes versions whose bodies are their numbers, after whatever is there. Nobody else may
-    /// write.
+    /// Writes versions whose bodies are their numbers, after the newest one. No other process may
+    /// write meanwhile.
     pub(super) fn write_many(&self, count: u64) -> u64 {
         let (mut number, _) = self.read().unwrap();
         for _ in 0..count {
@@ -152,7 +152,7 @@ pub(super) fn version(number: u64) -> Version {
     Number(number).version()
 }
 
-/// Killed before this call, counted from 0. The counter tells how far it came.
+/// Kills the process before this call, counted from 0. The counter shows how many calls it reached.
 pub(super) fn dying_at(call: usize) -> (Hook, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
@@ -166,7 +166,7 @@ pub(super) fn dying_at(call: usize) -> (Hook, Arc<AtomicUsize>) {
     (Hook::new(ask), calls)
 }
 
-/// Killed after the nth call of this kind.
+/// Kills the process after the nth call of this kind.
 pub(super) fn dying_at_nth(kind: Step, nth: usize) -> Hook {
     let left = Mutex::new(Some(nth));
     Hook::new(move |step| {
@@ -187,7 +187,7 @@ pub(super) struct Pause {
     resume: Sender<()>,
 }
 
-/// Paused before this call, counted from 0, until it is resumed.
+/// Pauses the process before this call, counted from 0, until it is resumed.
 pub(super) fn pausing_at(call: usize) -> (Hook, Pause) {
     let ((tell, paused), (resume, resumed)) = (channel(), channel());
     let (calls, ends) = (AtomicUsize::new(0), Mutex::new((tell, resumed)));
@@ -203,7 +203,7 @@ pub(super) fn pausing_at(call: usize) -> (Hook, Pause) {
 }
 
 impl Pause {
-    /// Runs `work` in a thread, and `meanwhile` while it is paused. `None` if it came to its end
+    /// Runs `work` in a thread, and `meanwhile` while `work` is paused. `None` if `work` finished
     /// and was never paused.
     pub(super) fn during<T: Send, U>(
         self,
@@ -212,8 +212,8 @@ impl Pause {
     ) -> Option<(T, U)> {
         let Self { paused, resume } = self;
         std::thread::scope(|scope| {
-            // The hook, and with it the sender, goes with the work: when that ends, waiting for a
-            // pause ends.
+            // The work owns the hook, and the hook owns the sender. So when the work ends, waiting
+            // for a pause ends too.
             let worker = scope.spawn(work);
             let Ok(step) = paused.recv() else {
                 worker.join().unwrap();

@@ -1,6 +1,7 @@
-//! Keys that a person removes, and somebody creates again while others still know the old ones.
+//! A person removes a key, and a process creates it again while others still know the old one.
 //!
-//! Where the new one begins is random; here it is on both sides of the old one.
+//! In production the new key begins at a random number. Here it begins on both sides of the old
+//! one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,14 +14,14 @@ use crate::names::Number;
 
 const MANY_CALLS: usize = 100;
 
-/// Where the old key is when it is removed: at the first of a generation, in its midst, at its
-/// last.
+/// The number of the old key when it is removed: the first of a generation, one in its middle, and
+/// its last.
 const OLD: [u64; 3] = [961, 1000, 1024];
 
-/// Where the new one begins: before all of these, and behind them.
+/// Where the new key begins: before all of these, and after them.
 const NEW: [fn() -> Number; 2] = [|| Number(1), || Number(6401)];
 
-/// Creates the key where this process begins one.
+/// Creates the key at this first number.
 fn create(process: &Process, first: fn() -> Number) {
     assert_eq!(
         process
@@ -108,7 +109,7 @@ fn a_writer_paused_while_the_key_is_removed_and_created_again_changes_nothing_in
     }
 }
 
-/// False if the writer came to its end without a pause.
+/// False if the writer finished without a pause.
 fn paused_writer(old: u64, first: fn() -> Number, call: usize) -> bool {
     let place = Place::with_versions(old);
     let rival = place.process().beginning_at(first);
@@ -131,7 +132,7 @@ fn paused_writer(old: u64, first: fn() -> Number, call: usize) -> bool {
             "{at}"
         );
     } else {
-        // It had happened to the old key.
+        // The write had happened to the old key.
         assert_eq!(found, old + 1, "{at}");
         let committed = matches!(&told, Ok(Swapped::Committed(at)) if *at == version(old + 1));
         assert!(
@@ -178,8 +179,8 @@ fn a_reader_paused_while_the_key_is_removed_and_created_again_reads_one_of_both(
     }
 }
 
-/// Removes the key, creates it and writes more than a generation. Gives what was there before, and
-/// what is there now.
+/// Removes the key, creates it and writes more than a generation. Returns the number before that,
+/// and the number after it.
 fn recreate(place: &Place, rival: &Process, first: fn() -> Number) -> (u64, u64) {
     let (found, _) = rival.read().unwrap();
     place.remove_key();

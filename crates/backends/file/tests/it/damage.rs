@@ -1,4 +1,4 @@
-//! Never a wrong answer: what is not as it was written is an error that names it.
+//! A read never gives a wrong answer: if a file is not as it was written, the error names it.
 
 use std::path::{Path, PathBuf};
 
@@ -62,13 +62,13 @@ impl Damaged {
         (self.first - 1) * 64 + nth
     }
 
-    /// The file of the nth version, or the forward in its place, in this generation.
+    /// The file in this generation that holds the nth version, or the forward in its place.
     fn file(&self, generation: u64, nth: u64) -> PathBuf {
         self.generation(generation)
             .join(self.number(nth).to_string())
     }
 
-    /// Reads the key, which must fail by the name of this file.
+    /// Reads the key, and checks that the error names this file.
     async fn is_told(&self, path: &Path) {
         for store in [self.store.clone(), open(self.dir.path())] {
             match store.read(&key()).await {

@@ -1,4 +1,4 @@
-//! What can be opened, and how what cannot is told.
+//! Which directories can be opened, and which error the others give.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,8 @@ fn addresses_that_are_no_directory_of_this_host_are_refused_with_the_reason() {
     .unwrap();
 }
 
-/// Else one process acknowledged what another one has built on something that is not on the disk.
+/// Otherwise one process would acknowledge a write that follows another process's write which is
+/// not on the disk.
 #[test]
 fn what_a_commit_survives_is_the_same_for_all_who_use_a_store() {
     let dir = tempfile::tempdir().unwrap();

@@ -23,8 +23,8 @@ fn key() -> Key {
     Key::record("demo".parse().unwrap(), "counter".parse().unwrap())
 }
 
-/// Not a test of its own: what the processes do, until they are killed. The body is the list of all
-/// increments.
+/// Not a test of its own: the work of the processes, until they are killed. The body is the list of
+/// all increments.
 #[tokio::test]
 async fn increments_until_killed() {
     let (Ok(dir), Ok(name)) = (std::env::var(DIR), std::env::var(NAME)) else {
@@ -73,8 +73,8 @@ fn start(dir: &Path, name: usize) -> Child {
         .unwrap()
 }
 
-/// Lets a process live until it has acknowledged so many increments, then kills it; gives all that
-/// it acknowledged.
+/// Lets a process live until it has acknowledged this many increments, then kills it. Returns all
+/// increments that it acknowledged.
 fn live(dir: &Path, name: usize, increments: usize, stopped: bool) -> Vec<String> {
     let mut child = start(dir, name);
     let mut acknowledged = Vec::new();
@@ -93,14 +93,15 @@ fn live(dir: &Path, name: usize, increments: usize, stopped: bool) -> Vec<String
         "process {name} ended by itself"
     );
     if stopped {
-        // Somewhere amid a swap, most likely, while another one lives its whole life.
+        // The process is most likely in the middle of a swap. Meanwhile another one lives its whole
+        // life.
         let pid = Pid::from_child(&child);
         kill_process(pid, Signal::STOP).unwrap();
         acknowledged.extend(live(dir, name + 1000, 100, false));
         kill_process(pid, Signal::CONT).unwrap();
     }
     child.kill().unwrap();
-    // What it said before it was killed and nobody has read yet counts too.
+    // Output that the process wrote before it was killed, and that is not read yet, counts too.
     acknowledged.extend(
         lines.filter_map(|line| line.ok()?.strip_prefix("acknowledged ").map(str::to_owned)),
     );
@@ -149,8 +150,8 @@ async fn killed_and_stopped_processes_lose_no_acknowledged_increment_and_apply_n
         .filter(|mark| !different.contains(mark))
         .collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    // Each killed process may have had one more on its way, or acknowledged in words that were cut
-    // off.
+    // Each killed process may have made one more increment whose acknowledgement was not sent, or
+    // was cut off.
     let stopped = LIVES / 4;
     assert!(
         written.len() <= acknowledged.len() + 2 * (LIVES + stopped),

@@ -1,4 +1,4 @@
-//! A key whose directory a person has removed, and that is created again.
+//! A person has removed the directory of a key, and the key is created again.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ async fn read(store: &FileBackend) -> Option<(Version, String)> {
     Some((found.version, String::from_utf8(found.body).unwrap()))
 }
 
-/// A key that was written this often.
+/// A key that was written this many times.
 async fn written(dir: &TempDir, count: u64) -> (FileBackend, Version) {
     let store = open(dir.path());
     let mut version = swap(&store, Expected::Absent, "old 1").await.unwrap();
@@ -82,8 +82,8 @@ async fn a_version_of_a_key_that_was_deleted_by_hand_matches_nothing_while_it_is
 async fn handles_that_knew_a_key_that_was_deleted_by_hand_read_and_write_the_new_one() {
     for (count, creates) in [(1, 0), (17, 0), (64, 1), (65, 0), (130, 1)] {
         let dir = tempfile::tempdir().unwrap();
-        // One knows only the first version, one the newest of which it wrote, one the newest which
-        // it read.
+        // One handle knows only the first version, one knows the newest because it wrote it, and
+        // one knows the newest because it read it.
         let early = open(dir.path());
         let (writer, _) = written(&dir, 1).await;
         let (mut version, _) = read(&early).await.unwrap();
@@ -99,7 +99,7 @@ async fn handles_that_knew_a_key_that_was_deleted_by_hand_read_and_write_the_new
         let mut newest = swap(&handles[creates], Expected::Absent, "new 1")
             .await
             .unwrap();
-        // Each writes behind what another one wrote, without having looked.
+        // Each handle writes after a version that another one wrote, without reading it first.
         for nth in 0..200 {
             let body = format!("new {nth}");
             let store = &handles[nth % handles.len()];

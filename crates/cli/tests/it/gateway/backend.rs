@@ -42,13 +42,13 @@ use super::grpc;
 pub(super) const ARGS: &str =
     "--exact gateway::backend::serves_until_it_is_told_to_end --ignored --nocapture";
 
-/// What bodies fail with.
+/// The error type of bodies.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Any body.
 pub(super) type BoxBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// How long a backend that is asked to end waits for clients to leave before it closes their idle
-/// connections: a request on its way on such a connection would be lost.
+/// When a backend is asked to end, it waits this long for clients to leave before it closes their
+/// idle connections. Without the wait, a request on its way on such a connection would be lost.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 #[test]
@@ -93,13 +93,13 @@ async fn serve(address: &str) {
         });
     }
     if std::env::var_os("BACKEND_HASTY").is_some() {
-        // Even in the middle of a request.
+        // The backend ends at once, even in the middle of a request.
         return;
     }
     drop((listener, stopping));
     let _ = stop.send(true);
     while connections.join_next().await.is_some() {}
-    // Every WebSocket waits for it.
+    // Every WebSocket waits for this.
     stop.closed().await;
 }
 
@@ -169,7 +169,7 @@ async fn answer(request: Request<Incoming>, stopping: watch::Receiver<bool>) -> 
     }
 }
 
-/// The leader according to the environment of this command, and the request.
+/// The leader according to the environment of this command, followed by the request.
 fn who(request: &Request<Incoming>) -> String {
     let number = value(request, "n").unwrap_or_default();
     let meant = request.headers().get("incumbent-epoch");
@@ -196,7 +196,7 @@ fn lines(headers: &HeaderMap) -> String {
         })
 }
 
-/// Records one act for each request, takes its time, and then answers.
+/// Records one act for each request, waits for a while, and then answers.
 async fn count(request: Request<Incoming>) -> Response<BoxBody> {
     let wait = number(&request, "wait");
     let key = request.headers().get("idempotency-key").cloned();
@@ -213,7 +213,7 @@ async fn count(request: Request<Incoming>) -> Response<BoxBody> {
     text(format!("counted {body} {}\n", myself()))
 }
 
-/// Numbered pieces, slowly.
+/// Sends numbered pieces slowly.
 fn drip(request: &Request<Incoming>) -> Response<BoxBody> {
     let (pieces, every) = (number(request, "pieces"), number(request, "every"));
     let pieces = stream::iter(0..pieces).then(move |piece| async move {
@@ -348,7 +348,7 @@ fn tls() -> Option<TlsAcceptor> {
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Takes everything as one request, notes the bytes of each connection, escaped, as one line, and
+/// Reads everything as one request. Notes the bytes of each connection, escaped, as one line, and
 /// answers each with success.
 async fn record(address: &str) {
     let listener = TcpListener::bind(address).await.unwrap();

@@ -7,7 +7,7 @@ use crate::harness::{Place, finished, free_port, kill, runs, stop, timed, until}
 use super::front::{self, Front, answers, curl, no_curl, standing_by, taken_apart};
 use super::load::Load;
 
-/// A lease that a test can wait for. Only stopped nodes need it: the death of the others is proven.
+/// A lease short enough for a test. Only stopped nodes need it: the death of the others is proven.
 const LEASE: &[&str] = &["--lease", "2s", "--log", "warn"];
 
 /// Two nodes, the first of which leads, and a gateway.
@@ -36,7 +36,7 @@ fn no_request_fails_when_leaders_are_killed() {
     load.goes_on();
     let _c = front::node(&place, "c", LEASE);
     standing_by(&place, &["c"]);
-    // The server alone: its node notices, and resigns.
+    // Only the server is killed: its node notices, and resigns.
     kill(place.started(2).pid, Signal::KILL);
     until("b has ended", || !b.is_running());
     place.active("c");
@@ -81,8 +81,8 @@ fn posts_without_a_key_are_carried_out_once_each_when_the_leader_resigns() {
     assert_posts_survive_resigning(&place, &front);
 }
 
-/// The command ends at once on SIGTERM, and its unfinished requests are lost: so it must get
-/// SIGTERM only after it has got no new request for a while.
+/// The command ends at once on SIGTERM, and its unfinished requests are lost. So it must get
+/// SIGTERM only after it has received no new request for a while.
 #[test]
 fn posts_to_a_command_that_finishes_nothing_are_carried_out_once_each_when_the_leader_resigns() {
     if no_curl() {
@@ -210,7 +210,7 @@ fn requests_wait_for_a_leader_that_is_stopped_for_a_moment() {
     let server = place.started(1).pid;
     stop(server);
     stop(a.pid());
-    // Shorter than the lease.
+    // The stop is shorter than the lease.
     until_passed(500);
     kill(a.pid(), Signal::CONT);
     kill(server, Signal::CONT);
@@ -232,7 +232,7 @@ fn requests_to_a_leader_stopped_past_its_lease_go_to_the_next() {
     load.goes_on();
     let server = place.started(1).pid;
     let guard = crate::harness::parent(server);
-    // All processes are stopped, as if the host slept: none is left to kill the server.
+    // All processes are stopped, as if the host slept. No process is left to kill the server.
     for pid in [a.pid(), guard, server] {
         stop(pid);
     }
@@ -244,7 +244,7 @@ fn requests_to_a_leader_stopped_past_its_lease_go_to_the_next() {
     until("the old server is dead", || !runs(server));
     load.goes_on();
     let account = load.end();
-    // The lease, and then the patience with a deposed leader.
+    // A request waits for the lease, and then as long as a deposed leader is tolerated.
     account.assert_all_answered(15.0);
     assert_eq!(account.leaders, ["holder=a epoch=1", "holder=b epoch=2"]);
 }

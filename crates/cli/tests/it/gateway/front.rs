@@ -1,4 +1,4 @@
-//! Nodes and a gateway before them, and `curl`.
+//! Nodes, a gateway in front of them, and `curl`.
 
 use std::process::Command;
 
@@ -64,12 +64,12 @@ pub(super) fn gateway(place: &Place, flags: &[&str]) -> Front {
     front(place, "gateway", command)
 }
 
-/// Starts a gateway, and waits until it prints where it listens.
+/// Starts a gateway, and waits until it prints its address.
 pub(super) fn front(place: &Place, name: &str, command: Command) -> Front {
     front_of(place, name, command, 1)
 }
 
-/// The same for this number of addresses. The last one counts.
+/// The same for this number of addresses. Returns the last one.
 pub(super) fn front_of(place: &Place, name: &str, command: Command, addresses: usize) -> Front {
     let node = place.start(name, command);
     let said = eventually(&format!("{name} says where it listens"), || {
@@ -89,7 +89,7 @@ impl Front {
         format!("http://{}{path}", self.address)
     }
 
-    /// Asks with `curl`, and returns any answer.
+    /// Sends a request with `curl`, and returns any answer.
     #[track_caller]
     pub(super) fn get(&self, place: &Place, path: &str, flags: &[&str]) -> Got {
         let mut command = curl(place);
@@ -98,7 +98,7 @@ impl Front {
     }
 }
 
-/// `curl` that prints everything: head, body, status.
+/// A `curl` command that prints everything: head, body, status.
 pub(super) fn curl(place: &Place) -> Command {
     let mut command = place.program("curl");
     command.args([
@@ -135,7 +135,7 @@ pub(super) fn taken_apart(out: &str) -> Got {
 }
 
 impl Got {
-    /// A problem of the gateway that can be retried.
+    /// Asserts that the answer is a problem of the gateway that can be retried.
     #[track_caller]
     pub(super) fn assert_retryable(&self, statuses: &[&str]) -> serde_json::Value {
         assert!(statuses.contains(&self.status.as_str()), "{self:?}");
@@ -164,7 +164,7 @@ pub(crate) fn missing(program: &str, flag: &str) -> bool {
     !is_there
 }
 
-/// Waits until requests are answered by this holder.
+/// Waits until this holder answers requests.
 pub(super) fn answers(place: &Place, front: &Front, holder: &str) {
     let words = format!("holder={holder} ");
     eventually(&format!("{holder} answers"), || {
@@ -176,15 +176,15 @@ pub(super) fn answers(place: &Place, front: &Front, holder: &str) {
     });
 }
 
-/// Waits until these stand by.
+/// Waits until these nodes stand by.
 pub(crate) fn standing_by(place: &Place, names: &[&str]) {
     until(&format!("{names:?} stand by"), || {
         place.status()["standbys"] == serde_json::json!(names)
     });
 }
 
-/// The same from another host: only the leader's own network reaches the address that tells who
-/// stands by.
+/// The same from another host: only the leader's own network reaches the address that lists the
+/// standbys.
 pub(super) fn standing_by_at(place: &Place, host: &Host, names: &[&str]) {
     until(&format!("{names:?} stand by"), || {
         let status = finished(host.has(place.incumbent(&["status"])));

@@ -79,14 +79,14 @@ impl server::ServerStreamingService<Words> for Streaming {
             let text = format!("{text} {number}");
             Ok(Words { text, times })
         });
-        // What comes after the messages are trailers.
+        // The error after the messages is sent in the trailers.
         let end = Status::data_loss("that was all");
         let words = words.chain(stream::once(async { Err(end) })).boxed();
         async move { Ok(Response::new(words)) }.boxed()
     }
 }
 
-/// The HTTP of the client.
+/// The HTTP connection of the client.
 #[derive(Clone)]
 struct Wire(SendRequest<Body>);
 
@@ -148,7 +148,7 @@ async fn unary_and_streaming_calls_pass_with_their_trailers() {
 
     let response = unary(&mut client, "hello", None).await.unwrap();
     assert_eq!(response.metadata().get("x-holder").unwrap(), "a");
-    // In the trailers.
+    // The status is in the trailers.
     assert_eq!(response.metadata().get("grpc-status").unwrap(), "0");
     assert_eq!(response.into_inner().text, "hello");
 

@@ -8,7 +8,7 @@ use crate::harness::{Place, free_port, until};
 
 use super::front::{self, QUIET_SCRIPT, backend, no_curl};
 
-/// Requests in which another one, for `/smuggled`, is hidden.
+/// Requests that hide another one, for `/smuggled`.
 const MALFORMED: &[(&str, &str)] = &[
     (
         "length and chunks",
@@ -88,7 +88,7 @@ const MALFORMED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Sends this and nothing more, and returns all that comes.
+/// Sends only this request, and returns everything that comes back.
 fn said_by(gateway: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(gateway).unwrap();
     stream
@@ -196,7 +196,7 @@ fn half_open_clients_do_not_hold_others_up() {
         })
         .collect();
     for number in 0..20 {
-        // One more byte at a time, as they do.
+        // Sends one more byte at a time, as slow attackers do.
         for stream in half.iter_mut().skip(1).step_by(kinds.len()) {
             let _ = stream.write_all(b"x");
         }

@@ -6,20 +6,20 @@ use std::thread::JoinHandle;
 
 use crate::harness::{Place, finished, until};
 
-/// Several `curl`s in loops. Each request has a number of its own.
+/// Several `curl`s in loops. Each request has its own number.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
     loops: Vec<JoinHandle<Account>>,
 }
 
-/// What became of the requests.
+/// The outcome of the requests.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) requests: usize,
-    /// Wrong answers, as they came.
+    /// Wrong answers, in the order of their arrival.
     pub(super) failed: Vec<String>,
-    /// The longest that one request took, in seconds.
+    /// The longest time that one request took, in seconds.
     pub(super) longest: f64,
     /// The holders that answered, with their epochs, each once and in order.
     pub(super) leaders: Vec<String>,
@@ -34,8 +34,8 @@ impl Load {
     pub(super) fn begin(place: &Place, address: &str) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
         let done: Arc<AtomicUsize> = Arc::default();
-        // With HTTP/2 each request has a connection: some versions of `curl` cannot reuse one that
-        // began with prior knowledge.
+        // With HTTP/2 each request has its own connection: some versions of `curl` cannot reuse one
+        // that began with prior knowledge.
         let ways: [(&str, usize, &[&str]); 4] = [
             ("one", 1, &[]),
             ("kept", KEPT, &[]),
@@ -142,7 +142,7 @@ impl Account {
         }
     }
 
-    /// Asserts that everything was answered, each within so many seconds.
+    /// Asserts that everything was answered, each request within this number of seconds.
     #[track_caller]
     pub(super) fn assert_all_answered(&self, longest: f64) {
         assert!(self.failed.is_empty(), "{:#?}", self.failed);

@@ -1,7 +1,8 @@
 //! Several hosts on one machine: network namespaces with veth pairs between them.
 //!
 //! A namespace lives as long as a shell in it, which ends with this process in any case. Nothing
-//! has a name that could be taken or left behind. Needs root, `ip`, `unshare` and `nsenter`.
+//! has a global name, so names cannot clash and nothing is left behind. Needs root, `ip`, `unshare`
+//! and `nsenter`.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -11,14 +12,14 @@ use crate::harness::{Done, Place, finished};
 
 use super::front::missing;
 
-/// A host: its processes see its own interfaces, and names that only it knows.
+/// A host. Its processes see their own interfaces, and names that only this host knows.
 pub(super) struct Host {
     shell: Child,
-    /// The names that are known here, as a file of hosts.
+    /// The names that are known here, in the format of a hosts file.
     names: Option<String>,
 }
 
-/// Whether hosts cannot be made here. Prints why.
+/// Whether hosts cannot be made here. If so, prints the reason.
 pub(super) fn impossible() -> bool {
     let tools = [
         ("ip", "-V"),
@@ -55,7 +56,7 @@ impl Host {
         Self { shell, names: None }
     }
 
-    /// A host that knows these names, as lines of a file of hosts.
+    /// A host that knows these names, given as lines of a hosts file.
     pub(super) fn that_knows(place: &Place, names: &str) -> Self {
         let mut host = Self::new();
         let file = place.path(&format!("hosts-{}", host.shell.id()));
@@ -65,7 +66,7 @@ impl Host {
         host
     }
 
-    /// Joins two hosts by a cable: an interface in each, with these addresses.
+    /// Joins two hosts by a cable: each gets an interface with these addresses.
     pub(super) fn join(
         &self,
         name: &str,
@@ -94,7 +95,7 @@ impl Host {
         }
     }
 
-    /// Runs a command here, which must succeed.
+    /// Runs a command on this host, and asserts that it succeeds.
     #[track_caller]
     pub(super) fn run(&self, words: &[&str]) -> Done {
         let mut command = Command::new(words[0]);
@@ -102,11 +103,11 @@ impl Host {
         finished(self.has(command)).assert_code(0)
     }
 
-    /// The same command, but here.
+    /// The same command, to run on this host.
     pub(super) fn has(&self, command: Command) -> Command {
         let mut here = Command::new("nsenter");
         here.args(["--target", &self.shell.id().to_string(), "--net", "--mount"]);
-        // The environment of the command, not of the namespace's shell.
+        // Pass on the environment of the command, not that of the namespace's shell.
         if let Some(dir) = command.get_current_dir() {
             here.arg(format!("--wd={}", dir.display())).current_dir(dir);
         }
@@ -123,7 +124,7 @@ impl Host {
         here
     }
 
-    /// Does a thing to a file of the kernel that belongs to this host.
+    /// Writes a value to a kernel file under `/proc/sys` that belongs to this host.
     pub(super) fn set(&self, file: &str, value: &str) {
         assert!(Path::new("/proc/sys").join(file).exists(), "{file}");
         self.run(&["sh", "-c", &format!("echo {value} > /proc/sys/{file}")]);

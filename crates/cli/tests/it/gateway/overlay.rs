@@ -1,4 +1,4 @@
-//! Clients in other networks than the nodes, which know the gateway by names that only they know.
+//! Clients in other networks than the nodes. They know the gateway by names that only they know.
 
 use rustix::process::Signal;
 
@@ -7,8 +7,8 @@ use crate::harness::{Node, Place, finished, timed, until};
 use super::front::{self, Front, Got, curl, got, node_at, standing_by_at};
 use super::networks::{Host, impossible};
 
-/// The networks: nodes, what is between gateway and clients, and clients behind a translation of
-/// addresses.
+/// The networks: the nodes; the part between gateway and clients; and the clients behind address
+/// translation.
 const INTERNAL: [&str; 2] = ["10.77.1.", "fd77:1:"];
 
 /// Two nodes in one network, and a gateway on a host between that network and another one.
@@ -17,13 +17,13 @@ struct Overlay {
     nodes: Host,
     front: Front,
     running: Vec<Node>,
-    /// Last: it removes what the others look at when they are dropped.
+    /// Dropped last: dropping it removes files that the other fields use in their own drop.
     place: Place,
 }
 
 impl Overlay {
-    /// `hosts` are the names that gateway and nodes know, `publish` what the nodes say they are,
-    /// each `{}` its own number.
+    /// `hosts` are the names that the gateway and the nodes know. `publish` is the address that
+    /// each node publishes. `{}` stands for the number of the node.
     fn new(hosts: &str, publish: &str, listen: &str) -> Self {
         let place = Place::new();
         let (gateway, nodes) = (
@@ -70,7 +70,7 @@ impl Overlay {
         got(from.has(command))
     }
 
-    /// What holds for a client, however it reaches the gateway.
+    /// Asserts everything that a client may expect, however it reaches the gateway.
     fn assert_serves(&self, client: &Host, flags: &[&str], base: &str, host: &str, upstream: &str) {
         let ask = |path: &str| self.curl(client, flags, &format!("{base}{path}"));
         let who = ask("/who?n=1");
@@ -106,7 +106,7 @@ impl Overlay {
         assert_eq!(who.body, "n=2 holder=b epoch=2 meant=2\n", "{who:?}");
         standing_by_at(&self.place, &self.nodes, &["a"]);
 
-        // Problems name no node.
+        // Problem answers do not name a node.
         for node in &self.running {
             node.signal(Signal::TERM);
         }
@@ -220,8 +220,8 @@ fn gateway_and_node_work_on_ipv6_loopback() {
     );
 }
 
-/// The port of a container is mapped to the client's localhost, and the node knows itself by a name
-/// of the containers' network that nothing outside can resolve.
+/// The port of a container is mapped to the client's localhost. The node publishes a name of the
+/// containers' network, which nothing outside can resolve.
 #[test]
 fn a_client_of_docker_compose_reaches_a_mapped_port_on_localhost() {
     if impossible() {
@@ -237,7 +237,7 @@ fn a_client_of_docker_compose_reaches_a_mapped_port_on_localhost() {
         "outer",
         &["10.77.2.1/24"],
     );
-    // Like the proxy that maps ports in user space.
+    // This relay stands for the proxy that maps ports in user space.
     let mut relay = overlay.place.program("sh");
     relay
         .args(["-c", front::QUIET_SCRIPT])
@@ -287,7 +287,7 @@ fn a_client_reaches_the_gateway_through_translated_addresses_under_a_name_that_o
     translate.map(&router, 80, "10.77.2.1:8080");
     cannot_reach(&client, &overlay.place, "http://10.77.1.2:8081/who");
     let base = "http://anything.example";
-    // All clients look like the router.
+    // All clients have the address of the router.
     let headers = overlay.curl(&client, &[], &format!("{base}/headers"));
     assert!(
         headers.body.contains("x-forwarded-for: 10.77.2.2\n"),
@@ -296,14 +296,14 @@ fn a_client_reaches_the_gateway_through_translated_addresses_under_a_name_that_o
     overlay.assert_serves(&client, &[], base, "anything.example", "10.77.1.2:8081");
 }
 
-/// What translates addresses on this machine.
+/// The tool that translates addresses on this machine.
 enum Translation {
     Nft,
     Iptables,
 }
 
 impl Translation {
-    /// The first that works in a network of its own, which not every kernel allows.
+    /// The first tool that works in its own network, which not every kernel allows.
     fn here() -> Option<Self> {
         let works = |words: &[&str]| {
             let mut command = std::process::Command::new("unshare");
@@ -378,8 +378,8 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         "inner",
         &["10.77.1.1/24"],
     );
-    // The first has no route, the second a route to nowhere. Of the third, the second address is
-    // meant for this network.
+    // The first address has no route, and the second has a route to nowhere. Of the third endpoint,
+    // the second address is meant for this network.
     let publish = "external=10.77.9.9:8081";
     let mut command = place.incumbent(&["run", "--holder", "a", "--publish", publish]);
     command.args([
@@ -410,7 +410,7 @@ fn of_several_endpoints_the_one_is_used_that_can_be_reached() {
         got(gateway.has(first)).body,
         "n=1 holder=a epoch=1 meant=1\n"
     );
-    // The address that worked is tried first from then on: no request waits for the others again.
+    // From then on, the address that worked is tried first: no request waits for the others again.
     let mut second = curl(&place);
     second
         .args(["-H", "Connection: close"])

@@ -1,18 +1,17 @@
-//! The gateway loses the leader, and not the store.
+//! The gateway loses the leader, but not the store.
 
 use crate::harness::{Node, Place, finished, timed, until};
 
 use super::front::{self, Front, Got, curl, got, node_at, taken_apart};
 use super::networks::{Host, impossible};
 
-/// A gateway on a host of its own, with a cable to the host of each of two nodes. All reach the
-/// store.
+/// A gateway on its own host, with a cable to the host of each of two nodes. All reach the store.
 struct Star {
     gateway: Host,
     hosts: [Host; 2],
     front: Front,
     _running: [Node; 2],
-    /// Last: it removes what the others look at when they are dropped.
+    /// Dropped last: dropping it removes files that the other fields use in their own drop.
     place: Place,
 }
 
@@ -79,7 +78,7 @@ impl Star {
         got(self.command(path))
     }
 
-    /// A request that is on its way while something happens.
+    /// Sends a request in the background, so that it is pending while something happens.
     fn asking(&self, path: &str) -> std::thread::JoinHandle<crate::harness::Done> {
         let command = self.command(path);
         std::thread::spawn(move || finished(command))
@@ -89,7 +88,7 @@ impl Star {
         self.hosts[number].run(&["ip", "link", "set", "wire", state]);
     }
 
-    /// The default route goes with the wire.
+    /// Taking the wire down removes the default route, so this adds it again.
     fn heal(&self, number: usize) {
         self.wire(number, "up");
         self.hosts[number].run(&[
@@ -192,7 +191,7 @@ fn a_request_on_a_kept_connection_is_answered_when_the_leader_is_back() {
     assert_eq!(got.body, "n=1 holder=a epoch=1 meant=1\n", "{got:?}");
 }
 
-/// Nothing tells that the connection is dead: the time for an answer ends it.
+/// Nothing reports that the connection is dead: only the time limit for an answer ends it.
 #[test]
 fn a_request_on_a_kept_connection_does_not_wait_longer_than_an_answer_may_take() {
     if impossible() {

@@ -9,7 +9,7 @@ use crate::harness::{Place, finished, free_port, until};
 
 use super::front::{self, curl, front, no_curl, node_at, taken_apart};
 
-/// An authority, with the files of what it has signed in the test's directory.
+/// An authority. The test's directory holds the files that it has signed.
 struct Authority {
     dir: PathBuf,
     name: &'static str,
@@ -124,7 +124,7 @@ fn clients_without_a_certificate_are_refused_and_a_new_one_of_the_gateway_is_sho
     refused(&[]);
     refused(&["--cert", "stranger.pem", "--key", "stranger.key"]);
 
-    // A certificate that does not belong to its key is not used.
+    // A certificate with a key that does not belong to it is not used.
     fs::write(place.path("front.key"), "no key").unwrap();
     front.node.logged("the certificate before stays in use");
     assert_eq!(ask("old.example", "old.ca", &shown).code, Some(0));
@@ -260,7 +260,7 @@ fn without_the_bearer_token_the_answer_is_401_and_the_token_goes_no_further() {
         );
     }
     assert!(!place.note("seen").contains("denied"));
-    // The command line refuses at once what cannot work.
+    // The command line refuses settings at once that cannot work.
     fs::write(place.path("empty"), "\n").unwrap();
     let done = place.ask(&[
         "gateway",
@@ -282,7 +282,7 @@ fn with_tls_alone_nothing_listens_without_it() {
     command.args(["--cert", "front.pem", "--key", "front.key"]);
     command.args(["--status-listen", "127.0.0.1:0"]);
     let front = front(&place, "gateway", command);
-    // Lines of the log may be written later than what is printed.
+    // Log lines may be written later than printed lines.
     front.node.logged("/readyz");
     front.node.logged("https://");
     let log = front.node.log();

@@ -1,4 +1,4 @@
-//! WebSockets through the gateway, with a client that others wrote, across changes of leader.
+//! WebSockets through the gateway, with a client library, across changes of leader.
 
 use std::time::Duration;
 

@@ -15,10 +15,10 @@ const KUBECONFIG: &str = "INCUMBENT_TEST_KUBECONFIG";
 /// The namespace to use there.
 const NAMESPACE: &str = "INCUMBENT_TEST_NAMESPACE";
 
-/// The kinds of objects that a test creates, with a label. At its end all of them are deleted.
+/// The kinds of labelled objects that a test creates. All of them are deleted at its end.
 const KINDS: &str = "configmaps,leases,roles,rolebindings,deployments,pods";
 
-/// A cluster with a name of its own, and a place for the processes that use it.
+/// A cluster with its own name, and a place for the processes that use it.
 pub(super) struct Cluster {
     pub(super) place: Place,
     /// Its name: all of its objects have it in the label `app.kubernetes.io/instance`.
@@ -68,7 +68,7 @@ impl Cluster {
         format!("kubernetes://{}/{}", self.namespace, self.id)
     }
 
-    /// The kubeconfig of somebody who may do everything.
+    /// The kubeconfig of a user with all rights.
     pub(super) fn kubeconfig(&self) -> PathBuf {
         match &self.server {
             Server::Double(_) => self.place.path("kubeconfig"),
@@ -111,7 +111,7 @@ impl Cluster {
         })
     }
 
-    /// Waits until the leader sees these stand by.
+    /// Waits until the leader sees these nodes stand by.
     pub(super) fn stand_by(&self, names: &[&str]) {
         let standing = || {
             let status = self.status();
@@ -123,7 +123,7 @@ impl Cluster {
         until(&format!("{names:?} stand by"), standing);
     }
 
-    /// An object, as it is now.
+    /// The present state of an object.
     pub(super) fn object(&self, resource: &str, name: &str) -> Option<Value> {
         match &self.server {
             Server::Double(double) => double.object(resource, &self.namespace, name),
@@ -135,7 +135,7 @@ impl Cluster {
         }
     }
 
-    /// Creates an object, past all roles.
+    /// Creates an object with full rights, independent of any role.
     pub(super) fn put(&self, resource: &str, mut object: Value) {
         object["metadata"]["labels"] = json!({ "app.kubernetes.io/instance": self.id });
         object["metadata"]["namespace"] = self.namespace.as_str().into();
@@ -153,7 +153,7 @@ impl Cluster {
         }
     }
 
-    /// Removes an object, past all roles.
+    /// Removes an object with full rights, independent of any role.
     pub(super) fn remove(&self, resource: &str, name: &str) {
         match &self.server {
             Server::Double(double) => {
@@ -178,7 +178,7 @@ impl Cluster {
         finished(command)
     }
 
-    /// Waits until this user has this right: a real server learns of roles a moment later.
+    /// Waits until this user has this right: a real server applies roles a moment later.
     pub(super) fn wait_for_right(&self, user: &str, verb: &str, resource: &str) {
         if matches!(self.server, Server::Double(_)) {
             return;
@@ -193,7 +193,7 @@ impl Cluster {
     pub(super) fn kubeconfig_of(&self, user: &str) -> PathBuf {
         let text = match &self.server {
             Server::Double(double) => double.kubeconfig(None),
-            // With the contents of the files that it names.
+            // The copy includes the contents of the files that it names.
             Server::Real(_) => {
                 let view = ["config", "view", "--raw", "--flatten", "--minify"];
                 self.kubectl(&view).assert_code(0).out

@@ -1,4 +1,4 @@
-//! What `incumbent` and kubectl show to people.
+//! The output of `incumbent` and kubectl for people.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ super::claims! {
 
 const WAIT: &str = "exec sleep 1000";
 
-/// Leads at once, under two addresses.
+/// Leads at once, and publishes two addresses.
 const FLAGS: [&str; 3] = [
     "--ready-now",
     "--publish=web=http://10.0.0.7:8000",
@@ -83,12 +83,12 @@ fn kubectl_shows_who_leads_where_and_since_when_and_records_as_json(cluster: &Cl
     let root: Value = serde_saphyr::from_str(&root.out).unwrap();
     let root = &root["items"][0];
 
-    // As other tools expect it.
+    // Other tools expect this form.
     let lock = &root["metadata"]["annotations"]["control-plane.alpha.kubernetes.io/leader"];
     let lock: Value = serde_json::from_str(lock.as_str().unwrap()).unwrap();
     assert_eq!(lock["holderIdentity"], "a");
     assert_eq!(lock["leaseDurationSeconds"], 15);
-    // The whole root.
+    // The ConfigMap holds the whole root.
     let body: Value = serde_json::from_str(root["data"]["root.json"].as_str().unwrap()).unwrap();
     assert_eq!(
         (&body["holder"], &body["epoch"], &body["state"]),
@@ -121,6 +121,6 @@ fn a_lease_as_root_shows_the_holder_to_kubectl(cluster: &Cluster) {
     let name = format!("{}.default--root", cluster.id);
     let holder = ["get", "lease", &name, "-o=jsonpath={.spec.holderIdentity}"];
     assert_eq!(cluster.kubectl(&holder).assert_code(0).out, "a");
-    // One object and no other keeps the root.
+    // Only one object holds the root.
     assert!(cluster.object("configmaps", &name).is_none());
 }

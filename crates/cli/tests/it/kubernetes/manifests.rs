@@ -1,5 +1,4 @@
-//! The manifests of `deploy/kubernetes`: they can be built and applied, and `incumbent` understands
-//! what is in them.
+//! The manifests of `deploy/kubernetes` can be built and applied, and `incumbent` understands them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,8 +70,8 @@ impl Pod {
     }
 }
 
-/// Starts the command of the Deployment's pod, with ports of its own: a pod has its own address, a
-/// process has not.
+/// Starts the command of the Deployment's pod, with its own ports: a pod has its own address, but a
+/// process here has not.
 fn start(cluster: &Cluster, pod: Pod) -> Node {
     let deployment = manifest("base/deployment.yaml");
     let container = container(&deployment);
@@ -90,8 +89,8 @@ fn start(cluster: &Cluster, pod: Pod) -> Node {
     let mut command = cluster.command(&arguments);
     command
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        // The namespace is that of the kubeconfig, as in a pod it is that of the service account.
-        // The cluster must be this test's.
+        // The namespace comes from the kubeconfig, just as it comes from the service account in a
+        // pod. The cluster must be the one of this test.
         .env("INCUMBENT_HA", ha(cluster, &environment))
         .args([
             "--status-listen=127.0.0.1:0",
@@ -156,7 +155,7 @@ fn a_pod_has_time_to_hand_over() {
         let grace = workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
             .as_u64()
             .unwrap();
-        // One request, which takes a third of the lease of 15 s at most, and some time in reserve.
+        // One request, which takes at most a third of the lease of 15 s, plus some reserve.
         assert!(
             grace >= stop + 5 + 2,
             "{path}: {grace} s of grace, {stop} s for the command"
@@ -167,7 +166,7 @@ fn a_pod_has_time_to_hand_over() {
 /// The folders for `kubectl apply -k`.
 const VARIANTS: [&str; 3] = ["base", "any-image", "statefulset"];
 
-/// All components together, on the variant that changes most.
+/// All components together, on the variant with the most changes.
 const EVERYTHING: &str = "\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization

@@ -28,7 +28,7 @@ fn leave_something(cluster: &Cluster) {
 fn purge_removes_its_own_cluster_and_nothing_else(cluster: &Cluster) {
     leave_something(cluster);
     let id = &cluster.id;
-    // It even has our labels, and a name like ours.
+    // The foreign object even has our labels and a name like ours.
     let foreign = format!("{id}.default.other");
     let object = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": foreign }, "data": { "record.json": "{}" },

@@ -28,7 +28,7 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// One to which these roles of `deploy/kubernetes` are bound.
+    /// An account to which these roles of `deploy/kubernetes` are bound.
     pub(super) fn of_roles(cluster: &'a Cluster, name: &str, roles: &[&str]) -> Self {
         Self::new(
             cluster,
@@ -71,7 +71,7 @@ impl<'a> Account<'a> {
         finished(command)
     }
 
-    /// Begins `incumbent run`.
+    /// Starts `incumbent run`.
     fn node(&self, name: &str, flags: &[&str]) -> Node {
         let mut command = self.cluster.command(&["run", "--holder", name]);
         let script = format!("{NOTE} exec sleep 1000");
@@ -229,7 +229,8 @@ fn the_role_for_pods_suffices(cluster: &Cluster) {
     let address = format!("{}?pod=on", cluster.address());
     let pod = |name: &str| {
         let name = format!("{}-{name}", cluster.id);
-        // As in the manifests, for namespaces with strict rules; no scheduler starts it.
+        // The spec is that of the manifests, for namespaces with strict rules. No scheduler starts
+        // the pod.
         let mut spec = manifest("base/deployment.yaml")["spec"]["template"]["spec"].take();
         let fields = spec.as_object_mut().unwrap();
         fields.remove("serviceAccountName");
@@ -261,7 +262,7 @@ fn the_role_for_pods_suffices(cluster: &Cluster) {
     somebody_is_active(cluster, &address, "less");
     let d = node(&account, "d", "less");
     names_what_is_missing(&d, "get", "pods");
-    // It had the same time.
+    // By now `b` has had the same time to report a missing right.
     let log = b.log();
     assert!(!log.contains("the role lacks"), "{log}");
 }
@@ -298,13 +299,13 @@ fn get_and_update_can_be_limited_to_root_and_floor_where_there_are_no_records(cl
 fn a_verb_that_is_missing_is_named(cluster: &Cluster) {
     for (verb, role) in lacking_one(&manifest("base/role.yaml")) {
         let account = Account::new(cluster, &verb, vec![role]);
-        // A group of its own, so that each creates something.
+        // Each verb gets its own group, so that each node creates something.
         let node = account.node(&verb, &["--group", &verb, "--ready-now"]);
         names_what_is_missing(&node, &verb, "configmaps");
     }
 }
 
-/// Before, a role without `update` showed only when the leader had died.
+/// Earlier, a role without `update` was noticed only when the leader had died.
 fn a_standby_that_could_not_lead_says_so_while_another_leads(cluster: &Cluster) {
     let _a = cluster.node("a", &["--ready-now"], "exec sleep 1000");
     let leader = cluster.active("a");
@@ -330,7 +331,7 @@ fn a_verb_on_leases_that_is_missing_is_named(cluster: &Cluster) {
 
 fn names_what_is_missing(node: &Node, verb: &str, resource: &str) {
     let line = node.logged("the role lacks");
-    // Some lines quote it.
+    // Some lines quote the text.
     let line = line.replace('\\', "");
     let named = format!("the role lacks {verb:?} on {resource:?} in namespace");
     assert!(line.contains(&named), "{line}");

@@ -77,7 +77,7 @@ fn a_stubborn_command_is_ended_before_the_next_one_starts(cluster: &Cluster) {
 
 fn a_root_deleted_by_hand_leads_to_a_higher_epoch_and_no_second_leader(cluster: &Cluster) {
     let place = &cluster.place;
-    // It ends slowly, and until then no other process may lead.
+    // The command ends slowly, and until it has ended no other process may lead.
     let slow = format!("trap 'sleep 1; exit 0' TERM; {NOTE} while :; do sleep 0.05; done");
     let _a = cluster.node("a", &[], &slow);
     place.started(1);
