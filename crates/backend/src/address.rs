@@ -46,8 +46,8 @@ impl Address {
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Makes the error of a backend that cannot use this address. It does not repeat the authority,
-    /// which may hold a password.
+    /// Makes the error of a backend that cannot use this address. It shows the address without the
+    /// login and the options.
     pub fn unusable(&self, why: impl Into<String>) -> BadAddress {
         BadAddress {
             address: self.to_string(),
@@ -55,8 +55,8 @@ impl Address {
         }
     }
 
-    /// Like [`unusable`](Self::unusable), but leaves out the whole location: the fault may be that
-    /// a password stands in the place of a host.
+    /// Like [`unusable`](Self::unusable), but also leaves out the hosts: the fault may be that a
+    /// password stands in the place of a host.
     pub(crate) fn unusable_hosts(&self, why: impl Into<String>) -> BadAddress {
         BadAddress {
             address: format!("{}://…{}", self.scheme, self.path),
