@@ -79,7 +79,8 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Unread::Unavailable`]: the backend did not answer. The rights are unknown; ask again later.
+    /// [`Unread::Unavailable`]: the backend did not answer. The rights are unknown; ask again
+    /// later.
     async fn check_rights(&self, group: &GroupName) -> Result<Rights, Unread> {
         let _ = group;
         Ok(Rights::Unknown)
