@@ -16,8 +16,8 @@ use crate::names;
 use crate::session::{Session, connection, lost};
 use crate::settings::Settings;
 
-/// How long a node that vanished may stay away before its holder counts as gone. A living holder
-/// that lost its session notices within a few round trips.
+/// How long a node that was seen to vanish may stay away before its holder counts as gone. A living
+/// holder that lost its session notices within a few round trips.
 const AWAY: Duration = Duration::from_millis(250);
 
 /// The same limit for a node that was gone when our connection came back. The interruption may have
