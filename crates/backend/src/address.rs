@@ -1,11 +1,11 @@
-//! One address names the place that keeps the records, the same everywhere.
+//! The address of a store. It has the same form everywhere.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// An address taken apart: `scheme://authority/path?name=value`, or `scheme:path`.
+/// A parsed address: `scheme://authority/path?name=value`, or `scheme:path`.
 ///
-/// The authority is left as it stands, since some backends name several hosts there
+/// The authority is kept as written, because some backends name several hosts there
 /// (`zookeeper://a:2181,b:2181/path`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
@@ -15,7 +15,7 @@ pub struct Address {
     options: Vec<(String, String)>,
 }
 
-/// Text that is no address, or one that its backend cannot use.
+/// The text is not an address, or its backend cannot use it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address {address:?} cannot be used: {why}")]
 pub struct BadAddress {
@@ -29,7 +29,7 @@ impl Address {
         &self.scheme
     }
 
-    /// Between `//` and the next `/`, as it stands; empty if there is none.
+    /// The text between `//` and the next `/`, as written; empty if there is none.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -39,15 +39,15 @@ impl Address {
         &self.path
     }
 
-    /// The options after `?`, decoded, in their order.
+    /// The options after `?`, decoded, in the order given.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The error of a backend that cannot use this address. Does not repeat the authority, which
-    /// may hold a password.
+    /// Makes the error of a backend that cannot use this address. It shows the address without the
+    /// login and the options.
     pub fn unusable(&self, why: impl Into<String>) -> BadAddress {
         BadAddress {
             address: self.to_string(),
@@ -55,8 +55,8 @@ impl Address {
         }
     }
 
-    /// As [`unusable`](Self::unusable), without the authority: what is wrong with it may be that it
-    /// has a password in the place of a host.
+    /// Like [`unusable`](Self::unusable), but also leaves out the hosts: the fault may be that a
+    /// password stands in the place of a host.
     pub(crate) fn unusable_hosts(&self, why: impl Into<String>) -> BadAddress {
         BadAddress {
             address: format!("{}://…{}", self.scheme, self.path),
@@ -92,8 +92,8 @@ impl FromStr for Address {
             Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
             None => ("", rest),
         };
-        // A `/` or `?` in a password ends the authority early. What is left of the login looks like
-        // a host then, and would be connected to and logged.
+        // A `/` or `?` in a password ends the authority early. The rest of the login then looks
+        // like a host, which would be connected to and logged.
         let misplaced_login = authority.contains([':', '@']) && rest.contains('@');
         if misplaced_login {
             return Err(bad(

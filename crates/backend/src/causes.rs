@@ -1,4 +1,4 @@
-//! An error with its causes in one line, without passwords.
+//! Formats an error with its causes in one line, without passwords.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -8,10 +8,10 @@ const LONGEST: usize = 2048;
 
 /// The error and its causes in one line: `cannot open the store: connection refused`.
 ///
-/// - A cause that its error repeats already is left out.
-/// - Passwords in addresses are left out: see [`redacted`]. Code that makes an error out of a
-///   document must leave the document out: this function cannot recognize a secret in it.
-/// - Line ends and other control characters are escaped, and the line ends after 2 KiB.
+/// - A cause that its error already repeats is left out.
+/// - Passwords in addresses are left out: see [`redacted`]. If code makes an error from a document,
+///   it must leave the document out: this function cannot recognize a secret in it.
+/// - Line ends and other control characters are escaped, and the line is cut after 2 KiB.
 pub fn causes(error: &(dyn Error + '_)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -28,10 +28,11 @@ pub fn causes(error: &(dyn Error + '_)) -> String {
     one_line(&redacted(&text))
 }
 
-/// The text without what is before `@` in addresses: `etcd://…@host:2379/path`.
+/// Replaces the login in addresses: `etcd://…@host:2379/path`.
 ///
-/// A password may hold a `/` or `?` that should have been percent-encoded. So everything between
-/// `://` and the last `@` of the same word goes if the part up to the path looks like a login.
+/// A password may hold a `/` or `?` that should have been percent-encoded. So if the part before
+/// the path looks like a login, everything between `://` and the last `@` of the same word is
+/// replaced.
 pub fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

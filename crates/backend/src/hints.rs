@@ -1,4 +1,4 @@
-//! One watch of a store, many listeners.
+//! Distributes the hints of one watch to many listeners.
 //!
 //! ```text
 //!                 ┌─ Listener of group a
@@ -6,9 +6,9 @@
 //! (one task)      └─ Listener of group b
 //! ```
 //!
-//! The first listener starts the feed and the last one to be dropped ends it, so a watch costs
-//! nothing while nobody listens. A listener that is slow loses hints and is told so by one that
-//! says that anything may have changed. It never holds up the feed or other listeners.
+//! The first listener starts the feed, and dropping the last one ends it. So a watch costs nothing
+//! while there are no listeners. A slow listener loses hints, and then gets one that means that
+//! anything may have changed. It never holds up the feed or other listeners.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,13 +23,13 @@ use tokio::task::AbortHandle;
 
 use crate::{Hint, WatchStream};
 
-/// Hints kept for a listener that is slow.
+/// Hints kept for a slow listener.
 const KEPT: usize = 1024;
 
-/// Takes hints from one place to all who listen to their group.
+/// Passes hints to all listeners of their group.
 ///
-/// `H` is [`Hint`], or something of a backend that says more. Its default value must mean that
-/// anything may have changed: a listener gets it in the place of hints that it lost.
+/// `H` is [`Hint`], or a backend's own type with more details. Its default value must mean that
+/// anything may have changed: a listener gets it in place of the hints that it lost.
 pub struct Hints<H = Hint> {
     feeds: Feeds,
     state: Mutex<State<H>>,
@@ -38,34 +38,34 @@ pub struct Hints<H = Hint> {
 /// How many feeds there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feeds {
-    /// One for all groups together.
+    /// One feed for all groups together.
     One,
-    /// One for each group that somebody listens to.
+    /// One feed for each group that has listeners.
     EachGroup,
 }
 
 struct State<H> {
     groups: HashMap<GroupName, Group<H>>,
-    /// Of all groups together.
+    /// The feed of all groups together.
     feed: Option<AbortHandle>,
 }
 
 struct Group<H> {
     sender: broadcast::Sender<H>,
-    /// Of this group alone.
+    /// The feed of this group alone.
     feed: Option<AbortHandle>,
 }
 
-/// Hints about one group, from when it was made. It never ends.
+/// Hints about one group, from the moment it was created. It never ends.
 pub struct Listener<H: Clone + Default + Send + 'static = Hint> {
     group: GroupName,
     hints: Arc<Hints<H>>,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     receiver: Option<broadcast::Receiver<H>>,
 }
 
 impl<H: Clone + Default + Send + 'static> Hints<H> {
-    /// Nobody listens yet.
+    /// Makes a value without listeners.
     pub fn new(feeds: Feeds) -> Arc<Self> {
         let state = Mutex::new(State {
             groups: HashMap::new(),
@@ -76,10 +76,11 @@ impl<H: Clone + Default + Send + 'static> Hints<H> {
 
     /// Listens to a group.
     ///
-    /// `start` is called if nothing feeds the group (or all groups, with [`Feeds::One`]), after the
-    /// listener is in place. It starts the task that [tells](Self::tell) hints, and returns its
-    /// handle; `None` if hints come without a task. It must not use these `Hints` itself. A task
-    /// that ended, for example with its runtime, is started again by the next listener.
+    /// If nothing feeds the group (or all groups, with [`Feeds::One`]), this calls `start` after
+    /// the listener is in place. `start` starts the task that [tells](Self::tell) hints, and
+    /// returns the task's handle, or `None` if hints come without a task. It must not use these
+    /// `Hints` itself. If a task ended, for example with its runtime, the next listener starts it
+    /// again.
     pub fn listen(
         self: &Arc<Self>,
         group: &GroupName,
@@ -107,10 +108,10 @@ impl<H: Clone + Default + Send + 'static> Hints<H> {
         }
     }
 
-    /// Tells the listeners of a group, if there are any. Never blocks.
+    /// Gives a hint to the listeners of a group, if there are any. Never blocks.
     pub fn tell(&self, group: &GroupName, hint: H) {
         if let Some(group) = self.state().groups.get(group) {
-            // Nobody may listen just now.
+            // The send fails if there is no listener, which is fine.
             let _ = group.sender.send(hint);
         }
     }
@@ -128,24 +129,24 @@ impl<H: Clone + Default + Send + 'static> Hints<H> {
 }
 
 impl<H: Clone + Default + Send + 'static> Listener<H> {
-    /// The next hint.
+    /// Waits for the next hint.
     ///
     /// # Cancel safety
     ///
-    /// No hint is lost.
+    /// Dropping the future loses no hint.
     pub async fn next(&mut self) -> H {
         let receiver = self.receiver.as_mut().expect("it is not dropped");
         match receiver.recv().await {
             Ok(hint) => hint,
             Err(RecvError::Lagged(_)) => H::default(),
-            // The sender is kept as long as somebody listens.
+            // The sender is kept as long as a listener exists.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
 impl Listener<Hint> {
-    /// As [`Backend::watch`](crate::Backend::watch) returns it.
+    /// Converts it to the stream that [`Backend::watch`](crate::Backend::watch) returns.
     pub fn into_stream(self) -> WatchStream {
         let next = async |mut listener: Self| Some((listener.next().await, listener));
         stream::unfold(self, next).boxed()
@@ -194,7 +195,7 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Hints that are numbers, and 0 means anything.
+    /// Hints that are numbers; 0 means that anything may have changed.
     fn hints(feeds: Feeds) -> Arc<Hints<u32>> {
         Hints::new(feeds)
     }
@@ -243,7 +244,7 @@ mod tests {
         }
     }
 
-    /// A feed that runs for ever, and how many there are.
+    /// A feed that runs forever, and counts how many run.
     fn feed(running: &Arc<AtomicUsize>) -> Option<AbortHandle> {
         running.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(Arc::clone(running));

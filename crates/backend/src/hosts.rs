@@ -1,8 +1,8 @@
 //! Hosts with ports, lists of them, and the login before them: `user:password@h1:2181,[::1]:99`.
 //!
-//! No error of this module and no `Debug` of its types repeats what it was given, since that may
-//! hold a password, also in the wrong place: a `/` in a password ends the authority of an address,
-//! and what remains looks like a host.
+//! No error of this module and no `Debug` of its types repeats its input, because that may hold a
+//! password, even in the wrong place: a `/` in a password ends the authority of an address, and the
+//! rest looks like a host.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,17 +10,17 @@ use std::str::FromStr;
 
 use crate::{Address, BadAddress, Reach};
 
-/// Longest name of a host, as DNS has it.
+/// Longest name of a host that DNS allows.
 const LONGEST_NAME: usize = 253;
 
-/// A host and a port. Its `Display` is what connects: `h1:2181`, `[::1]:2181`.
+/// A host and a port. `Display` gives the form to connect to: `h1:2181`, `[::1]:2181`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     name: String,
     port: u16,
 }
 
-/// The authority of an address: several servers of one store, and who wants to use it.
+/// The authority of an address: the servers of one store, and the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
     login: Option<Login>,
@@ -32,36 +32,37 @@ pub struct Hosts {
 pub struct Login {
     /// Never empty.
     pub user: String,
-    /// May be empty, and may have any character.
+    /// May be empty, and may contain any character.
     pub password: String,
 }
 
-/// What is wrong with text that should be a host and a port. It does not repeat the text.
+/// Why a text is not a host and a port. It does not repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHost {
-    /// Nothing, or nothing before the port.
+    /// The text is empty, or nothing stands before the port.
     #[error("it has no host")]
     NoHost,
-    /// It has a character that no name of a host has, or is too long.
+    /// The host contains an invalid character, or is too long.
     #[error("its host is neither a name nor an IP address (IPv6 in brackets, as in [::1]:2181)")]
     Name,
-    /// There is no usual port.
+    /// The text has no port, and there is no usual port.
     #[error("it has no port")]
     NoPort,
-    /// The port is not one.
+    /// The port is not valid.
     #[error("its port is not a number from 1 to 65535")]
     Port,
 }
 
 impl Host {
-    /// Takes `host:port`, or `host` alone if there is a usual port. An IPv6 address is in brackets.
+    /// Parses `host:port`, or `host` alone if there is a usual port. An IPv6 address is in
+    /// brackets.
     ///
     /// # Errors
     ///
     /// [`BadHost`].
     pub fn parse(text: &str, usual_port: Option<u16>) -> Result<Self, BadHost> {
         let (name, port) = match text.rsplit_once(':') {
-            // The colons in an IPv6 address do not precede a port.
+            // The last colon of an IPv6 address in brackets does not precede a port.
             Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
             _ => (text, None),
         };
@@ -90,17 +91,18 @@ impl Host {
         })
     }
 
-    /// The name or IP address, without the brackets of IPv6: as resolvers and TLS take it.
+    /// The name or IP address, without the brackets of IPv6, in the form that resolvers and TLS
+    /// take.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Never 0.
+    /// The port; never 0.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether it is this machine by every reading: `localhost`, or an address of loopback.
+    /// Whether the host is certainly this machine: `localhost`, or a loopback address.
     pub fn is_loopback(&self) -> bool {
         let ip = self.name.parse::<IpAddr>();
         self.name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
@@ -130,8 +132,8 @@ impl fmt::Display for Host {
 }
 
 impl Hosts {
-    /// Takes the authority of an address apart: `user:password@h1,h2:2181`. User and password are
-    /// percent-decoded.
+    /// Parses the authority of an address: `user:password@h1,h2:2181`. The user and the password
+    /// are percent-decoded.
     ///
     /// # Errors
     ///
@@ -164,12 +166,12 @@ impl Hosts {
         })
     }
 
-    /// At least one.
+    /// The hosts; at least one.
     pub fn list(&self) -> &[Host] {
         &self.list
     }
 
-    /// What precedes the hosts, if anything does.
+    /// The login before the hosts, if there is one.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
@@ -184,7 +186,7 @@ impl Hosts {
     }
 }
 
-/// All hosts with their ports, without the login: `h1:2181,h2:2181`.
+/// Shows all hosts with their ports, without the login: `h1:2181,h2:2181`.
 impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, host) in self.list.iter().enumerate() {

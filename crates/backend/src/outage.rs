@@ -1,7 +1,7 @@
 //! Reports a failure once, and its end once.
 //!
-//! What is tried again every second must not log every second, and a reader who sees "no
-//! connection" must be able to see that it is over. [`Outage`] decides what is news; the caller
+//! An action that is retried every second must not log every second. And if the log says "no
+//! connection", it must also say when that is over. [`Outage`] decides what is news; the caller
 //! logs.
 //!
 //! ```
@@ -17,13 +17,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Most reasons that are remembered of one outage. If there are more, for example because each has
-/// a request's number in it, the rest is not news.
+/// The most reasons remembered of one outage. If there are more, for example because each contains
+/// a request's number, the rest is not news.
 const MOST_REASONS: usize = 8;
 
-/// Whether one thing works, and what has been reported about it; see the [module](self).
+/// Tracks whether one thing works, and what has been reported about it; see the [module](self).
 ///
-/// One value for each thing that can fail on its own. If two kinds of requests share one, the
+/// Use one value for each thing that can fail on its own. If two kinds of requests share one, the
 /// success of the first hides the failure of the second.
 #[derive(Debug, Default)]
 pub struct Outage {
@@ -37,25 +37,25 @@ enum State {
     Works,
     Fails {
         failures: u64,
-        /// Those reported in this outage, oldest first.
+        /// The reasons reported in this outage, oldest first.
         reasons: Vec<String>,
         last: String,
     },
 }
 
-/// What a failure means to somebody who reads the log.
+/// What a failure means to a reader of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum News {
     /// It worked before, or was never tried: report it.
     Began,
-    /// It still fails, for a reason that this outage did not have yet: report it.
+    /// It still fails, for a reason that is new in this outage: report it.
     OtherReason,
-    /// It still fails, for a reason that was reported.
+    /// It still fails, for a reason that was already reported.
     Known,
 }
 
-/// What a success means to somebody who reads the log.
+/// What a success means to a reader of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Recovery {
@@ -71,14 +71,15 @@ pub enum Recovery {
 }
 
 impl Outage {
-    /// Nothing was tried yet.
+    /// Makes a value for a thing that was not tried yet.
     pub const fn new() -> Self {
         Self {
             state: Mutex::new(State::Untried),
         }
     }
 
-    /// Notes a failure. `why` is one line without secrets, as [`causes`](crate::causes()) makes it.
+    /// Records a failure. `why` is one line without secrets, as [`causes`](crate::causes()) makes
+    /// it.
     pub fn failed(&self, why: &str) -> News {
         let mut state = self.state();
         if let State::Fails {
@@ -103,7 +104,7 @@ impl Outage {
         News::Began
     }
 
-    /// Notes a success.
+    /// Records a success.
     pub fn worked(&self) -> Recovery {
         match std::mem::replace(&mut *self.state(), State::Works) {
             State::Untried => Recovery::First,
@@ -112,7 +113,7 @@ impl Outage {
         }
     }
 
-    /// Why it failed last, if it fails now.
+    /// The last failure's reason, if it fails now.
     pub fn reason(&self) -> Option<String> {
         match &*self.state() {
             State::Fails { last, .. } => Some(last.clone()),

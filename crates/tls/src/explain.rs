@@ -1,23 +1,23 @@
-//! Why a handshake failed, in words that help.
+//! Explains why a handshake failed, with advice.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
-/// Why a TLS connection did not come about.
+/// Why a TLS connection failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// One word for metrics: `expired`, `not_yet_valid`, `name`, `authority`, `purpose`, `revoked`,
     /// `version_1`, `certificate`, `refused`, `not_tls` or `incompatible`.
     pub reason: &'static str,
-    /// What is wrong and what to do, as part of a log line.
+    /// What is wrong and what to do about it, as part of a log line.
     pub advice: String,
 }
 
-/// Explains an error of a TLS connection, if one of its causes is an error of TLS.
+/// Explains the error of a connection, if the error or one of its causes is a TLS error.
 ///
-/// "The other side" in the advice is the peer, whichever side this is.
+/// "The other side" in the advice is the peer, whether it is the client or the server.
 pub fn explain(error: &(dyn Error + 'static)) -> Option<Explanation> {
     let error = tls_error(error)?;
     Some(match error {
@@ -102,7 +102,7 @@ fn of_certificate(why: &CertificateError) -> Explanation {
     }
 }
 
-/// Names are shown as they are in the certificate, and there may be many.
+/// Shows the names as they are in the certificate. There may be many.
 fn presented_names(presented: &[String]) -> String {
     const SHOWN: usize = 5;
     if presented.is_empty() {
@@ -140,8 +140,8 @@ fn of_alert(alert: AlertDescription) -> Explanation {
     }
 }
 
-/// The error of TLS among an error and its causes. An [`io::Error`] does not give the error inside
-/// of it as its cause.
+/// Finds the TLS error in an error and its causes. An [`io::Error`] does not return its inner error
+/// as its cause, so this looks inside it.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {

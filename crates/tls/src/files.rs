@@ -1,4 +1,4 @@
-//! Which files there are, and what they make.
+//! The files, and the configurations made from them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,60 +10,61 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::{Reloading, TlsError, pem};
 
-/// A certificate and its private key, both PEM.
+/// A certificate and its private key, both in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate, and behind it those between it and its authority.
+    /// The certificate, followed by the intermediate certificates up to its CA.
     pub certificate: PathBuf,
-    /// Its private key, without a passphrase.
+    /// The certificate's private key, without a passphrase.
     pub key: PathBuf,
 }
 
-/// Whose word a client takes for a server's certificate.
+/// The CAs whose signature on a server's certificate a client trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// The authorities of the system.
+    /// The operating system's CAs.
     #[default]
     System,
-    /// The authorities in this file, and no others.
+    /// The CAs in this file, and no others.
     File(PathBuf),
 }
 
-/// What a client needs.
+/// The TLS files of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientFiles {
-    /// Which servers are believed.
+    /// The CAs that must have signed the servers' certificates.
     pub trust: Trust,
-    /// What servers know this client by; nothing if they do not ask.
+    /// Identifies this client to the servers; `None` if they do not ask for a certificate.
     pub identity: Option<Identity>,
 }
 
-/// What a server needs.
+/// The TLS files of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFiles {
-    /// What it shows, whatever name a client asks for.
+    /// The certificate that the server presents, whatever name a client asks for.
     pub identity: Identity,
-    /// The authorities of clients. If there are any, every client needs a certificate.
+    /// The CAs of client certificates. If set, every client needs a certificate.
     pub client_ca: Option<PathBuf>,
 }
 
-/// The texts of [`ClientFiles`], checked, for a library that reads PEM itself.
+/// The contents of [`ClientFiles`], checked, for a library that parses PEM itself.
 ///
-/// It has no `Debug`, since it holds a private key.
+/// It has no `Debug`, because it holds a private key.
 #[derive(Clone)]
 pub struct ClientPem {
-    /// The authorities.
+    /// The CA certificates.
     pub ca: String,
-    /// Certificate and key.
+    /// The certificate and the key.
     pub identity: Option<(String, String)>,
 }
 
 impl ClientFiles {
-    /// As the options `ca`, `cert` and `key` of an address say; `None` if TLS is not spoken.
+    /// Makes the files from the options `ca`, `cert` and `key` of an address. Returns `None` if the
+    /// address does not enable TLS.
     ///
     /// # Errors
     ///
-    /// The options do not go together; the text says why, and names them so.
+    /// The options are not a valid combination. The text says why, and uses these names.
     pub fn of_options(
         ca: Option<PathBuf>,
         cert: Option<PathBuf>,
@@ -86,7 +87,8 @@ impl ClientFiles {
         }))
     }
 
-    /// Reads the files. `alpn` is what is offered, best first; nothing if it is empty.
+    /// Reads the files. `alpn` lists the protocols to offer, best first; if it is empty, none is
+    /// offered.
     ///
     /// # Errors
     ///
@@ -108,7 +110,7 @@ impl ClientFiles {
         Ok(config)
     }
 
-    /// The texts of the files, after a check that they can be used.
+    /// Reads the files as text, and checks that they can be used.
     ///
     /// # Errors
     ///
@@ -132,7 +134,7 @@ impl ClientFiles {
         })
     }
 
-    /// All that is read.
+    /// All files to read.
     pub fn paths(&self) -> Vec<PathBuf> {
         let mut paths = Vec::new();
         if let Trust::File(ca) = &self.trust {
@@ -158,7 +160,8 @@ impl ClientFiles {
 }
 
 impl ServerFiles {
-    /// Reads the files. `alpn` is what is accepted, best first; anything if it is empty.
+    /// Reads the files. `alpn` lists the protocols to accept, best first; if it is empty, any is
+    /// accepted.
     ///
     /// # Errors
     ///
@@ -187,7 +190,7 @@ impl ServerFiles {
         Ok(config)
     }
 
-    /// All that is read.
+    /// All files to read.
     pub fn paths(&self) -> Vec<PathBuf> {
         let Identity { certificate, key } = &self.identity;
         let mut paths = vec![certificate.clone(), key.clone()];
@@ -213,7 +216,7 @@ impl Identity {
         Ok((pem::chain(&self.certificate)?, pem::key(&self.key)?))
     }
 
-    /// What it means that the TLS library does not take this identity.
+    /// Converts the TLS library's error about this identity.
     fn unusable(&self, error: rustls::Error) -> TlsError {
         match error {
             rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
@@ -224,7 +227,7 @@ impl Identity {
                 file: self.certificate.clone(),
                 source: error,
             },
-            // Its words may be about what is in the file.
+            // The library's message is left out, because it may quote the file.
             _ => TlsError::Key(self.key.clone()),
         }
     }
@@ -242,7 +245,7 @@ impl Trust {
             Self::System => {
                 let mut roots = RootCertStore::empty();
                 let found = rustls_native_certs::load_native_certs();
-                // Systems have some that are odd; the others are still good.
+                // Some systems have CAs that cannot be parsed; the others still work.
                 roots.add_parsable_certificates(found.certs);
                 if roots.is_empty() {
                     tracing::warn!(
@@ -256,7 +259,7 @@ impl Trust {
     }
 }
 
-/// The name to look for in the certificate of a server.
+/// Parses the name that a server's certificate must contain.
 ///
 /// # Errors
 ///

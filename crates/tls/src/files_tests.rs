@@ -81,7 +81,7 @@ fn version_1() -> Identity {
     }
 }
 
-/// Client and server talk until both are connected, or the first of them fails.
+/// Connects a client to a server, until both are connected or the first of them fails.
 fn shake(client: &ClientFiles, server: &ServerFiles, name: &str) -> Result<(), Explanation> {
     let config = Arc::new(client.read(&[b"h2"]).unwrap());
     let mut client = ClientConnection::new(config, server_name(name).unwrap()).unwrap();
@@ -200,13 +200,13 @@ fn a_certificate_of_version_1_is_refused_by_name_on_both_sides() {
             "{text}"
         );
     }
-    // As an authority it is good.
+    // The file still works as a CA.
     let trusts = ClientFiles {
         trust: Trust::File(version_1().certificate),
         identity: None,
     };
     trusts.read(&[]).unwrap();
-    // What the other side shows is judged by the library.
+    // The TLS library judges the certificate that the peer presents.
     let config = trusts.read(&[]).unwrap();
     let shown = pem::certificates(&version_1().certificate).unwrap();
     let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(

@@ -1,4 +1,4 @@
-//! What is in a file of PEM.
+//! Parses PEM files.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use x509_parser::prelude::X509Version;
 
 use crate::TlsError;
 
-/// All certificates of a file, in their order; at least one.
+/// All certificates of a file, in order; at least one.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     const WHAT: &str = "certificate";
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(file, WHAT)?).collect();
@@ -26,7 +26,8 @@ pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(found)
 }
 
-/// The certificates of an identity: the first is its own, and must be of version 3.
+/// The certificate chain of an identity. The first certificate is its own, and must be of version
+/// 3.
 pub(crate) fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found = certificates(file)?;
     let own = x509_parser::parse_x509_certificate(&found[0]);
@@ -41,7 +42,7 @@ pub(crate) fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     const WHAT: &str = "private key";
     let text = read(file, WHAT)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        // An encrypted key is of a kind that is not looked for.
+        // An encrypted key is of a kind that the parser skips.
         Error::NoItemsFound if contains(&text, b"ENCRYPTED PRIVATE KEY") => {
             TlsError::Key(file.to_owned())
         }

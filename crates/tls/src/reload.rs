@@ -1,4 +1,4 @@
-//! The newest configuration that can be used.
+//! Keeps the newest usable configuration.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::TlsError;
 
-/// How often the files are looked at. Certificates are renewed days before they expire.
+/// How often the files are checked. Certificates are renewed days before they expire.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A configuration that follows its files. Clones share it.
 ///
-/// [`now`](Self::now) gives the one for the next connection; connections that exist keep theirs.
-/// The files are looked at as long as [`follow`](Self::follow) runs, or the task of
+/// [`now`](Self::now) returns the configuration for the next connection; existing connections keep
+/// theirs. The files are checked as long as [`follow`](Self::follow) runs, or the task of
 /// [`follow_in_background`](Self::follow_in_background).
 pub struct Reloading<T> {
     shared: Arc<Shared<T>>,
@@ -23,29 +23,29 @@ struct Shared<T> {
     files: Vec<PathBuf>,
     read: Box<dyn Fn() -> Result<T, TlsError> + Send + Sync>,
     now: RwLock<Arc<T>>,
-    /// Of the contents that were read last.
+    /// The fingerprint of the contents that were read last.
     seen: RwLock<Fingerprint>,
-    /// Keyed at random: the fingerprints of private keys mean nothing to others.
+    /// Has a random key, so the fingerprints of private keys reveal nothing.
     hasher: RandomState,
 }
 
-/// Contents, and not times: a file may be replaced within the resolution of a clock, or be a link
-/// to another one (as Kubernetes mounts secrets).
+/// Contents are compared, not times: a file may be replaced within the resolution of a clock, or be
+/// a link to another one (Kubernetes mounts secrets this way).
 type Fingerprint = Vec<Option<u64>>;
 
 impl<T: Send + Sync + 'static> Reloading<T> {
-    /// Reads once. `read` is called again, on a thread for blocking work, when one of `files` has
-    /// changed.
+    /// Reads once. When one of `files` has changed, `read` is called again, on a thread for
+    /// blocking work.
     ///
     /// # Errors
     ///
-    /// What `read` returns.
+    /// The error of `read`.
     pub fn new(
         files: Vec<PathBuf>,
         read: impl Fn() -> Result<T, TlsError> + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         let hasher = RandomState::new();
-        // Before they are read: a change in between is seen at the next look.
+        // This comes before the read, so that the next check sees a change in between.
         let seen = fingerprint(&files, &hasher);
         let now = Arc::new(read()?);
         Ok(Self {
@@ -59,7 +59,7 @@ impl<T: Send + Sync + 'static> Reloading<T> {
         })
     }
 
-    /// The newest configuration that can be used.
+    /// The newest usable configuration.
     pub fn now(&self) -> Arc<T> {
         let now = self.shared.now.read();
         Arc::clone(&now.unwrap_or_else(PoisonError::into_inner))
@@ -73,10 +73,10 @@ impl<T: Send + Sync + 'static> Reloading<T> {
         }
     }
 
-    /// Follows the files in a task, which ends after the last clone is dropped. Without files there
-    /// is no task.
+    /// Follows the files in a task, which ends after the last clone is dropped. If there are no
+    /// files, there is no task.
     ///
-    /// Must be called inside a Tokio runtime.
+    /// Call it inside a Tokio runtime.
     pub fn follow_in_background(&self) {
         if self.shared.files.is_empty() {
             return;
@@ -117,7 +117,8 @@ impl<T> Shared<T> {
                 *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 tracing::info!(files, "read changed TLS files; new connections use them");
             }
-            // Certificate and key are rarely replaced in the same moment: the other one follows.
+            // A certificate and its key are rarely replaced at the same moment. The other file
+            // follows.
             Err(error) => tracing::warn!(
                 files,
                 error = &error as &dyn std::error::Error,
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// The text of the file, which cannot be used if it is "bad".
+    /// Reloads the text of the file, and refuses the text "bad".
     fn texts(file: PathBuf) -> Reloading<String> {
         let read = {
             let file = file.clone();

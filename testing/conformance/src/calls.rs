@@ -1,6 +1,6 @@
-//! Calls of a backend as tests make them: retried until they have an outcome, in a stated time.
+//! Calls of a backend for tests: retried until they have an outcome, within a time limit.
 //!
-//! A machine that is busy may need several calls for what one does on an idle machine.
+//! A busy machine may need several calls where an idle machine needs one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use incumbent_backend::{
 };
 use tokio::time::timeout;
 
-/// Everything that a test waits for must come within this time.
+/// The time limit for everything that a test waits for.
 pub const IN_TIME: Duration = Duration::from_secs(60);
 
 /// A key of the group `demo`.
@@ -23,11 +23,11 @@ pub fn key(item: &str) -> Key {
     Key::of_item(group, item).expect("it is an item")
 }
 
-/// What is there.
+/// Reads a key.
 ///
 /// # Panics
 ///
-/// If it is damaged, or not read in time.
+/// If the key is damaged, or not read in time.
 pub async fn read(backend: &impl Backend, key: &Key) -> Option<Stored> {
     let found = async {
         loop {
@@ -58,8 +58,8 @@ pub async fn swap(backend: &impl Backend, key: &Key, at: &Version, body: &[u8]) 
     settled(backend, key, Expected::At(at), body).await
 }
 
-/// A swap that is repeated until its outcome is known. No other process may write the same body
-/// meanwhile.
+/// Repeats a swap until its outcome is known. No other process may write the same body in the
+/// meantime.
 async fn settled(
     backend: &impl Backend,
     key: &Key,
@@ -86,11 +86,11 @@ async fn settled(
         .expect("it is settled in time")
 }
 
-/// Takes hints until one of them leads to this body.
+/// Takes hints until a read after one of them returns this body.
 ///
 /// # Panics
 ///
-/// If none does in time.
+/// If that does not happen in time.
 pub async fn leads_to(hints: &mut WatchStream, backend: &impl Backend, key: &Key, body: &[u8]) {
     let led = async {
         loop {

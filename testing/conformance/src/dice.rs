@@ -1,4 +1,4 @@
-//! What chance decides about one call.
+//! Random decisions about one call.
 
 use std::time::Duration;
 
@@ -7,18 +7,19 @@ use rand::{RngExt, SeedableRng};
 
 use crate::Faults;
 
-/// The longest a late swap waits, in calls.
+/// The largest number of calls that a late swap waits for.
 const LATEST: u32 = 12;
 
-/// Seeded dice: the same seed and the same calls give the same fates.
+/// Seeded dice: the same seed and the same calls give the same results.
 pub(crate) struct Dice(StdRng);
 
-/// What becomes of one call.
+/// The result for one call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fate {
     pub(crate) happens: bool,
     pub(crate) heard: bool,
-    /// If it is a swap and neither happens nor is heard: after how many later calls it happens.
+    /// If the call is a swap that neither happens nor is heard: the number of later calls after
+    /// which it happens.
     pub(crate) late: Option<u32>,
     pub(crate) delay_before: Duration,
     pub(crate) delay_after: Duration,
@@ -29,8 +30,7 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Throws all dice, needed or not, so that a fault that is switched off does not change the
-    /// others.
+    /// Throws all dice every time, so that switching off one fault does not change the others.
     pub(crate) fn throw(&mut self, faults: &Faults) -> Fate {
         let [happens, heard, late] =
             [faults.lost_call, faults.lost_answer, faults.late].map(|p| self.below(p));

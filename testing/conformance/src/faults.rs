@@ -1,10 +1,10 @@
-//! What goes wrong, and how often.
+//! The faults, and their probabilities.
 
 use std::time::Duration;
 
-/// What [`Unreliable`](crate::Unreliable) does to calls. Probabilities lie between 0 and 1.
+/// How [`Unreliable`](crate::Unreliable) treats calls. Probabilities lie between 0 and 1.
 ///
-/// Two dice are thrown for each call: whether it happens, and whether its answer is heard.
+/// Two dice are thrown for each call: whether the call happens, and whether its answer is heard.
 ///
 /// | happens | heard | a swap gives | a read or list gives |
 /// |---|---|---|---|
@@ -14,34 +14,35 @@ use std::time::Duration;
 /// | no | no | `Unknown`, and it may happen [late](Faults::late) | `Unavailable` |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Faults {
-    /// How likely a call does not happen.
+    /// The probability that a call does not happen.
     pub lost_call: f64,
-    /// How likely its answer is not heard.
+    /// The probability that its answer is not heard.
     pub lost_answer: f64,
-    /// How likely a swap that neither happened nor was heard happens after one of the next calls,
-    /// as a request does that was held up on its way.
+    /// The probability that a swap that neither happened nor was heard still happens, after one of
+    /// the next calls. A request that is held up on its way behaves like this.
     pub late: f64,
-    /// The longest that a call takes before it happens, and its answer before it is heard; a random
-    /// part of it each. Slept on Tokio's clock, so that it costs nothing where that is paused.
+    /// The longest delay before a call happens, and before its answer is heard. Each delay is a
+    /// random part of it. It uses Tokio's clock, so it takes no real time where that clock is
+    /// paused.
     pub delay: Duration,
-    /// What becomes of hints.
+    /// The treatment of hints.
     pub watch: WatchMode,
 }
 
-/// What becomes of hints.
+/// The treatment of hints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchMode {
-    /// They pass as they come.
+    /// Hints pass without delay.
     Prompt,
-    /// Each waits for a random part of this time. What came meanwhile is told as "anything may have
-    /// changed".
+    /// Each hint waits for a random part of this time. Hints that come in the meantime are replaced
+    /// by "anything may have changed".
     Lagging(Duration),
-    /// They are dropped, and do not come back when the faults are lifted.
+    /// Hints are dropped, and do not come back when the faults end.
     Silent,
 }
 
 impl Faults {
-    /// Nothing goes wrong.
+    /// No faults.
     pub const NONE: Self = Self {
         lost_call: 0.0,
         lost_answer: 0.0,
@@ -50,7 +51,7 @@ impl Faults {
         watch: WatchMode::Prompt,
     };
 
-    /// Everything goes wrong, often; one call in three goes through untouched.
+    /// Frequent faults of all kinds; one call in three passes untouched.
     pub const RAGING: Self = Self {
         lost_call: 0.4,
         lost_answer: 0.4,
@@ -59,7 +60,8 @@ impl Faults {
         watch: WatchMode::Lagging(Duration::from_millis(20)),
     };
 
-    /// Nothing is reached at all, as behind a cut cable; what is sent is lost and never comes late.
+    /// The backend is not reachable at all, as behind a cut cable. Requests are lost and never come
+    /// late.
     pub const CUT: Self = Self {
         lost_call: 1.0,
         lost_answer: 1.0,

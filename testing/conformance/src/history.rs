@@ -1,8 +1,9 @@
-//! What clients of one key saw, and whether one order explains all of it.
+//! Checks whether one order explains everything that the clients of one key saw.
 //!
-//! Every write has an id of its own and its body names the id it replaces. So the committed writes
-//! must form one chain, and the place in that chain is the order. What remains to be checked is
-//! that it agrees with time: nothing that began after something else was over may stand before it.
+//! Every write has an ID of its own, and its body names the ID that it replaces. So the committed
+//! writes must form one chain, and their order is the order in that chain. It remains to check that
+//! the order agrees with time: if an event began after another was over, it must not come before
+//! it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -10,14 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use incumbent_backend::Version;
 
-/// Names one write; 0 is the absence of a body.
+/// Names one write; 0 means that there is no body.
 pub(crate) type Id = u64;
 
-/// Moments, counted: whatever is over before something else begins has a smaller number.
+/// A counter that orders moments: if one thing is over before another begins, its number is
+/// smaller.
 #[derive(Default)]
 pub(crate) struct Clock(AtomicU64);
 
-/// What all clients saw.
+/// Everything that all clients saw.
 #[derive(Default)]
 pub(crate) struct History {
     pub(crate) clock: Clock,
@@ -32,14 +34,14 @@ pub(crate) struct Event {
     pub(crate) what: What,
 }
 
-/// What it did, and what it was told.
+/// The operation and its answer.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Read { saw: Id, version: Option<Version> },
     Write { id: Id, after: Id, told: Told },
 }
 
-/// What a writer was told.
+/// The answer to a write.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
     Committed(Version),
@@ -64,11 +66,11 @@ impl History {
         self.events.lock().expect("no client panicked").push(event);
     }
 
-    /// Checks it all, given what the key held in the end.
+    /// Checks the whole history, given the last write that the key held in the end.
     ///
     /// # Panics
     ///
-    /// With the events that contradict each other.
+    /// If events contradict each other. The message shows them.
     pub(crate) fn check(self, last: Id) {
         let events = self.events.into_inner().expect("no client panicked");
         versions_name_bodies(&events);
@@ -80,10 +82,10 @@ impl History {
     }
 }
 
-/// The committed writes, in their order.
+/// The committed writes, in order.
 struct Chain {
     places: HashMap<Id, usize>,
-    /// Which write came next, and when it began.
+    /// For each write, when the write that replaced it began.
     followed: HashMap<Id, u64>,
 }
 
@@ -116,7 +118,7 @@ impl Chain {
         Self { places, followed }
     }
 
-    /// Where the event stands, if it stands anywhere, and whether it is a write.
+    /// The event's position in the chain, if it has one, and whether it is a write.
     fn place(&self, event: &Event) -> Option<(usize, bool)> {
         match &event.what {
             What::Read { saw, .. } => self.places.get(saw).map(|place| (*place, false)),
@@ -205,7 +207,8 @@ impl Chain {
 }
 
 impl Event {
-    /// A write of unknown outcome may happen after its end.
+    /// Whether the event certainly happened before it ended. A write of unknown outcome may happen
+    /// later.
     fn has_happened_by_its_end(&self) -> bool {
         !matches!(
             self.what,
@@ -217,7 +220,7 @@ impl Event {
     }
 }
 
-/// One version is one body, and one body one version.
+/// Checks that each version names one body, and each body has one version.
 fn versions_name_bodies(events: &[Event]) {
     let (mut bodies, mut pairs) = (HashMap::new(), HashSet::new());
     for event in events {

@@ -1,8 +1,8 @@
 //! The backend contract as one suite, and [`Unreliable`], the wrapper that loses requests and
 //! answers.
 //!
-//! Any backend runs it in three lines, as `tests/conformance.rs` of its crate; each claim is a test
-//! with a name:
+//! Any backend runs the suite in three lines, in `tests/conformance.rs` of its crate. Each claim is
+//! a test with a name:
 //!
 //! ```no_run
 //! # use incumbent_conformance::Place;
@@ -11,10 +11,10 @@
 //! mod unreliable { incumbent_conformance::unreliable!(super::my_place()); }
 //! ```
 //!
-//! A [`Place`] says how to open handles of one and the same store, each as independent of the
-//! others as another process would be. If it says how a person removes a key
-//! ([`Place::remove_by_hand`]), what must hold of such keys is checked too. If the expression gives
-//! `None`, because a service is absent, the tests say that they are skipped.
+//! A [`Place`] opens handles of one and the same store, each as independent of the others as
+//! another process would be. If it can remove a key as a person would ([`Place::remove_by_hand`]),
+//! the claims about such keys are checked too. If the expression gives `None`, because a service is
+//! absent, the tests report that they are skipped.
 //!
 //! ```text
 //!   claims ──► Place::open ──► Unreliable (second module only) ──► the backend
@@ -23,10 +23,10 @@
 //!
 //! # What it shows, and what it cannot
 //!
-//! A passing suite shows that the claims held on one machine for some hundred calls. It does not
+//! A passing suite shows that the claims held on one machine for a few hundred calls. It does not
 //! kill processes, fill disks or cut networks; the author of a backend tests that separately. The
-//! suite itself is tested on backends that are broken on purpose (`tests/it`): each flaw is caught
-//! by the claim that names it.
+//! suite itself is tested on backends that are broken on purpose (`tests/it`): the claim that names
+//! a flaw catches it.
 
 pub mod calls;
 pub mod claims;

@@ -1,4 +1,4 @@
-//! What a test's code logs.
+//! Captures the log of the code under test.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -7,8 +7,8 @@ use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Sets a subscriber for the whole process before anything is logged. Otherwise a line that no
-/// subscriber wants may be disabled for good while another test sets its own.
+/// Sets a subscriber for the whole process before anything is logged. Otherwise, if no subscriber
+/// wants a line, it may be disabled for good while another test sets its own subscriber.
 pub fn listen() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
@@ -19,17 +19,17 @@ pub fn listen() {
     });
 }
 
-/// The log of what is opened on this thread while its guard lives.
+/// The log of everything that is opened on this thread while its guard lives.
 #[derive(Clone)]
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
-    /// Lines without this word are of other crates.
+    /// Lines without this word come from other crates.
     of: &'static str,
 }
 
 impl Log {
-    /// Begins at level INFO. Only lines that have the word `of` count, for example the name of a
-    /// crate; all of them if it is empty.
+    /// Begins at level INFO. Keeps only lines that contain the word `of`, for example the name of a
+    /// crate, or all lines if it is empty.
     pub fn begin(of: &'static str) -> (Self, DefaultGuard) {
         Self::begin_at(Level::INFO, of)
     }

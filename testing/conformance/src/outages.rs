@@ -1,4 +1,4 @@
-//! Claims about a store whose server or network fails. The caller brings the failing thing.
+//! Claims about a store whose server or network fails. The caller causes the failure.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ const COMES_BACK: Duration = Duration::from_secs(120);
 /// Acknowledged writes between two restarts.
 const WRITES: u64 = 30;
 
-/// A server that is killed and restarted again and again loses nothing acknowledged. The writer
-/// goes on as `ha` would: it settles an unknown outcome by reading.
+/// A server that is killed and restarted again and again loses no acknowledged write. The writer
+/// continues as `ha` would: it settles an unknown outcome by reading.
 ///
 /// # Panics
 ///
@@ -73,8 +73,8 @@ pub async fn restarts_lose_nothing(
     killer.await.expect("it restarted the server");
 }
 
-/// Without a server nothing is read or written, no call hangs, and each error says what is known.
-/// `kill` ends the server.
+/// Without a server nothing is read or written, no call hangs, and each error states the known
+/// outcome. `kill` ends the server.
 ///
 /// # Panics
 ///
@@ -88,7 +88,7 @@ pub async fn without_a_server_each_call_says_so_in_time(
     kill();
     let swapped = async {
         loop {
-            // The first one may have been on the way.
+            // The first call may already have been sent.
             match backend.swap(&key, Expected::At(&version), b"2").await {
                 Err(Failure::Unknown(_)) => {}
                 other => return other,
@@ -109,8 +109,9 @@ pub async fn without_a_server_each_call_says_so_in_time(
     assert!(matches!(erased, Ok(Err(Failure::NotApplied(_)))));
 }
 
-/// A write whose answer is lost is unknown, and may have happened. `mute` lets requests pass and no
-/// answers; `open` ends that; `cut` ends all connections, if this loss is one that is noticed.
+/// If the answer to a write is lost, its outcome is unknown, and it may have happened. `mute` lets
+/// requests pass but no answers; `open` ends that; `cut` ends all connections, if the test is about
+/// a loss that the client notices.
 ///
 /// # Panics
 ///
@@ -135,19 +136,20 @@ pub async fn a_lost_answer_is_unknown(
     open();
     let found = read(backend, &key).await.expect("it was created");
     assert_eq!(found.body, b"2");
-    // As the caller settles it: the same swap again.
+    // The caller settles the outcome by repeating the same swap.
     assert_eq!(swap(backend, &key, &first, b"2").await, Swapped::Conflict);
 }
 
-/// A server whose connections are lost as soon as they are made is not asked without a pause. `cut`
-/// ends all connections; the hints are of a watch over them, which begins anew on each connection.
+/// If a server's connections are lost as soon as they are made, the backend pauses between
+/// attempts. `cut` ends all connections. `hints` come from a watch over them, which begins anew on
+/// each connection.
 ///
 /// # Panics
 ///
-/// If it is asked faster.
+/// If the backend reconnects faster.
 pub async fn a_flapping_server_is_left_alone(mut hints: WatchStream, cut: impl Fn()) {
     const CONNECTIONS: usize = 6;
-    // Half of the pauses between them: 50, 100, 200, 400 and 800 ms. A busy machine takes longer.
+    // Half of the sum of the pauses: 50, 100, 200, 400 and 800 ms. A busy machine takes longer.
     const SHORTEST: Duration = Duration::from_millis(775);
     let connected = async |hints: &mut WatchStream| {
         let hint = timeout(IN_TIME, hints.next()).await;
@@ -166,11 +168,12 @@ pub async fn a_flapping_server_is_left_alone(mut hints: WatchStream, cut: impl F
     );
 }
 
-/// Log lines of an outage and its end take turns, beginning with the connection, so often.
+/// The log must have one line for each connection and one for each loss, alternating, starting with
+/// the first connection. The number of lines must match [`RESTARTS`].
 ///
 /// # Panics
 ///
-/// If there are others.
+/// If there are other lines.
 pub fn one_line_for_each_loss_and_return(lines: &[String], connected: &str, lost: &str) {
     for (n, line) in lines.iter().enumerate() {
         let (is, only) = if n % 2 == 0 {

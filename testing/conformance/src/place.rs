@@ -1,4 +1,4 @@
-//! Where the suite runs.
+//! The place where the suite runs.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use incumbent_backend::{Backend, Key};
 
 use crate::{Faults, Unreliable};
 
-/// A handle of a place.
+/// A handle of a place, as independent of the others as one in another process.
 pub type Handle = Arc<dyn Backend>;
 
 type Remove = Box<dyn Fn(Key) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A store, and how to open handles of it.
+/// A store, and a way to open handles of it.
 ///
-/// It may hold other data already and be used by several claims at once: each claim works in groups
-/// of its own, whose names are random.
+/// It may hold other data already, and several claims may use it at once: each claim works in
+/// groups of its own, with random names.
 pub struct Place {
     open: Box<dyn Fn() -> BoxFuture<'static, Handle> + Send + Sync>,
     faults: Option<Faults>,
@@ -28,8 +28,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place whose handles this function opens: each its own connection, cache and so on, as in
-    /// another process.
+    /// Makes a place from a function that opens handles. Each handle has its own connection, cache
+    /// and so on, as in another process.
     pub fn new<B, F>(open: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         B: Backend,
@@ -45,7 +45,7 @@ impl Place {
         }
     }
 
-    /// A place that needs this to stay alive: a temporary directory, a server.
+    /// Keeps a value alive as long as the place, such as a temporary directory or a server.
     #[must_use]
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
         Self {
@@ -54,10 +54,10 @@ impl Place {
         }
     }
 
-    /// A place where keys can be removed as an operator does, behind the back of all handles: the
-    /// contract knows no removal.
+    /// Adds a way to remove keys as an operator does, without the knowledge of any handle: the
+    /// contract has no such removal.
     ///
-    /// Without it, what is claimed of such keys is skipped aloud.
+    /// Without it, the claims about such keys are reported as skipped.
     #[must_use]
     pub fn remove_by_hand<F>(self, remove: impl Fn(Key) -> F + Send + Sync + 'static) -> Self
     where
@@ -78,12 +78,12 @@ impl Place {
         }
     }
 
-    /// One more handle.
+    /// Opens one more handle.
     pub async fn open(&self) -> Handle {
         let handle = self.open_reliable().await;
         match self.faults {
             None => handle,
-            // The seed is the number of the handle: the same dice in every run.
+            // The seed is the handle's number, so the dice are the same in every run.
             Some(faults) => {
                 let seed = self.opened.fetch_add(1, Ordering::Relaxed);
                 Arc::new(Unreliable::around(handle, seed, faults))
@@ -91,12 +91,12 @@ impl Place {
         }
     }
 
-    /// How keys are removed by hand, if that can be done here.
+    /// The way to remove keys by hand, if the place has one.
     pub(crate) fn removal(&self) -> Option<&Remove> {
         self.remove.as_ref()
     }
 
-    /// One more handle, which loses nothing.
+    /// Opens one more handle, which loses nothing.
     pub async fn open_reliable(&self) -> Handle {
         (self.open)().await
     }

@@ -1,4 +1,4 @@
-//! How a swap of unknown outcome is settled: by repeating the same swap, and reading back.
+//! Settles a swap of unknown outcome, by repeating the same swap and reading back.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use tokio::time::Instant;
 
 use crate::Handle;
 
-/// The time for one call, however often it is tried. Far more than any dice here need, and than a
-/// service takes that starts again; and a clear end if a backend is not there at all.
+/// The time limit for one call with all its attempts. It is far more than any dice here, or a
+/// restarting service, need. If the backend never answers, it makes the test fail clearly.
 const BUDGET: Duration = Duration::from_secs(30);
 
-/// Pauses between attempts: the first, and the longest, to which they grow by a quarter each.
-/// Doubled they would be longest when the dice had bad luck a few times only.
+/// The first and the longest pause between attempts. They grow by a quarter each time. If they
+/// doubled, a few unlucky throws would already lead to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// How long one call is tried. It passes on Tokio's clock, and so costs nothing where that is
-/// paused.
+/// Tracks how long one call has been tried, on Tokio's clock. With a paused clock the waiting takes
+/// no real time.
 struct Patience {
     began: Instant,
     pause: Duration,
@@ -34,7 +34,7 @@ impl Patience {
         }
     }
 
-    /// Waits until it is time to try again. Panics if it is too late for that.
+    /// Waits before the next attempt. Panics if the time limit is over.
     async fn again(&mut self, done: &str, of: &(impl fmt::Display + Sync), why: &BoxError) {
         let waited = self.began.elapsed();
         assert!(
@@ -74,11 +74,11 @@ pub(crate) async fn list(handle: &Handle, group: &GroupName) -> Vec<Listed> {
     }
 }
 
-/// Swaps until it is known whether it happened. `has_mine` tells from a newer body whether this
-/// write went into it.
+/// Swaps until it is known whether the swap happened. `has_mine` tells from a newer body whether it
+/// contains this write.
 ///
-/// Why that is enough: versions do not repeat. So at most one of all these requests can ever
-/// happen, and none any more once the key has another version.
+/// This is enough because versions do not repeat. So at most one of all these requests can ever
+/// happen, and none once the key has another version.
 pub(crate) async fn swap(
     handle: &Handle,
     key: &Key,

@@ -1,4 +1,4 @@
-//! The claims as lists and as tests.
+//! The claims, as lists and as tests.
 
 use futures::future::BoxFuture;
 
@@ -6,13 +6,13 @@ use crate::{Faults, Place};
 
 /// One claim of the contract.
 pub struct Claim {
-    /// The claim, as the name of a test.
+    /// The claim's name, which is also the name of its test.
     pub name: &'static str,
-    /// Panics if it does not hold.
+    /// Panics if the claim does not hold.
     pub check: fn(Place) -> BoxFuture<'static, ()>,
 }
 
-/// Checks every claim, one after the other, each in a place that `place` gives.
+/// Checks all claims one after the other, each in a new place from `place`.
 ///
 /// # Panics
 ///
@@ -23,7 +23,7 @@ pub async fn check(place: impl Fn() -> Place) {
     }
 }
 
-/// Checks inside [`Unreliable`](crate::Unreliable) every claim that can be checked there.
+/// Checks all claims that can be checked inside [`Unreliable`](crate::Unreliable).
 ///
 /// # Panics
 ///
@@ -34,7 +34,7 @@ pub async fn check_unreliable(place: impl Fn() -> Place) {
     }
 }
 
-/// Runs one claim on a runtime of its own, or says that it is skipped.
+/// Runs one claim on a runtime of its own, or reports that it is skipped.
 #[doc(hidden)]
 #[allow(clippy::print_stderr, reason = "a skipped test is skipped aloud")]
 pub fn run<P: Into<Option<Place>>>(
@@ -55,10 +55,10 @@ pub fn run<P: Into<Option<Place>>>(
     });
 }
 
-/// One `#[test]` per claim, in a place that the expression gives: a [`Place`], or an `Option` of
+/// Makes one `#[test]` per claim. The expression gives the place: a [`Place`], or an `Option` of
 /// one.
 ///
-/// The expression is evaluated once per test, inside a Tokio runtime.
+/// Each test evaluates the expression once, inside a Tokio runtime.
 #[macro_export]
 macro_rules! bare {
     ($place:expr) => {
@@ -66,7 +66,7 @@ macro_rules! bare {
     };
 }
 
-/// Like [`bare!`], for the claims that hold inside [`Unreliable`](crate::Unreliable) too, with
+/// Like [`bare!`], for the claims that also hold inside [`Unreliable`](crate::Unreliable), with
 /// [`Faults::RAGING`](crate::Faults::RAGING).
 #[macro_export]
 macro_rules! unreliable {
@@ -158,10 +158,10 @@ macro_rules! __unreliable_claims {
 }
 
 __bare_claims! { __table {
-    /// What holds of every backend.
+    /// The claims that hold for every backend.
     BARE
 } }
 __unreliable_claims! { __table {
-    /// What holds inside [`Unreliable`](crate::Unreliable) too.
+    /// The claims that also hold inside [`Unreliable`](crate::Unreliable).
     UNRELIABLE
 } }

@@ -14,16 +14,16 @@ use incumbent_backend::{
 use crate::dice::{Dice, Fate};
 use crate::{Faults, WatchMode};
 
-/// Wraps a backend and decides by seeded dice whether a call happens and whether its answer
-/// arrives; see [`Faults`].
+/// Wraps a backend. Seeded dice decide whether a call happens and whether its answer arrives; see
+/// [`Faults`].
 ///
-/// It never breaks the contract: what it tells is true, only less than what one would like to know.
-/// So whatever stands on the contract must stand on this too. Clones share dice, faults and what is
-/// on its way.
+/// It never breaks the contract: its answers are true, but say less than a caller would like to
+/// know. So code that works with the contract must work with this too. Clones share the dice, the
+/// faults and the late swaps.
 ///
 /// # What it does not do
 ///
-/// It delays nothing beyond [`Faults::delay`] on its own: a late swap happens when a later call of
+/// It has no delay of its own beyond [`Faults::delay`]: a late swap happens when a later call of
 /// any clone is made, or in [`deliver_late`](Self::deliver_late). If no call comes, it never
 /// happens. The same seed gives the same trace only if the calls come in the same order.
 pub struct Unreliable<B: ?Sized = dyn Backend> {
@@ -53,7 +53,7 @@ impl<B: Backend> Unreliable<B> {
 }
 
 impl<B: Backend + ?Sized> Unreliable<B> {
-    /// Wraps a backend that is shared already.
+    /// Wraps a backend that is already shared.
     pub fn around(backend: Arc<B>, seed: u64, faults: Faults) -> Self {
         let state = State {
             dice: Dice::new(seed),
@@ -66,28 +66,29 @@ impl<B: Backend + ?Sized> Unreliable<B> {
         }
     }
 
-    /// Changes what goes wrong, from the next call and the next hint on.
+    /// Changes the faults, from the next call and the next hint on.
     pub fn set_faults(&self, faults: Faults) {
         self.state().faults = faults;
     }
 
-    /// Nothing goes wrong any more. What is on its way still arrives, after later calls.
+    /// Stops all faults. Late swaps still happen, after later calls.
     pub fn heal(&self) {
         self.set_faults(Faults::NONE);
     }
 
-    /// Lets everything happen now that is on its way.
+    /// Performs all late swaps now.
     pub async fn deliver_late(&self) {
         let all = std::mem::take(&mut self.state().on_its_way);
         self.deliver(all).await;
     }
 
-    /// What is wrapped.
+    /// The wrapped backend.
     pub fn inner(&self) -> &Arc<B> {
         &self.backend
     }
 
-    /// Counts the call, lets happen what is due, throws the dice, and waits as long as they say.
+    /// Counts the call, performs the late swaps that are due, throws the dice, and waits for the
+    /// delay.
     async fn begin(&self) -> Fate {
         let (due, fate) = self.state().next_call();
         self.deliver(due).await;
@@ -97,7 +98,7 @@ impl<B: Backend + ?Sized> Unreliable<B> {
 
     async fn deliver(&self, swaps: Vec<LateSwap>) {
         for late in swaps {
-            // Nobody waits for its outcome any more.
+            // No caller waits for this outcome any more.
             let _ = self
                 .backend
                 .swap(&late.key, late.expected(), &late.body)
@@ -105,7 +106,7 @@ impl<B: Backend + ?Sized> Unreliable<B> {
         }
     }
 
-    /// A call that only asks.
+    /// A call that only reads.
     async fn ask<T>(
         &self,
         call: impl Future<Output = Result<T, Unread>> + Send,
@@ -172,8 +173,8 @@ impl<B: Backend + ?Sized> Backend for Unreliable<B> {
         match (answer, fate.heard) {
             (Some(answer), true) => answer,
             (None, true) => Err(Failure::NotApplied(lost(fate))),
-            // One that is not heard happens at once or never: a late one is what a late swap at
-            // that version is.
+            // An erasure whose answer is lost happens now or never. A late erasure would add
+            // nothing to a late swap at the same version.
             (_, false) => Err(Failure::Unknown(lost(fate))),
         }
     }

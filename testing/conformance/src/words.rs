@@ -1,11 +1,11 @@
-//! The words that claims are written in. Each panics with what was expected if that is not what
-//! happens.
+//! The helpers that claims are written with. Each panics, and shows the expected result, if the
+//! result is another one.
 
 use incumbent_backend::{Expected, GroupName, Key, Stored, Swapped, Version};
 
 use crate::Handle;
 
-/// A group that nobody else uses.
+/// A group that no other claim uses.
 pub(crate) fn fresh_group() -> GroupName {
     format!("conformance-{:016x}", rand::random::<u64>())
         .parse()
@@ -16,7 +16,7 @@ pub(crate) fn key(group: &GroupName, item: &str) -> Key {
     Key::of_item(group.clone(), item).expect("claims use good names")
 }
 
-/// A key of a group that nobody else uses.
+/// A key of a group that no other claim uses.
 pub(crate) fn fresh_key() -> Key {
     key(&fresh_group(), "subject")
 }
@@ -56,7 +56,8 @@ pub(crate) async fn replace(handle: &Handle, key: &Key, version: &Version, body:
     committed(swap(handle, key, Expected::At(version), body).await)
 }
 
-/// Waits as long as the backend wants between two writes of one key, if so many write it at once.
+/// Waits for the backend's shortest interval between two writes of one key, times the number of
+/// writers.
 pub(crate) async fn pace(handle: &Handle, writers: u32) {
     let interval = handle.limits().shortest_interval;
     if !interval.is_zero() {

@@ -1,7 +1,7 @@
-//! Starts real servers for tests, figures and comparisons: [`etcd`] and [`zookeeper`].
+//! Starts real servers for tests, benchmarks and comparisons: [`etcd`] and [`zookeeper`].
 //!
-//! Each is a process on 127.0.0.1 with ports of its own and a temporary directory. It ends when its
-//! value is dropped, and also when the process that started it dies in any way. Where a server is
+//! Each is a process on 127.0.0.1 with its own ports and a temporary directory. It ends when its
+//! value is dropped, and also when the process that started it dies for any reason. If a server is
 //! not installed, tests report that they are skipped.
 //!
 //! ```no_run
@@ -13,7 +13,7 @@
 //! server.restart();
 //! ```
 //!
-//! What both have in common is in [`Running`]. [`Proxy`] is a network to a server that a test can
+//! The common part of both is in [`Running`]. [`Proxy`] is a network to a server that a test can
 //! interrupt.
 
 pub mod etcd;

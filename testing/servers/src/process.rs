@@ -1,4 +1,4 @@
-//! The process, and its guard.
+//! The server's process, and the guard that ends it.
 
 use std::fs::File;
 use std::io;
@@ -7,10 +7,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
-/// Ends the server when the process that started it is gone in any way: then the pipe to its
-/// standard input ends.
+/// Ends the server when the process that started it is gone for any reason: its death closes the
+/// pipe to the guard's standard input.
 ///
-/// A server that all tests of a process share lies in a `static`, which is never dropped.
+/// A server that all tests of a process share is in a `static`, which is never dropped.
 const GUARD: &str =
     r#"trap '' INT HUP TERM; read -r _; kill -9 "$1"; [ -z "$2" ] || rm -rf -- "$2""#;
 
@@ -18,12 +18,13 @@ const GUARD: &str =
 pub(crate) struct Process {
     server: Child,
     guard: Child,
-    /// Never written to. Its end is what the guard waits for.
+    /// Nothing is written to it. The guard waits for it to close.
     _pipe: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Starts the server with its output in a file. The guard removes `temporary`, if it ever acts.
+    /// Starts the server with its output in a file. If the guard ends the server, it removes
+    /// `temporary`.
     pub(crate) fn start(
         command: &mut Command,
         output: &Path,
@@ -68,7 +69,7 @@ impl Process {
         Ok(())
     }
 
-    /// How it ended, if it did.
+    /// The exit status, if the process has ended.
     pub(crate) fn ended(&mut self) -> io::Result<Option<std::process::ExitStatus>> {
         self.server.try_wait()
     }
@@ -76,7 +77,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The guard first: once the server is waited for, its number may be another process's.
+        // The guard goes first: after `wait` on the server, its process ID may belong to another
+        // process.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
         let _ = self.server.kill();

@@ -1,4 +1,4 @@
-//! A network between a client and a server that a test can interrupt.
+//! A network between a client and a server, which a test can interrupt.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,22 +9,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What passes through a [`Proxy`].
+/// The traffic that a [`Proxy`] lets pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Everything.
     Open,
-    /// What the client sends, and no answers.
+    /// Requests, but no answers.
     Mute,
-    /// Nothing. Connections stay.
+    /// Nothing. Connections stay open.
     Stalled,
-    /// Everything on new connections. On those that exist nothing ever passes again, and they stay.
+    /// Everything on new connections. Existing connections stay open, and pass nothing ever again.
     Frozen,
-    /// Connections are accepted and closed at once.
+    /// Accepts new connections and closes them at once.
     Refusing,
 }
 
-/// A port of 127.0.0.1 that leads to a server, as far as its [`Mode`] lets it.
+/// A port of 127.0.0.1 that forwards to a server, as its [`Mode`] allows.
 pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
@@ -34,14 +34,14 @@ pub struct Proxy {
 #[derive(Clone, Copy)]
 struct State {
     mode: Mode,
-    /// Connections made at a smaller number end.
+    /// Connections with a smaller number are closed.
     cut: u64,
-    /// On connections made at a smaller number nothing passes.
+    /// Connections with a smaller number pass nothing.
     frozen: u64,
 }
 
 impl Proxy {
-    /// Leads to this server.
+    /// Starts a proxy to this server.
     ///
     /// # Panics
     ///
@@ -73,12 +73,12 @@ impl Proxy {
         }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Changes what passes.
+    /// Changes the mode.
     pub fn set(&self, mode: Mode) {
         self.state.send_modify(|state| {
             state.mode = mode;
@@ -88,12 +88,12 @@ impl Proxy {
         });
     }
 
-    /// Ends all connections that exist.
+    /// Closes all existing connections.
     pub fn cut(&self) {
         self.state.send_modify(|state| state.cut += 1);
     }
 
-    /// When connections were accepted, oldest first.
+    /// The times at which connections were accepted, oldest first.
     pub fn accepted(&self) -> Vec<Instant> {
         lock(&self.accepted).clone()
     }

@@ -1,4 +1,4 @@
-//! What all servers have in common: a process, its directory, its output.
+//! The common part of all servers: a process, its directory, its output.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,17 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-/// A machine that is busy with other things takes long to start a JVM or to elect a leader.
+/// A busy machine takes long to start a JVM or to elect a leader.
 const LONGEST_START: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Another process may take a port between our choice and the server's start.
+/// The number of attempts. Another process may take a port between our choice and the server's
+/// start.
 const STARTS: usize = 5;
 
 /// A server's process and its directory. Dropping it kills the process and removes the directory.
 ///
-/// Its calls block.
+/// Its methods block.
 pub struct Running {
     name: &'static str,
     directory: TempDir,
@@ -28,7 +29,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// A directory, and no process yet.
+    /// Makes the directory; there is no process yet.
     pub(crate) fn new(name: &'static str) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(&format!("real-{name}-"))
@@ -49,7 +50,7 @@ impl Running {
         Ok(())
     }
 
-    /// Waits until it serves, as `serves` says.
+    /// Waits until `serves` returns true.
     #[expect(
         clippy::disallowed_methods,
         reason = "it waits for a condition of another process, which nothing signals"
@@ -75,44 +76,44 @@ impl Running {
         io::Error::other(format!("{} {how}: {}", self.name, self.output()))
     }
 
-    /// Its temporary directory.
+    /// The server's temporary directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// What it wrote to its output since the first start.
+    /// The server's output since the first start.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.output_file()).unwrap_or_default()
     }
 
-    /// The number of the process.
+    /// The process ID.
     ///
     /// # Panics
     ///
-    /// If it was killed.
+    /// If the server was killed.
     pub fn pid(&self) -> u32 {
         self.process().as_ref().expect("the server runs").id()
     }
 
-    /// Kills it (SIGKILL). Its data stay. Does nothing if it does not run.
+    /// Kills the server (SIGKILL). Its data stay. Does nothing if the server does not run.
     pub fn kill(&self) {
         *self.process() = None;
     }
 
-    /// Stops it (SIGSTOP): connections stay and nothing answers.
+    /// Stops the server (SIGSTOP): its connections stay open, and it answers nothing.
     ///
     /// # Panics
     ///
-    /// If it was killed.
+    /// If the server was killed.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Continues the server after [`pause`](Self::pause).
     ///
     /// # Panics
     ///
-    /// If it was killed.
+    /// If the server was killed.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
@@ -132,11 +133,11 @@ impl Running {
     }
 }
 
-/// Starts a server, also with other ports if some were taken.
+/// Starts a server. Tries again with other ports if some were taken.
 ///
 /// # Panics
 ///
-/// If it never starts.
+/// If the server never starts.
 pub(crate) fn start<T>(name: &str, mut start: impl FnMut() -> io::Result<T>) -> T {
     let mut why = None;
     for _ in 0..STARTS {
@@ -148,7 +149,7 @@ pub(crate) fn start<T>(name: &str, mut start: impl FnMut() -> io::Result<T>) -> 
     panic!("{name} does not start: {why:?}")
 }
 
-/// Reports that something is not installed, so that tests are skipped.
+/// Reports that a program is not installed, so tests are skipped.
 ///
 /// # Panics
 ///
@@ -158,7 +159,7 @@ pub(crate) fn skip(missing: &str, required: &str, remedy: &str) {
         std::env::var_os(required).is_none(),
         "{required} is set, and there is no {missing}: {remedy}"
     );
-    // Not `eprintln!`: the output of a test that passes is not shown.
+    // `eprintln!` does not work here: the test harness hides the output of a passing test.
     let _ = writeln!(
         io::stderr(),
         "SKIPPED: there is no {missing}; to run this, {remedy}"

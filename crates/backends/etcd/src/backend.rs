@@ -1,4 +1,4 @@
-//! The contract, on etcd.
+//! Implements the contract of a backend on etcd.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::read;
 use crate::settings::Settings;
 use crate::{watch, write};
 
-/// Longest body. etcd takes requests of 1.5 MiB (`--max-request-bytes`), in which the key and what
-/// is around it have to fit too.
+/// Longest body. etcd accepts requests of up to 1.5 MiB (`--max-request-bytes`); the key and the
+/// other fields of the request must fit in that too.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Records in etcd. Clones share one connection and one watch.
 ///
-/// Its calls must be used inside a Tokio runtime, with timers and I/O.
+/// Call its methods inside a Tokio runtime with timers and I/O enabled.
 #[derive(Clone)]
 pub struct EtcdBackend {
     links: Arc<Links>,
@@ -33,25 +33,25 @@ pub struct EtcdBackend {
 impl EtcdBackend {
     /// Opens `etcd://h1:2379,h2:2379/prefix`.
     ///
-    /// It connects with the first call, to one server at a time, and to another one if that is lost
-    /// or does not answer. Servers may come later: each call waits for them as long as it may. The
-    /// prefix is `/incumbent` if there is none.
+    /// The backend connects on the first call, to one server at a time. It moves to another server
+    /// if the connection is lost or the server does not answer. Servers may start later: each call
+    /// waits for them until its time limit. The default prefix is `/incumbent`.
     ///
-    /// A name and a password before `@`, as in `etcd://user:password@h1,h2/prefix`, log in. Write
-    /// `%40` for an `@` in them, `%2F` for a `/`, `%3F` for a `?`. The user needs a role with
+    /// To log in, put a name and a password before `@`, as in `etcd://user:password@h1,h2/prefix`.
+    /// In them, write `%40` for `@`, `%2F` for `/` and `%3F` for `?`. The user needs a role with
     /// `readwrite` on all keys below the prefix: `etcdctl role grant-permission incumbent readwrite
     /// --prefix=true /incumbent/`.
     ///
     /// | option | means |
     /// |---|---|
-    /// | `timeout` | The longest that a call takes, `5s` if the address does not say. |
-    /// | `ca` | A file with certificates (PEM). Connections are by TLS then, and these sign the servers'. |
-    /// | `cert`, `key` | Files with the certificate and the key (PEM) that servers know this client by: with `--client-cert-auth`, its common name is the user. They need `ca`. |
+    /// | `timeout` | The longest time a call takes. Default: `5s`. |
+    /// | `ca` | A file with CA certificates (PEM). Connections then use TLS, and these CAs must have signed the servers' certificates. |
+    /// | `cert`, `key` | Files with the client's certificate and key (PEM). They need `ca`. With `--client-cert-auth`, the certificate's common name is the user. |
     ///
     /// # Errors
     ///
-    /// - [`EtcdError::Address`]: another scheme, a host, path or login that cannot be one, an
-    ///   option that does not exist.
+    /// - [`EtcdError::Address`]: the scheme is wrong, a host, the path or the login is invalid, or
+    ///   an option does not exist.
     /// - [`EtcdError::Tls`]: a certificate or key cannot be read or used.
     pub fn open(address: &Address) -> Result<Self, EtcdError> {
         Ok(Self {

@@ -7,15 +7,15 @@ use incumbent_tls::TlsError;
 
 use crate::outcome::Why;
 
-/// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
+/// Why a store cannot be opened, or the cause of a [`Failure`] or [`Unread`].
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
-    /// The address is not one of etcd: correct it.
+    /// The address is not a valid etcd address: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file with certificates or a key, which the address names, cannot be used: correct the file
-    /// or the address.
+    /// A certificate or key file named in the address cannot be used: correct the file or the
+    /// address.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// There is no connection. Nothing was sent.
@@ -23,26 +23,26 @@ pub enum EtcdError {
     Disconnected {
         /// The servers.
         hosts: String,
-        /// How long a connection was waited for.
+        /// How long the call waited for a connection.
         within: Duration,
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, the connection was lost before it, or the answer does not say
-    /// whether it was done. The outcome is unknown.
+    /// No answer came in time, the connection was lost before the answer, or the answer does not
+    /// say whether the request took effect. The outcome is unknown.
     #[error("no answer about {what}")]
     Unanswered {
-        /// The key, or what was asked for.
+        /// The key, or the request.
         what: String,
-        /// What is known.
+        /// The details.
         source: BoxError,
     },
     /// The server refused. Nothing was done.
     #[error("refused at {what}")]
     Refused {
-        /// The key, or what was asked for.
+        /// The key, or the request.
         what: String,
-        /// What the server says, and what helps.
+        /// The server's answer, with advice.
         source: BoxError,
     },
 }
@@ -58,7 +58,7 @@ impl EtcdError {
         }
     }
 
-    /// As the outcome of a write.
+    /// Converts the error to the outcome of a write.
     pub(crate) fn of_a_write(self) -> Failure {
         match self {
             Self::Unanswered { .. } => Failure::Unknown(Box::new(self)),

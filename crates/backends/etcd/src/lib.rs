@@ -1,8 +1,8 @@
 //! Incumbent records in etcd.
 //!
 //! ```text
-//! /incumbent/demo//@root        a key of etcd: the base, which is the path of the address, a group, and a record;
-//! /incumbent/demo//@floor       its body as it is, to be read with etcdctl
+//! /incumbent/demo//@root        a key in etcd: the base (the path of the address), a group, and a record
+//! /incumbent/demo//@floor       its value is the body as it is; read it with etcdctl
 //! /incumbent/demo//jobs/17
 //!
 //!   swap(jobs/17, at cdf8…:41, body)          cdf8…: which etcd      41: the revision of the write
@@ -14,45 +14,48 @@
 //!
 //! # How it works
 //!
-//! - **Versions** are `cluster:mod_revision`. Revisions count all writes of a store, so none comes
-//!   back when a key is removed and created again. The first part is the number of the etcd, since
-//!   revisions do come back when an older snapshot is restored.
-//! - **A swap** is one transaction: it compares the `mod_revision`, 0 for an absent key, and puts.
+//! - **Versions** are `cluster:mod_revision`. Revisions count all writes of a store, so a key that
+//!   is removed and created again never gets an old revision back. The first part is the cluster
+//!   ID, because restoring an older snapshot does repeat revisions.
+//! - **A swap** is one transaction: it compares the `mod_revision` (0 for an absent key) and puts.
 //!   **An erasure** compares and deletes.
-//! - **A read** is one linearizable range of one key. A **list** is ranges of keys alone, page by
-//!   page. **Groups** are found by ranges that jump over what is left of each.
-//! - **A watch** is one for all groups and clones. Each one begins at the present, and with a hint
-//!   that anything may have changed; so it does after a lost connection, a compaction, another
-//!   token. A server that is cut off from the others ends it, by its own word.
-//! - **A connection** leads to one server at a time. It is made when it is needed, and left for the
-//!   next server's if it is lost, silent, or the server says that it cannot work now. It is our own
-//!   thin layer (`wire.rs`), since a client that connects again by itself does not know what it
-//!   sent.
-//! - **The messages** are written by hand (`message.rs`): there is nothing to generate.
+//! - **A read** is one linearizable range over one key. A **list** is a series of ranges that
+//!   return keys only, page by page. **Groups** are found by ranges that skip the rest of each
+//!   group once it is known.
+//! - **A watch** serves all groups and clones. Each watch begins at the present, with a hint that
+//!   anything may have changed. A new one begins after a lost connection, a compaction or a new
+//!   token. A server that is cut off from the others reports that, and the watch on it ends.
+//! - **A connection** leads to one server at a time. It is made when a call needs it. If it is lost
+//!   or silent, or if the server reports that it cannot work now, the backend connects to the next
+//!   server. The connection is our own thin layer (`wire.rs`), because a client that reconnects by
+//!   itself does not know which requests it sent.
+//! - **The messages** are written by hand (`message.rs`), so the build generates no code.
 //!
 //! # What holds, and what does not
 //!
-//! - **Servers** from 3.4 on; the tests are on Debian's 3.4.23.
-//! - **Outcomes** are by one table (`outcome.rs`), by codes and etcd's words. What was not sent, or
-//!   turned away, is `NotApplied`; silence, lost connections, lost leaders, and all that is on no
-//!   list are `Unknown`. A full store is `Unknown` too: etcd does the transaction that uses the
-//!   last room, and answers as if it had not.
-//! - **Sent again** is only what certainly was not done: what never left, and what was turned away
-//!   because of an old token.
-//! - **Time**: a call takes at most `timeout`, 5 s. A connection that is silent for 40 % of that is
-//!   not used for later calls. While nothing is asked, the watch's connection is tried after 10 s
-//!   of silence, and given up after 13 s.
+//! - **Servers** from 3.4 on. The tests run on Debian's 3.4.23.
+//! - **Outcomes** come from one table (`outcome.rs`), by gRPC code and by etcd's error text. A
+//!   request that was not sent, or that was turned away, is `NotApplied`. Silence, a lost
+//!   connection, a lost leader and everything the table does not list are `Unknown`. A full store
+//!   is `Unknown` too: etcd applies the transaction that uses the last room, and answers as if it
+//!   had not.
+//! - **A request is sent again** only if it certainly had no effect: it never left this process, or
+//!   the server turned it away because of an old token.
+//! - **Time**: a call takes at most `timeout`, 5 s by default. If a connection is silent for 40 %
+//!   of that, later calls do not use it. While no call is running, the watch's connection is probed
+//!   after 10 s of silence and given up after 13 s.
 //! - **Hints may be missing.** Servers before 3.4.31 and 3.5.13 lose events of a watch that is far
-//!   behind when they compact. Nothing hangs on hints but speed.
-//! - **Backups**: a snapshot that is put back takes acknowledged writes back, and no client can
-//!   know which. If it is restored as another cluster (another `--initial-cluster-token`), swaps of
-//!   before it are conflicts. Otherwise, or with `--force-new-cluster`, or behind etcd's own gRPC
-//!   proxy, a version of before may name a body of after: stop all processes that use the store,
-//!   and restore with `--bump-revision` and `--mark-compacted` where these options exist.
-//! - **Room**: etcd keeps what a key was before until it is compacted. A lease of 15 s writes
-//!   43,000 revisions a day: have `--auto-compaction-retention` set.
-//! - **Presence** by etcd's leases is not there yet: who dies is noticed by the liveness endpoint,
-//!   or by the lease in the root.
+//!   behind when they compact. Only speed depends on hints.
+//! - **Backups**: restoring a snapshot undoes acknowledged writes, and no client can tell which. If
+//!   you restore it as another cluster (another `--initial-cluster-token`), swaps that expect a
+//!   version from before the restore are conflicts. Otherwise, or with `--force-new-cluster`, or
+//!   behind etcd's own gRPC proxy, a version from before the restore may name a body written after
+//!   it. In these cases stop all processes that use the store, and restore with `--bump-revision`
+//!   and `--mark-compacted` where these options exist.
+//! - **Room**: etcd keeps the old values of a key until it compacts them. A lease of 15 s writes
+//!   43,000 revisions a day, so set `--auto-compaction-retention`.
+//! - **Presence** by etcd leases is not implemented. The liveness endpoint, or the lease in the
+//!   root, reveals that a holder has died.
 //!
 //! ```no_run
 //! use incumbent_backend::{Backend, Expected, Key, Swapped};
@@ -67,7 +70,7 @@
 //! ```
 //!
 //! Start reading in `write.rs` and `read.rs`, then `outcome.rs`; the connection is in `links.rs`,
-//! `link.rs` and `wire.rs`. Why it is so: `docs/design/0009-etcd-backend.md`.
+//! `link.rs` and `wire.rs`. The reasons for this design are in `docs/design/0009-etcd-backend.md`.
 
 mod backend;
 mod error;

@@ -1,4 +1,4 @@
-//! One connection to one server, with who we are and which etcd it is.
+//! One connection to one server, with its login token and the cluster it leads to.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,8 +23,9 @@ use crate::wire::{Token, Wire};
 
 /// A connection to one server.
 ///
-/// A connection leads to one process, and that serves one etcd as long as it lives. So what was
-/// read here can be compared with what is written here: see [`Cluster`].
+/// A connection leads to one server process, and that process serves one cluster as long as it
+/// lives. So a revision that was read on this connection can be compared with a revision that is
+/// written on it: see [`Cluster`].
 pub(crate) struct Link {
     pub(crate) wire: Wire,
     pub(crate) host: Host,
@@ -36,23 +37,24 @@ pub(crate) struct Link {
     renewing: tokio::sync::Mutex<()>,
 }
 
-/// Does a connection's work, and ends with it.
+/// The future that drives a connection. It ends when the connection ends.
 pub(crate) type Work = BoxFuture<'static, hyper::Result<()>>;
 
 /// Why there is no connection to a server.
 pub(crate) enum Trouble {
-    /// Another one may do better.
+    /// Another server may work.
     Unreachable(BoxError),
-    /// It is there and does not want us, and others will not either.
+    /// The server answered and refused this client. Other servers would refuse it too.
     Refused(EtcdError),
 }
 
 impl Link {
-    /// Connects to a server, logs in there, and asks which etcd it is.
+    /// Connects to a server, logs in, and asks for the cluster ID.
     ///
-    /// It asks by a linearizable read: a server that is cut off from the others is none to rely on.
+    /// It asks with a linearizable read, which fails on a server that is cut off from the others:
+    /// such a server must not be used.
     ///
-    /// What does the connection's work is handed to `begin` as soon as there is one.
+    /// As soon as the connection exists, the future that drives it is passed to `begin`.
     pub(crate) async fn open(
         settings: &Settings,
         host: &Host,
@@ -67,7 +69,8 @@ impl Link {
             Some(login) => log_in(&wire, login).await?,
             None => None,
         };
-        // No key of ours has this name, but an account that may read our keys may read it.
+        // None of our keys has this name, but an account that may read our keys may read this one
+        // too.
         let key = Bytes::from(format!("{}/", settings.base));
         let request = RangeRequest {
             key,
@@ -90,14 +93,14 @@ impl Link {
         })
     }
 
-    /// What shows the servers who asks.
+    /// The token that identifies this client to the servers.
     pub(crate) fn token(&self) -> Option<Token> {
         let token = self.token.lock();
         token.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gets another token than this one, which the servers do not take any more, unless somebody
-    /// else just did.
+    /// Gets a new token to replace this one, which the servers no longer accept, unless another
+    /// call has just done so.
     pub(crate) async fn log_in_again(
         &self,
         login: &Login,
@@ -133,7 +136,7 @@ async fn connect(settings: &Settings, host: &Host) -> Result<(Wire, Work), BoxEr
     }
 }
 
-/// A token, or none if the servers want none.
+/// Returns a token, or `None` if the servers do not require a login.
 async fn log_in(wire: &Wire, login: &Login) -> Result<Option<Token>, Trouble> {
     let request = AuthenticateRequest {
         name: login.user.clone(),
@@ -143,7 +146,7 @@ async fn log_in(wire: &Wire, login: &Login) -> Result<Option<Token>, Trouble> {
     match answer {
         Ok(answer) => {
             let token = Token::try_from(answer.token);
-            // Without the cause, which could show it.
+            // The cause is left out, because it could reveal the token.
             let mut token =
                 token.map_err(|_| Trouble::Unreachable("the token is no text".into()))?;
             token.set_sensitive(true);
@@ -154,18 +157,18 @@ async fn log_in(wire: &Wire, login: &Login) -> Result<Option<Token>, Trouble> {
     }
 }
 
-/// A login may be prepared before the servers require one, as with etcd's own client.
+/// An address may name a login before the servers require one. etcd's own client allows this too.
 fn wants_no_login(status: &Status) -> bool {
     status.code() == Code::FailedPrecondition
         && status.message().contains("authentication is not enabled")
 }
 
-/// What an answer to one of the first questions means.
+/// Classifies an error answer to one of the first requests on a connection.
 fn trouble(what: &str, status: &Status) -> Trouble {
     let judged = outcome::judge(status);
     let source = Box::new(judged.why);
     match judged.known {
-        // A token that is too old already is only bad luck.
+        // A new token that is already too old is a passing fault.
         Known::Refused
             if judged.then == outcome::Then::GoOn || status.code() == Code::InvalidArgument =>
         {

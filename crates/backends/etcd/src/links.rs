@@ -1,4 +1,4 @@
-//! The present connection: made when it is needed, to one server after the other.
+//! The present connection. It is made when a call needs it, to one server after the other.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,47 +19,47 @@ use crate::names::Cluster;
 use crate::outcome::{self, Known, Then, Why};
 use crate::settings::Settings;
 
-/// Pauses after all servers were tried: short enough that a restart of a server costs no lease,
-/// long enough that many processes which all lost the same server do not keep it busy.
+/// Pause after every server has been tried. It is short enough that a server's restart costs no
+/// lease, and long enough that many processes that lost the same server do not overload it.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection that lasted so long was good, and the next one is made without a pause. One that
-/// was lost sooner counts as a failed attempt: a server that accepts connections and drops them
-/// must not be asked without end.
+/// A connection that lasted this long counts as healthy, and the next one is made without a pause.
+/// If it was lost sooner, it counts as a failed attempt: a server that accepts connections and
+/// drops them must not be retried without pauses.
 const HEALTHY: Duration = LONGEST_PAUSE;
 
-/// The part of a call's time in which a server has to be connected to: one that is silent leaves
-/// time for another.
+/// The share of a call's time in which a server must accept the connection. A silent server leaves
+/// time to try another.
 const CONNECT_SHARE: f64 = 0.4;
 
-/// The part of a call's time after which later calls do not rely on a connection that gave this one
-/// no answer. It is still waited for.
+/// The share of a call's time after which later calls stop using a connection that has not answered
+/// this one. This call still waits for the answer.
 const SILENCE_SHARE: f64 = 0.4;
 
-/// The same for a call that its caller gives up. It is shorter, since callers with short leases
-/// give up sooner.
+/// The same limit for a call that its caller gives up. It is shorter, because callers with short
+/// leases give up sooner.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// How often one call is sent at most. Again only if it is certain that nothing was done: it never
-/// left, or the token was too old.
+/// How often one call is sent at most. It is sent again only if it certainly had no effect: it
+/// never left this process, or the token was too old.
 const SENDINGS: usize = 3;
 
-/// The present connection, and what leads to the next one. No task keeps it: a call connects if it
-/// must, one call at a time, and the watch always asks.
+/// The present connection, and the state needed to make the next one. No task maintains it: each
+/// call connects if it must, one call at a time. The watch always wants a connection.
 pub(crate) struct Links {
     pub(crate) settings: Settings,
     present: watch::Sender<Option<Arc<Link>>>,
     dialing: tokio::sync::Mutex<Dialing>,
-    /// The place in the list of the server that is tried first.
+    /// The index in the list of the server to try first.
     first: AtomicUsize,
     outage: Outage,
 }
 
 struct Dialing {
-    /// How many connections there were.
+    /// How many connections have been made.
     number: u64,
-    /// Of the rounds in which no server could be connected to.
+    /// Paces the rounds in which no server accepted a connection.
     pace: Pace,
     not_before: Option<Instant>,
     /// When the last connection was made.
@@ -81,7 +81,7 @@ struct Waiting<'a> {
 }
 
 impl Dialing {
-    /// After a connection was lost that had been made at this time.
+    /// Decides whether the lost connection, made at this time, counts as a failed attempt.
     fn judge(&mut self, connected: Instant) {
         if connected.elapsed() >= HEALTHY {
             self.pace.reset();
@@ -123,7 +123,7 @@ impl Links {
         }
     }
 
-    /// One more call, from now on.
+    /// Begins a call: its time limit counts from now.
     pub(crate) fn call(&self) -> Call {
         let within = self.settings.timeout;
         Call {
@@ -132,10 +132,10 @@ impl Links {
         }
     }
 
-    /// Asks, and sends it once more only if it is certain that nothing was done.
+    /// Sends a request. Sends it again only if it certainly had no effect.
     ///
-    /// `Ok(None)` if the question is about this etcd, and the one that is there is another one.
-    /// Then nothing was sent.
+    /// Returns `Ok(None)`, without sending anything, if the request names one cluster and the
+    /// connection leads to another.
     pub(crate) async fn ask<Q, A>(
         self: &Arc<Self>,
         call: &Call,
@@ -190,8 +190,9 @@ impl Links {
         }
     }
 
-    /// Waits for an answer, as long as the call may take. A connection that is silent for long may
-    /// be gone without a word, so it is given up before that, and also if the caller gives up.
+    /// Waits for an answer until the call's time limit. A connection that stays silent may be dead
+    /// without any sign, so later calls stop using it before that limit, and also when the caller
+    /// gives up.
     async fn wait<T>(&self, call: &Call, link: &Link, asked: impl Future<Output = T>) -> Option<T> {
         let mut waiting = Waiting {
             links: self,
@@ -212,7 +213,7 @@ impl Links {
         answer
     }
 
-    /// A connection, if there is one or comes in time.
+    /// Returns a connection, and waits for one until the call's time limit.
     pub(crate) async fn link(self: &Arc<Self>, call: &Call) -> Result<Arc<Link>, EtcdError> {
         if let Some(link) = self.present() {
             return Ok(link);
@@ -234,7 +235,7 @@ impl Links {
         }
     }
 
-    /// The present connection, as far as is known. It is not given if it has ended.
+    /// The present connection, unless it is known to have ended.
     fn present(&self) -> Option<Arc<Link>> {
         let present = self.present.borrow();
         present
@@ -243,7 +244,7 @@ impl Links {
             .cloned()
     }
 
-    /// Tries all servers again and again.
+    /// Tries all servers in turn until one accepts.
     async fn next(self: &Arc<Self>, call: &Call) -> Result<Arc<Link>, EtcdError> {
         let mut dialing = self.dialing.lock().await;
         loop {
@@ -262,8 +263,8 @@ impl Links {
             let mut refused = None;
             for n in first..first + hosts.len() {
                 let n = n % hosts.len();
-                // If the caller gives up meanwhile, the next one does not wait for the same server
-                // again.
+                // If the caller gives up in the meantime, the next call does not wait for the same
+                // server again.
                 self.first.store(n + 1, Ordering::Relaxed);
                 match self.dial(&mut dialing, n, call).await {
                     Ok(link) => {
@@ -321,7 +322,7 @@ impl Links {
         Ok(link)
     }
 
-    /// Gives a connection up: the next call makes another one, first to the next server.
+    /// Gives up a connection. The next call makes a new one and tries the next server first.
     pub(crate) fn leave(&self, link: &Link, why: &Why) {
         self.lose(link.number, &why.to_string());
     }
@@ -345,12 +346,12 @@ impl Links {
         }
     }
 
-    /// Ends when the connection with this number is not the present one any more.
+    /// Resolves when the connection with this number is no longer the present one.
     pub(crate) async fn lost(&self, number: u64) {
         let mut present = self.present.subscribe();
         let gone =
             |link: &Option<Arc<Link>>| link.as_ref().is_none_or(|link| link.number != number);
-        // The sender is ours.
+        // `self` holds the sender, so this cannot fail.
         let _ = present.wait_for(gone).await;
     }
 
@@ -370,7 +371,7 @@ impl Links {
             Recovery::First | Recovery::Over { .. } => {
                 info!(%hosts, server = %link.host, cluster = %link.cluster, "connected to etcd");
             }
-            // The loss was over before it was noticed.
+            // The loss was over before anything noticed it.
             Recovery::None => {}
         }
     }

@@ -1,9 +1,9 @@
-//! The messages of etcd's protocol that we send and read, and of these the fields that we use.
+//! The messages of etcd's protocol that this crate uses, with only the fields that it uses.
 //!
-//! Written by hand, by the numbers of etcd's public `rpc.proto`, `kv.proto` and `auth.proto`:
-//! sixteen small messages, whose numbers do not change any more. What a server sends besides is
-//! skipped. Fields of a `oneof` are written as optional ones of the same number, of which we set
-//! one: the bytes are the same.
+//! They are written by hand, with the field numbers of etcd's public `rpc.proto`, `kv.proto` and
+//! `auth.proto`: sixteen small messages, whose numbers no longer change. Decoding skips all other
+//! fields that a server sends. The fields of a `oneof` are declared as optional fields with the
+//! same numbers. Only one of them is set, so the encoded bytes are the same.
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -17,12 +17,12 @@ pub(crate) const TXN: Method = Method("/etcdserverpb.KV/Txn");
 pub(crate) const WATCH: Method = Method("/etcdserverpb.Watch/Watch");
 pub(crate) const AUTHENTICATE: Method = Method("/etcdserverpb.Auth/Authenticate");
 
-/// With every answer.
+/// Part of every answer.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Header {
     #[prost(uint64, tag = "1")]
     pub(crate) cluster_id: u64,
-    /// The store's revision; of a transaction that wrote, the one it wrote at.
+    /// The store's revision. In the answer to a transaction that wrote, the revision of that write.
     #[prost(int64, tag = "3")]
     pub(crate) revision: i64,
 }
@@ -31,25 +31,25 @@ pub(crate) struct Header {
 pub(crate) struct KeyValue {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) key: Bytes,
-    /// The revision of the last write.
+    /// The revision of the key's last write.
     #[prost(int64, tag = "3")]
     pub(crate) mod_revision: i64,
     #[prost(bytes = "bytes", tag = "5")]
     pub(crate) value: Bytes,
 }
 
-/// Keys from `key` until before `range_end`, or `key` alone if that is empty. In the order of their
-/// bytes. Linearizable, as long as nobody asks for less.
+/// Asks for the keys from `key` up to, not including, `range_end`, or for `key` alone if
+/// `range_end` is empty. The answer is in byte order, and linearizable by default.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RangeRequest {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) key: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) range_end: Bytes,
-    /// The most that are wanted; 0 is all.
+    /// The largest number of keys to return; 0 means all.
     #[prost(int64, tag = "3")]
     pub(crate) limit: i64,
-    /// Without values.
+    /// Return keys without values.
     #[prost(bool, tag = "8")]
     pub(crate) keys_only: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) struct RangeResponse {
     pub(crate) header: Option<Header>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) kvs: Vec<KeyValue>,
-    /// There are more than the limit.
+    /// There are more keys than the limit.
     #[prost(bool, tag = "3")]
     pub(crate) more: bool,
 }
@@ -88,28 +88,28 @@ pub(crate) struct RequestOp {
     pub(crate) delete: Option<DeleteRangeRequest>,
 }
 
-/// What a key must be like.
+/// A condition on a key.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Compare {
-    /// How: 0 is "equal".
+    /// The comparison: 0 is "equal".
     #[prost(int32, tag = "1")]
     pub(crate) result: i32,
-    /// What of it; see [`MOD`].
+    /// The property to compare; see [`MOD`].
     #[prost(int32, tag = "2")]
     pub(crate) target: i32,
     #[prost(bytes = "bytes", tag = "3")]
     pub(crate) key: Bytes,
-    /// 0 is a key that is not there.
+    /// 0 means that the key is absent.
     #[prost(int64, optional, tag = "6")]
     pub(crate) mod_revision: Option<i64>,
 }
 
-/// [`Compare::result`]: the same.
+/// [`Compare::result`]: equal.
 pub(crate) const EQUAL: i32 = 0;
 /// [`Compare::target`]: the revision of the last write.
 pub(crate) const MOD: i32 = 2;
 
-/// If all compares hold, all steps are done, in one revision; otherwise nothing.
+/// If all compares hold, etcd does all steps in one revision; otherwise it does nothing.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TxnRequest {
     #[prost(message, repeated, tag = "1")]
@@ -133,14 +133,14 @@ pub(crate) struct WatchRequest {
     pub(crate) create: Option<WatchCreateRequest>,
 }
 
-/// Events from now on.
+/// Asks for events from now on.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct WatchCreateRequest {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) key: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) range_end: Bytes,
-    /// Much that happens at once may come in several answers.
+    /// Lets the server split a large set of simultaneous events over several answers.
     #[prost(bool, tag = "8")]
     pub(crate) fragment: bool,
 }
@@ -151,10 +151,10 @@ pub(crate) struct WatchResponse {
     pub(crate) header: Option<Header>,
     #[prost(bool, tag = "3")]
     pub(crate) created: bool,
-    /// The server ends the watch.
+    /// The server has ended the watch.
     #[prost(bool, tag = "4")]
     pub(crate) canceled: bool,
-    /// If it ends because of a compaction: what is left.
+    /// If a compaction ended the watch: the oldest revision that is left.
     #[prost(int64, tag = "5")]
     pub(crate) compact_revision: i64,
     #[prost(string, tag = "6")]
@@ -165,7 +165,7 @@ pub(crate) struct WatchResponse {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Event {
-    /// See [`DELETE`]; otherwise a key was written.
+    /// [`DELETE`], or 0 if the key was written.
     #[prost(int32, tag = "1")]
     pub(crate) kind: i32,
     #[prost(message, optional, tag = "2")]
@@ -175,7 +175,7 @@ pub(crate) struct Event {
 /// [`Event::kind`]: a key was removed.
 pub(crate) const DELETE: i32 = 1;
 
-/// Its `Debug` shows nothing.
+/// `Debug` shows none of its fields.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub(crate) struct AuthenticateRequest {
@@ -185,7 +185,7 @@ pub(crate) struct AuthenticateRequest {
     pub(crate) password: String,
 }
 
-/// Its `Debug` shows nothing.
+/// `Debug` shows none of its fields.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 pub(crate) struct AuthenticateResponse {
@@ -209,8 +209,8 @@ impl std::fmt::Debug for AuthenticateResponse {
 mod tests {
     use super::*;
 
-    /// That a key is absent must be said: by a compare whose target has no value some servers might
-    /// understand something else.
+    /// An absent key needs an explicit value of 0: some servers might misread a compare whose
+    /// target has no value.
     #[test]
     fn a_revision_of_zero_is_sent() {
         let compare = Compare {

@@ -7,11 +7,12 @@ use prost::bytes::Bytes;
 
 use crate::message::Header;
 
-/// A key is `BASE/GROUP//ITEM`. No base has two slashes, so what lies below another base, inside
-/// this one, is never taken for ours. The byte after `/` ends the range of all that lies below one.
+/// The byte after `/`, which ends the range of all keys below a prefix. A key is
+/// `BASE/GROUP//ITEM`. No base contains two slashes, so a key that belongs to another base inside
+/// this one is never taken for one of ours.
 const AFTER_SLASH: char = '0';
 
-/// Keys of etcd from one until before another.
+/// A range of etcd keys: from one key up to, not including, another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) from: Bytes,
@@ -19,12 +20,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// All below the base.
+    /// All keys below the base.
     pub(crate) fn of_base(base: &str) -> Self {
         Self::below(base)
     }
 
-    /// All of a group.
+    /// All keys of a group.
     pub(crate) fn of_group(base: &str, group: &GroupName) -> Self {
         Self::below(&format!("{base}/{group}/"))
     }
@@ -36,7 +37,7 @@ impl Range {
         }
     }
 
-    /// What of it comes after this key.
+    /// The part of this range after this key.
     pub(crate) fn after(&self, key: &[u8]) -> Self {
         Self {
             from: [key, b"\0"].concat().into(),
@@ -44,7 +45,7 @@ impl Range {
         }
     }
 
-    /// What of it comes after all of this group.
+    /// The part of this range after all keys of this group.
     pub(crate) fn after_group(&self, base: &str, group: &GroupName) -> Self {
         Self {
             from: Self::of_group(base, group).until,
@@ -57,7 +58,7 @@ pub(crate) fn key_bytes(base: &str, key: &Key) -> Bytes {
     format!("{base}/{}//{}", key.group(), key.item()).into()
 }
 
-/// The key of ours that has this name in etcd, if it is one.
+/// Our key with this name in etcd, or `None` if the name is not one of ours.
 pub(crate) fn key_of(base: &str, bytes: &[u8]) -> Option<Key> {
     let path = std::str::from_utf8(bytes).ok()?;
     let path = path.strip_prefix(base)?.strip_prefix('/')?;
@@ -65,17 +66,17 @@ pub(crate) fn key_of(base: &str, bytes: &[u8]) -> Option<Key> {
     Key::of_item(group.parse().ok()?, item).ok()
 }
 
-/// Which etcd it is: each has a number, and one that is restored from a snapshot has another one,
-/// if that is done as etcd's documents say.
+/// The ID of an etcd cluster. A cluster restored from a snapshot has another ID, if the restore
+/// follows etcd's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cluster(pub(crate) u64);
 
-/// What a version says: which write, and of which etcd.
+/// The content of a version: which write, in which cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) cluster: Cluster,
-    /// The `mod_revision`. Revisions count all writes of a store, so no write of any of its keys
-    /// has it again.
+    /// The `mod_revision`. Revisions count all writes of a store, so no other write to any of its
+    /// keys has the same one.
     pub(crate) revision: i64,
 }
 
@@ -91,7 +92,7 @@ impl State {
         Version::new(format!("{}:{}", self.cluster, self.revision))
     }
 
-    /// `None` if no state of any key has this version.
+    /// Returns `None` if no state of any key can have this version.
     pub(crate) fn of_version(version: &Version) -> Option<Self> {
         let (cluster, revision) = version.as_str().split_once(':')?;
         let state = Self {

@@ -1,8 +1,8 @@
-//! What an answer, or its lack, says about a request: one table.
+//! Decides, in one table, whether a request took effect, from its answer or the lack of one.
 //!
-//! gRPC's codes alone do not say it: `ResourceExhausted` is of a request that was turned away at
-//! the door, and of one that was done when the last room was used. So the table goes by code and by
-//! etcd's words, which are part of its interface (`rpctypes`).
+//! gRPC's codes alone are not enough: etcd sends `ResourceExhausted` for a request that it turned
+//! away on arrival, and also for the request that it applied with the last room. So the table uses
+//! the code and etcd's error text, which is part of etcd's interface (`rpctypes`).
 
 use std::error::Error;
 use std::fmt;
@@ -12,14 +12,14 @@ use tonic::{Code, Status};
 
 use crate::wire::Lost;
 
-/// What is known.
+/// What is known about a request's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It never left this process.
+    /// The request never left this process.
     Unsent,
-    /// It was not done and will not be.
+    /// The request was not done and never will be.
     Refused,
-    /// It may have been done, or may still be.
+    /// The request may have been done, or may still be.
     Unsure,
 }
 
@@ -28,9 +28,9 @@ pub(crate) enum Known {
 pub(crate) enum Then {
     /// Nothing.
     GoOn,
-    /// The token is no good any more.
+    /// Log in again: the token is no longer valid.
     LogIn,
-    /// Another server may do better.
+    /// Connect to another server, which may work.
     Leave,
 }
 
@@ -39,22 +39,22 @@ pub(crate) enum Then {
 pub(crate) struct Judgement {
     pub(crate) known: Known,
     pub(crate) then: Then,
-    /// For people.
+    /// The reason, for people.
     pub(crate) why: Why,
 }
 
-/// What the server or the connection says, and what helps. Never what was sent.
+/// The message of the server or the connection, with advice. Never contains request data.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Why {
     text: String,
-    /// Whether the server says that the account lacks a right.
+    /// Whether the server reports that the account lacks a right.
     denied: bool,
 }
 
 struct Row {
-    /// Any, if it is `None`.
+    /// The code to match; `None` matches any.
     code: Option<Code>,
-    /// In the message.
+    /// Text that the message must contain.
     says: &'static str,
     known: Known,
     then: Then,
@@ -89,11 +89,12 @@ const NO_SPACE: &str = "the store has reached its --quota-backend-bytes: compact
 const NOT_ALLOWED: &str =
     "the user needs a role with readwrite on all keys below the address's path";
 
-/// The first row that fits counts. Whatever fits none is [`Known::Unsure`].
+/// The first matching row counts. If no row matches, the result is [`Known::Unsure`].
 const TABLE: &[Row] = &[
-    // The word of something between us and etcd, which may have passed the request on.
+    // This text comes from an intermediary, which may have passed the request on.
     Row::of(None, "grpc-status header missing", Known::Unsure).then(Then::Leave),
-    // Checked before a request is proposed to the others, or by each server before it applies it.
+    // etcd checks these before it proposes a request to the other members, or in each member before
+    // it applies the request.
     Row::of(Some(Code::Unauthenticated), "", Known::Refused).then(Then::LogIn),
     Row::of(
         Some(Code::InvalidArgument),
@@ -122,37 +123,37 @@ const TABLE: &[Row] = &[
         "too many requests",
         Known::Refused,
     ),
-    // gRPC itself, before etcd sees the request.
+    // gRPC itself sends these, before etcd sees the request.
     Row::of(
         Some(Code::ResourceExhausted),
         "received message larger than max",
         Known::Refused,
     )
     .advice(TOO_LARGE),
-    // Mostly it was not done. But the transaction that uses the last room is applied, and answered
-    // with this too.
+    // Usually the request was not done. But etcd applies the transaction that uses the last room,
+    // and answers it with this error too.
     Row::of(
         Some(Code::ResourceExhausted),
         "database space exceeded",
         Known::Unsure,
     )
     .advice(NO_SPACE),
-    // The check of a member that only learns comes first of all.
+    // A learner member checks this before everything else.
     Row::of(
         Some(Code::Unavailable),
         "not supported for learner",
         Known::Refused,
     )
     .then(Then::Leave),
-    // "request timed out", "leader changed", "no leader", "server stopped": it may have been
-    // proposed, and may still be applied.
+    // "request timed out", "leader changed", "no leader", "server stopped": the request may have
+    // been proposed, and may still be applied.
     Row::of(Some(Code::Unavailable), "", Known::Unsure).then(Then::Leave),
     Row::of(Some(Code::DataLoss), "", Known::Unsure)
         .then(Then::Leave)
         .advice("the servers do not agree on their data: see `etcdctl alarm list`"),
 ];
 
-/// What this answer means.
+/// Classifies an answer.
 pub(crate) fn judge(status: &Status) -> Judgement {
     if let Some(lost) = lost(status) {
         let known = match lost {
@@ -185,7 +186,7 @@ pub(crate) fn judge(status: &Status) -> Judgement {
     }
 }
 
-/// What became of the connection, if it is that and no answer.
+/// The connection's loss, if that caused this status and no server sent it.
 fn lost(status: &Status) -> Option<&Lost> {
     let mut cause = status.source();
     while let Some(error) = cause {

@@ -11,7 +11,7 @@ use Code::{
 use Known::{Refused, Unsure};
 use Then::{GoOn, Leave, LogIn};
 
-/// What servers say, and what it means. The words are etcd's.
+/// Server errors, in etcd's words, and the expected classification.
 #[rustfmt::skip]
 const ANSWERS: &[(Code, &str, Known, Then)] = &[
     (Unavailable, "grpc-status header missing, mapped from HTTP status code 503", Unsure, Leave),
@@ -37,7 +37,7 @@ const ANSWERS: &[(Code, &str, Known, Then)] = &[
     (Unavailable, "etcdserver: server stopped", Unsure, Leave),
     (Unavailable, "transport is closing", Unsure, Leave),
     (DataLoss, "etcdserver: corrupt cluster", Unsure, Leave),
-    // No row: whatever is not known to be nothing may be something.
+    // No row matches: an error that is not known to mean "no effect" may follow an effect.
     (FailedPrecondition, "etcdserver: not leader", Unsure, GoOn),
     (DeadlineExceeded, "context deadline exceeded", Unsure, GoOn),
     (Cancelled, "context canceled", Unsure, GoOn),
@@ -61,8 +61,8 @@ fn each_answer_is_understood() {
     }
 }
 
-/// The states of a connection. They come to us as the causes of an answer that the client library
-/// makes up.
+/// Failures of a connection. The client library wraps them as the causes of a status that it makes
+/// itself.
 #[test]
 fn a_lost_connection_says_whether_anything_was_sent() {
     for (lost, known) in [

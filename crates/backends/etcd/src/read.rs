@@ -11,11 +11,11 @@ use crate::links::{Call, Links};
 use crate::message::{KeyValue, RANGE, RangeRequest, RangeResponse};
 use crate::names::{self, Range, State};
 
-/// Keys in one answer. A key and what comes with it is less than 1 KiB, and an answer shall be less
-/// than the 1.5 MiB that etcd takes for much itself.
+/// Keys in one answer. A key and its fields take less than 1 KiB, and an answer should stay below
+/// 1.5 MiB, which etcd itself considers large.
 const PAGE: i64 = 1000;
 
-/// Keys in one answer when groups are looked for: what is left of a group is jumped over.
+/// Keys in one answer when searching for groups. The search skips the rest of each group it finds.
 const PAGE_OF_GROUPS: i64 = 100;
 
 pub(crate) async fn read(links: &Arc<Links>, key: &Key) -> Result<Option<Stored>, EtcdError> {
@@ -31,8 +31,8 @@ pub(crate) async fn read(links: &Arc<Links>, key: &Key) -> Result<Option<Stored>
     }))
 }
 
-/// Page after page, each linearizable: a key that was created before is in the page where it
-/// belongs.
+/// Lists page by page. Each page is linearizable, so a key created before the call is in the page
+/// where it belongs.
 pub(crate) async fn list(links: &Arc<Links>, group: &GroupName) -> Result<Vec<Listed>, EtcdError> {
     let (base, call) = (&links.settings.base, links.call());
     let mut rest = Range::of_group(base, group);
@@ -41,7 +41,7 @@ pub(crate) async fn list(links: &Arc<Links>, group: &GroupName) -> Result<Vec<Li
         let what = format!("{group}/");
         let answer = range(links, &call, &what, &page(&rest, PAGE)).await?;
         let header = answer.header;
-        // What is no key's is not ours.
+        // A name that is not a valid key does not belong to us.
         listed.extend(answer.kvs.iter().filter_map(|kv| {
             let key = names::key_of(base, &kv.key)?;
             let version = State::of(header.as_ref(), kv.mod_revision).version();
@@ -54,8 +54,8 @@ pub(crate) async fn list(links: &Arc<Links>, group: &GroupName) -> Result<Vec<Li
     }
 }
 
-/// What is left of a group that is known is jumped over: the work is by the number of groups, and
-/// not of keys.
+/// The search skips the rest of each group that it knows, so the work grows with the number of
+/// groups and not of keys.
 pub(crate) async fn groups(links: &Arc<Links>) -> Result<Vec<GroupName>, EtcdError> {
     let (base, call) = (&links.settings.base, links.call());
     let mut rest = Range::of_base(base);

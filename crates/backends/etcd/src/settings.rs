@@ -1,4 +1,4 @@
-//! What an address says.
+//! The settings in an address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use rustls::ClientConfig;
 
 use crate::error::EtcdError;
 
-/// Where records lie if the address names no path.
+/// The base if the address names no path.
 const USUAL_BASE: &str = "/incumbent";
 
-/// Longest path: a page of keys, each of which begins with it, has to fit into an answer.
+/// Longest path. A page of keys, each of which begins with the path, must fit into an answer.
 const LONGEST_BASE: usize = 512;
 
 /// etcd's own port, if the address names none.
 const USUAL_PORT: u16 = 2379;
 
-/// The longest that a call takes: half of a usual renew deadline, so that there is time for one
-/// more.
+/// The default time limit of a call: half of the usual renew deadline, so that a second call still
+/// has time.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(5);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What gRPC speaks. Servers refuse a client that does not offer it.
+/// The ALPN protocol of gRPC. Servers refuse a client that does not offer it.
 const HTTP_2: &[u8] = b"h2";
 
 /// All options, as error messages list them.
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) hosts: Hosts,
     /// Begins with a slash and does not end with one.
     pub(crate) base: String,
-    /// The longest that a call takes.
+    /// The longest time a call takes.
     pub(crate) timeout: Duration,
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }

@@ -1,4 +1,4 @@
-//! The feed of hints: one watch of all groups, however many listen.
+//! The feed of hints: one watch for all groups, regardless of the number of listeners.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::names::{self, Range, State};
 use crate::outcome::{self, Then, Why};
 use crate::wire::{Answers, Token};
 
-/// Pauses before a watch is created again that the server refused or ended.
+/// Pause before creating a watch again that the server refused or ended.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -31,7 +31,7 @@ pub(crate) fn watch(hints: &Arc<Hints>, links: &Arc<Links>, group: &GroupName) -
     listener.into_stream()
 }
 
-/// Watches all that is below the base.
+/// Watches all keys below the base.
 struct Watcher {
     links: Arc<Links>,
     hints: Arc<Hints>,
@@ -39,13 +39,13 @@ struct Watcher {
 
 impl Watcher {
     /// Watches on one connection after the other. Each watch begins at the present, with a hint
-    /// that anything may have changed: so no compaction can be in the way of its beginning.
+    /// that anything may have changed, so a compaction cannot prevent it from starting.
     async fn follow(self) {
         let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let link = match self.links.link(&self.links.call()).await {
                 Ok(link) => link,
-                // The next attempt begins with a pause of its own.
+                // The next attempt to connect has a pause of its own.
                 Err(error) => {
                     tracing::debug!(
                         error = causes(&error),
@@ -76,7 +76,7 @@ impl Watcher {
         }
     }
 
-    /// Watches until that ends, and why it did.
+    /// Watches until the watch ends, and returns why it ended.
     async fn follow_on(&self, link: &Link) -> Ended {
         let base = &self.links.settings.base;
         let range = Range::of_base(base);
@@ -96,9 +96,9 @@ impl Watcher {
         };
         loop {
             match answers.next().await {
-                // A refusal says that it was created, too.
+                // A refusal also has `created` set.
                 Ok(Some(answer)) if answer.canceled => {
-                    // It does not always say whether the token was the reason.
+                    // The server does not always report whether the token was the reason.
                     self.log_in_again(link, token.as_ref()).await;
                     return Ended::Canceled(canceled(&answer));
                 }
@@ -117,7 +117,7 @@ impl Watcher {
         Ended::Failed(status)
     }
 
-    /// Whether it succeeds shows in the next attempt.
+    /// Ignores the result: the next attempt shows whether it succeeded.
     async fn log_in_again(&self, link: &Link, token: Option<&Token>) {
         if let Some(login) = self.links.settings.hosts.login() {
             let renewed = link.log_in_again(login, token);
@@ -128,7 +128,7 @@ impl Watcher {
     fn understand(&self, base: &str, answer: &WatchResponse) {
         for event in &answer.events {
             let Some(kv) = &event.kv else { continue };
-            // What is no key's is not ours.
+            // A name that is not a valid key does not belong to us.
             let Some(key) = names::key_of(base, &kv.key) else {
                 continue;
             };
@@ -136,7 +136,7 @@ impl Watcher {
             let group = key.group().clone();
             let hint = Hint {
                 key: Some(key),
-                // A removed key has none.
+                // A removed key has no version.
                 version: (event.kind != DELETE).then(|| state.version()),
             };
             self.hints.tell(&group, hint);
@@ -146,9 +146,9 @@ impl Watcher {
 
 /// How a watch ended.
 enum Ended {
-    /// By the word of the server.
+    /// The server ended it.
     Canceled(Why),
-    /// Otherwise.
+    /// The connection failed.
     Failed(Status),
 }
 

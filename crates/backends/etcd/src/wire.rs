@@ -1,4 +1,4 @@
-//! One connection by HTTP/2, and what is asked over it by gRPC.
+//! One HTTP/2 connection, and gRPC requests over it.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,41 +23,41 @@ use tonic_prost::ProstCodec;
 
 use crate::message::Method;
 
-/// While an answer is awaited, a server that is silent for so long is asked whether it lives.
-/// Servers close the connection of a client that asks more often than every five seconds
-/// (`--grpc-keepalive-min-time`), or while nothing is awaited.
+/// While an answer is pending, a server that has been silent this long gets a ping. Servers close
+/// the connection of a client that pings more often than every five seconds
+/// (`--grpc-keepalive-min-time`), or that pings with no request pending.
 const PING: Duration = Duration::from_secs(10);
 
-/// And then it has so long to say so.
+/// The time in which the server must answer the ping.
 const PONG: Duration = Duration::from_secs(3);
 
-/// The longest answer that is taken. A body that somebody else wrote may be longer than ours, and
-/// as long as the servers take, which is 1.5 MiB if they are not told otherwise; a page of keys is
-/// 1 MiB at most.
+/// The longest answer accepted. A body that another program wrote may be longer than ours, up to
+/// the servers' request limit (1.5 MiB by default). A page of keys is 1 MiB at most.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Shows who asks.
+/// Identifies the client to the servers.
 pub(crate) type Token = MetadataValue<Ascii>;
 
-/// A connection. Clones share it. It ends when the last one is gone, and whatever is asked over it.
+/// A connection. Clones share it. When the last clone is dropped, the connection ends, and all its
+/// pending requests with it.
 #[derive(Clone)]
 pub(crate) struct Wire {
     grpc: Grpc<Http>,
     http: Http,
 }
 
-/// Answers as they come. The server ends what it does for them when this is dropped.
+/// A stream of answers. Dropping it makes the server end the request.
 pub(crate) struct Answers<A> {
     answers: Streaming<A>,
-    /// Its end is the end of the questions. The HTTP library goes on with a request whose body has
-    /// not ended, whether the answer is read or not.
+    /// Dropping this ends the request body. The HTTP library keeps a request alive while its body
+    /// has not ended, whether or not anything reads the answer.
     _open: oneshot::Sender<Never>,
 }
 
 enum Never {}
 
 impl<A> Answers<A> {
-    /// The next one, or `None` if the server has ended it.
+    /// The next answer, or `None` if the server has ended the stream.
     pub(crate) async fn next(&mut self) -> Result<Option<A>, Status> {
         self.answers.message().await
     }
@@ -65,8 +65,8 @@ impl<A> Answers<A> {
 
 /// Why a connection gave no answer.
 ///
-/// That it knows whether a request was sent is why this is our own thin layer on the HTTP library,
-/// and no client that connects again by itself.
+/// This layer knows whether a request was sent. A client library that reconnects by itself does
+/// not, which is why this crate has its own thin layer on the HTTP library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Lost {
     #[error("the connection is closed")]
@@ -76,8 +76,7 @@ pub(crate) enum Lost {
 }
 
 impl Wire {
-    /// Begins to speak on a connection. The future that comes with it does the work, and ends with
-    /// the connection.
+    /// Starts HTTP/2 on a connection. The returned future drives the connection, and ends with it.
     pub(crate) async fn begin(
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         origin: Uri,
@@ -99,12 +98,12 @@ impl Wire {
         self.http.0.is_closed()
     }
 
-    /// One question, one answer.
+    /// Sends one request and waits for one answer.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future tells the server that the answer is not wanted any more. It may do what
-    /// was asked.
+    /// Dropping the future tells the server that the answer is no longer wanted. The server may
+    /// still do what was asked.
     pub(crate) async fn ask<Q, A>(
         &self,
         method: Method,
@@ -123,7 +122,7 @@ impl Wire {
         Ok(answer.into_inner())
     }
 
-    /// One question, and answers until the server or the caller ends it.
+    /// Sends one request and returns a stream of answers, which the server or the caller ends.
     pub(crate) async fn follow<Q, A>(
         &self,
         method: Method,
@@ -135,12 +134,13 @@ impl Wire {
         A: Message + Default + 'static,
     {
         let mut grpc = self.ready().await?;
-        // A stream of questions that ends would end the answers.
+        // If the stream of requests ended, the server would end the answers.
         let (open, ended) = oneshot::channel::<Never>();
         let no_more = ended.into_stream().filter_map(async |_| None);
         let questions = stream::iter([question]).chain(no_more);
         let mut request = with_token(Request::new(questions), token);
-        // A server that is cut off from the others shall say so, and not be silent.
+        // With this header, a server that is cut off from the others reports it and does not stay
+        // silent.
         let wanted = MetadataValue::from_static("true");
         request.metadata_mut().insert("hasleader", wanted);
         let answers = grpc
@@ -171,7 +171,7 @@ fn with_token<T>(mut request: Request<T>, token: Option<Token>) -> Request<T> {
     request
 }
 
-/// The connection as the gRPC library takes it.
+/// The connection in the form that the gRPC library takes.
 #[derive(Clone)]
 pub(crate) struct Http(SendRequest<Body>);
 
@@ -191,7 +191,7 @@ impl GrpcService<Body> for Http {
             answer
                 .await
                 .map_err(|mut failed| match failed.take_message() {
-                    // It comes back as it was.
+                    // The request came back unsent.
                     Some(_) => Lost::Unsent(failed.into_error().into()),
                     None => Lost::Broken(failed.into_error().into()),
                 })

@@ -1,4 +1,4 @@
-//! Swaps and erasures: each is one transaction of etcd.
+//! Swaps and erasures. Each is one etcd transaction.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(crate) async fn swap(
     Ok(match answer.map_err(EtcdError::of_a_write)? {
         Some(answer) => {
             let header = answer.header.as_ref();
-            // Of a transaction that writes, this is the revision of all that it wrote.
+            // A transaction's revision is the revision of everything it wrote.
             let revision = header.map_or(0, |header| header.revision);
             Swapped::Committed(State::of(header, revision).version())
         }
@@ -68,7 +68,7 @@ pub(crate) async fn erase(
     })
 }
 
-/// Asks whether a campaign would be allowed, by a transaction that can never take effect: etcd
+/// Checks whether a campaign would be allowed, with a transaction that can never take effect: etcd
 /// checks the rights of all its steps before it compares anything.
 pub(crate) async fn check_rights(
     links: &Arc<Links>,
@@ -113,7 +113,7 @@ pub(crate) async fn check_rights(
     }
 }
 
-/// Does a step if the key is still in this state. `None` if it is not.
+/// Does a step if the key is still in this state. Returns `None` if it is not.
 async fn transact(
     links: &Arc<Links>,
     key: &Key,

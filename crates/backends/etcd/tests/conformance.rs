@@ -1,5 +1,5 @@
-//! The contract, on a real etcd. Each handle is a connection of its own, as another process's would
-//! be.
+//! Runs the conformance suite on a real etcd. Each handle has its own connection, like a separate
+//! process.
 
 use incumbent_backend_etcd::EtcdBackend;
 use incumbent_conformance::Place;

@@ -1,4 +1,4 @@
-//! The contract, on ZooKeeper.
+//! Implements the contract of a backend on ZooKeeper.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::settings::Settings;
 use crate::watch::Watches;
 use crate::write::Swap;
 
-/// Longest body. ZooKeeper takes packets of 1 048 575 bytes (`jute.maxbuffer`), in which the names
-/// of nodes and what is around them have to fit too, and it closes the connection of a client that
-/// sends more.
+/// Longest body. ZooKeeper accepts packets of up to 1 048 575 bytes (`jute.maxbuffer`); the names
+/// of nodes and the other fields of the request must fit in that too. It closes the connection of a
+/// client that sends more.
 const LARGEST_BODY: usize = 1_000_000;
 
 /// Records in ZooKeeper. Clones share one session and its thread.
 ///
-/// Its calls must be used inside a Tokio runtime, with timers.
+/// Call its methods inside a Tokio runtime with timers enabled.
 #[derive(Clone)]
 pub struct ZooKeeperBackend {
     session: Arc<Session>,
@@ -38,41 +38,40 @@ pub struct ZooKeeperBackend {
 impl ZooKeeperBackend {
     /// Opens `zookeeper://h1:2181,h2:2181/path`, and begins to connect.
     ///
-    /// It does not wait for a connection: servers may come later, and each call waits for them as
-    /// long as it may. The path is `/incumbent` if there is none; it is created with the first
-    /// record.
+    /// It does not wait for a connection. Servers may start later: each call waits for them until
+    /// its time limit. The default path is `/incumbent`. It is created with the first record.
     ///
-    /// A name and a password before `@`, as in `zookeeper://user:password@h1,h2/path`, log in with
-    /// the scheme `digest`, and what is created then can be read and changed by nobody else.
-    /// Without, everybody may do everything. Write `%40` for an `@` in them, `%2F` for a `/`, `%3F`
-    /// for a `?`.
+    /// To log in with the scheme `digest`, put a name and a password before `@`, as in
+    /// `zookeeper://user:password@h1,h2/path`. Only that user can then read and change the nodes
+    /// this backend creates. Without a login, nodes are open to everybody. In the name and the
+    /// password, write `%40` for `@`, `%2F` for `/` and `%3F` for `?`.
     ///
     /// | option | means |
     /// |---|---|
-    /// | `session-timeout` | Silence after which a session is over, `10s` if the address does not say; servers have limits of their own. A call takes at most half of it. |
-    /// | `watch` | `any`: one recursive watch, or watches of single nodes on servers before 3.6. `nodes`: these in any case. |
-    /// | `presence` | `on`: a leader shows by an ephemeral node that it lives, and a standby that saw it vanish takes over; see below. `off`, if the address does not say. |
-    /// | `ca` | A file with certificates (PEM). Connections are by TLS then, and these sign the servers'. |
-    /// | `cert`, `key` | Files with the certificate and the key (PEM) that servers know this client by. They need `ca`. |
+    /// | `session-timeout` | A session expires after this long without contact. Default: `10s`; servers have limits of their own. A call takes at most half of it. |
+    /// | `watch` | `any` (default): one recursive watch, or watches of single nodes on servers before 3.6. `nodes`: always watches of single nodes. |
+    /// | `presence` | `on`: a leader keeps an ephemeral node while it lives, and a standby that saw the node vanish takes over; see below. `off` (default): no such node. |
+    /// | `ca` | A file with CA certificates (PEM). Connections then use TLS, and these CAs must have signed the servers' certificates. |
+    /// | `cert`, `key` | Files with the certificate and key (PEM) that identify this client to the servers. They need `ca`. |
     ///
     /// # With `presence=on`
     ///
-    /// A leader whose host dies, or whose liveness endpoint is not reached from here, is replaced
-    /// when its session has ended: after `session-timeout`, or
-    /// `incumbent serve --disconnect-grace`, and not after the lease. All candidates have to say
-    /// it.
+    /// If a leader's host dies, or a standby cannot reach the leader's liveness endpoint, the
+    /// leader is replaced when its session has ended: after `session-timeout`, or
+    /// `incumbent serve --disconnect-grace`, and not after the lease. All candidates must set this
+    /// option.
     ///
     /// **An ended session does not prove death.** A leader that is only cut off from the servers,
-    /// or paused, may still run its command until its hard deadline, beside that of its successor.
-    /// Records are safe in any case: its writes are refused. If no two commands may ever run at a
-    /// time, leave it off and wait for the lease.
+    /// or paused, may run its command until its hard deadline, at the same time as its successor's.
+    /// Records are safe in any case: its writes are refused. If two commands must never run at the
+    /// same time, leave presence off and wait for the lease.
     ///
     /// # Errors
     ///
-    /// - [`ZooKeeperError::Address`]: another scheme, a host, path or login that cannot be one, an
-    ///   option that does not exist.
+    /// - [`ZooKeeperError::Address`]: the scheme is wrong, a host, the path or the login is
+    ///   invalid, or an option does not exist.
     /// - [`ZooKeeperError::Tls`]: a certificate or key cannot be read or used.
-    /// - [`ZooKeeperError::Thread`]: the system gives no thread.
+    /// - [`ZooKeeperError::Thread`]: the operating system refused to start a thread.
     pub fn open(address: &Address) -> Result<Self, ZooKeeperError> {
         Ok(Self {
             session: Arc::new(Session::start(Settings::of(address)?)?),

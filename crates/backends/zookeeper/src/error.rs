@@ -7,23 +7,24 @@ use incumbent_backend::{BadAddress, BoxError, Failure, Unread};
 use incumbent_tls::TlsError;
 use zookeeper_client::Error as Client;
 
-/// Why a store cannot be opened, or what the cause of a [`Failure`] or [`Unread`] of it is.
+/// Why a store cannot be opened, or the cause of a [`Failure`] or [`Unread`].
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum ZooKeeperError {
-    /// The address is not one of ZooKeeper: correct it.
+    /// The address is not a valid ZooKeeper address: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
-    /// A file with certificates or a key, which the address names, cannot be used: correct the file
-    /// or the address.
+    /// A certificate or key file named in the address cannot be used: correct the file or the
+    /// address.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The certificates and the key are good, and the client library takes them in no such form.
+    /// The certificates and the key are valid, but the client library does not support their
+    /// format.
     #[error(
         "the ZooKeeper client does not accept the certificates or the key in this form; store the key as PKCS #8"
     )]
     TlsUnsupported,
-    /// The system gave no thread for the session.
+    /// The operating system refused to start a thread for the session.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     /// There is no session. Nothing was sent.
@@ -31,18 +32,18 @@ pub enum ZooKeeperError {
     Disconnected {
         /// The servers.
         hosts: String,
-        /// How long a connection was waited for.
+        /// How long the call waited for a connection.
         within: Duration,
         /// Why the last attempt failed.
         source: Option<BoxError>,
     },
-    /// No answer came in time, or the connection or the session was lost before it. The outcome is
-    /// unknown.
+    /// No answer came in time, or the connection or the session was lost before the answer. The
+    /// outcome is unknown.
     #[error("no answer about {path}")]
     Unanswered {
         /// The node.
         path: String,
-        /// What the client says.
+        /// The client library's error.
         source: BoxError,
     },
     /// The server refused. Nothing was done.
@@ -50,10 +51,10 @@ pub enum ZooKeeperError {
     Refused {
         /// The node.
         path: String,
-        /// What the server says.
+        /// The server's error.
         source: BoxError,
     },
-    /// The node is removed and created so fast that no read saw one consistent state.
+    /// The node is removed and created so often that no read saw one consistent state.
     #[error("{path} was removed and created again and again")]
     Unsteady {
         /// The node.
@@ -62,7 +63,7 @@ pub enum ZooKeeperError {
 }
 
 impl ZooKeeperError {
-    /// An answer of the client about this node.
+    /// Classifies the client library's error about this node.
     pub(crate) fn of(path: &str, error: Client) -> Self {
         let (path, source) = (path.to_owned(), error.clone().into());
         match did_nothing(&error) {
@@ -71,12 +72,12 @@ impl ZooKeeperError {
         }
     }
 
-    /// As the outcome of a step that writes no body: that it was done or not changes nothing.
+    /// Converts the error of a step that writes no body. Whether the step was done does not matter.
     pub(crate) fn before_the_write(self) -> Failure {
         Failure::NotApplied(Box::new(self))
     }
 
-    /// As the outcome of the write.
+    /// Converts the error of the write itself.
     pub(crate) fn of_the_write(self) -> Failure {
         match self {
             Self::Unanswered { .. } => Failure::Unknown(Box::new(self)),
@@ -91,11 +92,11 @@ impl From<ZooKeeperError> for Unread {
     }
 }
 
-/// Whether this is the word of a server, or of a client that sent nothing, that the request did
-/// nothing and never will.
+/// Whether this error proves that the request did nothing and never will: a server refused it, or
+/// the client did not send it.
 ///
-/// The list is of what is known. A session that expired or moved is not on it: the client says so
-/// of all that was under way.
+/// The list contains only known cases. A session that expired or moved is not among them, because
+/// the client reports that error for every pending request.
 fn did_nothing(error: &Client) -> bool {
     matches!(
         error,

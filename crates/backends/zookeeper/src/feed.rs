@@ -1,4 +1,4 @@
-//! [`Feed`]: where the watches of one group find its nodes, and where their hints go.
+//! [`Feed`]: the nodes of one watched group, and the listeners that get its hints.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Feed {
     }
 }
 
-/// A hint about a key. ZooKeeper does not say which version it has now.
+/// Makes a hint about a key. ZooKeeper's events do not contain the key's version.
 pub(crate) fn about(key: Key) -> Hint {
     Hint {
         key: Some(key),

@@ -15,29 +15,29 @@ use crate::link::Link;
 use crate::settings::Settings;
 use crate::tasks::Tasks;
 
-/// Pauses between attempts: short enough that a restart of a server costs no lease, long enough
-/// that many processes which all lost the same server do not keep the next one busy.
+/// Pause between attempts. It is short enough that a server's restart costs no lease, and long
+/// enough that many processes that lost the same server do not overload the next one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection that lasted so long was good, and the next one is made without a pause. One that
-/// was lost sooner counts as a failed attempt: a server that accepts connections and drops them
-/// must not be asked without end.
+/// A connection that lasted this long counts as healthy, and the next one is made without a pause.
+/// If it was lost sooner, it counts as a failed attempt: a server that accepts connections and
+/// drops them must not be retried without pauses.
 const HEALTHY: Duration = LONGEST_PAUSE;
 
-/// Keeps a connection until nobody wants one any more.
+/// Maintains a connection until no handle needs one.
 ///
-/// A client whose connection is lost is ended, and a new one goes on with its session. Left to
-/// itself, a client tries ever less often, and a server that is back after seven seconds would be
-/// found after twelve.
+/// When a client loses its connection, the keeper ends the client, and a new client continues the
+/// session. The client's own retries become ever less frequent: after seven seconds of downtime, it
+/// would find the server only after twelve.
 pub(crate) struct Keeper {
     settings: Arc<Settings>,
     links: watch::Sender<Link>,
-    /// How many connections there were.
+    /// How many connections have been made.
     number: u64,
-    /// To go on with, until the servers say that it is over.
+    /// The session to continue, until the servers report that it is over.
     session: Option<SessionInfo>,
-    /// The application's log. The thread has none of its own.
+    /// The application's log. The session's thread has no log of its own.
     log: Dispatch,
     outage: Outage,
 }
@@ -54,7 +54,7 @@ impl Keeper {
         }
     }
 
-    /// Ends when nobody holds the other end; with the client, if there is one to close.
+    /// Runs until nobody holds the other end. Returns the client that must still be closed, if any.
     pub(crate) async fn run(mut self) -> Option<Client> {
         let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
@@ -73,13 +73,13 @@ impl Keeper {
                     }
                     tasks.abort();
                     if begun.elapsed() >= HEALTHY {
-                        // The next attempt follows at once.
+                        // The next attempt follows without a pause.
                         pace.reset();
                     } else {
                         self.rest(pace.after_failure(jitter())).await;
                     }
                 }
-                // Another one is begun at once.
+                // A new session is begun without a pause.
                 Err(Error::SessionExpired) if self.session.take().is_some() => {}
                 Err(trouble) => {
                     self.say_lost(&trouble);
@@ -90,7 +90,7 @@ impl Keeper {
         }
     }
 
-    /// Waits, unless nobody wants a connection any more.
+    /// Waits for the pause, or until no handle needs a connection.
     async fn rest(&self, pause: Duration) {
         tokio::select! {
             () = self.links.closed() => {}
@@ -129,7 +129,7 @@ impl Keeper {
         Ok((client, tasks))
     }
 
-    /// Lends this client out until its connection is lost, or nobody wants it.
+    /// Publishes this client until its connection is lost or no handle needs it.
     async fn attend(&mut self, client: &Client) {
         let mut states = client.state_watcher();
         let mut state = client.state();
@@ -186,7 +186,7 @@ impl Keeper {
                     info!(%hosts, %session, "connected to ZooKeeper");
                 });
             }
-            // The loss was over before it was noticed.
+            // The loss was over before anything noticed it.
             Recovery::None => {}
         }
     }

@@ -7,8 +7,8 @@ use zookeeper_client::{Client, Error};
 pub(crate) struct Link {
     /// `None` while there is none.
     pub(crate) client: Option<Client>,
-    /// Counts the connections. Each is a client of its own, also if it goes on with the session of
-    /// the one before: watches have to be set again.
+    /// Counts the connections. Each has a client of its own, even if it continues the session of
+    /// the previous one, so watches must be set again.
     pub(crate) number: u64,
     /// Why the last attempt failed, if it did.
     pub(crate) trouble: Option<Error>,

@@ -2,13 +2,13 @@
 
 use incumbent_backend::{GroupName, Key, Nonce, Version};
 
-/// What the name of the child begins with that tells one life of a node from the next.
+/// Prefix of the child's name that tells one life of a node from the next.
 const LIFE: &str = "life-";
 
-/// What the first part of a version is if the node has no such child.
+/// Prefix of the version of a node without such a child.
 const BARE: &str = "bare-";
 
-/// The node of a group below which holders are present. No item of a key has this name.
+/// The node of a group that holds the presence nodes. No key has an item with this name.
 const PRESENT: &str = "@present";
 
 /// The node of a group.
@@ -16,23 +16,22 @@ pub(crate) fn group_node(base: &str, group: &GroupName) -> String {
     format!("{base}/{group}")
 }
 
-/// The node of a key. `/` becomes `+`, which no name has: a record is one node, whatever it is
-/// called.
+/// The node of a key. `/` becomes `+`, which no key contains, so each record is one node.
 pub(crate) fn key_node(base: &str, key: &Key) -> String {
     format!("{base}/{}/{}", key.group(), key.item().replace('/', "+"))
 }
 
-/// The node above those of the holders that are present.
+/// The parent of the presence nodes.
 pub(crate) fn present_node(base: &str, group: &GroupName) -> String {
     format!("{base}/{group}/{PRESENT}")
 }
 
-/// The node that is there while the holder of the term with this nonce is.
+/// The node that exists while the holder of the term with this nonce is present.
 pub(crate) fn holder_node(base: &str, group: &GroupName, nonce: Nonce) -> String {
     format!("{base}/{group}/{PRESENT}/{nonce}")
 }
 
-/// The key of a node, by its name in the node of its group.
+/// The key of a node, from the node's name in its group's node.
 pub(crate) fn key_of(group: &GroupName, node: &str) -> Option<Key> {
     if node.contains('/') {
         return None;
@@ -40,13 +39,12 @@ pub(crate) fn key_of(group: &GroupName, node: &str) -> Option<Key> {
     Key::of_item(group.clone(), &node.replace('+', "/")).ok()
 }
 
-/// The key whose node has this path, if it is one of the group's.
+/// The key whose node has this path, or `None` if it is not a key of this group.
 pub(crate) fn key_at(group: &GroupName, group_node: &str, path: &str) -> Option<Key> {
     key_of(group, path.strip_prefix(group_node)?.strip_prefix('/')?)
 }
 
-/// The part of a node's existence between its creation and its removal: a random number, which is
-/// drawn once.
+/// One existence of a node, from its creation to its removal: a random number, drawn once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Life(u64);
 
@@ -55,18 +53,18 @@ impl Life {
         Self(rand::random())
     }
 
-    /// The node that exists as long as this life lasts.
+    /// The path of the child that exists as long as this life lasts.
     pub(crate) fn node(self, node: &str) -> String {
         format!("{node}/{LIFE}{:016x}", self.0)
     }
 
-    /// The one that these children name. There can be two if two processes gave one to the same
-    /// bare node at once. Either is good for a swap, and all readers take the same.
+    /// The life that these children name. There can be two if two processes gave one to the same
+    /// bare node at once. Either is good for a swap, and all readers choose the same one.
     pub(crate) fn of_children(children: &[String]) -> Option<Self> {
         Self::all_of(children).into_iter().min()
     }
 
-    /// All that these children name.
+    /// All lives that these children name.
     pub(crate) fn all_of(children: &[String]) -> Vec<Self> {
         let lives = children.iter().filter_map(|child| Self::of_name(child));
         lives.collect()
@@ -77,21 +75,21 @@ impl Life {
     }
 }
 
-/// What a version says: which body of which life.
+/// The content of a version: which body of which life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The usual.
+    /// The usual form.
     Of {
-        /// In which life.
+        /// The node's life.
         life: Life,
-        /// ZooKeeper's version of the body in it.
+        /// ZooKeeper's version of the data, in this life.
         data: i32,
     },
-    /// A node that a person made, and that has no life yet.
+    /// A node that a person made and that has no life yet.
     Bare {
-        /// The transaction that created it, which no other node has.
+        /// The transaction that created the node. No other node has the same one.
         czxid: i64,
-        /// ZooKeeper's version of the body.
+        /// ZooKeeper's version of the data.
         data: i32,
     },
 }
@@ -104,7 +102,7 @@ impl State {
         })
     }
 
-    /// `None` if no state of any key has this version.
+    /// Returns `None` if no state of any key can have this version.
     pub(crate) fn of_version(version: &Version) -> Option<Self> {
         let (first, data) = version.as_str().split_once(':')?;
         let number: i32 = data.parse().ok()?;
@@ -125,7 +123,7 @@ impl State {
     }
 }
 
-/// A number as it is written: sixteen digits in lower case.
+/// Parses a number in its canonical form: sixteen digits in lower case.
 fn hex(text: &str) -> Option<u64> {
     let number = u64::from_str_radix(text, 16).ok()?;
     (format!("{number:016x}") == text).then_some(number)

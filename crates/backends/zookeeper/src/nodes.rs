@@ -1,4 +1,4 @@
-//! Watches of single nodes, each of which tells of one change: for servers without recursive ones.
+//! Watches of single nodes, for servers without recursive watches. Each watch fires once.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use zookeeper_client::{Client, Error, EventType, OneshotWatcher, WatchedEvent};
 use crate::feed::{Feed, about};
 use crate::names;
 
-/// Watches a group's node for keys that come, and each key's node for changes, until that ends; and
-/// why it did.
+/// Watches a group's node for new keys, and each key's node for changes, until a watch fails.
+/// Returns the error.
 pub(crate) async fn follow(feed: &Feed, client: &Client) -> Error {
     let mut nodes = Nodes {
         feed,
@@ -26,19 +26,20 @@ pub(crate) async fn follow(feed: &Feed, client: &Client) -> Error {
     }
 }
 
-/// What a watch is on: a key, or the group as a whole.
+/// The subject of a watch: a key, or the group as a whole.
 type Watched = Option<Key>;
 
 struct Nodes<'a> {
     feed: &'a Feed,
     client: &'a Client,
-    /// Those that are watched. One that is removed stays: its watch tells when it comes back.
+    /// The watched keys. A removed key stays, because its watch fires when the key is created
+    /// again.
     keys: HashSet<Key>,
     events: FuturesUnordered<BoxFuture<'static, (Watched, WatchedEvent)>>,
 }
 
 impl Nodes<'_> {
-    /// Ends with the session.
+    /// Runs until the session ends.
     async fn run(&mut self) -> Result<(), Error> {
         self.watch_group().await?;
         self.feed.tell(Hint::anything());
@@ -46,8 +47,8 @@ impl Nodes<'_> {
             if event.event_type == EventType::Session {
                 return Ok(());
             }
-            // First the next watch, then the hint: a change after a listener has read causes
-            // another hint.
+            // Set the next watch first, then give the hint: a change after a listener's read then
+            // causes another hint.
             match watched {
                 None => {
                     self.watch_group().await?;
@@ -79,7 +80,7 @@ impl Nodes<'_> {
                 }
                 Err(Error::NoNode) => {
                     let (found, next) = self.client.check_and_watch_stat(node).await?;
-                    // If it was created just now, nothing is missed by leaving that watch.
+                    // If the node was created just now, dropping this watch loses nothing.
                     if found.is_none() {
                         self.push(None, next);
                         return Ok(());

@@ -1,4 +1,4 @@
-//! That a holder lives: an ephemeral node, which goes with the session.
+//! Shows that a holder lives, with an ephemeral node that vanishes with the session.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::names;
 use crate::session::{Session, connection, lost};
 use crate::settings::Settings;
 
-/// How long a node that was seen to go may stay away before its holder counts as gone. A living
+/// How long a node that was seen to vanish may stay away before its holder counts as gone. A living
 /// holder that lost its session notices within a few round trips.
 const AWAY: Duration = Duration::from_millis(250);
 
-/// The same for a node that was gone when our connection came back. The interruption may have hit
-/// its holder too, which then needs a new session and tries at least once a second.
+/// The same limit for a node that was gone when our connection came back. The interruption may have
+/// hit its holder too, which then needs a new session and tries at least once a second.
 const AWAY_TOGETHER: Duration = Duration::from_secs(2);
 
-/// How long to retry the removal of a node that is no longer wanted, at least. It goes with the
-/// session in any case.
+/// The least time to keep retrying the removal of a node that is no longer wanted. The node
+/// vanishes with the session in any case.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// How often what is in the way is dealt with at once: a parent that is missing, a node of an
-/// earlier session.
+/// How often an obstacle is removed without a pause: a missing parent, or a node of an earlier
+/// session.
 const ATTEMPTS: usize = 3;
 
-/// Before what was refused is tried again.
+/// Pause before retrying a refused request.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Shows that the holder lives, if the address wants that.
@@ -52,7 +52,7 @@ pub(crate) fn appear(session: &Arc<Session>, group: &GroupName, nonce: Nonce) ->
     Some(Presence::new(guard))
 }
 
-/// Ends when the holder was seen to live, and is gone.
+/// Resolves when the holder was seen and is now gone.
 pub(crate) fn vanished(
     session: &Arc<Session>,
     group: &GroupName,
@@ -64,7 +64,7 @@ pub(crate) fn vanished(
     let session = Arc::clone(session);
     let node = names::holder_node(&session.settings.base, group, nonce);
     Box::pin(async move {
-        // On the session's thread, as every watch; and it ends with this future.
+        // Like every watch, it runs on the session's thread. It ends with this future.
         let mut task = JoinSet::new();
         task.spawn_on(see_vanish(session.links.clone(), node), &session.runtime);
         if !matches!(task.join_next().await, Some(Ok(()))) {
@@ -93,7 +93,7 @@ impl Shown {
         let _ = timeout(patience, self.remove()).await;
     }
 
-    /// Makes sure of the node on each connection: its session may be another one.
+    /// Creates or checks the node on each connection, because the session may be a new one.
     async fn show(&mut self) {
         loop {
             let (client, number) = connection(&mut self.links).await;
@@ -116,8 +116,8 @@ impl Shown {
                 Ok(_) => return Ok(()),
                 Err(Error::NodeExists) => match client.check_stat(&self.node).await? {
                     Some(stat) if stat.ephemeral_owner == client.session_id().0 => return Ok(()),
-                    // Of an earlier session, which is over or soon will be. Nobody sees it gone in
-                    // between.
+                    // A node of an earlier session, which is over or soon will be. The transaction
+                    // replaces it, so no observer sees it gone in between.
                     Some(_) => {
                         let mut multi = client.new_multi_writer();
                         multi.add_delete(&self.node, None)?;
@@ -175,7 +175,7 @@ async fn see_vanish(mut links: watch::Receiver<Link>, node: String) {
     }
 }
 
-/// Looks on one connection, until the node is gone that was seen, on this one or an earlier one.
+/// Watches on one connection until the node, once seen on this or an earlier connection, is gone.
 async fn look(client: &Client, node: &str, seen: &mut bool) -> Result<(), Error> {
     let mut away = AWAY_TOGETHER;
     loop {
@@ -196,7 +196,8 @@ async fn look(client: &Client, node: &str, seen: &mut bool) -> Result<(), Error>
             }
             () = sleep(away) => {}
         }
-        // Behind everything that the servers know by now, and on a connection, since they answer.
+        // `sync` puts the check after everything that the servers know by now, and its answer
+        // proves that the connection works.
         client.sync(node).await?;
         if client.check_stat(node).await?.is_none() {
             return Ok(());

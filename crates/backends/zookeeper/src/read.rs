@@ -8,17 +8,17 @@ use crate::error::ZooKeeperError;
 use crate::names::{self, Life, State};
 use crate::session::Session;
 
-/// How often a node is looked at again that was removed and created between two looks.
+/// How often a read is repeated if the node was removed and created while it ran.
 const LOOKS: usize = 5;
 
-/// Requests of one list that are under way at once.
+/// Requests of one list that are pending at the same time.
 const LIST_WINDOW: usize = 256;
 
-/// What is there, of one moment.
+/// The result of one read of a node, consistent unless it is torn.
 enum Look {
     Absent,
     Found(Stored),
-    /// Two halves of different nodes.
+    /// The two answers are about different nodes.
     Torn,
 }
 
@@ -36,8 +36,8 @@ pub(crate) async fn read(session: &Session, node: &str) -> Result<Option<Stored>
     Err(ZooKeeperError::Unsteady { path: node.into() })
 }
 
-/// All is sent at once and answered in order: one round trip, in which the reads see what the
-/// `sync` brought.
+/// The requests are sent together and answered in order. This takes one round trip, and the reads
+/// see the state that `sync` brought.
 async fn look(client: &Client, node: &str) -> Result<Look, Error> {
     let sync = client.sync(node);
     let data = client.get_data(node);
@@ -60,7 +60,7 @@ async fn look(client: &Client, node: &str) -> Result<Look, Error> {
     }))
 }
 
-/// The node with these children, as this says: of the same creation.
+/// The version state of a node with these children, from a `Stat` of the same creation.
 fn state(children: &[String], stat: &Stat) -> State {
     let data = stat.version;
     match Life::of_children(children) {
@@ -72,8 +72,8 @@ fn state(children: &[String], stat: &Stat) -> State {
     }
 }
 
-/// The groups below the base that have a node. One whose nodes were all removed is told as long as
-/// its own node is there.
+/// The groups below the base that have a node. A group whose records were all removed is listed as
+/// long as its own node exists.
 pub(crate) async fn groups(session: &Session) -> Result<Vec<GroupName>, ZooKeeperError> {
     let call = session.call();
     let client = session.client(&call).await?;
@@ -116,7 +116,7 @@ pub(crate) async fn list(
         Err(Error::NoNode) => return Ok(Vec::new()),
         children => children.map_err(|error| of(&node, error))?,
     };
-    // What is no key's is not ours.
+    // A name that is not a valid key does not belong to us.
     let keys = children
         .iter()
         .filter_map(|name| names::key_of(group, name));
@@ -125,8 +125,7 @@ pub(crate) async fn list(
         let (call, client) = (&call, &client);
         async move {
             let node = names::key_node(base, &key);
-            // The children and what is said of the node come from one moment, and the body is not
-            // needed.
+            // The children and the `Stat` come from one moment, and the body is not needed.
             match call.answer(client.get_children(&node)).await {
                 Err(Error::NoNode) => Ok(None),
                 Err(error) => Err(ZooKeeperError::of(&node, error)),

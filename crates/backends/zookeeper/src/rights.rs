@@ -1,8 +1,8 @@
-//! Asks whether a campaign would be allowed, by requests that can never take effect.
+//! Checks whether a campaign would be allowed, with requests that can never take effect.
 //!
-//! ZooKeeper checks the ACL of a request before anything else of it. So a request that must fail
-//! for another reason tells: `NoAuth` if the ACL forbids it, the other reason if it does not. That
-//! is better than reading ACLs, since the server alone knows all identities of a connection.
+//! ZooKeeper checks the ACL of a request before anything else. So a request that must fail for
+//! another reason reveals the right: `NoAuth` if the ACL forbids it, the other error if not. That
+//! is better than reading ACLs, since only the server knows all identities of a connection.
 
 use incumbent_backend::{GroupName, Key, Rights};
 use zookeeper_client::{Client, CreateMode, Error, MultiWriteError};
@@ -11,7 +11,7 @@ use crate::error::ZooKeeperError;
 use crate::names::{self, Life};
 use crate::session::{Call, Session};
 
-/// A version that no node has, since each write counts up from 0 by one.
+/// A version that no node has, since each write adds one, starting from 0.
 const NEVER: i32 = i32::MIN;
 
 pub(crate) async fn check(session: &Session, group: &GroupName) -> Result<Rights, ZooKeeperError> {
@@ -29,7 +29,7 @@ pub(crate) async fn check(session: &Session, group: &GroupName) -> Result<Rights
     if prober.may_create_in(&parent).await? == Allowed::No {
         return Ok(prober.missing("create", &parent));
     }
-    // Every record has its owner's ACL: that of the root stands for them.
+    // All records have their creator's ACL, so the root's ACL stands for them all.
     match prober.may_read(&root).await? {
         Allowed::NoNode => return Ok(Rights::Granted),
         Allowed::No => return Ok(prober.missing("read", &root)),
@@ -55,7 +55,7 @@ struct Prober<'a> {
 }
 
 impl Prober<'_> {
-    /// The node, or the nearest one above it that exists: there the first create would happen.
+    /// The node, or its nearest existing ancestor, where the first create would happen.
     async fn nearest(&self, node: &str) -> Result<String, ZooKeeperError> {
         let mut node = node;
         loop {
@@ -92,7 +92,7 @@ impl Prober<'_> {
         }
     }
 
-    /// By a transaction that creates a node, and then fails.
+    /// Tries it with a transaction that creates a node and then fails.
     async fn may_create_in(&self, parent: &str) -> Result<Allowed, ZooKeeperError> {
         let child = Life::fresh().node(parent.trim_end_matches('/'));
         let creation = self.session.settings.creation(CreateMode::Persistent);
@@ -107,7 +107,7 @@ impl Prober<'_> {
                 Error::NoNode => Ok(Allowed::NoNode),
                 source => Err(ZooKeeperError::of(parent, source)),
             },
-            // The create was accepted, and undone with the transaction.
+            // The create was accepted, and the transaction's failure undid it.
             Ok(_) | Err(MultiWriteError::OperationFailed { .. }) => Ok(Allowed::Yes),
             Err(error) => Err(ZooKeeperError::of(parent, error.into())),
         }

@@ -14,21 +14,21 @@ use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::settings::Settings;
 
-/// What the session's own lines are logged as.
+/// The log target of the client library's own lines.
 const CLIENT: &str = "zookeeper_client";
 
-/// How long the thread stays to close the session. If it does not come to it, the session expires.
+/// How long the thread stays to close the session. If it does not manage to, the session expires.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// A session with the servers. It connects in the background, also again and again.
+/// A session with the servers. It connects, and reconnects, in the background.
 ///
-/// It has a thread of its own: heartbeats go on when the application's runtime is blocked, and what
-/// the client library logs about each attempt, several lines at any level, can be kept out of the
-/// application's log.
+/// It has a thread of its own for two reasons. Heartbeats continue when the application's runtime
+/// is blocked. And the client library's log lines, several for each attempt at any level, can be
+/// kept out of the application's log.
 pub(crate) struct Session {
     pub(crate) settings: Arc<Settings>,
     pub(crate) links: watch::Receiver<Link>,
-    /// Of that thread.
+    /// The runtime of the session's thread.
     pub(crate) runtime: Handle,
 }
 
@@ -45,7 +45,7 @@ impl Session {
         let (started, runtime) = mpsc::channel();
         let log = dispatcher::get_default(Dispatch::clone);
         let keeper = Keeper::new(Arc::clone(&settings), sender, log);
-        // With details enabled, the client's own lines are logged too.
+        // If debug logging is enabled, the client's own lines are logged too.
         let quiet = !tracing::enabled!(target: CLIENT, Level::DEBUG);
         std::thread::Builder::new()
             .name("incumbent-zookeeper".into())
@@ -73,11 +73,11 @@ impl Session {
         })
     }
 
-    /// One more call, from now on.
+    /// Begins a call: its time limit counts from now.
     pub(crate) fn call(&self) -> Call {
-        // A connection that is silent for two fifths of the session's timeout is given up, so half
-        // of it leaves room for one more try: a server that is gone costs a call some time, and
-        // mostly not its answer.
+        // A connection that is silent for two fifths of the session timeout is given up. Half of
+        // the timeout leaves room for one more attempt, so a dead server costs a call some time,
+        // but usually not its answer.
         let within = self.settings.session_timeout / 2;
         Call {
             within,
@@ -85,18 +85,18 @@ impl Session {
         }
     }
 
-    /// A connection, if there is one or comes in time.
+    /// Returns a connection, and waits for one until the call's time limit.
     pub(crate) async fn client(&self, call: &Call) -> Result<Client, ZooKeeperError> {
         let mut links = self.links.clone();
         let connected = async {
             loop {
                 let client = links.borrow_and_update().client.clone();
                 match client {
-                    // What is sent without a connection would wait, and perhaps be done much later.
+                    // The client would queue a request without a connection, and perhaps send it
+                    // much later.
                     Some(client) if client.state() == SessionState::SyncConnected => return client,
                     _ if links.changed().await.is_ok() => {}
-                    // The thread is gone. It does not go while there is a session, unless it
-                    // panicked.
+                    // The thread is gone. It ends only with the session, or by a panic.
                     _ => std::future::pending().await,
                 }
             }
@@ -111,27 +111,28 @@ impl Session {
         })
     }
 
-    /// How nodes of records are created.
+    /// The options for creating the nodes of records.
     pub(crate) fn creation(&self) -> CreateOptions<'static> {
         self.settings.creation(CreateMode::Persistent)
     }
 }
 
-/// The present connection, or else the next one, and its number.
+/// The present connection, or else the next one, with its number.
 pub(crate) async fn connection(links: &mut watch::Receiver<Link>) -> (Client, u64) {
     if let Ok(link) = links.wait_for(|link| link.client.is_some()).await
         && let Some(client) = &link.client
     {
         return (client.clone(), link.number);
     }
-    // The session ends, and its tasks with it.
+    // The session is ending, and its tasks with it.
     std::future::pending().await
 }
 
-/// Ends when the connection with this number is lost.
+/// Resolves when the connection with this number is lost.
 ///
-/// Code on the session's thread that races this with a watch of the connection, and polls this
-/// first, never polls the watch after the loss: the client panics in watches that outlive it.
+/// Code on the session's thread that races this with a watch of the connection must poll this
+/// first. Then it never polls the watch after the loss. The client panics in watches that outlive
+/// it.
 pub(crate) async fn lost(links: &mut watch::Receiver<Link>, number: u64) {
     let gone = |link: &Link| link.client.is_none() || link.number != number;
     if links.wait_for(gone).await.is_err() {
@@ -140,7 +141,7 @@ pub(crate) async fn lost(links: &mut watch::Receiver<Link>, number: u64) {
 }
 
 impl Call {
-    /// The answer, or that none came in time.
+    /// Waits for the answer, until the call's time limit.
     pub(crate) async fn answer<T, E: From<Error>>(
         &self,
         asked: impl Future<Output = Result<T, E>>,
@@ -152,7 +153,7 @@ impl Call {
     }
 }
 
-/// Lets the client say farewell, so that the servers need not wait for the session to expire.
+/// Lets the client close the session, so that the servers need not wait for it to expire.
 async fn close(last: Client) {
     let mut states = last.state_watcher();
     drop(last);

@@ -1,4 +1,4 @@
-//! What an address says.
+//! The settings in an address.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use zookeeper_client::{Acls, CreateMode, CreateOptions, TlsOptions};
 
 use crate::error::ZooKeeperError;
 
-/// Where records lie if the address names no path.
+/// The base if the address names no path.
 const USUAL_BASE: &str = "/incumbent";
 
-/// Longest path: a body and the names of its nodes have to fit into one packet.
+/// Longest path. A body and the names of its nodes must fit into one packet.
 const LONGEST_BASE: usize = 4096;
 
 /// ZooKeeper's own port, if the address names none.
 const USUAL_PORT: u16 = 2181;
 
-/// Silence after which a session is over. Two fifths of it, four seconds, is how long a connection
-/// may be silent: far less than the renew deadline of a usual lease, far more than a pause of a
-/// server that collects garbage.
+/// Default session timeout. A connection may be silent for two fifths of it, four seconds. That is
+/// far less than the renew deadline of a usual lease, and far more than a server's pause for
+/// garbage collection.
 const USUAL_SESSION: Duration = Duration::from_secs(10);
 const SHORTEST_SESSION: Duration = Duration::from_millis(500);
 const LONGEST_SESSION: Duration = Duration::from_secs(600);
@@ -36,16 +36,16 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Duration,
     pub(crate) tls: Option<TlsOptions>,
     pub(crate) watch: Watching,
-    /// Whether holders show that they live, and are looked for.
+    /// Whether holders show that they live, and standbys watch for it.
     pub(crate) presence: bool,
 }
 
-/// How changes are heard of.
+/// How the backend learns of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watching {
-    /// By one recursive watch, or by watches of single nodes if the server has no recursive ones.
+    /// One recursive watch, or watches of single nodes if the server has no recursive ones.
     Any,
-    /// By watches of single nodes.
+    /// Watches of single nodes.
     Nodes,
 }
 
@@ -82,7 +82,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// How nodes are created.
+    /// The options for creating nodes.
     pub(crate) fn creation(&self, mode: CreateMode) -> CreateOptions<'static> {
         mode.with_acls(match self.hosts.login() {
             Some(_) => Acls::creator_all(),
@@ -139,7 +139,7 @@ fn presence_of(address: &Address, value: &str) -> Result<bool, BadAddress> {
     }
 }
 
-/// The files as the client library takes them.
+/// The TLS files in the form that the client library takes.
 fn tls_of(files: &ClientFiles) -> Result<TlsOptions, ZooKeeperError> {
     let pem = files.read_pem()?;
     let options = TlsOptions::new().with_pem_ca(&pem.ca);
@@ -147,7 +147,7 @@ fn tls_of(files: &ClientFiles) -> Result<TlsOptions, ZooKeeperError> {
         None => options,
         Some((cert, key)) => options.and_then(|options| options.with_pem_identity(cert, key)),
     };
-    // Without the library's words, which may be about what is in the files.
+    // The library's message is left out, because it may quote the files.
     options.map_err(|_| ZooKeeperError::TlsUnsupported)
 }
 

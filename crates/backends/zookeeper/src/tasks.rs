@@ -9,16 +9,16 @@ use tokio::task::AbortHandle;
 
 /// The tasks that a client began.
 ///
-/// The client cannot be told to leave its session alone: when it is dropped, it closes it, or goes
-/// on to connect for as long as the session may live, ever less often, and takes the session away
-/// from the client that continued it.
+/// The client cannot be told to leave its session alone. When it is dropped, it closes the session.
+/// Or it keeps reconnecting, ever less often, for as long as the session may live, and takes the
+/// session away from the client that continued it.
 #[derive(Default)]
 pub(crate) struct Tasks {
     begun: RefCell<Vec<AbortHandle>>,
 }
 
 impl Tasks {
-    /// Makes those its own that this future begins.
+    /// Runs a future and takes over the tasks that it begins.
     pub(crate) async fn of<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|context| {
@@ -32,7 +32,7 @@ impl Tasks {
         self.begun.borrow().is_empty()
     }
 
-    /// Ends them where they are: connections are closed, sessions are not.
+    /// Aborts the tasks. This closes their connections, but not their sessions.
     pub(crate) fn abort(&self) {
         for task in self.begun.borrow().iter() {
             task.abort();

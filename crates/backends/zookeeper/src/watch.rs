@@ -1,4 +1,4 @@
-//! Hints: one watch for each group, however many listen.
+//! Hints: one watch for each group, regardless of the number of listeners.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::nodes;
 use crate::session::{Session, connection, lost};
 use crate::settings::Watching;
 
-/// Pauses before a watch is set again that was refused.
+/// Pause before setting a refused watch again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -26,8 +26,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Watches {
     hints: Arc<Hints>,
-    /// Set when a server said that it has no recursive watches. Old ones close the connection with
-    /// that answer, so they are not asked twice.
+    /// Set when a server reported that it has no recursive watches. Old servers also close the
+    /// connection with that answer, so they are not asked twice.
     not_recursive: Arc<AtomicBool>,
 }
 
@@ -39,7 +39,7 @@ impl Watches {
         }
     }
 
-    /// Hints about a group, from now on. The first one comes when the watch is in place, and says
+    /// Hints about a group, from now on. The first hint comes when the watch is in place, and means
     /// that anything may have changed.
     pub(crate) fn watch(&self, session: &Arc<Session>, group: &GroupName) -> WatchStream {
         let listener = self.hints.listen(group, || {
@@ -51,7 +51,7 @@ impl Watches {
             };
             Some(session.runtime.spawn(watcher.follow()).abort_handle())
         });
-        // With the session, which must not end if the backend is dropped before the stream.
+        // The stream keeps the session, which must not end if the backend is dropped first.
         let session = Arc::clone(session);
         let hints = listener.into_stream().inspect(move |_| {
             let _ = &session;
@@ -90,7 +90,7 @@ impl Watcher {
         }
     }
 
-    /// Watches until that ends, and why it did.
+    /// Watches until the watch ends, and returns why it ended.
     async fn follow_on(&self, client: &Client) -> Error {
         let unable = self.not_recursive.load(Ordering::Relaxed);
         if self.mode == Watching::Nodes || unable {
@@ -118,7 +118,7 @@ impl Watcher {
         }
     }
 
-    /// What an event of the recursive watch says; nothing if it is about what lies below a record.
+    /// Translates an event of the recursive watch. An event below a record gives no hint.
     fn understand(&self, event: &WatchedEvent) -> Option<Hint> {
         if event.path == self.feed.node {
             return Some(Hint::anything());

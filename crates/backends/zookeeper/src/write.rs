@@ -1,4 +1,4 @@
-//! Swaps: each is one transaction of the server.
+//! Swaps. Each is one transaction of the server.
 
 use incumbent_backend::{Erased, Failure, Key, Swapped};
 use zookeeper_client::{Client, Error};
@@ -7,12 +7,12 @@ use crate::error::ZooKeeperError;
 use crate::names::{self, Life, State};
 use crate::session::{Call, Session};
 
-/// How often what is in the way is dealt with: a parent that is missing, also because somebody
-/// removes it again.
+/// How often an obstacle is removed, such as a missing parent. Another client may remove the parent
+/// again.
 const ATTEMPTS: usize = 3;
 
-/// One swap under way. Only its last request writes a body; if it comes to no such request, nothing
-/// is written.
+/// One swap under way. Only its last request writes a body. If the swap does not reach that
+/// request, nothing is written.
 pub(crate) struct Swap<'a> {
     session: &'a Session,
     call: Call,
@@ -40,7 +40,7 @@ impl<'a> Swap<'a> {
         })
     }
 
-    /// Creates the node, and its life with it.
+    /// Creates the node together with its life.
     pub(crate) async fn create(&self) -> Result<Swapped, Failure> {
         let creation = self.session.creation();
         for _ in 0..ATTEMPTS {
@@ -77,7 +77,7 @@ impl<'a> Swap<'a> {
         };
         let mut multi = self.client.new_multi_writer();
         multi
-            // -1: any version, that is, whether it exists.
+            // -1 means any version, so this checks that the life exists.
             .add_check_version(&life.node(&self.node), -1)
             .and_then(|()| multi.add_set_data(&self.node, self.body, Some(data)))
             .map_err(|error| self.failed(error).before_the_write())?;
@@ -92,8 +92,8 @@ impl<'a> Swap<'a> {
         }
     }
 
-    /// Removes the node with all its lives, if it is still in this state. Children that are not
-    /// ours keep it.
+    /// Removes the node with all its lives, if it is still in this state. If it has children that
+    /// are not ours, it stays.
     pub(crate) async fn erase(&self, state: State) -> Result<Erased, Failure> {
         let (life, data) = match state {
             State::Of { life, data } => (life, data),
@@ -103,8 +103,8 @@ impl<'a> Swap<'a> {
                 Err(error) => return Err(error.before_the_write()),
             },
         };
-        // A node may have another life besides, given by another process at the same moment, and
-        // children that somebody else made.
+        // A node may have a second life, which another process gave it at the same moment, and
+        // children that another program made.
         let mut lives = vec![life];
         for _ in 0..ATTEMPTS {
             let mut multi = self.client.new_multi_writer();
@@ -145,11 +145,11 @@ impl<'a> Swap<'a> {
         Err(ZooKeeperError::Unsteady { path }.before_the_write())
     }
 
-    /// Gives a life to a node that a person made, or takes the one that it has by now. `None` if it
-    /// is not the node that this transaction created.
+    /// Gives a life to a node that a person made, or takes the life that it has by now. Returns
+    /// `None` if the node is not the one that this transaction created.
     ///
-    /// The transaction is compared when the life is there: a life that is found in a node was given
-    /// to that node and is gone with it. So the swap that follows cannot meet a later node.
+    /// The `czxid` is compared when the life already exists. A life found in a node was given to
+    /// that node and is removed with it, so the following swap cannot affect a later node.
     async fn adopt(&self, czxid: i64) -> Result<Option<Life>, ZooKeeperError> {
         for _ in 0..ATTEMPTS {
             let found = self.call.answer(self.client.get_children(&self.node)).await;
@@ -178,13 +178,13 @@ impl<'a> Swap<'a> {
         Err(ZooKeeperError::Unsteady { path })
     }
 
-    /// Makes what is missing above the node. Others may do the same.
+    /// Creates the missing parents of the node. Other clients may do the same.
     async fn make_parents(&self) -> Result<(), Failure> {
         let group = names::group_node(&self.session.settings.base, self.key.group());
         let creation = self.session.creation();
         let made = self.call.answer(self.client.mkdir(&group, &creation)).await;
         match made {
-            // Somebody removed it again.
+            // Another client removed it again.
             Ok(()) | Err(Error::NoNode) => Ok(()),
             Err(error) => Err(ZooKeeperError::of(&group, error).before_the_write()),
         }

@@ -1,8 +1,8 @@
-//! The contract, on a real ZooKeeper. Each handle is a session of its own, as another process's
-//! would be.
+//! Runs the conformance suite on a real ZooKeeper. Each handle has its own session, like a separate
+//! process.
 //!
-//! `INCUMBENT_TEST_ZOOKEEPER=host:port` runs it on a server that is there already, which need not
-//! be ZooKeeper's own.
+//! Set `INCUMBENT_TEST_ZOOKEEPER=host:port` to run it on a server that is already running, which
+//! need not be ZooKeeper's own.
 
 mod place;
 

@@ -1,11 +1,11 @@
-//! What a body may be.
+//! The possible contents and lengths of a body.
 
 use incumbent_backend::{Expected, Failure, Key};
 
 use crate::words::{create, fresh_key, pace, read, replace, stored};
 use crate::{Handle, Place};
 
-/// Empty, binary, and such that look like ends or headers of something.
+/// Bodies may be empty, binary, or look like the end or the header of some format.
 pub async fn bodies_of_any_bytes_are_kept(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let every_byte: Vec<u8> = (0..=255).collect();
@@ -30,7 +30,7 @@ pub async fn bodies_of_any_bytes_are_kept(place: Place) {
     }
 }
 
-/// The limit itself is allowed, to create and to replace.
+/// A body of exactly the limit is allowed, both to create and to replace.
 pub async fn a_body_at_the_limit_is_kept(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let body: Vec<u8> = (0..handle.limits().largest_body)
@@ -48,7 +48,7 @@ pub async fn a_body_at_the_limit_is_kept(place: Place) {
     );
 }
 
-/// One byte more is not, and the error says both numbers.
+/// One byte more is refused, and the error contains both numbers.
 pub async fn a_body_above_the_limit_is_refused_and_nothing_is_written(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     refuses_too_large(&handle, &key, Expected::Absent).await;

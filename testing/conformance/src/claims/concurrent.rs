@@ -13,14 +13,14 @@ use crate::history::{History, Id, Told, What};
 use crate::words::{committed, fresh_group, fresh_key, key, pace};
 use crate::{Handle, Place, settle};
 
-/// Clients at once, and what each does. Enough that they meet, few enough for a store that takes
-/// milliseconds.
+/// The number of clients at once, and of each one's operations. They are enough to collide, and few
+/// enough for a store that takes milliseconds.
 const CLIENTS: u32 = 4;
 const INCREMENTS: usize = 40;
 const OPERATIONS: usize = 80;
 const ROUNDS: usize = 20;
 
-/// What was acknowledged is there at once, for a handle that has read before and for one that has
+/// Acknowledged writes are visible at once, to a handle that has read before and to one that has
 /// not.
 pub async fn handles_see_acknowledged_writes_of_others_at_once(place: Place) {
     let (writer, reader, key) = (place.open().await, place.open().await, fresh_key());
@@ -53,7 +53,7 @@ pub async fn handles_see_acknowledged_writes_of_others_at_once(place: Place) {
     }
 }
 
-/// Every increment is in the end result once: the body is the list of all of them.
+/// The final result contains every increment once: the body is the list of all of them.
 pub async fn concurrent_increments_lose_nothing(place: Place) {
     let key = fresh_key();
     let mut clients = JoinSet::new();
@@ -87,12 +87,12 @@ pub async fn concurrent_increments_lose_nothing(place: Place) {
     );
 }
 
-/// Appends the mark once, whatever gets lost on the way.
+/// Appends the mark once, whatever calls or answers are lost.
 async fn append(handle: &Handle, key: &Key, mark: &str) {
     loop {
         let found = settle::read(handle, key).await;
-        // On a runtime of one thread, and with a backend that never waits, clients would not meet
-        // otherwise.
+        // Otherwise, on a runtime with one thread and a backend that never waits, clients would not
+        // run concurrently.
         tokio::task::yield_now().await;
         let (expected, mut body) = match &found {
             None => (Expected::Absent, Vec::new()),
@@ -110,7 +110,7 @@ async fn append(handle: &Handle, key: &Key, mark: &str) {
     }
 }
 
-/// Of those who create one key at once, one does, and its body is there.
+/// If several clients create one key at once, exactly one succeeds, and its body is stored.
 pub async fn concurrent_creates_have_one_winner(place: Place) {
     let (group, judge) = (fresh_group(), place.open_reliable().await);
     let mut handles = Vec::new();
@@ -205,8 +205,8 @@ async fn random_client(client: u64, handle: &Handle, key: &Key, history: &Histor
     }
 }
 
-/// A dropped swap may have happened, may happen later, or never; but never by half, and nobody
-/// else's write is lost.
+/// A dropped swap may have happened, may happen later, or may never happen. But it never happens by
+/// half, and no other client's write is lost.
 pub async fn dropped_swaps_leave_a_whole_state(place: Place) {
     let (handle, other, key) = (place.open().await, place.open().await, fresh_key());
     let mut dice = StdRng::seed_from_u64(1);
@@ -255,7 +255,7 @@ async fn poll_some<F: Future>(future: F, times: usize) {
     }
 }
 
-/// A body that names its write, long enough that half of it would be noticed.
+/// A body that names its write, and is long enough that a half-written one is noticed.
 fn body_of(id: Id) -> Vec<u8> {
     format!("{id} ").repeat(50).into_bytes()
 }

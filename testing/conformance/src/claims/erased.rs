@@ -1,11 +1,11 @@
-//! Keys that are erased. On a backend that keeps tombstones, nothing may happen to them.
+//! Keys that are erased. If a backend keeps tombstones, an erasure must change nothing.
 
 use incumbent_backend::{Erased, Expected, Key, Swapped, Version};
 
 use crate::words::{create, fresh_key, list, pace, read, replace, stored, swap};
 use crate::{Handle, Place};
 
-/// `false` if this backend does not erase, and has left the key as it was.
+/// Returns `false` if this backend does not erase, and has left the key unchanged.
 #[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
 async fn erases(handle: &Handle, key: &Key, version: &Version) -> bool {
     let before = read(handle, key).await;
@@ -27,8 +27,8 @@ async fn erase(handle: &Handle, key: &Key, version: &Version) -> Erased {
         .expect("an erasure on a reliable handle has a known outcome")
 }
 
-/// It reads as nothing for everybody at once, is on no list, and can be created again, with a
-/// version it never had.
+/// An erased key reads as absent for every handle at once, is on no list, and can be created again,
+/// with a version it never had.
 pub async fn an_erased_key_is_gone_and_can_be_created_again(place: Place) {
     let (handle, other, key) = (place.open().await, place.open().await, fresh_key());
     let mut old = vec![create(&handle, &key, b"first").await];
@@ -54,7 +54,7 @@ pub async fn an_erased_key_is_gone_and_can_be_created_again(place: Place) {
     }
 }
 
-/// Neither an older version than the key has, nor one that it never had.
+/// The other version is one older than the key's, or one that it never had.
 pub async fn an_erasure_at_another_version_conflicts_and_changes_nothing(place: Place) {
     let (handle, key, other) = (place.open().await, fresh_key(), fresh_key());
     let first = create(&handle, &key, b"1").await;
@@ -71,7 +71,7 @@ pub async fn an_erasure_at_another_version_conflicts_and_changes_nothing(place: 
     assert_eq!(read(&handle, &key).await, stored(&second, b"2"));
 }
 
-/// One of many erasures at one version happens, or one of the swaps at it.
+/// Of many erasures and swaps at one version, exactly one happens.
 pub async fn of_erasures_and_swaps_at_one_version_one_wins(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let mut version = create(&handle, &key, b"0").await;

@@ -1,7 +1,7 @@
-//! The claims, each a function that panics if it does not hold.
+//! The claims. Each is a function that panics if the claim does not hold.
 //!
-//! Those named for concurrency, history and dropping, and [`list_shows_exactly_what_exists`],
-//! settle what is unknown, and so hold on handles that lose calls and answers too.
+//! The claims named for concurrency, history and dropping, and [`list_shows_exactly_what_exists`],
+//! settle unknown outcomes. So they also hold on handles that lose calls and answers.
 
 mod bodies;
 mod concurrent;

@@ -9,18 +9,18 @@ use rand::{RngExt, SeedableRng};
 use crate::words::{fresh_group, key, list, pace, read, stored, swap};
 use crate::{Handle, Place};
 
-/// Operations per seed, over few keys, so that they meet.
+/// Operations per seed. They use few keys, so that they meet.
 const OPERATIONS: usize = 150;
 const ITEMS: [&str; 4] = ["@root", "a", "a/b", "b"];
 
-/// What the backend should hold, and what it held.
+/// The state that the backend should have, and earlier states.
 #[derive(Default)]
 struct Model {
     present: BTreeMap<&'static str, (Version, Vec<u8>)>,
     past: Vec<Version>,
 }
 
-/// Through three handles, one operation at a time.
+/// Runs the operations through three handles, one at a time.
 pub async fn random_operations_agree_with_a_model(place: Place) {
     let handles = [place.open().await, place.open().await, place.open().await];
     for seed in 0..4 {
@@ -75,7 +75,7 @@ async fn random_run(handles: &[Handle; 3], seed: u64) {
 }
 
 impl Model {
-    /// The right version most of the time, else one that was right once, or none.
+    /// Usually the current version, otherwise an earlier one, or none.
     fn some_version(&self, dice: &mut StdRng, item: &str) -> Option<Version> {
         match dice.random_range(0..10) {
             0 => None,

@@ -7,7 +7,7 @@ use incumbent_backend::{Expected, GroupName};
 use crate::words::{create, fresh_group, key, list, read, replace, stored};
 use crate::{Place, settle};
 
-/// Names that a careless backend would mix up, cut off or refuse.
+/// Names that a careless backend would confuse, truncate or refuse.
 fn tricky_items() -> Vec<String> {
     let mut items: Vec<String> = [
         "@root", "@floor", "root", "floor", "a", "A", "a/b", "a/B", "a.b", "a-b", "a_b", "aB",
@@ -28,7 +28,7 @@ fn tricky_items() -> Vec<String> {
     items
 }
 
-/// All of them at once, in one group.
+/// Uses all of the names at once, in one group.
 pub async fn names_at_the_limits_are_different_keys(place: Place) {
     let (handle, group) = (place.open().await, fresh_group());
     let mut written = BTreeMap::new();
@@ -53,13 +53,13 @@ pub async fn names_at_the_limits_are_different_keys(place: Place) {
     );
 }
 
-/// A group that nobody wrote to is empty; asking is no error.
+/// A group without writes is empty; listing it is not an error.
 pub async fn list_of_an_empty_group_is_empty(place: Place) {
     let handle = place.open().await;
     assert_eq!(list(&handle, &fresh_group()).await, []);
 }
 
-/// Every key with the version it has, in the order of their text.
+/// The list has every key with its version, sorted by the key's text.
 pub async fn list_shows_exactly_what_exists(place: Place) {
     let (handle, group) = (place.open().await, fresh_group());
     let mut items: Vec<String> = (0..20).map(|n| format!("jobs/{n}")).collect();
@@ -99,7 +99,7 @@ pub async fn list_shows_exactly_what_exists(place: Place) {
     );
 }
 
-/// Not even those whose names begin alike.
+/// This holds even for groups whose names begin alike.
 pub async fn groups_do_not_see_each_other(place: Place) {
     let (handle, base) = (place.open().await, fresh_group());
     let relatives = [
@@ -137,7 +137,7 @@ pub async fn groups_do_not_see_each_other(place: Place) {
     }
 }
 
-/// Once each, in their order; and none that has nothing.
+/// Each group is listed once, in order, and a group without keys is not listed.
 #[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
 pub async fn each_group_that_has_a_key_is_told(place: Place) {
     let handle = place.open().await;

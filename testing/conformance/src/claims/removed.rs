@@ -1,4 +1,4 @@
-//! Keys that a person removes, and somebody creates again.
+//! Keys that a person removes, and a process creates again.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,12 @@ use incumbent_backend::{Expected, Key, Swapped, Version};
 use crate::words::{create, fresh_key, pace, read, replace, stored, swap};
 use crate::{Handle, Place};
 
-/// Versions before a removal. More than a backend is likely to keep in one file or segment.
+/// The number of versions before a removal. More than a backend is likely to keep in one file or
+/// segment.
 const MANY: usize = 70;
 const REMOVALS: usize = 2;
 
-/// A version names one body, also if the key was removed in between: a swap at an earlier version
+/// A version names one body, even if the key was removed in between: a swap at an earlier version
 /// conflicts.
 #[allow(clippy::print_stderr, reason = "a skipped claim is skipped aloud")]
 pub async fn a_key_removed_by_hand_and_created_again_takes_no_old_version(place: Place) {
@@ -41,8 +42,8 @@ pub async fn a_key_removed_by_hand_and_created_again_takes_no_old_version(place:
     assert_eq!(different.len(), old.len(), "a version came twice");
 }
 
-/// Creates the key and replaces it; meanwhile tries the old version of the same place in the order
-/// of writes, and all of them when it is new.
+/// Creates the key and replaces it many times. After the create, it tries all old versions; after
+/// each replacement, the old versions at the same position in the order of writes.
 async fn write(handle: &Handle, key: &Key, old: &[Version]) -> Vec<Version> {
     let mut new = vec![create(handle, key, b"").await];
     are_refused(handle, key, old).await;

@@ -7,17 +7,17 @@ use incumbent_backend::{Expected, Swapped};
 use crate::Place;
 use crate::words::{create, fresh_group, fresh_key, key, pace, read, replace, stored, swap};
 
-/// Writes in a row to look for a repeated version. More than a backend is likely to keep in one
-/// file or segment.
+/// Consecutive writes when looking for a repeated version. More than a backend is likely to keep in
+/// one file or segment.
 const MANY: usize = 200;
 
-/// What was never written is `None`, not an error.
+/// A key that was never written reads as `None`, not as an error.
 pub async fn absent_key_reads_as_nothing(place: Place) {
     let handle = place.open().await;
     assert_eq!(read(&handle, &fresh_key()).await, None);
 }
 
-/// A create gives back the version under which the body is read.
+/// A create returns the version under which the body is then read.
 pub async fn created_body_is_read_back(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let version = create(&handle, &key, b"one").await;
@@ -35,7 +35,7 @@ pub async fn create_of_an_existing_key_conflicts_and_changes_nothing(place: Plac
     assert_eq!(read(&handle, &key).await, stored(&version, b"one"));
 }
 
-/// A replacement gives back the version under which the new body is read.
+/// A replacement returns the version under which the new body is then read.
 pub async fn replaced_body_is_read_back(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let first = create(&handle, &key, b"one").await;
@@ -59,7 +59,7 @@ pub async fn replace_at_a_stale_version_conflicts_and_changes_nothing(place: Pla
     }
 }
 
-/// A version does not create a key.
+/// A swap at a version does not create a key.
 pub async fn replace_of_an_absent_key_conflicts_and_creates_nothing(place: Place) {
     let (handle, group) = (place.open().await, fresh_group());
     let (there, absent) = (key(&group, "there"), key(&group, "absent"));
@@ -71,7 +71,7 @@ pub async fn replace_of_an_absent_key_conflicts_and_creates_nothing(place: Place
     assert_eq!(read(&handle, &absent).await, None);
 }
 
-/// Sealing writes a body back as it is; a process that knew the version before must notice.
+/// Sealing writes back the same body. A process that knew the earlier version must notice.
 pub async fn the_same_body_written_again_has_a_new_version(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let first = create(&handle, &key, b"same").await;
@@ -83,7 +83,7 @@ pub async fn the_same_body_written_again_has_a_new_version(place: Place) {
     );
 }
 
-/// Neither do they when bodies do.
+/// Versions do not repeat even when bodies do.
 pub async fn versions_never_repeat(place: Place) {
     let (handle, key) = (place.open().await, fresh_key());
     let mut version = create(&handle, &key, b"even").await;

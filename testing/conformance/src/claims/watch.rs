@@ -1,4 +1,4 @@
-//! Hints. They may lag and repeat; these claims only say that they come at all, within a generous
+//! Hints. They may lag and repeat. These claims only check that they come at all, within a generous
 //! time, on a quiet system.
 
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use crate::words::{create, fresh_group, fresh_key, key, pace, read, replace};
 use crate::{Handle, Place};
 
-/// The time in which a hint must come. Backends that fall back to asking take a while.
+/// The time limit for a hint. A backend that falls back to polling takes a while.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// When nothing was hinted for so long, what comes next is not about what was before. Longer than
-/// the pauses of a backend that asks.
+/// After this long without a hint, the next hint is not about earlier changes. It is longer than
+/// the pauses of a backend that polls.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Writes of another handle, in a group that did not exist when the watch began.
+/// The writes come from another handle, in a group that did not exist when the watch began.
 pub async fn watch_tells_of_creates_and_replacements(place: Place) {
     let (here, there, key) = (place.open().await, place.open().await, fresh_key());
     let mut hints = here.watch(key.group());
@@ -39,7 +39,7 @@ pub async fn watch_tells_of_writes_before_it_is_first_polled(place: Place) {
     hint_after(&mut hints, &key, &found.version).await;
 }
 
-/// What is hinted about is a key of the group, also when others are busy.
+/// A hint is only about a key of the watched group, even if other groups are busy.
 pub async fn watch_keeps_to_its_group(place: Place) {
     let (handle, group, other) = (place.open().await, fresh_group(), fresh_group());
     let mut hints = handle.watch(&group);
@@ -55,8 +55,8 @@ pub async fn watch_keeps_to_its_group(place: Place) {
     assert!(hint.key.is_none_or(|key| key == signal));
 }
 
-/// A hint that names a version names one that the key had. A process that wrote that version itself
-/// need not read.
+/// If a hint names a version, the key had that version. The process that wrote it need not read it
+/// again.
 pub async fn watch_tells_true_versions(place: Place) {
     let (here, there, key) = (place.open().await, place.open().await, fresh_key());
     let mut hints = here.watch(key.group());
@@ -75,7 +75,7 @@ pub async fn watch_tells_true_versions(place: Place) {
     }
 }
 
-/// A reader that reads after each hint has read the last body in the end, however fast the writes
+/// A reader that reads after each hint reads the last body in the end, however fast the writes
 /// were.
 pub async fn watch_leads_to_the_last_of_many_writes(place: Place) {
     const WRITES: usize = 30;
@@ -95,7 +95,7 @@ pub async fn watch_leads_to_the_last_of_many_writes(place: Place) {
                         replace(&there, &key, &version, body.as_bytes()).await
                     }
                 });
-                // A backend that never waits would leave nobody the time to read.
+                // If the backend never waits, the reader would otherwise get no time to read.
                 tokio::task::yield_now().await;
             }
         };
@@ -109,7 +109,7 @@ pub async fn watch_leads_to_the_last_of_many_writes(place: Place) {
             }
         };
         let mut follow = Box::pin(follow);
-        // How long the writes take is not the watch's business.
+        // The time that the writes take does not count.
         let early = match select(&mut follow, Box::pin(write)).await {
             Either::Left(((), write)) => {
                 write.await;
@@ -133,8 +133,8 @@ async fn write_some(handle: &Handle, key: &Key) -> Vec<Version> {
     versions
 }
 
-/// The next hint that may be about this key. Hints about other keys of its group are allowed, of
-/// other groups not.
+/// The next hint that may be about this key. Hints about other keys of its group are allowed; hints
+/// about other groups are not.
 async fn hint_of(hints: &mut WatchStream, key: &Key) -> Hint {
     let hint = async {
         loop {
@@ -152,7 +152,7 @@ async fn hint_of(hints: &mut WatchStream, key: &Key) -> Hint {
         .unwrap_or_else(|_| panic!("no hint about {key} in {IN_TIME:?}"))
 }
 
-/// The next hint that may be about what came after this version, and is no late one about the
+/// The next hint that may be about a change after this version, and is not a late one about the
 /// version itself.
 async fn hint_after(hints: &mut WatchStream, key: &Key, version: &Version) -> Hint {
     loop {
@@ -163,8 +163,8 @@ async fn hint_after(hints: &mut WatchStream, key: &Key, version: &Version) -> Hi
     }
 }
 
-/// Takes what comes late or twice. A backend that is never quiet says so often that anything may
-/// have changed that it needs no more patience.
+/// Consumes late and repeated hints. If a backend is never quiet, it reports so often that anything
+/// may have changed that it needs no more patience.
 async fn until_quiet(hints: &mut WatchStream) {
     let quiet = async { while let Ok(Some(_)) = timeout(QUIET, hints.next()).await {} };
     let _ = timeout(IN_TIME, quiet).await;

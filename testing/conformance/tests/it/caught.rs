@@ -1,4 +1,4 @@
-//! Each flaw is caught, by the claim that names it.
+//! The claim that names a flaw catches it.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use incumbent_conformance::{BARE, Claim, Faults, UNRELIABLE};
 
 use crate::flawed::{Flaw, place};
 
-/// A claim that does not end on a broken backend has caught it too: as a test it would never pass.
+/// If a claim does not end on a broken backend, it has also caught the flaw: as a test it would
+/// never pass.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn fails(claim: &Claim, flaw: Flaw, faults: Option<Faults>) -> bool {

@@ -15,66 +15,66 @@ use incumbent_backend_memory::MemoryBackend;
 use incumbent_conformance::Place;
 use tokio::time::Instant;
 
-/// What is wrong.
+/// The flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// Replaces whatever is there.
+    /// Replaces the body at any version.
     IgnoresVersion,
-    /// Creates over what is there.
+    /// Creates a key even if it exists.
     CreatesOverExisting,
     /// Compares first and writes later.
     ComparesThenWrites,
-    /// Answers some reads from what it read before.
+    /// Answers some reads from a cache of earlier reads.
     ReadsFromCache,
     /// The version is a function of the body.
     VersionIsChecksum,
-    /// Versions start again after some writes.
+    /// Versions repeat after some writes.
     VersionsWrapAround,
-    /// Versions count the writes of a key, from 1 again if it was removed.
+    /// Versions count the writes of a key, and restart at 1 if it was removed.
     VersionsCountFromOne,
     /// Some writes are acknowledged and not done.
     LosesWrites,
-    /// Some conflicts are told though the write happened.
+    /// Reports a conflict for some writes that happened.
     TellsConflictForCommit,
-    /// Some conflicts are told though nobody else wrote.
+    /// Reports some conflicts although no other client wrote.
     ConflictsWithNobody,
     /// Writes an empty body first, then the real one.
     WritesInTwoSteps,
-    /// Declares a limit and forgets it.
+    /// Declares a limit and does not enforce it.
     ForgetsTooLarge,
-    /// Erases whatever version is there.
+    /// Erases a key at any version.
     ErasesAnyVersion,
-    /// Erases nothing, and says that it did.
+    /// Erases nothing, and reports that it did.
     ErasesNothing,
-    /// Tells groups that have nothing.
+    /// Lists groups that have no keys.
     TellsStrangeGroups,
-    /// Cuts off what is too long.
+    /// Truncates long bodies.
     CutsLongBodies,
     /// Bodies end at the first NUL byte.
     EndsBodiesAtNul,
-    /// Names differ in more than case.
+    /// Treats names that differ only in case as equal.
     FoldsCase,
-    /// Names are cut off at 199 bytes.
+    /// Truncates names at 199 bytes.
     CutsNames,
-    /// `a/b` and `a.b` are the same.
+    /// Treats `a/b` and `a.b` as equal.
     MixesSlashAndDot,
-    /// Lists what begins like the group.
+    /// Lists keys of all groups whose names begin with the group's name.
     ListsByPrefix,
     /// Lists at most ten keys.
     ListsOnePage,
     /// Lists in no order.
     ListsUnordered,
-    /// Tells of nothing.
+    /// Gives no hints.
     DeafWatch,
-    /// Tells of created keys only.
+    /// Gives hints of created keys only.
     WatchMissesReplacements,
-    /// Tells of created keys only, but twice, the second time late.
+    /// Gives hints of created keys only, but twice, the second time late.
     WatchRepeatsCreates,
-    /// Tells nothing that comes soon after what it told.
+    /// Gives no hint soon after another hint.
     WatchForgetsTheLast,
-    /// Tells of one other group too.
+    /// Gives hints of one other group too.
     WatchTellsEverything,
-    /// Tells versions that never were.
+    /// Names versions in hints that never existed.
     WatchTellsWrongVersions,
 }
 
@@ -98,7 +98,8 @@ pub(crate) fn place(flaw: Flaw) -> Place {
     )
 }
 
-/// Hints that come sooner than this after another one are forgotten, or come later by it.
+/// A hint that comes sooner than this after another one is forgotten. A late repetition comes after
+/// this time.
 const SOON: Duration = Duration::from_millis(100);
 
 fn forgetting(hints: WatchStream) -> WatchStream {
@@ -113,7 +114,7 @@ fn forgetting(hints: WatchStream) -> WatchStream {
     stream::unfold((hints, None), next).boxed()
 }
 
-/// How often a body was written that begins with its count.
+/// The count of writes at the beginning of a body.
 fn count_in(body: &[u8]) -> u64 {
     u64::from_be_bytes(body[..8].try_into().unwrap())
 }
@@ -159,7 +160,7 @@ impl Flawed {
         body[..kept].to_vec()
     }
 
-    /// The version as this backend tells it.
+    /// The version as this backend reports it.
     fn told(&self, stored: Stored) -> Stored {
         let version = match self.flaw {
             Flaw::VersionIsChecksum => Version::new(format!("{:?}", stored.body)),

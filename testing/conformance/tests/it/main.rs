@@ -1,4 +1,4 @@
-//! The suite itself, tested on backends that are right and on backends that are broken on purpose.
+//! Tests the suite itself, on correct backends and on backends that are broken on purpose.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 

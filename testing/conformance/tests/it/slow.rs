@@ -1,5 +1,5 @@
-//! Backends that are right, and bear little: the suite is no heavier on them than they say, and
-//! waits for them.
+//! Correct backends that tolerate little load. The suite must respect the limits they declare, and
+//! wait for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,13 +16,14 @@ use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes of one key that it bears at once.
+/// The number of writes of one key that it tolerates at once.
 const BURST: f64 = 20.0;
 
-/// How long it is not there at first.
+/// How long it is unreachable at first.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// Bears a write of each key per interval, and some more at once. Beyond that it fails the test.
+/// Tolerates one write of each key per interval, and a few more at once. Beyond that it fails the
+/// test.
 #[derive(Clone)]
 struct Weak {
     store: MemoryBackend,
@@ -95,7 +96,7 @@ async fn no_claim_writes_a_key_more_often_than_the_backend_bears() {
     }
 }
 
-/// Is not reached for a while, as a service that starts again.
+/// Is unreachable for a while, like a service that restarts.
 struct Away {
     store: MemoryBackend,
     back: Instant,

@@ -1,4 +1,4 @@
-//! `Unreliable` without faults is as good as what it wraps.
+//! `Unreliable` without faults behaves like the backend that it wraps.
 
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_conformance::{Faults, Place, check, check_unreliable};

@@ -1,4 +1,4 @@
-//! What `Unreliable` does, and that it does not more.
+//! `Unreliable` causes the faults it should, and no others.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

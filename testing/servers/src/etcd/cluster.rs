@@ -1,4 +1,4 @@
-//! Several servers that are one etcd.
+//! A cluster of several etcd servers.
 
 use std::io;
 use std::ops::Deref;
@@ -8,17 +8,19 @@ use super::options::Options;
 use super::server::{Etcd, Member, Ports};
 use crate::running;
 
-/// Several real servers on 127.0.0.1 that are one etcd.
+/// A cluster of several real etcd servers on 127.0.0.1.
 pub struct Cluster {
     members: Vec<Etcd>,
 }
 
 impl Cluster {
-    /// Starts so many, and waits until all serve. `None`, said aloud, if etcd is not installed.
+    /// Starts this many servers, and waits until all serve. Returns `None`, with a message, if etcd
+    /// is not installed.
     ///
     /// # Panics
     ///
-    /// If they do not come up; if it is not installed, and `INCUMBENT_REQUIRE_FOREIGN` is set.
+    /// If a server does not start, or etcd is not installed while `INCUMBENT_REQUIRE_FOREIGN` is
+    /// set.
     pub fn start(servers: usize, options: Options) -> Option<Self> {
         Install::find()?;
         let cluster = running::start("etcd", || Self::try_start(servers, &options));
@@ -44,20 +46,20 @@ impl Cluster {
             };
             members.push(Etcd::launched(options.clone(), member)?);
         }
-        // None of them serves before most of them run.
+        // No server serves before a majority of them runs.
         for member in &members {
             member.wait_until_it_serves()?;
         }
         Ok(Self { members })
     }
 
-    /// Where they listen, as in `127.0.0.1:20731,127.0.0.1:20744`.
+    /// The addresses that they listen on, as in `127.0.0.1:20731,127.0.0.1:20744`.
     pub fn addresses(&self) -> String {
         let addresses: Vec<_> = self.members.iter().map(Etcd::address).collect();
         addresses.join(",")
     }
 
-    /// The one that leads the others, if there is one just now.
+    /// The cluster's leader, if it has one now.
     pub fn leader(&self) -> Option<&Etcd> {
         self.members.iter().find(|member| member.leads())
     }

@@ -1,13 +1,13 @@
-//! Where etcd's programs are.
+//! Finds etcd's programs.
 
 use std::path::PathBuf;
 
 use crate::running;
 
-/// If set, to anything, an absent etcd is a failure and not a skipped test.
+/// If this is set, to any value, a missing etcd fails the test instead of skipping it.
 const REQUIRED: &str = "INCUMBENT_REQUIRE_FOREIGN";
 
-/// Below the target directory; `.ci/servers` unpacks Debian's packages there.
+/// A path below the target directory, where `.ci/servers` unpacks Debian's packages.
 const UNPACKED: &str = "foreign/etcd/usr/bin";
 
 pub(crate) struct Install {
@@ -16,7 +16,7 @@ pub(crate) struct Install {
 }
 
 impl Install {
-    /// What is installed, or `None` after a report that it is absent.
+    /// Returns the installed programs, or reports that they are missing and returns `None`.
     ///
     /// # Panics
     ///
@@ -35,7 +35,7 @@ impl Install {
     }
 }
 
-/// In the search path, or where `.ci/servers` puts it.
+/// Looks in the search path, and where `.ci/servers` unpacks the programs.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let test = std::env::current_exe().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Starts a real etcd for tests, figures and comparisons.
+//! Starts a real etcd for tests, benchmarks and comparisons.
 //!
-//! It is the program of Debian's package `etcd-server`: a process on 127.0.0.1 with ports of its
-//! own and a temporary directory, alone or as one of several. `etcdctl`, of the package
-//! `etcd-client`, is at hand as a person would use it. Where they are not installed, tests say that
+//! It is the program of Debian's package `etcd-server`: a process on 127.0.0.1 with its own ports
+//! and a temporary directory, alone or as a member of a cluster. `etcdctl`, of the package
+//! `etcd-client`, can be called as a person would. If they are not installed, tests report that
 //! they are skipped; with `INCUMBENT_REQUIRE_FOREIGN` set, they fail.
 //!
 //! ```no_run

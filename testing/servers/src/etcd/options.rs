@@ -1,18 +1,18 @@
-//! How an etcd is to be started.
+//! The options of an etcd server.
 
 use std::path::PathBuf;
 
-/// What a plain server of tests is started with; whatever is set later comes after it and wins.
+/// The arguments of a plain test server. Arguments that are added later come after these and win.
 const ARGUMENTS: &[&str] = &[
     "--logger=zap",
     "--log-level=warn",
-    // A server alone elects itself when this is over. A machine that is busy must not make several
-    // elect again and again.
+    // A single server elects itself when this time is over. A busy machine must not cause several
+    // servers to repeat elections again and again.
     "--heartbeat-interval=50",
     "--election-timeout=500",
 ];
 
-/// How an [`Etcd`](crate::etcd::Etcd) is started. The default is right for most tests.
+/// The options of an [`Etcd`](crate::etcd::Etcd). The defaults suit most tests.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Options {
@@ -20,7 +20,7 @@ pub struct Options {
     pub(crate) tls: Option<Tls>,
 }
 
-/// The files (PEM) of a server that is reached by TLS only.
+/// The PEM files of a server that accepts only TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     pub(crate) ca: PathBuf,
@@ -38,15 +38,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// One more argument, as in `--quota-backend-bytes=16777216`. The last one of a name wins, over
-    /// the defaults too.
+    /// Adds an argument, such as `--quota-backend-bytes=16777216`. If a name occurs several times,
+    /// the last argument wins, even over the defaults.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// Clients come by TLS, and only with a certificate of this authority. The server and `etcdctl`
-    /// have this one.
+    /// Requires TLS and a client certificate of this CA. The server and `etcdctl` use the given
+    /// certificate.
     pub fn tls(
         mut self,
         ca: impl Into<PathBuf>,

@@ -15,9 +15,9 @@ use crate::running::{self, Running};
 
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
-/// A real etcd server on 127.0.0.1. Dropping it kills it and removes what it wrote.
+/// A real etcd server on 127.0.0.1. Dropping it kills the server and removes its data.
 ///
-/// Its calls block. If the process that started it is killed, so is the server.
+/// Its methods block. If the process that started the server is killed, the server is killed too.
 pub struct Etcd {
     install: Install,
     options: Options,
@@ -25,15 +25,15 @@ pub struct Etcd {
     running: Running,
 }
 
-/// Which one of several it is.
+/// The server's place in its cluster.
 pub(crate) struct Member {
     pub(crate) name: String,
-    /// All of them: `s0=http://127.0.0.1:20001,s1=…`.
+    /// All members of the cluster: `s0=http://127.0.0.1:20001,s1=…`.
     pub(crate) peers: String,
     pub(crate) ports: Ports,
 }
 
-/// Where one server listens.
+/// The ports of one server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
     /// For clients.
@@ -45,18 +45,20 @@ pub(crate) struct Ports {
 }
 
 impl Etcd {
-    /// Starts one and waits until it serves. `None`, said aloud, if etcd is not installed.
+    /// Starts a server and waits until it serves. Returns `None`, with a message, if etcd is not
+    /// installed.
     ///
     /// # Panics
     ///
-    /// If it does not come up; if it is not installed, and `INCUMBENT_REQUIRE_FOREIGN` is set.
+    /// If the server does not start, or etcd is not installed while `INCUMBENT_REQUIRE_FOREIGN` is
+    /// set.
     pub fn start(options: Options) -> Option<Self> {
         Install::find()?;
         let server = running::start("etcd", || Self::try_start(options.clone()));
         Some(server)
     }
 
-    /// One with the default options that all tests of this process share.
+    /// A server with the default options that all tests of this process share.
     ///
     /// # Panics
     ///
@@ -80,7 +82,7 @@ impl Etcd {
         Ok(server)
     }
 
-    /// One that runs, and may not serve yet.
+    /// Starts a server, which may not serve yet.
     pub(crate) fn launched(options: Options, member: Member) -> io::Result<Self> {
         let server = Self {
             install: Install::find().expect("it was found before"),
@@ -92,21 +94,22 @@ impl Etcd {
         Ok(server)
     }
 
-    /// Where it listens for clients, as in `127.0.0.1:20731`. It stays so over restarts.
+    /// The address that it listens on for clients, as in `127.0.0.1:20731`. Restarts keep it.
     pub fn address(&self) -> String {
         self.socket().to_string()
     }
 
-    /// Where it listens for clients.
+    /// The address that it listens on for clients.
     pub fn socket(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.member.ports.client).into()
     }
 
-    /// Starts it on the same data and ports, and waits until it serves; kills it before if it runs.
+    /// Kills the server if it runs, starts it on the same data and ports, and waits until it
+    /// serves.
     ///
     /// # Panics
     ///
-    /// If it does not come up.
+    /// If the server does not start.
     pub fn restart(&self) {
         self.kill();
         let restarted = self.launch().and_then(|()| self.wait_until_it_serves());
@@ -115,12 +118,12 @@ impl Etcd {
         }
     }
 
-    /// As [`restart`](Self::restart), with what this snapshot holds in place of its data, as
-    /// `etcdctl snapshot restore` does it.
+    /// Like [`restart`](Self::restart), but replaces the data with this snapshot, as
+    /// `etcdctl snapshot restore` does.
     ///
     /// # Panics
     ///
-    /// If that fails.
+    /// If the restore or the start fails.
     pub fn restore(&self, snapshot: &str) {
         self.kill();
         let data = self.data();
@@ -134,18 +137,18 @@ impl Etcd {
             &format!("--name={name}"),
             &format!("--initial-cluster={peers}"),
             &format!("--initial-advertise-peer-urls={}", self.peer_url()),
-            // Another one than before: it is another cluster.
+            // A new token makes it another cluster.
             "--initial-cluster-token=restored",
         ]);
         restored.expect("a snapshot is restored");
         self.restart();
     }
 
-    /// What `etcdctl` says to this, and that it succeeded.
+    /// Runs `etcdctl` with these arguments and returns its output.
     ///
     /// # Errors
     ///
-    /// What it says if it fails.
+    /// If `etcdctl` fails. The error contains its output.
     pub fn ctl(&self, arguments: &[&str]) -> io::Result<String> {
         let mut command = Command::new(&self.install.etcdctl);
         command
@@ -171,15 +174,15 @@ impl Etcd {
         }
     }
 
-    /// One of the figures that it tells about itself, as in `etcd_server_is_leader`. `None` if it
-    /// tells none of this name.
+    /// One of the server's metrics, such as `etcd_server_is_leader`. `None` if it has no metric
+    /// with this name.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let metrics = self.ask("/metrics").ok()?;
         let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
         metrics.lines().find_map(value)
     }
 
-    /// Whether it leads the others of its cluster just now.
+    /// Whether it leads its cluster now.
     pub(crate) fn leads(&self) -> bool {
         self.metric("etcd_server_is_leader") == Some(1.0)
     }
@@ -207,7 +210,7 @@ impl Etcd {
     }
 
     pub(crate) fn wait_until_it_serves(&self) -> io::Result<()> {
-        // It answers so after a read that most of the servers have agreed on.
+        // The server gives this answer after a read that a majority agreed on.
         let serves = |answer: String| answer.contains(r#""health":"true""#);
         self.running.wait(|| self.ask("/health").is_ok_and(serves))
     }
@@ -245,7 +248,7 @@ impl Deref for Etcd {
 }
 
 impl Ports {
-    /// Three on which nothing listens.
+    /// Chooses three ports on which nothing listens.
     pub(crate) fn choose() -> io::Result<Self> {
         Ok(Self {
             client: free_port()?,

@@ -1,17 +1,17 @@
-//! Where Debian's packages keep Java and ZooKeeper.
+//! Finds Java and ZooKeeper where Debian's packages install them.
 
 use std::path::{Path, PathBuf};
 
 use crate::running;
 
-/// If set, to anything, an absent ZooKeeper is a failure and not a skipped test.
+/// If this is set, to any value, a missing ZooKeeper fails the test instead of skipping it.
 const REQUIRED: &str = "INCUMBENT_REQUIRE_ZOOKEEPER";
 
-/// Its manifest names the jars it needs.
+/// The manifest of this jar names the jars it needs.
 const JAR: &str = "/usr/share/java/zookeeper.jar";
 
-/// What it takes besides, if it is there: where its log lines go, and a part of Netty, which its
-/// secure ports need and its manifest forgets.
+/// Jars that it also needs, if they are installed: for its log lines, and a part of Netty, which
+/// its secure ports need and its manifest omits.
 const EXTRAS: &[&str] = &[
     "/usr/share/java/slf4j-simple.jar",
     "/usr/share/java/netty-codec.jar",
@@ -23,7 +23,7 @@ pub(crate) struct Install {
 }
 
 impl Install {
-    /// What is installed, or `None` after a report that it is absent.
+    /// Returns the installed programs, or reports that they are missing and returns `None`.
     ///
     /// # Panics
     ///

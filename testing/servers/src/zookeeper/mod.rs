@@ -1,8 +1,8 @@
-//! Starts a real ZooKeeper for tests, figures and comparisons.
+//! Starts a real ZooKeeper for tests, benchmarks and comparisons.
 //!
-//! It is Debian's package `zookeeper`, started as `java` directly: a JVM on 127.0.0.1, a port of
-//! its own and a temporary directory. Where it is not installed, tests say that they are skipped;
-//! with `INCUMBENT_REQUIRE_ZOOKEEPER` set, they fail.
+//! It is Debian's package `zookeeper`, run directly by `java`: a JVM on 127.0.0.1 with its own port
+//! and a temporary directory. If it is not installed, tests report that they are skipped; with
+//! `INCUMBENT_REQUIRE_ZOOKEEPER` set, they fail.
 //!
 //! ```no_run
 //! use incumbent_servers::zookeeper::{Options, ZooKeeper};

@@ -1,27 +1,26 @@
-//! How a ZooKeeper is to be started.
+//! The options of a ZooKeeper server.
 
 use std::path::PathBuf;
 
-/// What a plain server of tests is started with; whatever is set later comes after it and wins.
+/// The configuration of a plain test server. Lines that are added later come after these and win.
 const CONFIG: &[&str] = &[
     "tickTime=2000",
-    // Sessions as short as a test wants them.
+    // Allows sessions as short as tests need them.
     "minSessionTimeout=500",
     "maxSessionTimeout=120000",
     "maxClientCnxns=0",
     "admin.enableServer=false",
     "4lw.commands.whitelist=*",
     "extendedTypesEnabled=true",
-    // KiB of log that are reserved at once: the default of 64 MiB is written in full by some file
-    // systems.
+    // KiB of log that the server reserves at once. Some file systems write the default of 64 MiB in
+    // full.
     "preAllocSize=256",
 ];
 
-/// A JVM that starts fast and is small; for figures, choose other flags.
+/// Flags for a small JVM that starts fast. Choose other flags for benchmarks.
 const JVM_FLAGS: &[&str] = &["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// How a [`ZooKeeper`](crate::zookeeper::ZooKeeper) is started. The default is right for most
-/// tests.
+/// The options of a [`ZooKeeper`](crate::zookeeper::ZooKeeper). The defaults suit most tests.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Options {
@@ -45,36 +44,35 @@ impl Default for Options {
 }
 
 impl Options {
-    /// One more line of `zoo.cfg`, as in `tickTime=500`. The last line of a name wins, over the
-    /// defaults too.
+    /// Adds a line of `zoo.cfg`, such as `tickTime=500`. If a name occurs several times, the last
+    /// line wins, even over the defaults.
     ///
-    /// `dataDir`, `clientPort` and `clientPortAddress` are not for it: they come last and from
-    /// elsewhere.
+    /// Do not set `dataDir`, `clientPort` and `clientPortAddress`: the server adds them last.
     pub fn config(mut self, line: impl Into<String>) -> Self {
         self.config.push(line.into());
         self
     }
 
-    /// These flags of the JVM, in place of the default ones.
+    /// Replaces the default JVM flags.
     pub fn jvm_flags<S: Into<String>>(mut self, flags: impl IntoIterator<Item = S>) -> Self {
         self.jvm_flags = flags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// One more system property of the JVM, as in `zookeeper.forceSync` and `no`.
+    /// Adds a system property of the JVM, such as `zookeeper.forceSync` with the value `no`.
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push((name.into(), value.into()));
         self
     }
 
-    /// Where snapshots and logs lie. It is created if need be, and kept; the default is a directory
-    /// that is removed.
+    /// Sets the directory for snapshots and logs. It is created if it does not exist, and kept. The
+    /// default is a temporary directory that is removed.
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(directory.into());
         self
     }
 
-    /// What the server logs: `error`, `warn` (the default), `info`, `debug`, `trace`.
+    /// Sets the server's log level: `error`, `warn` (the default), `info`, `debug`, `trace`.
     pub fn log_level(mut self, level: impl Into<String>) -> Self {
         self.log_level = level.into();
         self

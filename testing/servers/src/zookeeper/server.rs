@@ -15,10 +15,10 @@ use crate::running::{self, Running};
 
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
-/// A real, standalone ZooKeeper on 127.0.0.1. Dropping it kills it and removes what it wrote.
+/// A real, standalone ZooKeeper on 127.0.0.1. Dropping it kills the server and removes its data.
 ///
-/// Its calls block, for about a second where a JVM starts. If the process that started it is
-/// killed, so is the server.
+/// Its methods block, for about a second when they start a JVM. If the process that started the
+/// server is killed, the server is killed too.
 pub struct ZooKeeper {
     install: Install,
     options: Options,
@@ -28,20 +28,21 @@ pub struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// Starts one and waits until it serves. `None`, said aloud, if Java or ZooKeeper is not
-    /// installed.
+    /// Starts a server and waits until it serves. Returns `None`, with a message, if Java or
+    /// ZooKeeper is not installed.
     ///
     /// # Panics
     ///
-    /// If it does not come up; if it is not installed, and `INCUMBENT_REQUIRE_ZOOKEEPER` is set.
+    /// If the server does not start, or is not installed while `INCUMBENT_REQUIRE_ZOOKEEPER` is
+    /// set.
     pub fn start(options: Options) -> Option<Self> {
         Install::find()?;
         let server = running::start("ZooKeeper", || Self::try_start(options.clone()));
         Some(server)
     }
 
-    /// One with the default options that all tests of this process share: a start costs about a
-    /// second.
+    /// A server with the default options that all tests of this process share, because a start
+    /// takes about a second.
     ///
     /// # Panics
     ///
@@ -71,26 +72,26 @@ impl ZooKeeper {
         Ok(server)
     }
 
-    /// Where it listens, as in `127.0.0.1:20731`. It stays so over restarts.
+    /// The address that it listens on, as in `127.0.0.1:20731`. Restarts keep it.
     pub fn address(&self) -> String {
         self.socket().to_string()
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn socket(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Where its snapshots and logs lie.
+    /// The directory with its snapshots and logs.
     pub fn data_dir(&self) -> &Path {
         &self.data
     }
 
-    /// Starts it on the same data and port, and waits until it serves; kills it before if it runs.
+    /// Kills the server if it runs, starts it on the same data and port, and waits until it serves.
     ///
     /// # Panics
     ///
-    /// If it does not come up.
+    /// If the server does not start.
     pub fn restart(&self) {
         self.kill();
         if let Err(error) = self.launch() {
@@ -98,11 +99,11 @@ impl ZooKeeper {
         }
     }
 
-    /// The answer to a four-letter word, as in `ruok` or `mntr`.
+    /// The answer to a four-letter word, such as `ruok` or `mntr`.
     ///
     /// # Errors
     ///
-    /// If it does not answer in five seconds.
+    /// If the server does not answer in five seconds.
     pub fn ask(&self, word: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&self.socket(), LONGEST_ANSWER)?;
         stream.set_read_timeout(Some(LONGEST_ANSWER))?;
@@ -131,7 +132,7 @@ impl ZooKeeper {
             .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
             .arg(config);
         self.running.launch(&mut command)?;
-        // Another server may answer on this port.
+        // A different server may answer on this port.
         let ours = format!("dataDir={}", self.data.display());
         let serves = |answer: String| answer.contains(&ours);
         self.running.wait(|| self.ask("conf").is_ok_and(serves))

@@ -1,4 +1,4 @@
-//! A real etcd comes, goes and comes back.
+//! A real etcd starts, stops and restarts.
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Real servers come, go and come back.
+//! Real servers start, stop and restart.
 
 mod etcd;
 mod zookeeper;

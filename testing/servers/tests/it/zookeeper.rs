@@ -1,4 +1,4 @@
-//! A real ZooKeeper comes, goes and comes back.
+//! A real ZooKeeper starts, stops and restarts.
 
 use std::time::Duration;
 

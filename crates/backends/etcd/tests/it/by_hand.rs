@@ -72,8 +72,8 @@ async fn what_is_erased_is_gone_and_what_comes_after_it_is_not_the_same() {
     }
 }
 
-/// Revisions begin again where the snapshot was made, and come a second time. The number of the
-/// etcd tells them apart.
+/// After a restore, revisions continue from the snapshot and repeat old ones. The cluster ID
+/// distinguishes them.
 #[tokio::test]
 async fn a_version_of_before_a_restore_is_not_taken_for_a_later_one() {
     let Some(server) = Etcd::start(Options::default()) else {

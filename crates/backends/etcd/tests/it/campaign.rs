@@ -50,7 +50,7 @@ async fn who_waits_takes_over_at_once_from_who_resigns() {
     assert_eq!(next.epoch().get(), 2);
 }
 
-/// Cut off from etcd, a leader cannot write, and when it can again it is too late.
+/// A leader that is cut off from etcd cannot write. When it is connected again, it is too late.
 #[tokio::test]
 async fn a_leader_that_is_cut_off_is_replaced_and_its_late_writes_are_refused() {
     let Some(server) = Etcd::shared() else { return };
@@ -80,7 +80,7 @@ async fn a_leader_that_is_cut_off_is_replaced_and_its_late_writes_are_refused() 
     assert_eq!(record.data(), Some(&2));
 }
 
-/// A server that is lost is no reason for another leader.
+/// Losing one server must not cost the leader its leadership.
 #[tokio::test]
 async fn a_leader_goes_on_when_one_of_three_servers_is_killed_or_stopped() {
     let Some(servers) = Cluster::start(3, Server::default()) else {
@@ -95,7 +95,7 @@ async fn a_leader_goes_on_when_one_of_three_servers_is_killed_or_stopped() {
     let name: RecordName = "count".parse().unwrap();
     let mut record = leadership.open::<u64>(&name).await.unwrap();
     for n in 1..=2 {
-        // The one that it is connected to.
+        // The server that the backend is connected to.
         match n {
             1 => servers[0].kill(),
             _ => {
@@ -119,7 +119,7 @@ async fn a_leader_goes_on_when_one_of_three_servers_is_killed_or_stopped() {
         };
         timeout(IN_TIME, committed).await.expect("it goes on");
     }
-    // Longer than the renew deadline would be with no server at all.
+    // With no server at all, the renew deadline would end the leadership within this time.
     let lost = timeout(Duration::from_secs(12), leadership.lost()).await;
     assert!(lost.is_err(), "{lost:?}");
     servers[1].resume();

@@ -9,7 +9,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// Who certifies others, and where the files are.
+/// A certificate authority, and the directory with its files.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: TempDir,
@@ -37,7 +37,7 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// A certificate of a server or client of this name, and its key.
+    /// Issues a certificate and key for a server or client of this name.
     pub(crate) fn certify(&self, name: &str) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);

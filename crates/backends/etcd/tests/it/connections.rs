@@ -58,8 +58,7 @@ async fn a_watch_goes_on_over_connections_that_are_cut_or_silent() {
     leads_to(&mut hints, &far, &key, b"0").await;
     for (n, silent) in [false, true, false, true].into_iter().enumerate() {
         match silent {
-            // Nobody would know before it is asked for a sign of life, if nobody asked for
-            // anything.
+            // Without a call, only the keepalive ping would reveal the loss.
             true => {
                 proxy.set(Mode::Stalled);
                 assert!(far.read(&key).await.is_err());
@@ -76,7 +75,7 @@ async fn a_watch_goes_on_over_connections_that_are_cut_or_silent() {
     }
 }
 
-/// Nobody asks for anything, and no packet says that the other end is gone.
+/// No call is running, and no packet shows that the other end is gone.
 #[tokio::test]
 async fn a_silent_connection_is_noticed_by_the_watch_alone() {
     let Some(server) = Etcd::shared() else { return };
@@ -88,7 +87,7 @@ async fn a_silent_connection_is_noticed_by_the_watch_alone() {
     let version = create(&near, &key, b"1").await;
     let mut hints = far.watch(key.group());
     leads_to(&mut hints, &far, &key, b"1").await;
-    // This connection is silent for ever, and later ones are not.
+    // This connection stays silent; later ones work.
     proxy.set(Mode::Stalled);
     let begun = tokio::time::Instant::now();
     let Swapped::Committed(_) = swap(&near, &key, &version, b"2").await else {
@@ -102,7 +101,7 @@ async fn a_silent_connection_is_noticed_by_the_watch_alone() {
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
-/// As `ha` does when its own time for a request is over.
+/// `ha` gives up a call in the same way when its own time limit is over.
 #[tokio::test]
 async fn a_call_that_is_given_up_gives_up_a_silent_connection() {
     let Some(server) = Etcd::shared() else { return };

@@ -1,4 +1,4 @@
-//! Lists of many keys, of many groups, and of what is not ours.
+//! Lists of many keys, of many groups, and next to keys of other programs.
 
 use futures::{StreamExt, stream};
 use incumbent_backend::{Backend, Key};
@@ -7,7 +7,7 @@ use incumbent_servers::etcd::Etcd;
 
 use crate::{base, create, key, open};
 
-/// More than a page of a list has, and far more than a page of groups.
+/// More keys than a page of a list holds, and far more than a page of groups.
 const MANY: usize = 1100;
 
 async fn fill(backend: &EtcdBackend, group: &str, items: impl Iterator<Item = String>) {
@@ -30,8 +30,7 @@ async fn long_lists_are_whole_and_in_order_and_groups_are_found_behind_them() {
     let listed = backend.list(key("a").group()).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|found| found.key.item()).collect();
     assert_eq!(listed, items().collect::<Vec<_>>());
-    // Around it in the order of bytes, in which `-` comes before `/`, and `/` before digits and
-    // letters.
+    // Neighbours in byte order, where `-` sorts before `/`, and `/` before digits and letters.
     let mut names: Vec<_> = ["a", "demo", "demo-2", "demo.3", "demo4", "z"].into();
     for name in names.iter().filter(|name| **name != "demo") {
         fill(&backend, name, ["@root".to_owned()].into_iter()).await;
@@ -48,7 +47,7 @@ async fn what_is_not_ours_is_neither_a_key_nor_a_group() {
     let base = base();
     let backend = open(&format!("etcd://{}{base}", server.address()));
     create(&backend, &key("a"), b"{}").await;
-    // More of it than a page has, before and behind.
+    // More foreign keys than a page holds, before and after ours.
     for n in 0..105 {
         let name = format!("{base}/a group/{n}");
         server.ctl(&["put", &name, "x"]).unwrap();
@@ -71,7 +70,7 @@ async fn what_is_not_ours_is_neither_a_key_nor_a_group() {
     assert_eq!(backend.groups().await.unwrap(), [key("a").group().clone()]);
 }
 
-/// A store below the name of a group of another one.
+/// One store's base lies below a group of another store.
 #[tokio::test]
 async fn what_another_prefix_inside_of_this_one_keeps_is_not_ours() {
     let Some(server) = Etcd::shared() else { return };

@@ -11,12 +11,12 @@ use incumbent_conformance::log::Log;
 
 const ROOT: &str = "--user=root:toor";
 
-/// How a server counts them.
+/// The server's metric that counts logins.
 const LOGINS: &str = r#"grpc_server_handled_total{grpc_code="OK",grpc_method="Authenticate",grpc_service="etcdserverpb.Auth",grpc_type="unary"}"#;
 
-/// A server with the user alice, who may use all below `/it/`. Logins are not needed yet.
+/// A server with the user alice, who may use all keys below `/it/`. Logins are not required yet.
 fn prepared(options: Options) -> Option<Etcd> {
-    // The cheapest: what a guess costs is not what is tested.
+    // The cheapest hash: the tests do not depend on its cost.
     let server = Etcd::start(options.argument("--bcrypt-cost=4"))?;
     for command in [
         "role add it",
@@ -31,7 +31,7 @@ fn prepared(options: Options) -> Option<Etcd> {
     Some(server)
 }
 
-/// The same, and logins are needed.
+/// The same server, with logins required.
 fn guarded(options: Options) -> Option<Etcd> {
     let server = prepared(options)?;
     ctl(&server, "auth enable");
@@ -94,7 +94,7 @@ async fn a_role_for_the_prefix_is_enough_and_the_password_is_not_shown() {
     );
 }
 
-/// Tokens are forgotten by a server that restarts, and grow old.
+/// A server forgets its tokens when it restarts, and tokens expire.
 #[tokio::test]
 async fn a_token_that_is_no_good_any_more_is_replaced_and_costs_no_call() {
     let Some(server) = guarded(Options::default().argument("--auth-token-ttl=1")) else {
@@ -172,7 +172,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
     assert_eq!(alice.groups().await.unwrap(), []);
     let version = create(&alice, &Key::root(group.clone()), b"1").await;
     assert_eq!(alice.check_rights(&group).await.unwrap(), Rights::Granted);
-    // Who may only read would find out in a failover.
+    // Without this check, a read-only account would be noticed only in a failover.
     read(&bob, &Key::root(group.clone())).await.unwrap();
     let Rights::Missing(why) = bob.check_rights(&group).await.unwrap() else {
         panic!("bob may only read");
@@ -187,7 +187,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
     let found = read(&alice, &Key::root(group.clone())).await.unwrap();
     assert_eq!((found.version, &*found.body), (version, &b"1"[..]));
     assert_eq!(alice.list(&group).await.unwrap().len(), 1);
-    // Without an answer nothing is known.
+    // Without an answer, the rights are unknown.
     server.kill();
     alice
         .check_rights(&group)
@@ -195,7 +195,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
         .expect_err("nobody answers");
 }
 
-/// So that logins can be switched on while all run.
+/// An operator can switch on logins while all processes run.
 #[tokio::test]
 async fn a_login_that_is_not_needed_yet_is_used_when_it_is() {
     let Some(server) = prepared(Options::default()) else {

@@ -1,4 +1,4 @@
-//! What no other backend has: connections, several servers, logins, quotas, and people with
+//! Tests for what is special to etcd: connections, several servers, logins, quotas, and people with
 //! etcdctl.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
@@ -24,7 +24,7 @@ fn open(address: &str) -> EtcdBackend {
     EtcdBackend::open(&address.parse().unwrap()).unwrap()
 }
 
-/// A prefix that no other test has.
+/// A prefix that no other test uses.
 fn base() -> String {
     format!("/it/{:016x}", rand::random::<u64>())
 }

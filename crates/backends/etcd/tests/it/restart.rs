@@ -1,4 +1,4 @@
-//! Servers that are killed and come back, or do not.
+//! Servers that are killed, with and without a restart.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_
     one_line_for_each_loss_and_return(&lines, " connected to etcd", "no connection to etcd");
 }
 
-/// No call hangs, and each says what it can say.
+/// No call hangs, and each returns the best-known outcome.
 #[tokio::test]
 async fn without_a_server_nothing_is_written_or_read_and_that_is_said_in_time() {
     let Some(server) = Etcd::start(Options::default()) else {
@@ -59,7 +59,7 @@ async fn servers_may_come_later_than_the_backend() {
     assert_eq!(read(&backend, &key).await.unwrap().version, version);
 }
 
-/// What was sent to a server that is stopped is done when it goes on.
+/// A request sent to a stopped server takes effect when the server continues.
 #[tokio::test]
 async fn what_a_stopped_server_was_asked_is_unknown_and_happens_when_it_goes_on() {
     let Some(server) = Etcd::start(Options::default()) else {
@@ -71,7 +71,7 @@ async fn what_a_stopped_server_was_asked_is_unknown_and_happens_when_it_goes_on(
     server.pause();
     let swapped = backend.swap(&key, Expected::At(&version), b"2").await;
     assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
-    // Later ones find that there is nobody.
+    // Later calls find no connection.
     let swapped = backend.swap(&key, Expected::At(&version), b"3").await;
     assert!(
         matches!(swapped, Err(Failure::NotApplied(_))),

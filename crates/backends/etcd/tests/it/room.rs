@@ -1,4 +1,4 @@
-//! Too much: of one body, or of all.
+//! A body that is too long, and a store that is full.
 
 use incumbent_backend::{Backend, Erased, Expected, Failure, Swapped, causes};
 use incumbent_servers::etcd::{Etcd, Options};
@@ -8,7 +8,7 @@ use crate::{base, create, key, open, read, swap};
 #[tokio::test]
 async fn a_body_that_the_servers_do_not_take_is_not_written_and_says_which_limit() {
     for options in [
-        // etcd's own check, and gRPC's, which is half a MiB above it.
+        // Two limits apply: etcd's own, and gRPC's, which is half a MiB above it.
         Options::default().argument("--max-request-bytes=10000"),
         Options::default().argument("--max-request-bytes=600000"),
     ] {
@@ -30,7 +30,7 @@ async fn a_body_that_the_servers_do_not_take_is_not_written_and_says_which_limit
     }
 }
 
-/// The transaction that uses the last room is answered as if it had not been done.
+/// etcd applies the transaction that uses the last room, and answers as if it had not.
 #[tokio::test]
 async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() {
     let options = Options::default().argument("--quota-backend-bytes=16777216");
@@ -51,14 +51,14 @@ async fn a_store_that_is_full_says_what_to_do_and_takes_no_write_for_not_done() 
         }
     };
     assert!(why.contains("alarm disarm"), "{why}");
-    // Reads go on, and so does what frees room.
+    // Reads still work, and so do requests that free room.
     let found = read(&backend, &key).await.unwrap();
     let swapped = backend.swap(&key, Expected::At(&found.version), b"2").await;
     assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
     assert_eq!(read(&backend, &key).await.unwrap(), found);
     let erased = backend.erase(&other, &of_other).await.unwrap();
     assert_eq!(erased, Erased::Gone);
-    // As the error says.
+    // Follows the advice in the error message.
     let revision = found.version.as_str().split_once(':').unwrap().1;
     server.ctl(&["compaction", revision]).unwrap();
     server.ctl(&["defrag"]).unwrap();

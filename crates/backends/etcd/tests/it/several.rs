@@ -1,4 +1,4 @@
-//! Three servers, of which one is lost.
+//! Three servers, one of which is lost.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::{IN_TIME, create, key, leads_to, open, read, swap};
 use incumbent_conformance::log::Log;
 
-/// The one that a backend with this address goes to first, and the address.
+/// The server that a backend with this address tries first, and the address.
 fn first(servers: &Cluster) -> (&Etcd, String) {
     let address = format!("etcd://{}/it?timeout=3s", servers.addresses());
     (&servers[0], address)
@@ -56,8 +56,8 @@ async fn a_server_that_is_stopped_is_left_for_another_one() {
     server.resume();
 }
 
-/// Without most of the servers nothing can be written, and what was sent may be done when they come
-/// back.
+/// Without a majority of the servers nothing can be written. A request that was already sent may
+/// take effect when they come back.
 #[tokio::test]
 async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_committed() {
     let Some(servers) = Cluster::start(3, Options::default()) else {
@@ -78,10 +78,10 @@ async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_commit
             matches!(swapped, Err(Failure::Unknown(_) | Failure::NotApplied(_))),
             "{swapped:?}"
         );
-        // Linearizable: not from what the one that is left remembers.
+        // Reads are linearizable: the remaining server must not answer from its own memory.
         assert!(backend.read(&key).await.is_err());
     }
-    // The one that is left can be connected to, which is nothing to speak of.
+    // The remaining server still accepts connections, which must not be logged as a recovery.
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:#?}");
     servers[1].restart();
@@ -97,8 +97,8 @@ async fn without_most_servers_a_write_is_unknown_or_not_applied_and_never_commit
     hint.await.expect("the watch is there again");
 }
 
-/// The watch alone, without any call, finds that its server is cut off from the others, and goes to
-/// another one.
+/// With no call running, the watch alone finds that its server is cut off from the others, and
+/// moves to another one.
 #[tokio::test]
 async fn a_watch_leaves_a_server_that_has_no_leader() {
     let Some(servers) = Cluster::start(3, Options::default()) else {
@@ -106,7 +106,7 @@ async fn a_watch_leaves_a_server_that_has_no_leader() {
     };
     let servers = Arc::new(servers);
     let addresses: Vec<_> = servers.iter().map(Etcd::address).collect();
-    // First to the one that stays, and that shall lose the others.
+    // The first address is of the server that stays and loses the others.
     let backend = open(&format!("etcd://{}/it", addresses.join(",")));
     let key = key("a");
     create(&backend, &key, b"1").await;
@@ -114,12 +114,12 @@ async fn a_watch_leaves_a_server_that_has_no_leader() {
     leads_to(&mut hints, &backend, &key, b"1").await;
     servers[1].kill();
     servers[2].kill();
-    // It says that it has no leader, and so the watch ends. When there is one again, there is a new
-    // one, which begins with a hint.
+    // The server reports that it has no leader, and the watch ends. When it has a leader again, a
+    // new watch begins with a hint.
     let restarted = tokio::task::spawn_blocking({
         let servers = Arc::clone(&servers);
         move || {
-            // Longer than the servers take to miss their leader.
+            // Longer than the servers take to notice that their leader is gone.
             std::thread::park_timeout(std::time::Duration::from_secs(3));
             std::thread::scope(|scope| {
                 scope.spawn(|| servers[1].restart());

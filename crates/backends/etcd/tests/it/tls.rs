@@ -36,8 +36,8 @@ async fn certificates_open_a_secure_port_and_their_lack_does_not() {
     let backend = with(&server, "/it", &ours, &ours, "us");
     create(&backend, &key("a"), b"1").await;
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"1");
-    // A server that is not the one, a client that is not known, one without a certificate, and no
-    // TLS at all.
+    // A server with the wrong certificate, a client of an unknown CA, one without a certificate,
+    // and no TLS at all.
     let anonymous = open(&format!(
         "etcd://{}/it?timeout=2s&ca={}",
         server.address(),
@@ -59,7 +59,7 @@ async fn certificates_open_a_secure_port_and_their_lack_does_not() {
     assert_eq!(read(&backend, &key("b")).await, None);
 }
 
-/// With `--client-cert-auth` the common name of a certificate is the user. No password is needed.
+/// With `--client-cert-auth`, a certificate's common name is the user. No password is needed.
 #[tokio::test]
 async fn the_name_in_a_certificate_is_the_user() {
     let ours = Authority::new();

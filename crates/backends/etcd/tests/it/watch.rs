@@ -1,4 +1,4 @@
-//! One watch for all, and what becomes of it when the servers forget.
+//! One watch for all groups, and its recovery when the servers compact.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn one_watch_serves_all_groups_and_clones_and_ends_with_the_last_listener(
         let backend = backend.clone();
         create(&backend, key, b"1").await;
         let mut hints = backend.watch(key.group());
-        // Those that come when it is in place already are told of what comes later only.
+        // A listener that joins a running watch receives only later changes.
         let version = read(&backend, key).await.unwrap().version;
         let Swapped::Committed(_) = swap(&backend, key, &version, b"2").await else {
             panic!("nobody else writes");
@@ -77,11 +77,13 @@ async fn hints_name_what_was_written_and_what_was_removed() {
     assert_eq!((hint.key, hint.version), (Some(key), None));
 }
 
-/// Servers before 3.4.31 and 3.5.13 do not always say that they forgot, and go on with what comes
-/// after (etcd issue 17529): then nothing hints at what is missing, until the next write.
+/// Servers before 3.4.31 and 3.5.13 do not always report that they compacted events away, and
+/// continue with later ones (etcd issue 17529). Then nothing hints at the missing events until the
+/// next write.
 const ROUNDS: u64 = 10;
 
-/// Far behind, the server has no more room for what it did not send; then it forgets what that was.
+/// When the watch is far behind, the server has no room left for the unsent events, and then
+/// compaction removes them.
 #[tokio::test]
 async fn a_watch_whose_past_is_compacted_begins_again() {
     let Some(server) = Etcd::start(Options::default()) else {
@@ -120,7 +122,7 @@ async fn a_watch_whose_past_is_compacted_begins_again() {
     panic!("the server never said so: {:#?}", log.lines());
 }
 
-/// Whether a hint of this write comes soon, or of a new beginning.
+/// Whether a hint of this write, or of a new watch, comes soon.
 async fn leads_past(hints: &mut WatchStream, version: &Version) -> bool {
     let told = async {
         loop {
@@ -133,8 +135,7 @@ async fn leads_past(hints: &mut WatchStream, version: &Version) -> bool {
     timeout(Duration::from_secs(2), told).await.is_ok()
 }
 
-/// Writes more than a connection holds, and then more than the server keeps for a watch that is
-/// slow.
+/// Writes more than a connection holds, and then more than the server keeps for a slow watch.
 async fn fall_behind(server: &Etcd, near: &EtcdBackend, round: u64) {
     let large = vec![b'x'; near.limits().largest_body];
     for n in 0..6 {

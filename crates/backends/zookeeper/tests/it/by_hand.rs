@@ -91,7 +91,7 @@ async fn a_node_made_by_hand_is_read_listed_and_taken_over_by_the_first_swap() {
     assert_eq!(again, Swapped::Conflict);
 }
 
-/// ZooKeeper itself would take the version: it is 0 each time.
+/// ZooKeeper itself would accept the version, since it is 0 each time.
 #[tokio::test]
 async fn a_node_made_by_hand_again_takes_no_version_of_the_one_before() {
     let Some((shell, backend)) = shell().await else {
@@ -123,7 +123,7 @@ async fn a_node_made_by_hand_again_takes_no_version_of_the_one_before() {
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"third");
 }
 
-/// Many handles meet a bare node at once. One wins, and what it was told holds.
+/// Many handles swap a bare node at once. One wins, and the outcome it gets is true.
 #[tokio::test]
 async fn of_many_who_take_over_a_node_made_by_hand_one_wins() {
     let Some((shell, backend)) = shell().await else {

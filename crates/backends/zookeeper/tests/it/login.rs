@@ -73,7 +73,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
     let with = |login: &str| open(&format!("zookeeper://{login}{server}{base}"));
     let [alice, bob] = ["alice:s%40cret@", "bob:s%40cret@"].map(with);
     let group: GroupName = "demo".parse().unwrap();
-    // Nothing is there yet, and anybody may make it.
+    // No node exists yet, and any user may create one.
     assert_eq!(rights(&alice, &group).await, Rights::Granted);
     assert_eq!(alice.groups().await.unwrap(), []);
     let root = Key::root(group.clone());
@@ -94,7 +94,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
         rights(&with(""), &group).await,
         &["nobody", "may not create"],
     );
-    // Who may create and read, but not write.
+    // A user that may create and read, but not write.
     let client = Client::connector().with_auth("digest", b"alice:s@cret");
     let client = client.connect(&server).await.unwrap();
     let acls = [
@@ -112,7 +112,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
     assert_eq!((found.version, &*found.body), (version, &b"1"[..]));
     let children = client.list_children(&format!("{base}/demo")).await.unwrap();
     assert_eq!(children, ["@root"]);
-    // A parent that may only be read.
+    // A parent node that is read-only.
     let closed = format!("{base}/closed");
     let open_to_read = [Acl::new(Permission::READ, AuthId::anyone())];
     let creation = CreateMode::Persistent.with_acls(Acls::from(&open_to_read[..]));
@@ -121,7 +121,7 @@ async fn who_could_not_campaign_is_told_before_and_no_record_is_changed() {
     missing(rights(&below, &group).await, &["may not create", &closed]);
 }
 
-/// A machine that is busy may need several calls.
+/// A busy machine may need several calls.
 async fn rights(backend: &ZooKeeperBackend, group: &GroupName) -> Rights {
     let asked = async {
         loop {
@@ -133,7 +133,7 @@ async fn rights(backend: &ZooKeeperBackend, group: &GroupName) -> Rights {
     timeout(IN_TIME, asked).await.expect("it is answered")
 }
 
-/// Asks until the server answers, and its answer is a refusal.
+/// Repeats a request until the server answers with a refusal.
 async fn refused<F: Future<Output = String>>(ask: impl Fn() -> F) {
     let refused = async { while !ask().await.contains("refused at") {} };
     timeout(IN_TIME, refused).await.expect("it is refused");

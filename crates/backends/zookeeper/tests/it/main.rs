@@ -1,4 +1,4 @@
-//! What no other backend has: connections, sessions, logins, and people with zkCli.
+//! Tests for what is special to ZooKeeper: connections, sessions, logins, and people with zkCli.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -18,7 +18,7 @@ fn open(address: &str) -> ZooKeeperBackend {
     ZooKeeperBackend::open(&address.parse().unwrap()).unwrap()
 }
 
-/// A directory that no other test has.
+/// A directory that no other test uses.
 fn base() -> String {
     format!("/it/{:016x}", rand::random::<u64>())
 }

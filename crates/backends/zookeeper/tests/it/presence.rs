@@ -1,4 +1,4 @@
-//! Holders that are seen to live, and to go: on a real ZooKeeper, and on the leader server.
+//! Presence of holders, on a real ZooKeeper and on the leader server.
 
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -23,10 +23,11 @@ use zookeeper_client::Client;
 use crate::{IN_TIME, base, create, key, open, read};
 use incumbent_servers::{Mode, Proxy};
 
-/// Longer than any grace after which a holder that is away is said to be gone.
+/// Longer than any grace period after which an absent holder is reported as gone.
 const LONG_ENOUGH: Duration = Duration::from_millis(3_500);
 
-/// Set for the process that this test starts from its own binary: the address that it holds at.
+/// Set for the process that this test starts from its own binary. Its value is the address on which
+/// that process appears.
 const HOLD: &str = "INCUMBENT_TEST_HOLD";
 
 const NONCE: Nonce = Nonce::new(0xabc);
@@ -37,7 +38,7 @@ fn group() -> GroupName {
 
 type Going = Pin<Box<dyn Future<Output = Gone> + Send>>;
 
-/// Either server, which can be restarted with its sessions.
+/// Either server. It can be restarted with its sessions.
 enum Server {
     Real(Arc<ZooKeeper>),
     Ours(Box<Ours>),
@@ -81,8 +82,8 @@ impl Ours {
     async fn start(kept: bool, disconnect_grace: Option<Duration>) -> Self {
         let kept = kept.then(|| tempfile::tempdir().unwrap());
         let mut options = ours::Options::local();
-        // Not from those that connections have: while nobody listens there, a client may be
-        // connected to itself.
+        // Do not take a port from the ephemeral range: while no server listens there, a client may
+        // connect to itself.
         options.listen[0].set_port(free_port().unwrap());
         options.data_dir = kept.as_ref().map(|dir| dir.path().to_owned());
         options.machine.min_session_timeout = Duration::from_millis(500);
@@ -119,7 +120,7 @@ fn at(socket: impl std::fmt::Display, base: &str, more: &str) -> ZooKeeperBacken
     open(&format!("zookeeper://{socket}{base}?presence=on{more}"))
 }
 
-/// Watches the holder, from when it has been seen.
+/// Watches the holder, starting from when it was seen.
 async fn watched(standby: &ZooKeeperBackend, by_hand: &Client, base: &str) -> Going {
     let mut gone = standby.vanished(&group(), NONCE).boxed();
     let node = format!("{base}/demo/@present/{NONCE}");
@@ -133,7 +134,7 @@ async fn watched(standby: &ZooKeeperBackend, by_hand: &Client, base: &str) -> Go
         }
     };
     timeout(IN_TIME, seen).await.expect("it is shown");
-    // Its own watch is told at the same time, on another connection.
+    // Its own watch fires at the same time, on another connection.
     let early = timeout(LONG_ENOUGH / 2, &mut gone).await;
     assert!(early.is_err(), "it has only just appeared");
     gone
@@ -176,7 +177,7 @@ async fn a_holder_that_lives_is_never_gone_whatever_is_interrupted_and_is_when_i
     }
 }
 
-/// All sessions are over, and both sides need a new one.
+/// All sessions have ended, and both sides need a new one.
 #[tokio::test]
 async fn a_server_that_forgets_its_sessions_does_not_make_a_holder_gone() {
     let mut server = Ours::start(false, None).await;
@@ -192,7 +193,7 @@ async fn a_server_that_forgets_its_sessions_does_not_make_a_holder_gone() {
     }
 }
 
-/// What the documentation says: to be cut off looks like death.
+/// As documented: a holder that is cut off looks dead.
 #[tokio::test]
 async fn a_holder_cut_off_for_longer_than_its_session_is_gone_and_appears_again() {
     for server in Server::each().await {
@@ -232,7 +233,7 @@ async fn who_was_never_seen_is_never_gone_and_nobody_is_shown_unasked() {
     }
 }
 
-/// Not a test of its own: what the process does that is killed or stopped.
+/// Not a test of its own: the code of the process that is killed or stopped.
 #[tokio::test]
 async fn holds_until_killed() {
     let Ok(address) = std::env::var(HOLD) else {
@@ -288,7 +289,7 @@ async fn a_holder_that_is_killed_is_gone_and_so_is_one_that_is_stopped_for_long(
         for signal in [Signal::KILL, Signal::STOP] {
             let base = base();
             let session = if quick { "10s" } else { "1s" };
-            // A stopped process closes nothing, so only its silence tells.
+            // A stopped process closes nothing, so only its silence shows.
             let session = if signal == Signal::STOP {
                 "1s"
             } else {

@@ -1,4 +1,4 @@
-//! Servers that are killed and come back, or do not.
+//! Servers that are killed, with and without a restart.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn a_server_killed_again_and_again_loses_nothing_acknowledged_and_that_is_
     assert_eq!(sessions.len(), 1, "the same session goes on: {lines:#?}");
 }
 
-/// No call hangs, and each says what it can say.
+/// No call hangs, and each returns the best-known outcome.
 #[tokio::test]
 async fn without_a_server_nothing_is_written_or_read_and_that_is_said_in_time() {
     let Some(server) = ZooKeeper::start(Options::default()) else {

@@ -12,7 +12,7 @@ use crate::{IN_TIME, base, create, key, open, read, swap};
 use incumbent_conformance::outages::{a_flapping_server_is_left_alone, a_lost_answer_is_unknown};
 use incumbent_servers::{Mode, Proxy};
 
-/// A server that looks for expired sessions often, and a network to it.
+/// A server that checks often for expired sessions, and a proxy in front of it.
 async fn far_server() -> Option<(ZooKeeper, Proxy)> {
     let server = ZooKeeper::start(Options::default().config("tickTime=100"))?;
     let proxy = Proxy::to(server.socket()).await;
@@ -56,7 +56,7 @@ async fn an_expired_session_is_replaced_and_its_watches_too() {
         let before = sessions(&server);
         proxy.set(Mode::Stalled);
         timeout(IN_TIME, async {
-            // The near one stays. Its heartbeats are far more often.
+            // The near session stays: its heartbeats are far more frequent.
             while sessions(&server).len() > 1 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -78,13 +78,13 @@ async fn an_expired_session_is_replaced_and_its_watches_too() {
     }
 }
 
-/// The ids of the sessions that the server has, without the one that asks.
+/// The IDs of the server's sessions, without the one that asks.
 fn sessions(server: &ZooKeeper) -> Vec<String> {
     let dump = server.ask("dump").unwrap();
     let ids = dump
         .lines()
         .filter_map(|line| line.trim().strip_prefix("0x"));
-    // Those with ephemeral nodes would come again below.
+    // The sessions with ephemeral nodes are listed a second time below.
     ids.map(|id| id.trim_end_matches(':').to_owned()).collect()
 }
 
@@ -119,7 +119,7 @@ async fn a_connection_that_is_cut_costs_nothing_that_was_asked_later() {
     }
 }
 
-/// Reads until that works: the loss may not have been noticed yet.
+/// Reads until it succeeds, since the loss may not have been noticed yet.
 async fn read_soon(backend: &ZooKeeperBackend) -> incumbent_backend::Version {
     let found = async {
         loop {

@@ -9,8 +9,8 @@ use incumbent_servers::zookeeper::{Options, ZooKeeper};
 
 use crate::{base, create, key, open, read};
 
-/// A directory with an authority, and a certificate of it: `ca.pem`, `cert.pem`, `key.pem`, and the
-/// last two as one, `both.pem`.
+/// A directory with a CA and a certificate that it signed: `ca.pem`, `cert.pem`, `key.pem`, and
+/// `both.pem`, which contains the last two.
 struct Certificates(tempfile::TempDir);
 
 impl Certificates {
@@ -87,7 +87,7 @@ async fn certificates_open_a_secure_port_and_their_lack_does_not() {
     let backend = with(&ours, &ours);
     create(&backend, &key("a"), b"1").await;
     assert_eq!(read(&backend, &key("a")).await.unwrap().body, b"1");
-    // A server that is not the one, a client that is not known, and no TLS at all.
+    // A server with the wrong certificate, a client of an unknown CA, and no TLS at all.
     let plain = open(&format!(
         "zookeeper://localhost:{port}{base}?session-timeout=2s"
     ));

@@ -9,8 +9,8 @@ use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_conformance::Place;
 use zookeeper_client::{Client, Error};
 
-/// A place on the server at `host:port`, with a directory of its own there; `options` as in an
-/// address, after `?`.
+/// A place on the server at `host:port`, with its own directory there. `options` are the part of an
+/// address after `?`.
 pub(crate) fn place(server: &str, options: &str) -> Place {
     let base = format!("/conformance/{:016x}", rand::random::<u64>());
     let address = format!("zookeeper://{server}{base}?{options}");
@@ -38,7 +38,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    /// As `deleteall` of zkCli does.
+    /// Works like `deleteall` of zkCli.
     async fn remove(&self, node: &str) {
         let client = Client::connect(&self.server).await.expect("it is there");
         for child in client.list_children(node).await.expect("it exists") {
