@@ -140,7 +140,7 @@ impl Gateway {
 
 impl Handle {
     /// Passes a request on to the leader, and its answer back. What goes wrong is an answer too: a
-    /// [`Problem`].
+    /// [`Problem`](crate::Problem).
     ///
     /// Of `peer` the leader learns who asked. If you serve the connection, give up clients that do
     /// not read the answer. If the request opens a WebSocket, the connection that it came on must

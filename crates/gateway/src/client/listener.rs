@@ -14,7 +14,7 @@ impl Listener {
         Self { socket, tls: false }
     }
 
-    /// Connections with the TLS of [`Options::tls`].
+    /// Connections with the TLS of [`Options::tls`](crate::Options::tls).
     pub fn tls(socket: TcpListener) -> Self {
         Self { socket, tls: true }
     }
