@@ -268,7 +268,8 @@ impl Route {
             Err(Once::BodyGone) if fate == Fate::NotProcessed => return Err(Refusal::NotKept),
             Err(Once::BodyGone) => return Err(Refusal::Lost),
         }
-        // Who says that he did nothing may be asked about any number of times; the pauses bound it.
+        // A leader that did nothing with the request may be asked any number of times; the pauses
+        // bound it.
         if fate == Fate::Unknown && self.may_be_done >= MOST_SENT {
             return Err(Refusal::TooOften);
         }

@@ -175,7 +175,7 @@ async fn a_plugin_is_told_the_truth_about_the_terminal() {
         "case \"$KUBERNETES_EXEC_INFO\" in *'\"interactive\":true'*) t=yes;; *'\"interactive\":false'*) t=no;; esac; \
          echo \"{{\\\"apiVersion\\\":\\\"{VERSION}\\\",\\\"status\\\":{{\\\"token\\\":\\\"$t\\\"}}}}\""
     );
-    // Who is told `yes` may list, and `no` is not known.
+    // The token `yes` may list ConfigMaps. The token `no` may not: it gets 403.
     scene.double.allow("yes", "yes", vec![list_config_maps()]);
     scene
         .double
