@@ -1,11 +1,15 @@
 //! When a request may be sent: the limits of this process, and the waits that the server asks for.
 
 use std::num::NonZeroU32;
+use std::ops::Add;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use incumbent_backend::Key;
 use tokio::time::Instant;
 
@@ -36,11 +40,19 @@ impl Lane {
 /// The limits for all requests of one backend.
 pub(crate) struct Throttle {
     rate: NonZeroU32,
-    limiter: DefaultDirectRateLimiter,
-    clock: DefaultClock,
+    limiter: RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<Moment>>,
     lock_gate: Gate,
     data_gate: Gate,
 }
+
+/// The clock of the runtime. The limiter and the timers read the same one: two clocks disagree by
+/// some nanoseconds, and a request that may wait for exactly [`WORTH_WAITING`] was refused then.
+#[derive(Clone, Debug)]
+struct RuntimeClock;
+
+/// A moment of [`RuntimeClock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(Instant);
 
 /// Closed while the server asks to wait.
 #[derive(Default)]
@@ -50,8 +62,10 @@ impl Throttle {
     pub(crate) fn new(rate: NonZeroU32, burst: NonZeroU32) -> Self {
         Self {
             rate,
-            limiter: RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)),
-            clock: DefaultClock::default(),
+            limiter: RateLimiter::direct_with_clock(
+                Quota::per_second(rate).allow_burst(burst),
+                RuntimeClock,
+            ),
             lock_gate: Gate::default(),
             data_gate: Gate::default(),
         }
@@ -78,8 +92,10 @@ impl Throttle {
             let Err(refused) = self.limiter.check() else {
                 return Ok(());
             };
-            let wait = refused.wait_time_from(self.clock.now());
-            if Instant::now() + wait > end {
+            // One reading for both: time that passes in between would be counted twice.
+            let now = RuntimeClock.now();
+            let wait = refused.wait_time_from(now);
+            if now.0 + wait > end {
                 return Err(KubernetesError::TooMany {
                     rate: self.rate.get(),
                 });
@@ -98,6 +114,32 @@ impl Throttle {
             Lane::Lock => &self.lock_gate,
             Lane::Data => &self.data_gate,
         }
+    }
+}
+
+impl Clock for RuntimeClock {
+    type Instant = Moment;
+
+    fn now(&self) -> Moment {
+        Moment(Instant::now())
+    }
+}
+
+impl Reference for Moment {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_duration_since(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
+    }
+}
+
+impl Add<Nanos> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Nanos) -> Self {
+        Self(self.0 + Duration::from(duration))
     }
 }
 
@@ -126,7 +168,7 @@ mod tests {
         )
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_renewal_does_not_queue_behind_records() {
         let throttle = throttle(1, 1);
         throttle.admit(Lane::Data).await.unwrap();
@@ -136,14 +178,18 @@ mod tests {
                 throttle.admit(Lane::Lock).await.unwrap();
             }
         };
+        tokio::pin!(waiting);
         tokio::select! {
             biased;
-            _ = waiting => panic!("the next one is let through in a second"),
+            outcome = &mut waiting => panic!("a second has not passed, but: {outcome:?}"),
             () = renewals => {}
         }
+        let begun = Instant::now();
+        waiting.await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_would_wait_too_long_fails_at_once() {
         let throttle = throttle(1, 3);
         for _ in 0..3 {
