@@ -1,0 +1,1 @@
+//! JobManager and TaskManager.
