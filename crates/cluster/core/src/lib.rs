@@ -1,1 +1,31 @@
-//! Pure decisions of the cluster.
+//! Pure decisions of the cluster: what becomes of a job, where its tasks run, when the next attempt
+//! may begin.
+//!
+//! Nothing in this crate reads a clock, opens a socket, draws a random number or awaits.
+//!
+//! ```text
+//!      records, reports, questions + time                   commits, orders, answers
+//!   ─────────────────────────────────────►  Leader       ─────────────────────────────►  JobManager
+//!      orders, ends of tasks, acks + time                   start, end, extend, report
+//!   ─────────────────────────────────────►  TaskManager  ─────────────────────────────►  TaskManager
+//! ```
+//!
+//! The rules R1 to R11 are those of `docs/design/0011-cluster.md`. Start reading in `record.rs`
+//! (what a job's one record holds) and `message.rs` (what is said between the two), then in
+//! `leader/` and `task_manager/`.
+
+mod id;
+pub mod leader;
+pub mod message;
+pub mod record;
+mod spec;
+pub mod task_manager;
+pub mod view;
+
+pub use id::{Attempt, BadId, Incarnation, JOBS, JobId, NodeNonce, Rank, TaskId, cluster_record};
+pub use incumbent_core::{Seal, Time};
+pub use record::{Cause, CauseKind, Desired, JobRecord, JobState};
+pub use spec::{
+    Artifact, DEFAULT_ISOLATION, Isolation, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS,
+    Restart,
+};

@@ -1,0 +1,218 @@
+//! [`JobRecord`]: the one record of a job, as the leader commits it.
+//!
+//! Only what must outlive a JobManager is here. Process ids and the states of tasks stay in memory:
+//! the TaskManagers report them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, Rank};
+
+/// The format of records of jobs.
+pub const FORMAT: u32 = 1;
+
+/// Largest record of a job as JSON, in bytes. Checked at submission for the job's whole life.
+pub const LARGEST_RECORD: usize = 400 * 1024;
+
+/// Most ended attempts that a record keeps: the newest.
+pub const MOST_ENDED_ATTEMPTS: usize = 20;
+
+/// Largest cause, in bytes.
+pub const LARGEST_CAUSE: usize = 4 * 1024;
+
+/// The body of `jobs/<id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The id, as in the name of the record.
+    pub id: JobId,
+    /// Which job of that id.
+    pub incarnation: Incarnation,
+    /// When it was submitted, on the submitting node's clock. For people.
+    pub submitted_at: String,
+    /// Milliseconds since 1970 of the same moment: orders waiting jobs, and nothing else.
+    pub submitted_ms: u64,
+    /// What it is.
+    pub spec: JobSpec,
+    /// Where it stands.
+    pub state: JobState,
+    /// What its owner wants.
+    pub desired: Desired,
+    /// The present attempt; 0 before the first.
+    pub attempt: Attempt,
+    /// The TaskManagers of the present attempt.
+    #[serde(default)]
+    pub nodes: Vec<PlacedNode>,
+    /// Where each rank of the present attempt is, by rank.
+    #[serde(default)]
+    pub placements: Vec<Placement>,
+    /// The attempts that ended, oldest first.
+    #[serde(default)]
+    pub ended: Vec<EndedAttempt>,
+    /// How often the job was restarted.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Restarts since the last healthy while; what the restart strategy counts.
+    #[serde(default)]
+    pub restarts_in_row: u32,
+    /// Why the last attempt failed, or the job ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// When it ended. For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// No attempt was placed yet.
+    Waiting,
+    /// The attempt in the record is placed.
+    Running,
+    /// The attempt in the record has ended; the next one begins when its delay is over, the old
+    /// ranks are known to be gone, and slots are free.
+    Restarting,
+    /// An intent to end is written; tasks are being ended.
+    Stopping,
+    /// Ended as wanted, and can be resumed.
+    Suspended,
+    /// All ranks exited with 0.
+    Finished,
+    /// It failed, and is not restarted.
+    Failed,
+    /// Ended because its owner wanted so.
+    Canceled,
+}
+
+/// What the owner of a job wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// It runs.
+    Running,
+    /// It is canceled.
+    Canceled,
+}
+
+/// A TaskManager that has tasks of the present attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedNode {
+    /// The process.
+    pub nonce: NodeNonce,
+    /// Its name, for people.
+    pub name: String,
+    /// Where its orders go: `host:port`.
+    pub address: String,
+    /// Where it can be seen to live, if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness: Option<LivenessAddress>,
+}
+
+/// Where a process can be seen to live (R9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LivenessAddress {
+    /// `host:port`.
+    pub address: String,
+    /// The network scope in which the address means this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The nonce that the endpoint says.
+    pub nonce: String,
+}
+
+/// Where one rank of the present attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Index into [`JobRecord::nodes`].
+    pub node: u32,
+    /// The slot there.
+    pub slot: u32,
+    /// The port that the TaskManager reserved for it.
+    pub port: u16,
+}
+
+/// An attempt that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndedAttempt {
+    /// Which.
+    #[schema(value_type = u32)]
+    pub attempt: Attempt,
+    /// When, on the leader's clock. For people.
+    pub ended_at: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an attempt failed: the root cause, which happened first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cause {
+    /// What kind of thing happened.
+    pub kind: CauseKind,
+    /// In words, for people: what happened, to what, and what to do.
+    pub message: String,
+    /// The rank that failed first, if a rank did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    pub rank: Option<Rank>,
+    /// The name of its TaskManager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The exit code of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// The last lines that it printed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+}
+
+/// Kinds of causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseKind {
+    /// A process exited with another code than 0, or was ended by a signal.
+    TaskFailed,
+    /// A process could not be started: no such program, artifact missing or altered, no directory.
+    NotStarted,
+    /// Its TaskManager is proven dead.
+    NodeDied,
+    /// Its TaskManager was silent for too long.
+    NodeSilent,
+    /// Its TaskManager says that it does not have it.
+    TaskLost,
+    /// A TaskManager ended it at the isolation timeout.
+    Isolated,
+    /// Its TaskManager was drained.
+    Drained,
+    /// A person restarted the job.
+    Restarted,
+    /// A person canceled the job.
+    Canceled,
+    /// The job was refused: its name is another live job's, for example.
+    Refused,
+}
+
+impl JobState {
+    /// Whether nothing follows by itself.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Finished | Self::Failed | Self::Canceled => true,
+            Self::Waiting | Self::Running | Self::Restarting | Self::Stopping | Self::Suspended => {
+                false
+            }
+        }
+    }
+}
+
+impl JobRecord {
+    /// The node of a rank of the present attempt.
+    pub fn node_of(&self, rank: Rank) -> Option<&PlacedNode> {
+        let placement = self.placements.get(rank.0 as usize)?;
+        self.nodes.get(placement.node as usize)
+    }
+}
