@@ -1,1 +1,12 @@
-//! JobManager and TaskManager.
+//! JobManager and TaskManager: jobs that outlive their JobManager.
+//!
+//! ```text
+//!   any node ── api/ ──┬── itself: submit, artifacts, logs, a task's own HTTP
+//!                      └── NodeLayer ──► the leading JobManager ── job_manager/ ──► Leader (pure)
+//!                                                  │ wire/: orders, reports
+//!                                                  ▼
+//!                                        a TaskManager ── task_manager/ ──► TaskManager (pure)
+//!                                                  └── guard ──► task
+//! ```
+//!
+//! Start reading in `node.rs` (what every node has), then `job_manager/` and `task_manager/`.
