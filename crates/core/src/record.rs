@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::Seal;
 use crate::root::{BadBody, FORMAT, parse};
+use crate::{Epoch, Nonce, Seal};
 
 /// Body of a record, as it is stored: JSON that a person can read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +20,11 @@ pub struct RecordBody {
     /// be younger than an erasure, whatever the seal says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unled: bool,
+    /// The number of the creation, if a process that did not lead created this record. Seals,
+    /// commits and deletions keep it, so that this process recognizes its own creation, however
+    /// late it looks. Only an erasure forgets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Nonce>,
     /// The data, byte for byte as it was written. `None` is a tombstone: deleted, or opened and
     /// never written.
     #[serde(
@@ -50,7 +55,21 @@ impl RecordBody {
             seal,
             seq,
             unled: false,
+            created: None,
             data,
+        }
+    }
+
+    /// The body that a process which does not lead creates. No seal is lower.
+    pub fn creation(number: Nonce, data: Box<RawValue>) -> Self {
+        let nobody = Seal {
+            epoch: Epoch::ZERO,
+            nonce: number,
+        };
+        Self {
+            unled: true,
+            created: Some(number),
+            ..Self::new(nobody, 1, Some(data))
         }
     }
 
@@ -94,7 +113,6 @@ impl PartialEq for RecordBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, Nonce};
 
     #[test]
     fn sealing_keeps_the_data_byte_for_byte() {
@@ -112,6 +130,22 @@ mod tests {
         let second = RecordBody::from_bytes(&stored.sealed(seal(2), 9).to_bytes()).unwrap();
         assert_eq!(second.json(), Some(data));
         assert!(second.is_write(seal(2), 9));
+    }
+
+    #[test]
+    fn the_stored_form_of_a_creation_is_pinned() {
+        let data = RawValue::from_string("[1]".into()).unwrap();
+        let body = RecordBody::creation(Nonce::new(2), data);
+        let text = r#"{"incumbent":"record","format":1,"seal":{"epoch":0,"nonce":"00000000000000000000000000000002"},"seq":1,"unled":true,"created":"00000000000000000000000000000002","data":[1]}"#;
+        assert_eq!(String::from_utf8(body.to_bytes()).unwrap(), text);
+        let seal = Seal {
+            epoch: Epoch::new(1),
+            nonce: Nonce::new(1),
+        };
+        let sealed = RecordBody::from_bytes(text.as_bytes())
+            .unwrap()
+            .sealed(seal, 9);
+        assert_eq!((sealed.unled, sealed.created), (true, Some(Nonce::new(2))));
     }
 
     #[test]

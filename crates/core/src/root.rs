@@ -52,7 +52,7 @@ pub struct Root {
     pub endpoints: BTreeMap<EndpointName, String>,
     /// The endpoint that shows that the leader lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub liveness: Option<Liveness>,
+    pub liveness: Option<LivenessAddress>,
     /// Lease duration, in milliseconds.
     lease_ms: u64,
     /// Number of this write within the term. Standbys watch it change, and the leader recognizes
@@ -91,15 +91,19 @@ pub enum TermState {
     Released,
 }
 
-/// The endpoint that proves a leader alive while it answers, and dead when it refuses.
+/// Where a process can be seen to live: the endpoint that proves it dead when it refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Liveness {
+pub struct LivenessAddress {
     /// Address, as `host:port`.
     pub address: String,
-    /// Names the kernel and network namespace that the leader runs in. For a standby in the same
-    /// one, even the first refused connection is a proof: no network between them could refuse it.
+    /// Names the kernel and network namespace that the process runs in. For another one in the
+    /// same, even the first refused connection is a proof: no network between them could refuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// It is not the address of the process's own socket, but what a person said that leads there.
+    /// So whatever is in between may refuse a connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advertised: bool,
 }
 
 /// A request to the present leader to hand over.
@@ -137,7 +141,7 @@ impl Root {
     pub(crate) fn begin(
         seal: Seal,
         holder: HolderName,
-        liveness: Option<Liveness>,
+        liveness: Option<LivenessAddress>,
         lease: Duration,
         wall: String,
     ) -> Self {

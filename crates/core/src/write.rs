@@ -10,6 +10,10 @@
 //! leader had begun when the record was sealed, and none can have read or erased it. If not, the
 //! leader is fenced, and what it leaves behind is vacant.
 //!
+//! One write needs no leader: *creating* a record that is absent. It never replaces anything, not
+//! even a tombstone. The body carries the number of the creation, which stays when a leader seals
+//! or writes the record. So a creator whose answer was lost recognizes its own.
+//!
 //! The machine asks for requests ([`Step`]) and takes answers ([`Answer`]). Its driver decides when
 //! to repeat and when to give up. The outcome is right in any case.
 
@@ -18,7 +22,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::record::RecordBody;
-use crate::{Epoch, Seal, Version};
+use crate::{Epoch, Nonce, Seal, Version};
 
 /// A write that is under way.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ enum Goal {
     Commit,
     /// Remove what this leader sealed or wrote as this version.
     Erase(Version),
+    /// Create the record if it is absent, without leading.
+    Create,
 }
 
 /// What to do next.
@@ -74,6 +80,13 @@ pub enum Step {
     },
     /// Done: the record has this body at this version, and is this leader's.
     Done {
+        /// The version.
+        version: Version,
+        /// The body.
+        body: Arc<RecordBody>,
+    },
+    /// Done: a creation found that somebody else has made the record: data or a tombstone.
+    Found {
         /// The version.
         version: Version,
         /// The body.
@@ -148,14 +161,26 @@ impl Write {
         (write, step)
     }
 
-    /// Replaces the data of a record that this leader sealed or wrote as `version`.
+    /// Creates a record if it is absent, without leading. `number` is new for each creation; the
+    /// same number is the same creation, sent again.
+    pub fn create(number: Nonce, data: Box<RawValue>) -> (Self, Step) {
+        let body = RecordBody::creation(number, data);
+        let mut write = Self::new(body.seal, body.seq, Goal::Create);
+        let step = write.ask(None, body);
+        (write, step)
+    }
+
+    /// Replaces the data of a record that this leader sealed or wrote as `version`, and that bears
+    /// this number of its creation.
     pub fn commit(
         seal: Seal,
         seq: u64,
         version: Version,
+        created: Option<Nonce>,
         data: Option<Box<RawValue>>,
     ) -> (Self, Step) {
-        let body = RecordBody::new(seal, seq, data);
+        let mut body = RecordBody::new(seal, seq, data);
+        body.created = created;
         let mut write = Self::new(seal, seq, Goal::Commit);
         let step = write.ask(Some(version), body);
         (write, step)
@@ -205,6 +230,9 @@ impl Write {
     }
 
     fn read(&mut self, found: Option<(Version, RecordBody)>) -> Step {
+        if let Goal::Create = self.goal {
+            return self.read_by_creator(found);
+        }
         let found = match found {
             Some((version, body)) if body.is_write(self.seal, self.seq) => {
                 return self.done(version, Arc::new(body));
@@ -241,6 +269,24 @@ impl Write {
                 Some(_) if self.unsettled => Step::Refused(Refused::Unsettled { fenced_by: None }),
                 Some(_) | None => Step::Refused(Refused::Conflict),
             },
+            Goal::Create => unreachable!("its reads are taken above"),
+        }
+    }
+
+    /// What a creation that was refused has found instead.
+    fn read_by_creator(&self, found: Option<(Version, RecordBody)>) -> Step {
+        match found {
+            Some((version, body)) if body.created == Some(self.seal.nonce) => Step::Done {
+                version,
+                body: Arc::new(body),
+            },
+            Some((version, body)) => Step::Found {
+                version,
+                body: Arc::new(body),
+            },
+            // It has been erased since. It may have been this creation, which must not come back.
+            None if self.unsettled => Step::Refused(Refused::Unsettled { fenced_by: None }),
+            None => self.repeat(),
         }
     }
 
@@ -278,7 +324,7 @@ impl Write {
     /// Whether its requests change data. Opening changes none.
     fn changes_data(&self) -> bool {
         match self.goal {
-            Goal::Commit | Goal::Erase(_) => true,
+            Goal::Commit | Goal::Erase(_) | Goal::Create => true,
             Goal::Open | Goal::Floor => false,
         }
     }

@@ -93,7 +93,7 @@ fn a_newer_seal_fences_opens_and_commits() {
             current: newer.epoch,
         });
         assert_eq!(open.step(Answer::Read(found.clone())), fenced);
-        let (mut commit, _) = Write::commit(seal(2, 2), 2, version("a"), data("1"));
+        let (mut commit, _) = Write::commit(seal(2, 2), 2, version("a"), None, data("1"));
         assert_eq!(commit.step(Answer::Conflict), Step::Read);
         assert_eq!(commit.step(Answer::Read(found)), fenced);
     }
@@ -101,7 +101,7 @@ fn a_newer_seal_fences_opens_and_commits() {
 
 #[test]
 fn a_lost_answer_is_settled_by_the_same_swap() {
-    let (mut commit, first) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+    let (mut commit, first) = Write::commit(seal(2, 2), 5, version("a"), None, data("1"));
     assert_eq!(commit.step(Answer::Unknown), first);
     assert_eq!(
         commit.step(Answer::NotApplied),
@@ -122,7 +122,7 @@ fn a_lost_answer_is_settled_by_the_same_swap() {
 #[test]
 fn a_fence_after_a_lost_answer_does_not_say_that_nothing_was_written() {
     for (found, fenced_by) in [(seal(3, 3), Some(Epoch::new(3))), (seal(2, 2), None)] {
-        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), None, data("1"));
         commit.step(Answer::Unknown);
         assert_eq!(commit.step(Answer::Conflict), Step::Read);
         let sealed = RecordBody::new(found, 9, data("1"));
@@ -133,7 +133,7 @@ fn a_fence_after_a_lost_answer_does_not_say_that_nothing_was_written() {
 
 #[test]
 fn a_refusal_before_anything_was_unknown_is_final() {
-    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), None, data("1"));
     assert_eq!(
         commit.step(Answer::NotApplied),
         Step::Refused(Refused::NotApplied)
@@ -143,14 +143,14 @@ fn a_refusal_before_anything_was_unknown_is_final() {
 
 #[test]
 fn another_handles_write_is_a_conflict_and_no_fence() {
-    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), None, data("1"));
     commit.step(Answer::Conflict);
     let other = RecordBody::new(seal(2, 2), 6, data("2"));
     assert_eq!(
         commit.step(Answer::Read(Some((version("b"), other)))),
         Step::Refused(Refused::Conflict)
     );
-    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), data("1"));
+    let (mut commit, _) = Write::commit(seal(2, 2), 5, version("a"), None, data("1"));
     commit.step(Answer::Conflict);
     assert_eq!(
         commit.step(Answer::Read(None)),
@@ -275,6 +275,85 @@ fn data_of_whoever_did_not_lead_are_open_only_if_the_floor_says_so_until_a_leade
             Step::Refused(Refused::Fenced { .. })
         ));
     }
-    let (_, step) = Write::commit(seal(2, 2), 6, version("b"), data("6"));
+    let (_, step) = Write::commit(seal(2, 2), 6, version("b"), None, data("6"));
     assert!(matches!(step, Step::Swap { body, .. } if !body.unled));
+}
+
+fn number() -> Nonce {
+    Nonce::new(77)
+}
+
+fn create() -> (Write, Step) {
+    Write::create(number(), data("1").unwrap())
+}
+
+#[test]
+fn a_creation_expects_nothing_and_bears_the_lowest_seal_and_its_number() {
+    let (mut create, step) = create();
+    let Step::Swap { expected, body } = step else {
+        panic!("a creation reads nothing first");
+    };
+    assert_eq!((expected, body.seal.epoch), (None, Epoch::ZERO));
+    assert!(body.unled && body.created == Some(number()));
+    assert_eq!(
+        create.step(Answer::Committed(version("a"))),
+        Step::Done {
+            version: version("a"),
+            body
+        }
+    );
+}
+
+#[test]
+fn a_creation_replaces_neither_data_nor_a_tombstone_and_says_what_it_found() {
+    for there in [data("2"), None] {
+        let (mut create, _) = create();
+        assert_eq!(create.step(Answer::Conflict), Step::Read);
+        let body = RecordBody::new(seal(3, 3), 4, there);
+        assert_eq!(
+            create.step(Answer::Read(Some((version("b"), body.clone())))),
+            Step::Found {
+                version: version("b"),
+                body: body.into()
+            }
+        );
+    }
+}
+
+/// Its answer was lost; a leader has opened, written or deleted the record since.
+#[test]
+fn a_creator_recognizes_its_creation_under_the_seal_of_a_leader() {
+    for there in [data("1"), data("2"), None] {
+        let (mut create, first) = create();
+        assert_eq!(create.step(Answer::Unknown), first, "the same swap again");
+        assert_eq!(create.step(Answer::Conflict), Step::Read);
+        let (mut commit, _) = Write::commit(seal(2, 2), 5, version("b"), Some(number()), there);
+        let Step::Done { version, body } = commit.step(Answer::Committed(version("c"))) else {
+            panic!("it is committed");
+        };
+        let read = Answer::Read(Some((version.clone(), (*body).clone())));
+        assert_eq!(create.step(read), Step::Done { version, body });
+    }
+}
+
+/// If its own creation may have been erased, creating it again would bring it back.
+#[test]
+fn a_creation_in_doubt_is_not_repeated_over_an_erased_record() {
+    let (mut in_doubt, _) = create();
+    in_doubt.step(Answer::Unknown);
+    in_doubt.step(Answer::Conflict);
+    let unsettled = Step::Refused(Refused::Unsettled { fenced_by: None });
+    assert_eq!(in_doubt.step(Answer::Read(None)), unsettled);
+    let (mut certain, first) = create();
+    certain.step(Answer::Conflict);
+    assert_eq!(certain.step(Answer::Read(None)), first);
+}
+
+#[test]
+fn a_creation_that_the_backend_refused_was_not_written() {
+    let (mut create, _) = create();
+    assert_eq!(
+        create.step(Answer::NotApplied),
+        Step::Refused(Refused::NotApplied)
+    );
 }

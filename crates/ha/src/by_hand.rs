@@ -90,6 +90,7 @@ impl Group {
             body.unled = found
                 .as_ref()
                 .is_none_or(|(_, body)| body.data.is_none() || body.unled);
+            body.created = found.as_ref().and_then(|(_, body)| body.created);
             let body = body.to_bytes();
             let expected = found
                 .as_ref()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::liveness::Server;
+use crate::liveness::LivenessServer;
 use crate::node::Command;
 use crate::observer::TASK;
 use crate::{Group, Leadership};
@@ -12,11 +12,11 @@ use crate::{Group, Leadership};
 /// Wants to lead a group.
 pub struct Candidate {
     group: Group,
-    server: Option<Arc<Server>>,
+    server: Option<Arc<LivenessServer>>,
 }
 
 impl Candidate {
-    pub(crate) fn new(group: Group, server: Option<Arc<Server>>) -> Self {
+    pub(crate) fn new(group: Group, server: Option<Arc<LivenessServer>>) -> Self {
         Self { group, server }
     }
 

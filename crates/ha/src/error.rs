@@ -110,7 +110,7 @@ pub enum OpenError {
         cause: BoxError,
     },
     /// The liveness endpoint cannot listen.
-    #[error("cannot listen for standbys on {address}")]
+    #[error("cannot listen for connections to the liveness endpoint on {address}")]
     Liveness {
         /// The address.
         address: String,

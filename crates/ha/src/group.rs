@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::liveness::{Liveness, Server};
+use crate::liveness::{Liveness, LivenessServer};
 use crate::node::{Command, Contact, Node, Setup};
 use crate::read::{Snapshot, in_time, read_key, read_record};
 use crate::{Candidate, Clock, Error, Observer, OpenError};
@@ -240,17 +240,12 @@ impl Group {
             Liveness::Default if reach == Reach::Process => {
                 return Ok(Candidate::new(self.clone(), None));
             }
-            Liveness::Default if reach == Reach::Network => (Server::reachable(), None),
-            Liveness::Default => (Server::loopback(), None),
+            Liveness::Default if reach == Reach::Network => (LivenessServer::reachable(), None),
+            Liveness::Default => (LivenessServer::loopback(), None),
             Liveness::On { listen, advertise } => (*listen, advertise.as_deref()),
         };
-        match Server::listen(listen, advertise) {
-            Ok(server) => Ok(Candidate::new(self.clone(), Some(Arc::new(server)))),
-            Err(cause) => Err(OpenError::Liveness {
-                address: listen.to_string(),
-                cause,
-            }),
-        }
+        let server = LivenessServer::listen(listen, advertise)?;
+        Ok(Candidate::new(self.clone(), Some(Arc::new(server))))
     }
 
     /// Reads a record without leading: what was committed last, and by which term. `None` if there

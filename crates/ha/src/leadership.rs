@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::deadline::Deadline;
-use crate::liveness::Server;
+use crate::liveness::LivenessServer;
 use crate::node::{Command, Grant};
 use crate::term::{Guard, Term};
 use crate::{Error, Group, Record};
@@ -27,7 +27,7 @@ pub struct Leadership {
     group: Group,
     term: Arc<Term>,
     deadline: Deadline,
-    server: Option<Arc<Server>>,
+    server: Option<Arc<LivenessServer>>,
     /// The endpoints that were published, to keep them few.
     published: Mutex<BTreeSet<EndpointName>>,
     _turn: OwnedMutexGuard<()>,
@@ -39,7 +39,7 @@ impl Leadership {
         group: Group,
         grant: Grant,
         turn: OwnedMutexGuard<()>,
-        server: Option<Arc<Server>>,
+        server: Option<Arc<LivenessServer>>,
     ) -> Self {
         let deadline = Deadline::watch(Arc::clone(&grant.term))
             .expect("the system has room for one more thread");

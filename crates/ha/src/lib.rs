@@ -50,6 +50,7 @@
 mod by_hand;
 mod candidate;
 mod clock;
+mod create;
 mod deadline;
 mod error;
 mod group;
@@ -65,18 +66,24 @@ mod term;
 
 pub use candidate::Candidate;
 pub use clock::Clock;
+pub use create::Creation;
 pub use error::{Error, OpenError};
 pub use group::{Group, Options, Store};
 pub use incumbent_backend as backend;
 pub use incumbent_backend::{BadAddress, BadName, Limits, Reach, RecordName};
 pub use incumbent_core::election::LostBecause;
-pub use incumbent_core::root::{LONGEST_ENDPOINT, MOST_ENDPOINTS, Root, TermState, check_endpoint};
+pub use incumbent_core::root::{
+    LONGEST_ENDPOINT, LivenessAddress, MOST_ENDPOINTS, Root, TermState, check_endpoint,
+};
 pub use incumbent_core::{
     BadTiming, EndpointName, Epoch, GroupName, HolderName, Leader, Nonce, Seal, Time, Timing,
     TimingOptions, View,
 };
 pub use leadership::Leadership;
-pub use liveness::{Liveness, SignOfLife, sign_of_life};
+pub use liveness::{
+    Liveness, LivenessProbe, LivenessServer, LivenessState, ProbeOptions, SignOfDeath, SignOfLife,
+    Stakes, sign_of_life,
+};
 pub use node::describe;
 pub use observer::Observer;
 pub use open::{is_there, open};

@@ -38,7 +38,8 @@ impl Stamp {
         }
     }
 
-    /// The epoch of that term; zero if a person wrote a record that no leader had sealed.
+    /// The epoch of that term; zero if no leader has sealed the record: it was created without
+    /// leading, or by hand.
     pub fn epoch(&self) -> Epoch {
         self.seal.epoch
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use incumbent_backend::{Backend, Key, RecordName, Version};
+use incumbent_core::Nonce;
 use incumbent_core::election::LostBecause;
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Step, Write};
@@ -40,6 +41,8 @@ pub struct Record<T> {
     /// `None` if it must be opened again.
     version: Option<Version>,
     stamp: Stamp,
+    /// The number of its creation, if a process that did not lead created it.
+    created: Option<Nonce>,
     data: Option<T>,
 }
 
@@ -89,6 +92,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
             term: Arc::clone(term),
             version: Some(version),
             stamp: Stamp::of(&body),
+            created: body.created,
         })
     }
 
@@ -167,8 +171,10 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     /// For names that come and go without end, as those of jobs. It is as safe as
     /// [`delete`](Self::delete): a write that an older leader still has under way names a version
     /// that is gone, and if that leader opens the record again, it is fenced. But without the
-    /// tombstone, nothing remembers that the name was used: a process that creates records without
-    /// leading may create this one again.
+    /// tombstone, nothing remembers that the name was used: a process that
+    /// [creates](crate::Group::create) records without leading may create this one again, also by a
+    /// request that was sent before the erasure and arrives late. Do not erase such names, or only
+    /// when no creation of them can be under way any more.
     ///
     /// # Errors
     ///
@@ -185,7 +191,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         let (seal, seq) = (self.term.seal, self.term.next_seq());
         let write = Write::erase(seal, seq, version.clone());
         match run(&self.group, &self.term, &self.key, Operation::Erase, write).await? {
-            Settled::Gone | Settled::Written(..) => Ok(()),
+            Settled::Gone | Settled::Written(..) | Settled::Found(_) => Ok(()),
             Settled::Kept if self.data.is_none() => Ok(()),
             Settled::Kept => {
                 self.version = Some(version);
@@ -246,7 +252,8 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
         let Some(version) = self.version.take() else {
             return Err(self.count(operation, self.conflict()));
         };
-        let write = Write::commit(self.term.seal, self.term.next_seq(), version.clone(), data);
+        let (seal, seq) = (self.term.seal, self.term.next_seq());
+        let write = Write::commit(seal, seq, version.clone(), self.created, data);
         match run(&self.group, &self.term, &self.key, operation, write).await {
             Ok(settled) => {
                 let (version, body) = written(settled);
@@ -270,7 +277,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     }
 
     fn count(&self, operation: Operation, error: Error) -> Error {
-        count(&self.group, operation, error.kind());
+        count(&self.group, operation.label(), error.kind());
         error
     }
 }
@@ -296,6 +303,7 @@ fn written(settled: Settled) -> (Version, Arc<RecordBody>) {
     match settled {
         Settled::Written(version, body) => (version, body),
         Settled::Gone | Settled::Kept => unreachable!("only an erasure ends so"),
+        Settled::Found(_) => unreachable!("only a creation ends so"),
     }
 }
 
@@ -320,7 +328,7 @@ async fn run(
     };
     count(
         group,
-        operation,
+        operation.label(),
         done.as_ref().map_or_else(Error::kind, |_| "committed"),
     );
     done
@@ -373,8 +381,8 @@ fn translate(term: &Term, name: &RecordName, operation: Operation, unwritten: Un
     }
 }
 
-fn count(group: &Inner, operation: Operation, outcome: &'static str) {
-    counter!("incumbent_record_writes_total", "group" => group.label.clone(), "operation" => operation.label(), "outcome" => outcome)
+pub(crate) fn count(group: &Inner, operation: &'static str, outcome: &'static str) {
+    counter!("incumbent_record_writes_total", "group" => group.label.clone(), "operation" => operation, "outcome" => outcome)
         .increment(1);
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Patience {
 pub(crate) enum Settled {
     /// The record has this body at this version.
     Written(Version, Arc<RecordBody>),
+    /// A creation found this, which somebody else has made.
+    Found(Arc<RecordBody>),
     /// There is no such record any more.
     Gone,
     /// The backend does not erase, and nothing was done.
@@ -87,6 +89,7 @@ pub(crate) async fn settle(
         steps += 1;
         let (answer, cause) = match step {
             Step::Done { version, body } => return Ok(Settled::Written(version, body)),
+            Step::Found { body, .. } => return Ok(Settled::Found(body)),
             // By this request, or by another one of this leader or a newer one: it is gone.
             Step::Gone { .. } => return Ok(Settled::Gone),
             Step::Refused(Refused::NoFloor) => return Err(Unwritten::NoFloor),
@@ -118,7 +121,7 @@ pub(crate) async fn settle(
         let Some(cause) = cause else {
             let ended = matches!(
                 step,
-                Step::Done { .. } | Step::Gone { .. } | Step::Refused(_)
+                Step::Done { .. } | Step::Found { .. } | Step::Gone { .. } | Step::Refused(_)
             );
             if ended || (steps < MOST_STEPS && tokio::time::Instant::now() < end) {
                 continue;

@@ -274,7 +274,7 @@ impl Node {
             let text = format!("[{value},{after}]");
             RawValue::from_string(text).expect("it is JSON")
         });
-        let (write, step) = Write::commit(seal, seq, version, data);
+        let (write, step) = Write::commit(seal, seq, version, None, data);
         self.hold(id, Some(Handle::Busy));
         let goal = Goal::Commit { op, id };
         self.begin(write, step, Item::Record(id.record), goal, cx);

@@ -44,7 +44,7 @@ pub use event::{Change, Event, FloorAnswer, SwapAnswer};
 
 use std::collections::VecDeque;
 
-use crate::root::{Liveness, Root, TermState};
+use crate::root::{LivenessAddress, Root, TermState};
 use crate::{Epoch, HolderName, Nonce, Now, Seal, Time, Timing, Version, View, ViewTracker};
 use attempt::Attempt;
 use pacing::Pacing;
@@ -62,7 +62,7 @@ pub struct Config {
     /// Its lease.
     pub timing: Timing,
     /// Where it can be seen to live, if it offers that.
-    pub liveness: Option<Liveness>,
+    pub liveness: Option<LivenessAddress>,
     /// A random number of this process, from which the nonces of its terms are counted.
     pub nonces: Nonce,
 }
@@ -212,7 +212,7 @@ impl Election {
 
     /// The endpoint by which the present holder could be proven dead, and the nonce that it must
     /// say there.
-    pub fn probe_target(&self) -> Option<(&Liveness, Nonce)> {
+    pub fn probe_target(&self) -> Option<(&LivenessAddress, Nonce)> {
         let root = self.rival()?;
         root.liveness
             .as_ref()
@@ -244,7 +244,7 @@ impl Election {
     }
 
     /// Where this process can be seen to live while it leads. Counts from its next claim on.
-    pub fn offer_liveness(&mut self, liveness: Option<Liveness>) {
+    pub fn offer_liveness(&mut self, liveness: Option<LivenessAddress>) {
         self.config.liveness = liveness;
     }
 

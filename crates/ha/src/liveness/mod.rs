@@ -1,10 +1,14 @@
-//! Proof of death: an endpoint at which a leader says the nonce of its term, and the standbys'
-//! connection to it.
+//! Proof of death: an endpoint at which a process says a nonce, and others' connections to it.
 //!
-//! A standby connects, reads one line, and stays connected. When the connection breaks and a fresh
-//! attempt is refused at once, or answers with another nonce, the term is over and the standby
-//! campaigns, without waiting for the lease. A time-out, an unreachable network or silence prove
-//! nothing. A wrong verdict costs a change of leader and no data.
+//! Others connect, read one line, and stay connected. When the connection breaks and a fresh
+//! attempt is refused at once, or answers with another nonce, the process is gone. A time-out, an
+//! unreachable network or silence prove nothing.
+//!
+//! Leaders say the nonce of their term, and standbys are connected to them: a standby then
+//! campaigns at once, without waiting for the lease, and a wrong verdict costs a change of leader
+//! and no data. Anything else that has to know whether a process is gone may do the same:
+//! [`LivenessServer`] on one side, [`LivenessProbe`] on the other. If more is at stake than a
+//! change of leader, it says so ([`Stakes`]).
 //!
 //! ```text
 //!   server: incumbent-liveness 1 00000000000000000000000000000abc      (or: idle)
@@ -12,13 +16,16 @@
 //!   client: who                                                        (the server lists the standbys, then a line with a dot)
 //! ```
 
+mod ask;
 mod probe;
 mod room;
+mod rules;
 mod server;
 
-pub use probe::{SignOfLife, sign_of_life};
-pub(crate) use probe::{Verdict, probe};
-pub(crate) use server::Server;
+pub use ask::{SignOfLife, sign_of_life};
+pub use probe::{LivenessProbe, LivenessState, ProbeOptions};
+pub use rules::{SignOfDeath, Stakes};
+pub use server::LivenessServer;
 
 use std::net::SocketAddr;
 
@@ -49,7 +56,7 @@ pub enum Liveness {
 
 /// Names the running kernel and network namespace. Inside the same one, nothing between two
 /// processes can refuse a connection, so a refusal comes from the other process's socket.
-pub(crate) fn scope() -> Option<String> {
+fn scope() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = std::fs::read_link("/proc/self/ns/net").ok()?;
     Some(format!("{}/{}", boot.trim(), namespace.display()))

@@ -1,78 +1,188 @@
-//! The standby's side.
+//! [`LivenessProbe`]: the connection to a liveness endpoint, and what it proves.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use incumbent_backend::{Pace, jitter};
+use incumbent_core::root::LivenessAddress;
 use incumbent_core::{HolderName, Nonce};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::{GREETING, LONGEST_LINE};
+use super::rules::{Judge, Seen, SignOfDeath, Stakes};
+use super::server::keep_alive;
+use super::{GREETING, LONGEST_LINE, scope};
 
 /// How long an attempt to connect may take before it is given up. That proves nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause after a connection has ended that lasted for a retry period or longer. Short, because
-/// the next attempt is what proves that the leader is dead.
+/// The pause after a connection has ended that lasted for the longest pause or more. Short, because
+/// the next attempt is what proves that the process is dead.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 
-/// How long `who` may take.
-const WHO_TIMEOUT: Duration = Duration::from_secs(2);
+/// When a host that vanished is noticed: the silence before the first probe, the time between two
+/// probes, and their number. It proves nothing. But a fresh attempt follows, and a host that has
+/// started again refuses it.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
 
-/// Why the holder of a term does not stand in the way any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Nothing listens at its liveness endpoint any more: its process is dead.
-    Refused,
-    /// Its liveness endpoint answers for another term, or for none: the process may live, and the
-    /// term is over.
-    AnotherNonce,
-    /// The backend saw it, and does not see it any more. That is no proof.
-    Vanished,
-    /// The system that ran it says that it has ended, and how.
-    Ended(String),
-}
+/// Room for what is read at once: a greeting has 54 bytes.
+const BUFFER: usize = 128;
 
-/// What one connection came to.
-enum Seen {
-    Refused,
-    AnotherNonce,
-    /// It said the nonce, and the connection ended later.
-    Ended,
-    /// It said nothing that can be understood: no verdict.
-    Nothing,
-}
-
-/// Stays connected to the holder of the term with this nonce, and returns when it is proven dead.
+/// Stays connected to a liveness endpoint and says when its process is proven dead.
 ///
-/// `same_scope` says that it runs under the same kernel and in the same network, so that even a
-/// first refusal is a proof. Otherwise the holder must have been seen alive under this address
-/// before, because the address may lead nowhere from here.
-pub(crate) async fn probe(
-    address: &str,
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use incumbent::{LivenessProbe, LivenessServer, LivenessState, Nonce, ProbeOptions, Stakes};
+///
+/// let (server, nonce) = (LivenessServer::listen(LivenessServer::loopback(), None)?, Nonce::new(7));
+/// server.say(Some(nonce));
+///
+/// let options = ProbeOptions::new("probe-1".parse()?, Stakes::High);
+/// let mut probe = LivenessProbe::start(server.address().clone(), nonce, options);
+/// while probe.changed().await != LivenessState::Connected {}
+///
+/// drop(server); // as its process would when it dies
+/// println!("dead: {:?}", probe.dead().await);
+/// # Ok(()) }
+/// ```
+///
+/// [`Dead`](LivenessState::Dead) is a proof, by the rules of [`SignOfDeath`] and [`Stakes`]: a
+/// fresh connection is refused at once, or answers with another nonce. Unless both processes run
+/// under the same kernel and in the same network, it counts only if this probe has met the process
+/// under this address before. All else is [`Unknown`](LivenessState::Unknown): time-outs, silence,
+/// an unreachable network.
+///
+/// Each probe is one small task and one connection, and holds less than 1 KiB while connected, so a
+/// process may have thousands, as far as its limit of descriptors goes. Give addresses by number:
+/// names are looked up on a thread, at each attempt. Dropping the probe ends it.
+#[derive(Debug)]
+pub struct LivenessProbe {
+    states: watch::Receiver<LivenessState>,
+    task: JoinHandle<()>,
+}
+
+/// How a probe behaves.
+#[derive(Clone, Debug)]
+pub struct ProbeOptions {
+    /// The name by which it introduces itself; people see it in the list of who is connected.
+    pub name: HolderName,
+    /// What a wrong verdict would cost.
+    pub stakes: Stakes,
+    /// The longest pause between attempts to connect; 2 s by default.
+    pub longest_pause: Duration,
+}
+
+/// What a probe knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LivenessState {
+    /// Nothing is proven: it was not reached yet, or the connection has ended and cannot be made
+    /// anew.
+    Unknown,
+    /// It said its nonce, and the connection stands. A process that is stopped looks like this too.
+    Connected,
+    /// It is proven dead. This is final.
+    Dead(SignOfDeath),
+}
+
+impl ProbeOptions {
+    /// With the longest pause of 2 s.
+    pub fn new(name: HolderName, stakes: Stakes) -> Self {
+        Self {
+            name,
+            stakes,
+            longest_pause: Duration::from_secs(2),
+        }
+    }
+}
+
+impl LivenessProbe {
+    /// Begins to connect to the process that says this nonce at this address.
+    ///
+    /// Must be called inside a Tokio runtime.
+    pub fn start(address: LivenessAddress, nonce: Nonce, options: ProbeOptions) -> Self {
+        let (sender, states) = watch::channel(LivenessState::Unknown);
+        let task = tokio::spawn(async move {
+            let sign = until_dead(&address, nonce, &options, &sender).await;
+            sender.send_replace(LivenessState::Dead(sign));
+        });
+        Self { states, task }
+    }
+
+    /// What it knows now.
+    pub fn state(&self) -> LivenessState {
+        *self.states.borrow()
+    }
+
+    /// Waits until what it knows has changed since the last call; of quick changes, only the last
+    /// is returned. Waits for ever once the process is dead and this has said so, or if the runtime
+    /// has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn changed(&mut self) -> LivenessState {
+        match self.states.changed().await {
+            Ok(()) => *self.states.borrow_and_update(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the process is proven dead; at once, if it is.
+    ///
+    /// The future may outlive the probe, and then waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn dead(&self) -> impl Future<Output = SignOfDeath> + Send + use<> {
+        let mut states = self.states.clone();
+        async move {
+            loop {
+                if let LivenessState::Dead(sign) = *states.borrow_and_update() {
+                    return sign;
+                }
+                if states.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for LivenessProbe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn until_dead(
+    address: &LivenessAddress,
     nonce: Nonce,
-    same_scope: bool,
-    name: &HolderName,
-    retry: Duration,
-) -> Verdict {
-    let mut pace = Pace::new(FIRST_PAUSE, retry);
-    let mut met = same_scope;
+    options: &ProbeOptions,
+    states: &watch::Sender<LivenessState>,
+) -> SignOfDeath {
+    let mut judge = Judge::new(address, scope().as_deref(), options.stakes);
+    let address = address.address.as_str();
+    let mut pace = Pace::new(FIRST_PAUSE, options.longest_pause);
     loop {
         let begun = tokio::time::Instant::now();
-        let seen = connect(address, nonce, name).await;
-        let mut lasted = Duration::ZERO;
-        match seen {
-            // If the address has moved to another host, a refusal says nothing about the leader.
-            Seen::Refused if met && (!same_scope || is_local(address)) => return Verdict::Refused,
-            Seen::AnotherNonce if met => return Verdict::AnotherNonce,
-            Seen::Ended => {
-                met = true;
-                lasted = begun.elapsed();
-            }
-            Seen::Refused | Seen::AnotherNonce | Seen::Nothing => {}
+        let met = || {
+            states.send_replace(LivenessState::Connected);
+        };
+        let seen = connect(address, nonce, &options.name, met).await;
+        let lasted = match seen {
+            Seen::Ended => begun.elapsed(),
+            Seen::Refused | Seen::AnotherNonce | Seen::Nothing => Duration::ZERO,
+        };
+        if let Some(sign) = judge.see(seen, || is_local(address)) {
+            return sign;
         }
+        states.send_if_modified(|state| {
+            std::mem::replace(state, LivenessState::Unknown) != LivenessState::Unknown
+        });
         tokio::time::sleep(pace.after_run(lasted, jitter())).await;
     }
 }
@@ -83,13 +193,16 @@ fn is_local(address: &str) -> bool {
     address.is_ok_and(|ip| ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok())
 }
 
-async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
-    let mut stream = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await
-    {
-        Ok(Ok(stream)) => BufReader::new(stream),
+/// Connects, calls `met` if the endpoint says the nonce, and returns when the connection ends.
+async fn connect(address: &str, nonce: Nonce, name: &HolderName, met: impl FnOnce()) -> Seen {
+    let stream = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => return Seen::Refused,
         Ok(Err(_)) | Err(_) => return Seen::Nothing,
     };
+    // Without keep-alive, only a host that vanishes is noticed late.
+    let _ = keep_alive(&stream, KEEPALIVE);
+    let mut stream = BufReader::with_capacity(BUFFER, stream);
     // No time-out: the kernel accepts for a stopped process, which says nothing. When it dies, the
     // connection ends.
     let mut line = String::new();
@@ -106,7 +219,9 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
         Some(_) => return Seen::AnotherNonce,
         None => return Seen::Nothing,
     }
-    tracing::debug!(address, "connected to the leader's liveness endpoint");
+    met();
+    tracing::debug!(address, "connected to the liveness endpoint");
+    let mut stream = stream.into_inner();
     if stream
         .write_all(format!("standby {name}\n").as_bytes())
         .await
@@ -116,47 +231,4 @@ async fn connect(address: &str, nonce: Nonce, name: &HolderName) -> Seen {
         while stream.read(&mut rest).await.is_ok_and(|n| n > 0) {}
     }
     Seen::Ended
-}
-
-/// What a leader's liveness endpoint says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignOfLife {
-    /// The nonce of the term that its process is in; `None` if it is in none.
-    pub nonce: Option<Nonce>,
-    /// The standbys that are connected to it.
-    pub standbys: Vec<HolderName>,
-}
-
-/// Asks the liveness endpoint at this address.
-///
-/// # Errors
-///
-/// Those of the connection. A refused connection proves a death only if it is certain that the
-/// right socket refused it.
-pub async fn sign_of_life(address: &str) -> io::Result<SignOfLife> {
-    let nonsense = || io::Error::other("what listens there is no liveness endpoint");
-    let ask = async {
-        let mut stream =
-            BufReader::new(TcpStream::connect(address).await?).take(LONGEST_LINE * 4096);
-        let mut line = String::new();
-        stream.read_line(&mut line).await?;
-        let said = line.strip_prefix(GREETING).ok_or_else(nonsense)?.trim_end();
-        let nonce = match said {
-            "idle" => None,
-            nonce => Some(nonce.parse().map_err(|_| nonsense())?),
-        };
-        stream.get_mut().write_all(b"who\n").await?;
-        let mut standbys = Vec::new();
-        loop {
-            line.clear();
-            match stream.read_line(&mut line).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                _ if line == ".\n" => return Ok(SignOfLife { nonce, standbys }),
-                _ => standbys.push(line.trim_end().parse().map_err(|_| nonsense())?),
-            }
-        }
-    };
-    tokio::time::timeout(WHO_TIMEOUT, ask)
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

@@ -1,4 +1,4 @@
-//! The leader's side.
+//! [`LivenessServer`]: the endpoint at which a process says its nonce.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -6,19 +6,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use incumbent_core::root::LivenessAddress;
 use incumbent_core::{HolderName, Nonce};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use super::room::{Report, Room};
-use super::{LONGEST_LINE, greeting};
+use super::{LONGEST_LINE, greeting, scope};
+use crate::OpenError;
 
-/// Most standbys that are served. Further ones wait for the lease. At most a quarter of the
-/// descriptors that this process may have, because the leader needs the others.
+/// Most connections that are served. Further ones learn nothing: standbys wait for the lease. At
+/// most a quarter of the descriptors that this process may have, because it needs the others.
 const MOST_CONNECTIONS: u64 = 256;
 
-/// Most standbys from one address. More come from behind an address translator, or mean harm.
+/// Most connections from one address. More come from behind an address translator, or mean harm.
 const MOST_OF_ONE_ADDRESS: usize = 64;
 
 /// When a standby whose host vanished is noticed, so that it does not keep its place: the silence
@@ -28,13 +30,22 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration:
 /// How long a client that connects may take to introduce itself.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
-/// Tells every client the nonce of the present term, until it is dropped.
+/// Tells everybody who connects the nonce of this process, until it is dropped.
+///
+/// A process that others may have to prove dead listens here, draws a [`Nonce`], and
+/// [says](Self::say) it. Others learn the [address](Self::address) and the nonce on another way,
+/// and connect with a [`LivenessProbe`](super::LivenessProbe). When the process dies, however it
+/// dies, its kernel ends their connections and refuses new ones. A process that starts or watches
+/// others that must be gone first holds a [copy of the socket](Self::socket): until it closes that,
+/// nothing is refused.
+///
+/// It serves 256 connections (fewer if a quarter of the descriptors that the process may have is
+/// less), 64 from one address that is not loopback, each with a line or two in memory. It needs a
+/// Tokio runtime that runs: while that is blocked, nobody is told anything, which proves nothing.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct LivenessServer {
     listener: TcpListener,
-    advertised: String,
-    /// Whether the advertised address is that of this socket, and not of a proxy in front of it.
-    direct: bool,
+    address: LivenessAddress,
     nonce: watch::Sender<Option<Nonce>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -51,13 +62,28 @@ struct Counted {
     address: IpAddr,
 }
 
-impl Server {
-    /// Listens on `address`, and is known to others as `advertise`, a `host` or `host:port`.
-    pub(crate) fn listen(address: SocketAddr, advertise: Option<&str>) -> io::Result<Self> {
+impl LivenessServer {
+    /// Listens on `address`; port 0 takes a free one. Others reach it as `advertise`, a `host` or
+    /// `host:port`, if that is named; otherwise at the address of the socket, or, if that is
+    /// unspecified, at the one by which this host reaches others.
+    ///
+    /// It says no nonce at first. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Liveness`]: name another address.
+    pub fn listen(address: SocketAddr, advertise: Option<&str>) -> Result<Self, OpenError> {
+        Self::bind(address, advertise).map_err(|cause| OpenError::Liveness {
+            address: address.to_string(),
+            cause,
+        })
+    }
+
+    fn bind(address: SocketAddr, advertise: Option<&str>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let bound = listener.local_addr()?;
-        let advertised = match advertise {
+        let reached = match advertise {
             Some(address) if has_port(address) => address.to_owned(),
             Some(host) => format!("{host}:{}", bound.port()),
             None if bound.ip().is_unspecified() => {
@@ -65,7 +91,11 @@ impl Server {
             }
             None => bound.to_string(),
         };
-        let direct = advertise.is_none();
+        let address = LivenessAddress {
+            address: reached,
+            scope: scope().filter(|_| advertise.is_none()),
+            advertised: advertise.is_some(),
+        };
         let nonce = watch::Sender::new(None);
         let task = tokio::spawn(serve(
             tokio::net::TcpListener::from_std(listener.try_clone()?)?,
@@ -73,8 +103,7 @@ impl Server {
         ));
         Ok(Self {
             listener,
-            advertised,
-            direct,
+            address,
             nonce,
             task,
         })
@@ -82,7 +111,7 @@ impl Server {
 
     /// A free port on the address by which this host reaches others: a pod's own, in a pod. On
     /// loopback if it reaches nobody.
-    pub(crate) fn reachable() -> SocketAddr {
+    pub fn reachable() -> SocketAddr {
         let any = [
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
@@ -92,33 +121,34 @@ impl Server {
     }
 
     /// A free port that only this machine reaches.
-    pub(crate) fn loopback() -> SocketAddr {
+    pub fn loopback() -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
     }
 
-    /// Says this nonce from now on, and ends the connections that were told another one.
-    pub(crate) fn say(&self, nonce: Option<Nonce>) {
+    /// Says this nonce from now on, or none, and ends the connections that were told another one.
+    /// For those who wait for that other one it is a proof of death.
+    pub fn say(&self, nonce: Option<Nonce>) {
         self.nonce
             .send_if_modified(|said| std::mem::replace(said, nonce) != nonce);
     }
 
-    pub(crate) fn advertised(&self) -> &str {
-        &self.advertised
+    /// Where others find it.
+    pub fn address(&self) -> &LivenessAddress {
+        &self.address
     }
 
-    /// Whether a refusal at the advertised address comes from this socket, for a standby under the
-    /// same kernel.
-    pub(crate) fn is_direct(&self) -> bool {
-        self.direct
-    }
-
-    /// The listening socket, for a process that holds it open until this leader's work has ended.
-    pub(crate) fn socket(&self) -> io::Result<TcpListener> {
+    /// The listening socket, for a process that holds it open until what this one began has ended,
+    /// and never accepts. Until then connection attempts wait, and nothing is refused.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no room for one more descriptor.
+    pub fn socket(&self) -> io::Result<TcpListener> {
         self.listener.try_clone()
     }
 }
 
-impl Drop for Server {
+impl Drop for LivenessServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -137,7 +167,7 @@ fn own_address(bound: SocketAddr) -> io::Result<std::net::IpAddr> {
     connected.map(|address| address.ip()).map_err(|cause| {
         io::Error::new(
             cause.kind(),
-            format!("this host has no address that standbys could use; name one ({cause})"),
+            format!("this host has no address that others could use; name one ({cause})"),
         )
     })
 }
@@ -181,7 +211,7 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
                     continue;
                 };
                 // Without keep-alive, only a host that vanishes is noticed late.
-                let _ = keep_alive(&stream);
+                let _ = keep_alive(&stream, KEEPALIVE);
                 let (nonce, standbys) = (nonce.clone(), Arc::clone(&standbys));
                 connections.spawn(async move {
                     // A failure needs no log line: the standby notices it.
@@ -198,9 +228,11 @@ async fn serve(listener: tokio::net::TcpListener, nonce: watch::Receiver<Option<
     }
 }
 
-fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn keep_alive(
+    stream: &TcpStream,
+    (idle, interval, count): (Duration, Duration, u32),
+) -> io::Result<()> {
     use rustix::net::sockopt;
-    let (idle, interval, count) = KEEPALIVE;
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, idle)?;
     sockopt::set_tcp_keepintvl(stream, interval)?;

@@ -22,15 +22,15 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use incumbent_backend::{Backend, Gone, Hint, Presence, WatchStream};
 use incumbent_core::election::{Change, Config, Election, Event, LostBecause};
-use incumbent_core::{GroupName, HolderName, Key, Nonce, View, root};
+use incumbent_core::{GroupName, HolderName, Key, Nonce, View};
 use rights::Permission;
-use rivals::{Probe, Rival, vanished, verdict};
+use rivals::{Probe, Rival, Verdict, vanished, verdict};
 use story::Story;
 pub use story::describe;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Clock;
-use crate::liveness::{Server, Verdict, scope};
+use crate::liveness::LivenessServer;
 use crate::term::Term;
 
 /// Most commands that wait for the node. Further senders wait.
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Campaign until granted, or until the receiver is gone.
     Campaign {
         granted: oneshot::Sender<Grant>,
-        liveness: Option<Arc<Server>>,
+        liveness: Option<Arc<LivenessServer>>,
     },
     /// Change the root. The answer is false if this process does not lead.
     Change {
@@ -90,11 +90,10 @@ pub(crate) struct Node {
     floor: Option<BoxFuture<'static, Event>>,
     /// The liveness endpoint, from the first campaign on. Without one, others are not probed
     /// either.
-    server: Option<Arc<Server>>,
+    server: Option<Arc<LivenessServer>>,
     probe: Option<Probe>,
     /// The holder that has to go, if the backend shows that it lives.
     rival: Option<Rival>,
-    scope: Option<String>,
     campaigner: Option<oneshot::Sender<Grant>>,
     permission: Permission,
     term: Option<Arc<Term>>,
@@ -134,7 +133,6 @@ impl Node {
             server: None,
             probe: None,
             rival: None,
-            scope: scope(),
             campaigner: None,
             permission: Permission::default(),
             term: None,
@@ -180,7 +178,7 @@ impl Node {
                     }
                 },
                 answer = self.permission.answer() => self.permitted(answer),
-                (nonce, verdict) = verdict(&mut self.probe) => {
+                (nonce, verdict) = verdict(&self.probe) => {
                     self.probe = None;
                     self.story.dead(verdict, self.election.rival());
                     Some(Event::Dead { nonce })
@@ -226,10 +224,7 @@ impl Node {
     fn command(&mut self, command: Command) -> Option<Event> {
         match command {
             Command::Campaign { granted, liveness } => {
-                let offer = liveness.as_ref().map(|server| root::Liveness {
-                    address: server.advertised().to_owned(),
-                    scope: self.scope.clone().filter(|_| server.is_direct()),
-                });
+                let offer = liveness.as_ref().map(|server| server.address().clone());
                 self.election.offer_liveness(offer);
                 self.server = liveness;
                 self.campaigner = Some(granted);

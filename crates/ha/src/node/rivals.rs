@@ -3,15 +3,27 @@
 use futures::future::BoxFuture;
 use incumbent_backend::Gone;
 use incumbent_core::Nonce;
+use incumbent_core::root::LivenessAddress;
 
 use super::{Node, Setup};
-use crate::liveness::{Verdict, probe};
+use crate::liveness::{LivenessProbe, ProbeOptions, SignOfDeath, Stakes};
 
 /// The connection to the liveness endpoint of a holder.
 pub(super) struct Probe {
-    address: String,
+    address: LivenessAddress,
     nonce: Nonce,
-    run: BoxFuture<'static, Verdict>,
+    probe: LivenessProbe,
+}
+
+/// Why the holder of a term does not stand in the way any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its liveness endpoint proves it.
+    Proven(SignOfDeath),
+    /// The backend saw it, and does not see it any more. That is no proof.
+    Vanished,
+    /// The system that ran it says that it has ended, and how.
+    Ended(String),
 }
 
 /// A holder that has to go, if the backend shows that it lives.
@@ -30,25 +42,19 @@ impl Node {
             self.probe = None;
             return;
         };
-        if self
-            .probe
-            .as_ref()
-            .is_some_and(|probe| probe.nonce == nonce && probe.address == liveness.address)
-        {
+        let aimed = self.probe.as_ref();
+        if aimed.is_some_and(|probe| probe.nonce == nonce && probe.address == *liveness) {
             return;
         }
-        let address = liveness.address.clone();
-        let same_scope = liveness.scope.is_some() && liveness.scope == self.scope;
-        let (holder, retry) = (
-            self.setup.config.holder.clone(),
-            self.setup.config.timing.retry(),
-        );
-        let target = address.clone();
-        let run = Box::pin(async move { probe(&target, nonce, same_scope, &holder, retry).await });
+        let address = liveness.clone();
+        let options = ProbeOptions {
+            longest_pause: self.setup.config.timing.retry(),
+            ..ProbeOptions::new(self.setup.config.holder.clone(), Stakes::Low)
+        };
         self.probe = Some(Probe {
+            probe: LivenessProbe::start(address.clone(), nonce, options),
             address,
             nonce,
-            run,
         });
     }
 
@@ -65,9 +71,9 @@ impl Node {
     }
 }
 
-pub(super) async fn verdict(probe: &mut Option<Probe>) -> (Nonce, Verdict) {
+pub(super) async fn verdict(probe: &Option<Probe>) -> (Nonce, Verdict) {
     match probe {
-        Some(probe) => (probe.nonce, (&mut probe.run).await),
+        Some(probe) => (probe.nonce, Verdict::Proven(probe.probe.dead().await)),
         None => std::future::pending().await,
     }
 }

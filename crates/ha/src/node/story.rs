@@ -6,7 +6,8 @@ use incumbent_core::{HolderName, Seal, Time, View};
 use metrics::{counter, gauge, histogram};
 
 use super::Setup;
-use crate::liveness::Verdict;
+use super::rivals::Verdict;
+use crate::liveness::SignOfDeath;
 
 /// What was logged already.
 pub(super) struct Story {
@@ -33,8 +34,8 @@ enum Sign {
 impl Sign {
     fn of(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Refused | Verdict::Ended(_) => Self::Dead,
-            Verdict::AnotherNonce => Self::TermOver,
+            Verdict::Proven(SignOfDeath::Refused) | Verdict::Ended(_) => Self::Dead,
+            Verdict::Proven(SignOfDeath::AnotherNonce) => Self::TermOver,
             Verdict::Vanished => Self::Unseen,
         }
     }
@@ -89,9 +90,11 @@ impl Story {
         let sign = Sign::of(&verdict);
         self.sign = sign;
         let because = match verdict {
-            Verdict::Refused => "its liveness endpoint refuses connections".to_owned(),
+            Verdict::Proven(SignOfDeath::Refused) => {
+                "its liveness endpoint refuses connections".to_owned()
+            }
             Verdict::Ended(how) => how,
-            Verdict::AnotherNonce => {
+            Verdict::Proven(SignOfDeath::AnotherNonce) => {
                 "its liveness endpoint answers for another term, or for none".to_owned()
             }
             Verdict::Vanished => "its session with the store has ended".to_owned(),
@@ -207,10 +210,13 @@ mod tests {
     /// Its process answers, so it lives: only the term is over.
     #[test]
     fn a_leader_that_answers_for_another_term_is_not_called_dead() {
-        assert_eq!(Sign::of(&Verdict::AnotherNonce), Sign::TermOver);
+        assert_eq!(
+            Sign::of(&Verdict::Proven(SignOfDeath::AnotherNonce)),
+            Sign::TermOver
+        );
         assert!(!Sign::TermOver.words().contains("dead"));
         assert_eq!(
-            Sign::of(&Verdict::Refused).words(),
+            Sign::of(&Verdict::Proven(SignOfDeath::Refused)).words(),
             "the leader is proven dead"
         );
     }

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod chaos;
+mod create;
 mod election;
+mod liveness;
 mod presence;
 mod records;
 mod rights;

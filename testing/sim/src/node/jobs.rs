@@ -128,6 +128,7 @@ impl Node {
                     Goal::Erase { .. } => unreachable!("an erasure leaves no body"),
                 }
             }
+            Step::Found { .. } => unreachable!("nobody creates"),
             Step::Refused(refused) => {
                 let job = self.jobs.remove(&number).expect("it is there");
                 match (&job.goal, refused) {

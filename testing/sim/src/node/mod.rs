@@ -12,7 +12,7 @@ mod requests;
 use std::collections::{BTreeMap, VecDeque};
 
 use incumbent_core::election::{Action, Config, Election, Event, FloorAnswer, LostBecause};
-use incumbent_core::root::Liveness;
+use incumbent_core::root::LivenessAddress;
 use incumbent_core::write::Write;
 use incumbent_core::{Epoch, Nonce, Seal, View};
 pub(crate) use jobs::{Goal, Job};
@@ -105,9 +105,10 @@ impl Node {
         let config = Config {
             holder: holder(node),
             timing: settings.timing,
-            liveness: Some(Liveness {
+            liveness: Some(LivenessAddress {
                 address: format!("node-{node}:1"),
                 scope: None,
+                advertised: false,
             }),
             nonces: first_nonce(process, salt),
         };

@@ -115,9 +115,10 @@ fn a_campaign_that_was_given_up_while_its_claim_was_on_the_way_releases_what_it_
 /// Its address is the earlier campaign's, where nobody listens any more.
 #[test]
 fn a_claim_with_the_liveness_endpoint_of_an_earlier_campaign_is_given_up_and_made_anew() {
-    let liveness = |port: u16| Liveness {
+    let liveness = |port: u16| LivenessAddress {
         address: format!("127.0.0.1:{port}"),
         scope: None,
+        advertised: false,
     };
     let mut bench = Bench::new("a");
     bench.election.offer_liveness(Some(liveness(1)));
