@@ -8,11 +8,13 @@
 //!            events + time                     actions
 //!   ──────────────────────────►  Election  ──────────────────►  read root, swap root, grant, lose
 //!   answers of the backend  ──►  Write     ──────────────────►  read record, swap record, done
+//!   hints and listings      ──►  Told      ──────────────────►  records that may have changed
 //! ```
 //!
 //! Start reading in [`root`] (what the group's one root record holds), then [`election`], then
 //! [`mod@write`].
 
+pub mod changes;
 pub mod election;
 mod epoch;
 mod name;

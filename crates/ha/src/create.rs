@@ -31,9 +31,9 @@ impl Group {
     /// Nothing is ever replaced.
     ///
     /// Any process of the group may, also while nobody leads. Of several that create the same name,
-    /// one succeeds. From then on the record is as any other: the leader finds it by listing, opens
-    /// it, and only leaders change it. A leader that was deposed before the record was created
-    /// cannot open it.
+    /// one succeeds. From then on the record is as any other: the leader finds it by
+    /// [`changes`](Self::changes), opens it, and only leaders change it. A leader that was deposed
+    /// before the record was created cannot open it.
     ///
     /// A lost answer is settled: the same request is sent again, and the record read. Each call
     /// draws a number that the record keeps, whatever leaders do to it, so a call recognizes what

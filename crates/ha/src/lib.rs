@@ -49,6 +49,7 @@
 
 mod by_hand;
 mod candidate;
+mod changes;
 mod clock;
 mod create;
 mod deadline;
@@ -65,12 +66,14 @@ mod settle;
 mod term;
 
 pub use candidate::Candidate;
+pub use changes::Changes;
 pub use clock::Clock;
 pub use create::Creation;
 pub use error::{Error, OpenError};
 pub use group::{Group, Options, Store};
 pub use incumbent_backend as backend;
 pub use incumbent_backend::{BadAddress, BadName, Limits, Reach, RecordName};
+pub use incumbent_core::changes::Change;
 pub use incumbent_core::election::LostBecause;
 pub use incumbent_core::root::{
     LONGEST_ENDPOINT, LivenessAddress, MOST_ENDPOINTS, Root, TermState, check_endpoint,

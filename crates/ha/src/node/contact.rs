@@ -1,20 +1,36 @@
 //! [`Contact`]: what the handles of a group can ask without waiting for its task.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use incumbent_core::Time;
+use incumbent_backend::Hint;
+use incumbent_backend::hints::{Feeds, Hints, Listener};
 use incumbent_core::election::{Event, SwapAnswer};
+use incumbent_core::{GroupName, Time};
 
 use super::troubles::Troubles;
 
 /// When the backend last answered, what fails, and whether this process leads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Contact {
     /// Nanoseconds of the clock, zero for never.
     answered_at: AtomicU64,
     leading: AtomicBool,
     pub(super) troubles: Troubles,
+    /// Those who listen to the group's one watch.
+    hints: Arc<Hints>,
+}
+
+impl Default for Contact {
+    fn default() -> Self {
+        Self {
+            answered_at: AtomicU64::default(),
+            leading: AtomicBool::default(),
+            troubles: Troubles::default(),
+            hints: Hints::new(Feeds::One),
+        }
+    }
 }
 
 impl Contact {
@@ -35,6 +51,16 @@ impl Contact {
     /// Why this process could not lead, as the backend says, if it was refused.
     pub(crate) fn missing_rights(&self) -> Option<String> {
         self.troubles.rights.reason()
+    }
+
+    /// What the group's watch hints at, from now on. A slow listener holds up nobody.
+    pub(crate) fn listen(&self, group: &GroupName) -> Listener {
+        self.hints.listen(group, || None)
+    }
+
+    /// Passes a hint of the group's watch on.
+    pub(super) fn hinted(&self, group: &GroupName, hint: &Hint) {
+        self.hints.tell(group, hint.clone());
     }
 
     /// Why the root could not be read last.

@@ -253,6 +253,7 @@ impl Node {
     }
 
     fn hinted(&self, hint: Hint) -> Option<Event> {
+        self.setup.contact.hinted(&self.setup.group, &hint);
         let about_root = hint.key.as_ref().is_none_or(|key| *key == self.root);
         about_root.then_some(Event::Hint {
             version: hint.version,
