@@ -10,3 +10,15 @@
 //! ```
 //!
 //! Start reading in `node.rs` (what every node has), then `job_manager/` and `task_manager/`.
+
+mod error;
+mod identity;
+#[allow(dead_code, reason = "the loop of a term follows")]
+pub mod job_manager;
+mod node;
+pub mod wire;
+
+pub use error::NodeError;
+pub use identity::{ClusterIdentity, NodeSecret};
+pub use job_manager::{JobManagerHandle, NotLeading};
+pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};

@@ -1,0 +1,93 @@
+//! The JobManager: a candidate of the cluster's group, which performs what the machine
+//! [`Leader`](incumbent_cluster_core::leader::Leader) decides while it leads.
+//!
+//! ```text
+//!   campaign.rs ── a term begins ──► term.rs ── events + time ──► Leader ── actions ──┐
+//!                                      ▲                                              ▼
+//!   routes.rs, JobManagerHandle ─door.rs┘   records.rs  lanes.rs  watches.rs  questions.rs  told.rs
+//!   reports, hints, questions               open,       orders    proof of    answers       the log
+//!                                           commit                death
+//! ```
+//!
+//! # What holds
+//!
+//! - **Nothing is performed outside of a term.** Whatever a term has begun is dropped when the term
+//!   is over: at the renew deadline, before anybody else may lead. What was on its way then is
+//!   harmless: a commit is fenced, and an order carries the seal of the term.
+//! - **A report is acknowledged only under a valid guard** (R8): it is asked at the last moment,
+//!   when the answer is handed to the connection.
+//! - **A TaskManager that is slow or gone delays nobody else**: each has its own queue.
+
+mod door;
+mod registry;
+mod routes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use incumbent_cluster_core::leader::{Answer, Question};
+use tokio::sync::{oneshot, watch};
+
+use crate::node::Node;
+use door::{Door, Input};
+
+/// Asks the JobManager of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct JobManagerHandle {
+    shared: Arc<Shared>,
+}
+
+/// This process does not lead, or its term ended before it answered. What was wanted may have been
+/// done: the next leader knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this node does not lead, or its term ended before it answered")]
+pub struct NotLeading;
+
+/// What the campaign, the terms and the handles share.
+struct Shared {
+    node: Node,
+    /// The present term, if this process leads.
+    door: watch::Sender<Option<Arc<Door>>>,
+}
+
+impl JobManagerHandle {
+    pub(crate) fn new(node: Node) -> Self {
+        let door = watch::Sender::new(None);
+        Self {
+            shared: Arc::new(Shared { node, door }),
+        }
+    }
+
+    /// Asks the leader that this process is.
+    ///
+    /// Questions about a record that is not open yet are held until it is. So they wait for as long
+    /// as the caller does. To be used behind a [`NodeLayer`](incumbent_gateway::NodeLayer), which
+    /// passes on what this process cannot answer.
+    ///
+    /// # Errors
+    ///
+    /// [`NotLeading`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the answer. A wish may be fulfilled all the same.
+    pub async fn ask(&self, question: Question) -> Result<Answer, NotLeading> {
+        let door = self.door().ok_or(NotLeading)?;
+        let _place = door.place().await.ok_or(NotLeading)?;
+        let (answer, answered) = oneshot::channel();
+        door.send(Input::Asked { question, answer }).await?;
+        answered.await.map_err(|_| NotLeading)
+    }
+
+    /// What a JobManager serves under `/node/v1`, for nodes only. The server must put the
+    /// [`Peer`](incumbent_gateway::Peer) into the extensions of each request.
+    pub fn router(&self) -> Router {
+        routes::router(self.clone())
+    }
+
+    /// The term that lasts at this moment.
+    fn door(&self) -> Option<Arc<Door>> {
+        let door = self.shared.door.borrow().clone();
+        door.filter(|door| door.guard.is_valid())
+    }
+}

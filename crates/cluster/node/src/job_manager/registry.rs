@@ -1,0 +1,251 @@
+//! [`Registry`]: which TaskManagers were verified in this term, and the JobManagers that stand by.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use incumbent_cluster_core::NodeNonce;
+use incumbent_cluster_core::message::{NodeInfo, Report};
+use incumbent_gateway::worker::{WorkerNonce, verify_same};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::wire::{Announcement, Problem};
+
+/// How long a TaskManager may take to be verified. It waits for the answer of its report, which has
+/// a time limit itself.
+const VERIFYING: Duration = Duration::from_secs(4);
+
+/// How long an older process of the same name may take to show that it lives. A process that is
+/// stopped takes connections and says nothing: it counts as alive.
+const SHOWING: Duration = Duration::from_secs(2);
+
+/// How many are verified at a time: as many connections, and a thousand TaskManagers that register
+/// with a new leader are through in less than a second.
+const MOST_VERIFYING: usize = 64;
+
+/// How many TaskManagers are remembered. More are verified with each full report.
+const MOST_KNOWN: usize = 16 * 1024;
+
+/// How long an announcement counts: it comes every five seconds.
+const ANNOUNCED_FOR: Duration = Duration::from_secs(12);
+
+/// How many JobManagers that stand by are shown. There are two or three.
+const MOST_STANDBYS: usize = 64;
+
+/// Who is there, as far as one term has verified it.
+pub(super) struct Registry {
+    known: Mutex<Known>,
+    verifying: Semaphore,
+}
+
+#[derive(Default)]
+struct Known {
+    nodes: HashMap<NodeNonce, Verified>,
+    names: HashMap<String, NodeNonce>,
+    standbys: HashMap<NodeNonce, (Announcement, Instant)>,
+}
+
+/// A TaskManager that took a connection and proved to be the process that reported.
+#[derive(Clone)]
+struct Verified {
+    claim: Claim,
+    /// `host:port`.
+    address: String,
+}
+
+/// What it was verified for. Whoever claims something else is verified again.
+#[derive(Clone, PartialEq, Eq)]
+struct Claim {
+    from: IpAddr,
+    advertise: Option<String>,
+    port: u16,
+    name: String,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            known: Mutex::default(),
+            verifying: Semaphore::new(MOST_VERIFYING),
+        }
+    }
+}
+
+impl Registry {
+    /// The address for orders to the TaskManager that sends this full report from `peer`: connects
+    /// back to it, unless that was done in this term.
+    ///
+    /// # Errors
+    ///
+    /// The answer for the TaskManager, which logs it and tries again.
+    pub(super) async fn admit(
+        &self,
+        report: &Report,
+        peer: SocketAddr,
+        is_tls: bool,
+    ) -> Result<String, Box<Problem>> {
+        let Some(info) = &report.node else {
+            return Err(bad("a full report says what its TaskManager is"));
+        };
+        if info.is_tls != is_tls {
+            return Err(other_tls(info));
+        }
+        let claim = Claim {
+            from: peer.ip().to_canonical(),
+            advertise: info.advertise.clone(),
+            port: info.port,
+            name: info.name.clone(),
+        };
+        if let Some(address) = self.known().address(report.from, &claim) {
+            return Ok(address);
+        }
+        let _place = self.verifying.acquire().await;
+        self.check_name(report.from, info).await?;
+        let nonce = worker(report.from);
+        let advertise = info.advertise.as_deref();
+        let verified = verify_same(peer, advertise, info.port, nonce, VERIFYING).await;
+        let address = verified.map_err(|error| unreachable(info, &error))?;
+        let address = address.to_string();
+        self.known().note(report.from, claim, address.clone());
+        Ok(address)
+    }
+
+    /// Refuses the name of another process that lives.
+    async fn check_name(&self, from: NodeNonce, info: &NodeInfo) -> Result<(), Box<Problem>> {
+        let Some((other, address)) = self.known().holder_of(&info.name, from) else {
+            return Ok(());
+        };
+        let Some((host, port)) = address.rsplit_once(':') else {
+            return Ok(());
+        };
+        let port: u16 = port.parse().unwrap_or_default();
+        // Where it was seen, or what it advertises: both were verified.
+        let here = SocketAddr::from(([0, 0, 0, 0], 0));
+        let shown = verify_same(here, Some(host), port, worker(other), SHOWING).await;
+        match shown {
+            Ok(_) | Err(incumbent_gateway::worker::WorkerError::Silent { .. }) => {
+                Err(name_taken(&info.name, &address))
+            }
+            // It is gone, or somebody else listens there: the name is free.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// A JobManager stands by.
+    pub(super) fn announce(&self, announcement: Announcement) {
+        let now = Instant::now();
+        let mut known = self.known();
+        let is_fresh = |(_, at): &(_, Instant)| now.duration_since(*at) < ANNOUNCED_FOR;
+        known.standbys.retain(|_, standby| is_fresh(standby));
+        let nonce = announcement.nonce;
+        if known.standbys.len() < MOST_STANDBYS || known.standbys.contains_key(&nonce) {
+            known.standbys.insert(nonce, (announcement, now));
+        }
+    }
+
+    /// The JobManagers that stand by, and how long ago they said so.
+    pub(super) fn standbys(&self) -> Vec<(Announcement, Duration)> {
+        let now = Instant::now();
+        let known = self.known();
+        let ages = known.standbys.values();
+        let ages = ages.map(|(standby, at)| (standby.clone(), now.duration_since(*at)));
+        let mut fresh: Vec<_> = ages.filter(|(_, age)| *age < ANNOUNCED_FOR).collect();
+        fresh.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        fresh
+    }
+
+    /// Forgets a TaskManager that is gone.
+    pub(super) fn forget(&self, nonce: NodeNonce) {
+        let mut known = self.known();
+        if let Some(verified) = known.nodes.remove(&nonce) {
+            let name = verified.claim.name;
+            if known.names.get(&name) == Some(&nonce) {
+                known.names.remove(&name);
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn address(&self, nonce: NodeNonce, claim: &Claim) -> Option<String> {
+        let known = self.nodes.get(&nonce)?;
+        let is_owner = self.names.get(&claim.name) == Some(&nonce);
+        (known.claim == *claim && is_owner).then(|| known.address.clone())
+    }
+
+    fn holder_of(&self, name: &str, other_than: NodeNonce) -> Option<(NodeNonce, String)> {
+        let nonce = *self.names.get(name)?;
+        let known = self.nodes.get(&nonce)?;
+        (nonce != other_than).then(|| (nonce, known.address.clone()))
+    }
+
+    fn note(&mut self, nonce: NodeNonce, claim: Claim, address: String) {
+        if self.nodes.len() >= MOST_KNOWN && !self.nodes.contains_key(&nonce) {
+            return;
+        }
+        self.names.insert(claim.name.clone(), nonce);
+        self.nodes.insert(nonce, Verified { claim, address });
+    }
+}
+
+/// The nonce that a TaskManager answers challenges with: that of its process.
+pub(crate) fn worker(nonce: NodeNonce) -> WorkerNonce {
+    nonce.to_string().parse().expect("both are 32 digits")
+}
+
+fn bad(detail: &str) -> Box<Problem> {
+    let (status, kind) = (StatusCode::BAD_REQUEST, "bad-report");
+    Box::new(Problem::new(status, kind, "the report is not one", detail))
+}
+
+fn unreachable(info: &NodeInfo, error: &incumbent_gateway::worker::WorkerError) -> Box<Problem> {
+    let why = incumbent_backend::causes(error);
+    let name = &info.name;
+    let detail = format!(
+        "the leader cannot send orders to TaskManager {name}: {why}; if the leader reaches it at \
+         another address, start it with --advertise HOST[:PORT]"
+    );
+    let (status, kind) = (StatusCode::UNPROCESSABLE_ENTITY, "not-reachable");
+    Box::new(Problem::new(
+        status,
+        kind,
+        "the leader cannot connect back",
+        detail,
+    ))
+}
+
+fn name_taken(name: &str, address: &str) -> Box<Problem> {
+    let detail = format!(
+        "another TaskManager that is called {name} lives at {address}; give this one another name \
+         (--name), or end that one"
+    );
+    let (status, kind) = (StatusCode::CONFLICT, "name-taken");
+    Box::new(Problem::new(status, kind, "the name is taken", detail))
+}
+
+fn other_tls(info: &NodeInfo) -> Box<Problem> {
+    let (theirs, ours) = if info.is_tls {
+        ("speaks TLS", "does not")
+    } else {
+        ("does not speak TLS", "does")
+    };
+    let name = &info.name;
+    let detail = format!(
+        "TaskManager {name} {theirs} and the leader {ours}; start all nodes of a cluster with a \
+         certificate, or none"
+    );
+    let (status, kind) = (StatusCode::CONFLICT, "other-tls");
+    Box::new(Problem::new(
+        status,
+        kind,
+        "one speaks TLS, one does not",
+        detail,
+    ))
+}
