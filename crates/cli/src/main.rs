@@ -1,10 +1,11 @@
 //! The program `incumbent`: keeps one instance of any program running, and shows who leads.
 //!
 //! A folder for each thing that people do: `run`, `look`, `records`, `operate`, `gateway`, `serve`,
-//! `shell`. Below them is what all of them use: `settings` (flags), `store` (opening it), `show`
+//! `cluster`, `shell`. Below them is what all of them use: `settings` (flags), `store` (opening it), `show`
 //! (standard output), `diagnostics` (standard error), `exit` (codes and errors). Start reading in
 //! `command_line/cli.rs`, then `run/mod.rs`.
 
+mod cluster;
 mod command_line;
 mod descriptors;
 mod diagnostics;
@@ -50,7 +51,12 @@ fn start() -> Result<ExitCode, Failure> {
         Parsed::Answered(code) => return Ok(code),
     };
     let usual = match command {
-        Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
+        Command::Run(_)
+        | Command::Serve(_)
+        | Command::Gateway(_)
+        | Command::Up(_)
+        | Command::JobManager(_)
+        | Command::TaskManager(_) => "info",
         _ => "warn",
     };
     let access = match &command {
@@ -72,6 +78,11 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Flink(args) => flink::flink(args).await,
             Command::Gateway(args) => gateway::gateway(&common, *args).await,
             Command::Serve(args) => serve::serve(*args).await,
+            Command::Up(args) => cluster::up(&common, *args).await,
+            Command::JobManager(args) => cluster::job_manager(&common, *args).await,
+            Command::TaskManager(args) => cluster::task_manager(&common, *args).await,
+            Command::Job(args) => cluster::job(*args).await,
+            Command::Node(args) => cluster::node(*args).await,
             Command::Completions(args) => shell::completions(&args, command_line::command()),
             Command::Man => shell::man(command_line::command()),
         }

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::cluster::{JobArgs, JobManagerArgs, NodeArgs, TaskManagerArgs, UpArgs};
 use crate::flink::FlinkArgs;
 use crate::gateway::GatewayArgs;
 use crate::look::{ObserveArgs, StatusArgs};
@@ -19,6 +20,12 @@ and in a third:
   incumbent observe
 Then end the one that leads with kill -9.
 
+Or a cluster for jobs, and one of many processes:
+  incumbent up
+and in another terminal:
+  incumbent job run --name hello --tasks 2 -- sh -c 'while :; do date; sleep 1; done'
+  incumbent job logs hello --follow
+
 Every flag can also be set by an environment variable (the long help names it) or in a configuration file:
   # ~/.config/incumbent/config.toml
   ha = \"file:///var/lib/incumbent\"
@@ -31,6 +38,7 @@ Exit codes:
   4  refused: another node leads, or the record has changed         5  outcome unknown
   6  no such record                                                 7  no answer in time
   8  `flink inspect` has found problems
+`job run --wait` exits as the job does: see its help.
 `run` exits with the exit code of its command. If it fails itself, it exits with 125 (2 for bad usage); if the
 command cannot be started, with 126 or 127, as `env` and `timeout` do.";
 
@@ -47,6 +55,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a whole cluster on this machine, for jobs.
+    Up(Box<UpArgs>),
+    /// Run jobs on a cluster, and look after them.
+    Job(Box<JobArgs>),
+    /// Look at the nodes of a cluster, and take them out of it.
+    Node(Box<NodeArgs>),
+    /// Run a JobManager: one of them leads, and looks after the jobs.
+    JobManager(Box<JobManagerArgs>),
+    /// Run a TaskManager: it runs tasks in its slots.
+    TaskManager(Box<TaskManagerArgs>),
     /// Run a command on one node at a time: the leader's.
     Run(Box<RunArgs>),
     /// Follow who leads, as it changes.

@@ -10,6 +10,7 @@ use incumbent::backend::redacted;
 use super::cli::{Cli, Command};
 use super::config_file;
 use crate::exit::{Code, Failure};
+use crate::settings::DEFAULT_GROUP;
 use crate::show::escape::printable;
 use crate::{diagnostics, show};
 
@@ -59,6 +60,17 @@ pub(crate) fn parse() -> Result<Parsed, Failure> {
         run.ready_now &= is_set("ready_now") || !is_set("ready");
         run.no_liveness &=
             is_set("no_liveness") || !(is_set("liveness_listen") || is_set("liveness_address"));
+    }
+    // A program that runs without --group on the same store does not campaign to be a JobManager.
+    let is_part = matches!(
+        cli.command,
+        Command::Up(_) | Command::JobManager(_) | Command::TaskManager(_)
+    );
+    let flags = matches.subcommand().map(|(_, flags)| flags);
+    let is_named =
+        flags.and_then(|flags| flags.value_source("group")) > Some(ValueSource::DefaultValue);
+    if is_part && cli.common.group == DEFAULT_GROUP && !is_named {
+        incumbent_cluster_node::DEFAULT_GROUP.clone_into(&mut cli.common.group);
     }
     Ok(Parsed::Run(Box::new(cli)))
 }

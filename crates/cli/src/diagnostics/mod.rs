@@ -9,6 +9,7 @@ mod panics;
 pub(crate) mod queue;
 
 use std::fmt::Display;
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,6 +63,21 @@ pub(crate) fn ask(question: impl Display) {
 /// Prints text of this program's own as it is: whole lines, also with colours.
 pub(crate) fn say_text(text: &str) {
     queue().push_text(text.as_bytes());
+}
+
+/// Shows how far something is, on one line of the terminal, in place of the line before.
+pub(crate) fn say_progress(line: &str) {
+    say_text(&format!("\r{line}\u{1b}[K"));
+}
+
+/// Takes that line away.
+pub(crate) fn end_progress() {
+    say_text("\r\u{1b}[K");
+}
+
+/// Whether a person reads standard error.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Whether standard error shows colours.

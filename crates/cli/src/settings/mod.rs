@@ -1,6 +1,7 @@
 //! Flags that several commands share: where the records are, how fast a leader is replaced, what is
 //! logged.
 
+mod access;
 mod output;
 mod values;
 
@@ -10,8 +11,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use incumbent::HolderName;
 
+pub(crate) use access::{CertificateFiles, ClientToken, read_token};
 pub(crate) use output::Output;
 pub(crate) use values::{endpoint, http_url, socket};
+
+/// The group of a command that names none.
+pub(crate) const DEFAULT_GROUP: &str = "default";
 
 /// Flags of all commands.
 #[derive(Clone, Debug, Args)]
@@ -22,13 +27,14 @@ pub(crate) struct Common {
     #[arg(long, value_name = "ADDRESS", global = true, env = "INCUMBENT_HA")]
     pub(crate) ha: Option<String>,
 
-    /// Election group. All candidates of one group have one leader.
+    /// Election group. All candidates of one group have one leader. For up, job-manager and
+    /// task-manager the default is `cluster`.
     #[arg(
         long,
         value_name = "NAME",
         global = true,
         env = "INCUMBENT_GROUP",
-        default_value = "default"
+        default_value = DEFAULT_GROUP
     )]
     pub(crate) group: String,
 
@@ -71,7 +77,7 @@ pub(crate) struct Common {
     pub(crate) request_timeout: Option<Duration>,
 
     /// Log filter: a level, or levels by module, as in `debug` or `incumbent=debug,warn` [default:
-    /// info for run, serve and gateway, otherwise warn]
+    /// info for what keeps running, otherwise warn]
     #[arg(
         long,
         value_name = "FILTER",

@@ -116,3 +116,19 @@ pub(crate) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> String {
 pub(crate) fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
+
+/// A number of bytes, for people.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(crate) fn bytes(number: u64) -> String {
+    let mut shown = number as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if shown < 1000.0 {
+            return match unit {
+                "B" => format!("{number} B"),
+                unit => format!("{shown:.1} {unit}"),
+            };
+        }
+        shown /= 1024.0;
+    }
+    format!("{shown:.1} TiB")
+}

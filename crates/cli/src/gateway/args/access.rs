@@ -1,11 +1,9 @@
 //! Who may ask, and whose word counts.
 
-use std::path::{Path, PathBuf};
-
 use clap::Args;
 use incumbent_gateway::IpNet;
 
-use crate::exit::{Code, Failure};
+use crate::settings::ClientToken;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who may ask")]
@@ -20,26 +18,6 @@ pub(super) struct AccessArgs {
     )]
     pub(super) trusted: Vec<IpNet>,
 
-    /// A file with the bearer token that every client needs. The token is not passed on.
-    #[arg(long, value_name = "FILE", env = "INCUMBENT_TOKEN_FILE")]
-    pub(super) token_file: Option<PathBuf>,
-}
-
-impl AccessArgs {
-    /// The token that clients need.
-    pub(super) fn token(&self) -> Result<Option<String>, Failure> {
-        self.token_file.as_deref().map(read_token).transpose()
-    }
-}
-
-fn read_token(path: &Path) -> Result<String, Failure> {
-    let failed = |why: &str| {
-        let what = format!("cannot use the token file {}: {why}", path.display());
-        Failure::new(what).code(Code::Usage)
-    };
-    let text = std::fs::read_to_string(path).map_err(|cause| failed(&cause.to_string()))?;
-    match text.trim() {
-        "" => Err(failed("it is empty")),
-        token => Ok(token.to_owned()),
-    }
+    #[command(flatten)]
+    pub(super) token: ClientToken,
 }

@@ -25,16 +25,16 @@ fn beside_tcp(args: &GatewayArgs) -> Option<String> {
     } = args;
     let given = [
         ("--tls-listen", !tls.listen().is_empty()),
-        ("--cert", tls.cert.is_some()),
-        ("--key", tls.key.is_some()),
-        ("--client-ca", tls.client_ca.is_some()),
+        ("--cert", tls.files.cert.is_some()),
+        ("--key", tls.files.key.is_some()),
+        ("--client-ca", tls.files.client_ca.is_some()),
         ("--pass-certificate", tls.pass_certificate),
         ("--upstream-tls", leader.upstream_tls),
         ("--upstream-ca", leader.upstream_ca.is_some()),
         ("--upstream-cert", leader.upstream_cert.is_some()),
         ("--upstream-key", leader.upstream_key.is_some()),
         ("--upstream-name", leader.upstream_name.is_some()),
-        ("--token-file", access.token_file.is_some()),
+        ("--token-file", access.token.token_file.is_some()),
         ("--trusted", !access.trusted.is_empty()),
         ("--static", args.files.is_some()),
         ("--wait-until-ready", waiting.wait_until_ready),
@@ -56,9 +56,9 @@ fn incomplete(args: &GatewayArgs) -> Option<String> {
     }
     if tls.listen().is_empty() {
         let option = first(&[
-            ("--cert", tls.cert.is_some()),
-            ("--key", tls.key.is_some()),
-            ("--client-ca", tls.client_ca.is_some()),
+            ("--cert", tls.files.cert.is_some()),
+            ("--key", tls.files.key.is_some()),
+            ("--client-ca", tls.files.client_ca.is_some()),
             ("--pass-certificate", tls.pass_certificate),
         ])?;
         return Some(format!(
@@ -66,10 +66,10 @@ fn incomplete(args: &GatewayArgs) -> Option<String> {
              as in --tls-listen 0.0.0.0:8443"
         ));
     }
-    if tls.cert.is_none() || tls.key.is_none() {
+    if tls.files.cert.is_none() || tls.files.key.is_none() {
         return Some("--tls-listen needs a certificate: add --cert FILE and --key FILE".into());
     }
-    if tls.pass_certificate && tls.client_ca.is_none() {
+    if tls.pass_certificate && tls.files.client_ca.is_none() {
         return Some(
             "--pass-certificate needs --client-ca FILE: without it, clients are not asked for \
              certificates"

@@ -205,7 +205,7 @@ impl GatewayArgs {
             waits_until_ready: self.waiting.wait_until_ready || self.flink.is_some(),
             upstream_http: self.leader.http(),
             trusted: self.access.trusted.clone(),
-            token: self.access.token()?,
+            token: self.access.token.read()?,
             files,
         })
     }

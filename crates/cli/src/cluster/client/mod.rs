@@ -1,0 +1,255 @@
+//! A client of `/v1`: asks any node, and the next one if that does not answer.
+//!
+//! ```text
+//!   Client::ask ──► node 1 ──► an answer, whatever it says
+//!        │  not reached, or broken off
+//!        └──────► node 2 … and again from node 1, a few times: every request here may be repeated
+//! ```
+
+mod args;
+mod connection;
+mod error;
+mod events;
+mod problem;
+mod url;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use incumbent::backend::{Pace, jitter};
+use incumbent_tls::{ClientFiles, Trust};
+use rustls::ClientConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use args::{ClusterArgs, USUAL};
+use connection::Connection;
+pub(crate) use connection::Upload;
+pub(crate) use error::ClientError;
+pub(crate) use events::{Event, Events};
+pub(crate) use problem::Problem;
+pub(crate) use url::{NodeUrl, segment};
+
+use crate::exit::{Code, Failure};
+use crate::settings::read_token;
+
+/// How often a request is sent to all nodes before it is given up.
+const ROUNDS: u32 = 4;
+
+/// Pauses between rounds.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a node may take to begin its answer. It holds a request for 30 s while nobody leads.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longest answer that is read whole: the views of many jobs.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Asks the nodes of one cluster.
+#[derive(Debug)]
+pub(crate) struct Client {
+    nodes: Vec<NodeUrl>,
+    /// The node that answered last; the next request begins there.
+    current: AtomicUsize,
+    token: Option<String>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// A request, which may be sent several times.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Upload,
+}
+
+impl Client {
+    /// # Errors
+    ///
+    /// A file of a flag cannot be used.
+    pub(crate) fn new(args: &ClusterArgs) -> Result<Self, Failure> {
+        let needs_tls = args.cluster.iter().any(|node| node.is_tls);
+        let tls = needs_tls.then(|| tls(args)).transpose()?;
+        Ok(Self {
+            nodes: args.cluster.clone(),
+            current: AtomicUsize::new(0),
+            token: args.token_file.as_deref().map(read_token).transpose()?,
+            tls,
+        })
+    }
+
+    /// Asks, and reads the answer as JSON.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub(crate) async fn json<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, ClientError> {
+        let answer = self.whole(ask).await?;
+        serde_json::from_slice(&answer).map_err(ClientError::Answer)
+    }
+
+    /// Asks, and reads the whole answer, if it is one of success.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub(crate) async fn whole(&self, ask: &Ask) -> Result<Bytes, ClientError> {
+        let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
+        for _ in 1..ROUNDS {
+            let answer = self.open(ask).await?;
+            let body = http_body_util::Limited::new(answer.response.into_body(), LARGEST_ANSWER);
+            match body.collect().await {
+                Ok(body) => return Ok(body.to_bytes()),
+                // The node went away before the end of its answer.
+                Err(_) => self.pause(&mut pace).await,
+            }
+        }
+        Err(ClientError::BrokenOff)
+    }
+
+    /// Asks, and returns the beginning of an answer of success. Its body follows.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub(crate) async fn open(&self, ask: &Ask) -> Result<Answer, ClientError> {
+        let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut failed = Vec::new();
+        for round in 1..=ROUNDS {
+            failed.clear();
+            let first = self.current.load(Ordering::Relaxed);
+            let mut is_refused_by_all = true;
+            for offset in 0..self.nodes.len() {
+                let at = (first + offset) % self.nodes.len();
+                match self.send(&self.nodes[at], ask).await {
+                    Ok(answer) => {
+                        self.current.store(at, Ordering::Relaxed);
+                        return accepted(answer).await;
+                    }
+                    Err(error) => {
+                        is_refused_by_all &= error.is_final();
+                        failed.push((self.nodes[at].clone(), error));
+                    }
+                }
+            }
+            // Nobody listens there: that is no moment of weakness.
+            if is_refused_by_all || round == ROUNDS {
+                break;
+            }
+            self.pause(&mut pace).await;
+        }
+        Err(ClientError::NoNode(failed))
+    }
+
+    async fn pause(&self, pace: &mut Pace) {
+        tokio::time::sleep(pace.after_failure(jitter())).await;
+    }
+
+    async fn send(&self, node: &NodeUrl, ask: &Ask) -> Result<Answer, connection::Failed> {
+        let mut connection = Connection::to(node, self.tls.as_ref()).await?;
+        let mut request = Request::builder()
+            .method(ask.method.clone())
+            .uri(&ask.path)
+            .header(HOST, &node.authority)
+            .header(USER_AGENT, concat!("incumbent/", env!("CARGO_PKG_VERSION")));
+        if !ask.headers.iter().any(|(name, _)| *name == ACCEPT.as_str()) {
+            request = request.header(ACCEPT, "application/json, application/problem+json");
+        }
+        for (name, value) in &ask.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(length) = ask.body.length() {
+            request = request.header(CONTENT_LENGTH, length);
+        }
+        let body = ask.body.begin().await.map_err(connection::Failed::Body)?;
+        let request = request.body(body).map_err(connection::Failed::Request)?;
+        let patience = if ask.body.is_file() {
+            None
+        } else {
+            Some(PATIENCE)
+        };
+        let response = connection.send(request, patience).await?;
+        Ok(Answer {
+            response,
+            _connection: connection,
+        })
+    }
+}
+
+/// The beginning of an answer. The connection ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    _connection: Connection,
+}
+
+async fn accepted(answer: Answer) -> Result<Answer, ClientError> {
+    let status = answer.response.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let body = http_body_util::Limited::new(answer.response.into_body(), LARGEST_ANSWER);
+    let body = body.collect().await.map(|body| body.to_bytes());
+    let problem = Problem::read(status, &body.unwrap_or_default());
+    Err(ClientError::Problem(problem))
+}
+
+impl Ask {
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Upload::Nothing,
+        }
+    }
+
+    /// The same with a body of JSON.
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("what is sent has names of text");
+        self.body = Upload::Whole(body.into());
+        self.header(CONTENT_TYPE.as_str(), "application/json")
+    }
+
+    /// The same with this body.
+    pub(crate) fn body(self, body: Upload) -> Self {
+        Self { body, ..self }.header(CONTENT_TYPE.as_str(), "application/octet-stream")
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+fn tls(args: &ClusterArgs) -> Result<Arc<ClientConfig>, Failure> {
+    let files = ClientFiles {
+        trust: args.ca.clone().map_or(Trust::System, Trust::File),
+        identity: None,
+    };
+    let read = files.read(&[b"http/1.1"]);
+    read.map(Arc::new).map_err(|cause| {
+        Failure::new("cannot use TLS")
+            .because(cause)
+            .code(Code::Usage)
+    })
+}
+
+/// Whether an artifact of this status must be sent.
+pub(crate) fn is_missing(error: &ClientError) -> bool {
+    matches!(error, ClientError::Problem(problem) if problem.status == StatusCode::NOT_FOUND)
+}

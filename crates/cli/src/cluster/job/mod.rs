@@ -1,0 +1,48 @@
+//! `incumbent job`: submits jobs, shows them, ends them.
+
+mod args;
+mod artifact;
+mod change;
+mod describe;
+mod file;
+mod find;
+mod list;
+mod logs;
+mod outcome;
+mod run;
+mod show;
+mod spec;
+mod wait;
+mod why;
+
+use std::process::ExitCode;
+
+use super::client::Client;
+use crate::exit::Failure;
+pub(crate) use args::JobArgs;
+use args::JobCommand;
+
+pub(crate) async fn job(args: JobArgs) -> Result<ExitCode, Failure> {
+    match args.command {
+        JobCommand::Run(args) => run::run(*args).await,
+        JobCommand::Ls {
+            live,
+            cluster,
+            output,
+        } => list::list(&Client::new(&cluster)?, live, output).await,
+        JobCommand::Show {
+            job,
+            cluster,
+            output,
+        } => show::show(&Client::new(&cluster)?, &job.job, output).await,
+        JobCommand::Logs(args) => logs::logs(args).await,
+        JobCommand::Why { job, cluster } => why::why(&Client::new(&cluster)?, &job.job).await,
+        JobCommand::Cancel { job, wait, cluster } => {
+            change::cancel(&Client::new(&cluster)?, &job.job, wait).await
+        }
+        JobCommand::Restart { job, cluster } => {
+            change::restart(&Client::new(&cluster)?, &job.job).await
+        }
+        JobCommand::Rm { job, cluster } => change::remove(&Client::new(&cluster)?, &job.job).await,
+    }
+}

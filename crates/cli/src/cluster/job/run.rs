@@ -1,0 +1,160 @@
+//! `incumbent job run`: uploads, submits, and waits if it is told to.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hyper::Method;
+use incumbent_cluster_core::view::JobView;
+use incumbent_cluster_core::{CauseKind, JobId, JobState};
+use tokio::time::Instant;
+
+use super::args::RunJobArgs;
+use super::describe::standing;
+use super::find::{look, path};
+use super::spec::{Wanted, wanted};
+use super::wait::until_ended;
+use super::{artifact, logs, outcome, show};
+use crate::cluster::client::{Ask, USUAL};
+use crate::cluster::client::{Client, ClientError};
+use crate::diagnostics::{self, say};
+use crate::exit::{Code, Failure};
+use crate::show::line;
+
+/// How long the answer waits for the job to run, or for a reason why it does not yet.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// How often the job is looked at meanwhile.
+const GLANCES: Duration = Duration::from_millis(20);
+
+pub(super) async fn run(args: RunJobArgs) -> Result<ExitCode, Failure> {
+    if !args.wait && !args.follow {
+        let (job, _) = submit(&args).await?;
+        refused(&job)?;
+        if args.output.is_json() {
+            show::print(&job, args.output)?;
+        } else {
+            line(told(&job, &args))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    wait(&args).await.map_err(Failure::of_run)
+}
+
+/// Submits the job. The answer shows it running, if that takes no more than a moment.
+async fn submit(args: &RunJobArgs) -> Result<(JobView, Client), Failure> {
+    let id = match &args.id {
+        Some(text) => text
+            .parse()
+            .map_err(|error: incumbent_cluster_core::BadId| {
+                Failure::new(error.to_string()).code(Code::Usage)
+            })?,
+        // Drawn before the first try, so that a repeated one makes no second job.
+        None => JobId::new(rand::random()),
+    };
+    let Wanted { mut spec, upload } = wanted(args, id)?;
+    let client = Client::new(&args.cluster)?;
+    if let Some(file) = &upload {
+        spec.artifact = Some(artifact::upload(&client, file).await?);
+    }
+    let ask = Ask::new(Method::PUT, path(&id.to_string())).json(&spec);
+    let submitted: JobView = client.json(&ask).await?;
+    Ok((glance(&client, submitted).await, client))
+}
+
+/// Looks at the job until it runs, has ended, or says why not; for two seconds at most.
+async fn glance(client: &Client, submitted: JobView) -> JobView {
+    let until = Instant::now() + GLANCE;
+    let mut latest = submitted;
+    loop {
+        let is_waiting = matches!(latest.state, JobState::Waiting | JobState::Restarting);
+        if !is_waiting || !latest.why.is_empty() {
+            return latest;
+        }
+        match tokio::time::timeout_at(until, look(client, &latest.id)).await {
+            Ok(Ok(view)) => latest = view,
+            // It is submitted. That nobody leads for a moment is no error.
+            Ok(Err(ClientError::Problem(_) | ClientError::NoNode(_) | ClientError::BrokenOff)) => {}
+            Ok(Err(ClientError::Answer(_))) | Err(_) => return latest,
+        }
+        tokio::time::sleep(GLANCES).await;
+        if Instant::now() >= until {
+            return latest;
+        }
+    }
+}
+
+/// Whether the cluster has refused it: names are compared when the leader sees it.
+fn refused(job: &JobView) -> Result<(), Failure> {
+    match &job.cause {
+        Some(cause) if job.state == JobState::Failed && cause.kind == CauseKind::Refused => {
+            Err(Failure::new(cause.message.clone()).code(Code::Refused))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was submitted, and what to do next.
+fn told(job: &JobView, args: &RunJobArgs) -> String {
+    let nodes: Vec<_> = args
+        .cluster
+        .cluster
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let nodes = nodes.join(",");
+    let flag = if nodes == USUAL || std::env::var_os("INCUMBENT_CLUSTER").is_some() {
+        String::new()
+    } else {
+        format!(" --cluster {nodes}")
+    };
+    let name = &job.name;
+    format!(
+        "{}\nid      {}\nlog     incumbent job logs {name} --follow{flag}\nwhy     incumbent job why {name}{flag}\nend     \
+         incumbent job cancel {name}{flag}",
+        standing(job),
+        job.id
+    )
+}
+
+async fn wait(args: &RunJobArgs) -> Result<ExitCode, Failure> {
+    let (job, client) = submit(args).await?;
+    refused(&job)?;
+    let (id, name) = (job.id.clone(), job.name.clone());
+    let is_terminal = diagnostics::is_terminal();
+    let mut last = String::new();
+    let tell = |view: &JobView| {
+        let now = standing(view);
+        // In a pipe, standard error is for errors.
+        if now != last && is_terminal {
+            say(&now);
+        }
+        last = now;
+    };
+    let ended = async {
+        if args.follow {
+            let everything = logs::Choice::everything();
+            let log = logs::follow(&client, &id, &everything);
+            let (_, view) = tokio::try_join!(log, until_ended(&client, &id, tell))?;
+            Ok(view)
+        } else {
+            until_ended(&client, &id, tell).await
+        }
+    };
+    let view = tokio::select! {
+        view = ended => view?,
+        _ = tokio::signal::ctrl_c() => {
+            say(format!(
+                "{name} goes on; look at it with `incumbent job show {name}`, end it with `incumbent job cancel {name}`"
+            ));
+            return Ok(ExitCode::from(130));
+        }
+    };
+    if !args.follow && args.output.is_json() {
+        show::print(&view, args.output)?;
+    } else if !is_terminal || !args.follow {
+        say(standing(&view));
+    }
+    Ok(ExitCode::from(
+        outcome::exit_code(&view).unwrap_or(outcome::LOST),
+    ))
+}

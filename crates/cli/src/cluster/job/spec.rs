@@ -1,0 +1,152 @@
+//! A job, as the command line and a job file say it.
+
+use std::path::PathBuf;
+
+use incumbent_cluster_core::{Isolation, JobId, JobSpec, Restart};
+
+use super::args::RunJobArgs;
+use super::artifact::{Program, program};
+use crate::exit::{Code, Failure};
+
+/// How long a task may take to end after SIGTERM, if its job does not say.
+const GRACE_MS: u64 = 10_000;
+
+/// A job to submit.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Without its artifact.
+    pub(super) spec: JobSpec,
+    /// The file to upload.
+    pub(super) upload: Option<PathBuf>,
+}
+
+/// What the command line says.
+///
+/// # Errors
+///
+/// It cannot be a job.
+pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
+    if args.restore.is_some() {
+        return Err(bad(
+            "there are no checkpoints yet to restore from; leave out --restore, and the job starts from its beginning",
+        ));
+    }
+    let mut wanted = match &args.file {
+        Some(file) => super::file::read(file)?,
+        None => of_command(args)?,
+    };
+    let spec = &mut wanted.spec;
+    if let Some(name) = &args.name {
+        spec.name.clone_from(name);
+    }
+    if spec.name.is_empty() {
+        spec.name = usual_name(&spec.command, wanted.upload.as_deref(), id);
+    }
+    if let Some(tasks) = args.tasks {
+        spec.tasks = tasks;
+    }
+    if args.fenced {
+        spec.isolation = Isolation::Fenced;
+    }
+    for text in &args.env {
+        let (name, value) = variable(text)?;
+        spec.env.insert(name, value);
+    }
+    if let Some(artifact) = &args.artifact {
+        if let Some(other) = wanted.upload.filter(|other| !is_same(other, artifact)) {
+            return Err(bad(&format!(
+                "a job has one artifact, and both {} and {} are to be uploaded; name the program without a directory, or \
+                 put both into one archive",
+                other.display(),
+                artifact.display()
+            )));
+        }
+        wanted.upload = Some(artifact.clone());
+    }
+    Ok(wanted)
+}
+
+fn of_command(args: &RunJobArgs) -> Result<Wanted, Failure> {
+    let mut command = args.command.clone();
+    let mut upload = None;
+    if let Some(first) = command.first_mut() {
+        match program(first)? {
+            Program::There(name) => *first = name,
+            Program::Here(path) => {
+                *first = "{artifact}".into();
+                upload = Some(path);
+            }
+        }
+    }
+    let spec = JobSpec {
+        name: String::new(),
+        tasks: 1,
+        command,
+        artifact: None,
+        env: Default::default(),
+        env_files: Default::default(),
+        restart: Restart::default(),
+        isolation: Isolation::default(),
+        grace_ms: GRACE_MS,
+        endpoints: Vec::new(),
+    };
+    Ok(Wanted { spec, upload })
+}
+
+/// A variable of the environment: `K=V`.
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        // It may be a secret: it is not repeated.
+        _ => Err(bad(
+            "a value of --env is no variable; write K=V, as in --env LEVEL=debug",
+        )),
+    }
+}
+
+/// The name of the program and six digits of the id: unique enough, and the same for a repeated
+/// submission.
+fn usual_name(command: &[String], upload: Option<&std::path::Path>, id: JobId) -> String {
+    let program = match upload {
+        Some(path) => path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        None => {
+            let first = command.first().map_or("job", String::as_str);
+            first.rsplit('/').next().unwrap_or(first).to_owned()
+        }
+    };
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let program: String = program.chars().filter(allowed).take(40).collect();
+    let program = program.trim_start_matches(['.', '-']);
+    let program = if program.is_empty() { "job" } else { program };
+    format!("{program}-{}", &id.to_string()[..6])
+}
+
+fn is_same(a: &std::path::Path, b: &std::path::Path) -> bool {
+    let real = |path: &std::path::Path| path.canonicalize().ok();
+    real(a).is_some() && real(a) == real(b)
+}
+
+fn bad(why: &str) -> Failure {
+    Failure::new(why).code(Code::Usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_without_a_name_is_called_after_its_program() {
+        let id = JobId::new(0xabcdef << 104);
+        let name = |command: &str, upload: Option<&str>| {
+            usual_name(&[command.to_owned()], upload.map(std::path::Path::new), id)
+        };
+        assert_eq!(name("sh", None), "sh-abcdef");
+        assert_eq!(name("/usr/bin/python3", None), "python3-abcdef");
+        assert_eq!(name("{artifact}", Some("/x/count.sh")), "count.sh-abcdef");
+        assert_eq!(name("…", None), "job-abcdef");
+    }
+}

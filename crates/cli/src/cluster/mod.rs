@@ -1,0 +1,22 @@
+//! The cluster: its processes (`up`, `job-manager`, `task-manager`), and what people do with jobs
+//! and nodes (`job`, `node`).
+//!
+//! ```text
+//!   up ──starts, again and again──► parts (job-manager, task-manager): incumbent-cluster-node
+//!    └── answers /v1 itself, by passing on                ▲
+//!   job, node ── client: /v1 of any node ─────────────────┘
+//! ```
+//!
+//! `job` and `node` speak `/v1` and nothing else: what they can do, any program can.
+
+mod client;
+mod job;
+mod node;
+mod parts;
+mod places;
+mod up;
+
+pub(crate) use job::{JobArgs, job};
+pub(crate) use node::{NodeArgs, node};
+pub(crate) use parts::{JobManagerArgs, TaskManagerArgs, job_manager, task_manager};
+pub(crate) use up::{UpArgs, up};

@@ -1,0 +1,73 @@
+//! What `up` answers itself: a node without a part, which passes on.
+
+use std::io;
+use std::net::SocketAddr;
+
+use incumbent_cluster_node::NodeOptions;
+use tokio::net::TcpListener;
+
+use super::args::UpArgs;
+use crate::cluster::parts::complete;
+use crate::cluster::places::Places;
+use crate::exit::{Code, Failure};
+use crate::settings::Common;
+
+/// The front, which listens and does not answer yet.
+pub(super) struct Front {
+    url: String,
+    listener: TcpListener,
+    options: NodeOptions,
+}
+
+impl Front {
+    /// # Errors
+    ///
+    /// Nothing can listen there; or a flag cannot be used.
+    pub(super) async fn bind(
+        common: &Common,
+        args: &UpArgs,
+        places: &Places,
+    ) -> Result<Self, Failure> {
+        let blobs = places.blobs(args.blobs.as_deref())?;
+        let mut options = NodeOptions::new(places.ha(common)?, blobs, args.listen);
+        complete(&mut options, common, &args.token, &args.tls)?;
+        let bound = TcpListener::bind(args.listen).await;
+        let listener = bound.map_err(|cause| cannot_listen(args.listen, cause))?;
+        let address = listener
+            .local_addr()
+            .map_err(|cause| cannot_listen(args.listen, cause))?;
+        let scheme = if options.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        Ok(Self {
+            url: format!("{scheme}://{address}"),
+            listener,
+            options,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Answers until this is dropped; returns why it cannot.
+    pub(super) async fn serve(self) -> Failure {
+        let _ = (self.listener, self.options);
+        std::future::pending().await
+    }
+}
+
+fn cannot_listen(listen: SocketAddr, cause: io::Error) -> Failure {
+    let what = format!("cannot listen on {listen}");
+    if cause.kind() != io::ErrorKind::AddrInUse {
+        return Failure::new(what).because(cause).code(Code::Usage);
+    }
+    let port = listen.port();
+    Failure::new(format!(
+        "{what}: another program listens there (`ss -ltnp sport = :{port}` shows which); if that is a cluster, use it as \
+         it is, otherwise choose another address, as with --listen 127.0.0.1:0"
+    ))
+    .code(Code::Refused)
+}

@@ -1,0 +1,4 @@
+//! The cluster: `up`, `job-manager`, `task-manager`, `job` and `node`.
+
+#[path = "cluster/usage.rs"]
+mod usage;

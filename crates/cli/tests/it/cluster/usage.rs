@@ -1,0 +1,155 @@
+//! Mistakes on the command line, and clusters that are not there.
+
+use crate::harness::{Place, finished, free_port};
+
+#[test]
+fn a_job_without_a_cluster_is_told_how_to_start_one() {
+    let place = Place::new();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    for args in [
+        &["job", "run", "--name", "hello", "--", "true"][..],
+        &["job", "ls"],
+        &["job", "show", "hello"],
+        &["job", "logs", "hello"],
+        &["job", "why", "hello"],
+        &["job", "cancel", "hello"],
+        &["node", "ls"],
+        &["node", "drain", "tm-1"],
+    ] {
+        let split = args
+            .iter()
+            .position(|arg| *arg == "--")
+            .unwrap_or(args.len());
+        let (flags, command) = args.split_at(split);
+        let all = [flags, &["--cluster", &nobody], command].concat();
+        let done = place.ask(&all).assert_code(7);
+        assert!(
+            done.err
+                .contains(&format!("no cluster answers at {nobody}"))
+                && done.err.contains("`incumbent up`"),
+            "{args:?}: {}",
+            done.err
+        );
+        assert_eq!(done.out, "");
+        // The variable names the cluster as well.
+        let mut command = place.incumbent(args);
+        command.env("INCUMBENT_CLUSTER", &nobody);
+        finished(command).assert_code(7);
+    }
+    let waiting = ["job", "run", "--cluster", &nobody, "--wait", "--", "true"];
+    place.ask(&waiting).assert_code(125);
+}
+
+#[test]
+fn every_given_node_is_named_if_none_answers() {
+    let place = Place::new();
+    let nodes = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
+    let done = place
+        .ask(&["node", "ls", "--cluster", &nodes.join(",")])
+        .assert_code(7);
+    for node in nodes {
+        assert!(done.err.contains(&node), "{}", done.err);
+    }
+}
+
+#[test]
+fn a_command_line_that_is_no_job_is_refused_before_anything_is_sent() {
+    let place = Place::new();
+    std::fs::write(place.path("plain.sh"), "echo hello\n").unwrap();
+    for (args, word) in [
+        (&["job", "run"][..], "COMMAND"),
+        (
+            &["job", "run", "hello.toml", "--", "true"],
+            "cannot be used",
+        ),
+        (&["job", "run", "--tasks", "some", "--", "true"], "some"),
+        (&["job", "run", "--env", "LEVEL", "--", "true"], "K=V"),
+        (&["job", "run", "--id", "7", "--", "true"], "32 hexadecimal"),
+        (
+            &["job", "run", "--restore", "latest", "--", "true"],
+            "no checkpoints yet",
+        ),
+        (&["job", "run", "--", "./missing"], "no such file here"),
+        (&["job", "run", "--", "./plain.sh"], "chmod +x"),
+        (&["job", "run", "--", "./home"], "it is a directory"),
+        (
+            &["job", "run", "--artifact", "missing", "--", "true"],
+            "cannot read the artifact",
+        ),
+        (&["job", "run", "missing.toml"], "missing.toml"),
+        (&["job", "show"], "ID|NAME"),
+        (
+            &["job", "ls", "--cluster", "ftp://h:1"],
+            "http:// or https://",
+        ),
+        (
+            &["job", "ls", "--cluster", "http://h:1/v1"],
+            "without a path",
+        ),
+        (
+            &["job", "ls", "--token-file", "missing"],
+            "token file missing",
+        ),
+        (&["node", "forget", "tm-1"], "--yes"),
+        (&["task-manager", "--slots", "0"], "--slots"),
+        (&["task-manager", "--listen", "here"], "write IP:PORT"),
+        (
+            &["job-manager", "--cert", "c"],
+            "--cert and --key go together",
+        ),
+        (&["job-manager", "--client-ca", "c"], "--client-ca is for"),
+        (&["up", "--job-managers", "0"], "--job-managers"),
+        (&["up", "--listen", "8081"], "write IP:PORT"),
+    ] {
+        let done = place.ask(args).assert_code(2);
+        assert!(done.err.contains(word), "{args:?}: {}", done.err);
+    }
+}
+
+#[test]
+fn no_error_repeats_a_secret_of_the_command_line() {
+    let place = Place::new();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    for args in [
+        &["job", "run", "--env", "s3ntinel", "--", "true"][..],
+        &["job", "run", "--env", "KEY=s3ntinel", "--", "true"],
+        &["job", "ls", "--cluster", "http://me:s3ntinel@h:1"],
+    ] {
+        let mut command = place.incumbent(args);
+        command.env("INCUMBENT_CLUSTER", &nobody);
+        let done = finished(command);
+        assert_ne!(done.code, Some(0));
+        assert!(!(done.out + &done.err).contains("s3ntinel"), "{args:?}");
+    }
+}
+
+#[test]
+fn the_help_teaches_the_first_steps_and_the_exit_codes() {
+    let place = Place::new();
+    let help = |args: &[&str]| place.ask(&[args, &["--help"]].concat()).assert_code(0).out;
+    for (args, words) in [
+        (
+            &["up"][..],
+            &["Ctrl-C", "incumbent job run --name hello", "XDG_STATE_HOME"][..],
+        ),
+        (&["job"], &["incumbent up", "Exit codes:", "no cluster"]),
+        (
+            &["job", "run"],
+            &["121  canceled", "128 + the number", "{rank}", "job-file.md"],
+        ),
+        (&["task-manager"], &["SIGTERM drains it", "--slots"]),
+        (
+            &["job-manager"],
+            &["Beyond loopback, a token is needed", "--blobs"],
+        ),
+        (&["node", "forget"], &["two attempts", "gone for good"]),
+    ] {
+        let help = help(args);
+        for word in words {
+            assert!(
+                help.contains(word),
+                "{word:?} is missing in {args:?}: {help}"
+            );
+        }
+    }
+}
