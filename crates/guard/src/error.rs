@@ -34,6 +34,13 @@ pub enum SpawnError {
         /// The system's error.
         source: io::Error,
     },
+    /// The name is empty or has a `=`, or name or value have a zero byte: no process can have such a
+    /// variable.
+    #[error("no process can have the environment variable {name:?}")]
+    Environment {
+        /// The name, as it was given.
+        name: OsString,
+    },
     /// The hard deadline passed before the command could be started: the right to run it has to be
     /// renewed first.
     #[error("the deadline passed before the command was started")]
@@ -94,7 +101,9 @@ impl SpawnError {
         match self {
             Self::NotFound { .. } => 127,
             Self::NotExecutable { .. } | Self::Directory { .. } => 126,
-            Self::TooLate | Self::Guard(_) | Self::Lost(_) => crate::OUR_FAULT,
+            Self::Environment { .. } | Self::TooLate | Self::Guard(_) | Self::Lost(_) => {
+                crate::OUR_FAULT
+            }
         }
     }
 

@@ -16,8 +16,8 @@ use rustix::net::{
 
 use crate::wire::MAX_MESSAGE;
 
-/// Descriptors with one packet: stdin and the liveness listener.
-const MAX_FDS: usize = 2;
+/// Descriptors with one packet: the environment, stdin and the liveness listener.
+const MAX_FDS: usize = 3;
 
 /// One message and its descriptors, which are closed on exec.
 #[derive(Debug)]

@@ -28,6 +28,17 @@
 //! open without ever accepting. So "connection refused" at that address proves that COMMAND is
 //! dead, even after `kill -9` of the runner.
 //!
+//! A command may be a part of its runner, or be kept apart from it:
+//!
+//! | | [`Spec::new`] | [`Spec::apart`] |
+//! |---|---|---|
+//! | environment | the runner's, and [`Spec::env`] | only [`Spec::env`] |
+//! | stdin, stdout, stderr | the runner's; no terminal as stdin | `/dev/null`, or what is given |
+//! | other descriptors | those of the runner that are not closed on exec | none |
+//! | deadlines | given | none, or given |
+//!
+//! Guard and shim have neither environment: it cannot be read from them, and does not change them.
+//!
 //! Deadlines are moments of `CLOCK_BOOTTIME`, which also counts while the machine is suspended.
 //!
 //! # What this does not cover
@@ -51,30 +62,41 @@
 //! - After suspend, COMMAND may run for a moment before the guard does. Fenced records are safe
 //!   then.
 //!
-//! Start reading in [`runner`](Guarded), then `plan.rs` (what is due when), `guard.rs` and
-//! `shim.rs`.
+//! Start reading in `spec.rs` (what a command receives), then [`runner`](Guarded), `plan.rs` (what is
+//! due when), `guard.rs`, `ending.rs` and `shim.rs`.
 
 mod clock;
+mod descriptors;
+mod ending;
+mod environment;
 mod error;
+mod event;
 mod fds;
 mod guard;
 mod ignored;
+mod leash;
 mod panics;
 mod plan;
 mod proc;
 mod runner;
 mod shim;
+mod signals;
+mod spec;
+mod tree;
 mod wire;
 
 use std::process::ExitCode;
 
 pub use clock::BootTime;
 pub use error::{GuardLost, LeashError, SpawnError};
+pub use event::{Cause, End, Event, Exit};
 pub use guard::guard_main;
 pub use ignored::Ignored;
+pub use leash::Leash;
 pub use plan::Deadlines;
-pub use runner::{Event, Exit, Guarded, Leash, Spec};
+pub use runner::Guarded;
 pub use shim::shim_main;
+pub use spec::{Descriptors, Environment, Spec, Stream};
 
 /// The hidden subcommand that makes this executable a guard: `incumbent __guard COMMAND ARGS…`.
 pub const GUARD: &str = "__guard";

@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
-use crate::BootTime;
+use crate::{BootTime, Cause};
 
 /// How long a command may run, unless the deadlines are extended.
+///
+/// A command under a lease has deadlines shortly before the lease ends; one that may outlive a
+/// broken connection has them where others may begin to replace it; one that nobody replaces has
+/// none ([`Deadlines::NEVER`]). Whatever they say, the command ends with its runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// When the command is asked to end (SIGTERM): the renew deadline.
@@ -22,6 +26,8 @@ pub(crate) struct Plan {
     stop: Option<BootTime>,
     /// SIGTERM is sent once: to many programs a second one means "do not clean up".
     asked: bool,
+    /// Why the first signal was due.
+    cause: Cause,
 }
 
 /// The action that is due now.
@@ -33,7 +39,8 @@ pub(crate) enum Due {
 }
 
 impl Deadlines {
-    /// No deadline at all.
+    /// No deadline at all: the command runs until it exits, is stopped, or loses its runner. An
+    /// extension cannot bring a deadline back.
     pub const NEVER: Self = Self {
         term: BootTime::NEVER,
         hard: BootTime::NEVER,
@@ -46,6 +53,7 @@ impl Plan {
             deadlines,
             stop: None,
             asked: false,
+            cause: Cause::Own,
         }
     }
 
@@ -62,14 +70,27 @@ impl Plan {
 
     /// The action that is due at `now`. Once this has returned SIGTERM, SIGTERM counts as sent.
     pub(crate) fn due(&mut self, now: BootTime) -> Due {
-        if now >= self.kill_at() {
-            return Due::Kill;
-        }
-        if !self.asked && (self.stop.is_some() || now >= self.deadlines.term) {
+        let due = if now >= self.kill_at() {
+            Due::Kill
+        } else if !self.asked && (self.stop.is_some() || now >= self.deadlines.term) {
             self.asked = true;
-            return Due::Term;
+            Due::Term
+        } else {
+            return Due::Nothing;
+        };
+        if self.cause == Cause::Own {
+            self.cause = if self.stop.is_some() {
+                Cause::Stop
+            } else {
+                Cause::Deadline
+            };
         }
-        Due::Nothing
+        due
+    }
+
+    /// What was due first, as far as [`Plan::due`] has returned it.
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause
     }
 
     /// The time of the next action.
@@ -161,5 +182,34 @@ mod tests {
     fn without_deadlines_nothing_is_due() {
         let mut plan = Plan::new(Deadlines::NEVER);
         assert_eq!(plan.due(at(1_000_000_000)), Due::Nothing);
+        plan.extend(Deadlines {
+            term: at(1),
+            hard: at(2),
+        });
+        assert_eq!(plan.due(at(1_000_000_000)), Due::Nothing);
+        assert_eq!(plan.cause(), Cause::Own);
+        plan.stop(at(1_000_000_000), Duration::from_secs(1));
+        assert_eq!(plan.due(at(1_000_000_000)), Due::Term);
+        assert_eq!(plan.due(at(1_000_000_001)), Due::Kill);
+        assert_eq!(plan.cause(), Cause::Stop);
+    }
+
+    #[test]
+    fn the_first_cause_counts() {
+        let mut late = plan(10, 12);
+        assert_eq!(late.due(at(10)), Due::Term);
+        late.stop(at(11), Duration::ZERO);
+        assert_eq!(late.due(at(11)), Due::Kill);
+        assert_eq!(late.cause(), Cause::Deadline);
+
+        let mut stopped = plan(10, 12);
+        stopped.stop(at(1), Duration::from_secs(100));
+        assert_eq!(stopped.due(at(1)), Due::Term);
+        assert_eq!(stopped.due(at(12)), Due::Kill);
+        assert_eq!(stopped.cause(), Cause::Stop);
+
+        let mut blocked = plan(10, 12);
+        assert_eq!(blocked.due(at(20)), Due::Kill);
+        assert_eq!(blocked.cause(), Cause::Deadline);
     }
 }

@@ -1,6 +1,5 @@
-//! The tree of processes, read from `/proc`.
+//! One process, as `/proc` shows it.
 
-use std::collections::{HashMap, VecDeque};
 use std::{fs, io};
 
 use rustix::process::{
@@ -10,13 +9,13 @@ use rustix::process::{
 /// One process, with the fields that are needed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
-    pid: i32,
-    state: char,
-    parent: i32,
-    group: i32,
-    session: i32,
+    pub(crate) pid: i32,
+    pub(crate) state: char,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
+    pub(crate) session: i32,
     /// The start time in ticks. It distinguishes the process from a later one with the same id.
-    start: u64,
+    pub(crate) start: u64,
 }
 
 /// Fails if `/proc` does not belong to the pid namespace of this process. Processes that a command
@@ -32,29 +31,6 @@ pub(crate) fn check() -> io::Result<()> {
 /// The error message if [`check`] fails.
 pub(crate) const FOREIGN: &str =
     "/proc is not that of this process's pid namespace; mount it (unshare --mount-proc)";
-
-/// All descendants of this process, parents before their children.
-pub(crate) fn descendants() -> Vec<Process> {
-    descendants_of(getpid().as_raw_nonzero().get(), all())
-}
-
-fn descendants_of(ancestor: i32, all: impl IntoIterator<Item = Process>) -> Vec<Process> {
-    let mut children: HashMap<i32, Vec<Process>> = HashMap::new();
-    for process in all {
-        children.entry(process.parent).or_default().push(process);
-    }
-    let mut found = Vec::new();
-    let mut parents = VecDeque::from([ancestor]);
-    while let Some(parent) = parents.pop_front() {
-        // Entries are removed, so that the loop ends even if entries from different moments form a
-        // circle.
-        for process in children.remove(&parent).unwrap_or_default() {
-            parents.push_back(process.pid);
-            found.push(process);
-        }
-    }
-    found
-}
 
 impl Process {
     pub(crate) fn runs(&self) -> bool {
@@ -85,15 +61,6 @@ impl Process {
     }
 }
 
-/// The children of this process that have not been reaped.
-pub(crate) fn children() -> Vec<Pid> {
-    let me = getpid().as_raw_nonzero().get();
-    all()
-        .filter(|process| process.parent == me)
-        .filter_map(|process| Pid::from_raw(process.pid))
-        .collect()
-}
-
 /// Whether a group of this session has a member that still runs.
 ///
 /// Comparing the session excludes a later group with the same id.
@@ -108,7 +75,7 @@ pub(crate) fn group_runs(group: Pid) -> bool {
 }
 
 /// All processes. A process that ends meanwhile may be missing.
-fn all() -> impl Iterator<Item = Process> {
+pub(crate) fn all() -> impl Iterator<Item = Process> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
@@ -118,7 +85,7 @@ fn all() -> impl Iterator<Item = Process> {
         .filter_map(|stat| parse(&stat))
 }
 
-fn read(pid: i32) -> Option<Process> {
+pub(crate) fn read(pid: i32) -> Option<Process> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -167,44 +134,6 @@ mod tests {
         assert_eq!(process, expected);
         assert_eq!(parse(b"12 (cut"), None);
         assert_eq!(parse(b")("), None);
-    }
-
-    #[test]
-    fn descendants_are_found_behind_any_parent_and_nobody_else_is() {
-        let process = |(pid, parent, state)| Process {
-            pid,
-            state,
-            parent,
-            group: pid,
-            session: pid,
-            start: 1,
-        };
-        // In the order of their numbers, which need not be the order of birth. Process 5 cannot be
-        // killed, and has children.
-        let all = [
-            (1, 0, 'S'),
-            (2, 8, 'S'),
-            (3, 2, 'T'),
-            (4, 1, 'S'),
-            (5, 9, 'D'),
-            (6, 4, 'S'),
-            (8, 5, 'Z'),
-            (9, 1, 'S'),
-            (10, 9, 'S'),
-            // These were read at different moments: a separate circle, and a process that is its
-            // own parent.
-            (20, 21, 'S'),
-            (21, 20, 'S'),
-            (22, 22, 'S'),
-        ];
-        let of = |ancestor| -> Vec<i32> {
-            let found = descendants_of(ancestor, all.map(process));
-            found.iter().map(|process| process.pid).collect()
-        };
-        assert_eq!(of(9), [5, 10, 8, 2, 3]);
-        assert_eq!(of(4), [6]);
-        assert_eq!(of(3), [0; 0]);
-        assert_eq!(of(20), [21, 20], "and it ends");
     }
 
     #[test]

@@ -11,12 +11,12 @@ use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::wire::FromGuard;
-use crate::{OUR_FAULT, SpawnError, fds};
+use crate::{OUR_FAULT, SpawnError, environment, fds, signals};
 
 /// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
 ///
-/// Its stdin is a socket to the guard, over which it receives COMMAND's own stdin. If COMMAND
-/// cannot be executed, the shim reports why. Otherwise the exec closes the socket, which tells the
+/// Its stdin is a socket to the guard, over which it receives COMMAND's own stdin and environment.
+/// If COMMAND cannot be executed, the shim reports why. Otherwise the exec closes the socket, which tells the
 /// guard that COMMAND runs.
 pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     // A copy that the exec closes; COMMAND's stdin replaces descriptor 0.
@@ -41,6 +41,10 @@ enum Failure {
     Exec(Errno),
 }
 
+fn before(error: io::Error) -> Failure {
+    Failure::Before(errno(&error))
+}
+
 fn become_command(
     guard: &OwnedFd,
     mut args: impl Iterator<Item = OsString>,
@@ -53,13 +57,17 @@ fn become_command(
     if parent.is_none() || parent != actual {
         return Err(Failure::Before(Errno::CHILD));
     }
+    signals::pass_on().map_err(before)?;
     let program = args.next().ok_or(Failure::Before(Errno::INVAL))?;
-    let stdin = fds::receive(guard)
-        .map_err(|error| Failure::Before(errno(&error)))?
-        .and_then(|packet| packet.fds.into_iter().next())
-        .ok_or(Failure::Before(Errno::PIPE))?;
+    let packet = fds::receive(guard).map_err(before)?;
+    let mut fds = packet.into_iter().flat_map(|packet| packet.fds);
+    let (Some(environment), Some(stdin)) = (fds.next(), fds.next()) else {
+        return Err(Failure::Before(Errno::PIPE));
+    };
     let error = Command::new(program)
         .args(args)
+        .env_clear()
+        .envs(environment::unpack(environment).map_err(before)?)
         .stdin(Stdio::from(stdin))
         .exec();
     Err(Failure::Exec(errno(&error)))

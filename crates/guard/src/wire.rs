@@ -7,17 +7,17 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{BootTime, Deadlines};
+use crate::{BootTime, Cause, Deadlines, Descriptors, End, Exit};
 
-/// The longest message; the longest real one is `extend` with two numbers of twenty digits.
+/// The longest message; the longest real one is `start` with two numbers of twenty digits.
 pub(crate) const MAX_MESSAGE: usize = 64;
 
 /// A request of the runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ToGuard {
-    /// The first message. With it come the descriptors of COMMAND's stdin and, if there is one, the
-    /// liveness listener.
-    Start(Deadlines),
+    /// The first message. With it come the descriptors of COMMAND's environment, of its stdin and,
+    /// if there is one, of the liveness listener.
+    Start(Deadlines, Descriptors),
     Extend(Deadlines),
     Stop(Duration),
     Signal(i32),
@@ -36,8 +36,8 @@ pub(crate) enum FromGuard {
     ForeignProc,
     /// The hard deadline had passed before COMMAND was started.
     TooLate,
-    Exited(i32),
-    Signaled(i32),
+    /// Everything has ended, and COMMAND in this way.
+    Ended(End),
     /// COMMAND was stopped by this signal, and does not run until it is continued.
     Stopped(i32),
     Continued,
@@ -47,6 +47,17 @@ pub(crate) enum FromGuard {
     Broken,
 }
 
+/// The words for them.
+const DESCRIPTORS: [(&str, Descriptors); 2] = [
+    ("inherited", Descriptors::Inherited),
+    ("standard", Descriptors::Standard),
+];
+const CAUSES: [(&str, Cause); 3] = [
+    ("own", Cause::Own),
+    ("stop", Cause::Stop),
+    ("deadline", Cause::Deadline),
+];
+
 /// A message that no version of this program sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadMessage;
@@ -54,7 +65,10 @@ pub(crate) struct BadMessage;
 impl Display for ToGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(at) => write!(f, "start {} {}", at.term.nanos(), at.hard.nanos()),
+            Self::Start(at, descriptors) => {
+                let kind = word_of(&DESCRIPTORS, *descriptors);
+                write!(f, "start {} {} {kind}", at.term.nanos(), at.hard.nanos())
+            }
             Self::Extend(at) => write!(f, "extend {} {}", at.term.nanos(), at.hard.nanos()),
             Self::Stop(grace) => write!(f, "stop {}", BootTime::from_boot(*grace).nanos()),
             Self::Signal(number) => write!(f, "signal {number}"),
@@ -70,8 +84,14 @@ impl Display for FromGuard {
             Self::Unable(errno) => write!(f, "unable {errno}"),
             Self::ForeignProc => write!(f, "foreign-proc"),
             Self::TooLate => write!(f, "too-late"),
-            Self::Exited(code) => write!(f, "exited {code}"),
-            Self::Signaled(number) => write!(f, "signaled {number}"),
+            Self::Ended(end) => {
+                let (how, number) = match end.exit {
+                    Exit::Code(code) => ("exited", code),
+                    Exit::Signal(number) if end.core_dumped => ("dumped", number),
+                    Exit::Signal(number) => ("signaled", number),
+                };
+                write!(f, "{how} {number} {}", word_of(&CAUSES, end.cause))
+            }
             Self::Stopped(number) => write!(f, "stopped {number}"),
             Self::Continued => write!(f, "continued"),
             Self::Lingering(count) => write!(f, "lingering {count}"),
@@ -85,7 +105,10 @@ impl TryFrom<&[u8]> for ToGuard {
 
     fn try_from(packet: &[u8]) -> Result<Self, BadMessage> {
         match words(packet)?.as_slice() {
-            ["start", term, hard] => Ok(Self::Start(deadlines(term, hard)?)),
+            ["start", term, hard, kind] => Ok(Self::Start(
+                deadlines(term, hard)?,
+                meaning(&DESCRIPTORS, kind)?,
+            )),
             ["extend", term, hard] => Ok(Self::Extend(deadlines(term, hard)?)),
             ["stop", grace] => Ok(Self::Stop(Duration::from_nanos(number(grace)?))),
             ["signal", signal] => Ok(Self::Signal(number(signal)?)),
@@ -104,8 +127,9 @@ impl TryFrom<&[u8]> for FromGuard {
             ["unable", errno] => Ok(Self::Unable(number(errno)?)),
             ["foreign-proc"] => Ok(Self::ForeignProc),
             ["too-late"] => Ok(Self::TooLate),
-            ["exited", code] => Ok(Self::Exited(number(code)?)),
-            ["signaled", signal] => Ok(Self::Signaled(number(signal)?)),
+            ["exited", code, cause] => ended(Exit::Code(number(code)?), false, cause),
+            ["signaled", signal, cause] => ended(Exit::Signal(number(signal)?), false, cause),
+            ["dumped", signal, cause] => ended(Exit::Signal(number(signal)?), true, cause),
             ["stopped", signal] => Ok(Self::Stopped(number(signal)?)),
             ["continued"] => Ok(Self::Continued),
             ["lingering", count] => Ok(Self::Lingering(number(count)?)),
@@ -127,6 +151,24 @@ fn number<T: FromStr>(word: &str) -> Result<T, BadMessage> {
     word.parse().map_err(|_| BadMessage)
 }
 
+fn ended(exit: Exit, core_dumped: bool, cause: &str) -> Result<FromGuard, BadMessage> {
+    Ok(FromGuard::Ended(End {
+        exit,
+        cause: meaning(&CAUSES, cause)?,
+        core_dumped,
+    }))
+}
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {
+    let found = words.iter().find(|(_, meaning)| *meaning == wanted);
+    found.expect("every value has a word").0
+}
+
+fn meaning<T: Copy>(words: &[(&str, T)], word: &str) -> Result<T, BadMessage> {
+    let found = words.iter().find(|(known, _)| *known == word);
+    Ok(found.ok_or(BadMessage)?.1)
+}
+
 fn deadlines(term: &str, hard: &str) -> Result<Deadlines, BadMessage> {
     let moment = |word| number(word).map(|nanos| BootTime::from_boot(Duration::from_nanos(nanos)));
     Ok(Deadlines {
@@ -139,6 +181,14 @@ fn deadlines(term: &str, hard: &str) -> Result<Deadlines, BadMessage> {
 mod tests {
     use super::*;
 
+    fn end(exit: Exit, cause: Cause, core_dumped: bool) -> End {
+        End {
+            exit,
+            cause,
+            core_dumped,
+        }
+    }
+
     #[test]
     fn every_request_reads_back_as_written() {
         let soon = Deadlines {
@@ -146,7 +196,8 @@ mod tests {
             hard: BootTime::from_boot(Duration::from_nanos(22_345_678_902)),
         };
         for message in [
-            ToGuard::Start(soon),
+            ToGuard::Start(soon, Descriptors::Standard),
+            ToGuard::Start(Deadlines::NEVER, Descriptors::Inherited),
             ToGuard::Extend(soon),
             ToGuard::Extend(Deadlines::NEVER),
             ToGuard::Stop(Duration::from_millis(1500)),
@@ -166,14 +217,16 @@ mod tests {
             FromGuard::Unable(11),
             FromGuard::ForeignProc,
             FromGuard::TooLate,
-            FromGuard::Exited(255),
-            FromGuard::Signaled(9),
+            FromGuard::Ended(end(Exit::Code(255), Cause::Own, false)),
+            FromGuard::Ended(end(Exit::Signal(9), Cause::Deadline, false)),
+            FromGuard::Ended(end(Exit::Signal(11), Cause::Stop, true)),
             FromGuard::Stopped(21),
             FromGuard::Continued,
             FromGuard::Lingering(3),
             FromGuard::Broken,
         ] {
             let line = message.to_string();
+            assert!(line.len() <= MAX_MESSAGE, "{line}");
             assert_eq!(FromGuard::try_from(line.as_bytes()), Ok(message), "{line}");
         }
     }
@@ -193,7 +246,9 @@ mod tests {
             "",
             "start",
             "start 1",
+            "start 1 2",
             "start 1 2 3",
+            "start 1 2 standard 4",
             "stop -1",
             "signal x",
             "hello",

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use incumbent::backend::jitter;
 use incumbent::{EndpointName, Guard, HolderName, Leadership, LostBecause, Time};
-use incumbent_guard::{BootTime, Deadlines, Event, Exit, Guarded, Leash, SpawnError, Spec};
+use incumbent_guard::{
+    BootTime, Deadlines, Environment, Event, Exit, Guarded, Leash, SpawnError, Spec,
+};
 use tokio::time::Instant;
 
 use super::args::{Restart, RunArgs};
@@ -160,7 +162,9 @@ impl<'a> Term<'a> {
             env: self.environment(&leadership, api),
             // This program may itself be the command of another `incumbent run`, which has other
             // records.
-            env_remove: [SOCKET, URL, TOKEN].map(OsString::from).into(),
+            environment: Environment::Inherited {
+                without: [SOCKET, URL, TOKEN].map(OsString::from).into(),
+            },
             liveness: leadership
                 .liveness_socket()
                 .map_err(failed)?
@@ -221,7 +225,9 @@ impl<'a> Term<'a> {
         loop {
             tokio::select! {
                 event = command.next_event() => match event {
-                    Ok(Event::Ended(exit)) if self.guard.is_valid() => return Ok(Cause::Exited(exit)),
+                    Ok(Event::Ended(end)) if self.guard.is_valid() => {
+                        return Ok(Cause::Exited(end.exit));
+                    }
                     // The guard has ended it at its deadline: this process was stopped, or the
                     // store did not answer.
                     Ok(Event::Ended(_)) => return Ok(Cause::Lost(LostBecause::DeadlinePassed)),
@@ -329,7 +335,7 @@ impl<'a> Term<'a> {
         loop {
             tokio::select! {
                 event = command.next_event() => match event {
-                    Ok(Event::Ended(exit)) => return Ok(exit),
+                    Ok(Event::Ended(end)) => return Ok(end.exit),
                     Ok(Event::Lingering { count }) => warn_of_lingering(count),
                     Ok(Event::Stopped { .. } | Event::Continued) => {}
                     Err(error) => return Err(guard_lost(error)),

@@ -1,4 +1,9 @@
-//! A runner for the tests: `guard-probe DIR [term=MS] [hard=MS] [listen] -- COMMAND ARGS…`.
+//! A runner for the tests: `guard-probe DIR [OPTION…] -- COMMAND ARGS…`. The options:
+//!
+//! - `apart` as the first one: the command is kept apart, except for its stdout.
+//! - `term=MS`, `hard=MS`: deadlines.
+//! - `listen`: the guard holds a listener.
+//! - `leak`: this process has a descriptor that is not closed on exec.
 //!
 //! It writes the facts that the tests need into files in DIR, and ends as the command does.
 
@@ -9,7 +14,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use incumbent_guard::{BootTime, Deadlines, Guarded, Spec};
+use incumbent_guard::{BootTime, Deadlines, Guarded, Spec, Stream};
+use rustix::io::{FdFlags, fcntl_setfd};
 
 /// Exit code for a lost guard. No test command ends with it.
 const LOST: u8 = 70;
@@ -33,10 +39,21 @@ async fn run() -> std::io::Result<u8> {
     let dir = Path::new(&dir);
     let mut spec = Spec::new("", Deadlines::NEVER);
     let mut listener = None;
+    let mut leaked = None;
     for option in args.by_ref().take_while(|arg| arg != "--") {
-        match option.to_string_lossy().split_once('=') {
-            Some(("term", ms)) => spec.deadlines.term = moment(dir, "term", ms)?,
-            Some(("hard", ms)) => spec.deadlines.hard = moment(dir, "hard", ms)?,
+        let option = option.to_string_lossy();
+        match option.split_once('=').unwrap_or((&option, "")) {
+            ("apart", _) => {
+                spec = Spec::apart("");
+                spec.stdout = Stream::Inherited;
+            }
+            ("term", ms) => spec.deadlines.term = moment(dir, "term", ms)?,
+            ("hard", ms) => spec.deadlines.hard = moment(dir, "hard", ms)?,
+            ("leak", _) => {
+                let file = fs::File::create(dir.join("leaked"))?;
+                fcntl_setfd(&file, FdFlags::empty())?;
+                leaked = Some(file);
+            }
             _ => listener = Some(TcpListener::bind("127.0.0.1:0")?),
         }
     }
@@ -55,7 +72,11 @@ async fn run() -> std::io::Result<u8> {
         }
     };
     publish(dir, "command", guarded.pid())?;
-    Ok(guarded.wait().await.map_or(LOST, |exit| exit.exit_code()))
+    drop(leaked);
+    Ok(guarded
+        .wait()
+        .await
+        .map_or(LOST, |end| end.exit.exit_code()))
 }
 
 fn moment(dir: &Path, name: &str, ms: &str) -> std::io::Result<BootTime> {

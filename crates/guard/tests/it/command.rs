@@ -16,7 +16,7 @@ async fn runs_with_its_arguments_environment_directory_and_exit_code() {
     spec.args.push("an argument".into());
     spec.env.push(("GREETING".into(), "hello".into()));
     spec.current_dir = Some("/usr".into());
-    let exit = start(spec).await.wait().await.unwrap();
+    let exit = start(spec).await.wait().await.unwrap().exit;
     assert_eq!((exit, exit.exit_code()), (Exit::Code(42), 42));
     assert_eq!(notes.read("seen"), "an argument hello /usr");
 }
@@ -27,7 +27,8 @@ async fn a_death_by_signal_is_reported_as_such() {
         .await
         .wait()
         .await
-        .unwrap();
+        .unwrap()
+        .exit;
     assert_eq!((exit, exit.exit_code()), (Exit::Signal(11), 139));
 }
 
@@ -129,6 +130,15 @@ fn what_is_ignored_at_the_start_stays_so_in_the_command() {
     let ignored = notes.read("ignored");
     let mask = u64::from_str_radix(ignored.split_whitespace().last().unwrap(), 16).unwrap();
     assert_eq!(mask & 0x3, 0x3, "{ignored}");
+}
+
+#[test]
+fn no_signal_is_blocked_in_the_command() {
+    let notes = Notes::new();
+    let script = "grep SigBlk /proc/self/status";
+    let output = notes.runner(&[], script).output().unwrap();
+    let blocked = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(blocked.trim(), "SigBlk:\t0000000000000000");
 }
 
 #[test]

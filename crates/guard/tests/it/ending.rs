@@ -18,7 +18,7 @@ async fn stop_lets_a_command_end_cleanly() {
             .await;
     eventually("it is ready", || notes.has("ready"));
     guarded.stop(PATIENCE).unwrap();
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(7));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(7));
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn stop_ends_a_stubborn_command_after_the_grace() {
     let grace = Duration::from_millis(200);
     let earliest = BootTime::now() + grace;
     guarded.stop(grace).unwrap();
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Signal(9));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Signal(9));
     assert!(BootTime::now() >= earliest);
 }
 
@@ -40,7 +40,7 @@ async fn stop_wakes_a_stopped_command_so_that_it_can_end_cleanly() {
     let mut guarded = start(notes.shell(script)).await;
     eventually("it is stopped", || is_stopped(guarded.pid().cast_signed()));
     guarded.stop(PATIENCE).unwrap();
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(7));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(7));
 }
 
 #[tokio::test]
@@ -54,6 +54,7 @@ async fn grace_does_not_outlast_the_hard_deadline() {
         .await
         .unwrap();
     // SIGTERM ends it if the signal came before the trap was set.
+    let exit = exit.map(|end| end.exit);
     assert!(matches!(exit, Ok(Exit::Signal(9 | 15))), "{exit:?}");
 }
 
@@ -86,7 +87,7 @@ async fn extensions_from_a_plain_thread_keep_it_alive() {
     let exit = tokio::time::timeout(PATIENCE, guarded.wait())
         .await
         .unwrap();
-    assert_eq!(exit.unwrap(), Exit::Signal(9));
+    assert_eq!(exit.unwrap().exit, Exit::Signal(9));
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn signals_are_forwarded_to_the_group() {
     let mut guarded = start(notes.shell(script)).await;
     eventually("it is ready", || notes.has("ready"));
     guarded.signal(Signal::USR1.as_raw()).unwrap();
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(3));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(3));
     assert!(notes.has("seen"));
     assert!(matches!(
         guarded.signal(0),
@@ -110,7 +111,7 @@ async fn signals_are_forwarded_to_the_group() {
 async fn what_a_command_leaves_behind_is_dead_before_it_is_reported() {
     let notes = Notes::new();
     let mut guarded = start(notes.shell(&format!("{FAMILY} exit 5"))).await;
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(5));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(5));
     let family = FAMILY_NAMES.map(|name| notes.pid(name));
     assert!(!family.iter().any(|&pid| runs(pid)), "{family:?}");
 }
@@ -139,8 +140,8 @@ async fn waiting_can_be_interrupted_and_repeated() {
         assert!(early.is_err());
     }
     std::fs::write(notes.path().join("go"), "").unwrap();
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(9));
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(9));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(9));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(9));
 }
 
 #[tokio::test]
@@ -156,7 +157,7 @@ async fn signals_to_all_processes_of_the_name_leave_the_guard_alone() {
     // The command also gets a SIGTERM from outside, as from a service manager, and still has its
     // grace.
     kill(guarded.pid().cast_signed(), Signal::TERM);
-    assert_eq!(guarded.wait().await.unwrap(), Exit::Code(7));
+    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(7));
 }
 
 #[tokio::test]

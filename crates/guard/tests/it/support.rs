@@ -58,7 +58,15 @@ impl Notes {
 
     /// A shell that runs `script`, in which `$0` is this directory.
     pub(crate) fn shell(&self, script: &str) -> Spec {
-        let mut spec = Spec::new("sh", Deadlines::NEVER);
+        self.with_script(Spec::new("sh", Deadlines::NEVER), script)
+    }
+
+    /// The same, apart from this process.
+    pub(crate) fn apart(&self, script: &str) -> Spec {
+        self.with_script(Spec::apart("sh"), script)
+    }
+
+    fn with_script(&self, mut spec: Spec, script: &str) -> Spec {
         spec.executable = PathBuf::from(PROBE);
         spec.args = vec!["-c".into(), script.into(), self.path().into()];
         spec
