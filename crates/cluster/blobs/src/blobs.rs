@@ -1,0 +1,222 @@
+//! [`Blobs`]: the handle that everything else is a method of.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::MAX_ARTIFACT;
+use crate::error::Error;
+use crate::names;
+use crate::place::Place;
+use crate::store::{Store, Written};
+
+/// The only format of `cluster.json`.
+const FORMAT: u64 = 1;
+
+/// More than any `cluster.json` has.
+const MAX_CLUSTER_FILE: usize = 4096;
+
+/// What a check writes.
+const CHECK: &[u8] = b"incumbent checks that these blobs can be written, read and deleted\n";
+
+/// The files of a cluster. Clones share one set of limits.
+///
+/// # Cancel safety
+///
+/// Dropping the future of any operation leaves a whole file or none. A write, a rename or a removal
+/// that had begun may still happen; all of them may be repeated.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    pub(crate) store: Arc<Store>,
+    /// The cluster that these blobs belong to, once that is settled.
+    cluster: Arc<OnceLock<String>>,
+    pub(crate) largest_artifact: u64,
+}
+
+/// The content of `cluster.json`.
+#[derive(Serialize, Deserialize)]
+struct Owner {
+    format: u64,
+    cluster: String,
+}
+
+impl Blobs {
+    /// Opens `file:///DIRECTORY`, which is made if it is missing, or `memory:`, which is this
+    /// handle's and its clones' alone and ends with them.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Address`]: the URL is no such URL, its path is relative, or not a directory.
+    /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: the system refused to open or
+    ///   make the directory. [`Blobs::check`] finds what opening alone does not.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let store = Store::open(Place::parse(url)?).await?;
+        Ok(Self {
+            store: Arc::new(store),
+            cluster: Arc::default(),
+            largest_artifact: MAX_ARTIFACT,
+        })
+    }
+
+    /// Another limit for artifacts than [`MAX_ARTIFACT`].
+    #[must_use]
+    pub fn with_largest_artifact(mut self, bytes: u64) -> Self {
+        self.largest_artifact = bytes;
+        self
+    }
+
+    /// The URL, without anything secret.
+    pub fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    /// The cluster that these blobs were found to belong to.
+    pub fn cluster(&self) -> Option<&str> {
+        self.cluster.get().map(String::as_str)
+    }
+
+    /// Makes sure that these blobs belong to this cluster, and to no other: two clusters on one
+    /// directory would delete each other's files. If they belong to none, they belong to this one
+    /// from now on. To be called at start-up, with the id that the cluster's record holds.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NotOurs`]: another cluster was here first.
+    /// - [`Error::Damaged`]: `cluster.json` is not what a cluster writes; a person has to look.
+    /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: as [`Blobs::check`].
+    ///
+    /// # Panics
+    ///
+    /// If this handle or a clone of it was told another id before.
+    pub async fn belongs_to(&self, cluster: &str) -> Result<(), Error> {
+        self.still_there().await?;
+        if self.owner().await?.is_none() {
+            let owner = Owner {
+                format: FORMAT,
+                cluster: cluster.to_owned(),
+            };
+            let content = serde_json::to_vec(&owner).expect("a number and a text are JSON");
+            let doing = "writing cluster.json";
+            let written = self
+                .store
+                .create(doing, names::cluster(), content.into())
+                .await?;
+            if written == Written::New {
+                tracing::info!(
+                    blobs = self.url(),
+                    cluster,
+                    "the blobs belong to this cluster now"
+                );
+            }
+        }
+        // Read also what was just written: another process may have been faster.
+        self.still_owned_by(cluster).await?;
+        let known = self.cluster.get_or_init(|| cluster.to_owned());
+        assert_eq!(known, cluster, "a process belongs to one cluster");
+        Ok(())
+    }
+
+    /// Writes, reads and deletes a small file. To be called at start-up, and before a job that
+    /// needs blobs is restarted.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Denied`], [`Error::Full`]: a person has to grant it, or to make room.
+    /// - [`Error::Unavailable`]: try again later. Also if a directory or a volume has vanished.
+    /// - [`Error::Damaged`]: the file was read back as something else; the disk is broken.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.still_there().await?;
+        let path = names::check();
+        let doing = "writing a file to check it";
+        self.store
+            .create(doing, path.clone(), Bytes::from_static(CHECK))
+            .await?;
+        let doing = "reading the file of a check";
+        let read = self
+            .store
+            .read(doing, "the file of a check", path.clone(), CHECK.len())
+            .await;
+        let deleted = self
+            .store
+            .delete("deleting the file of a check", path)
+            .await;
+        if read?.as_deref() != Some(CHECK) {
+            return Err(Error::Damaged {
+                what: format!("the file of a check at {}", self.url()),
+                expected: "what was written a moment ago".to_owned(),
+                found: "something else".to_owned(),
+            });
+        }
+        deleted.map(drop)
+    }
+
+    /// Fails if the directory is gone, or is not the one that was opened. Before each write, and
+    /// before anything is reported as missing: an empty mount point must not look like blobs.
+    pub(crate) async fn still_there(&self) -> Result<(), Error> {
+        self.store.still_there(self.cluster.get().is_some()).await
+    }
+
+    /// The answer to a question for a file that was not found.
+    pub(crate) async fn not_found(&self, what: &str) -> Error {
+        match self.still_there().await {
+            Ok(()) => Error::NotFound {
+                what: what.to_owned(),
+                at: self.url().to_owned(),
+            },
+            Err(outage) => outage,
+        }
+    }
+
+    /// Fails unless the blobs are this cluster's at this moment.
+    pub(crate) async fn still_ours(&self) -> Result<(), Error> {
+        self.still_there().await?;
+        match self.cluster.get() {
+            Some(cluster) => self.still_owned_by(cluster).await,
+            None => Err(Error::NotOurs {
+                at: self.url().to_owned(),
+                ours: "unknown".to_owned(),
+                theirs: self.owner().await?,
+            }),
+        }
+    }
+
+    async fn still_owned_by(&self, cluster: &str) -> Result<(), Error> {
+        let owner = self.owner().await?;
+        if owner.as_deref() == Some(cluster) {
+            return Ok(());
+        }
+        let ours = cluster.to_owned();
+        Err(Error::NotOurs {
+            at: self.url().to_owned(),
+            ours,
+            theirs: owner,
+        })
+    }
+
+    /// The cluster that `cluster.json` names.
+    async fn owner(&self) -> Result<Option<String>, Error> {
+        let doing = "reading cluster.json";
+        let path = names::cluster();
+        let Some(content) = self
+            .store
+            .read(doing, "cluster.json", path, MAX_CLUSTER_FILE)
+            .await?
+        else {
+            return Ok(None);
+        };
+        match serde_json::from_slice::<Owner>(&content) {
+            Ok(owner) if owner.format == FORMAT => Ok(Some(owner.cluster)),
+            Ok(owner) => Err(self.unreadable(format!("format {}", owner.format))),
+            Err(error) => Err(self.unreadable(error.to_string())),
+        }
+    }
+
+    fn unreadable(&self, found: String) -> Error {
+        Error::Damaged {
+            what: format!("cluster.json of the blobs at {}", self.url()),
+            expected: format!("the id of a cluster, format {FORMAT}"),
+            found,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The door to the library: each operation bounded in time and number, its errors in our words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{
+    MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RenameOptions,
+    RenameTargetMode,
+};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::error::Error;
+use crate::names;
+use crate::page::Entry;
+use crate::place::Place;
+
+/// The longest that one operation takes. An upload or a fetch is many operations, one for each
+/// [`PART`]. A disk that needs longer for one is out of order.
+pub const OPERATION: Duration = Duration::from_secs(30);
+
+/// How many operations are under way at once. Each one occupies a thread of the runtime's pool of
+/// 512, and on a file system that hangs it does so for ever: others need threads, too.
+pub const OPERATIONS: usize = 64;
+
+/// How much of a file is in memory at once. Large enough that its cost is the disk's.
+pub(crate) const PART: usize = 1024 * 1024;
+
+type Outcome<T> = Result<T, object_store::Error>;
+
+/// What became of a file that is created and never replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is new.
+    New,
+    /// It was there already, and is unchanged: this write, or the one that it repeats, was late.
+    Already,
+}
+
+/// One place, and the operations on it.
+#[derive(Debug)]
+pub(crate) struct Store {
+    place: Place,
+    url: String,
+    inner: Arc<dyn ObjectStore>,
+    permits: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Opens a place, and makes its directory if that is missing.
+    pub(crate) async fn open(place: Place) -> Result<Self, Error> {
+        let url = place.url();
+        let doing = "opening it";
+        let opening = {
+            let place = place.clone();
+            spawn_blocking(move || place.open())
+        };
+        let inner = match tokio::time::timeout(OPERATION, opening).await {
+            Err(_) => return Err(Error::timed_out(&url, doing)),
+            Ok(Err(error)) => return Err(lost(&url, doing, error)),
+            Ok(Ok(opened)) => opened?,
+        };
+        let permits = Arc::new(Semaphore::new(OPERATIONS));
+        Ok(Self {
+            place,
+            url,
+            inner,
+            permits,
+        })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Fails if the directory is gone, or, with `marked`, if it has lost the file that says whose
+    /// it is: then a volume was unmounted, and what is seen is its mount point.
+    pub(crate) async fn still_there(&self, marked: bool) -> Result<(), Error> {
+        let Place::Dir(dir) = &self.place else {
+            return Ok(());
+        };
+        let file = if marked {
+            dir.join(names::cluster().as_ref())
+        } else {
+            dir.clone()
+        };
+        let looked = self.run("looking at the directory", async move {
+            Ok(tokio::fs::metadata(file).await)
+        });
+        match looked.await? {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Unavailable {
+                at: self.url.clone(),
+                why: if marked {
+                    "its cluster.json is gone; if it is a volume, mount it again".to_owned()
+                } else {
+                    "the directory is gone; if it is a volume, mount it again".to_owned()
+                },
+                source: Some(error.into()),
+            }),
+            Err(error) => Err(Error::of_io(&self.url, "looking at the directory", error)),
+        }
+    }
+
+    /// Writes a file that must not be there yet.
+    pub(crate) async fn create(
+        &self,
+        doing: &str,
+        path: Path,
+        content: Bytes,
+    ) -> Result<Written, Error> {
+        let inner = Arc::clone(&self.inner);
+        let options = PutOptions::from(PutMode::Create);
+        let put = async move {
+            match inner.put_opts(&path, content.into(), options).await {
+                Ok(_) => Ok(Written::New),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(Written::Already),
+                Err(error) => Err(error),
+            }
+        };
+        self.run(doing, put).await
+    }
+
+    /// The length of a file; `None` if there is none.
+    pub(crate) async fn size(&self, doing: &str, path: Path) -> Result<Option<u64>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let head = async move { absent_is_none(inner.head(&path).await) };
+        Ok(self.run(doing, head).await?.map(|found| found.size))
+    }
+
+    /// A part of a file that is known to be longer than `from`; `None` if it is gone by now.
+    pub(crate) async fn read_part(
+        &self,
+        doing: &str,
+        path: Path,
+        from: u64,
+        to: u64,
+    ) -> Result<Option<Bytes>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let read = async move { absent_is_none(inner.get_range(&path, from..to).await) };
+        self.run(doing, read).await
+    }
+
+    /// The whole of a small file; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] if it is longer than `most`, so that a foreign file fills no memory.
+    pub(crate) async fn read(
+        &self,
+        doing: &str,
+        what: &str,
+        path: Path,
+        most: usize,
+    ) -> Result<Option<Bytes>, Error> {
+        let Some(size) = self.size(doing, path.clone()).await? else {
+            return Ok(None);
+        };
+        let most = most as u64;
+        if size > most {
+            return Err(Error::TooLarge {
+                what: what.to_owned(),
+                limit: most,
+            });
+        }
+        if size == 0 {
+            return Ok(Some(Bytes::new()));
+        }
+        self.read_part(doing, path, 0, size).await
+    }
+
+    /// The names below a directory that are greater than `after`, in order, at most `most` of them.
+    ///
+    /// Every file there is looked at: a directory has no order of its own.
+    pub(crate) async fn list(
+        &self,
+        doing: &str,
+        dir: Path,
+        after: Option<String>,
+        most: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let listing = async move {
+            let mut least: BTreeMap<String, Entry> = BTreeMap::new();
+            let mut files = inner.list(Some(&dir));
+            while let Some(file) = files.next().await {
+                let file = file?;
+                let Some(name) = below(&dir, &file.location) else {
+                    continue;
+                };
+                if after.as_deref().is_some_and(|after| name.as_str() <= after) {
+                    continue;
+                }
+                let entry = Entry {
+                    name: name.clone(),
+                    path: file.location,
+                    size: file.size,
+                };
+                least.insert(name, entry);
+                if least.len() > most {
+                    least.pop_last();
+                }
+            }
+            Ok(least)
+        };
+        let found = self.run(doing, listing).await?;
+        Ok(found.into_values().collect())
+    }
+
+    /// The names of the directories in a directory.
+    pub(crate) async fn dirs(&self, doing: &str, dir: Path) -> Result<Vec<String>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let listing = async move {
+            let found = inner.list_with_delimiter(Some(&dir)).await?;
+            let names = found.common_prefixes.iter();
+            Ok(names.filter_map(|path| below(&dir, path)).collect())
+        };
+        self.run(doing, listing).await
+    }
+
+    /// Deletes a file. Returns whether it was there.
+    pub(crate) async fn delete(&self, doing: &str, path: Path) -> Result<bool, Error> {
+        let inner = Arc::clone(&self.inner);
+        let delete = async move { absent_is_none(inner.delete(&path).await) };
+        Ok(self.run(doing, delete).await?.is_some())
+    }
+
+    /// Gives a whole file its final name, which may be taken by the same content.
+    pub(crate) async fn rename(&self, doing: &str, from: Path, to: Path) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        let options = RenameOptions::new().with_target_mode(RenameTargetMode::Overwrite);
+        let rename = async move { inner.rename_opts(&from, &to, options).await };
+        self.run(doing, rename).await
+    }
+
+    /// Begins a file that is written in parts. It does not exist before it is completed.
+    pub(crate) async fn begin(&self, doing: &str, path: Path) -> Result<Parts<'_>, Error> {
+        let inner = Arc::clone(&self.inner);
+        let begin = async move {
+            // The library makes the file of an upload on the thread that asks.
+            let runtime = Handle::current();
+            let made = spawn_blocking(move || runtime.block_on(inner.put_multipart(&path)));
+            made.await?
+        };
+        let upload = self.run(doing, begin).await?;
+        Ok(Parts {
+            store: self,
+            upload: Some(upload),
+        })
+    }
+
+    /// Runs one operation. If the caller gives up or its time is over, it goes on, and keeps its
+    /// permit, until the system lets go of it.
+    async fn run<T: Send + 'static>(
+        &self,
+        doing: &str,
+        operation: impl Future<Output = Outcome<T>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permits = Arc::clone(&self.permits);
+        let running = async move {
+            let permit = permits
+                .acquire_owned()
+                .await
+                .expect("the permits are never closed");
+            let running = tokio::spawn(async move {
+                let _permit = permit;
+                operation.await
+            });
+            running.await
+        };
+        match tokio::time::timeout(OPERATION, running).await {
+            Err(_) => Err(Error::timed_out(&self.url, doing)),
+            Ok(Err(error)) => Err(lost(&self.url, doing, error)),
+            Ok(Ok(outcome)) => outcome.map_err(|error| Error::of_store(&self.url, doing, error)),
+        }
+    }
+}
+
+/// A file that is being written. If it is dropped, nothing is kept.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    store: &'a Store,
+    upload: Option<Box<dyn MultipartUpload>>,
+}
+
+impl Parts<'_> {
+    /// Writes the next part.
+    pub(crate) async fn write(&mut self, doing: &str, part: Vec<Bytes>) -> Result<(), Error> {
+        let mut upload = self
+            .upload
+            .take()
+            .expect("no part is written after a failure");
+        let part: PutPayload = part.into_iter().collect();
+        let write = async move {
+            upload.put_part(part).await?;
+            Ok(upload)
+        };
+        self.upload = Some(self.store.run(doing, write).await?);
+        Ok(())
+    }
+
+    /// Makes the file exist, with all that was written in it.
+    pub(crate) async fn complete(mut self, doing: &str) -> Result<(), Error> {
+        let mut upload = self
+            .upload
+            .take()
+            .expect("nothing is completed after a failure");
+        let complete = async move { upload.complete().await.map(drop) };
+        self.store.run(doing, complete).await
+    }
+
+    /// Removes what was written.
+    pub(crate) async fn abort(mut self, doing: &str) -> Result<(), Error> {
+        let Some(mut upload) = self.upload.take() else {
+            // A part failed, and the upload was dropped with it, which removes it.
+            return Ok(());
+        };
+        self.store
+            .run(doing, async move { upload.abort().await })
+            .await
+    }
+}
+
+/// The rest of a path below a directory.
+fn below(dir: &Path, path: &Path) -> Option<String> {
+    let parts: Vec<_> = path
+        .prefix_match(dir)?
+        .map(|part| part.as_ref().to_owned())
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+fn absent_is_none<T>(outcome: Outcome<T>) -> Outcome<Option<T>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The runtime ends, or the library has a fault: either way this has no outcome.
+fn lost(url: &str, doing: &str, error: JoinError) -> Error {
+    Error::Unavailable {
+        at: url.to_owned(),
+        why: format!("{doing} was cut off"),
+        source: Some(error.into()),
+    }
+}
