@@ -16,6 +16,7 @@ mod identity;
 #[allow(dead_code, reason = "the loop of a term follows")]
 pub mod job_manager;
 mod node;
+pub mod task_manager;
 pub mod wire;
 
 pub use error::NodeError;

@@ -1,0 +1,350 @@
+//! [`Driver`]: the loop of a TaskManager.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use incumbent::{Observer, Seal, View};
+use incumbent_cluster_blobs::Blobs;
+use incumbent_cluster_core::TaskId;
+use incumbent_cluster_core::Time;
+use incumbent_cluster_core::leader::Story;
+use incumbent_cluster_core::message::{Deploy, NodeInfo, Refused};
+use incumbent_cluster_core::task_manager::{
+    TaskManager as Machine, TaskManagerAction as Action, TaskManagerConfig as Config,
+    TaskManagerEvent as Event,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::handle::Ordered;
+use super::metrics;
+use super::options::TaskManagerOptions;
+use super::reporter::{Reported, Reporter, send};
+use super::task::{Shared, TaskControl, TaskEntry, TaskNews, What};
+use super::tasks::Tasks;
+use crate::{ENDPOINT, Node};
+
+/// How many starts and ends wait for the loop. Tasks that have more to say wait.
+const MOST_NEWS: usize = 1024;
+
+/// After a drain: how long the last reports and the tails of logs may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How often a slot is tried to be given a port, if the system has none.
+const PORT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Performs what the machine decides.
+pub(super) struct Driver {
+    node: Node,
+    blobs: Blobs,
+    options: TaskManagerOptions,
+    machine: Machine,
+    shared: Arc<Shared>,
+    tasks: Arc<Tasks>,
+    controls: HashMap<TaskId, TaskControl>,
+    orders: mpsc::Receiver<Ordered>,
+    news: (mpsc::Sender<TaskNews>, mpsc::Receiver<TaskNews>),
+    reporter: Reporter,
+    /// At most one report, and one that was given up.
+    sending: JoinSet<Reported>,
+    /// Slots that have no port yet.
+    portless: Vec<u32>,
+    /// Tasks on their way. Dropping it ends all of them at once.
+    running: JoinSet<()>,
+    has_left: bool,
+}
+
+/// How far a TaskManager is with leaving.
+enum Leaving {
+    No,
+    /// Its tasks are being moved, until then.
+    Draining(Instant),
+    /// Its tasks were told to end. If they do not, or nobody hears of it, until then.
+    Ending(Instant),
+}
+
+impl Driver {
+    pub(super) fn new(
+        node: Node,
+        blobs: Blobs,
+        options: TaskManagerOptions,
+        info: NodeInfo,
+        shared: Arc<Shared>,
+        tasks: Arc<Tasks>,
+        orders: mpsc::Receiver<Ordered>,
+    ) -> Self {
+        let config = Config {
+            nonce: node.nonce(),
+            node: info,
+            heartbeat: options.heartbeat,
+            patience: options.patience,
+        };
+        Self {
+            machine: Machine::new(config, node.now()),
+            node,
+            blobs,
+            options,
+            shared,
+            tasks,
+            controls: HashMap::new(),
+            orders,
+            news: mpsc::channel(MOST_NEWS),
+            reporter: Reporter::new(),
+            sending: JoinSet::new(),
+            portless: Vec::new(),
+            running: JoinSet::new(),
+            has_left: false,
+        }
+    }
+
+    /// Runs until it has left.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tracing::info!(
+            node = self.node.name(),
+            address = self.node.address(),
+            slots = self.options.slots,
+            "the TaskManager begins"
+        );
+        let (shared, tasks, blobs) = (
+            Arc::clone(&self.shared),
+            Arc::clone(&self.tasks),
+            self.blobs.clone(),
+        );
+        tokio::select! {
+            () = self.until_left(shutdown) => {}
+            () = shared.kept.follow(&shared, &tasks, &blobs) => {}
+            () = shared.blob_health.follow(&blobs) => {}
+        }
+        tracing::info!(node = self.node.name(), "the TaskManager has left");
+    }
+
+    async fn until_left(&mut self, shutdown: impl Future<Output = ()>) {
+        let mut observer = self.node.group().observe();
+        let mut blobs = self.shared.blob_health.subscribe();
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut leaving = Leaving::No;
+        for slot in 0..self.options.slots {
+            self.reserve(slot);
+        }
+        self.step(Event::Tick);
+        while !self.has_left {
+            let (is_draining, until) = match leaving {
+                Leaving::No => (false, None),
+                Leaving::Draining(until) | Leaving::Ending(until) => (true, Some(until)),
+            };
+            tokio::select! {
+                () = &mut shutdown, if !is_draining => {
+                    tracing::info!("draining: waiting for the tasks to be moved");
+                    leaving = Leaving::Draining(Instant::now() + self.options.drain);
+                    self.step(Event::Drain);
+                }
+                () = sleep_until(until) => leaving = match leaving {
+                    Leaving::Ending(_) => break,
+                    Leaving::No | Leaving::Draining(_) => self.end_all(),
+                },
+                event = self.next(&mut observer, &mut blobs) => self.step(event),
+            }
+        }
+        // What the last reports were about, and what the last tasks printed.
+        let last_words = async {
+            while self.running.join_next().await.is_some() {}
+            self.shared.kept.stored().await;
+        };
+        if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+            tracing::warn!("leaving although the ends of some logs are not in the blobs");
+        }
+    }
+
+    /// The next thing that happens.
+    async fn next(&mut self, observer: &mut Observer, blobs: &mut watch::Receiver<bool>) -> Event {
+        let wake = self.until_wake();
+        tokio::select! {
+            // The present leader at once, and then each that follows.
+            view = next_leader(observer) => view,
+            Some(Ordered { order, answer }) = self.orders.recv() => {
+                // The answer goes out before anything is done, so that it cannot be late.
+                let actions = self.machine.step(self.node.now(), Event::Ordered(order));
+                let _ = answer.send(verdict(&actions));
+                self.perform_all(actions);
+                Event::Tick
+            }
+            Some(news) = self.news.1.recv() => self.understood(news),
+            Some(Ok(reported)) = self.sending.join_next() => {
+                self.reporter.tell(&reported);
+                match reported.outcome {
+                    Ok(ack) => Event::Acknowledged { ack, sent_at: reported.sent_at },
+                    Err(_) => Event::Unacknowledged { seq: reported.seq },
+                }
+            }
+            Some(_) = self.running.join_next() => Event::Tick,
+            Ok(()) = blobs.changed() => Event::Blobs(*blobs.borrow_and_update()),
+            () = tokio::time::sleep(wake) => {
+                for slot in std::mem::take(&mut self.portless) {
+                    self.reserve(slot);
+                }
+                Event::Tick
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let actions = self.machine.step(self.node.now(), event);
+        self.perform_all(actions);
+    }
+
+    fn perform_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            // Only an order is answered, and where it is taken.
+            Action::Accept | Action::Refuse(_) => {}
+            Action::Start {
+                deploy,
+                isolated_at,
+            } => self.start(*deploy, isolated_at),
+            Action::Extend { task, isolated_at } => {
+                if let Some(control) = self.controls.get(&task) {
+                    control.extend(isolated_at);
+                }
+            }
+            Action::End { task, grace } => {
+                if let Some(control) = self.controls.get(&task) {
+                    control.end(grace);
+                }
+            }
+            Action::Send { to, report } => {
+                let (client, patience) = (self.node.client().clone(), self.options.patience);
+                let sent_at = self.node.now().time;
+                self.sending
+                    .spawn(send(client, to, report, sent_at, patience));
+            }
+            Action::Reserve { slot } => self.reserve(slot),
+            Action::Exit => self.has_left = true,
+            Action::Tell(story) => tell(&story),
+        }
+    }
+
+    fn start(&mut self, deploy: Deploy, isolated_at: Option<Time>) {
+        let task = deploy.task;
+        let entry = TaskEntry::new(&deploy, &self.shared);
+        self.tasks.add(Arc::clone(&entry));
+        let news = self.news.0.clone();
+        let (control, run) = super::task::start(&self.shared, &entry, deploy, isolated_at, news);
+        self.running.spawn(run);
+        self.controls.insert(task, control);
+        ::metrics::gauge!(metrics::RUNNING).set(self.controls.len() as f64);
+    }
+
+    fn understood(&mut self, TaskNews { task, what }: TaskNews) -> Event {
+        match what {
+            What::Started { pid } => Event::Started { task, pid },
+            What::Ended { how, last_lines } => {
+                self.controls.remove(&task);
+                ::metrics::gauge!(metrics::RUNNING).set(self.controls.len() as f64);
+                Event::Ended {
+                    task,
+                    how,
+                    last_lines,
+                }
+            }
+        }
+    }
+
+    fn reserve(&mut self, slot: u32) {
+        let reserved = {
+            let ports = self.shared.ports.lock();
+            ports.unwrap_or_else(PoisonError::into_inner).reserve(slot)
+        };
+        match reserved {
+            Ok(port) => self.step(Event::Reserved { slot, port }),
+            Err(error) => {
+                tracing::warn!(slot, %error, "no port can be reserved for a slot; trying again");
+                self.portless.push(slot);
+            }
+        }
+    }
+
+    /// The drain took too long: what is left is ended.
+    fn end_all(&self) -> Leaving {
+        let left = self.controls.len();
+        tracing::warn!(
+            left,
+            "the time to drain is over; ending the tasks that are left"
+        );
+        let grace = self.options.drain.min(LAST_WORDS);
+        self.controls
+            .values()
+            .for_each(|control| control.end(grace));
+        Leaving::Ending(Instant::now() + grace + LAST_WORDS)
+    }
+
+    fn until_wake(&self) -> Duration {
+        let again = if self.portless.is_empty() {
+            Duration::MAX
+        } else {
+            PORT_AGAIN
+        };
+        let wake = self.machine.next_wake();
+        let wake = wake.map(|wake| wake.since(self.node.now().time));
+        again
+            .min(wake.unwrap_or(Duration::MAX))
+            .min(self.options.heartbeat)
+    }
+}
+
+/// The answer to an order, which is the first action.
+fn verdict(actions: &[Action]) -> Result<(), Refused> {
+    match actions.first() {
+        Some(Action::Accept) => Ok(()),
+        Some(Action::Refuse(refused)) => Err(refused.clone()),
+        Some(_) | None => unreachable!("the machine answers each order first"),
+    }
+}
+
+/// Waits for a leader that was not seen yet and takes reports.
+async fn next_leader(observer: &mut Observer) -> Event {
+    loop {
+        let view: View = observer.next().await;
+        let Some(leader) = view.active() else {
+            // Nobody leads: that changes nothing (R7).
+            continue;
+        };
+        let address = leader
+            .endpoints
+            .iter()
+            .find(|(name, _)| name.as_str() == ENDPOINT);
+        if let Some((_, address)) = address {
+            return Event::LeaderSeen {
+                seal: Seal {
+                    epoch: leader.epoch,
+                    nonce: leader.nonce,
+                },
+                address: address.clone(),
+            };
+        }
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell(story: &Story) {
+    let job = story.job.map(|job| job.to_string());
+    let attempt = story.attempt.map(|attempt| attempt.0);
+    let text = story.text.as_str();
+    if story.is_warning {
+        tracing::warn!(job, attempt, "{text}");
+    } else {
+        tracing::info!(job, attempt, "{text}");
+    }
+}
