@@ -6,8 +6,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::Stream;
 use tokio::task::spawn_blocking;
 
+use crate::artifact::Artifact;
 use crate::blobs::Blobs;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
@@ -59,6 +61,36 @@ impl Blobs {
             from = to;
         }
         copy.finish(what, digest).await
+    }
+
+    /// The content of an artifact, part by part, for somebody who asks over the network. It is not
+    /// verified: the reader has the digest.
+    ///
+    /// # Errors
+    ///
+    /// The last item may be one: [`Error::NotFound`] if it is gone by now, [`Error::Denied`],
+    /// [`Error::Unavailable`].
+    pub fn read_artifact(
+        &self,
+        artifact: Artifact,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
+        let blobs = self.clone();
+        futures::stream::try_unfold(0, move |from| {
+            let blobs = blobs.clone();
+            async move {
+                if from >= artifact.size {
+                    return Ok(None);
+                }
+                let what = format!("artifact {}", artifact.digest);
+                let doing = format!("reading {what}");
+                let to = artifact.size.min(from + PART as u64);
+                let path = names::artifact(artifact.digest);
+                match blobs.store.read_part(&doing, path, from, to).await? {
+                    Some(part) if part.len() as u64 == to - from => Ok(Some((part, to))),
+                    Some(_) | None => Err(blobs.not_found(&what).await),
+                }
+            }
+        })
     }
 }
 

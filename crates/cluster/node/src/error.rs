@@ -50,6 +50,9 @@ pub enum NodeError {
     /// A file of TLS cannot be used.
     #[error("cannot use a file of TLS")]
     Tls(#[from] TlsError),
+    /// It cannot serve, or everybody could run programs on the cluster.
+    #[error(transparent)]
+    Server(#[from] crate::server::ServerError),
     /// A name is malformed.
     #[error("{what} is malformed: {why}")]
     Name {

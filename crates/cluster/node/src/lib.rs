@@ -11,15 +11,20 @@
 //!
 //! Start reading in `node.rs` (what every node has), then `job_manager/` and `task_manager/`.
 
+pub mod api;
 mod error;
+mod front;
 mod identity;
 #[allow(dead_code, reason = "the loop of a term follows")]
 pub mod job_manager;
 mod node;
+pub mod security;
+pub mod server;
 pub mod task_manager;
 pub mod wire;
 
 pub use error::NodeError;
+pub use front::{open_blobs, run_front};
 pub use identity::{ClusterIdentity, NodeSecret};
 pub use job_manager::{JobManagerHandle, NotLeading};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};

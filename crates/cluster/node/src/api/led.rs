@@ -1,0 +1,291 @@
+//! What only the leading JobManager knows or does. Behind `NodeLayer`: on a node that does not
+//! lead, none of this runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, put};
+use incumbent_cluster_core::leader::{Answer, Question};
+use incumbent_cluster_core::view::{ClusterView, JobView};
+use incumbent_cluster_core::{JobId, JobState};
+use serde::Deserialize;
+use utoipa::openapi::HttpMethod::{Delete, Get, Put};
+use utoipa::openapi::schema::Type;
+
+use super::problem::Problem;
+use super::route::Route;
+use super::seams::AskLeader;
+use super::types::{AttemptList, JobList, NodeList, TaskList, WantedJob, WantedNode, Why};
+use super::{body, view};
+
+/// How long a question may wait for the leader, which may have to open the record first. Less than
+/// gateways wait for an answer, so that there is one.
+pub const LONGEST_QUESTION: Duration = Duration::from_secs(30);
+
+/// Most jobs on a page.
+pub const MOST_JOBS: usize = 10_000;
+
+/// Jobs on a page if nothing is said: all live ones of most clusters, in about a megabyte.
+pub const USUAL_JOBS: usize = 1000;
+
+/// The JobManager of this process.
+#[derive(Clone)]
+pub(super) struct Led(pub(super) Option<Arc<dyn AskLeader>>);
+
+type Answered<T> = Result<Json<T>, Problem>;
+
+pub(super) fn routes() -> Vec<Route<Led>> {
+    let no_job = (404, "No such job");
+    let damaged = (500, "The record of the job is damaged");
+    vec![
+        Route::new(&[Get], "/v1/jobs", get(jobs), "list_jobs", "Jobs, newest first")
+            .query("limit", Type::Integer, "Most jobs on the page: 1 to 10000, usually 1000")
+            .query("after", Type::String, "`next` of the page before")
+            .query("state", Type::String, "Only jobs in this state")
+            .query("live", Type::Boolean, "Only jobs that have not ended")
+            .answers::<JobList>(200, "A page of jobs"),
+        Route::new(&[Get], "/v1/jobs/{job}", get(job), "show_job", "One job")
+            .answers::<JobView>(200, "The job")
+            .fails(&[no_job, damaged]),
+        Route::new(&[Get], "/v1/jobs/{job}/attempts", get(attempts), "list_attempts", "The attempts of a job")
+            .answers::<AttemptList>(200, "The newest attempts")
+            .fails(&[no_job, damaged]),
+        Route::new(&[Get], "/v1/jobs/{job}/tasks", get(tasks), "list_tasks", "The tasks of the present attempt")
+            .answers::<TaskList>(200, "The tasks")
+            .fails(&[no_job, damaged]),
+        Route::new(&[Get], "/v1/jobs/{job}/why", get(why), "explain_job", "Why a job is as it is, in words")
+            .answers::<Why>(200, "The reasons")
+            .fails(&[no_job, damaged]),
+        Route::new(&[Put], "/v1/jobs/{job}/desired", put(want_job), "want_job", "Cancel or restart a job")
+            .says(
+                "The job is named by its id. Idempotent: canceling again changes nothing, and a restart \
+                 names the attempt that is to be over, so that a repeated one restarts nothing twice.",
+            )
+            .takes::<WantedJob>("What is wanted")
+            .answers::<JobView>(200, "The job, after the wish is written down")
+            .fails(&[no_job, (409, "Not as things stand: it has ended, for example"), damaged]),
+        Route::new(&[Delete], "/v1/jobs/{job}", delete(remove), "remove_job", "Forget a job that has ended")
+            .says("The job is named by its id. Idempotent: a job that is gone is gone.")
+            .gives(204, &[], "It is forgotten")
+            .fails(&[(409, "It has not ended"), damaged]),
+        Route::new(&[Get], "/v1/cluster", get(cluster), "show_cluster", "The leader, all nodes, and slots")
+            .answers::<ClusterView>(200, "The cluster"),
+        Route::new(&[Get], "/v1/nodes", get(nodes), "list_nodes", "JobManagers and TaskManagers")
+            .answers::<NodeList>(200, "The nodes"),
+        Route::new(&[Put], "/v1/nodes/{node}/desired", put(want_node), "want_node", "Drain or forget a TaskManager")
+            .takes::<WantedNode>("What is wanted")
+            .gives(204, &[], "It is written down")
+            .fails(&[(404, "No such TaskManager"), (409, "Not as things stand")]),
+    ]
+}
+
+#[derive(Deserialize)]
+struct Page {
+    limit: Option<usize>,
+    after: Option<String>,
+    state: Option<JobState>,
+    #[serde(default)]
+    live: bool,
+}
+
+async fn jobs(State(led): State<Led>, Query(page): Query<Page>) -> Answered<JobList> {
+    let limit = page.limit.unwrap_or(USUAL_JOBS);
+    if !(1..=MOST_JOBS).contains(&limit) {
+        let detail = format!("limit is {limit}; it must be 1 to {MOST_JOBS}.");
+        return Err(Problem::bad_request(detail));
+    }
+    // Before the jobs: if it was complete then, so are they.
+    let is_complete = led.cluster().await?.is_complete;
+    let mut jobs = match led.ask(Question::Jobs).await? {
+        Answer::Jobs(jobs) => jobs,
+        other => return Err(unexpected(other)),
+    };
+    jobs.retain(|job| page.state.is_none_or(|state| job.state == state));
+    jobs.retain(|job| !(page.live && job.state.is_terminal()));
+    jobs.sort_by_cached_key(|job| std::cmp::Reverse(place(job)));
+    if let Some(after) = page.after {
+        jobs.retain(|job| place(job) < after);
+    }
+    let next = jobs.get(limit).map(|_| place(&jobs[limit - 1]));
+    jobs.truncate(limit);
+    for job in &mut jobs {
+        job.attempts.clear();
+        job.spec = None;
+    }
+    Ok(Json(JobList {
+        jobs,
+        next,
+        is_complete,
+    }))
+}
+
+/// Where a job is in the order of all: by submission, and by id if that was at the same time.
+fn place(job: &JobView) -> String {
+    format!("{}~{}", job.submitted_at, job.id)
+}
+
+async fn job(State(led): State<Led>, Path(job): Path<String>) -> Answered<JobView> {
+    led.named(job).await.map(Json)
+}
+
+async fn attempts(State(led): State<Led>, Path(job): Path<String>) -> Answered<AttemptList> {
+    let job = led.named(job).await?;
+    Ok(Json(AttemptList {
+        attempt: job.attempt,
+        ended: job.attempts,
+    }))
+}
+
+async fn tasks(State(led): State<Led>, Path(job): Path<String>) -> Answered<TaskList> {
+    let job = led.named(job).await?;
+    Ok(Json(TaskList {
+        attempt: job.attempt,
+        tasks: job.tasks,
+    }))
+}
+
+async fn why(State(led): State<Led>, Path(job): Path<String>) -> Answered<Why> {
+    let job = led.named(job).await?;
+    Ok(Json(Why {
+        lines: view::why(&job),
+        id: job.id,
+        name: job.name,
+        state: job.state,
+        cause: job.cause,
+    }))
+}
+
+async fn want_job(
+    State(led): State<Led>,
+    Path(job): Path<String>,
+    body: Body,
+) -> Answered<JobView> {
+    let wanted: WantedJob = body::json(body, "what is wanted of the job").await?;
+    let id = by_id(&job)?;
+    let after = match wanted {
+        WantedJob::Canceled => return led.job(Question::Cancel(id)).await.map(Json),
+        WantedJob::Running { after_attempt } => after_attempt,
+    };
+    let now = led.job(Question::Job(id)).await?;
+    if now.attempt > after {
+        return Ok(Json(now));
+    }
+    if now.attempt < after {
+        return Err(Problem::conflict(format!(
+            "Job {id} has not come to attempt {after} yet; its present attempt is {}. Look at the job, and try again.",
+            now.attempt
+        )));
+    }
+    led.job(Question::Restart(id)).await.map(Json)
+}
+
+async fn remove(State(led): State<Led>, Path(job): Path<String>) -> Result<StatusCode, Problem> {
+    match led.ask(Question::Remove(by_id(&job)?)).await? {
+        // It is gone, as was wanted: the answer to an earlier try may have been lost.
+        Answer::Done | Answer::NotFound(_) => Ok(StatusCode::NO_CONTENT),
+        other => Err(unexpected(other)),
+    }
+}
+
+async fn cluster(State(led): State<Led>) -> Answered<ClusterView> {
+    led.cluster().await.map(Json)
+}
+
+async fn nodes(State(led): State<Led>) -> Answered<NodeList> {
+    let nodes = led.cluster().await?.nodes;
+    Ok(Json(NodeList { nodes }))
+}
+
+async fn want_node(
+    State(led): State<Led>,
+    Path(node): Path<String>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let wanted: WantedNode = body::json(body, "what is wanted of the node").await?;
+    let question = match wanted {
+        WantedNode::Draining => Question::Drain(node),
+        WantedNode::Forgotten => Question::Forget(node),
+    };
+    match led.ask(question).await? {
+        Answer::Done => Ok(StatusCode::NO_CONTENT),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Changes name a job by its id: the name may be another job's by the time they arrive.
+fn by_id(job: &str) -> Result<JobId, Problem> {
+    job.parse().map_err(|_| {
+        Problem::bad_request(format!(
+            "{job:?} is not the id of a job: 32 hexadecimal digits in lower case. Changes need the id, as a name may be \
+             another job's by the time they arrive; GET /v1/jobs/NAME says the id."
+        ))
+    })
+}
+
+impl Led {
+    async fn ask(&self, question: Question) -> Result<Answer, Problem> {
+        let Some(leader) = &self.0 else {
+            return Err(ended());
+        };
+        match tokio::time::timeout(LONGEST_QUESTION, leader.ask(question)).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(ended()),
+            Err(_) => Err(Problem::unknown(format!(
+                "The leader did not answer within {} s: the store may be slow, and the record not open yet. Ask again.",
+                LONGEST_QUESTION.as_secs()
+            ))),
+        }
+    }
+
+    async fn job(&self, question: Question) -> Result<JobView, Problem> {
+        match self.ask(question).await? {
+            Answer::Job(job) => Ok(*job),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn named(&self, job: String) -> Result<JobView, Problem> {
+        let question = match job.parse() {
+            Ok(id) => Question::Job(id),
+            Err(_) => Question::JobNamed(job),
+        };
+        self.job(question).await
+    }
+
+    async fn cluster(&self) -> Result<ClusterView, Problem> {
+        match self.ask(Question::Cluster).await? {
+            Answer::Cluster(cluster) => Ok(*cluster),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+/// What else than the wanted may be answered.
+fn unexpected(answer: Answer) -> Problem {
+    match answer {
+        Answer::NotFound(what) => Problem::not_found(what),
+        Answer::Conflict(why) => Problem::conflict(why),
+        Answer::Damaged(why) => Problem::damaged(why),
+        Answer::Unknown(why) => Problem::unknown(why),
+        Answer::Jobs(_) | Answer::Job(_) | Answer::Cluster(_) | Answer::Done => {
+            tracing::error!(
+                "the leader answered another question than was asked; this is a fault of this program"
+            );
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "A fault of this program",
+                "The leader answered another question than was asked. Please report it.",
+            )
+        }
+    }
+}
+
+/// `NodeLayer` replaces this answer: the term is over.
+fn ended() -> Problem {
+    Problem::unknown("This node leads no more. Ask again.")
+}

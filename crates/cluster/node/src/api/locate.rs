@@ -1,0 +1,154 @@
+//! Where a task is: its job's record says so, whether anybody leads or not.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Request};
+use incumbent_cluster_core::view::JobView;
+use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobRecord, Rank, TaskId};
+use incumbent_gateway::Peer;
+use tower_service::Service as _;
+
+use super::Api;
+use super::problem::Problem;
+
+/// How long to wait for the leader, who knows the names of jobs.
+const NAME: Duration = Duration::from_secs(35);
+
+/// The largest answer about one job, in bytes.
+const LARGEST_JOB: usize = 2 * 1024 * 1024;
+
+/// A task of the present attempt.
+pub(super) struct Located {
+    pub(super) task: TaskId,
+    /// `host:port` of its TaskManager.
+    pub(super) address: String,
+    /// The name of its TaskManager, for people.
+    pub(super) node: String,
+}
+
+/// Who asks, for a question that is passed on to the leader.
+pub(super) struct Asker<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) peer: Option<Peer>,
+}
+
+impl Api {
+    /// The id of a job that is named by its id or name. Names are known to the leader only.
+    pub(super) async fn id_of(&self, job: &str, asker: Asker<'_>) -> Result<JobId, Problem> {
+        if let Ok(id) = job.parse() {
+            return Ok(id);
+        }
+        let name = percent_encoding::utf8_percent_encode(job, percent_encoding::NON_ALPHANUMERIC);
+        let view: JobView = self
+            .ask_leader(&format!("/v1/jobs/{name}"), asker, NAME)
+            .await?;
+        let bad = |_| Problem::node_unreached("The leader's answer names no job.");
+        view.id.parse().map_err(bad)
+    }
+
+    /// Asks the leader as the client would.
+    pub(super) async fn ask_leader<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        asker: Asker<'_>,
+        patience: Duration,
+    ) -> Result<T, Problem> {
+        let mut request = Request::get(path)
+            .body(Body::empty())
+            .map_err(|_| Problem::bad_request("The request names something that is no path."))?;
+        for name in [HOST, AUTHORIZATION] {
+            if let Some(value) = asker.headers.get(&name) {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
+        if let Some(peer) = asker.peer {
+            request.extensions_mut().insert(peer);
+        }
+        let mut led = self.led.clone();
+        let asked = async {
+            let answer = led
+                .call(request)
+                .await
+                .unwrap_or_else(|never| match never {});
+            let status = answer.status();
+            let body = axum::body::to_bytes(answer.into_body(), LARGEST_JOB).await;
+            (status, body)
+        };
+        let late = || {
+            Problem::unavailable(
+                "no-leader",
+                "Nobody leads",
+                "No leader has answered in time. Try again.",
+            )
+        };
+        let (status, body) = tokio::time::timeout(patience, asked)
+            .await
+            .map_err(|_| late())?;
+        let broken = |why: &dyn std::fmt::Display| {
+            Problem::node_unreached(format!(
+                "The leader's answer cannot be read: {why}. Try again."
+            ))
+        };
+        let body = body.map_err(|error| broken(&error))?;
+        if !status.is_success() {
+            return Err(serde_json::from_slice(&body).unwrap_or_else(|_| broken(&status)));
+        }
+        serde_json::from_slice(&body).map_err(|error| broken(&error))
+    }
+
+    /// The record of a job, from the store.
+    pub(super) async fn record(&self, id: JobId) -> Result<JobRecord, Problem> {
+        let what = format!("the record of job {id}");
+        let found = self.node.group().read::<JobRecord>(&id.record()).await;
+        match found.map_err(|error| Problem::of_store(&error, &what))? {
+            Some(found) => Ok(found.data),
+            None => Err(Problem::not_found(format!(
+                "There is no job {id}. It was never submitted here, or it was removed."
+            ))),
+        }
+    }
+}
+
+/// Where a rank of the present attempt is.
+pub(super) fn locate(record: &JobRecord, rank: Rank) -> Result<Located, Problem> {
+    let id = record.id;
+    check_rank(record, rank)?;
+    if record.state.is_terminal() {
+        return Err(Problem::conflict(format!(
+            "Job {id} has ended, and so have its tasks."
+        )));
+    }
+    let Some(node) = record.node_of(rank) else {
+        return Err(Problem::conflict(format!(
+            "Rank {rank} of job {id} is not placed yet: the job waits. GET /v1/jobs/{id}/why says for what."
+        )));
+    };
+    Ok(Located {
+        task: task(record, record.attempt, rank),
+        address: node.address.clone(),
+        node: node.name.clone(),
+    })
+}
+
+pub(super) fn check_rank(record: &JobRecord, rank: Rank) -> Result<(), Problem> {
+    let (id, tasks) = (record.id, record.spec.tasks);
+    if rank.0 < tasks {
+        return Ok(());
+    }
+    Err(Problem::not_found(format!(
+        "Job {id} has {tasks} tasks, whose ranks are 0 to {}; there is no rank {rank}.",
+        tasks.saturating_sub(1)
+    )))
+}
+
+pub(super) fn task(record: &JobRecord, attempt: Attempt, rank: Rank) -> TaskId {
+    let incarnation: Incarnation = record.incarnation;
+    TaskId {
+        job: record.id,
+        incarnation,
+        attempt,
+        rank,
+    }
+}

@@ -1,0 +1,108 @@
+//! The metrics of all nodes, from any node.
+
+mod merge;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use incumbent_cluster_core::view::{ClusterView, NodeView};
+use incumbent_gateway::Peer;
+
+use super::Api;
+use super::locate::Asker;
+use crate::server::METRICS_TEXT;
+use crate::wire::METRICS;
+use merge::Merged;
+
+/// How long one node may take for its metrics. Slower ones are left out: whoever scrapes does not
+/// wait for ever either.
+pub const SCRAPE_TIME: Duration = Duration::from_secs(2);
+
+/// The largest metrics of one node, in bytes.
+pub const LARGEST_METRICS: usize = 4 * 1024 * 1024;
+
+/// How long to wait for the leader, who knows which nodes there are. Without it, those that it named
+/// last are asked.
+const LEADER: Duration = Duration::from_secs(1);
+
+/// Nodes that are asked at a time.
+const SIDE_BY_SIDE: usize = 32;
+
+/// The nodes that the leader named last.
+#[derive(Default)]
+pub(super) struct LastNodes(Mutex<Vec<NodeView>>);
+
+pub(super) async fn all(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let asker = Asker {
+        headers: request.headers(),
+        peer: request.extensions().get::<Peer>().cloned(),
+    };
+    let cluster: Result<ClusterView, _> = api.ask_leader("/v1/cluster", asker, LEADER).await;
+    let mut merged = Merged::default();
+    let nodes = match cluster {
+        Ok(cluster) => {
+            api.nodes.set(&cluster.nodes);
+            cluster.nodes
+        }
+        Err(problem) => {
+            merged.comment(&format!(
+                "No leader says which nodes there are ({}); these are the last that are known.",
+                problem.title
+            ));
+            api.nodes.get()
+        }
+    };
+    let asked = nodes.into_iter().map(|node| scrape(Arc::clone(&api), node));
+    let mut answers = futures::stream::iter(asked).buffered(SIDE_BY_SIDE);
+    while let Some((node, scraped)) = answers.next().await {
+        merged.answered(&node.name, scraped.is_ok());
+        match scraped {
+            Ok(text) => merged.add(&node.name, &text),
+            Err(why) => merged.comment(&format!(
+                "{} at {} is left out: {why}",
+                node.name, node.address
+            )),
+        }
+    }
+    ([(CONTENT_TYPE, METRICS_TEXT)], merged.to_text()).into_response()
+}
+
+async fn scrape(api: Arc<Api>, node: NodeView) -> (NodeView, Result<String, String>) {
+    let client = api.node.client();
+    let asked = client.whole(
+        Method::GET,
+        &node.address,
+        METRICS,
+        Bytes::new(),
+        SCRAPE_TIME,
+    );
+    let scraped = match asked.await {
+        Ok(text) if text.len() > LARGEST_METRICS => Err(format!(
+            "its metrics have more than {LARGEST_METRICS} bytes"
+        )),
+        Ok(text) => {
+            String::from_utf8(text.into()).map_err(|_| "its metrics are no text".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    (node, scraped)
+}
+
+impl LastNodes {
+    fn set(&self, nodes: &[NodeView]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes.to_vec();
+    }
+
+    fn get(&self) -> Vec<NodeView> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

@@ -1,0 +1,121 @@
+//! `/v1`: what people and programs ask, of any node.
+//!
+//! ```text
+//!   /v1/… ─┬─ this node itself: own.rs
+//!          │    submit.rs     creates the record, without leading (R1)
+//!          │    artifacts.rs  to and from the blobs
+//!          │    locate.rs     reads the record, which says where a task is, for
+//!          │      logs/       its log, and
+//!          │      task_http.rs  its own HTTP
+//!          │    metrics/      of all nodes
+//!          └─ the leader: led.rs, behind NodeLayer: passed on to it, held while nobody leads
+//! ```
+//!
+//! What a node does itself never passes the leader, so it goes on while nobody leads. Routes and
+//! their OpenAPI document are made from one list (`route.rs`).
+
+mod artifacts;
+mod body;
+mod check;
+mod led;
+mod locate;
+mod metrics;
+mod own;
+mod problem;
+mod route;
+mod seams;
+mod submit;
+mod task_http;
+mod types;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use incumbent_cluster_blobs::Blobs;
+use incumbent_gateway::NodeLayer;
+use tokio::sync::Semaphore;
+
+pub use artifacts::MOST_UPLOADS;
+pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
+pub use metrics::{LARGEST_METRICS, SCRAPE_TIME};
+pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
+pub use seams::AskLeader;
+pub use types::{
+    ArtifactView, AttemptList, JobList, LogEnd, LogLine, NodeList, TaskList, WantedJob, WantedNode,
+    Why,
+};
+
+use crate::Node;
+use crate::security::is_of_task;
+use route::Document;
+
+/// The longest text of the HTTP framework about a request that it refuses, in bytes.
+const LONGEST_REJECTION: usize = 4096;
+
+/// What the routes that this node answers itself share.
+pub(crate) struct Api {
+    node: Node,
+    blobs: Blobs,
+    /// The routes of the leader, wherever it is.
+    led: Router,
+    /// Permits to upload.
+    uploads: Arc<Semaphore>,
+    /// The nodes that the leader named last.
+    nodes: metrics::LastNodes,
+    /// The OpenAPI document.
+    document: String,
+}
+
+/// The routes of `/v1`, for [`Server::run`](crate::server::Server::run). `leader` is the JobManager
+/// of this process, if it has one; without one, this node never leads.
+pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> Router {
+    let mut document = Document::new();
+    let passing = NodeLayer::new(node.role().clone()).pass_on(node.gateway().clone());
+    let led = document.router(led::routes()).with_state(led::Led(leader));
+    let led: Router = led.layer(passing);
+    let own = document.router(own::routes());
+    let api = Api {
+        node: node.clone(),
+        blobs,
+        led: led.clone(),
+        uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
+        nodes: metrics::LastNodes::default(),
+        document: document.into_json(),
+    };
+    // Some paths have methods of both kinds.
+    own.with_state(Arc::new(api))
+        .merge(led)
+        .fallback(async |request: Request| {
+            let path = request.uri().path();
+            Problem::not_found(format!(
+                "This node has no path {path:?}. /v1/openapi.json says which there are."
+            ))
+        })
+        .layer(axum::middleware::map_response(as_problem))
+}
+
+/// Turns a refusal of the HTTP framework into a problem like all others.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_failure = status.is_client_error() || status.is_server_error();
+    // What has a type of its own is a problem, or the answer of a task.
+    let kind = response.headers().get(CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !is_failure || !is_plain || is_of_task(&response) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, LONGEST_REJECTION).await;
+    let text = text.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let title = status.canonical_reason().unwrap_or("It cannot be answered");
+    let problem = Problem::new(status, "bad-request", title, text).into_response();
+    // `Allow` says what may be done.
+    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    parts.headers.extend(problem.headers().clone());
+    Response::from_parts(parts, problem.into_body())
+}

@@ -1,0 +1,87 @@
+//! The routes that any node answers itself. They never pass the leader, so they answer while nobody
+//! leads.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::{any, get, put};
+use incumbent_cluster_core::JobSpec;
+use incumbent_cluster_core::view::JobView;
+use utoipa::openapi::HttpMethod::{Delete, Get, Head, Patch, Post, Put};
+
+use super::route::Route;
+use super::types::ArtifactView;
+use super::{Api, artifacts, metrics, submit, task_http};
+
+pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
+    const ARTIFACT: &str = "/v1/artifacts/{digest}";
+    const HTTP: &str = "/v1/jobs/{job}/tasks/{rank}/http";
+    const BYTES: &str = "application/octet-stream";
+    let blobs = (503, "The blobs do not answer");
+    vec![
+        Route::new(&[Put], "/v1/jobs/{job}", put(submit::submit), "submit_job", "Submit a job")
+            .says(
+                "The client draws the id, 32 hexadecimal digits, before its first try, and repeats the request \
+                 until it is answered: the same id and specification is the same job. Also while nobody leads: \
+                 the job is written down, and starts when somebody does.",
+            )
+            .takes::<JobSpec>("The job, at most 64 KiB")
+            .answers::<JobView>(201, "It is written down")
+            .answers::<JobView>(200, "It was written down before")
+            .fails(&[
+                (400, "The body is no JSON, or the id is none"),
+                (409, "The id is another job's"),
+                (410, "The id was a job's that was removed"),
+                (413, "The job is too large"),
+                (422, "The job cannot be run as it is; `errors` names each wrong field"),
+                (503, "The store does not answer"),
+            ]),
+        Route::new(&[Put], ARTIFACT, put(artifacts::upload), "upload_artifact", "Upload a file of jobs")
+            .takes_bytes("The file, at most 1 GiB")
+            .answers::<ArtifactView>(201, "It is kept")
+            .answers::<ArtifactView>(200, "It was there before")
+            .fails(&[
+                (408, "The body did not arrive in time"),
+                (413, "The file is too large"),
+                (422, "The content has another digest; nothing was kept"),
+                blobs,
+                (507, "The blobs are full"),
+            ]),
+        Route::new(&[Get, Head], ARTIFACT, get(artifacts::download), "artifact", "A file of jobs")
+            .gives(200, &[BYTES], "The file")
+            .fails(&[(404, "No such file"), blobs]),
+        Route::new(&[Get], HTTP, get(task_http::to_slash), "to_task_http", "To the first page of a task")
+            .gives(308, &[], "The same with a slash at its end"),
+        task_http("/v1/jobs/{job}/tasks/{rank}/http/", "task_http_root"),
+        task_http("/v1/jobs/{job}/tasks/{rank}/http/{*path}", "task_http"),
+        Route::new(&[Get], "/v1/metrics", get(metrics::all), "metrics", "The metrics of all nodes")
+            .says("Each series has a label `node`. Nodes that do not answer in time are left out, and named.")
+            .gives(200, &["text/plain"], "Metrics for Prometheus"),
+        Route::new(&[Get], "/v1/openapi.json", get(document), "openapi", "This document")
+            .gives(200, &["application/json"], "The document"),
+    ]
+}
+
+fn task_http(path: &'static str, name: &str) -> Route<Arc<Api>> {
+    let methods = [Get, Head, Post, Put, Patch, Delete];
+    let passed = any(task_http::pass_on);
+    Route::new(&methods, path, passed, name, "The HTTP endpoint of a task")
+        .says(
+            "The request is passed on to the port that the task was granted, without cookies and \
+             Authorization; the answer loses Set-Cookie and is put into a sandbox. If the path \
+             begins with the name of an endpoint of the job, the task does not get that part.",
+        )
+        .gives(200, &["*/*"], "What the task answers, whatever its status")
+        .fails(&[
+            (404, "No such job or rank"),
+            (409, "The task does not run"),
+            (502, "Its node cannot be reached"),
+            (504, "The task did not answer in time"),
+        ])
+}
+
+async fn document(State(api): State<Arc<Api>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], api.document.clone())
+}

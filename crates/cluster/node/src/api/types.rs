@@ -1,0 +1,111 @@
+//! What `/v1` takes and gives, besides the views of `incumbent_cluster_core::view`.
+
+use incumbent_cluster_core::record::EndedAttempt;
+use incumbent_cluster_core::view::{JobView, NodeView, TaskView};
+use incumbent_cluster_core::{Cause, JobState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A page of jobs, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobList {
+    /// The jobs, without their specifications and ended attempts.
+    pub jobs: Vec<JobView>,
+    /// What to give as `after` for the next page; `null` if this is the last.
+    pub next: Option<String>,
+    /// Whether the leader has opened all records. Until then, jobs may be missing.
+    pub is_complete: bool,
+}
+
+/// The tasks of the present attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TaskList {
+    /// The attempt.
+    pub attempt: u32,
+    /// Its tasks by rank.
+    pub tasks: Vec<TaskView>,
+}
+
+/// The attempts of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptList {
+    /// The present attempt; 0 before the first.
+    pub attempt: u32,
+    /// Those that ended, oldest first; the newest 20.
+    pub ended: Vec<EndedAttempt>,
+}
+
+/// The nodes of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeList {
+    /// JobManagers and TaskManagers.
+    pub nodes: Vec<NodeView>,
+}
+
+/// Why a job is as it is, in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    /// The id of the job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// What there is to say, one line each: what it waits for, what failed first, which node is
+    /// silent since when.
+    pub lines: Vec<String>,
+    /// Why the last attempt failed, or the job ended.
+    pub cause: Option<Cause>,
+}
+
+/// What is wanted of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WantedJob {
+    /// It runs, in an attempt later than this one. If it does already, nothing is done: so a
+    /// repeated request restarts nothing twice.
+    Running {
+        /// The attempt that is to be over.
+        after_attempt: u32,
+    },
+    /// It is canceled.
+    Canceled,
+}
+
+/// What is wanted of a TaskManager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum WantedNode {
+    /// Its tasks run elsewhere, and it gets no more.
+    Draining,
+    /// It, and all that it ran, is gone for good. A person says so: exclusive jobs may then start
+    /// again elsewhere. If it is not true, they run twice.
+    Forgotten,
+}
+
+/// An artifact that is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ArtifactView {
+    /// Its SHA-256, 64 hexadecimal digits.
+    pub digest: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// A line of a log, as events carry it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// Whose line it is.
+    pub rank: u32,
+    /// Of which attempt.
+    pub attempt: u32,
+    /// The line, without its end.
+    pub line: String,
+}
+
+/// The end of a log that was followed: the job has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogEnd {
+    /// How the job ended.
+    pub state: JobState,
+}

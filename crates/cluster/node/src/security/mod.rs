@@ -1,0 +1,126 @@
+//! Who may ask what: [`Access`], in front of everything that a node serves.
+//!
+//! Submitting a job is running a program, so a page in a browser must not be able to.
+//!
+//! ```text
+//!   request ──► host.rs     without a token: only names of this machine (a rebound name is refused)
+//!           ──► browser.rs  everything but GET and HEAD: not from a foreign page
+//!           ──► token.rs    with a token: `Authorization: Bearer`, except for /healthz and /readyz
+//!   answer  ◄── headers.rs  nosniff, no referrer, nobody else's resource; no CORS
+//! ```
+//!
+//! Each node checks every request itself, also one that another node has passed on: the gateway
+//! passes on `Host`, `Origin`, `Sec-Fetch-Site` and `Authorization` as the client sent them, so the
+//! second node sees what the first one saw and comes to the same result. No header says "already
+//! checked", as a client could send it too. So all nodes of a cluster have the same token, or none.
+//!
+//! `/node/v1` is for nodes only. It asks for their proof and for nothing else: a user's token does
+//! not help there.
+
+mod browser;
+mod headers;
+mod host;
+mod passed_on;
+mod token;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+
+pub use token::{LONGEST_TOKEN, SHORTEST_TOKEN, Token, TokenError};
+
+pub(crate) use headers::{is_of_task, secured};
+pub(crate) use passed_on::{answer_of_task, request_to_task};
+
+use crate::api::Problem;
+
+/// Paths that ask for no token: they say nothing but whether the process is well, and what asks
+/// them (a kubelet) has no token.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What a node asks of those who ask it.
+#[derive(Clone)]
+pub struct Access {
+    token: Option<Arc<Token>>,
+}
+
+/// A node that would let everybody who reaches it run programs does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} can be reached from other machines, and whoever reaches this node may run programs on the \
+     cluster: give every node the same token, by a file (--token-file FILE, or INCUMBENT_TOKEN_FILE), or \
+     listen on 127.0.0.1"
+)]
+pub struct NeedsToken(pub SocketAddr);
+
+impl Access {
+    /// For a node that listens here.
+    ///
+    /// # Errors
+    ///
+    /// [`NeedsToken`] if other machines can reach the address, and there is no token.
+    pub fn new(listen: SocketAddr, token: Option<Token>) -> Result<Self, NeedsToken> {
+        if token.is_none() && !listen.ip().to_canonical().is_loopback() {
+            return Err(NeedsToken(listen));
+        }
+        Ok(Self {
+            token: token.map(Arc::new),
+        })
+    }
+
+    /// Lets these routes answer only what may be asked.
+    pub(crate) fn protect(self, routes: Router) -> Router {
+        routes
+            .layer(from_fn(move |request: Request, next: Next| {
+                let checked = self.check(&request);
+                async move {
+                    match checked {
+                        Ok(()) => next.run(request).await,
+                        Err(problem) => problem.into_response(),
+                    }
+                }
+            }))
+            .layer(axum::middleware::map_response(
+                async |response: Response| secured(response),
+            ))
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        if self.token.is_none() {
+            host::check(request)?;
+        }
+        browser::check(request)?;
+        match &self.token {
+            Some(token) if !OPEN.contains(&request.uri().path()) => token.check(request.headers()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_others_reach_needs_a_token() {
+        let token = || Some(Token::new("a-token-of-sixteen".into()).unwrap());
+        for local in [
+            "127.0.0.1:8081",
+            "127.8.8.8:1",
+            "[::1]:8081",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(Access::new(local.parse().unwrap(), None).is_ok(), "{local}");
+        }
+        for open in ["0.0.0.0:8081", "[::]:8081", "10.0.0.1:8081", "[fe80::1]:1"] {
+            let open: SocketAddr = open.parse().unwrap();
+            let refused = Access::new(open, None).err().unwrap().to_string();
+            assert!(refused.contains("--token-file"), "{refused}");
+            assert!(Access::new(open, token()).is_ok(), "{open}");
+        }
+    }
+}
