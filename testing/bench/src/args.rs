@@ -15,6 +15,9 @@ The leader server beside ZooKeeper:
 The gateway beside HAProxy and nginx:
   cargo run --release -p incumbent-bench -- gateway --table
 
+Jobs that outlive their JobManager, beside Ray and Dask:
+  cargo run --release -p incumbent-bench -- cluster --table
+
 How to read them:
   p50 is the median, p25 and p75 enclose the middle half: the spread.
   PASS and MISS compare with the targets that the project has set itself.
@@ -63,7 +66,7 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `gateway`, `kubernetes` and `server`, in about two and a half minutes.
+    /// Everything but `cluster`, `gateway`, `kubernetes` and `server`, in about two and a half minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
     #[command(after_help = KUBERNETES_HELP)]
@@ -74,7 +77,17 @@ pub(crate) enum Command {
     /// The gateway beside HAProxy and nginx, in about five minutes.
     #[command(after_help = GATEWAY_HELP)]
     Gateway(GatewayArgs),
+    /// Jobs: what a killed JobManager and a killed TaskManager cost; in about five minutes.
+    #[command(after_help = CLUSTER_HELP)]
+    Cluster(ClusterArgs),
 }
+
+const CLUSTER_HELP: &str = "\
+All processes of a cluster run on this machine, on a directory: two JobManagers, two or three TaskManagers.
+`others` kills the coordinators of Ray and Dask too, with the tasks of a job running. It needs a Python that has them:
+  python3 -m venv peers && peers/bin/pip install ray distributed
+  cargo run --release -p incumbent-bench -- cluster --table --python peers/bin/python
+Those that are missing are left out, and the table says so.";
 
 const GATEWAY_HELP: &str = "\
 It needs HAProxy and nginx: apt-get install haproxy nginx (neither has to run as a service).
@@ -227,6 +240,46 @@ pub(crate) struct GatewayArgs {
     /// The program to measure [default: `incumbent` beside this one, built if it is missing]
     #[arg(long, value_name = "PATH")]
     pub(crate) program: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// How often each is killed.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// How many jobs of one sleeping task `many` runs.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) jobs: u32,
+    /// Only these parts.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Many, ClusterPart::Others]
+    )]
+    pub(crate) only: Vec<ClusterPart>,
+    /// The Python that has Ray and Dask.
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    pub(crate) python: PathBuf,
+    /// Measure Flink among the others, which needs Java and a download of some 300 MB.
+    #[arg(long)]
+    pub(crate) flink: bool,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+/// What `cluster` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ClusterPart {
+    /// The leading JobManager is killed under a running job.
+    Kills,
+    /// From a submission to its tasks, and from the death of a TaskManager to the next attempt.
+    Starts,
+    /// Many jobs: memory, adoption, idle guards.
+    Many,
+    /// What a killed coordinator costs elsewhere.
+    Others,
 }
 
 /// What `gateway` measures.

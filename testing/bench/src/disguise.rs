@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::arrival;
+use crate::cluster::task;
 use crate::gateway::application;
 
 /// `__arrive SOCKET`: the command that the leader runs. It reports at once, and lives until it is
@@ -19,6 +20,9 @@ pub(crate) const ARRIVE: &str = "__arrive";
 
 /// `__answer SOCKET ADDRESS …`: the same, for a command that answers HTTP: see [`application`].
 pub(crate) const ANSWER: &str = "__answer";
+
+/// `__task SOCKET`: a task of a job: see [`task`].
+pub(crate) const TASK: &str = "__task";
 
 /// `__tied PARENT PROGRAM ARGS…`: becomes PROGRAM, and dies with its parent, even if that is
 /// killed.
@@ -34,6 +38,7 @@ pub(crate) fn intercept() -> Option<ExitCode> {
     let ended = match args.next()?.to_str()? {
         ARRIVE => arrive(args),
         ANSWER => application::run(args),
+        TASK => task::run(args),
         TIED => tied(args, Signal::KILL).map(|never| match never {}),
         TIED_SOFTLY => tied(args, Signal::TERM).map(|never| match never {}),
         _ => return None,

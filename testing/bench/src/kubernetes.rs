@@ -13,9 +13,9 @@ use incumbent_kubernetes_double::{Double, Options as DoubleOptions, Verb};
 use tempfile::TempDir;
 
 use crate::args::{KubernetesArgs, TakeoverArgs};
-use crate::cluster::{Cluster, Spot};
 use crate::progress::Progress;
 use crate::report::Figure;
+use crate::runners::{Runners, Spot};
 use crate::stats::{Statistic, Summary};
 use crate::takeover::{self, How};
 use crate::{Failure, program, stopwatch};
@@ -207,7 +207,7 @@ impl Site {
             flags: &[],
         };
         let program = program::find(args.group.program.as_deref())?;
-        let (empty, leader) = Cluster::start(program.clone(), above, 2, Some(spot.clone())).await?;
+        let (empty, leader) = Runners::start(program.clone(), above, 2, Some(spot.clone())).await?;
         let few = standby_of(&empty, &leader.holder)?;
         drop(empty);
         clear(&spot.store).await?;
@@ -238,7 +238,7 @@ impl Site {
         }
         second.resign(None).await;
         group.close().await;
-        let (full, leader) = Cluster::start(program, above, 2, Some(spot.clone())).await?;
+        let (full, leader) = Runners::start(program, above, 2, Some(spot.clone())).await?;
         let watched = standby_of(&full, &leader.holder)?;
         drop(full);
         progress.step(|| "removing them".into());
@@ -299,11 +299,11 @@ async fn open_all(
 }
 
 /// The memory of the runner that does not lead.
-fn standby_of(cluster: &Cluster, leader: &str) -> Result<u64, Failure> {
-    cluster.memory(if leader == "a" { "b" } else { "a" })
+fn standby_of(runners: &Runners, leader: &str) -> Result<u64, Failure> {
+    runners.memory(if leader == "a" { "b" } else { "a" })
 }
 
-/// Removes everything that belongs to a cluster.
+/// Removes everything that belongs to a runners.
 async fn clear(store: &Arc<dyn Backend>) -> Result<(), Failure> {
     let group: GroupName = "bench".parse()?;
     let listed = store.list(&group).await?;

@@ -1,12 +1,13 @@
 //! The figures of the README, measured: `cargo run --release -p incumbent-bench -- all`.
 //!
 //! ```text
-//!   failover, handover   cluster.rs starts real `incumbent run` processes; takeover.rs kills and times them
+//!   failover, handover   runners.rs starts real `incumbent run` processes; takeover.rs kills and times them
 //!   commits              commits.rs lets Record::commit and plain compare-and-swap take turns
 //!   idle                 idle.rs counts what a group writes that has nothing to do
 //!   kubernetes           kubernetes.rs does the first two on an API server, and counts what that is asked
 //!   server               server/ lets the leader server and a real ZooKeeper take turns
 //!   gateway              gateway/ lets the gateway, HAProxy and nginx take turns, and replaces leaders behind them
+//!   cluster              cluster/ kills JobManagers and TaskManagers under running jobs
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod args;
 mod arrival;
 mod cluster;
+
 mod commits;
 mod counting;
 mod disguise;
@@ -26,6 +28,7 @@ mod machine;
 mod program;
 mod progress;
 mod report;
+mod runners;
 mod server;
 mod stats;
 mod stopwatch;
@@ -40,7 +43,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::{
-    Cli, Command, CommitsArgs, GatewayArgs, IdleArgs, KubernetesArgs, ServerArgs, TakeoverArgs,
+    Cli, ClusterArgs, Command, CommitsArgs, GatewayArgs, IdleArgs, KubernetesArgs, ServerArgs,
+    TakeoverArgs,
 };
 use report::{Figure, Report, Section};
 use takeover::How;
@@ -119,6 +123,7 @@ enum Step {
     Server(ServerArgs),
     Kubernetes(KubernetesArgs),
     Gateway(GatewayArgs),
+    Cluster(ClusterArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -130,6 +135,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Server(args) => vec![Step::Server(args.clone())],
         Command::Kubernetes(args) => vec![Step::Kubernetes(args.clone())],
         Command::Gateway(args) => vec![Step::Gateway(args.clone())],
+        Command::Cluster(args) => vec![Step::Cluster(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -162,6 +168,11 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
                 Step::Gateway(args) => {
                     sections = gateway::measure(&dir, args).await?;
                     Vec::new()
+                }
+                Step::Cluster(args) => {
+                    let (figures, more) = cluster::measure(&dir, &args).await?;
+                    sections = more;
+                    figures
                 }
                 Step::Server(args) => {
                     sections = server::measure(&dir, args).await?;

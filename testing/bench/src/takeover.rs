@@ -7,9 +7,9 @@ use incumbent::Timing;
 use rustix::process::Signal;
 
 use crate::args::TakeoverArgs;
-use crate::cluster::{Arrival, Cluster, Line, Spot};
 use crate::progress::Progress;
 use crate::report::Figure;
+use crate::runners::{Arrival, Line, Runners, Spot};
 use crate::stats::{Statistic, Summary};
 use crate::{Failure, program};
 
@@ -60,25 +60,25 @@ pub(crate) async fn measure(
     let remote = spot.is_some();
     let program = program::find(args.group.program.as_deref())?;
     let mut progress = Progress::new(how.name());
-    let (mut cluster, mut leader) =
-        Cluster::start(program, above, args.group.runners, spot).await?;
+    let (mut runners, mut leader) =
+        Runners::start(program, above, args.group.runners, spot).await?;
     let mut rounds = Vec::new();
     for number in 0..args.rounds {
         tokio::time::sleep(pause(number)).await;
-        cluster.log();
+        runners.log();
         let gone = leader.holder.clone();
-        let begin = cluster.signal(&gone, how.signal())?;
-        leader = cluster.next_arrival().await?;
-        cluster.ended(&gone).await?;
+        let begin = runners.signal(&gone, how.signal())?;
+        leader = runners.next_arrival().await?;
+        runners.ended(&gone).await?;
         tokio::time::sleep(LOGS_LAG).await;
-        let log = cluster.log();
+        let log = runners.log();
         let round = Round::of(how, begin, &gone, &leader, &log);
         if (round.total > SLOW && how != How::Unproven) || args.group.stories {
             progress.note(&story(number, begin, &leader, &log));
         }
         rounds.push(round);
-        cluster.start_runner(gone)?;
-        cluster.until_all_stand_by(&leader).await?;
+        runners.start_runner(gone)?;
+        runners.until_all_stand_by(&leader).await?;
         progress.step(|| format!("{} of {} rounds", number + 1, args.rounds));
     }
     drop(progress);

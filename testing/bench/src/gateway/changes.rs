@@ -13,9 +13,9 @@ use super::client::Question;
 use super::proxy::{Files, Health, Proxy, version};
 use super::steady::{EVERY, Outcome, Sample, Steady, Tally, tally};
 use super::{Plan, serving};
-use crate::cluster::{Arrival, Cluster, GROUP};
 use crate::progress::Progress;
 use crate::report::{Section, number, spread};
+use crate::runners::{Arrival, GROUP, Runners};
 use crate::stats::Summary;
 use crate::{Failure, stopwatch};
 
@@ -62,9 +62,9 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
     let nodes = [serving(ANSWER)?, serving(ANSWER)?];
     let named = ["a", "b"].map(String::from).into_iter();
     let named = named.zip(nodes.iter().cloned()).collect();
-    let (mut cluster, mut leader) =
-        Cluster::start_serving(plan.program.clone(), &plan.above, named).await?;
-    let gateway = Proxy::gateway(plan, &files, cluster.address()).await?;
+    let (mut runners, mut leader) =
+        Runners::start_serving(plan.program.clone(), &plan.above, named).await?;
+    let gateway = Proxy::gateway(plan, &files, runners.address()).await?;
     let haproxy = Proxy::haproxy(plan, &files, &nodes, Health::Asked).await?;
     let question = Question::get("/", SMALL_BODY);
     let loads =
@@ -74,7 +74,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
         until_all_is_well(&loads).await;
         tokio::time::sleep(wait(index)).await;
         let how = How::of(index);
-        let (begin, arrival) = change(plan, &mut cluster, &leader, how).await?;
+        let (begin, arrival) = change(plan, &mut runners, &leader, how).await?;
         leader = arrival;
         changes.push(Change {
             how,
@@ -82,7 +82,7 @@ pub(super) async fn measure(plan: &Plan) -> Result<Section, Failure> {
             arrived: leader.at,
         });
         // Nobody needs them, but a full queue would stop the runners.
-        cluster.log();
+        runners.log();
         progress.step(|| format!("{} of {}", index + 1, plan.changes));
     }
     until_all_is_well(&loads).await;
@@ -113,36 +113,36 @@ async fn until_all_is_well(loads: &[Steady; 2]) {
 
 pub(super) async fn change(
     plan: &Plan,
-    cluster: &mut Cluster,
+    runners: &mut Runners,
     leader: &Arrival,
     how: How,
 ) -> Result<(Instant, Arrival), Failure> {
     match how {
         How::Killed => {
             let gone = leader.holder.clone();
-            let begin = cluster.signal(&gone, Signal::KILL)?;
-            let next = cluster.next_arrival().await?;
-            cluster.ended(&gone).await?;
-            cluster.start_runner(gone)?;
-            cluster.until_all_stand_by(&next).await?;
+            let begin = runners.signal(&gone, Signal::KILL)?;
+            let next = runners.next_arrival().await?;
+            runners.ended(&gone).await?;
+            runners.start_runner(gone)?;
+            runners.until_all_stand_by(&next).await?;
             Ok((begin, next))
         }
         How::Resigned => {
             let mut command = Command::new(&plan.program);
             command
-                .args(["--ha", cluster.address(), "--group", GROUP, "resign"])
+                .args(["--ha", runners.address(), "--group", GROUP, "resign"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .kill_on_drop(true);
             let begin = stopwatch::now();
             let mut resign = command.spawn()?;
-            let next = cluster.next_arrival().await?;
+            let next = runners.next_arrival().await?;
             let status = resign.wait().await?;
             if !status.success() {
                 return Err(format!("`incumbent resign` failed: {status}").into());
             }
-            cluster.until_all_stand_by(&next).await?;
+            runners.until_all_stand_by(&next).await?;
             Ok((begin, next))
         }
     }

@@ -19,9 +19,9 @@ use super::changes::{How, change};
 use super::client::{Connection, Door, Question};
 use super::proxy::{Files, Proxy, tied};
 use super::{Plan, serving};
-use crate::cluster::Cluster;
 use crate::progress::Progress;
 use crate::report::{Section, number};
+use crate::runners::Runners;
 use crate::{Failure, disguise, stopwatch};
 
 /// How many clients ask at a time: half of them on one connection for all their requests, half on a
@@ -51,9 +51,9 @@ pub(super) async fn measure(plan: &Plan, kills: u32, busy: u32) -> Result<Sectio
     let files = Files::new(&plan.above)?;
     let nodes = [serving(Duration::ZERO)?, serving(Duration::ZERO)?];
     let named = ["a", "b"].map(String::from).into_iter().zip(nodes);
-    let (mut cluster, mut leader) =
-        Cluster::start_serving(plan.program.clone(), &plan.above, named.collect()).await?;
-    let gateway = Proxy::gateway(plan, &files, cluster.address()).await?;
+    let (mut runners, mut leader) =
+        Runners::start_serving(plan.program.clone(), &plan.above, named.collect()).await?;
+    let gateway = Proxy::gateway(plan, &files, runners.address()).await?;
     let _loops = (0..busy)
         .map(|_| idle_loop())
         .collect::<Result<Vec<_>, _>>()?;
@@ -70,9 +70,9 @@ pub(super) async fn measure(plan: &Plan, kills: u32, busy: u32) -> Result<Sectio
     }
     for index in 0..kills {
         tokio::time::sleep(LONGEST_LIFE.mul_f64(f64::from(index % 10 + 1) / 10.0)).await;
-        let (_, next) = change(plan, &mut cluster, &leader, How::Killed).await?;
+        let (_, next) = change(plan, &mut runners, &leader, How::Killed).await?;
         leader = next;
-        cluster.log();
+        runners.log();
         progress.step(|| format!("{} of {kills}", index + 1));
     }
     // What is under way is answered.

@@ -7,9 +7,9 @@ use super::application::{LARGE, LARGE_BODY, SMALL_BODY};
 use super::client::{self, Door, Question};
 use super::proxy::{Files, Health, Memory, Proxy};
 use super::{Plan, serving, tables};
-use crate::cluster::{Arrival, Cluster};
 use crate::progress::Progress;
 use crate::report::Section;
+use crate::runners::{Arrival, Runners};
 use crate::server::side;
 use crate::{Failure, stopwatch};
 
@@ -71,10 +71,10 @@ pub(super) async fn measure(plan: &Plan) -> Result<Vec<Section>, Failure> {
     let mut node = serving(Duration::ZERO)?;
     let direct = files.direct(&mut node)?;
     let nodes = BTreeMap::from([("a".to_owned(), node.clone())]);
-    let (cluster, leader) =
-        Cluster::start_serving(plan.program.clone(), &plan.above, nodes).await?;
+    let (runners, leader) =
+        Runners::start_serving(plan.program.clone(), &plan.above, nodes).await?;
     let proxies = [
-        Proxy::gateway(plan, &files, cluster.address()).await?,
+        Proxy::gateway(plan, &files, runners.address()).await?,
         Proxy::haproxy(plan, &files, std::slice::from_ref(&node), Health::Assumed).await?,
         Proxy::nginx(plan, &files, &node).await?,
     ];

@@ -32,8 +32,8 @@ use std::time::Duration;
 use incumbent_servers::free_port;
 
 use crate::args::{GatewayArgs, GatewayPart};
-use crate::cluster::Serving;
 use crate::report::Section;
+use crate::runners::Serving;
 use crate::{Failure, program};
 
 /// What is run, and how much of it.

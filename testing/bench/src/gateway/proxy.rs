@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::client::{Connection, Door, NAME, Question, tls};
 use super::{Plan, application, free};
-use crate::cluster::{GROUP, Serving};
+use crate::runners::{GROUP, Serving};
 use crate::server::side;
 use crate::{Failure, disguise, stopwatch};
 

@@ -58,7 +58,7 @@ pub(crate) struct Serving {
 }
 
 /// A store, and the processes that use it. Dropping it ends them.
-pub(crate) struct Cluster {
+pub(crate) struct Runners {
     runners: BTreeMap<String, Child>,
     /// By the names of those that serve something.
     serving: BTreeMap<String, Serving>,
@@ -89,7 +89,7 @@ pub(crate) struct Line {
     pub(crate) because: Option<String>,
 }
 
-impl Cluster {
+impl Runners {
     /// Makes the store and starts the runners; the first of them to lead has arrived, and the
     /// others stand by.
     pub(crate) async fn start(
@@ -135,7 +135,7 @@ impl Cluster {
             }
         };
         let (tell, lines) = mpsc::channel(MOST_LINES);
-        let mut cluster = Self {
+        let mut runners = Self {
             runners: BTreeMap::new(),
             serving,
             program,
@@ -146,11 +146,11 @@ impl Cluster {
             dir,
         };
         for name in names {
-            cluster.start_runner(name)?;
+            runners.start_runner(name)?;
         }
-        let arrival = cluster.next_arrival().await?;
-        cluster.until_all_stand_by(&arrival).await?;
-        Ok((cluster, arrival))
+        let arrival = runners.next_arrival().await?;
+        runners.until_all_stand_by(&arrival).await?;
+        Ok((runners, arrival))
     }
 
     /// Starts a runner in the place of one that is gone.
