@@ -44,23 +44,13 @@ pub async fn run_front(
     Ok(())
 }
 
-/// Opens the blobs of a node, and makes sure that they are this cluster's.
+/// The blobs of a node.
 ///
 /// # Errors
 ///
-/// [`NodeError::Blobs`].
+/// None: [`Node::open`] has opened them.
 pub async fn open_blobs(node: &Node) -> Result<Blobs, NodeError> {
-    let opened = async {
-        let blobs = Blobs::open(&node.options().blobs).await?;
-        blobs.belongs_to(&node.cluster().id).await?;
-        Ok(blobs)
-    };
-    opened
-        .await
-        .map_err(|cause: incumbent_cluster_blobs::Error| NodeError::Blobs {
-            url: node.options().blobs.clone(),
-            cause: cause.into(),
-        })
+    Ok(node.blobs().clone())
 }
 
 /// A node that only answers is ready when it can pass on.

@@ -1,7 +1,7 @@
 //! Who is a node: the record `cluster`, which holds the id of the cluster and the secret of its
 //! nodes.
 //!
-//! Whoever can read the store can be a node, and nobody else: a process that can write records
+//! Every process that can read the store can be a node, and no other: one that can write records
 //! could do any harm anyway. The first node creates the record without leading.
 
 use std::fmt;

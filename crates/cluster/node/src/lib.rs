@@ -15,7 +15,6 @@ pub mod api;
 mod error;
 mod front;
 mod identity;
-#[allow(dead_code, reason = "the loop of a term follows")]
 pub mod job_manager;
 mod node;
 pub mod security;
@@ -26,5 +25,5 @@ pub mod wire;
 pub use error::NodeError;
 pub use front::{open_blobs, run_front};
 pub use identity::{ClusterIdentity, NodeSecret};
-pub use job_manager::{JobManagerHandle, NotLeading};
+pub use job_manager::{JobManager, JobManagerHandle, NotLeading, run_job_manager};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use incumbent::{Clock, Group, HolderName, Options, Timing};
+use incumbent::{Clock, Group, HolderName, Options, Store, Timing};
+use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_core::Now;
 use incumbent_gateway::{Gateway, Handle, Role, ServerTls, UpstreamTls};
@@ -20,6 +21,9 @@ pub const ENDPOINT: &str = "cluster";
 
 /// The group of a cluster that names none.
 pub const DEFAULT_GROUP: &str = "cluster";
+
+/// Pause before blobs that did not answer at the start are tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How a node takes part.
 #[derive(Clone, Debug)]
@@ -63,6 +67,7 @@ struct Inner {
     role: Role,
     gateway: Handle,
     client: Client,
+    blobs: Blobs,
     clock: Clock,
     options: NodeOptions,
 }
@@ -113,8 +118,26 @@ impl Node {
     ///
     /// Safe.
     pub async fn open(options: NodeOptions, bound: SocketAddr) -> Result<Self, NodeError> {
-        let address = advertised(&options, bound)?;
         let store = incumbent::open(&options.ha).await?;
+        Self::on(store, options, bound).await
+    }
+
+    /// Does what [`open`](Self::open) does, on a store that is open; [`NodeOptions::ha`] is not
+    /// used.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn on(
+        store: Store,
+        options: NodeOptions,
+        bound: SocketAddr,
+    ) -> Result<Self, NodeError> {
+        let address = advertised(&options, bound)?;
         let holder = options.name.as_deref().map(holder_name).transpose()?;
         let clock = Clock::default();
         let group = store.group_with(
@@ -127,6 +150,7 @@ impl Node {
             },
         )?;
         let cluster = identity(&group).await?;
+        let blobs = blobs(&options.blobs, &cluster.id).await?;
         let is_tls = options.tls.is_some();
         let client = Client::new(
             cluster.secret.clone(),
@@ -146,6 +170,7 @@ impl Node {
                 role: Role::default(),
                 gateway,
                 client,
+                blobs,
                 clock,
                 options,
             }),
@@ -209,6 +234,11 @@ impl Node {
         &self.inner.client
     }
 
+    /// The files of the cluster.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
     /// What it was started with.
     pub fn options(&self) -> &NodeOptions {
         &self.inner.options
@@ -220,6 +250,34 @@ impl Node {
         Now {
             time: self.inner.clock.time(),
             wall: SystemTime::now(),
+        }
+    }
+}
+
+/// Opens the blobs, and makes sure that they are this cluster's. Waits for a place that does not
+/// answer.
+async fn blobs(url: &str, cluster: &str) -> Result<Blobs, NodeError> {
+    let unusable = |error| NodeError::Blobs {
+        url: url.to_owned(),
+        cause: Box::new(error),
+    };
+    let blobs = Blobs::open(url).await.map_err(unusable)?;
+    let mut is_told = false;
+    loop {
+        match blobs.belongs_to(cluster).await {
+            Ok(()) => return Ok(blobs),
+            Err(error @ incumbent_cluster_blobs::Error::Unavailable { .. }) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    let why = incumbent_backend::causes(&error);
+                    tracing::warn!(
+                        url,
+                        why,
+                        "the blobs do not answer; trying again every second"
+                    );
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(unusable(error)),
         }
     }
 }

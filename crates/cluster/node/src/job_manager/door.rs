@@ -1,6 +1,6 @@
 //! [`Door`]: how requests reach the loop of the present term.
 
-use incumbent::{Guard, Seal};
+use incumbent::Guard;
 use incumbent_cluster_core::JobId;
 use incumbent_cluster_core::leader::{Answer, Question};
 use incumbent_cluster_core::message::{Ack, Report};
@@ -18,7 +18,6 @@ const MOST_QUESTIONS: usize = 4096;
 
 /// One term, as requests see it.
 pub(super) struct Door {
-    pub(super) seal: Seal,
     pub(super) guard: Guard,
     pub(super) registry: Registry,
     inputs: mpsc::Sender<Input>,
@@ -44,10 +43,9 @@ pub(super) enum Input {
 }
 
 impl Door {
-    pub(super) fn new(seal: Seal, guard: Guard) -> (Self, mpsc::Receiver<Input>) {
+    pub(super) fn new(guard: Guard) -> (Self, mpsc::Receiver<Input>) {
         let (inputs, receiver) = mpsc::channel(MOST_INPUTS);
         let door = Self {
-            seal,
             guard,
             registry: Registry::default(),
             inputs,

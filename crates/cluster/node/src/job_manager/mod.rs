@@ -11,16 +11,28 @@
 //!
 //! # What holds
 //!
-//! - **Nothing is performed outside of a term.** Whatever a term has begun is dropped when the term
+//! - **Nothing is performed outside a term.** Whatever a term has begun is dropped when the term
 //!   is over: at the renew deadline, before anybody else may lead. What was on its way then is
 //!   harmless: a commit is fenced, and an order carries the seal of the term.
 //! - **A report is acknowledged only under a valid guard** (R8): it is asked at the last moment,
 //!   when the answer is handed to the connection.
 //! - **A TaskManager that is slow or gone delays nobody else**: each has its own queue.
 
+mod archive;
+mod campaign;
+mod cluster_view;
 mod door;
+mod gauges;
+mod lanes;
+mod questions;
+mod records;
 mod registry;
 mod routes;
+mod run;
+mod standby;
+mod term;
+mod told;
+mod watches;
 
 use std::sync::Arc;
 
@@ -29,7 +41,10 @@ use incumbent_cluster_core::leader::{Answer, Question};
 use tokio::sync::{oneshot, watch};
 
 use crate::node::Node;
+pub use campaign::JobManager;
 use door::{Door, Input};
+pub use gauges::describe_metrics;
+pub use run::run_job_manager;
 
 /// Asks the JobManager of this process. Cheap to clone.
 #[derive(Clone)]
@@ -50,14 +65,14 @@ struct Shared {
     door: watch::Sender<Option<Arc<Door>>>,
 }
 
-impl JobManagerHandle {
-    pub(crate) fn new(node: Node) -> Self {
+impl Shared {
+    fn new(node: Node) -> Self {
         let door = watch::Sender::new(None);
-        Self {
-            shared: Arc::new(Shared { node, door }),
-        }
+        Self { node, door }
     }
+}
 
+impl JobManagerHandle {
     /// Asks the leader that this process is.
     ///
     /// Questions about a record that is not open yet are held until it is. So they wait for as long

@@ -56,7 +56,7 @@ struct Verified {
     address: String,
 }
 
-/// What it was verified for. Whoever claims something else is verified again.
+/// What it was verified for. A TaskManager that claims something else is verified again.
 #[derive(Clone, PartialEq, Eq)]
 struct Claim {
     from: IpAddr,

@@ -9,10 +9,10 @@
 //! `proof.rs`. A request that is not proven does not reach its handler, and an answer that is not
 //! proven is not used.
 //!
-//! **Replays are harmless, and so not refused.** Whoever can record what nodes say and send it
+//! **Replays are harmless, and so not refused.** Anyone who can record what nodes say and send it
 //! again repeats an order, which says its term, its process, its incarnation and its attempt, and
-//! may come twice; or a report, which says the number that its acknowledgement answers. Whoever can
-//! also read what tasks and jobs are about should be kept out by TLS.
+//! may come twice; or a report, which says the number that its acknowledgement answers. Use TLS to
+//! keep others from reading what nodes say.
 
 mod body;
 mod client;

@@ -92,7 +92,7 @@ impl RequestProof {
         is_end.then_some(Self { nonce, digest, mac })
     }
 
-    /// Whether whoever sent this has the secret. Takes as long whichever digit is wrong.
+    /// Whether the sender has the secret. It takes as long whichever digit is wrong.
     pub(super) fn is_of(&self, secret: &NodeSecret, method: &Method, path: &str) -> bool {
         let mac = request_mac(secret, (method, path), &self.nonce, self.digest);
         mac.verify_slice(&self.mac).is_ok()
@@ -109,7 +109,7 @@ impl AnswerProof {
         is_end.then_some(Self { digest, mac })
     }
 
-    /// Whether whoever answered the request with this nonce has the secret.
+    /// Whether the process that answered the request with this nonce has the secret.
     pub(super) fn is_of(
         &self,
         secret: &NodeSecret,

@@ -1,0 +1,38 @@
+//! [`Archive`]: jobs that ended long ago, as files (R11), and the files of jobs that are removed.
+
+use incumbent_backend::causes;
+use incumbent_cluster_blobs::Blobs;
+use incumbent_cluster_core::{Incarnation, JobId, JobRecord};
+
+/// Where old jobs go.
+#[derive(Clone)]
+pub(super) struct Archive {
+    blobs: Blobs,
+}
+
+impl Archive {
+    pub(super) fn new(blobs: Blobs) -> Self {
+        Self { blobs }
+    }
+
+    /// Keeps a job that has ended. Its record may go afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for people: the record must stay.
+    pub(super) async fn keep(&self, body: &JobRecord) -> Result<(), String> {
+        let json = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+        let kept = self
+            .blobs
+            .put_archived_job(body.id, body.incarnation, json.into());
+        kept.await.map(drop).map_err(|error| causes(&error))
+    }
+
+    /// Removes the files of a job whose record is gone. What cannot be removed is logged and left.
+    pub(super) async fn remove_files(&self, job: JobId, incarnation: Incarnation) {
+        if let Err(error) = self.blobs.remove_job(job, incarnation).await {
+            let why = causes(&error);
+            tracing::warn!(%job, why, "cannot remove the files of a removed job; they are left");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! [`JobManager`]: campaigns, and performs each term that it wins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent::{Candidate, EndpointName, Error, Leadership};
+use incumbent_backend::causes;
+
+use super::standby::announce;
+use super::term::{Ended, Term};
+use super::{JobManagerHandle, Shared};
+use crate::NodeError;
+use crate::node::{ENDPOINT, Node};
+
+/// Pause after a term that this process gave up by itself, before it campaigns again, so
+/// that the process with the newer term is not disturbed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A JobManager: campaigns until it is shut down.
+pub struct JobManager {
+    candidate: Candidate,
+    shared: Arc<Shared>,
+}
+
+impl JobManager {
+    /// Prepares to campaign: begins to listen on the liveness endpoint.
+    ///
+    /// Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Store`].
+    pub fn new(node: Node) -> Result<Self, NodeError> {
+        Ok(Self {
+            candidate: node.group().candidate()?,
+            shared: Arc::new(Shared::new(node)),
+        })
+    }
+
+    /// Asks this JobManager, while it leads.
+    pub fn handle(&self) -> JobManagerHandle {
+        JobManagerHandle {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Campaigns, and leads, until `shutdown` is done. Then it gives up its term, so that another
+    /// JobManager leads within milliseconds. Tasks go on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the term in the background.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let leadership = tokio::select! {
+                leadership = self.candidate.campaign() => leadership,
+                () = announce(&self.shared.node) => continue,
+                () = &mut shutdown => return,
+            };
+            let ended = self.lead(leadership, &mut shutdown).await;
+            match ended {
+                Ended::ShuttingDown => return,
+                Ended::Lost(_) | Ended::Asked(_) => {}
+                Ended::Superseded => tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = &mut shutdown => return,
+                },
+            }
+        }
+    }
+
+    /// One term, from its grant until nothing of it goes on.
+    async fn lead(&self, leadership: Leadership, shutdown: impl Future<Output = ()>) -> Ended {
+        let leadership = Arc::new(leadership);
+        let node = &self.shared.node;
+        let (term, door) = Term::begin(&self.shared, &leadership);
+        // Before it is activated, so that the first request finds it so.
+        node.role().leads(leadership.guard());
+        self.shared.door.send_replace(Some(door));
+        let ended = {
+            let mut term = std::pin::pin!(term.run(&leadership, shutdown));
+            let activation = activate(&leadership, node);
+            // Beside the term (R10): reports are acknowledged and records are opened meanwhile.
+            tokio::select! {
+                ended = &mut term => ended,
+                () = activation => term.await,
+            }
+        };
+        self.shared.door.send_replace(None);
+        let (name, epoch) = (node.name(), leadership.epoch().get());
+        match &ended {
+            Ended::Lost(why) => tracing::warn!(
+                node = name,
+                epoch,
+                ?why,
+                "this JobManager leads no more; tasks go on, and the next leader adopts them"
+            ),
+            Ended::Superseded => tracing::warn!(
+                node = name,
+                epoch,
+                "a newer leader has been seen; this JobManager leads no more"
+            ),
+            Ended::Asked(_) | Ended::ShuttingDown => tracing::info!(
+                node = name,
+                epoch,
+                "this JobManager gives up its term; tasks go on, and the next leader adopts them"
+            ),
+        }
+        let to = match &ended {
+            Ended::Asked(to) => to.clone(),
+            Ended::Lost(_) | Ended::Superseded | Ended::ShuttingDown => None,
+        };
+        if let Some(leadership) = Arc::into_inner(leadership) {
+            leadership.resign(to).await;
+        }
+        ended
+    }
+}
+
+/// Says to everybody who leads, and where. Ends when that is done; if the term is over before, the
+/// loop of the term notices.
+async fn activate(leadership: &Leadership, node: &Node) {
+    let endpoint: EndpointName = ENDPOINT.parse().expect("it is a name");
+    let activated = async {
+        leadership.publish(&endpoint, &node.url()).await?;
+        leadership.activate().await
+    };
+    let epoch = leadership.epoch().get();
+    match activated.await {
+        Ok(()) => tracing::info!(
+            node = node.name(),
+            epoch,
+            address = node.address(),
+            "this JobManager leads; it opens the records of jobs and adopts their tasks"
+        ),
+        Err(Error::Fenced { .. }) => {}
+        // Only what is refused for its form, which a URL of ours is not.
+        Err(error) => tracing::error!(
+            node = node.name(),
+            epoch,
+            why = causes(&error),
+            "cannot say to others that this JobManager leads"
+        ),
+    }
+}

@@ -1,0 +1,327 @@
+//! [`Records`]: the records of jobs that this term has open, and what is being done to them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent::{Error, Leadership, Record};
+use incumbent_backend::causes;
+use incumbent_cluster_core::leader::{LeaderEvent, Opened, Unwritten};
+use incumbent_cluster_core::record::FORMAT;
+use incumbent_cluster_core::{JobId, JobRecord};
+use metrics::{counter, histogram};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::archive::Archive;
+
+/// Pause before a failure is told, so that a store that refuses at once is not asked a thousand
+/// times a second. A store that works again is found soon enough.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// A record at rest. Boxed, because most of its life is spent in a map.
+type Handle = Box<Record<JobRecord>>;
+
+/// The records that this term has open. Dropping it drops what is under way: an unknown outcome,
+/// which is harmless when the term is over, because the next leader seals.
+pub(super) struct Records {
+    leadership: Arc<Leadership>,
+    archive: Archive,
+    /// Open, and nothing is being done to them.
+    open: HashMap<JobId, Handle>,
+    /// Found in this term, so that no hint about them is news.
+    found: HashSet<JobId>,
+    running: JoinSet<Done>,
+}
+
+/// What became of one piece of work.
+pub(super) struct Done {
+    job: JobId,
+    handle: Option<Handle>,
+    told: Told,
+}
+
+/// What to tell the machine, or that there is nothing more to tell.
+enum Told {
+    Event(Box<LeaderEvent>),
+    /// The term is over.
+    Fenced,
+}
+
+impl Records {
+    pub(super) fn new(leadership: Arc<Leadership>, archive: Archive) -> Self {
+        Self {
+            leadership,
+            archive,
+            open: HashMap::new(),
+            found: HashSet::new(),
+            running: JoinSet::new(),
+        }
+    }
+
+    /// Whether a change of this record tells the leader nothing: it is the one who writes it.
+    pub(super) fn is_found(&self, job: JobId) -> bool {
+        self.found.contains(&job)
+    }
+
+    /// Lists the records of jobs, until that works.
+    pub(super) fn list(&mut self) {
+        let leadership = Arc::clone(&self.leadership);
+        self.running.spawn(async move {
+            loop {
+                match leadership.group().records().await {
+                    Ok(names) => {
+                        let jobs = names.iter().filter_map(JobId::of_record).collect();
+                        return told(NO_JOB, LeaderEvent::Listed(jobs));
+                    }
+                    Err(error) => {
+                        let why = causes(&error);
+                        tracing::debug!(why, "cannot list the records of jobs; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Reads this record, and seals it unless its job has ended.
+    pub(super) fn open(&mut self, job: JobId) {
+        // If it was open, an outcome is unknown, and that handle can do nothing any more.
+        self.open.remove(&job);
+        let leadership = Arc::clone(&self.leadership);
+        self.running.spawn(async move {
+            match read_and_seal(&leadership, job).await {
+                Ok((found, handle)) => {
+                    if matches!(found, Opened::Unavailable) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    let mut done = told(job, LeaderEvent::Opened { job, found });
+                    done.handle = handle;
+                    done
+                }
+                Err(Fenced) => fenced(job),
+            }
+        });
+    }
+
+    /// Commits this body to its record.
+    pub(super) fn commit(&mut self, body: Box<JobRecord>) {
+        let job = body.id;
+        let handle = self.open.remove(&job);
+        let leadership = Arc::clone(&self.leadership);
+        self.running.spawn(async move {
+            let handle = match handle {
+                Some(handle) => Ok(handle),
+                None => seal(&leadership, job).await,
+            };
+            let mut handle = match handle {
+                Ok(handle) => handle,
+                Err(error) => return not_committed(job, None, &error).await,
+            };
+            let began = Instant::now();
+            let committed = handle.commit(*body).await;
+            histogram!("incumbent_cluster_commit_seconds").record(began.elapsed());
+            match committed {
+                Ok(()) => {
+                    let mut done = told(job, LeaderEvent::Committed(job));
+                    done.handle = Some(handle);
+                    done
+                }
+                Err(error) => not_committed(job, Some(handle), &error).await,
+            }
+        });
+    }
+
+    /// Archives the job if told so, and then erases its record. Without an archive it leaves a
+    /// tombstone (R1), so that a submission that is repeated late does not bring the job back.
+    pub(super) fn erase(&mut self, job: JobId, archive: Option<Box<JobRecord>>) {
+        let handle = self.open.remove(&job);
+        let leadership = Arc::clone(&self.leadership);
+        let blobs = self.archive.clone();
+        self.running.spawn(async move {
+            let handle = match handle {
+                Some(handle) => Ok(handle),
+                None => seal(&leadership, job).await,
+            };
+            let mut handle = match handle {
+                Ok(handle) => handle,
+                Err(error) => return not_committed(job, None, &error).await,
+            };
+            let gone = match archive {
+                Some(body) => {
+                    // File first, then the pointer to what it was.
+                    if let Err(why) = blobs.keep(&body).await {
+                        tracing::warn!(%job, why, "cannot archive an old job; its record stays");
+                        tokio::time::sleep(PAUSE).await;
+                        let why = Unwritten::NotApplied;
+                        let mut done = told(job, LeaderEvent::NotCommitted { job, why });
+                        done.handle = Some(handle);
+                        return done;
+                    }
+                    handle.erase().await
+                }
+                None => {
+                    let incarnation = handle.data().map(|body| body.incarnation);
+                    let deleted = handle.delete().await;
+                    if let (Ok(()), Some(incarnation)) = (&deleted, incarnation) {
+                        // Pointer gone first, then files.
+                        blobs.remove_files(job, incarnation).await;
+                    }
+                    deleted
+                }
+            };
+            match gone {
+                Ok(()) => told(job, LeaderEvent::Erased(job)),
+                Err(error) => not_committed(job, None, &error).await,
+            }
+        });
+    }
+
+    /// Waits for the next piece of work to end; for ever if there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Done {
+        match self.running.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Some(Err(_)) | None => std::future::pending().await,
+        }
+    }
+
+    /// Takes what has ended, and says what it tells; `None` if the term is over.
+    pub(super) fn take(&mut self, done: Done) -> Option<LeaderEvent> {
+        if let Some(handle) = done.handle {
+            self.open.insert(done.job, handle);
+        }
+        let Told::Event(event) = done.told else {
+            return None;
+        };
+        match &*event {
+            LeaderEvent::Opened {
+                found: Opened::Record(_),
+                ..
+            } => {
+                self.found.insert(done.job);
+            }
+            LeaderEvent::Opened { .. } | LeaderEvent::Erased(_) => {
+                self.found.remove(&done.job);
+            }
+            _ => {}
+        }
+        Some(*event)
+    }
+
+    /// Drops what is under way, and waits until it is gone.
+    pub(super) async fn end(mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+/// For work that is about no job in particular.
+const NO_JOB: JobId = JobId::new(0);
+
+struct Fenced;
+
+/// Whether this record exists is read before it is sealed: sealing one that does not exist would
+/// leave a tombstone, over which nobody submits.
+async fn read_and_seal(
+    leadership: &Leadership,
+    job: JobId,
+) -> Result<(Opened, Option<Handle>), Fenced> {
+    let name = job.record();
+    let read = leadership.group().read::<JobRecord>(&name).await;
+    match read {
+        Ok(None) => return Ok((Opened::Absent, None)),
+        Ok(Some(found)) if found.data.state.is_terminal() => {
+            return Ok((checked(job, found.data), None));
+        }
+        Ok(Some(_)) => {}
+        Err(error) => return not_opened(job, &error),
+    }
+    match seal(leadership, job).await {
+        Ok(handle) => Ok(match handle.data() {
+            Some(body) => (checked(job, body.clone()), Some(handle)),
+            None => (Opened::Absent, None),
+        }),
+        Err(error) => not_opened(job, &error),
+    }
+}
+
+async fn seal(leadership: &Leadership, job: JobId) -> Result<Handle, Error> {
+    leadership.open(&job.record()).await.map(Box::new)
+}
+
+fn not_opened(job: JobId, error: &Error) -> Result<(Opened, Option<Handle>), Fenced> {
+    count("open", error);
+    match error {
+        Error::Fenced { .. } => Err(Fenced),
+        Error::Damaged { .. } | Error::WrongType { .. } => {
+            Ok((Opened::Damaged(causes(error)), None))
+        }
+        error => {
+            tracing::debug!(%job, why = causes(error), "cannot open the record of a job");
+            Ok((Opened::Unavailable, None))
+        }
+    }
+}
+
+/// Refuses what is a record of a job, but not of this one, or of another format.
+fn checked(job: JobId, body: JobRecord) -> Opened {
+    if body.format != FORMAT {
+        let format = body.format;
+        return Opened::Damaged(format!(
+            "it is of format {format}, and this program knows format {FORMAT}"
+        ));
+    }
+    if body.id != job {
+        return Opened::Damaged(format!("it is the record of job {}", body.id));
+    }
+    Opened::Record(Box::new(body))
+}
+
+async fn not_committed(job: JobId, handle: Option<Handle>, error: &Error) -> Done {
+    count("commit", error);
+    let why = match error {
+        Error::Fenced { .. } => return fenced(job),
+        // A record may have no more than its limit at submission, so this is a fault of ours. It
+        // must not be tried as fast as it fails.
+        Error::TooLarge { .. } => {
+            let why = causes(error);
+            tracing::error!(%job, why, "the record of a job is too large; trying again");
+            Unwritten::NotApplied
+        }
+        Error::Unavailable(_) => Unwritten::NotApplied,
+        // Nothing may be decided before it is opened again; that also finds what is damaged.
+        _ => Unwritten::Unknown,
+    };
+    tracing::debug!(%job, why = causes(error), "the record of a job was not written");
+    if why == Unwritten::NotApplied {
+        tokio::time::sleep(PAUSE).await;
+    }
+    let mut done = told(job, LeaderEvent::NotCommitted { job, why });
+    done.handle = handle;
+    done
+}
+
+fn count(operation: &'static str, error: &Error) {
+    counter!("incumbent_cluster_unwritten_total", "operation" => operation, "outcome" => error.kind())
+        .increment(1);
+}
+
+fn told(job: JobId, event: LeaderEvent) -> Done {
+    Done {
+        job,
+        handle: None,
+        told: Told::Event(Box::new(event)),
+    }
+}
+
+fn fenced(job: JobId) -> Done {
+    Done {
+        job,
+        handle: None,
+        told: Told::Fenced,
+    }
+}

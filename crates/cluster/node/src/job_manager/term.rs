@@ -1,0 +1,285 @@
+//! [`Term`]: the loop of one term, from events to the machine and from its actions to the world.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use incumbent::{Change, HolderName, Leadership, LostBecause};
+use incumbent_cluster_core::leader::{
+    Answer, Leader, LeaderAction, LeaderConfig, LeaderEvent, Question,
+};
+use incumbent_cluster_core::message::{Ack, Command, Order};
+use incumbent_cluster_core::record::PlacedNode;
+use incumbent_cluster_core::{JobId, NodeNonce};
+use metrics::counter;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::archive::Archive;
+use super::door::{Door, Input};
+use super::gauges::Gauges;
+use super::lanes::Lanes;
+use super::questions::Questions;
+use super::records::Records;
+use super::told::tell;
+use super::watches::Watches;
+use crate::node::Node;
+
+/// How many events of lanes and watches wait for the loop. More wait where they are.
+const MOST_EVENTS: usize = 1024;
+
+/// How many reports wait for their acknowledgement before those are dropped whose sender is gone.
+const TIDY_AT: usize = 1024;
+
+/// How long the loop sleeps at most: the machine's own timers are usually earlier.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Why a term ended.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    /// It was lost: not renewed in time, or superseded.
+    Lost(LostBecause),
+    /// A record or a TaskManager has seen a newer term.
+    Superseded,
+    /// Somebody asked this leader to hand over.
+    Asked(Option<HolderName>),
+    /// This process ends.
+    ShuttingDown,
+}
+
+/// One term of this process. Everything that it has begun ends with it.
+pub(super) struct Term {
+    node: Node,
+    door: Arc<Door>,
+    leader: Leader,
+    records: Records,
+    lanes: Lanes,
+    watches: Watches,
+    questions: Questions,
+    reports: HashMap<(NodeNonce, u64), oneshot::Sender<Ack>>,
+    gauges: Gauges,
+    inputs: mpsc::Receiver<Input>,
+    events: mpsc::Receiver<LeaderEvent>,
+    /// What the loop itself has to tell the machine next.
+    next: VecDeque<LeaderEvent>,
+    is_over: bool,
+}
+
+impl Term {
+    /// A term that begins. Requests find it by the door from now on.
+    pub(super) fn begin(shared: &Shared, leadership: &Arc<Leadership>) -> (Self, Arc<Door>) {
+        let node = shared.node.clone();
+        let (seal, guard) = (leadership.seal(), leadership.guard());
+        let (door, inputs) = Door::new(guard.clone());
+        let door = Arc::new(door);
+        let (sender, events) = mpsc::channel(MOST_EVENTS);
+        let lease = node.group().timing().lease();
+        // CORE        let config = LeaderConfig::usual(lease, node.url());
+        let config = LeaderConfig {
+            silence: Duration::from_secs(10),
+            lease,
+            reserve_after: Duration::from_secs(30),
+            most_opening: 64,
+            most_terminal: 1000,
+            address: node.url(),
+        };
+        let now = node.now();
+        let archive = Archive::new(node.blobs().clone());
+        let term = Self {
+            leader: Leader::new(config, seal, now),
+            records: Records::new(Arc::clone(leadership), archive),
+            lanes: Lanes::new(node.client().clone(), guard, sender.clone()),
+            watches: Watches::new(node.group().holder().clone(), sender),
+            questions: Questions::default(),
+            reports: HashMap::new(),
+            gauges: Gauges::new(now),
+            door: Arc::clone(&door),
+            inputs,
+            events,
+            next: VecDeque::from([LeaderEvent::Tick]),
+            is_over: false,
+            node,
+        };
+        (term, door)
+    }
+
+    /// Performs the term until it is over, and then nothing of it goes on.
+    pub(super) async fn run(
+        mut self,
+        leadership: &Leadership,
+        shutdown: impl Future<Output = ()>,
+    ) -> Ended {
+        let mut lost = std::pin::pin!(leadership.lost());
+        let mut asked = std::pin::pin!(leadership.asked_to_resign());
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut changes = leadership.group().changes();
+        let ended = loop {
+            while let Some(event) = self.next.pop_front() {
+                self.step(event);
+            }
+            if self.is_over {
+                break Ended::Superseded;
+            }
+            let sleep = self.until_tick();
+            tokio::select! {
+                why = &mut lost => break Ended::Lost(why),
+                to = &mut asked => break Ended::Asked(to),
+                () = &mut shutdown => break Ended::ShuttingDown,
+                Some(input) = self.inputs.recv() => self.take(input),
+                Some(event) = self.events.recv() => self.next.push_back(event),
+                done = self.records.next() => match self.records.take(done) {
+                    Some(event) => self.next.push_back(event),
+                    None => self.is_over = true,
+                },
+                changed = changes.next() => self.changed(changed),
+                () = tokio::time::sleep(sleep) => {
+                    self.next.push_back(LeaderEvent::Tick);
+                }
+            }
+        };
+        // Who waits is told first: the next leader answers sooner.
+        drop((self.questions, self.reports, self.watches));
+        self.lanes.end().await;
+        self.records.end().await;
+        ended
+    }
+
+    fn until_tick(&self) -> Duration {
+        let now = self.node.now().time;
+        let wake = self.leader.next_wake();
+        let wake = wake.map_or(LONGEST_SLEEP, |at| at.since(now));
+        wake.min(self.gauges.until_due(now)).min(LONGEST_SLEEP)
+    }
+
+    fn take(&mut self, input: Input) {
+        let event = match input {
+            Input::Asked { question, answer } => {
+                let ticket = self.questions.ticket(answer);
+                LeaderEvent::Asked { ticket, question }
+            }
+            Input::Reported {
+                report,
+                address,
+                answer,
+            } => {
+                counter!("incumbent_cluster_reports_total").increment(1);
+                if let Some(address) = &address {
+                    self.lanes.aim(report.from, address);
+                }
+                if self.reports.len() >= TIDY_AT {
+                    self.reports.retain(|_, answer| !answer.is_closed());
+                }
+                self.reports.insert((report.from, report.seq), answer);
+                LeaderEvent::Reported { report, address }
+            }
+            Input::Hinted(job) => {
+                if self.records.is_found(job) {
+                    return;
+                }
+                LeaderEvent::Hinted(job)
+            }
+        };
+        self.next.push_back(event);
+    }
+
+    /// Records have changed. What this term has found itself is no news, as nobody else writes it.
+    fn changed(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let job = JobId::of_record(change.name());
+            if let Some(job) = job.filter(|job| !self.records.is_found(*job)) {
+                self.next.push_back(LeaderEvent::Hinted(job));
+            }
+        }
+    }
+
+    fn step(&mut self, event: LeaderEvent) {
+        let now = self.node.now();
+        self.gauges.see(&event, now);
+        let actions = self.leader.step(now, event);
+        for action in actions {
+            // At the end of a term, whatever is left is not done.
+            if self.is_over || !self.door.guard.is_valid() {
+                return;
+            }
+            self.perform(action);
+        }
+        if self.gauges.is_due(now) {
+            self.ask_for_gauges();
+        }
+    }
+
+    fn perform(&mut self, action: LeaderAction) {
+        match action {
+            LeaderAction::List => self.records.list(),
+            LeaderAction::Open(job) => self.records.open(job),
+            LeaderAction::Commit(body) => {
+                self.gauges.committing(&body);
+                self.records.commit(body);
+            }
+            LeaderAction::Erase { job, archive } => self.records.erase(job, archive),
+            LeaderAction::Dial(node) => self.dial(&node),
+            LeaderAction::Order(order) => {
+                if let Err(undelivered) = self.lanes.send(order) {
+                    self.next.push_back(undelivered);
+                }
+            }
+            LeaderAction::Acknowledge { to, ack } => {
+                if let Some(answer) = self.reports.remove(&(to, ack.seq)) {
+                    // Its sender may be gone.
+                    let _ = answer.send(ack);
+                }
+            }
+            LeaderAction::Watch(node) => self.watches.watch(&node),
+            LeaderAction::Unwatch(node) => {
+                self.watches.unwatch(node);
+                self.lanes.drop_lane(node);
+                self.door.registry.forget(node);
+            }
+            LeaderAction::Answer { ticket, answer } => {
+                let answer = self.completed(answer);
+                if !self.gauges.take(ticket, &answer) {
+                    self.questions.answer(ticket, answer);
+                }
+            }
+            LeaderAction::Tell(story) => {
+                tell(self.node.name(), self.door.guard.epoch(), &story);
+            }
+            LeaderAction::StepDown => self.is_over = true,
+        }
+    }
+
+    /// Asks a TaskManager that only a record knows to report to this leader (R10).
+    fn dial(&mut self, node: &PlacedNode) {
+        self.lanes.aim(node.nonce, &node.address);
+        let order = Order {
+            seal: self.leader.seal(),
+            to: node.nonce,
+            command: Command::Report {
+                leader: self.node.url(),
+            },
+        };
+        if let Err(undelivered) = self.lanes.send(Box::new(order)) {
+            self.next.push_back(undelivered);
+        }
+    }
+
+    /// Adds what only the JobManager knows: who it is, and who stands by.
+    fn completed(&self, mut answer: Answer) -> Answer {
+        if let Answer::Cluster(view) = &mut answer {
+            super::cluster_view::complete(
+                view,
+                &self.node,
+                &self.door.registry,
+                self.gauges.since(),
+            );
+        }
+        answer
+    }
+
+    fn ask_for_gauges(&mut self) {
+        let ticket = self.questions.own_ticket();
+        self.gauges.asked(ticket, self.node.now());
+        let question = Question::Cluster;
+        self.next.push_back(LeaderEvent::Asked { ticket, question });
+    }
+}
