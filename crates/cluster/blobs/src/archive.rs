@@ -34,8 +34,8 @@ impl Blobs {
     /// # Errors
     ///
     /// - [`Error::TooLarge`]: longer than [`MAX_ARCHIVED_JOB`], which no record is.
-    /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: as [`Blobs::check`]; the record
-    ///   must stay.
+    /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: as [`Blobs::check`]; the
+    ///   record must stay.
     pub async fn put_archived_job(
         &self,
         job: JobId,

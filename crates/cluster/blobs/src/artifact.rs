@@ -84,8 +84,8 @@ impl Blobs {
         }
     }
 
-    /// The artifacts whose digest is greater than `after`, in order, at most `most` and [`MAX_PAGE`]
-    /// of them.
+    /// The artifacts whose digest is greater than `after`, in order, at most `most` and
+    /// [`MAX_PAGE`] of them.
     ///
     /// # Errors
     ///

@@ -25,8 +25,8 @@ pub struct LogTail {
 }
 
 impl Blobs {
-    /// Keeps the tail of one stream of a task that has ended. A stream has one tail: what a repeated
-    /// call brings is ignored.
+    /// Keeps the tail of one stream of a task that has ended. A stream has one tail: what a
+    /// repeated call brings is ignored.
     ///
     /// # Errors
     ///

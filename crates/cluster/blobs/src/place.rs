@@ -73,7 +73,8 @@ impl Place {
         }
         let store = LocalFileSystem::new_with_prefix(dir)
             .map_err(|error| Error::of_store(&self.url(), "opening the directory", error))?;
-        // What was acknowledged survives a loss of power. Deleting a job leaves no empty directories.
+        // What was acknowledged survives a loss of power. Deleting a job leaves no empty
+        // directories.
         Ok(Arc::new(
             store.with_fsync(true).with_automatic_cleanup(true),
         ))

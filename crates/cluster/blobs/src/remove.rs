@@ -19,8 +19,8 @@ pub struct Removed {
 }
 
 impl Blobs {
-    /// Removes all files of one incarnation of one job: its log tails and its archived record. Other
-    /// incarnations, other jobs and artifacts, which jobs may share, are not touched.
+    /// Removes all files of one incarnation of one job: its log tails and its archived record.
+    /// Other incarnations, other jobs and artifacts, which jobs may share, are not touched.
     ///
     /// Only after the job's record is gone, so that no record names a file that is gone. If it
     /// fails halfway, repeat it.

@@ -15,11 +15,14 @@
 //! `leader/` and `task_manager/`.
 
 mod id;
+pub mod job_file;
 pub mod leader;
 pub mod message;
+mod nearest;
 pub mod record;
 mod spec;
 pub mod task_manager;
+pub mod template;
 pub mod view;
 
 pub use id::{Attempt, BadId, Incarnation, JOBS, JobId, NodeNonce, Rank, TaskId, cluster_record};

@@ -137,6 +137,6 @@ fn one() -> u32 {
     1
 }
 
-fn default_grace_ms() -> u64 {
+pub(crate) fn default_grace_ms() -> u64 {
     10_000
 }
