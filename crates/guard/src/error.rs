@@ -34,8 +34,8 @@ pub enum SpawnError {
         /// The system's error.
         source: io::Error,
     },
-    /// The name is empty or has a `=`, or name or value have a zero byte: no process can have such a
-    /// variable.
+    /// The name is empty or has a `=`, or name or value have a zero byte: no process can have such
+    /// a variable.
     #[error("no process can have the environment variable {name:?}")]
     Environment {
         /// The name, as it was given.

@@ -62,8 +62,8 @@
 //! - After suspend, COMMAND may run for a moment before the guard does. Fenced records are safe
 //!   then.
 //!
-//! Start reading in `spec.rs` (what a command receives), then [`runner`](Guarded), `plan.rs` (what is
-//! due when), `guard.rs`, `ending.rs` and `shim.rs`.
+//! Start reading in `spec.rs` (what a command receives), then [`runner`](Guarded), `plan.rs` (what
+//! is due when), `guard.rs`, `ending.rs` and `shim.rs`.
 
 mod clock;
 mod descriptors;

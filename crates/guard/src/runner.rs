@@ -269,8 +269,9 @@ impl Guarded {
         let mut pause = SHORTEST_PAUSE;
         let mut waited = Duration::ZERO;
         while waited < MOP_UP {
-            // The second question looks through all of /proc, so it is asked only about a group that
-            // exists. It may exist without anything that runs, or be a later one of the same id.
+            // The second question looks through all of /proc, so it is asked only about a group
+            // that exists. It may exist without anything that runs, or be a later one of the same
+            // id.
             if test_kill_process_group(group) == Err(Errno::SRCH) || !proc::group_runs(group) {
                 return;
             }

@@ -16,8 +16,8 @@ use crate::{OUR_FAULT, SpawnError, environment, fds, signals};
 /// Ties this process to its parent, the guard, and becomes COMMAND: `PARENT COMMAND ARGS…`.
 ///
 /// Its stdin is a socket to the guard, over which it receives COMMAND's own stdin and environment.
-/// If COMMAND cannot be executed, the shim reports why. Otherwise the exec closes the socket, which tells the
-/// guard that COMMAND runs.
+/// If COMMAND cannot be executed, the shim reports why. Otherwise the exec closes the socket, which
+/// tells the guard that COMMAND runs.
 pub fn shim_main(args: impl Iterator<Item = OsString>) -> ExitCode {
     // A copy that the exec closes; COMMAND's stdin replaces descriptor 0.
     let Ok(guard) = io::stdin().as_fd().try_clone_to_owned() else {

@@ -29,7 +29,7 @@ pub struct Spec {
     /// because the system stops a background process that reads a terminal.
     pub stdin: Stream,
     /// Its standard output. The guard holds it as well, until nothing of the command is left. So
-    /// whoever reads a pipe sees its end only then.
+    /// a reader of a pipe sees its end only then.
     pub stdout: Stream,
     /// Its standard error, held as `stdout` is.
     pub stderr: Stream,
