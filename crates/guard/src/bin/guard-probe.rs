@@ -3,6 +3,7 @@
 //! - `apart` as the first one: the command is kept apart, except for its stdout.
 //! - `term=MS`, `hard=MS`: deadlines.
 //! - `listen`: the guard holds a listener.
+//! - `count=N`: this many of the same command.
 //! - `leak`: this process has a descriptor that is not closed on exec.
 //!
 //! It writes the facts that the tests need into files in DIR, and ends as the command does.
@@ -10,6 +11,7 @@
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +42,7 @@ async fn run() -> std::io::Result<u8> {
     let mut spec = Spec::new("", Deadlines::NEVER);
     let mut listener = None;
     let mut leaked = None;
+    let mut count = 1;
     for option in args.by_ref().take_while(|arg| arg != "--") {
         let option = option.to_string_lossy();
         match option.split_once('=').unwrap_or((&option, "")) {
@@ -49,6 +52,7 @@ async fn run() -> std::io::Result<u8> {
             }
             ("term", ms) => spec.deadlines.term = moment(dir, "term", ms)?,
             ("hard", ms) => spec.deadlines.hard = moment(dir, "hard", ms)?,
+            ("count", number) => count = number.parse().map_err(std::io::Error::other)?,
             ("leak", _) => {
                 let file = fs::File::create(dir.join("leaked"))?;
                 fcntl_setfd(&file, FdFlags::empty())?;
@@ -63,20 +67,39 @@ async fn run() -> std::io::Result<u8> {
     }
     spec.program = args.next().ok_or(std::io::ErrorKind::InvalidInput)?;
     spec.args = args.collect();
-    let mut guarded = match Guarded::spawn(spec).await {
-        Ok(guarded) => guarded,
-        Err(error) => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            eprintln!("guard-probe: {error}{}", cause.unwrap_or_default());
-            return Ok(error.exit_code());
+    let mut specs = Vec::new();
+    for _ in 1..count {
+        let mut other = Spec::apart(&spec.program);
+        other.args.clone_from(&spec.args);
+        other.liveness = spec.liveness.as_ref().map(OwnedFd::try_clone).transpose()?;
+        specs.push(other);
+    }
+    specs.push(spec);
+    let mut all = Vec::new();
+    for spec in specs {
+        match Guarded::spawn(spec).await {
+            Ok(guarded) => all.push(guarded),
+            Err(error) => {
+                let cause = error.source().map(|cause| format!(": {cause}"));
+                eprintln!("guard-probe: {error}{}", cause.unwrap_or_default());
+                return Ok(error.exit_code());
+            }
         }
-    };
-    publish(dir, "command", guarded.pid())?;
+    }
+    let pids: Vec<_> = all
+        .iter()
+        .map(|guarded| guarded.pid().to_string())
+        .collect();
+    publish(dir, "command", pids.join(" "))?;
     drop(leaked);
-    Ok(guarded
-        .wait()
-        .await
-        .map_or(LOST, |end| end.exit.exit_code()))
+    let mut code = 0;
+    for guarded in &mut all {
+        code = guarded
+            .wait()
+            .await
+            .map_or(LOST, |end| end.exit.exit_code());
+    }
+    Ok(code)
 }
 
 fn moment(dir: &Path, name: &str, ms: &str) -> std::io::Result<BootTime> {

@@ -5,5 +5,6 @@
 mod apart;
 mod command;
 mod ending;
+mod many;
 mod runner_lost;
 mod support;

@@ -1,6 +1,5 @@
 //! The actions of the guard when the runner is gone or stopped.
 
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use incumbent_guard::BootTime;
 use rustix::process::{Signal, getpid, set_child_subreaper};
 
 use crate::support::{
-    Ended, FAMILY, FAMILY_NAMES, Notes, eventually, guard_of, is_stopped, kill, runs,
+    Ended, FAMILY, FAMILY_NAMES, Notes, eventually, guard_of, is_stopped, kill, refused, runs,
 };
 
 #[test]
@@ -111,11 +110,6 @@ fn a_killed_guard_takes_the_command_along_without_help_of_the_runner() {
         Some(70),
         "the guard was lost"
     );
-}
-
-fn refused(address: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&address, Duration::from_millis(20))
-        .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 fn moment(notes: &Notes, name: &str) -> BootTime {

@@ -1,6 +1,8 @@
 //! Processes under a guard, and helpers that wait.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -56,6 +58,12 @@ impl Notes {
         self.read(name).parse().unwrap()
     }
 
+    /// The ids in a file, separated by spaces.
+    pub(crate) fn pids(&self, name: &str) -> Vec<i32> {
+        let all = self.read(name);
+        all.split(' ').map(|pid| pid.parse().unwrap()).collect()
+    }
+
     /// A shell that runs `script`, in which `$0` is this directory.
     pub(crate) fn shell(&self, script: &str) -> Spec {
         self.with_script(Spec::new("sh", Deadlines::NEVER), script)
@@ -102,6 +110,14 @@ impl Ended {
     }
 }
 
+/// A command that does nothing, apart from this process.
+pub(crate) fn sleep() -> Spec {
+    let mut spec = Spec::apart("sleep");
+    spec.executable = PathBuf::from(PROBE);
+    spec.args = vec!["1000".into()];
+    spec
+}
+
 pub(crate) async fn start(spec: Spec) -> Guarded {
     Guarded::spawn(spec).await.expect("the command starts")
 }
@@ -122,6 +138,17 @@ pub(crate) fn runs(pid: i32) -> bool {
 
 pub(crate) fn is_stopped(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| fields[0] == "T")
+}
+
+/// Whether the process sleeps.
+pub(crate) fn waits(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] == "S")
+}
+
+/// Whether nothing listens at the address any more.
+pub(crate) fn refused(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, Duration::from_millis(20))
+        .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// The fields of `/proc/PID/stat`, beginning with the state.
