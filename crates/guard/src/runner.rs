@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit, test_kill_process_group,
+};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -239,9 +241,14 @@ impl Guarded {
             deadlines: spec.deadlines,
             descriptors: spec.descriptors,
         };
+        let guard = command.spawn()?;
+        let pid = guard.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        if let (Some(files), Some(pid)) = (spec.open_files, pid) {
+            limit_open_files(pid, files)?;
+        }
         let guarded = Self {
             leash: Leash { control },
-            guard: command.spawn()?,
+            guard,
             command: None,
             end: None,
         };
@@ -286,6 +293,20 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.leash.release();
+    }
+}
+
+/// Sets the soft limit of a guard, which has not started its command yet. The command inherits it.
+fn limit_open_files(guard: Pid, files: u64) -> io::Result<()> {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: Some(hard.map_or(files, |hard| hard.min(files))),
+        maximum: hard,
+    };
+    match prlimit(Some(guard), Resource::Nofile, limit) {
+        // If the guard is gone already, what it has said or not said is the better error.
+        Ok(_) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Spec {
     pub stderr: Stream,
     /// Its descriptors besides the three above.
     pub descriptors: Descriptors,
+    /// Its soft limit of open files, if not that of the runner. A runner of many commands raises
+    /// its own, and there are programs that become slow or break under a high one. Never more than
+    /// the hard limit.
+    pub open_files: Option<u64>,
     /// The guard's executable. Its `main` begins with [`intercept`](crate::intercept).
     pub executable: PathBuf,
     /// A bound listener that stays open until no process of the command is left. It is a copy: the
@@ -98,6 +102,7 @@ impl Spec {
             stdout: Stream::Inherited,
             stderr: Stream::Inherited,
             descriptors: Descriptors::Inherited,
+            open_files: None,
             executable: PathBuf::from("/proc/self/exe"),
             liveness: None,
             deadlines,

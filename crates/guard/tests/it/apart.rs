@@ -115,6 +115,24 @@ async fn a_variable_that_cannot_be_is_refused_without_its_value() {
 }
 
 #[tokio::test]
+async fn has_a_limit_of_open_files_of_its_own() {
+    let notes = Notes::new();
+    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let hard = own
+        .maximum
+        .map_or("unlimited".to_owned(), |hard| hard.to_string());
+    for (given, expected) in [(100, "100"), (u64::MAX - 1, hard.as_str())] {
+        let mut spec = notes.apart("ulimit -Sn > \"$0/soft\"; ulimit -Hn > \"$0/hard\"");
+        spec.open_files = Some(given);
+        start(spec).await.wait().await.unwrap();
+        assert_eq!(notes.read("hard"), hard);
+        if own.maximum.is_some() || given == 100 {
+            assert_eq!(notes.read("soft"), expected);
+        }
+    }
+}
+
+#[tokio::test]
 async fn reads_and_writes_the_descriptors_that_it_is_given() {
     let notes = Notes::new();
     let (stdin, mut to) = std::io::pipe().unwrap();

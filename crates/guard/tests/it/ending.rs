@@ -6,9 +6,7 @@ use std::time::Duration;
 use incumbent_guard::{BootTime, Deadlines, Exit, GuardLost, LeashError};
 use rustix::process::Signal;
 
-use crate::support::{
-    FAMILY, FAMILY_NAMES, Notes, PATIENCE, eventually, guard_of, is_stopped, kill, runs, start,
-};
+use crate::support::{Notes, PATIENCE, eventually, guard_of, is_stopped, kill, runs, start};
 
 #[tokio::test]
 async fn stop_lets_a_command_end_cleanly() {
@@ -105,15 +103,6 @@ async fn signals_are_forwarded_to_the_group() {
         Err(LeashError::NoSuchSignal(0))
     ));
     assert!(matches!(guarded.signal(1), Err(LeashError::Gone)));
-}
-
-#[tokio::test]
-async fn what_a_command_leaves_behind_is_dead_before_it_is_reported() {
-    let notes = Notes::new();
-    let mut guarded = start(notes.shell(&format!("{FAMILY} exit 5"))).await;
-    assert_eq!(guarded.wait().await.unwrap().exit, Exit::Code(5));
-    let family = FAMILY_NAMES.map(|name| notes.pid(name));
-    assert!(!family.iter().any(|&pid| runs(pid)), "{family:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod apart;
 mod command;
 mod ending;
+mod left_behind;
 mod many;
 mod runner_lost;
 mod support;

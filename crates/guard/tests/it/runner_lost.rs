@@ -1,24 +1,24 @@
 //! The actions of the guard when the runner is gone or stopped.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 use incumbent_guard::BootTime;
 use rustix::process::{Signal, getpid, set_child_subreaper};
 
 use crate::support::{
-    Ended, FAMILY, FAMILY_NAMES, Notes, eventually, guard_of, is_stopped, kill, refused, runs,
+    Ended, FAMILY, FAMILY_NAMES, Notes, eventually, exists, guard_of, is_stopped, kill, refused,
+    runs,
 };
 
 #[test]
 fn a_killed_runner_is_refused_at_its_address_only_after_all_are_dead() {
     // Several times, since a failure would depend on the order of events.
-    for _ in 0..5 {
+    for options in [&["listen"][..], &["apart", "listen"]].repeat(3) {
         let notes = Notes::new();
         let mut runner = Ended(
             notes
-                .runner(&["listen"], &format!("{FAMILY} wait"))
+                .runner(options, &format!("{FAMILY} wait"))
                 .spawn()
                 .unwrap(),
         );
@@ -28,10 +28,7 @@ fn a_killed_runner_is_refused_at_its_address_only_after_all_are_dead() {
 
         runner.0.kill().unwrap();
         eventually("the address is refused", || refused(address));
-        let left: Vec<_> = family
-            .iter()
-            .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
-            .collect();
+        let left: Vec<_> = family.iter().filter(|&&pid| exists(pid)).collect();
         assert!(left.is_empty(), "{left:?} of {family:?}");
     }
 }
@@ -56,22 +53,26 @@ fn the_address_of_a_killed_runner_is_not_refused_while_its_command_lives() {
 
     kill(guard, Signal::CONT);
     eventually("the address is refused", || refused(address));
-    assert!(!Path::new(&format!("/proc/{command}")).exists());
+    assert!(!exists(command));
 }
 
 #[test]
 fn a_stopped_runner_has_its_command_asked_at_term_and_ended_at_hard() {
+    asked_at_term_and_ended_at_hard(&["term=1500", "hard=2500", "listen"]);
+}
+
+#[test]
+fn a_command_apart_has_its_deadlines_without_help_of_the_runner() {
+    asked_at_term_and_ended_at_hard(&["apart", "term=1500", "hard=2500", "listen"]);
+}
+
+fn asked_at_term_and_ended_at_hard(options: &[&str]) {
     let notes = Notes::new();
     let script = "trap 'echo > \"$0/asked\"' TERM
         setsid sleep 1000 & echo $! > \"$0/session\"
         echo > \"$0/ready\"
         while :; do sleep 0.01; done";
-    let runner = Ended(
-        notes
-            .runner(&["term=1500", "hard=2500", "listen"], script)
-            .spawn()
-            .unwrap(),
-    );
+    let runner = Ended(notes.runner(options, script).spawn().unwrap());
     let (command, session) = (notes.pid("command"), notes.pid("session"));
     eventually("it is ready", || notes.has("ready"));
     kill(runner.pid(), Signal::STOP);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// Far longer than anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
+pub(crate) const PROBE: &str = env!("CARGO_BIN_EXE_guard-probe");
 
 /// A command with a child in its group, a child in its own session, and an orphan in another one.
 /// Each one notes its id.
@@ -62,6 +62,21 @@ impl Notes {
     pub(crate) fn pids(&self, name: &str) -> Vec<i32> {
         let all = self.read(name);
         all.split(' ').map(|pid| pid.parse().unwrap()).collect()
+    }
+
+    /// Whether the file is there. It is not from now on.
+    pub(crate) fn take(&self, name: &str) -> bool {
+        fs::remove_file(self.path().join(name)).is_ok()
+    }
+
+    /// The processes of [`FAMILY`] that still run, by name. Their notes are gone from now on.
+    pub(crate) fn take_family_that_runs(&self) -> Vec<&'static str> {
+        let is_alive = |&name: &&str| {
+            let pid = self.pid(name);
+            assert!(self.take(name));
+            runs(pid)
+        };
+        FAMILY_NAMES.into_iter().filter(is_alive).collect()
     }
 
     /// A shell that runs `script`, in which `$0` is this directory.
@@ -134,6 +149,11 @@ pub(crate) fn guard_of(command: u32) -> i32 {
 /// Whether the process still runs. A process that waits to be reaped does not.
 pub(crate) fn runs(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| !["Z", "X"].contains(&fields[0].as_str()))
+}
+
+/// Whether there is a process of this id, even if it only waits to be reaped.
+pub(crate) fn exists(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
 
 pub(crate) fn is_stopped(pid: i32) -> bool {
