@@ -14,15 +14,19 @@
 //! (what a job's one record holds) and `message.rs` (what is said between the two), then in
 //! `leader/` and `task_manager/`.
 
+mod dice;
 mod id;
 pub mod job_file;
 pub mod leader;
 pub mod message;
+mod moment;
 mod nearest;
 pub mod record;
 mod spec;
 pub mod task_manager;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use id::{Attempt, BadId, Incarnation, JOBS, JobId, NodeNonce, Rank, TaskId, cluster_record};

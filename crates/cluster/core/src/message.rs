@@ -17,6 +17,9 @@ pub struct Order {
     pub seal: Seal,
     /// The process that it is for. Another process at the same address refuses it.
     pub to: NodeNonce,
+    /// Rises with each order of this term to this process. An order that was overtaken is refused,
+    /// so one that was delayed on its way does nothing any more.
+    pub seq: u64,
     /// What to do.
     pub command: Command,
 }
@@ -206,6 +209,9 @@ pub struct Ack {
     /// The ended tasks whose reports were written down; the TaskManager forgets them.
     #[serde(default)]
     pub forget: Vec<TaskId>,
+    /// Why the leader does not take this process in, and what to do; only if it is not registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Why an order was not carried out.
@@ -235,4 +241,19 @@ pub enum Refused {
     /// It takes no new tasks.
     #[error("the TaskManager takes no new tasks")]
     Draining,
+    /// An order with a higher number has come before it. What it wanted is ordered again if it is
+    /// still wanted.
+    #[error("order {seq} was overtaken: order {newest} came before it")]
+    Overtaken {
+        /// The number of the order.
+        seq: u64,
+        /// The highest number that came.
+        newest: u64,
+    },
+    /// It remembers as many ended tasks as it can, because no leader has written them down.
+    #[error("{remembered} ended tasks were not written down by a leader yet")]
+    Remembering {
+        /// How many.
+        remembered: usize,
+    },
 }

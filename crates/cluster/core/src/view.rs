@@ -15,8 +15,8 @@ pub struct JobView {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Where it stands. `running` when all tasks of the present attempt run: until then it is
-    /// `waiting` or `restarting`.
+    /// Where it stands. `running` when all tasks of the present attempt run, are done, or are
+    /// `unknown` because their TaskManager is silent: until then it is `waiting` or `restarting`.
     pub state: JobState,
     /// The present attempt; 0 before the first.
     pub attempt: u32,
@@ -112,6 +112,18 @@ pub struct ClusterView {
     pub slots_free: u32,
     /// Whether all records of jobs are open. Until then the list of jobs grows.
     pub is_complete: bool,
+    /// Jobs whose records cannot be read. Their tasks are left alone.
+    #[serde(default)]
+    pub damaged: Vec<DamagedJobView>,
+}
+
+/// A job whose record cannot be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DamagedJobView {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// What is wrong with its record.
+    pub why: String,
 }
 
 /// The leading JobManager.

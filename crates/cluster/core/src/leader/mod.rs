@@ -2,257 +2,192 @@
 //!
 //! ```text
 //!   the list, opened records, outcomes of commits ──►┌────────┐──► List, Open, Commit, Erase
-//!   reports, verdicts on TaskManagers             ──►│ Leader │──► Order, Acknowledge, Watch
+//!   reports, verdicts on TaskManagers             ──►│ Leader │──► Order, Acknowledge, Dial, Watch
 //!   questions and wishes, each with a ticket      ──►└────────┘──► Answer
 //! ```
 //!
-//! It begins with nothing (R10): the JobManager lists and opens the records while reports come in.
+//! It begins with nothing (R10): its first step asks for the list. The JobManager may activate its
+//! term at once: reports are acknowledged, and questions held, before the records are open.
+//!
+//! Start reading in `job/` (one job) and `presence.rs` (alive, silent or gone). A step takes one
+//! event in (`records.rs`, `reports.rs`, `wishes.rs`), then settles each job that it touched
+//! (`settle.rs`): at most one commit, and the orders that the record calls for. Slots are `gangs.rs`
+//! and `slots.rs`, words are `why.rs` and `stories.rs`.
 
-use std::time::Duration;
+mod action;
+mod adoption;
+mod config;
+mod event;
+mod gangs;
+mod job;
+mod jobs;
+mod names;
+mod nodes;
+mod presence;
+mod question;
+mod questions;
+mod records;
+mod reports;
+mod restart;
+mod settle;
+mod slots;
+mod stories;
+mod terminal;
+mod timers;
+mod views;
+mod why;
+mod wishes;
+
+use std::collections::BTreeSet;
 
 use incumbent_core::{Now, Seal, Time};
 
-use crate::message::{Ack, Order, Report};
-use crate::record::PlacedNode;
-use crate::view::{ClusterView, JobView};
-use crate::{JobId, JobRecord, NodeNonce};
+pub use self::action::{LeaderAction, Story};
+pub use self::config::{LeaderConfig, MOST_OPENING, MOST_TERMINAL, RESERVE_AFTER, SILENCE};
+pub use self::event::{LeaderEvent, Opened, Unwritten};
+pub use self::question::{Answer, Question, Ticket};
 
-/// The numbers of a leader.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaderConfig {
-    /// Silence after which a TaskManager counts as gone, for fenced jobs (R8), and how long a new
-    /// leader waits for their ranks (R10).
-    pub silence: Duration,
-    /// The lease of the election: for how long a deposed leader may have acknowledged.
-    pub lease: Duration,
-    /// After which a waiting gang reserves slots as they come free (R2).
-    pub reserve_after: Duration,
-    /// How many records are opened at a time.
-    pub most_opening: usize,
-    /// How many terminal jobs stay in the store (R11).
-    pub most_terminal: usize,
-    /// Where TaskManagers send their reports: `http://host:port` of this JobManager.
-    pub address: String,
-}
+use self::adoption::Adoption;
+use self::gangs::Gangs;
+use self::jobs::Jobs;
+use self::names::Names;
+use self::nodes::Nodes;
+use self::questions::Questions;
+use self::stories::Stories;
+use self::terminal::Terminal;
+use self::timers::{Timer, Timers};
+use self::why::cause_of_absence;
+use crate::JobId;
+use crate::dice::Dice;
 
-/// Names a question until it is answered. The JobManager draws them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What a leader learns.
-#[derive(Clone, Debug)]
-pub enum LeaderEvent {
-    /// The records of jobs that there are, read within this term.
-    Listed(Vec<JobId>),
-    /// A record of a job may be new or changed: one that was created without leading.
-    Hinted(JobId),
-    /// A record was opened.
-    Opened {
-        /// Which.
-        job: JobId,
-        /// What was found.
-        found: Opened,
-    },
-    /// The commit under way took effect.
-    Committed(JobId),
-    /// The commit under way did not, or may not have.
-    NotCommitted {
-        /// Which.
-        job: JobId,
-        /// Why.
-        why: Unwritten,
-    },
-    /// The record is gone from the store.
-    Erased(JobId),
-    /// A TaskManager reported. Its address was verified by connecting back, if the report is full.
-    Reported {
-        /// The report.
-        report: Box<Report>,
-        /// Where its orders go, if the report is full.
-        address: Option<String>,
-    },
-    /// A TaskManager is proven dead, and so are all its tasks: its liveness endpoint is gone, for
-    /// which each guard holds a copy (R9).
-    Dead(NodeNonce),
-    /// An order did not reach its TaskManager; it may have been carried out.
-    Undelivered {
-        /// Which TaskManager.
-        to: NodeNonce,
-        /// The order.
-        order: Box<Order>,
-        /// Why, for people.
-        why: String,
-    },
-    /// A TaskManager refused an order. A [`Refused::Older`](crate::message::Refused) ends the term.
-    OrderRefused {
-        /// Which TaskManager.
-        by: NodeNonce,
-        /// The order.
-        order: Box<Order>,
-        /// Why.
-        why: crate::message::Refused,
-    },
-    /// Somebody asks.
-    Asked {
-        /// To name the answer by.
-        ticket: Ticket,
-        /// What.
-        question: Question,
-    },
-    /// Nothing but the time has changed.
-    Tick,
-}
-
-/// What opening a record found.
-#[derive(Clone, Debug)]
-pub enum Opened {
-    /// It is sealed, and this is the state.
-    Record(Box<JobRecord>),
-    /// There is none, or it was deleted.
-    Absent,
-    /// It cannot be read. It is left alone, and so are its tasks (R10).
-    Damaged(String),
-    /// The store did not answer. Nothing is known; it is to be opened again.
-    Unavailable,
-}
-
-/// Why a commit did not take effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unwritten {
-    /// It did not. It may be tried again.
-    NotApplied,
-    /// It may have. The record must be opened again before anything is decided (R3).
-    Unknown,
-}
-
-/// What somebody wants to know, or to have done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// All jobs.
-    Jobs,
-    /// One job. Held until its record is open.
-    Job(JobId),
-    /// The live job of this name, or else the one that ended last.
-    JobNamed(String),
-    /// The cluster: its nodes.
-    Cluster,
-    /// Cancel the job.
-    Cancel(JobId),
-    /// End the present attempt and begin another.
-    Restart(JobId),
-    /// Forget a terminal job: its record is erased.
-    Remove(JobId),
-    /// Move the tasks of this TaskManager elsewhere and give it no more. By nonce or name.
-    Drain(String),
-    /// A person says that this TaskManager, and all that it ran, is gone for good (R8).
-    Forget(String),
-}
-
-/// What somebody is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// To [`Question::Jobs`].
-    Jobs(Vec<JobView>),
-    /// To questions about one job, after what was wanted is written down.
-    Job(Box<JobView>),
-    /// To [`Question::Cluster`].
-    Cluster(Box<ClusterView>),
-    /// To wishes about nodes and removals.
-    Done,
-    /// No such job or node.
-    NotFound(String),
-    /// It cannot be done as things stand, and why.
-    Conflict(String),
-    /// The record of this job is damaged: what is wrong, and what to do.
-    Damaged(String),
-    /// The store did not take it in time. It may or may not have been written.
-    Unknown(String),
-}
-
-/// What a leader wants done.
-#[derive(Clone, Debug)]
-pub enum LeaderAction {
-    /// List the records of jobs.
-    List,
-    /// Open this record: read it, then seal it.
-    Open(JobId),
-    /// Commit this body to the open record. At most one a job is under way.
-    Commit(Box<JobRecord>),
-    /// Erase the open record of a terminal job, moving it to a blob first if told so (R11).
-    Erase {
-        /// Which.
-        job: JobId,
-        /// The body to keep in a blob, if it is to be kept.
-        archive: Option<Box<JobRecord>>,
-    },
-    /// Dial a TaskManager that a record names and that has not reported to this term (R10).
-    Dial(PlacedNode),
-    /// Send this order.
-    Order(Box<Order>),
-    /// Answer this report, if the guard of the term is valid at that moment.
-    Acknowledge {
-        /// Who reported.
-        to: NodeNonce,
-        /// The answer.
-        ack: Ack,
-    },
-    /// Stay connected to the liveness endpoint of this TaskManager.
-    Watch(PlacedNode),
-    /// Stop that.
-    Unwatch(NodeNonce),
-    /// Answer a question.
-    Answer {
-        /// Which.
-        ticket: Ticket,
-        /// The answer.
-        answer: Answer,
-    },
-    /// Log a line.
-    Tell(crate::leader::Story),
-    /// The term is over: a TaskManager has seen a newer one.
-    StepDown,
-}
-
-/// What is worth a line in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Story {
-    /// The job, if it is about one.
-    pub job: Option<JobId>,
-    /// Its attempt.
-    pub attempt: Option<crate::Attempt>,
-    /// Whether a person should look.
-    pub is_warning: bool,
-    /// What happened, to what, why, what happens next.
-    pub text: String,
-}
+/// If nothing was looked at for this part of the silence, this process was asleep, and reports may
+/// wait for it.
+const ASLEEP_PART: u32 = 2;
 
 /// One term of a leading JobManager.
 #[derive(Debug)]
 pub struct Leader {
     seal: Seal,
     config: LeaderConfig,
+    granted_at: Time,
+    stepped_at: Time,
+    is_over: bool,
+    adoption: Adoption,
+    jobs: Jobs,
+    nodes: Nodes,
+    gangs: Gangs,
+    names: Names,
+    terminal: Terminal,
+    questions: Questions,
+    stories: Stories,
+    timers: Timers,
+    dice: Dice,
+    /// The jobs to settle in this step.
+    touched: BTreeSet<JobId>,
 }
 
 impl Leader {
     /// The term begins: `now` is not before the grant.
     pub fn new(config: LeaderConfig, seal: Seal, now: Now) -> Self {
-        let _ = now;
-        Self { seal, config }
+        let mut timers = Timers::default();
+        timers.ring_by(Timer::Adoption, now.time);
+        Self {
+            seal,
+            granted_at: now.time,
+            stepped_at: now.time,
+            is_over: false,
+            adoption: Adoption::new(config.most_opening),
+            jobs: Jobs::default(),
+            nodes: Nodes::new(config.clone(), seal, now.time),
+            gangs: Gangs::default(),
+            names: Names::default(),
+            terminal: Terminal::new(config.most_terminal),
+            questions: Questions::default(),
+            stories: Stories::new(seal),
+            timers,
+            dice: Dice::new(seal.nonce),
+            touched: BTreeSet::new(),
+            config,
+        }
     }
 
     /// Learns something, and says what to do.
+    ///
+    /// The actions are to be performed in their order; orders to one TaskManager must be sent in
+    /// their order. After [`LeaderAction::StepDown`] nothing more comes.
     pub fn step(&mut self, now: Now, event: LeaderEvent) -> Vec<LeaderAction> {
-        let _ = (now, event, &self.config);
-        Vec::new()
+        let mut out = Vec::new();
+        if self.is_over {
+            return out;
+        }
+        if now.time.since(self.stepped_at) >= self.config.silence / ASLEEP_PART {
+            self.nodes.woke(now.time);
+        }
+        self.stepped_at = now.time;
+        self.absorb(now, event, &mut out);
+        while let Some(timer) = self.timers.pop_due(now.time) {
+            self.ring(now, timer, &mut out);
+        }
+        self.settle_touched(now, &mut out);
+        let go_on = self.adoption.go_on(now.time, &mut out);
+        self.timers.ring_by(Timer::Adoption, go_on);
+        self.nodes.order_forgetting(now.time, &mut out);
+        if self.is_over {
+            out.clear();
+            out.push(LeaderAction::StepDown);
+        }
+        out
     }
 
     /// When it wants a [`LeaderEvent::Tick`] at the latest.
     pub fn next_wake(&self) -> Option<Time> {
-        None
+        // Often enough to notice that this process was asleep.
+        let soon = self.stepped_at + self.config.silence / (2 * ASLEEP_PART);
+        Some(self.timers.next().map_or(soon, |next| next.min(soon)))
     }
 
     /// The seal of the term.
     pub fn seal(&self) -> Seal {
         self.seal
+    }
+
+    fn absorb(&mut self, now: Now, event: LeaderEvent, out: &mut Vec<LeaderAction>) {
+        match event {
+            LeaderEvent::Listed(ids) => self.listed(now, &ids, out),
+            LeaderEvent::Hinted(id) => self.hinted(id),
+            LeaderEvent::Opened { job, found } => self.opened(now, job, found, out),
+            LeaderEvent::Committed(id) => self.committed(now, id, out),
+            LeaderEvent::NotCommitted { job, why } => self.not_committed(now, job, why, out),
+            LeaderEvent::Erased(id) => self.erased(now, id, out),
+            LeaderEvent::Reported { report, address } => self.reported(now, *report, address, out),
+            LeaderEvent::Dead(nonce) => self.dead(now, nonce, "it is proven dead", out),
+            LeaderEvent::Undelivered { to, order, why } => {
+                self.undelivered(now, to, &order, &why, out);
+            }
+            LeaderEvent::Delivered { to, seq: _ } => self.delivered(now, to),
+            LeaderEvent::OrderRefused { by, order, why } => {
+                self.order_refused(now, by, &order, &why, out);
+            }
+            LeaderEvent::Asked { ticket, question } => self.asked(now, ticket, question, out),
+            LeaderEvent::Tick => {}
+        }
+    }
+
+    fn ring(&mut self, now: Now, timer: Timer, out: &mut Vec<LeaderAction>) {
+        match timer {
+            // What is due there is done at the end of each step.
+            Timer::Adoption => {}
+            Timer::Gangs => self.gangs.look(),
+            Timer::Questions => {
+                self.answer_about_all(now, out);
+                if let Some(next) = self.questions.give_up(now.time, out) {
+                    self.timers.ring_by(Timer::Questions, next);
+                }
+            }
+            Timer::Job(id) => {
+                self.touched.insert(id);
+            }
+            Timer::Node(nonce) => self.look_at_node(now, nonce, out),
+        }
     }
 }

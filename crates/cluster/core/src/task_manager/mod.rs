@@ -7,14 +7,45 @@
 //! ```
 //!
 //! Only acknowledgements and higher seals change what it does (R7): a view of the election that says
-//! "nobody leads" changes nothing.
+//! "nobody leads" changes nothing. If nobody acknowledges, the guards of exclusive tasks end them at
+//! their deadlines, and all others go on.
+//!
+//! A step takes one event in (`orders.rs`, and here), then sends a report if one is due
+//! (`reporting.rs`). `tasks.rs` has the tasks, `ports.rs` the slots.
+
+mod action;
+mod event;
+mod orders;
+mod ports;
+mod reporting;
+mod tasks;
 
 use std::time::Duration;
 
 use incumbent_core::{Now, Seal, Time};
 
-use crate::message::{Ack, Deploy, EndedHow, NodeInfo, Order, Refused, Report};
-use crate::{NodeNonce, TaskId};
+pub use self::action::TaskManagerAction;
+pub use self::event::TaskManagerEvent;
+
+use self::ports::Ports;
+use self::reporting::Reporting;
+use self::tasks::Tasks;
+use crate::message::{Ack, EndedHow, NodeInfo, TaskEnd};
+use crate::moment::wall_text;
+use crate::{Isolation, NodeNonce, TaskId};
+
+/// Pause between heartbeats.
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// How long the acknowledgement of a report is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A deadline of a guard is moved when that gains this part of the isolation timeout: a thousand
+/// guards are not woken at each heartbeat.
+const EXTEND_PART: u32 = 50;
+
+/// How long a drained TaskManager without tasks waits for a leader to hear so, before it exits.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The numbers of a TaskManager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,141 +54,203 @@ pub struct TaskManagerConfig {
     pub nonce: NodeNonce,
     /// What it says about itself.
     pub node: NodeInfo,
-    /// Pause between heartbeats.
+    /// Pause between heartbeats: usually [`HEARTBEAT`].
     pub heartbeat: Duration,
-    /// How long it waits for the acknowledgement of a report before it sends another.
+    /// How long it waits for the acknowledgement of a report before it sends another: usually
+    /// [`PATIENCE`].
     pub patience: Duration,
-}
-
-/// What a TaskManager learns.
-#[derive(Clone, Debug)]
-pub enum TaskManagerEvent {
-    /// This leader was observed. A lower seal than the highest seen is ignored.
-    LeaderSeen {
-        /// Its term.
-        seal: Seal,
-        /// Where it takes reports.
-        address: String,
-    },
-    /// An order came. The answer is among the actions: [`TaskManagerAction::Accept`] or
-    /// [`TaskManagerAction::Refuse`], always exactly one and first.
-    Ordered(Box<Order>),
-    /// The process of a task runs.
-    Started {
-        /// Which.
-        task: TaskId,
-        /// Its process id.
-        pid: u32,
-    },
-    /// A task has ended, and everything that it started: its guard says so.
-    Ended {
-        /// Which.
-        task: TaskId,
-        /// How.
-        how: EndedHow,
-        /// The last lines that it printed.
-        last_lines: Vec<String>,
-    },
-    /// A report was acknowledged. `sent_at` is when it was sent, on this process's clock: the
-    /// isolation timeout counts from there (R8).
-    Acknowledged {
-        /// The acknowledgement.
-        ack: Ack,
-        /// When the report was sent.
-        sent_at: Time,
-    },
-    /// A report was not acknowledged: not sent, lost, or the answer was lost.
-    Unacknowledged {
-        /// Which report.
-        seq: u64,
-    },
-    /// A slot has reserved this port.
-    Reserved {
-        /// The slot.
-        slot: u32,
-        /// The port.
-        port: u16,
-    },
-    /// Whether the blobs answer has changed.
-    Blobs(bool),
-    /// Leave: report it, and exit when no task is left.
-    Drain,
-    /// Nothing but the time has changed.
-    Tick,
-}
-
-/// What a TaskManager is to do.
-#[derive(Clone, Debug)]
-pub enum TaskManagerAction {
-    /// The order is accepted: say so.
-    Accept,
-    /// The order is refused: say why.
-    Refuse(Refused),
-    /// Start this task under a guard. `isolated_at` is its first deadline, if it is exclusive.
-    Start {
-        /// What to start.
-        deploy: Box<Deploy>,
-        /// When the guard ends it unless it is extended.
-        isolated_at: Option<Time>,
-    },
-    /// Move the deadline of this task's guard.
-    Extend {
-        /// Which.
-        task: TaskId,
-        /// When the guard ends it.
-        isolated_at: Time,
-    },
-    /// End this task.
-    End {
-        /// Which.
-        task: TaskId,
-        /// Between SIGTERM and SIGKILL.
-        grace: Duration,
-    },
-    /// Send this report to the leader at this address. At most one is under way.
-    Send {
-        /// `http://host:port`.
-        to: String,
-        /// The report.
-        report: Box<Report>,
-    },
-    /// Reserve a port for this slot.
-    Reserve {
-        /// The slot.
-        slot: u32,
-    },
-    /// Everything has ended after a drain: exit.
-    Exit,
-    /// Log a line.
-    Tell(crate::leader::Story),
 }
 
 /// A TaskManager.
 #[derive(Debug)]
 pub struct TaskManager {
     config: TaskManagerConfig,
+    /// The highest seal that was seen.
+    seen: Option<Seal>,
+    /// The highest number of an order of that term.
+    last_order: u64,
+    /// Where that term takes reports.
+    leader: Option<String>,
+    tasks: Tasks,
+    ports: Ports,
+    reporting: Reporting,
+    /// When the last report that was acknowledged was sent; the start, if none was. The isolation
+    /// timeout counts from here (R8).
+    heard_of_at: Time,
+    is_draining: bool,
+    has_blobs: bool,
+    /// Since when it is drained and nothing is left.
+    empty_since: Option<Time>,
+    has_exited: bool,
 }
 
 impl TaskManager {
-    /// A TaskManager that has just started.
+    /// A TaskManager that has just started. Its first step reserves ports.
     pub fn new(config: TaskManagerConfig, now: Now) -> Self {
-        let _ = now;
-        Self { config }
+        Self {
+            seen: None,
+            last_order: 0,
+            leader: None,
+            tasks: Tasks::default(),
+            ports: Ports::new(config.node.slots),
+            reporting: Reporting::new(config.nonce),
+            heard_of_at: now.time,
+            is_draining: false,
+            has_blobs: true,
+            empty_since: None,
+            has_exited: false,
+            config,
+        }
     }
 
     /// Learns something, and says what to do.
     pub fn step(&mut self, now: Now, event: TaskManagerEvent) -> Vec<TaskManagerAction> {
-        let _ = (now, event, &self.config);
-        Vec::new()
+        let mut out = Vec::new();
+        self.absorb(now, event, &mut out);
+        self.ports.reserve(now.time, &mut out);
+        self.report_if_due(now.time, &mut out);
+        self.exit_if_drained(now.time, &mut out);
+        out
     }
 
     /// When it wants a [`TaskManagerEvent::Tick`] at the latest.
     pub fn next_wake(&self) -> Option<Time> {
-        None
+        let drained = self.empty_since.filter(|_| !self.has_exited);
+        let exits_at = drained.map(|since| since + DRAIN_PATIENCE);
+        let report_at = self.next_report_at();
+        [exits_at, report_at, self.ports.next_wake()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The nonce of the process.
     pub fn nonce(&self) -> NodeNonce {
         self.config.nonce
+    }
+
+    /// The highest seal that it has seen.
+    pub fn seen(&self) -> Option<Seal> {
+        self.seen
+    }
+
+    fn absorb(&mut self, now: Now, event: TaskManagerEvent, out: &mut Vec<TaskManagerAction>) {
+        match event {
+            TaskManagerEvent::LeaderSeen { seal, address } => self.leader_seen(seal, address),
+            TaskManagerEvent::Ordered(order) => self.ordered(now, *order, out),
+            TaskManagerEvent::Started { task, pid } => {
+                let since = wall_text(now);
+                self.tasks.running(task, pid, since);
+            }
+            TaskManagerEvent::Ended {
+                task,
+                how,
+                last_lines,
+            } => self.task_ended(now, task, how, last_lines),
+            TaskManagerEvent::Acknowledged { ack, sent_at } => {
+                self.acknowledged(now, &ack, sent_at, out);
+            }
+            TaskManagerEvent::Unacknowledged { seq } => {
+                self.reporting.not_acknowledged(seq, now.time);
+            }
+            TaskManagerEvent::Reserved { slot, port } => {
+                self.reporting.ports_changed |= self.ports.reserved(slot, port);
+            }
+            TaskManagerEvent::Blobs(has_blobs) => {
+                self.reporting.flags_changed |= self.has_blobs != has_blobs;
+                self.has_blobs = has_blobs;
+            }
+            TaskManagerEvent::Drain => self.drain(),
+            TaskManagerEvent::Tick => {}
+        }
+    }
+
+    /// A higher seal was seen: the term of a lower one is over (R7).
+    fn raise(&mut self, seal: Seal) -> bool {
+        let is_higher = self.seen.is_none_or(|seen| seal.epoch > seen.epoch);
+        if is_higher {
+            self.seen = Some(seal);
+            self.last_order = 0;
+            self.reporting.begin_term();
+        }
+        is_higher
+    }
+
+    fn leader_seen(&mut self, seal: Seal, address: String) {
+        self.raise(seal);
+        if self.seen == Some(seal) {
+            self.leader = Some(address);
+        }
+    }
+
+    fn task_ended(&mut self, now: Now, task: TaskId, how: EndedHow, last_lines: Vec<String>) {
+        let at = wall_text(now);
+        let end = TaskEnd {
+            how,
+            last_lines,
+            at,
+        };
+        if let Some(slot) = self.tasks.ended(task, end) {
+            // What it had used may be taken by another program now.
+            self.ports.lost(slot, now.time);
+        }
+    }
+
+    fn acknowledged(
+        &mut self,
+        now: Now,
+        ack: &Ack,
+        sent_at: Time,
+        out: &mut Vec<TaskManagerAction>,
+    ) {
+        // The same process at the same address leads again.
+        self.raise(ack.seal);
+        if self.seen != Some(ack.seal) {
+            // A deposed leader: what it says changes nothing.
+            return self.reporting.not_acknowledged(ack.seq, now.time);
+        }
+        self.heard_of_at = self.heard_of_at.max(sent_at);
+        self.reporting
+            .acknowledged(ack, &self.config, now.time, &mut self.tasks, out);
+        for task in &ack.forget {
+            self.tasks.forget(*task);
+        }
+        self.extend(out);
+    }
+
+    /// When a task with this isolation is ended, if nobody acknowledges any more (R8).
+    ///
+    /// Counted from *sending*: the leader counts from when the report came, which is not earlier.
+    fn isolated_at(&self, isolation: Isolation) -> Option<Time> {
+        match isolation {
+            Isolation::Fenced | Isolation::Exclusive { timeout_ms: None } => None,
+            Isolation::Exclusive {
+                timeout_ms: Some(ms),
+            } => Some(self.heard_of_at + Duration::from_millis(ms)),
+        }
+    }
+
+    /// Moves the deadlines of the guards of exclusive tasks.
+    fn extend(&mut self, out: &mut Vec<TaskManagerAction>) {
+        let heard_of_at = self.heard_of_at;
+        self.tasks.extend(heard_of_at, EXTEND_PART, out);
+    }
+
+    fn drain(&mut self) {
+        self.reporting.flags_changed |= !self.is_draining;
+        self.is_draining = true;
+    }
+
+    fn exit_if_drained(&mut self, now: Time, out: &mut Vec<TaskManagerAction>) {
+        if !self.is_draining || self.tasks.has_live() || self.has_exited {
+            self.empty_since = None;
+            return;
+        }
+        let since = *self.empty_since.get_or_insert(now);
+        // The leader should hear that they have ended, and that it leaves, if there is a leader.
+        if !self.reporting.has_news(&self.tasks) || since + DRAIN_PATIENCE <= now {
+            self.has_exited = true;
+            out.push(TaskManagerAction::Exit);
+        }
     }
 }

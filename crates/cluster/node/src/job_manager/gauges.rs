@@ -101,6 +101,7 @@ impl Gauges {
             | LeaderEvent::Reported { .. }
             | LeaderEvent::Dead(_)
             | LeaderEvent::Undelivered { .. }
+            | LeaderEvent::Delivered { .. }
             | LeaderEvent::OrderRefused { .. }
             | LeaderEvent::Asked { .. }
             | LeaderEvent::Tick => {}

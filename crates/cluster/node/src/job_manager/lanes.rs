@@ -147,7 +147,7 @@ impl Sender {
             Ok(_) => Err(format!("{address} answered to another number of orders")),
             Err(error) => Err(error.to_string()),
         };
-        // CORE        let last = orders.orders.last().map_or(0, |order| order.seq);
+        let last = orders.orders.last().map_or(0, |order| order.seq);
         match outcomes {
             Ok(refused) => {
                 tally("delivered", count);
@@ -159,8 +159,8 @@ impl Sender {
                         .send(LeaderEvent::OrderRefused { by, order, why })
                         .await?;
                 }
-                // CORE                let (to, seq) = (self.to, last);
-                // CORE                self.events.send(LeaderEvent::Delivered { to, seq }).await?;
+                let (to, seq) = (self.to, last);
+                self.events.send(LeaderEvent::Delivered { to, seq }).await?;
             }
             Err(why) => {
                 tally("undelivered", count);

@@ -8,8 +8,7 @@ use incumbent::{Change, HolderName, Leadership, LostBecause};
 use incumbent_cluster_core::leader::{
     Answer, Leader, LeaderAction, LeaderConfig, LeaderEvent, Question,
 };
-use incumbent_cluster_core::message::{Ack, Command, Order};
-use incumbent_cluster_core::record::PlacedNode;
+use incumbent_cluster_core::message::Ack;
 use incumbent_cluster_core::{JobId, NodeNonce};
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
@@ -74,15 +73,7 @@ impl Term {
         let door = Arc::new(door);
         let (sender, events) = mpsc::channel(MOST_EVENTS);
         let lease = node.group().timing().lease();
-        // CORE        let config = LeaderConfig::usual(lease, node.url());
-        let config = LeaderConfig {
-            silence: Duration::from_secs(10),
-            lease,
-            reserve_after: Duration::from_secs(30),
-            most_opening: 64,
-            most_terminal: 1000,
-            address: node.url(),
-        };
+        let config = LeaderConfig::usual(lease, node.url());
         let now = node.now();
         let archive = Archive::new(node.blobs().clone());
         let term = Self {
@@ -217,7 +208,8 @@ impl Term {
                 self.records.commit(body);
             }
             LeaderAction::Erase { job, archive } => self.records.erase(job, archive),
-            LeaderAction::Dial(node) => self.dial(&node),
+            // The order to report comes after it (R10).
+            LeaderAction::Dial(node) => self.lanes.aim(node.nonce, &node.address),
             LeaderAction::Order(order) => {
                 if let Err(undelivered) = self.lanes.send(order) {
                     self.next.push_back(undelivered);
@@ -245,21 +237,6 @@ impl Term {
                 tell(self.node.name(), self.door.guard.epoch(), &story);
             }
             LeaderAction::StepDown => self.is_over = true,
-        }
-    }
-
-    /// Asks a TaskManager that only a record knows to report to this leader (R10).
-    fn dial(&mut self, node: &PlacedNode) {
-        self.lanes.aim(node.nonce, &node.address);
-        let order = Order {
-            seal: self.leader.seal(),
-            to: node.nonce,
-            command: Command::Report {
-                leader: self.node.url(),
-            },
-        };
-        if let Err(undelivered) = self.lanes.send(Box::new(order)) {
-            self.next.push_back(undelivered);
         }
     }
 

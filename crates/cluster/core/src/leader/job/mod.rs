@@ -1,0 +1,249 @@
+//! [`Job`]: one job in one term.
+//!
+//! ```text
+//!                  slots                 a rank fails, a TaskManager is gone
+//!   waiting ─────────────────► running ────────────────────────────────────► restarting
+//!      │                       │  │ ▲                                          │   │
+//!      │                       │  │ └──────────────────────────────────────────┘   │
+//!      │              all ranks│  │        old ranks gone, delay over, slots       │
+//!      │              exited 0 │  │cancel                                          │cancel
+//!      │cancel                 ▼  ▼                                                ▼
+//!      └──► canceled       finished, stopping ───── old ranks gone ────► canceled ◄┘
+//! ```
+//!
+//! What the record says is the state: every arrow is one commit, and nothing is ordered on the
+//! strength of a commit that is not known to have happened (R3). Everything else here is in memory:
+//! what TaskManagers report about the ranks of the record's attempt.
+//!
+//! `decide.rs` says which commit is next, `orders.rs` what is ordered meanwhile, `change.rs` makes
+//! the next record, `rank.rs` is one rank, `cause.rs` words what failed.
+
+pub(super) mod cause;
+pub(super) mod change;
+pub(super) mod decide;
+pub(super) mod orders;
+pub(super) mod rank;
+
+use std::time::Duration;
+
+use incumbent_core::{Pace, Time};
+
+use self::rank::{Rank, RankState};
+use super::names::NameClaim;
+use super::nodes::Nodes;
+use super::restart;
+use crate::message::{Refused, TaskReport, TaskState};
+use crate::{Attempt, Cause, CauseKind, JobRecord, JobState, NodeNonce, TaskId};
+
+/// First and longest pause before a commit that did not take effect is tried again.
+const COMMIT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// A job whose record is open.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The record as it was committed last, or found.
+    pub(super) record: JobRecord,
+    /// What is under way with the record.
+    pub(super) write: Write,
+    /// The ranks of the record's attempt.
+    pub(super) ranks: Vec<Rank>,
+    /// What failed first in this attempt.
+    pub(super) failure: Option<Cause>,
+    /// When the next attempt may begin, as far as the restart strategy goes.
+    pub(super) ready_at: Time,
+    /// Since when all ranks of this attempt run, or are done.
+    pub(super) running_since: Option<Time>,
+    /// Since when it wants slots that are not there.
+    pub(super) waiting_since: Option<Time>,
+    pub(super) claim: NameClaim,
+    pub(super) wishes: Wishes,
+    /// The slots that are held for it.
+    pub(super) held: Vec<(NodeNonce, u32)>,
+    /// Whether an earlier term placed this attempt.
+    pub(super) is_adopted: bool,
+    pace: Pace,
+}
+
+/// What is under way with the record of a job. At most one thing is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// Nothing: the record is known.
+    Idle,
+    /// This body is being committed.
+    UnderWay(Box<JobRecord>),
+    /// A commit did not take effect: nothing is written before this moment.
+    Pausing(Time),
+    /// Its outcome is unknown: the record is being opened again (R3).
+    Reopening,
+    /// It is being erased.
+    Erasing,
+}
+
+/// What people want, until it is written down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    pub(super) cancel: bool,
+    /// End this attempt and begin another.
+    pub(super) restart: Option<Attempt>,
+    pub(super) remove: bool,
+}
+
+impl Job {
+    /// A job whose record was opened.
+    pub(super) fn new(record: JobRecord, nodes: &Nodes, now: Time) -> Self {
+        let (first, longest) = COMMIT_PAUSES;
+        let is_adopted = !record.placements.is_empty();
+        let mut job = Self {
+            ranks: Vec::new(),
+            record,
+            write: Write::Idle,
+            failure: None,
+            ready_at: now,
+            running_since: None,
+            waiting_since: None,
+            claim: NameClaim::Undecided,
+            wishes: Wishes::default(),
+            held: Vec::new(),
+            is_adopted,
+            pace: Pace::new(first, longest),
+        };
+        job.begin_attempt(nodes);
+        job.begin_state(now);
+        job
+    }
+
+    /// The record is this now: a commit took effect, or it was opened again.
+    ///
+    /// Returns whether the attempt is another than before.
+    pub(super) fn replace(&mut self, record: JobRecord, nodes: &Nodes, now: Time) -> bool {
+        let before = (self.record.incarnation, self.record.attempt);
+        let is_new_attempt = before != (record.incarnation, record.attempt);
+        let is_new_state = is_new_attempt || self.record.state != record.state;
+        self.record = record;
+        self.write = Write::Idle;
+        self.pace.reset();
+        if is_new_attempt {
+            self.is_adopted = false;
+            self.begin_attempt(nodes);
+        }
+        if is_new_state {
+            self.begin_state(now);
+        }
+        is_new_attempt
+    }
+
+    /// The commit under way did not take effect.
+    pub(super) fn pause(&mut self, now: Time, random: u64) {
+        self.write = Write::Pausing(now + self.pace.after_failure(random));
+    }
+
+    fn begin_attempt(&mut self, nodes: &Nodes) {
+        self.failure = None;
+        self.running_since = None;
+        // Of a job that had ended before this term, every task that is reported is unknown.
+        let has_ranks = !(self.record.state.is_terminal() && self.is_adopted);
+        let placements = self.record.placements.iter().filter(|_| has_ranks);
+        self.ranks = placements
+            .map(|placement| {
+                let node = self.record.nodes.get(placement.node as usize);
+                let is_known = node
+                    .and_then(|node| nodes.get(node.nonce))
+                    .is_some_and(|node| node.is_registered);
+                Rank::new(if is_known {
+                    RankState::Absent
+                } else {
+                    RankState::Unreported
+                })
+            })
+            .collect();
+    }
+
+    fn begin_state(&mut self, now: Time) {
+        self.waiting_since = None;
+        if self.record.state == JobState::Restarting {
+            self.ready_at = now + restart::delay(&self.record);
+        }
+    }
+
+    /// Where a rank of the record's attempt is.
+    pub(super) fn nonce_of(&self, rank: usize) -> Option<NodeNonce> {
+        let placement = self.record.placements.get(rank)?;
+        Some(self.record.nodes.get(placement.node as usize)?.nonce)
+    }
+
+    /// The rank that this is, if the record places it there.
+    pub(super) fn rank_of(&self, task: TaskId, at: NodeNonce) -> Option<usize> {
+        let rank = task.rank.0 as usize;
+        let is_it = task.incarnation == self.record.incarnation
+            && task.attempt == self.record.attempt
+            && rank < self.ranks.len()
+            && self.nonce_of(rank) == Some(at);
+        is_it.then_some(rank)
+    }
+
+    /// The task that a rank is.
+    pub(super) fn task(&self, rank: usize) -> TaskId {
+        TaskId {
+            job: self.record.id,
+            incarnation: self.record.incarnation,
+            attempt: self.record.attempt,
+            rank: crate::Rank(u32::try_from(rank).expect("a job has at most MOST_TASKS ranks")),
+        }
+    }
+
+    /// Its TaskManager says how a rank is.
+    pub(super) fn reported(&mut self, rank: usize, report: TaskReport, now: Time) {
+        let seen = &mut self.ranks[rank];
+        if matches!(seen.state, RankState::Ended(_)) {
+            return;
+        }
+        seen.state = match report.state {
+            TaskState::Starting => RankState::Starting,
+            TaskState::Running { pid, since } => RankState::Running { pid, since },
+            TaskState::Ending { pid } => RankState::Ending { pid },
+            TaskState::Ended(end) => RankState::Ended(Box::new(end)),
+        };
+        if self.record.state == JobState::Running && self.failure.is_none() {
+            self.failure = cause::of_rank(self, rank);
+        }
+        if self.running_since.is_none() && self.ranks.iter().all(Rank::is_up) {
+            self.running_since = Some(now);
+        }
+    }
+
+    /// Its TaskManager has reported everything, and this rank was not in it.
+    pub(super) fn not_reported(&mut self, rank: usize) {
+        let seen = &mut self.ranks[rank];
+        match seen.state {
+            RankState::Unreported => seen.state = RankState::Absent,
+            // The report may have been composed before the order to start it came.
+            RankState::Absent | RankState::Ended(_) => {}
+            RankState::Starting | RankState::Running { .. } | RankState::Ending { .. } => {
+                seen.state = RankState::Ended(Box::new(cause::lost()));
+                if self.record.state == JobState::Running && self.failure.is_none() {
+                    self.failure = cause::of_rank(self, rank);
+                }
+            }
+        }
+    }
+
+    /// Its TaskManager refuses to start this rank.
+    pub(super) fn refused(&mut self, rank: usize, why: &Refused) {
+        if self.record.state == JobState::Running && self.failure.is_none() {
+            let kind = match why {
+                Refused::Draining => CauseKind::Drained,
+                _ => CauseKind::NotStarted,
+            };
+            let message = format!("rank {rank} could not be started: {why}");
+            self.failure = Some(cause::about(self, rank, kind, message));
+        }
+    }
+
+    /// Whether the present attempt was placed by another term and not all of its ranks have been
+    /// reported to this one.
+    pub(super) fn is_unreported(&self) -> bool {
+        self.is_adopted
+            && !self.record.state.is_terminal()
+            && (self.ranks.iter()).any(|rank| rank.state == RankState::Unreported)
+    }
+}

@@ -1,0 +1,160 @@
+//! Settling a job after something has happened: its next commit, and its orders.
+
+use std::collections::BTreeSet;
+
+use incumbent_core::Now;
+
+use super::gangs::{self, placement};
+use super::job::decide::{Decision, decide, end_attempt};
+use super::job::{Job, Write, cause, change};
+use super::timers::Timer;
+use super::{Leader, LeaderAction};
+use crate::{CauseKind, JobId, JobState};
+
+impl Leader {
+    /// Settles every job that was touched, and serves the gangs that wait, until nothing changes.
+    pub(super) fn settle_touched(&mut self, now: Now, out: &mut Vec<LeaderAction>) {
+        self.note_completeness(now, out);
+        loop {
+            while let Some(id) = self.touched.pop_first() {
+                self.settle(id, now, out);
+                self.answer_about(id, now, out);
+            }
+            self.archive(out);
+            // Slots that a record holds which is not open yet are not known to be taken.
+            if !self.adoption.is_complete() || !self.gangs.is_due() {
+                return;
+            }
+            let (jobs, nodes) = (&mut self.jobs, &mut self.nodes);
+            let found = self.gangs.serve(jobs, nodes, &self.config, now.time);
+            if let Some(at) = found.again_at {
+                self.timers.ring_by(Timer::Gangs, at);
+            }
+            self.touched.extend(found.served);
+        }
+    }
+
+    fn settle(&mut self, id: JobId, now: Now, out: &mut Vec<LeaderAction>) {
+        let Some(job) = self.jobs.open_mut(id) else {
+            return;
+        };
+        let nodes = &mut self.nodes;
+        let mut decision = decide(job, nodes, now);
+        if decision == Decision::Place
+            && self.adoption.is_complete()
+            && let Some((places, placements)) = placement(job, nodes, now.time)
+        {
+            let record = change::placed(&job.record, places, placements);
+            decision = Decision::Commit(Box::new(record));
+        }
+        if matches!(decision, Decision::Move(_)) && gangs::has_all(job, nodes, now.time) {
+            let message = "a TaskManager that it had tasks on is drained".to_owned();
+            decision = end_attempt(job, cause::plain(CauseKind::Drained, message), now);
+        }
+        match decision {
+            Decision::Rest(until) => {
+                self.gangs.leave(job);
+                if let Some(at) = until {
+                    self.timers.ring_by(Timer::Job(id), at);
+                }
+            }
+            Decision::Place | Decision::Move(_) => self.gangs.wait(job),
+            Decision::Commit(record) => {
+                self.gangs.leave(job);
+                job.write = Write::UnderWay(record.clone());
+                out.push(LeaderAction::Commit(record));
+            }
+            Decision::Erase => {
+                self.gangs.leave(job);
+                job.write = Write::Erasing;
+                out.push(LeaderAction::Erase {
+                    job: id,
+                    archive: None,
+                });
+            }
+        }
+        job.give_orders(nodes, now.time, out);
+        if job.record.state.is_terminal() {
+            let over: BTreeSet<_> = (0..job.ranks.len())
+                .filter(|rank| job.ranks[*rank].is_over())
+                .filter_map(|rank| {
+                    let slot = job.record.placements[rank].slot;
+                    Some((job.nonce_of(rank)?, slot))
+                })
+                .collect();
+            release_where(
+                job,
+                |held| over.contains(held),
+                |nonce, slot| {
+                    gangs::release(nodes, nonce, slot, id, now.time);
+                    self.gangs.look();
+                },
+            );
+        }
+        if self.stories.is_awaited(id) && !job.is_unreported() {
+            self.stories.reported(id);
+            self.stories.told_if_all_reported(out);
+        }
+    }
+
+    /// Moves the oldest terminal jobs to blobs while there are too many.
+    fn archive(&mut self, out: &mut Vec<LeaderAction>) {
+        if !self.adoption.is_complete() {
+            return;
+        }
+        while let Some(id) = self.terminal.next_to_archive() {
+            let Some(job) = self
+                .jobs
+                .open_mut(id)
+                .filter(|job| job.write == Write::Idle)
+            else {
+                return self.terminal.not_archived(id);
+            };
+            job.write = Write::Erasing;
+            out.push(LeaderAction::Erase {
+                job: id,
+                archive: Some(Box::new(job.record.clone())),
+            });
+        }
+    }
+
+    /// Whether any slot of a job may be used by others once it is gone from the table.
+    pub(super) fn release_all(&mut self, job: &mut Job, now: Now) {
+        let id = job.record.id;
+        release_where(
+            job,
+            |_| true,
+            |nonce, slot| {
+                gangs::release(&mut self.nodes, nonce, slot, id, now.time);
+            },
+        );
+        self.gangs.look();
+    }
+}
+
+fn release_where(
+    job: &mut Job,
+    mut is_free: impl FnMut(&(crate::NodeNonce, u32)) -> bool,
+    mut release: impl FnMut(crate::NodeNonce, u32),
+) {
+    let held = std::mem::take(&mut job.held);
+    for slot in held {
+        if is_free(&slot) {
+            release(slot.0, slot.1);
+        } else {
+            job.held.push(slot);
+        }
+    }
+}
+
+/// Whether a job in this state holds the slots of its placements.
+pub(super) fn holds_slots(state: JobState) -> bool {
+    match state {
+        JobState::Running | JobState::Restarting | JobState::Stopping => true,
+        JobState::Waiting
+        | JobState::Suspended
+        | JobState::Finished
+        | JobState::Failed
+        | JobState::Canceled => false,
+    }
+}

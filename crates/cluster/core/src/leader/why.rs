@@ -1,0 +1,287 @@
+//! Why a job does not run, in words (`incumbent job why`).
+
+use std::time::Duration;
+
+use incumbent_core::{Now, Time};
+
+use super::gangs::Gangs;
+use super::job::rank::RankState;
+use super::job::{Job, Write, cause};
+use super::nodes::Nodes;
+use super::presence::{GoneBecause, Presence};
+use crate::moment::wall_text;
+use crate::{Cause, CauseKind, Isolation, JobState, NodeNonce, Rank};
+
+/// The cause of an attempt that ends because a TaskManager is gone.
+pub(super) fn cause_of_absence(job: &Job, rank: usize, why: GoneBecause, now: Now) -> Cause {
+    let name = node_name(job, rank);
+    let (kind, message) = match why {
+        GoneBecause::Dead => (
+            CauseKind::NodeDied,
+            format!("TaskManager {name}, which had rank {rank}, is proven dead"),
+        ),
+        GoneBecause::Silence { since } => (
+            CauseKind::NodeSilent,
+            format!(
+                "TaskManager {name}, which had rank {rank}, has been silent for {}",
+                span(now.time.since(since))
+            ),
+        ),
+    };
+    cause::about(job, rank, kind, message)
+}
+
+/// Why it does not run, or does not run well: one line each, the most telling first.
+pub(super) fn lines(
+    job: &Job,
+    nodes: &Nodes,
+    gangs: &Gangs,
+    is_complete: bool,
+    now: Now,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    match job.record.state {
+        JobState::Waiting => waits_for_slots(job, nodes, gangs, is_complete, &mut lines),
+        JobState::Running => {
+            not_up(job, &mut lines);
+            silent(job, nodes, now, &mut lines);
+            draining(job, nodes, &mut lines);
+        }
+        JobState::Restarting => {
+            failed(job, &mut lines);
+            let before = lines.len();
+            old_ranks(job, nodes, now, &mut lines);
+            if lines.len() > before {
+                // The delay runs meanwhile.
+            } else if now.time < job.ready_at {
+                let wait = span(job.ready_at.since(now.time));
+                lines.push(format!(
+                    "the next attempt begins in {wait}: the restart delay"
+                ));
+            } else {
+                waits_for_slots(job, nodes, gangs, is_complete, &mut lines);
+            }
+        }
+        JobState::Stopping => {
+            lines.push("it is being canceled".to_owned());
+            old_ranks(job, nodes, now, &mut lines);
+        }
+        JobState::Failed => failed(job, &mut lines),
+        JobState::Canceled => lines.push("a person canceled it".to_owned()),
+        JobState::Finished => lines.push("all its tasks exited with 0".to_owned()),
+        JobState::Suspended => lines.push("it is suspended".to_owned()),
+    }
+    match job.write {
+        Write::Pausing(_) => {
+            lines.push("the store did not take its last change; it is tried again".to_owned());
+        }
+        Write::Reopening => lines.push(
+            "the store has not said what became of its last change; its record is being read again"
+                .to_owned(),
+        ),
+        Write::Idle | Write::UnderWay(_) | Write::Erasing => {}
+    }
+    lines
+}
+
+fn failed(job: &Job, lines: &mut Vec<String>) {
+    let Some(cause) = &job.record.cause else {
+        return;
+    };
+    lines.push(format!("attempt {}: {}", job.record.attempt, cause.message));
+    if !cause.last_lines.is_empty() {
+        lines.push("its last lines were:".to_owned());
+        lines.extend(cause.last_lines.iter().map(|line| format!("  {line}")));
+    }
+}
+
+fn waits_for_slots(
+    job: &Job,
+    nodes: &Nodes,
+    gangs: &Gangs,
+    is_complete: bool,
+    lines: &mut Vec<String>,
+) {
+    let wanted = job.record.spec.tasks;
+    if !is_complete {
+        return lines.push("a new leader is still opening the records of jobs".to_owned());
+    }
+    let usable = nodes.usable_slots();
+    let free: u32 = nodes.with_free().map(|(free, ..)| free).sum();
+    let tasks = if wanted == 1 { "task" } else { "tasks" };
+    if usable < wanted {
+        lines.push(format!(
+            "it has {wanted} {tasks}, and all TaskManagers together have {usable} slots: start \
+             TaskManagers with {} more",
+            wanted - usable
+        ));
+    } else {
+        let held = u32::try_from(job.held.len()).unwrap_or(u32::MAX);
+        let missing = wanted.saturating_sub(held).saturating_sub(free);
+        lines.push(format!(
+            "it waits for slots: it has {wanted} {tasks} and holds {held} slots; {free} of {usable} \
+             are free, {missing} are missing"
+        ));
+    }
+    let without_blobs = (nodes.iter())
+        .filter(|(_, n)| n.takes_tasks() && !n.has_blobs)
+        .count();
+    if job.record.spec.artifact.is_some() && without_blobs > 0 {
+        lines.push(format!(
+            "{without_blobs} TaskManagers cannot read its artifact: their blobs do not answer"
+        ));
+    }
+    let before = gangs.before(job);
+    if before > 0 {
+        lines.push(format!("{before} older jobs wait before it"));
+    }
+    unusable_nodes(nodes, lines);
+}
+
+/// TaskManagers that have slots which cannot be used.
+fn unusable_nodes(nodes: &Nodes, lines: &mut Vec<String>) {
+    for (_, node) in nodes
+        .iter()
+        .filter(|(_, node)| !node.takes_tasks())
+        .take(MOST_NODE_LINES)
+    {
+        let name = &node.place.name;
+        lines.push(if node.is_dead {
+            format!("TaskManager {name} is dead")
+        } else if !node.is_registered {
+            format!("TaskManager {name} has not reported to this leader")
+        } else if node.is_draining {
+            format!("TaskManager {name} is being drained")
+        } else {
+            format!("TaskManager {name} cannot be reached, though it reports")
+        });
+    }
+}
+
+/// Most TaskManagers that are named one by one.
+const MOST_NODE_LINES: usize = 8;
+
+fn not_up(job: &Job, lines: &mut Vec<String>) {
+    let of = |wanted: fn(&RankState) -> bool| -> Vec<Rank> {
+        (0..job.ranks.len())
+            .filter(|rank| wanted(&job.ranks[*rank].state))
+            .map(|rank| job.task(rank).rank)
+            .collect()
+    };
+    let starting = of(|state| matches!(state, RankState::Starting | RankState::Absent));
+    if !starting.is_empty() {
+        let which = cause::ranks_text(&starting);
+        lines.push(format!(
+            "attempt {}: {which} being started",
+            job.record.attempt
+        ));
+    }
+}
+
+fn silent(job: &Job, nodes: &Nodes, now: Now, lines: &mut Vec<String>) {
+    for (nonce, ranks) in by_node(job, |rank| !rank.is_done()) {
+        let presence = nodes.presence(nonce, job.record.spec.isolation, now.time);
+        if let Presence::Silent { since, gone_at } = presence {
+            lines.push(silence_line(job, nonce, &ranks, since, gone_at, now));
+        }
+    }
+}
+
+fn draining(job: &Job, nodes: &Nodes, lines: &mut Vec<String>) {
+    for (nonce, ranks) in by_node(job, |rank| !rank.is_done()) {
+        if nodes.get(nonce).is_some_and(|node| node.is_draining) {
+            lines.push(format!(
+                "{} moves when there are slots elsewhere: TaskManager {} is being drained",
+                cause::ranks_text(&ranks),
+                name_of(job, nonce)
+            ));
+        }
+    }
+}
+
+fn old_ranks(job: &Job, nodes: &Nodes, now: Now, lines: &mut Vec<String>) {
+    for (nonce, ranks) in by_node(job, |rank| !rank.is_over()) {
+        match nodes.presence(nonce, job.record.spec.isolation, now.time) {
+            Presence::Gone(_) => {}
+            Presence::Here => lines.push(format!(
+                "{} of attempt {} is being ended on {}",
+                cause::ranks_text(&ranks),
+                job.record.attempt,
+                name_of(job, nonce)
+            )),
+            Presence::Silent { since, gone_at } => {
+                lines.push(silence_line(job, nonce, &ranks, since, gone_at, now));
+            }
+        }
+    }
+}
+
+fn silence_line(
+    job: &Job,
+    nonce: NodeNonce,
+    ranks: &[Rank],
+    since: Time,
+    gone_at: Option<Time>,
+    now: Now,
+) -> String {
+    let name = name_of(job, nonce);
+    let which = cause::ranks_text(ranks);
+    let heard = now.wall - now.time.since(since);
+    let heard = wall_text(Now {
+        time: since,
+        wall: heard,
+    });
+    let may_overlap = job.record.spec.isolation == Isolation::Fenced;
+    let next = match gone_at {
+        Some(at) if may_overlap => {
+            format!("the next attempt begins in {}", span(at.since(now.time)))
+        }
+        Some(at) => format!(
+            "it may still run, so the next attempt begins in {} at the latest, or when that \
+             TaskManager is proven dead, or by `incumbent node forget {name}`",
+            span(at.since(now.time))
+        ),
+        None => format!(
+            "it may still run, and the job has no isolation timeout: if that TaskManager is gone \
+             for good, say `incumbent node forget {name}`"
+        ),
+    };
+    format!("TaskManager {name} with {which} has been silent since {heard}: {next}")
+}
+
+/// The ranks for which this holds, by TaskManager.
+fn by_node(
+    job: &Job,
+    is_meant: impl Fn(&super::job::rank::Rank) -> bool,
+) -> std::collections::BTreeMap<NodeNonce, Vec<Rank>> {
+    let mut by_node = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for (at, rank) in job.ranks.iter().enumerate() {
+        if let Some(nonce) = job.nonce_of(at).filter(|_| is_meant(rank)) {
+            by_node.entry(nonce).or_default().push(job.task(at).rank);
+        }
+    }
+    by_node
+}
+
+fn node_name(job: &Job, rank: usize) -> &str {
+    job.record
+        .node_of(job.task(rank).rank)
+        .map_or("?", |node| &node.name)
+}
+
+fn name_of(job: &Job, nonce: NodeNonce) -> &str {
+    (job.record.nodes.iter())
+        .find(|node| node.nonce == nonce)
+        .map_or("?", |node| &node.name)
+}
+
+/// A duration as people read it.
+fn span(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else if duration < Duration::from_secs(120) {
+        format!("{:.1} s", duration.as_secs_f64())
+    } else {
+        format!("{} min", duration.as_secs().div_ceil(60))
+    }
+}

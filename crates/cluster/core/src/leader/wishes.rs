@@ -1,0 +1,338 @@
+//! Questions and wishes: answered at once, or when what they are about is known and written down.
+
+use std::time::Duration;
+
+use incumbent_core::Now;
+
+use super::job::Write;
+use super::jobs::Entry;
+use super::questions::HELD_AT_MOST;
+use super::timers::Timer;
+use super::{Answer, Leader, LeaderAction, Question, Ticket, views};
+use crate::message::Command;
+use crate::view::JobView;
+use crate::{Desired, JobId, JobState, NodeNonce};
+
+/// How long a new leader waits for the reports of ranks before it shows them as unknown.
+const SHOWN_UNKNOWN_AFTER: Duration = Duration::from_secs(2);
+
+/// Pause between two looks at questions that wait for reports.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Leader {
+    pub(super) fn asked(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        question: Question,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        if question == Question::Cluster {
+            let view = views::cluster(
+                self.seal,
+                &self.nodes,
+                &self.jobs,
+                self.adoption.is_complete(),
+                now.time,
+            );
+            let answer = Answer::Cluster(Box::new(view));
+            return out.push(LeaderAction::Answer { ticket, answer });
+        }
+        if let Question::Forget(node) = &question {
+            let answer = self.forget_node(now, node, out);
+            return out.push(LeaderAction::Answer { ticket, answer });
+        }
+        self.timers
+            .ring_by(Timer::Questions, now.time + HELD_AT_MOST);
+        let about = match &question {
+            Question::Job(id) => Some(*id),
+            Question::Cancel(id) => {
+                self.wish(*id, |wishes, _| wishes.cancel = true);
+                Some(*id)
+            }
+            Question::Restart(id) => Some(*id),
+            Question::Remove(id) => Some(*id),
+            _ => None,
+        };
+        self.questions.hold(ticket, question, now.time, out);
+        match about {
+            Some(id) => {
+                if self.jobs.get(id).is_none() {
+                    // It may have been created a moment ago.
+                    self.adoption.want(id, true);
+                }
+                self.touched.insert(id);
+                self.look_at_wishes(now, id);
+            }
+            None => self.answer_about_all(now, out),
+        }
+    }
+
+    /// What is wished of a job that is open is noted there; what is asked of one that is not open is
+    /// noted when it is.
+    fn look_at_wishes(&mut self, now: Now, id: JobId) {
+        let Some(job) = self.jobs.open_mut(id) else {
+            return;
+        };
+        let attempt = job.record.attempt;
+        for (ticket, held) in self.questions.of_job(id) {
+            match held.question {
+                Question::Cancel(_) => job.wishes.cancel |= !job.record.state.is_terminal(),
+                Question::Remove(_) => job.wishes.remove |= job.record.state.is_terminal(),
+                Question::Restart(_) if held.asked_at.is_none() => {
+                    self.questions.asked_at(ticket, attempt);
+                    match job.record.state {
+                        JobState::Running => job.wishes.restart = Some(attempt),
+                        // It is to restart anyway: at once.
+                        JobState::Restarting => job.ready_at = now.time,
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn wish(&mut self, id: JobId, wish: impl FnOnce(&mut super::job::Wishes, JobState)) {
+        if let Some(job) = self.jobs.open_mut(id) {
+            wish(&mut job.wishes, job.record.state);
+        }
+    }
+
+    /// Answers what is asked about this job, as far as it can be answered now.
+    pub(super) fn answer_about(&mut self, id: JobId, now: Now, out: &mut Vec<LeaderAction>) {
+        let asked = self.questions.of_job(id);
+        if asked.is_empty() {
+            return;
+        }
+        match self.jobs.get(id) {
+            None => return,
+            Some(Entry::Damaged(why)) => {
+                let answer = Answer::Damaged(damaged_text(id, why));
+                for (ticket, _) in asked {
+                    self.questions.answer(ticket, answer.clone(), out);
+                }
+                return;
+            }
+            Some(Entry::Open(_)) => {}
+        }
+        for (ticket, held) in asked {
+            if let Some(answer) = self.answer_to(id, &held, now) {
+                self.questions.answer(ticket, answer, out);
+            }
+        }
+    }
+
+    fn answer_to(&mut self, id: JobId, held: &super::questions::Held, now: Now) -> Option<Answer> {
+        let job = self.jobs.open(id)?;
+        // What the record says is not known.
+        let is_known = !matches!(job.write, Write::Reopening | Write::Erasing);
+        let state = job.record.state;
+        match held.question {
+            Question::Job(_) => {
+                let waits =
+                    job.is_unreported() && now.time.since(self.granted_at) < SHOWN_UNKNOWN_AFTER;
+                if waits {
+                    self.timers
+                        .ring_by(Timer::Job(id), self.granted_at + SHOWN_UNKNOWN_AFTER);
+                    return None;
+                }
+                Some(Answer::Job(Box::new(self.full_view(id, now)?)))
+            }
+            Question::Cancel(_) if !is_known => None,
+            Question::Cancel(_) if job.record.desired == Desired::Canceled => {
+                Some(Answer::Job(Box::new(self.full_view(id, now)?)))
+            }
+            Question::Cancel(_) if state.is_terminal() => Some(Answer::Conflict(format!(
+                "job {id} has ended already: it is {}",
+                views::state_text(state)
+            ))),
+            Question::Restart(_) if !is_known => None,
+            Question::Restart(_) => match state {
+                JobState::Running | JobState::Restarting => {
+                    let asked_at = held.asked_at?;
+                    let is_done = job.record.attempt > asked_at || state == JobState::Restarting;
+                    is_done.then(|| Some(Answer::Job(Box::new(self.full_view(id, now)?))))?
+                }
+                JobState::Waiting => Some(Answer::Conflict(format!(
+                    "job {id} has no attempt yet that could be ended: it waits for slots"
+                ))),
+                JobState::Stopping => Some(Answer::Conflict(format!("job {id} is being canceled"))),
+                JobState::Suspended
+                | JobState::Finished
+                | JobState::Failed
+                | JobState::Canceled => Some(Answer::Conflict(format!(
+                    "job {id} has ended: it is {}; run it again as a new job",
+                    views::state_text(state)
+                ))),
+            },
+            Question::Remove(_) if !state.is_terminal() => Some(Answer::Conflict(format!(
+                "job {id} has not ended: it is {}; cancel it first",
+                views::state_text(state)
+            ))),
+            _ => None,
+        }
+    }
+
+    /// There is no record of this job.
+    pub(super) fn answer_absent(&mut self, id: JobId, out: &mut Vec<LeaderAction>) {
+        for (ticket, _) in self.questions.of_job(id) {
+            let answer = Answer::NotFound(format!("there is no job {id}"));
+            self.questions.answer(ticket, answer, out);
+        }
+    }
+
+    /// The record of this job was erased.
+    pub(super) fn answer_erased(&mut self, id: JobId, out: &mut Vec<LeaderAction>) {
+        for (ticket, held) in self.questions.of_job(id) {
+            let answer = match held.question {
+                Question::Remove(_) => Answer::Done,
+                _ => Answer::NotFound(format!("job {id} was removed")),
+            };
+            self.questions.answer(ticket, answer, out);
+        }
+    }
+
+    /// Answers what is asked about more than one job, as far as it can be answered now.
+    pub(super) fn answer_about_all(&mut self, now: Now, out: &mut Vec<LeaderAction>) {
+        let mut waits = false;
+        for (ticket, question) in self.questions.of_all() {
+            let answer = match &question {
+                Question::Drain(node) => self.drain_node(now, node, out),
+                _ if !self.adoption.is_complete() => None,
+                _ if self.waits_for_reports(now) => {
+                    waits = true;
+                    None
+                }
+                Question::Jobs => Some(self.all_jobs(now)),
+                Question::JobNamed(name) => Some(self.job_named(name, now)),
+                _ => None,
+            };
+            if let Some(answer) = answer {
+                self.questions.answer(ticket, answer, out);
+            }
+        }
+        if waits {
+            self.timers.ring_by(Timer::Questions, now.time + LOOK_EVERY);
+        }
+    }
+
+    /// Whether ranks that an earlier leader placed are about to be reported.
+    fn waits_for_reports(&self, now: Now) -> bool {
+        self.stories.awaits_reports() && now.time.since(self.granted_at) < SHOWN_UNKNOWN_AFTER
+    }
+
+    fn all_jobs(&self, now: Now) -> Answer {
+        let view = |job| views::job(job, &self.nodes, self.seal, now.time);
+        Answer::Jobs(self.jobs.iter().map(view).collect())
+    }
+
+    fn job_named(&self, name: &str, now: Now) -> Answer {
+        let is_it = |id: &JobId| {
+            self.jobs
+                .open(*id)
+                .is_some_and(|job| job.record.spec.name == name)
+        };
+        let found = (self.names.get(name)).or_else(|| self.terminal.newest_first().find(is_it));
+        match found.and_then(|id| self.full_view(id, now)) {
+            Some(view) => Answer::Job(Box::new(view)),
+            None => Answer::NotFound(format!("there is no job named {name:?}")),
+        }
+    }
+
+    /// The view of one job, with everything.
+    fn full_view(&self, id: JobId, now: Now) -> Option<JobView> {
+        let job = self.jobs.open(id)?;
+        let mut view = views::job(job, &self.nodes, self.seal, now.time);
+        view.attempts.clone_from(&job.record.ended);
+        view.spec = Some(job.record.spec.clone());
+        view.why = super::why::lines(
+            job,
+            &self.nodes,
+            &self.gangs,
+            self.adoption.is_complete(),
+            now,
+        );
+        Some(view)
+    }
+
+    /// The TaskManager of this name or nonce.
+    fn find_node(&self, wanted: &str) -> Result<NodeNonce, Answer> {
+        if let Ok(nonce) = wanted.parse::<NodeNonce>()
+            && self.nodes.get(nonce).is_some()
+        {
+            return Ok(nonce);
+        }
+        let named: Vec<_> = (self.nodes.iter())
+            .filter(|(_, node)| node.place.name == wanted)
+            .collect();
+        let living: Vec<_> = named.iter().filter(|(_, node)| !node.is_dead).collect();
+        match (living.as_slice(), named.as_slice()) {
+            ([(nonce, _)], _) | ([], [(nonce, _)]) => Ok(*nonce),
+            ([], []) => Err(Answer::NotFound(format!(
+                "there is no TaskManager {wanted:?}; `incumbent node ls` shows all"
+            ))),
+            _ => Err(Answer::Conflict(format!(
+                "{} TaskManagers are named {wanted:?}; say which by its nonce: {}",
+                named.len(),
+                (named.iter().map(|(nonce, _)| nonce.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+        }
+    }
+
+    /// Drains a TaskManager. Answered when it says that it is draining, so that the next leader hears
+    /// so as well.
+    fn drain_node(&mut self, now: Now, node: &str, out: &mut Vec<LeaderAction>) -> Option<Answer> {
+        let nonce = match self.find_node(node) {
+            Ok(nonce) => nonce,
+            Err(answer) => return Some(answer),
+        };
+        let takes_orders = self.nodes.takes_orders(nonce, now.time);
+        let node = self.nodes.get_mut(nonce)?;
+        if node.is_dead {
+            return Some(Answer::Conflict(format!(
+                "TaskManager {} is gone: nothing is left to drain",
+                node.place.name
+            )));
+        }
+        if node.is_draining {
+            return Some(Answer::Done);
+        }
+        if takes_orders && !node.is_drain_ordered {
+            node.is_drain_ordered = true;
+            self.nodes.order(nonce, Command::Drain, out);
+        }
+        None
+    }
+
+    /// A person says that a TaskManager, and all that it ran, is gone for good (R8).
+    fn forget_node(&mut self, now: Now, node: &str, out: &mut Vec<LeaderAction>) -> Answer {
+        let nonce = match self.find_node(node) {
+            Ok(nonce) => nonce,
+            Err(answer) => return answer,
+        };
+        let is_silent = self.nodes.is_silent(nonce, now.time);
+        let Some(node) = self.nodes.get(nonce) else {
+            return Answer::Done;
+        };
+        if !node.is_dead && !is_silent && node.heard_at.is_some() {
+            return Answer::Conflict(format!(
+                "TaskManager {} lives: it reported {:.1} s ago; drain it instead",
+                node.place.name,
+                now.time.since(self.nodes.silent_since(nonce)).as_secs_f64()
+            ));
+        }
+        self.dead(now, nonce, "a person says that it is gone for good", out);
+        Answer::Done
+    }
+}
+
+fn damaged_text(id: JobId, why: &str) -> String {
+    format!(
+        "the record of job {id} is damaged: {why}. Its tasks are left alone and nothing is changed. \
+         Put back a copy of jobs/{id}, or delete it with `incumbent records`; then this is looked at \
+         again"
+    )
+}
