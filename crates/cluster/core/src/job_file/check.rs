@@ -18,8 +18,8 @@ const LONGEST_ENDPOINT: usize = 32;
 /// Longest name of a variable.
 const LONGEST_VARIABLE: usize = 128;
 
-/// Longest name of a file, in most file systems.
-const LONGEST_FILE_NAME: usize = 255;
+/// Longest name of an artifact. File systems allow twice as much, and caches add to it.
+const LONGEST_FILE_NAME: usize = 128;
 
 /// Longest delay before a restart, in milliseconds: a day. A job that waits longer has ended.
 pub const LONGEST_DELAY: u64 = 86_400_000;
@@ -109,16 +109,8 @@ impl Found {
     }
 
     fn name(&mut self, name: &str) {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let begins = name
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if !begins || name.len() > LONGEST_JOB_NAME || !name.bytes().all(allowed) {
-            let why = format!(
-                "it should be 1 to {LONGEST_JOB_NAME} letters, digits, -, _ or ., and begin with a letter or digit"
-            );
-            self.add("name", why);
+        if !is_word(name, LONGEST_JOB_NAME) {
+            self.add("name", word(LONGEST_JOB_NAME));
         } else if name.parse::<JobId>().is_ok() {
             self.add(
                 "name",
@@ -154,11 +146,12 @@ impl Found {
             );
         }
         let name = artifact.name.as_str();
-        let leads_elsewhere = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
+        let leads_elsewhere =
+            name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']);
         if leads_elsewhere || name.len() > LONGEST_FILE_NAME {
             self.add(
                 "artifact.name",
-                "it should be the name of a file, without a directory",
+                "it should be the name of a file, without a directory and a dot before it",
             );
         }
     }
@@ -277,13 +270,10 @@ impl Found {
             );
             return;
         }
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         for (number, name) in endpoints.iter().enumerate() {
             let key = format!("endpoints[{number}]");
-            if name.is_empty() || name.len() > LONGEST_ENDPOINT || !name.bytes().all(allowed) {
-                let why =
-                    format!("it should be 1 to {LONGEST_ENDPOINT} small letters, digits or -");
-                self.add(key, why);
+            if !is_word(name, LONGEST_ENDPOINT) {
+                self.add(key, word(LONGEST_ENDPOINT));
             } else if endpoints[..number].contains(name) {
                 self.add(key, "it is there twice");
             }
@@ -349,6 +339,21 @@ fn at_variable(table: &str, name: &str, at: Option<usize>, why: String) -> Probl
         hidden_key: Some(Hidden(key)),
         at,
     }
+}
+
+fn is_word(text: &str, longest: usize) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let begins = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    begins && text.len() <= longest && text.bytes().all(allowed)
+}
+
+fn word(longest: usize) -> String {
+    format!(
+        "it should be 1 to {longest} letters, digits, -, _ or ., and begin with a letter or digit"
+    )
 }
 
 /// Why a text cannot be given to a program.

@@ -22,6 +22,7 @@ mod restart;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -66,6 +67,25 @@ pub struct Problem {
     hidden_key: Option<Hidden>,
     /// How many characters of the value come before the problem, if it is inside the value.
     at: Option<usize>,
+}
+
+impl Problem {
+    /// The field of a [`JobSpec`] as JSON, as in `restart.delay_ms`.
+    pub fn field(&self) -> Cow<'_, str> {
+        let field = match self.key.as_str() {
+            "grace" => "grace_ms",
+            "isolation-timeout" => "isolation.timeout_ms",
+            "restart.delay" => "restart.delay_ms",
+            "restart.initial-backoff" => "restart.initial_ms",
+            "restart.max-backoff" => "restart.max_ms",
+            "restart.reset-backoff-threshold" => "restart.reset_after_ms",
+            same => match same.strip_prefix("env-files.") {
+                Some(name) => return Cow::Owned(format!("env_files.{name}")),
+                None => same,
+            },
+        };
+        Cow::Borrowed(field)
+    }
 }
 
 /// What no message shows, not even one for developers.

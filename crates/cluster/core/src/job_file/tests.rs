@@ -192,8 +192,8 @@ fn a_wrong_file_is_answered_with_line_key_and_what_is_right() {
             "line 3, column 1: isolation_timeout: isolation-timeout is there twice, with - and with _",
         ),
         (
-            "endpoints = [\"HTTP\"]",
-            "line 2, column 14: endpoints[0]: it should be 1 to 32 small letters, digits or -",
+            "endpoints = [\"-a\"]",
+            "line 2, column 14: endpoints[0]: it should be 1 to 32 letters, digits, -, _ or ., and begin with a letter or digit",
         ),
         (
             "endpoints = [\"a\", \"a\"]",

@@ -1,20 +1,11 @@
 //! What a specification may be: each wrong field is named, with what is right.
 
 use axum::http::StatusCode;
-use incumbent_cluster_blobs::{Digest, MAX_ARTIFACT};
-use incumbent_cluster_core::{Isolation, JobSpec, LONGEST_JOB_NAME, MOST_TASKS, Restart};
+use incumbent_cluster_blobs::MAX_ARTIFACT;
+use incumbent_cluster_core::{JobSpec, job_file};
 use serde_json::{Map, Value, json};
 
 use super::problem::{FieldProblem, Problem};
-
-/// Longest name of a file or an endpoint, in bytes.
-const LONGEST_WORD: usize = 128;
-
-/// Most endpoints of a job.
-const MOST_ENDPOINTS: usize = 16;
-
-/// The longest of all times, in milliseconds: a year.
-const LONGEST: u64 = 365 * 24 * 60 * 60 * 1000;
 
 /// The specification in this body.
 ///
@@ -72,137 +63,22 @@ fn misread(fields: &Map<String, Value>, whole: &serde_json::Error) -> Vec<FieldP
 }
 
 fn problems(spec: &JobSpec) -> Vec<FieldProblem> {
-    let mut found = Vec::new();
-    if !is_word(&spec.name, LONGEST_JOB_NAME) {
-        let message = format!("must be 1 to {LONGEST_JOB_NAME} letters, digits, - _ or .");
-        found.push(wrong("name", message));
-    } else if spec.name.parse::<incumbent_cluster_core::JobId>().is_ok() {
-        found.push(wrong(
-            "name",
-            "looks like the id of a job; choose another name",
-        ));
-    }
-    if !(1..=MOST_TASKS).contains(&spec.tasks) {
-        let message = format!("is {}; it must be 1 to {MOST_TASKS}", spec.tasks);
-        found.push(wrong("tasks", message));
-    }
-    if spec.command.first().is_none_or(String::is_empty) {
-        found.push(wrong("command", "names no program"));
-    }
-    for (at, part) in spec.command.iter().enumerate() {
-        if part.contains('\0') {
-            found.push(wrong(&format!("command[{at}]"), "contains a zero byte"));
-        }
-    }
-    artifact(spec, &mut found);
-    environment(spec, &mut found);
-    times(spec, &mut found);
-    if spec.endpoints.len() > MOST_ENDPOINTS {
-        found.push(wrong(
-            "endpoints",
-            format!("are more than {MOST_ENDPOINTS}"),
-        ));
-    }
-    for (at, endpoint) in spec.endpoints.iter().enumerate() {
-        if !is_word(endpoint, LONGEST_WORD) {
-            let message = format!("must be 1 to {LONGEST_WORD} letters, digits, - _ or .");
-            found.push(wrong(&format!("endpoints[{at}]"), message));
-        } else if spec.endpoints[..at].contains(endpoint) {
-            found.push(wrong(&format!("endpoints[{at}]"), "is there twice"));
-        }
-    }
-    found
-}
-
-fn artifact(spec: &JobSpec, found: &mut Vec<FieldProblem>) {
-    let Some(artifact) = &spec.artifact else {
-        return;
-    };
-    if artifact.digest.parse::<Digest>().is_err() {
-        let message =
-            "must be a SHA-256: 64 hexadecimal digits in lower case, as sha256sum prints it";
-        found.push(wrong("artifact.digest", message));
-    }
-    let is_path = artifact.name.contains(['/', '\0']) || artifact.name.starts_with('.');
-    if artifact.name.is_empty() || artifact.name.len() > LONGEST_WORD || is_path {
-        let message = format!(
-            "must be the name of a file, without a directory or a leading dot, at most {LONGEST_WORD} bytes"
-        );
-        found.push(wrong("artifact.name", message));
-    }
-    if artifact.size > MAX_ARTIFACT {
+    let found = job_file::check(spec);
+    let found = found
+        .iter()
+        .map(|problem| wrong(&problem.field(), problem.why.as_str()));
+    let mut found: Vec<FieldProblem> = found.collect();
+    if spec
+        .artifact
+        .as_ref()
+        .is_some_and(|artifact| artifact.size > MAX_ARTIFACT)
+    {
         found.push(wrong(
             "artifact.size",
-            format!("is more than {MAX_ARTIFACT} bytes"),
+            format!("it is more than {MAX_ARTIFACT} bytes"),
         ));
     }
-}
-
-fn environment(spec: &JobSpec, found: &mut Vec<FieldProblem>) {
-    // Values are not repeated: they may be secrets.
-    let maps = [("env", &spec.env), ("env_files", &spec.env_files)];
-    for (map, variables) in maps {
-        for (name, value) in variables {
-            let field = format!("{map}.{name}");
-            if name.is_empty() || name.contains(['=', '\0']) {
-                found.push(wrong(&field, "is not the name of a variable"));
-            } else if name.starts_with("INCUMBENT_") {
-                found.push(wrong(
-                    &field,
-                    "is set by the TaskManager; choose another name",
-                ));
-            }
-            if value.contains('\0') {
-                found.push(wrong(&field, "contains a zero byte"));
-            }
-            if map == "env_files" && !value.starts_with('/') {
-                let message =
-                    "must be the whole path of a file on the machines of the TaskManagers";
-                found.push(wrong(&field, message));
-            }
-            if map == "env_files" && spec.env.contains_key(name) {
-                found.push(wrong(&field, "is in env, too"));
-            }
-        }
-    }
-}
-
-fn times(spec: &JobSpec, found: &mut Vec<FieldProblem>) {
-    let mut check = |field: &str, ms: u64, least: u64| {
-        if !(least..=LONGEST).contains(&ms) {
-            let message = format!("is {ms} ms; it must be {least} ms to a year");
-            found.push(wrong(field, message));
-        }
-    };
-    check("grace_ms", spec.grace_ms, 0);
-    if let Isolation::Exclusive {
-        timeout_ms: Some(timeout),
-    } = spec.isolation
-    {
-        check("isolation.timeout_ms", timeout, 1000);
-    }
-    match spec.restart {
-        Restart::ExponentialDelay {
-            initial_ms,
-            max_ms,
-            reset_after_ms,
-            ..
-        } => {
-            check("restart.initial_ms", initial_ms, 1);
-            check("restart.max_ms", max_ms, initial_ms);
-            check("restart.reset_after_ms", reset_after_ms, 0);
-        }
-        Restart::FixedDelay { delay_ms, .. } => check("restart.delay_ms", delay_ms, 0),
-        Restart::None => {}
-    }
-}
-
-fn is_word(text: &str, longest: usize) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !text.is_empty()
-        && text.len() <= longest
-        && !text.starts_with('.')
-        && text.bytes().all(is_allowed)
+    found
 }
 
 fn wrong(field: &str, message: impl Into<String>) -> FieldProblem {
@@ -245,11 +121,13 @@ mod tests {
             ("tasks", json!(-1), "tasks"),
             ("tasks", json!("2"), "tasks"),
             ("command", json!([]), "command"),
-            ("command", json!([""]), "command"),
+            ("command", json!([""]), "command[0]"),
             ("command", json!("sh"), "command"),
             ("command", json!(["sh", "a\0b"]), "command[1]"),
             ("taskz", json!(1), "taskz"),
-            ("env", json!({ "A=B": "" }), "env.A=B"),
+            ("env", json!({ "A=B": "" }), "env.(a name)"),
+            ("env", json!({ "A": "{rnak}" }), "env.A"),
+            ("command", json!(["{artifact}"]), "command[0]"),
             (
                 "env",
                 json!({ "INCUMBENT_RANK": "1" }),

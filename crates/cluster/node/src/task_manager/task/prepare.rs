@@ -10,8 +10,9 @@ use incumbent_backend::causes;
 use incumbent_cluster_blobs::Digest;
 use incumbent_cluster_core::Artifact as ArtifactSpec;
 use incumbent_cluster_core::message::Deploy;
+use incumbent_cluster_core::template::Expanded;
 
-use super::expand::{Expanded, expand};
+use super::expand::expand;
 use super::{NoProcess, Shared, environment};
 use crate::task_manager::artifacts::Artifact;
 use crate::task_manager::work_dir::make_dir;
