@@ -50,11 +50,7 @@ pub(crate) async fn start(
     let failed = |cause: &dyn std::fmt::Display| {
         Failure::new(format!("cannot serve the status on {listen}: {cause}"))
     };
-    let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
-        .map_err(|error| failed(&error))?;
-    let metrics = builder.install_recorder().map_err(|error| failed(&error))?;
-    super::descriptions::describe();
+    let metrics = install()?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| failed(&error))?;
@@ -77,6 +73,25 @@ pub(crate) async fn start(
             }
         }
     })))
+}
+
+/// Collects the metrics of this process from now on, for a server that is not this one. Must be
+/// called inside a Tokio runtime.
+pub(crate) fn recorder() -> Result<PrometheusHandle, Failure> {
+    let metrics = install()?;
+    let handle = metrics.clone();
+    tokio::spawn(regularly(UPKEEP, move || handle.run_upkeep()));
+    Ok(metrics)
+}
+
+fn install() -> Result<PrometheusHandle, Failure> {
+    let failed = |cause| Failure::new("cannot collect metrics").because(cause);
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(failed)?;
+    super::descriptions::describe();
+    Ok(metrics)
 }
 
 impl Drop for StatusServer {

@@ -9,11 +9,15 @@ use super::args::LogsArgs;
 use super::find::{find, named, path};
 use super::wait::Outage;
 use crate::cluster::client::{Ask, Client, ClientError, Event, Events};
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
 use crate::show::escape::printable;
 use crate::show::{self, Reader};
 
 const EVENTS: &str = "text/event-stream";
+
+/// The kind of what the node has to say about the log.
+const NOTE: &str = "note";
 
 /// The kind of the last event.
 const END: &str = "end";
@@ -52,6 +56,13 @@ impl Choice {
 struct LogLine {
     rank: u32,
     line: String,
+}
+
+/// Something about a log: that lines of it are gone, for example.
+#[derive(Deserialize)]
+struct LogNote {
+    rank: u32,
+    note: String,
 }
 
 pub(super) async fn logs(args: LogsArgs) -> Result<ExitCode, Failure> {
@@ -147,6 +158,12 @@ impl Printer {
     }
 
     async fn print(&mut self, event: &Event) -> Result<Reader, Failure> {
+        if event.kind == NOTE {
+            if let Ok(LogNote { rank, note }) = serde_json::from_str(&event.data) {
+                say(format!("rank {rank}: {note}"));
+            }
+            return Ok(Reader::Reads);
+        }
         let Ok(line) = serde_json::from_str::<LogLine>(&event.data) else {
             // An event of a later version.
             return Ok(Reader::Reads);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use incumbent_cluster_core::{Isolation, JobId, JobSpec, Restart};
+use incumbent_cluster_core::{Artifact, Isolation, JobId, JobSpec, Restart, job_file};
 
 use super::args::RunJobArgs;
 use super::artifact::{Program, program};
@@ -63,7 +63,32 @@ pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
         }
         wanted.upload = Some(artifact.clone());
     }
+    check(&wanted)?;
     Ok(wanted)
+}
+
+/// Refuses what any node would refuse, before anything is uploaded.
+fn check(wanted: &Wanted) -> Result<(), Failure> {
+    let mut spec = wanted.spec.clone();
+    // What it will be is known once it is read.
+    spec.artifact = wanted.upload.as_deref().map(|path| Artifact {
+        digest: "0".repeat(64),
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        size: 0,
+    });
+    let problems = job_file::check(&spec);
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(bad(&format!(
+            "this cannot be a job: {}",
+            problems.join("; ")
+        ))),
+    }
 }
 
 fn of_command(args: &RunJobArgs) -> Result<Wanted, Failure> {

@@ -6,14 +6,20 @@ mod supervised;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use incumbent_cluster_node::NodeOptions;
+use incumbent::backend::causes;
+use incumbent_cluster_node::security::{Access, Token};
+use incumbent_cluster_node::task_manager::TaskManagerOptions;
+use incumbent_cluster_node::{NodeError, NodeOptions, run_job_manager, run_task_manager};
 use incumbent_gateway::{ServerTls, UpstreamTls};
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::places::Places;
 use crate::exit::{Code, Failure};
 use crate::settings::{ClientToken, Common};
 use crate::signals::Signals;
-use crate::store;
+use crate::{show, status_server, store};
 use args::PartArgs;
 pub(crate) use args::{DEFAULT_SLOTS, JobManagerArgs, MOST_SLOTS, NodeTlsArgs, TaskManagerArgs};
 
@@ -24,8 +30,11 @@ pub(crate) async fn job_manager(
     supervised::end_with(args.part.supervisor)?;
     let mut signals = signals()?;
     let options = options(common, &args.part)?;
-    let _ = (&mut signals, options);
-    Err(Failure::new("JobManagers are not there yet"))
+    let metrics = status_server::recorder()?;
+    let listener = listen(&options).await?;
+    let run = run_job_manager(listener, options, metrics, async { signals.end().await });
+    run.await.map_err(node_failure)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn task_manager(
@@ -39,8 +48,40 @@ pub(crate) async fn task_manager(
         options.name = Some(name);
     }
     options.dir = Some(tasks_dir(args.dir)?);
-    let _ = (&mut signals, options, args.slots);
-    Err(Failure::new("TaskManagers are not there yet"))
+    let metrics = status_server::recorder()?;
+    let listener = listen(&options).await?;
+    let numbers = TaskManagerOptions::new(args.slots);
+    let (asked, is_asked) = oneshot::channel();
+    let shutdown = async {
+        // The sender is dropped only when this ends.
+        let _ = is_asked.await;
+    };
+    let run = run_task_manager(listener, options, numbers, metrics, shutdown);
+    let impatient = async {
+        signals.end().await;
+        let _ = asked.send(());
+        signals.end().await;
+        tracing::warn!("a second signal: ending the tasks at once");
+    };
+    tokio::select! {
+        ended = run => ended.map_err(node_failure)?,
+        () = impatient => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens, and says where: on standard output, too.
+async fn listen(options: &NodeOptions) -> Result<TcpListener, Failure> {
+    let listener = options.bind().await.map_err(node_failure)?;
+    let failed = |cause| Failure::new("cannot listen").because(cause);
+    let address = listener.local_addr().map_err(failed)?;
+    let scheme = if options.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    show::announce(format!("{scheme}://{address}")).await?;
+    Ok(listener)
 }
 
 fn signals() -> Result<Signals, Failure> {
@@ -68,6 +109,7 @@ fn options(common: &Common, part: &PartArgs) -> Result<NodeOptions, Failure> {
     let mut options = NodeOptions::new(ha, blobs, part.listen);
     options.advertise.clone_from(&part.advertise);
     complete(&mut options, common, &part.token, &part.tls)?;
+    may_listen(&options)?;
     Ok(options)
 }
 
@@ -91,6 +133,26 @@ pub(super) fn complete(
         name: None,
     };
     Ok(())
+}
+
+/// Refuses to listen where others could run programs without a token. The node would do that too,
+/// once it has opened the store.
+pub(super) fn may_listen(options: &NodeOptions) -> Result<(), Failure> {
+    let token = options.token.clone().map(Token::new).transpose();
+    let token = token.map_err(|error| bad(&error.to_string()))?;
+    match Access::new(options.listen, token) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(bad(&error.to_string())),
+    }
+}
+
+/// Why a node does not run, with the code of what a person does next.
+pub(super) fn node_failure(error: NodeError) -> Failure {
+    match error {
+        NodeError::Store(error) => error.into(),
+        error @ NodeError::Cluster(_) => Failure::new(causes(&error)),
+        error => bad(&causes(&error)),
+    }
 }
 
 fn server_tls(tls: &NodeTlsArgs) -> Result<Option<ServerTls>, Failure> {

@@ -3,20 +3,23 @@
 use std::io;
 use std::net::SocketAddr;
 
-use incumbent_cluster_node::NodeOptions;
+use incumbent_cluster_node::{NodeOptions, run_front};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use super::args::UpArgs;
-use crate::cluster::parts::complete;
+use crate::cluster::parts::{complete, may_listen, node_failure};
 use crate::cluster::places::Places;
 use crate::exit::{Code, Failure};
 use crate::settings::Common;
+use crate::status_server;
 
 /// The front, which listens and does not answer yet.
 pub(super) struct Front {
     url: String,
     listener: TcpListener,
     options: NodeOptions,
+    metrics: PrometheusHandle,
 }
 
 impl Front {
@@ -31,6 +34,7 @@ impl Front {
         let blobs = places.blobs(args.blobs.as_deref())?;
         let mut options = NodeOptions::new(places.ha(common)?, blobs, args.listen);
         complete(&mut options, common, &args.token, &args.tls)?;
+        may_listen(&options)?;
         let bound = TcpListener::bind(args.listen).await;
         let listener = bound.map_err(|cause| cannot_listen(args.listen, cause))?;
         let address = listener
@@ -45,6 +49,7 @@ impl Front {
             url: format!("{scheme}://{address}"),
             listener,
             options,
+            metrics: status_server::recorder()?,
         })
     }
 
@@ -54,8 +59,17 @@ impl Front {
 
     /// Answers until this is dropped; returns why it cannot.
     pub(super) async fn serve(self) -> Failure {
-        let _ = (self.listener, self.options);
-        std::future::pending().await
+        let never = std::future::pending();
+        let Self {
+            listener,
+            options,
+            metrics,
+            ..
+        } = self;
+        match run_front(listener, options, metrics, never).await {
+            Ok(()) => Failure::new("the page of the cluster has ended"),
+            Err(error) => node_failure(error),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use incumbent_cluster_node::task_manager::DRAIN;
 use tokio::sync::watch;
 
 use super::places::Places;
@@ -31,9 +32,8 @@ use child::{Stage, keep};
 use children::{Kind, children};
 use lock::Lock;
 
-/// How long TaskManagers may take to end their tasks before they are killed. A task has 10 s unless
-/// its job says otherwise.
-const TASKS_END: Duration = Duration::from_secs(60);
+/// How long TaskManagers may take to end before they are killed: longer than a drain.
+const TASKS_END: Duration = DRAIN.saturating_add(Duration::from_secs(10));
 
 /// How long JobManagers may take to end.
 const MANAGERS_END: Duration = Duration::from_secs(10);

@@ -44,6 +44,7 @@ use crate::node::Node;
 pub use campaign::JobManager;
 use door::{Door, Input};
 pub use gauges::describe_metrics;
+pub(crate) use registry::worker;
 pub use run::run_job_manager;
 
 /// Asks the JobManager of this process. Cheap to clone.

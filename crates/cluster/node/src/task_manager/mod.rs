@@ -44,6 +44,7 @@ mod options;
 mod ports;
 mod reporter;
 mod routes;
+mod run;
 mod task;
 mod task_http;
 mod tasks;
@@ -70,6 +71,7 @@ pub use log::{
     LogPiece, LogRead, TaskLog,
 };
 pub use options::{DRAIN, HEARTBEAT, MOST_SLOTS, PATIENCE, TaskManagerOptions};
+pub use run::run_task_manager;
 pub use task::MOST_STARTING;
 pub use task_http::NoAnswer;
 
