@@ -78,7 +78,7 @@ impl JobManager {
         // Before it is activated, so that the first request finds it so.
         node.role().leads(leadership.guard());
         self.shared.door.send_replace(Some(door));
-        let ended = {
+        let (ended, unanswered) = {
             let mut term = std::pin::pin!(term.run(&leadership, shutdown));
             let activation = activate(&leadership, node);
             // Beside the term (R10): reports are acknowledged and records are opened meanwhile.
@@ -114,6 +114,7 @@ impl JobManager {
         if let Some(leadership) = Arc::into_inner(leadership) {
             leadership.resign(to).await;
         }
+        drop(unanswered);
         ended
     }
 }

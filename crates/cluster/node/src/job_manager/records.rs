@@ -7,7 +7,6 @@ use std::time::Duration;
 use incumbent::{Error, Leadership, Record};
 use incumbent_backend::causes;
 use incumbent_cluster_core::leader::{LeaderEvent, Opened, Unwritten};
-use incumbent_cluster_core::record::FORMAT;
 use incumbent_cluster_core::{JobId, JobRecord};
 use metrics::{counter, histogram};
 use tokio::task::JoinSet;
@@ -235,14 +234,14 @@ async fn read_and_seal(
     match read {
         Ok(None) => return Ok((Opened::Absent, None)),
         Ok(Some(found)) if found.data.state.is_terminal() => {
-            return Ok((checked(job, found.data), None));
+            return Ok((Opened::Record(Box::new(found.data)), None));
         }
         Ok(Some(_)) => {}
         Err(error) => return not_opened(job, &error),
     }
     match seal(leadership, job).await {
         Ok(handle) => Ok(match handle.data() {
-            Some(body) => (checked(job, body.clone()), Some(handle)),
+            Some(body) => (Opened::Record(Box::new(body.clone())), Some(handle)),
             None => (Opened::Absent, None),
         }),
         Err(error) => not_opened(job, &error),
@@ -265,20 +264,6 @@ fn not_opened(job: JobId, error: &Error) -> Result<(Opened, Option<Handle>), Fen
             Ok((Opened::Unavailable, None))
         }
     }
-}
-
-/// Refuses what is a record of a job, but not of this one, or of another format.
-fn checked(job: JobId, body: JobRecord) -> Opened {
-    if body.format != FORMAT {
-        let format = body.format;
-        return Opened::Damaged(format!(
-            "it is of format {format}, and this program knows format {FORMAT}"
-        ));
-    }
-    if body.id != job {
-        return Opened::Damaged(format!("it is the record of job {}", body.id));
-    }
-    Opened::Record(Box::new(body))
 }
 
 async fn not_committed(job: JobId, handle: Option<Handle>, error: &Error) -> Done {

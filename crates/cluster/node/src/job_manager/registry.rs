@@ -18,10 +18,6 @@ use crate::wire::{Announcement, Problem};
 /// a time limit itself.
 const VERIFYING: Duration = Duration::from_secs(4);
 
-/// How long an older process of the same name may take to show that it lives. A process that is
-/// stopped takes connections and says nothing: it counts as alive.
-const SHOWING: Duration = Duration::from_secs(2);
-
 /// How many are verified at a time: as many connections, and a thousand TaskManagers that register
 /// with a new leader are through in less than a second.
 const MOST_VERIFYING: usize = 64;
@@ -44,7 +40,6 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct Known {
     nodes: HashMap<NodeNonce, Verified>,
-    names: HashMap<String, NodeNonce>,
     standbys: HashMap<NodeNonce, (Announcement, Instant)>,
 }
 
@@ -62,7 +57,6 @@ struct Claim {
     from: IpAddr,
     advertise: Option<String>,
     port: u16,
-    name: String,
 }
 
 impl Default for Registry {
@@ -97,13 +91,11 @@ impl Registry {
             from: peer.ip().to_canonical(),
             advertise: info.advertise.clone(),
             port: info.port,
-            name: info.name.clone(),
         };
         if let Some(address) = self.known().address(report.from, &claim) {
             return Ok(address);
         }
         let _place = self.verifying.acquire().await;
-        self.check_name(report.from, info).await?;
         let nonce = worker(report.from);
         let advertise = info.advertise.as_deref();
         let verified = verify_same(peer, advertise, info.port, nonce, VERIFYING).await;
@@ -111,27 +103,6 @@ impl Registry {
         let address = address.to_string();
         self.known().note(report.from, claim, address.clone());
         Ok(address)
-    }
-
-    /// Refuses the name of another process that lives.
-    async fn check_name(&self, from: NodeNonce, info: &NodeInfo) -> Result<(), Box<Problem>> {
-        let Some((other, address)) = self.known().holder_of(&info.name, from) else {
-            return Ok(());
-        };
-        let Some((host, port)) = address.rsplit_once(':') else {
-            return Ok(());
-        };
-        let port: u16 = port.parse().unwrap_or_default();
-        // Where it was seen, or what it advertises: both were verified.
-        let here = SocketAddr::from(([0, 0, 0, 0], 0));
-        let shown = verify_same(here, Some(host), port, worker(other), SHOWING).await;
-        match shown {
-            Ok(_) | Err(incumbent_gateway::worker::WorkerError::Silent { .. }) => {
-                Err(name_taken(&info.name, &address))
-            }
-            // It is gone, or somebody else listens there: the name is free.
-            Err(_) => Ok(()),
-        }
     }
 
     /// A JobManager stands by.
@@ -159,13 +130,7 @@ impl Registry {
 
     /// Forgets a TaskManager that is gone.
     pub(super) fn forget(&self, nonce: NodeNonce) {
-        let mut known = self.known();
-        if let Some(verified) = known.nodes.remove(&nonce) {
-            let name = verified.claim.name;
-            if known.names.get(&name) == Some(&nonce) {
-                known.names.remove(&name);
-            }
-        }
+        self.known().nodes.remove(&nonce);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -176,22 +141,13 @@ impl Registry {
 impl Known {
     fn address(&self, nonce: NodeNonce, claim: &Claim) -> Option<String> {
         let known = self.nodes.get(&nonce)?;
-        let is_owner = self.names.get(&claim.name) == Some(&nonce);
-        (known.claim == *claim && is_owner).then(|| known.address.clone())
-    }
-
-    fn holder_of(&self, name: &str, other_than: NodeNonce) -> Option<(NodeNonce, String)> {
-        let nonce = *self.names.get(name)?;
-        let known = self.nodes.get(&nonce)?;
-        (nonce != other_than).then(|| (nonce, known.address.clone()))
+        (known.claim == *claim).then(|| known.address.clone())
     }
 
     fn note(&mut self, nonce: NodeNonce, claim: Claim, address: String) {
-        if self.nodes.len() >= MOST_KNOWN && !self.nodes.contains_key(&nonce) {
-            return;
+        if self.nodes.len() < MOST_KNOWN || self.nodes.contains_key(&nonce) {
+            self.nodes.insert(nonce, Verified { claim, address });
         }
-        self.names.insert(claim.name.clone(), nonce);
-        self.nodes.insert(nonce, Verified { claim, address });
     }
 }
 
@@ -219,15 +175,6 @@ fn unreachable(info: &NodeInfo, error: &incumbent_gateway::worker::WorkerError) 
         "the leader cannot connect back",
         detail,
     ))
-}
-
-fn name_taken(name: &str, address: &str) -> Box<Problem> {
-    let detail = format!(
-        "another TaskManager that is called {name} lives at {address}; give this one another name \
-         (--name), or end that one"
-    );
-    let (status, kind) = (StatusCode::CONFLICT, "name-taken");
-    Box::new(Problem::new(status, kind, "the name is taken", detail))
 }
 
 fn other_tls(info: &NodeInfo) -> Box<Problem> {

@@ -46,6 +46,13 @@ pub(super) enum Ended {
     ShuttingDown,
 }
 
+/// Questions that a term has not answered. Dropping it tells those who wait that this node does not
+/// lead.
+pub(super) struct Unanswered {
+    _questions: Questions,
+    _inputs: mpsc::Receiver<Input>,
+}
+
 /// One term of this process. Everything that it has begun ends with it.
 pub(super) struct Term {
     node: Node,
@@ -94,12 +101,15 @@ impl Term {
         (term, door)
     }
 
-    /// Performs the term until it is over, and then nothing of it goes on.
+    /// Performs the term until it is over, and then nothing of it goes on. Returns why it ended,
+    /// and the questions that are not answered. They are to be kept until the guard has ended:
+    /// before that, a node that gives up its term would answer them with an error, and after that
+    /// it passes them on to the next leader.
     pub(super) async fn run(
         mut self,
         leadership: &Leadership,
         shutdown: impl Future<Output = ()>,
-    ) -> Ended {
+    ) -> (Ended, Unanswered) {
         let mut lost = std::pin::pin!(leadership.lost());
         let mut asked = std::pin::pin!(leadership.asked_to_resign());
         let mut shutdown = std::pin::pin!(shutdown);
@@ -128,11 +138,15 @@ impl Term {
                 }
             }
         };
-        // Who waits is told first: the next leader answers sooner.
-        drop((self.questions, self.reports, self.watches));
+        // TaskManagers that wait are told first: they look for the next leader.
+        drop((self.reports, self.watches));
         self.lanes.end().await;
         self.records.end().await;
-        ended
+        let unanswered = Unanswered {
+            _questions: self.questions,
+            _inputs: self.inputs,
+        };
+        (ended, unanswered)
     }
 
     fn until_tick(&self) -> Duration {
@@ -208,7 +222,7 @@ impl Term {
                 self.records.commit(body);
             }
             LeaderAction::Erase { job, archive } => self.records.erase(job, archive),
-            // The order to report comes after it (R10).
+            // The order to report follows.
             LeaderAction::Dial(node) => self.lanes.aim(node.nonce, &node.address),
             LeaderAction::Order(order) => {
                 if let Err(undelivered) = self.lanes.send(order) {

@@ -15,11 +15,16 @@ const MOST_WATCHED: usize = 1000;
 
 /// The connections. Dropping it closes them.
 pub(super) struct Watches {
-    watches: HashMap<NodeNonce, AbortHandle>,
+    watches: HashMap<NodeNonce, Watch>,
     tasks: JoinSet<()>,
     name: HolderName,
     is_full: bool,
     events: mpsc::Sender<LeaderEvent>,
+}
+
+struct Watch {
+    at: LivenessAddress,
+    task: AbortHandle,
 }
 
 impl Watches {
@@ -42,11 +47,23 @@ impl Watches {
         let Ok(nonce) = liveness.nonce.parse::<Nonce>() else {
             return;
         };
+        let address = LivenessAddress {
+            address: liveness.address.clone(),
+            scope: liveness.scope.clone(),
+            // A scope is left out where a person named the address.
+            advertised: liveness.scope.is_none(),
+        };
         while self.tasks.try_join_next().is_some() {}
-        self.watches.retain(|_, watch| !watch.is_finished());
-        if self.watches.contains_key(&node.nonce) {
+        self.watches.retain(|_, watch| !watch.task.is_finished());
+        if self
+            .watches
+            .get(&node.nonce)
+            .is_some_and(|watch| watch.at == address)
+        {
             return;
         }
+        // What it says itself counts more than what a record says of it.
+        self.unwatch(node.nonce);
         if self.watches.len() >= MOST_WATCHED {
             if !std::mem::replace(&mut self.is_full, true) {
                 tracing::warn!(
@@ -57,29 +74,23 @@ impl Watches {
             }
             return;
         }
-        let address = LivenessAddress {
-            address: liveness.address.clone(),
-            scope: liveness.scope.clone(),
-            // A scope is left out where a person named the address.
-            advertised: liveness.scope.is_none(),
-        };
         // Something would run twice: only the process's own socket is believed.
         let options = ProbeOptions::new(self.name.clone(), Stakes::High);
-        let (events, dead) = (self.events.clone(), node.nonce);
-        let watch = self.tasks.spawn(async move {
+        let (events, dead, at) = (self.events.clone(), node.nonce, address.clone());
+        let task = self.tasks.spawn(async move {
             let probe = LivenessProbe::start(address, nonce, options);
             let sign = probe.dead().await;
             tracing::debug!(node = %dead, ?sign, "a TaskManager is proven dead");
             // Nobody listens if the term is over.
             let _ = events.send(LeaderEvent::Dead(dead)).await;
         });
-        self.watches.insert(node.nonce, watch);
+        self.watches.insert(node.nonce, Watch { at, task });
     }
 
     /// Stops that.
     pub(super) fn unwatch(&mut self, node: NodeNonce) {
         if let Some(watch) = self.watches.remove(&node) {
-            watch.abort();
+            watch.task.abort();
         }
     }
 }

@@ -1,0 +1,98 @@
+//! What the next leader makes of what it finds (R10).
+
+use incumbent::RecordName;
+use incumbent_cluster_core::JobId;
+use incumbent_cluster_core::leader::{Answer, Question};
+use incumbent_cluster_core::message::Command;
+use incumbent_cluster_core::record::JobState;
+use serde_json::json;
+
+use super::fake::Fake;
+use super::harness::{Manager, Place, spec, submit};
+
+/// Runs a job under one JobManager, ends that, and waits until the other has adopted the job.
+async fn adopts(place: Place, end: impl AsyncFnOnce(Manager)) {
+    let first = place.manager("jm-1").await;
+    first.leads().await;
+    let second = place.manager("jm-2").await;
+    let fakes = [
+        Fake::start(&place, "tm-1", 2).await,
+        Fake::start(&place, "tm-2", 2).await,
+    ];
+    let job = submit(&first.node, spec("a", 4)).await;
+    let before = first.until(job, JobState::Running).await;
+    let pids = fakes.each_ref().map(|fake| fake.pids(job));
+    let orders = fakes.each_ref().map(|fake| fake.orders().len());
+    end(first).await;
+    second.leads().await;
+    let after = second.until(job, JobState::Running).await;
+    assert_eq!(after.attempt, before.attempt);
+    assert_eq!(after.restarts, 0);
+    let pid = |view: &incumbent_cluster_core::view::JobView| {
+        view.tasks.iter().map(|task| task.pid).collect::<Vec<_>>()
+    };
+    assert_eq!(pid(&after), pid(&before));
+    assert_eq!(fakes.each_ref().map(|fake| fake.pids(job)), pids);
+    for (fake, known) in fakes.iter().zip(orders) {
+        let orders = fake.orders();
+        let harm = |command: &Command| matches!(command, Command::End { .. });
+        let new = orders.iter().skip(known);
+        assert!(!new.clone().any(|order| harm(&order.command)), "{orders:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_leader_adopts_the_tasks_of_one_that_died() {
+    adopts(Place::memory(), Manager::crash).await;
+}
+
+#[tokio::test]
+async fn the_next_leader_adopts_the_tasks_of_one_that_was_stopped() {
+    adopts(Place::memory(), Manager::stop).await;
+}
+
+#[tokio::test]
+async fn the_next_leader_adopts_the_tasks_on_a_directory() {
+    adopts(Place::directory(), Manager::crash).await;
+}
+
+#[tokio::test]
+async fn the_next_leader_adopts_the_tasks_of_one_that_was_cut_off() {
+    adopts(Place::memory(), async |first: Manager| {
+        first.cut();
+        // It goes on as a process, and must do nothing.
+        std::mem::forget(first);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_submitted_while_nobody_led_runs() {
+    let place = Place::memory();
+    let node = place.node("any", "127.0.0.1:1".parse().unwrap()).await;
+    let job = submit(&node, spec("a", 1)).await;
+    let _fake = Fake::start(&place, "tm-1", 1).await;
+    let manager = place.manager("jm-1").await;
+    manager.leads().await;
+    manager.until(job, JobState::Running).await;
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_told_and_disturbs_no_other_job() {
+    let place = Place::memory();
+    let node = place.node("any", "127.0.0.1:1".parse().unwrap()).await;
+    let damaged = JobId::new(7);
+    let name: RecordName = damaged.record();
+    let nonsense = json!({ "format": 1, "id": "who knows" });
+    node.group().create(&name, &nonsense).await.unwrap();
+    let job = submit(&node, spec("a", 1)).await;
+    let _fake = Fake::start(&place, "tm-1", 1).await;
+    let manager = place.manager("jm-1").await;
+    manager.leads().await;
+    manager.until(job, JobState::Running).await;
+    let answer = manager.ask(Question::Job(damaged)).await;
+    assert!(matches!(answer, Answer::Damaged(_)), "{answer:?}");
+    // It is left as it is, for a person to look at.
+    let left = node.group().read::<serde_json::Value>(&name).await;
+    assert_eq!(left.unwrap().unwrap().data, nonsense);
+}

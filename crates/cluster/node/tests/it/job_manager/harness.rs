@@ -1,0 +1,275 @@
+//! JobManagers on one store, which is in memory or in a directory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use incumbent::backend::Backend;
+use incumbent::{Creation, Store, Timing, TimingOptions};
+use incumbent_backend_memory::MemoryBackend;
+use incumbent_cluster_core::leader::{Answer, Question};
+use incumbent_cluster_core::record::{Desired, FORMAT, JobRecord, JobState};
+use incumbent_cluster_core::view::{ClusterView, JobView};
+use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobSpec};
+use incumbent_cluster_node::{JobManager, JobManagerHandle, Node, NodeOptions};
+use incumbent_conformance::{Faults, Unreliable};
+use incumbent_gateway::worker::{WorkerNonce, answer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower_service::Service as _;
+
+/// Generous: nothing here takes so long unless it fails.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pause between two looks at what is waited for.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Where the records of one test are.
+pub(super) enum Place {
+    Memory(Arc<MemoryBackend>),
+    Directory(tempfile::TempDir),
+}
+
+/// A JobManager, with its own connection to the store.
+pub(super) struct Manager {
+    pub(super) node: Node,
+    pub(super) handle: JobManagerHandle,
+    /// What cuts it off from the store, if that is in memory.
+    store: Option<Unreliable>,
+    running: JoinHandle<()>,
+    serving: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Place {
+    pub(super) fn memory() -> Self {
+        let address = "memory:".parse().unwrap();
+        Self::Memory(Arc::new(MemoryBackend::open(&address).unwrap()))
+    }
+
+    pub(super) fn directory() -> Self {
+        Self::Directory(tempfile::tempdir().unwrap())
+    }
+
+    /// A node without a part.
+    pub(super) async fn node(&self, name: &str, bound: SocketAddr) -> Node {
+        self.open(name, bound).await.0
+    }
+
+    async fn open(&self, name: &str, bound: SocketAddr) -> (Node, Option<Unreliable>) {
+        let (store, unreliable) = match self {
+            Self::Memory(backend) => {
+                let backend: Arc<dyn Backend> = backend.clone();
+                let unreliable = Unreliable::around(backend, 1, Faults::NONE);
+                (Store::on(unreliable.clone()), Some(unreliable))
+            }
+            Self::Directory(dir) => {
+                let address = format!("file://{}", dir.path().join("ha").display());
+                (incumbent::open(&address).await.unwrap(), None)
+            }
+        };
+        let blobs = match self {
+            Self::Memory(_) => "memory:".to_owned(),
+            Self::Directory(dir) => format!("file://{}", dir.path().join("blobs").display()),
+        };
+        let mut options = NodeOptions::new("memory:", blobs, bound);
+        options.name = Some(name.to_owned());
+        options.timing = timing();
+        let node = Node::on(store, options, bound).await.unwrap();
+        (node, unreliable)
+    }
+
+    /// A JobManager that campaigns.
+    pub(super) async fn manager(&self, name: &str) -> Manager {
+        let (listener, bound) = listen().await;
+        let (node, store) = self.open(name, bound).await;
+        let manager = JobManager::new(node.clone()).unwrap();
+        let handle = manager.handle();
+        let serving = tokio::spawn(serve(listener, handle.router(), None));
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(manager.run(async move {
+            // A sender that is gone ends it, too.
+            let _ = stopped.await;
+        }));
+        Manager {
+            node,
+            handle,
+            store,
+            running,
+            serving,
+            stop: Some(stop),
+        }
+    }
+}
+
+impl Manager {
+    /// Waits until it leads.
+    pub(super) async fn leads(&self) {
+        wait("it leads", async || self.node.role().guard().is_some()).await;
+    }
+
+    /// Ends it as a crash does, apart from the term that it gives up.
+    pub(super) async fn crash(mut self) {
+        self.running.abort();
+        self.serving.abort();
+        // What it was waiting for.
+        let _ = (&mut self.running).await;
+        let _ = (&mut self.serving).await;
+    }
+
+    /// Ends it in order.
+    pub(super) async fn stop(mut self) {
+        drop(self.stop.take());
+        (&mut self.running).await.unwrap();
+        self.serving.abort();
+    }
+
+    /// Cuts it off from the store.
+    pub(super) fn cut(&self) {
+        self.store.as_ref().unwrap().set_faults(Faults::CUT);
+    }
+
+    pub(super) async fn ask(&self, question: Question) -> Answer {
+        let answer = tokio::time::timeout(PATIENCE, self.handle.ask(question));
+        answer.await.expect("an answer in time").expect("it leads")
+    }
+
+    pub(super) async fn job(&self, id: JobId) -> JobView {
+        match self.ask(Question::Job(id)).await {
+            Answer::Job(job) => *job,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn cluster(&self) -> ClusterView {
+        match self.ask(Question::Cluster).await {
+            Answer::Cluster(cluster) => *cluster,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the job is in this state.
+    pub(super) async fn until(&self, id: JobId, state: JobState) -> JobView {
+        let last = std::cell::RefCell::new(None);
+        let reached = async || {
+            let job = self.job(id).await;
+            let is_reached = job.state == state;
+            *last.borrow_mut() = Some(job);
+            is_reached
+        };
+        let what = format!("job {id} is {state:?}");
+        let waited = tokio::time::timeout(PATIENCE, poll(reached)).await;
+        let last = last.into_inner();
+        assert!(waited.is_ok(), "not reached: {what}; it is {last:#?}");
+        last.unwrap()
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        self.running.abort();
+        self.serving.abort();
+    }
+}
+
+/// A lease that a busy machine keeps.
+fn timing() -> Timing {
+    Timing::new(TimingOptions::for_lease(Duration::from_secs(3))).unwrap()
+}
+
+pub(super) async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bound = listener.local_addr().unwrap();
+    (listener, bound)
+}
+
+/// Serves as the server of a node does: challenges for a process that has a nonce, and requests
+/// that say where they come from.
+pub(super) async fn serve(listener: TcpListener, router: Router, nonce: Option<WorkerNonce>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let (stream, peer) = listener.accept().await.unwrap();
+        connections.spawn(connection(stream, peer, router.clone(), nonce));
+    }
+}
+
+async fn connection(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    nonce: Option<WorkerNonce>,
+) {
+    let mut first = [0];
+    let _ = stream.peek(&mut first).await;
+    if let (b'i', Some(nonce)) = (first[0], nonce) {
+        let _ = answer(&mut stream, nonce).await;
+        return;
+    }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let _ = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Waits until something is so.
+pub(super) async fn wait(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, poll(is_so)).await;
+    assert!(waited.is_ok(), "waited in vain until {what}");
+}
+
+async fn poll(is_so: impl AsyncFn() -> bool) {
+    while !is_so().await {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A job of so many tasks, as its owner describes it.
+pub(super) fn spec(name: &str, tasks: u32) -> JobSpec {
+    let spec = json!({ "name": name, "tasks": tasks, "command": ["sleep", "1000"] });
+    serde_json::from_value(spec).unwrap()
+}
+
+/// The record that a submission creates.
+pub(super) fn record(id: JobId, spec: JobSpec) -> JobRecord {
+    JobRecord {
+        format: FORMAT,
+        id,
+        incarnation: Incarnation::new(rand::random()),
+        submitted_at: "2026-01-01T00:00:00Z".to_owned(),
+        submitted_ms: 0,
+        spec,
+        state: JobState::Waiting,
+        desired: Desired::Running,
+        attempt: Attempt(0),
+        nodes: Vec::new(),
+        placements: Vec::new(),
+        ended: Vec::new(),
+        restarts: 0,
+        restarts_in_row: 0,
+        cause: None,
+        ended_at: None,
+    }
+}
+
+/// Submits a job as any node does: without leading.
+pub(super) async fn submit(node: &Node, spec: JobSpec) -> JobId {
+    let id = JobId::new(rand::random());
+    let created = node.group().create(&id.record(), &record(id, spec)).await;
+    assert!(matches!(created.unwrap(), Creation::Created(_)));
+    id
+}

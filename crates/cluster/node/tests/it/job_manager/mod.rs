@@ -1,0 +1,9 @@
+//! The JobManager, with TaskManagers that only speak the wire.
+
+mod adopting;
+mod deposed;
+mod fake;
+mod harness;
+mod orders;
+mod proofs;
+mod registering;

@@ -1,0 +1,72 @@
+//! Which TaskManagers a leader takes in.
+
+use incumbent_cluster_core::view::NodeKind;
+
+use super::fake::{Fake, nobody};
+use super::harness::{Place, wait};
+
+#[tokio::test]
+async fn a_task_manager_is_known_by_the_address_at_which_it_was_verified() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    let fake = Fake::start(&place, "tm-1", 3).await;
+    fake.is_registered().await;
+    let cluster = manager.cluster().await;
+    assert_eq!(cluster.id, manager.node.cluster().id);
+    assert_eq!(cluster.leader.address, manager.node.address());
+    assert_eq!(cluster.leader.pid, std::process::id());
+    assert_eq!((cluster.slots, cluster.slots_free), (3, 3));
+    let mut nodes = cluster.nodes.iter();
+    let task_manager = nodes.find(|node| node.kind == NodeKind::TaskManager);
+    assert_eq!(task_manager.unwrap().address, fake.node.address());
+}
+
+#[tokio::test]
+async fn a_job_manager_that_stands_by_is_shown() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    manager.leads().await;
+    let standby = place.manager("jm-2").await;
+    wait("the standby is shown", async || {
+        let cluster = manager.cluster().await;
+        let mut nodes = cluster.nodes.iter();
+        nodes.any(|node| node.name == "jm-2" && node.address == standby.node.address())
+    })
+    .await;
+}
+
+/// As behind a translation of addresses: what it advertises leads nowhere.
+#[tokio::test]
+async fn a_task_manager_that_cannot_be_connected_back_to_is_told_what_to_set() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    let nowhere = nobody().await.to_string();
+    let fake = Fake::start_as(&place, "tm-1", 1, Some(&nowhere)).await;
+    let refusal = fake.refusal().await;
+    for words in [
+        "tm-1",
+        "from 127.0.0.1:",
+        &nowhere,
+        "--advertise HOST[:PORT]",
+    ] {
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    assert_eq!(manager.cluster().await.slots, 0);
+}
+
+#[tokio::test]
+async fn of_two_live_task_managers_with_one_name_the_second_is_refused() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    let mut first = Fake::start(&place, "tm-1", 1).await;
+    first.is_registered().await;
+    let second = Fake::start(&place, "tm-1", 2).await;
+    let refusal = second.refusal().await;
+    for words in ["tm-1", first.node.address(), "--name"] {
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    assert_eq!(manager.cluster().await.slots, 1);
+    // Once the first is dead, the name is free.
+    first.kill();
+    second.is_registered().await;
+}

@@ -1,0 +1,4 @@
+//! A node with real connections, on stores in memory and in directories.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod job_manager;
