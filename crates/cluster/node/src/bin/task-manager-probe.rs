@@ -1,0 +1,63 @@
+//! A TaskManager for the tests: `task-manager-probe HA BLOBS DIR [OPTION=VALUE…]`.
+//!
+//! It is a process of its own, so that tests can kill and stop it, and its executable is that of
+//! guards. It logs to standard error.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use incumbent_cluster_node::task_manager::{TaskManager, TaskManagerOptions};
+use incumbent_cluster_node::{Node, NodeOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    if let Some(code) = incumbent_guard::intercept() {
+        return code;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("the system has threads");
+    match runtime.block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("task-manager-probe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [ha, blobs, dir, rest @ ..] = &args[..] else {
+        return Err("HA BLOBS DIR [OPTION=VALUE…]".into());
+    };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut options = NodeOptions::new(ha, blobs, listen);
+    options.dir = Some(dir.into());
+    let mut numbers = TaskManagerOptions::new(4);
+    numbers.heartbeat = Duration::from_millis(50);
+    for option in rest {
+        let (name, value) = option.split_once('=').ok_or("OPTION=VALUE")?;
+        match name {
+            "name" => options.name = Some(value.to_owned()),
+            "slots" => numbers.slots = value.parse()?,
+            "drain" => numbers.drain = Duration::from_millis(value.parse()?),
+            "log" => numbers.log.file = value.parse()?,
+            _ => return Err(format!("what is {name}?").into()),
+        }
+    }
+    let listener = options.bind().await?;
+    let bound = listener.local_addr()?;
+    let node = Node::open(options, bound).await?;
+    let blobs = incumbent_cluster_blobs::Blobs::open(blobs).await?;
+    blobs.belongs_to(&node.cluster().id).await?;
+    let task_manager = TaskManager::new(node, blobs, bound, numbers).await?;
+    let router = task_manager.router();
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut term = signal(SignalKind::terminate())?;
+    let shutdown = async move {
+        term.recv().await;
+    };
+    task_manager.run(shutdown).await;
+    serving.abort();
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The logs of tasks.
+
+use std::path::PathBuf;
+
+use incumbent_cluster_core::message::EndedHow;
+
+use super::harness::{Cluster, eventually};
+
+#[tokio::test]
+async fn stdout_and_stderr_are_one_log_in_their_order() {
+    let (_cluster, leader, _process) = Cluster::running(&[]).await;
+    let deploy = leader.shell("for i in 1 2 3; do echo out $i; echo err $i >&2; done");
+    leader.start(&deploy).await;
+    let log = leader.log(&deploy, "follow=true").await;
+    assert_eq!(log, "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n");
+    assert_eq!(leader.log(&deploy, "tail=2").await, "out 3\nerr 3\n");
+    assert_eq!(leader.log(&deploy, "offset=30").await, "err 3\n");
+    assert_eq!(leader.log(&deploy, "offset=36").await, "");
+}
+
+#[tokio::test]
+async fn a_log_beyond_its_limit_loses_its_beginning_and_says_so() {
+    let (_cluster, leader, _process) = Cluster::running(&["log=10000"]).await;
+    let deploy = leader.shell("seq 100000 109999");
+    leader.start(&deploy).await;
+    leader.ended(&deploy).await;
+    let log = leader.log(&deploy, "offset=0&follow=true").await;
+    let (gap, rest) = log.split_once(']').unwrap();
+    let (from, to) = gap.strip_prefix('[').unwrap().split_once("..").unwrap();
+    assert_eq!(from, "0");
+    assert_eq!(to.parse::<usize>().unwrap() + rest.len(), 70_000);
+    assert!(rest.len() <= 20_000 && rest.len() > 9_000, "{}", rest.len());
+    assert!(rest.ends_with("109998\n109999\n"));
+    assert_eq!(
+        rest.lines().next().unwrap().len(),
+        6,
+        "it begins with a line"
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_prints_without_end_stops_nobody_and_can_be_ended() {
+    let (cluster, leader, _process) = Cluster::running(&["log=100000"]).await;
+    let deploy = leader.deploy(&["yes", "this is a line that is printed without end"]);
+    leader.run(&deploy).await;
+    let mut quiet = leader.shell("echo hello");
+    (quiet.slot, quiet.port) = (1, leader.known().ports[1]);
+    leader.start(&quiet).await;
+    assert_eq!(leader.log(&quiet, "follow=true").await, "hello\n");
+    let tail = leader.log(&deploy, "tail=1").await;
+    assert!(tail.starts_with("this is a line"), "{tail}");
+    leader.end(&deploy, 1000).await;
+    let end = leader.ended(&deploy).await;
+    assert_eq!(end.how, EndedHow::Ordered);
+    assert_eq!(end.last_lines.len(), 20);
+    let size: u64 = log_files(&cluster).iter().map(|(_, size)| size).sum();
+    assert!(size <= 200_000 + 10, "{size}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_is_in_the_blobs_when_its_task_has_ended() {
+    let (cluster, leader, _process) = Cluster::running(&[]).await;
+    let deploy = leader.shell("seq 1 50000; echo the end");
+    leader.start(&deploy).await;
+    leader.ended(&deploy).await;
+    let blobs = cluster.blobs(&leader).await;
+    let mut tail = None;
+    for _ in 0..600 {
+        tail = blobs.log_tail(deploy.task, "log").await.ok();
+        if tail.is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let tail = tail.expect("it is stored");
+    assert!(tail.len() <= 64 * 1024 && tail.len() > 60 * 1024);
+    assert!(tail.ends_with(b"50000\nthe end\n"));
+    let first = tail.split(|&byte| byte == b'\n').next().unwrap();
+    assert_eq!(first.len(), 5, "it begins with a line");
+}
+
+#[tokio::test]
+async fn a_follower_hears_of_each_line_while_the_task_runs() {
+    let (cluster, leader, _process) = Cluster::running(&[]).await;
+    let go = cluster.path("go");
+    let script = format!(
+        "echo one; while [ ! -e {} ]; do sleep 0.01; done; echo two",
+        go.display()
+    );
+    let deploy = leader.shell(&script);
+    leader.run(&deploy).await;
+    while leader.log(&deploy, "").await != "one\n" {}
+    let (log, ()) = tokio::join!(leader.log(&deploy, "offset=4&follow=true"), async {
+        std::fs::write(&go, "").unwrap();
+    });
+    assert_eq!(log, "two\n");
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "skipped aloud")]
+async fn a_full_disk_costs_log_lines_and_no_task() {
+    let cluster = Cluster::new();
+    let disk = cluster.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&disk)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no file system may be mounted here");
+        return;
+    }
+    let _unmounted = Unmount(disk.clone());
+    let leader = cluster.leader().await;
+    let process = cluster.task_manager_in(&disk, &[]);
+    leader.registered().await;
+    let deploy = leader.shell("seq 1000000 1999999; echo the end; sleep 1000");
+    leader.run(&deploy).await;
+    let mut tail = String::new();
+    while tail != "the end\n" {
+        tail = leader.log(&deploy, "tail=1").await;
+    }
+    let log = leader.log(&deploy, "offset=0").await;
+    assert!(log.starts_with("[0.."), "its beginning was given up");
+    assert!(log.len() < 1024 * 1024);
+    leader.end(&deploy, 0).await;
+    let end = leader.ended(&deploy).await;
+    assert_eq!(end.how, EndedHow::Ordered);
+    assert_eq!(end.last_lines.last().unwrap(), "the end");
+    drop(process);
+}
+
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .status();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_task_manager_leaves_nothing_that_the_next_of_its_name_does_not_remove() {
+    let (cluster, leader, mut process) = Cluster::running(&[]).await;
+    let deploy = leader.shell("echo x; sleep 1000");
+    leader.run(&deploy).await;
+    while leader.log(&deploy, "").await.is_empty() {}
+    process.kill();
+    let left = || std::fs::read_dir(cluster.path("work")).unwrap().count();
+    assert_eq!(left(), 1);
+    let reports = leader.known().reports;
+    let _next = cluster.task_manager(&[]);
+    leader
+        .told("the next one registers", |known| known.reports > reports)
+        .await;
+    assert_eq!(left(), 1, "its own");
+    eventually("its own is empty", || log_files(&cluster).is_empty()).await;
+}
+
+/// The files of all logs, with their sizes.
+fn log_files(cluster: &Cluster) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    let mut dirs = vec![cluster.path("work")];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "log") {
+                let size = entry.metadata().map_or(0, |file| file.len());
+                found.push((path, size));
+            }
+        }
+    }
+    found
+}
