@@ -27,4 +27,4 @@ pub use front::{open_blobs, run_front};
 pub use identity::{ClusterIdentity, NodeSecret};
 pub use job_manager::{JobManager, JobManagerHandle, NotLeading, run_job_manager};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};
-pub use task_manager::run_task_manager;
+pub use task_manager::{TaskManagerHandle, TaskManagerOptions, run_task_manager};

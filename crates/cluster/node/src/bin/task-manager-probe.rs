@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use incumbent_cluster_node::task_manager::{TaskManager, TaskManagerOptions};
-use incumbent_cluster_node::{Node, NodeOptions};
+use incumbent_cluster_node::{NodeOptions, TaskManagerOptions, run_task_manager};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -46,18 +46,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let listener = options.bind().await?;
-    let bound = listener.local_addr()?;
-    let node = Node::open(options, bound).await?;
-    let blobs = incumbent_cluster_blobs::Blobs::open(blobs).await?;
-    blobs.belongs_to(&node.cluster().id).await?;
-    let task_manager = TaskManager::new(node, blobs, bound, numbers).await?;
-    let router = task_manager.router();
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
     let mut term = signal(SignalKind::terminate())?;
     let shutdown = async move {
         term.recv().await;
     };
-    task_manager.run(shutdown).await;
-    serving.abort();
+    run_task_manager(listener, options, numbers, metrics, shutdown).await?;
     Ok(())
 }

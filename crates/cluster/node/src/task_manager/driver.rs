@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use incumbent::{Observer, Seal, View};
-use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::TaskId;
 use incumbent_cluster_core::Time;
 use incumbent_cluster_core::leader::Story;
@@ -32,13 +31,9 @@ const MOST_NEWS: usize = 1024;
 /// After a drain: how long the last reports and the tails of logs may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How often a slot is tried to be given a port, if the system has none.
-const PORT_AGAIN: Duration = Duration::from_secs(1);
-
 /// Performs what the machine decides.
 pub(super) struct Driver {
     node: Node,
-    blobs: Blobs,
     options: TaskManagerOptions,
     machine: Machine,
     shared: Arc<Shared>,
@@ -49,8 +44,6 @@ pub(super) struct Driver {
     reporter: Reporter,
     /// At most one report, and one that was given up.
     sending: JoinSet<Reported>,
-    /// Slots that have no port yet.
-    portless: Vec<u32>,
     /// Tasks on their way. Dropping it ends all of them at once.
     running: JoinSet<()>,
     has_left: bool,
@@ -68,7 +61,6 @@ enum Leaving {
 impl Driver {
     pub(super) fn new(
         node: Node,
-        blobs: Blobs,
         options: TaskManagerOptions,
         info: NodeInfo,
         shared: Arc<Shared>,
@@ -84,16 +76,14 @@ impl Driver {
         Self {
             machine: Machine::new(config, node.now()),
             node,
-            blobs,
             options,
             shared,
+            reporter: Reporter::new(Arc::clone(&tasks)),
             tasks,
             controls: HashMap::new(),
             orders,
             news: mpsc::channel(MOST_NEWS),
-            reporter: Reporter::new(),
             sending: JoinSet::new(),
-            portless: Vec::new(),
             running: JoinSet::new(),
             has_left: false,
         }
@@ -110,14 +100,13 @@ impl Driver {
         let (shared, tasks, blobs) = (
             Arc::clone(&self.shared),
             Arc::clone(&self.tasks),
-            self.blobs.clone(),
+            self.node.blobs().clone(),
         );
         tokio::select! {
             () = self.until_left(shutdown) => {}
             () = shared.kept.follow(&shared, &tasks, &blobs) => {}
             () = shared.blob_health.follow(&blobs) => {}
         }
-        tracing::info!(node = self.node.name(), "the TaskManager has left");
     }
 
     async fn until_left(&mut self, shutdown: impl Future<Output = ()>) {
@@ -125,9 +114,7 @@ impl Driver {
         let mut blobs = self.shared.blob_health.subscribe();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut leaving = Leaving::No;
-        for slot in 0..self.options.slots {
-            self.reserve(slot);
-        }
+        // The first step reserves ports.
         self.step(Event::Tick);
         while !self.has_left {
             let (is_draining, until) = match leaving {
@@ -180,12 +167,7 @@ impl Driver {
             }
             Some(_) = self.running.join_next() => Event::Tick,
             Ok(()) = blobs.changed() => Event::Blobs(*blobs.borrow_and_update()),
-            () = tokio::time::sleep(wake) => {
-                for slot in std::mem::take(&mut self.portless) {
-                    self.reserve(slot);
-                }
-                Event::Tick
-            }
+            () = tokio::time::sleep(wake) => Event::Tick,
         }
     }
 
@@ -263,10 +245,12 @@ impl Driver {
         };
         match reserved {
             Ok(port) => self.step(Event::Reserved { slot, port }),
-            Err(error) => {
-                tracing::warn!(slot, %error, "no port can be reserved for a slot; trying again");
-                self.portless.push(slot);
-            }
+            // The machine asks again.
+            Err(error) => tracing::warn!(
+                slot,
+                %error,
+                "no port can be reserved for a slot, so it is given no task; trying again"
+            ),
         }
     }
 
@@ -285,16 +269,12 @@ impl Driver {
     }
 
     fn until_wake(&self) -> Duration {
-        let again = if self.portless.is_empty() {
-            Duration::MAX
-        } else {
-            PORT_AGAIN
-        };
         let wake = self.machine.next_wake();
         let wake = wake.map(|wake| wake.since(self.node.now().time));
-        again
-            .min(wake.unwrap_or(Duration::MAX))
-            .min(self.options.heartbeat)
+        // Not later than the next heartbeat: timers stand still while the machine sleeps.
+        wake.map_or(self.options.heartbeat, |wake| {
+            wake.min(self.options.heartbeat)
+        })
     }
 }
 

@@ -64,6 +64,12 @@ impl TaskManagerHandle {
         answered.await.map_err(|_| Gone)
     }
 
+    /// Why the leader does not know of this TaskManager's tasks at present, in words; `None` if its
+    /// last report was acknowledged.
+    pub fn unreported(&self) -> Option<String> {
+        self.tasks.unreported()
+    }
+
     /// Whether this TaskManager has the task, or its log.
     pub fn has(&self, task: TaskId) -> bool {
         self.tasks.get(task).is_some()

@@ -57,7 +57,6 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use incumbent::LivenessServer;
-use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_cluster_core::message::NodeInfo;
 use incumbent_cluster_core::record::LivenessAddress;
@@ -100,7 +99,6 @@ impl TaskManager {
     /// [`NodeError::Options`], [`NodeError::Store`]: says what to correct.
     pub async fn new(
         node: Node,
-        blobs: Blobs,
         bound: SocketAddr,
         options: TaskManagerOptions,
     ) -> Result<Self, NodeError> {
@@ -115,8 +113,11 @@ impl TaskManager {
         let work_dir = work_dir(&node).await?;
         let liveness = liveness(&node, bound)?;
         let info = info(&node, bound, &options, &liveness);
-        let artifacts =
-            artifacts::Artifacts::new(blobs.clone(), work_dir.artifacts(), options.artifact_cache);
+        let artifacts = artifacts::Artifacts::new(
+            node.blobs().clone(),
+            work_dir.artifacts(),
+            options.artifact_cache,
+        );
         let shared = Arc::new(task::Shared {
             work_dir,
             artifacts,
@@ -130,7 +131,7 @@ impl TaskManager {
         });
         let tasks = Arc::new(Tasks::default());
         let (handle, orders) = TaskManagerHandle::new(Arc::clone(&tasks));
-        let driver = Driver::new(node.clone(), blobs, options, info, shared, tasks, orders);
+        let driver = Driver::new(node.clone(), options, info, shared, tasks, orders);
         Ok(Self {
             node,
             driver,

@@ -1,5 +1,6 @@
 //! Sends reports to the leader, and says in the log when it does not take them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent_backend::causes;
@@ -8,12 +9,14 @@ use incumbent_cluster_core::Time;
 use incumbent_cluster_core::message::{Ack, Report};
 
 use super::metrics;
+use super::tasks::Tasks;
 use crate::wire::{Client, REPORTS, WireError};
 
 /// Reports of one TaskManager.
 #[derive(Debug)]
 pub(super) struct Reporter {
     outage: Outage,
+    tasks: Arc<Tasks>,
 }
 
 /// What became of a report.
@@ -27,9 +30,11 @@ pub(super) struct Reported {
 }
 
 impl Reporter {
-    pub(super) fn new() -> Self {
+    /// Says to `tasks` how it is, for those who ask.
+    pub(super) fn new(tasks: Arc<Tasks>) -> Self {
         Self {
             outage: Outage::new(),
+            tasks,
         }
     }
 
@@ -40,6 +45,7 @@ impl Reporter {
             .increment(1);
         match &reported.outcome {
             Ok(_) => {
+                self.tasks.set_unreported(None);
                 if let Recovery::Over { failures } = self.outage.worked() {
                     let to = &reported.to;
                     tracing::info!(to, failures, "the leader takes reports again");
@@ -51,6 +57,7 @@ impl Reporter {
             }
             Err(error) => {
                 let why = causes(error);
+                self.tasks.set_unreported(Some(why.clone()));
                 match self.outage.failed(&why) {
                     News::Began | News::OtherReason => tracing::warn!(
                         to = reported.to,

@@ -8,13 +8,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{TaskManager, TaskManagerOptions};
+use super::{TaskManager, TaskManagerHandle, TaskManagerOptions};
 use crate::job_manager::worker;
 use crate::server::{Readiness, Server, ServerOptions};
 use crate::{Node, NodeError, NodeOptions, api};
 
 /// Runs tasks, and answers `/v1` and `/node/v1` on this listener, until `shutdown` is done. Then it
-/// drains, and ends when its tasks have been moved or ended.
+/// drains: it waits for its tasks to be moved, ends what is left after
+/// [`TaskManagerOptions::drain`], and leaves.
 ///
 /// # Errors
 ///
@@ -26,7 +27,7 @@ use crate::{Node, NodeError, NodeOptions, api};
 pub async fn run_task_manager(
     listener: TcpListener,
     options: NodeOptions,
-    task_manager: TaskManagerOptions,
+    numbers: TaskManagerOptions,
     metrics: PrometheusHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
@@ -39,38 +40,42 @@ pub async fn run_task_manager(
         node = Node::open(options, bound) => node?,
         () = &mut shutdown => return Ok(()),
     };
+    let task_manager = TaskManager::new(node.clone(), bound, numbers).await?;
+    let handle = task_manager.handle();
     let options = ServerOptions {
         nonce: Some(worker(node.nonce())),
         metrics,
-        readiness: readiness(&node),
+        readiness: readiness(&node, &handle),
     };
     let server = Server::new(&node, listener, options)?;
-    let blobs = node.blobs().clone();
-    let manager = TaskManager::new(node.clone(), blobs.clone(), bound, task_manager).await?;
-    let api = api::routes(&node, blobs, None);
+    let api = api::routes(&node, node.blobs().clone(), None);
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = server.run(api, manager.router(), async {
+    let serving = server.run(api, task_manager.router(), async {
         // A sender that is gone ends it.
         let _ = stopped.await;
     });
-    // The tasks first: the leader gives orders until the last one has ended.
+    // The tasks first: while they are moved, orders come in and logs are followed.
     let working = async {
-        manager.run(shutdown).await;
+        task_manager.run(shutdown).await;
         drop(stop);
     };
     tokio::join!(serving, working);
     let (name, group) = (node.name().to_owned(), node.group().clone());
-    drop(node);
+    drop((handle, node));
     Group::close(group).await;
     tracing::info!(node = name, "this TaskManager has ended");
     Ok(())
 }
 
-/// It is ready when it sees a leader, which gives it tasks.
-fn readiness(node: &Node) -> Readiness {
-    let gateway = node.gateway().clone();
+/// It is ready when the leader takes its reports: then it is given tasks.
+fn readiness(node: &Node, handle: &TaskManagerHandle) -> Readiness {
+    let (gateway, handle) = (node.gateway().clone(), handle.clone());
     Arc::new(move || {
-        let status = gateway.status();
-        (status.is_ready, json!({ "leader": status.leader }))
+        let unreported = handle.unreported();
+        let report = json!({
+            "leader": gateway.status().leader,
+            "not_reported": unreported,
+        });
+        (unreported.is_none(), report)
     })
 }

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, COOKIE, HOST, SET_COOKIE, TE,
-    TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri, Version};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use incumbent_backend::causes;
+
+use crate::security::{answer_of_task, request_to_task};
 
 /// How long a task may take to accept a connection. It is on this machine.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -88,7 +87,7 @@ impl TaskHttp {
         }
         *request.uri_mut() = uri;
         *request.version_mut() = Version::HTTP_11;
-        strip(request.headers_mut(), &[AUTHORIZATION, COOKIE]);
+        request_to_task(request.headers_mut());
         let host = HeaderValue::from_str(&authority).expect("digits and dots are visible");
         request.headers_mut().insert(HOST, host);
         request.extensions_mut().clear();
@@ -103,23 +102,6 @@ impl TaskHttp {
         let (mut head, body) = answer.into_parts();
         // Extensions are for this process only.
         head.extensions.clear();
-        strip(&mut head.headers, &[SET_COOKIE]);
-        let sandbox = HeaderValue::from_static("sandbox");
-        head.headers.insert(CONTENT_SECURITY_POLICY, sandbox);
-        Ok(Response::from_parts(head, Body::new(body)))
-    }
-}
-
-/// Removes these fields, and those that are about one connection.
-fn strip(headers: &mut HeaderMap, ours: &[HeaderName]) {
-    let named = headers.get_all(CONNECTION).into_iter();
-    let named: Vec<HeaderName> = named
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let connection = [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE];
-    for name in named.iter().chain(&connection).chain(ours) {
-        headers.remove(name);
+        Ok(answer_of_task(Response::from_parts(head, Body::new(body))))
     }
 }

@@ -63,7 +63,8 @@ pub(super) async fn prepare(
         _ => None,
     };
     let expanded = expand(deploy, artifact.as_ref().map(|(_, path)| path.as_path()));
-    let Expanded { command, env } = expanded.map_err(NoProcess::NotStarted)?;
+    let expanded = expanded.map_err(NoProcess::NotStarted)?;
+    let (command, env) = (expanded.command, expanded.env);
     let mut command = command.into_iter().map(OsString::from);
     let program = command.next().ok_or_else(|| {
         NoProcess::NotStarted("its command is empty; name a program in the job".to_owned())
