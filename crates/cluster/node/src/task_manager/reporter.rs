@@ -44,8 +44,8 @@ impl Reporter {
         ::metrics::counter!(metrics::REPORTS, "acknowledged" => is_acknowledged.to_string())
             .increment(1);
         match &reported.outcome {
-            Ok(_) => {
-                self.tasks.set_unreported(None);
+            Ok(ack) => {
+                self.tasks.set_unreported(ack.refused.clone());
                 if let Recovery::Over { failures } = self.outage.worked() {
                     let to = &reported.to;
                     tracing::info!(to, failures, "the leader takes reports again");

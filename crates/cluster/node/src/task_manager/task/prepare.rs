@@ -10,7 +10,6 @@ use incumbent_backend::causes;
 use incumbent_cluster_blobs::Digest;
 use incumbent_cluster_core::Artifact as ArtifactSpec;
 use incumbent_cluster_core::message::Deploy;
-use incumbent_cluster_core::template::Expanded;
 
 use super::expand::expand;
 use super::{NoProcess, Shared, environment};

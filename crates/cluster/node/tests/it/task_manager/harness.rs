@@ -124,7 +124,7 @@ impl Cluster {
             seal,
             shared,
             serving,
-            orders: AtomicU64::new(0),
+            orders: AtomicU64::new(1),
         }
     }
 
@@ -220,6 +220,7 @@ fn ack(seal: Seal, seq: u64) -> Ack {
         seq,
         is_registered: true,
         forget: Vec::new(),
+        refused: None,
     }
 }
 
@@ -259,9 +260,9 @@ impl Leader {
         let order = Order {
             seal,
             to: self.known().nonce.unwrap(),
+            seq: self.orders.fetch_add(1, Ordering::Relaxed),
             command,
         };
-        self.orders.fetch_add(1, Ordering::Relaxed);
         let orders = Orders {
             orders: vec![order],
         };

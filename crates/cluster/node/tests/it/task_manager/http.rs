@@ -51,8 +51,10 @@ async fn a_task_is_asked_at_its_port_without_our_secrets_and_answers_from_a_sand
         eprintln!("SKIPPED: there is no python3");
         return;
     }
-    let (_cluster, leader, _process) = Cluster::running(&[]).await;
-    let deploy = leader.deploy(&["python3", "-c", SERVER]);
+    let (cluster, leader, _process) = Cluster::running(&[]).await;
+    let server = cluster.path("server.py");
+    std::fs::write(&server, SERVER).unwrap();
+    let deploy = leader.deploy(&["python3", server.to_str().unwrap()]);
     let (head, _) = leader.http(&deploy, "web/", request("")).await;
     assert_eq!(head.status, StatusCode::NOT_FOUND, "no such task yet");
     leader.run(&deploy).await;
