@@ -6,7 +6,9 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -57,6 +59,41 @@ pub(crate) fn send(
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     sendmsg(socket, &[IoSlice::new(text.as_bytes())], &mut rights, flags)?;
     Ok(())
+}
+
+/// How often, and after which pauses, a message is sent again while [`is_crowded`]: ten seconds.
+/// The messages on their way are read as soon as the guards that started get a processor.
+pub(crate) const CROWDED_TRIES: u32 = 1000;
+pub(crate) const CROWDED_PAUSE: Duration = Duration::from_millis(10);
+
+/// Whether a message was not sent because too many descriptors of this user are on their way. Users
+/// without rights may have as many as the sender's limit of open files. Hundreds of commands that
+/// start side by side can have more.
+pub(crate) fn is_crowded(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::TOOMANYREFS)
+}
+
+/// Whether a message was not sent because the other side is gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    [BrokenPipe, ConnectionReset, NotConnected].contains(&error.kind())
+}
+
+/// Like [`send`], but waits while [`is_crowded`].
+pub(crate) fn send_when_possible(
+    socket: impl AsFd,
+    message: &str,
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let pause = Timespec::try_from(CROWDED_PAUSE).expect("it is short");
+    for _ in 0..CROWDED_TRIES {
+        match send(&socket, message, fds) {
+            Err(error) if is_crowded(&error) => {}
+            done => return done,
+        }
+        let _ = poll(&mut [], Some(&pause));
+    }
+    send(socket, message, fds)
 }
 
 /// Waits for the next message. `None`: the other side is gone, and all its messages were read.
@@ -137,6 +174,8 @@ mod tests {
         send(&ours, "never read", &[]).unwrap();
         send(&theirs, "last words", &[]).unwrap();
         drop(theirs);
+        assert!(is_gone(&send(&ours, "too late", &[]).unwrap_err()));
+        assert!(is_gone(&send(&ours, "too late", &[]).unwrap_err()));
         assert_eq!(receive(&ours).unwrap().unwrap().bytes, b"last words");
         assert!(receive(&ours).unwrap().is_none());
     }

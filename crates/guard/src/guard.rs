@@ -154,7 +154,7 @@ fn spawn_shim(
 ) -> io::Result<(Pid, OwnedFd)> {
     let (ours, theirs) = fds::pair()?;
     let passed = [environment.as_fd(), stdin.as_fd()];
-    fds::send(&ours, "environment, stdin", &passed)?;
+    fds::send_when_possible(&ours, "environment, stdin", &passed)?;
     let child = Command::new("/proc/self/exe")
         .arg0(std::env::args_os().next().unwrap_or_default())
         .arg(EXEC)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -33,8 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// A command that runs under a guard. Dropping it ends the command at once.
 ///
 /// One costs the runner two descriptors, and neither a thread nor a task. So there may be as many
-/// as descriptors and process ids suffice for; each command takes three process ids at first, and
-/// two when it runs.
+/// as descriptors and process ids suffice for: a guard and its command are two processes.
 #[derive(Debug)]
 pub struct Guarded {
     leash: Leash,
@@ -85,8 +84,18 @@ impl Guarded {
             .map(AsFd::as_fd)
             .collect();
         let message = ToGuard::Start(start.deadlines, start.descriptors);
-        // If this fails, the guard is gone, and its last message is the better error.
-        let _ = fds::send(&*guarded.leash.control, message, &passed);
+        guarded
+            .send_start(message, &passed)
+            .await
+            .map_err(SpawnError::Guard)?;
+        // The guard has them. Many commands that start side by side would need many descriptors.
+        let Start {
+            program,
+            stdin,
+            liveness,
+            ..
+        } = start;
+        drop((environment, stdin, liveness));
         match guarded.next_message().await {
             Some(FromGuard::Started(pid)) => {
                 guarded.command = Pid::from_raw(pid);
@@ -94,7 +103,7 @@ impl Guarded {
             }
             Some(FromGuard::ExecFailed(errno)) => {
                 let error = io::Error::from_raw_os_error(errno);
-                Err(SpawnError::exec(start.program, error))
+                Err(SpawnError::exec(program, error))
             }
             Some(FromGuard::Unable(errno)) => {
                 Err(SpawnError::Guard(io::Error::from_raw_os_error(errno)))
@@ -253,6 +262,19 @@ impl Guarded {
             end: None,
         };
         Ok((guarded, start))
+    }
+
+    async fn send_start(&self, message: ToGuard, passed: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut tries = 0;
+        loop {
+            match fds::send(&*self.leash.control, message, passed) {
+                Err(error) if fds::is_crowded(&error) && tries < fds::CROWDED_TRIES => tries += 1,
+                // The guard is gone, and its last message is the better error.
+                Err(error) if fds::is_gone(&error) => return Ok(()),
+                done => return done,
+            }
+            tokio::time::sleep(fds::CROWDED_PAUSE).await;
+        }
     }
 
     /// The guard's next message. `None` if the guard is gone, or its message cannot be understood.

@@ -1,12 +1,13 @@
 //! Many commands of one runner.
 
+use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use incumbent_guard::{Guarded, Spec};
-use rustix::process::{Signal, getpid, set_child_subreaper};
+use rustix::process::{Signal, getpid, getuid, set_child_subreaper};
 
 use crate::support::{
     Ended, Notes, eventually, exists, guard_of, is_stopped, kill, refused, runs, sleep, start,
@@ -81,6 +82,41 @@ async fn a_listener_outlives_its_runners_copy_until_the_last_command_has_ended()
         guarded.wait().await.unwrap();
     }
     assert!(refused(address));
+}
+
+#[tokio::test]
+async fn a_low_limit_of_open_files_does_not_prevent_many_from_starting_side_by_side() {
+    // Users without rights may have no more descriptors on their way than the limit says.
+    if getuid().is_root() {
+        return as_nobody(
+            "many::a_low_limit_of_open_files_does_not_prevent_many_from_starting_side_by_side",
+        );
+    }
+    let specs = (0..4 * SOME).map(|_| {
+        let mut spec = sleep();
+        spec.open_files = Some(16);
+        spec
+    });
+    assert_eq!(all_of(specs).await.len(), 4 * SOME);
+}
+
+/// Runs a test of this program as a user without rights.
+fn as_nobody(claim: &str) {
+    let nobody = |program: &OsStr, args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.current_dir("/").arg(program).args(args);
+        command.output()
+    };
+    let this = std::env::current_exe().unwrap();
+    let can = |program: &OsStr| nobody(program, &["--list"]).is_ok_and(|it| it.status.success());
+    if !can(this.as_os_str()) {
+        eprintln!("SKIPPED: this program cannot be run as nobody here");
+        return;
+    }
+    let ended = nobody(this.as_os_str(), &["--exact", claim]).unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]
