@@ -15,6 +15,7 @@ const SMALL: Bounds = Bounds {
     handles_per_record: 1,
     commits: 1,
     deletes: 0,
+    creators: 0,
     erases: false,
     lost_answers: 1,
     root_deletions: 0,
@@ -47,6 +48,25 @@ const RECORD_DELETED: Bounds = Bounds {
 const RECORD_ERASED: Bounds = Bounds {
     erases: true,
     ..RECORD_DELETED
+};
+
+/// One process creates the record, and its answer may be lost.
+const CREATED: Bounds = Bounds {
+    creators: 1,
+    deletes: 1,
+    ..SMALL
+};
+
+const TWO_CREATED: Bounds = Bounds {
+    creators: 2,
+    ..CREATED
+};
+
+/// Without a lost answer: an erased name is free, also for a creation that was sent before.
+const CREATED_AND_ERASED: Bounds = Bounds {
+    erases: true,
+    lost_answers: 0,
+    ..CREATED
 };
 
 const TWO_HANDLES: Bounds = Bounds {
@@ -220,6 +240,38 @@ fn holds_for_three_leaders_when_the_root_is_deleted() {
     });
 }
 
+#[test]
+fn holds_with_a_creator_when_two_answers_are_lost() {
+    holds(Bounds {
+        lost_answers: 2,
+        ..CREATED
+    });
+}
+
+#[test]
+fn holds_with_two_creators() {
+    holds(TWO_CREATED);
+}
+
+#[test]
+fn holds_with_a_creator_when_the_root_is_deleted() {
+    holds(Bounds {
+        root_deletions: 1,
+        versions_restart: true,
+        lost_answers: 0,
+        ..CREATED
+    });
+}
+
+#[test]
+fn holds_with_a_creator_and_erasures() {
+    holds(CREATED_AND_ERASED);
+    holds(Bounds {
+        creators: 2,
+        ..CREATED_AND_ERASED
+    });
+}
+
 // Every rule is needed.
 
 #[test]
@@ -348,6 +400,71 @@ fn caught_attempts_without_a_sequence_number() {
 }
 
 #[test]
+fn caught_creation_that_replaces_what_is_there() {
+    caught(Mutation::UnconditionalCreate, CREATED);
+    let lost = [Promise::NothingLost];
+    let outcome = explore_promises(CREATED, Mutation::UnconditionalCreate, &lost);
+    assert!(matches!(outcome, Outcome::Broken(_)), "{outcome}");
+}
+
+#[test]
+fn caught_creation_that_replaces_a_tombstone() {
+    caught(Mutation::CreatedOverTombstone, CREATED);
+}
+
+/// Of two that create a record, both would go on as if it were theirs.
+#[test]
+fn caught_creator_that_takes_what_it_finds_for_its_own() {
+    let violation = caught(Mutation::CreationNotRecognized, TWO_CREATED);
+    assert_eq!(violation.promise, Promise::NothingLost);
+}
+
+/// The creation landed, its answer was lost, a leader has opened the record since.
+#[test]
+fn caught_leader_that_forgets_whose_creation_a_record_is() {
+    let violation = caught(Mutation::CreationForgotten, CREATED);
+    assert_eq!(violation.promise, Promise::RefusedMeansNever);
+}
+
+#[test]
+fn caught_creation_without_an_answer_taken_as_not_made() {
+    let violation = caught(Mutation::CreationTakenAsNotApplied, CREATED);
+    assert_eq!(violation.promise, Promise::RefusedMeansNever);
+}
+
+/// A newer leader has erased the name before it was created anew.
+#[test]
+fn caught_created_record_opened_without_a_look_at_the_floor() {
+    caught(Mutation::UnledUnconfirmed, CREATED_AND_ERASED);
+    // Where nothing is erased it is not needed.
+    let outcome = explore(CREATED, Mutation::UnledUnconfirmed);
+    assert!(matches!(outcome, Outcome::Holds { .. }), "{outcome}");
+}
+
+#[test]
+fn caught_seal_that_hides_that_no_leader_has_written() {
+    let bounds = Bounds {
+        leaders: 3,
+        ..CREATED_AND_ERASED
+    };
+    caught(Mutation::UnledForgotten, bounds);
+}
+
+/// Why names that are created without leading must not be erased while a creation of them may be
+/// under way.
+#[test]
+fn a_creation_that_is_sent_again_may_bring_back_an_erased_name() {
+    let bounds = Bounds {
+        lost_answers: 1,
+        ..CREATED_AND_ERASED
+    };
+    let twice = [Promise::NothingTwice];
+    let outcome = explore_promises(bounds, Mutation::None, &twice);
+    assert!(matches!(outcome, Outcome::Broken(_)), "{outcome}");
+    println!("{outcome}");
+}
+
+#[test]
 fn the_floor_alone_keeps_epochs_apart() {
     let bounds = Bounds {
         terms: 2,
@@ -369,6 +486,8 @@ fn every_rule_left_out_is_caught() {
             ROOT_PUT_BACK,
             RECORD_DELETED,
             RECORD_ERASED,
+            TWO_CREATED,
+            CREATED_AND_ERASED,
         ];
         let mut outcomes = worlds.map(|bounds| explore(bounds, mutation)).into_iter();
         let caught = outcomes.any(|outcome| matches!(outcome, Outcome::Broken(_)));

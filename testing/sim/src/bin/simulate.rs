@@ -74,6 +74,9 @@ struct ModelOptions {
     /// How often each leader deletes.
     #[arg(long, default_value_t = 0)]
     deletes: u8,
+    /// Processes that create the first record without leading.
+    #[arg(long, default_value_t = 0)]
+    creators: u8,
     /// Deleting erases, and leaves no tombstone.
     #[arg(long)]
     erases: bool,
@@ -135,6 +138,7 @@ fn explore(options: &ModelOptions) -> ExitCode {
         handles_per_record: options.handles,
         commits: options.commits,
         deletes: options.deletes,
+        creators: options.creators,
         erases: options.erases,
         lost_answers: options.lost_answers,
         root_deletions: options.root_deletions,

@@ -5,6 +5,7 @@
 //! for ten million states the chance that this happens anywhere is about three in a million.
 
 use super::Bounds;
+use super::creator::CreatorPhase;
 use super::state::{
     Attempt, Body, Commits, Expected, Handle, Known, Leader, MAX_EPOCHS, MAX_LEADERS, ModelState,
     Phase, Role, Root, RootWrite, Seal, Term, Write,
@@ -63,6 +64,11 @@ impl Mixer {
     }
 }
 
+/// Who created a record without leading, and whether a leader has written it since.
+fn creation(created: u8, unled: bool) -> u8 {
+    created | u8::from(unled) << 7
+}
+
 impl Naming<'_> {
     fn print(&self) -> u64 {
         let mut mixer = Mixer(0x1bad_5eed);
@@ -70,6 +76,7 @@ impl Naming<'_> {
             root,
             records,
             leaders: _,
+            creators,
             network,
             root_network,
             budget,
@@ -92,7 +99,7 @@ impl Naming<'_> {
         ]);
         mixer.bytes(root.backup.map_or([0, 0], |seal| self.seal(seal)));
         for record in &records[..=usize::from(self.bounds.floor())] {
-            mixer.bytes(record.body.map_or([0xff; 7], |body| self.body(body)));
+            mixer.bytes(record.body.map_or([0xff; 8], |body| self.body(body)));
             let [relied, relied_] = self.commits(record.relied_on);
             let [deleted, deleted_] = self.commits(record.deleted);
             let [buried, buried_] = self.commits(record.buried);
@@ -106,7 +113,16 @@ impl Naming<'_> {
         for leader in &self.order[..usize::from(self.bounds.leaders)] {
             self.leader(&self.state.leaders[usize::from(*leader)], &mut mixer);
         }
-        let mut writes: Vec<[u8; 12]> = network.iter().map(|write| self.write(*write)).collect();
+        for creator in &creators[..usize::from(self.bounds.creators)] {
+            let phase = match creator.phase {
+                CreatorPhase::Idle => 0,
+                CreatorPhase::Writing { lost } => 1 + u8::from(lost),
+                CreatorPhase::Refused { lost } => 3 + u8::from(lost),
+                CreatorPhase::Done => 5,
+            };
+            mixer.bytes([phase, creator.tries]);
+        }
+        let mut writes: Vec<[u8; 13]> = network.iter().map(|write| self.write(*write)).collect();
         writes.sort_unstable();
         writes.into_iter().for_each(|write| mixer.bytes(write));
         mixer.add(u64::MAX);
@@ -137,6 +153,13 @@ impl Naming<'_> {
     fn in_doubt(&self) -> (Commits, Commits) {
         let mut held = Commits::default();
         let mut open = Commits::default();
+        for number in 0..self.bounds.creators {
+            let creator = self.state.creators[usize::from(number)];
+            if creator.is_in_doubt() {
+                held = held.with(self.bounds.creation_of(number));
+                open = open.with(self.bounds.creation_of(number));
+            }
+        }
         for write in &self.state.network {
             held = held.with(write.body.history);
         }
@@ -223,7 +246,7 @@ impl Naming<'_> {
         mixer.bytes(self.known(attempt.write.record, attempt.base));
     }
 
-    fn known(&self, record: u8, known: Known) -> [u8; 5] {
+    fn known(&self, record: u8, known: Known) -> [u8; 6] {
         let at = self.at(
             known.at,
             self.state.records[usize::from(record)].at(),
@@ -231,19 +254,34 @@ impl Naming<'_> {
         );
         let [content, content_] = self.commits(known.content);
         let [history, history_] = self.commits(known.history);
-        [at, content, content_, history, history_]
+        let created = creation(known.created, known.unled);
+        [at, created, content, content_, history, history_]
     }
 
-    fn write(&self, write: Write) -> [u8; 12] {
+    fn write(&self, write: Write) -> [u8; 13] {
         let at = self.at(
             write.expected,
             self.state.records[usize::from(write.record)].at(),
             false,
         );
-        let [a, b, c, d, e, f, g] = self.body(write.body);
+        let [a, b, c, d, e, f, g, h] = self.body(write.body);
         let [commit, commit_] = self.commits(write.commit);
         let kind = write.kind as u8;
-        [write.record, kind, at, a, b, c, d, e, f, g, commit, commit_]
+        [
+            write.record,
+            kind,
+            at,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            commit,
+            commit_,
+        ]
     }
 
     fn root_write(&self, write: RootWrite, root: &Root) -> [u8; 3] {
@@ -264,7 +302,7 @@ impl Naming<'_> {
         }
     }
 
-    fn body(&self, body: Body) -> [u8; 7] {
+    fn body(&self, body: Body) -> [u8; 8] {
         let [epoch, term] = self.seal(body.seal);
         let [content, content_] = self.commits(body.content);
         let [history, history_] = self.commits(body.history);
@@ -272,6 +310,7 @@ impl Naming<'_> {
             epoch,
             term,
             body.sequence,
+            creation(body.created, body.unled),
             content,
             content_,
             history,
@@ -294,7 +333,10 @@ impl Naming<'_> {
     fn commits(&self, commits: Commits) -> [u8; 2] {
         let width = self.bounds.commits + self.bounds.deletes;
         let mask = (1 << width) - 1;
-        let mut named = 0;
+        // Creators have one name only.
+        let of_leaders = u32::from(width) * u32::from(self.bounds.leaders);
+        let mut named = commits.0.checked_shr(of_leaders).unwrap_or(0);
+        named = named.checked_shl(of_leaders).unwrap_or(0);
         for (name, leader) in self.order[..usize::from(self.bounds.leaders)]
             .iter()
             .enumerate()

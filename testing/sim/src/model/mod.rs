@@ -31,6 +31,11 @@
 //!    have landed and been written over, and the outcome stays unknown until the record is opened,
 //!    and so sealed, again. Only a swap that was refused at once, with no answer lost before, is
 //!    known not to have landed.
+//! 7. A process that does not lead may *create* a record, if it is absent. It replaces nothing, not
+//!    even a tombstone. The record keeps the number of its creation through seals, commits and
+//!    deletions, so that the creator recognizes its own after a lost answer. Until a leader has
+//!    written the record it may be younger than an erasure, so a leader that opens it looks at the
+//!    floor, as for a vacant one.
 //!
 //! # What may go wrong
 //!
@@ -38,8 +43,9 @@
 //! or not the request has landed or lands later. Leaders stop without warning, campaign again, and
 //! may have forgotten what they saw. The root may be deleted by hand, and its versions may then
 //! start again; or the root of the term before is put back, under a new version. Not modelled: a
-//! floor deleted by hand together with the root, records changed by hand, records created by a
-//! process that does not lead, and reads that are not linearizable.
+//! floor deleted by hand together with the root, records changed by hand, and reads that are not
+//! linearizable. Where records are erased *and* a creator repeats a request that was not answered,
+//! an erased record may come back: that promise is not made.
 //!
 //! # Reading a trace
 //!
@@ -49,11 +55,13 @@
 //!
 //! `A`, `B` and `C` are leaders, `B1` is the nonce of B's first term, `2/B1` the seal of that term
 //! at epoch 2, `#2` the sequence number of an attempt, and `{c0 c3}` the commits a body holds; `{}`
-//! is vacant. After the semicolon stands what the step changed.
+//! is vacant. `X` and `Y` create without leading, and `+X` stands on a body that X created. After
+//! the semicolon stands what the step changed.
 //!
 //! Start reading in `step/`, which is the protocol; `state.rs` is what it works on and
 //! `properties.rs` the promises.
 
+mod creator;
 mod fingerprint;
 mod mutation;
 mod properties;
@@ -64,6 +72,7 @@ mod trace;
 
 use std::fmt;
 
+pub use creator::MAX_CREATORS;
 pub use mutation::Mutation;
 pub use properties::Promise;
 pub use search::{explore, explore_promises};
@@ -82,10 +91,12 @@ pub struct Bounds {
     /// than one, a leader gets in its own way.
     pub handles_per_record: u8,
     /// How often each leader commits, in all its terms. All commits and deletions of all leaders
-    /// are at most 16.
+    /// and all creators are at most 16.
     pub commits: u8,
     /// How often each leader deletes.
     pub deletes: u8,
+    /// Processes that create the first record without leading: up to [`MAX_CREATORS`].
+    pub creators: u8,
     /// Whether deleting erases, and leaves no tombstone.
     pub erases: bool,
     /// How many answers are lost altogether.
@@ -145,6 +156,7 @@ impl Default for Bounds {
             handles_per_record: 1,
             commits: 1,
             deletes: 0,
+            creators: 0,
             erases: false,
             lost_answers: 1,
             root_deletions: 0,
@@ -183,8 +195,12 @@ impl Bounds {
             "handles"
         );
         assert!(
-            self.leaders * (self.commits + self.deletes) <= 16,
+            self.leaders * (self.commits + self.deletes) + self.creators <= 16,
             "commits and deletions"
+        );
+        assert!(
+            (0..=MAX_CREATORS).contains(&self.creators.into()),
+            "creators"
         );
         assert!(
             self.states <= u64::from(u32::MAX),

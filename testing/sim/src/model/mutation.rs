@@ -53,12 +53,28 @@ pub enum Mutation {
     ReopenWithoutReseal,
     /// Every write of the own term is taken for the very attempt that is in doubt.
     SequenceNotCompared,
+    /// A creation replaces whatever is there.
+    UnconditionalCreate,
+    /// A creation replaces a tombstone.
+    CreatedOverTombstone,
+    /// A creator that finds data takes them for its own.
+    CreationNotRecognized,
+    /// Seals and commits do not keep the number of the creation.
+    CreationForgotten,
+    /// A creation without an answer is reported as not made.
+    CreationTakenAsNotApplied,
+    /// A record that no leader has written is open once it is sealed: nobody looks at the floor.
+    /// Harmless as long as no record is erased.
+    UnledUnconfirmed,
+    /// Sealing a created record hides that no leader has written it. Shows with three leaders only,
+    /// because the first that looks at it knows.
+    UnledForgotten,
 }
 
 impl Mutation {
-    /// Every rule left out in turn, without [`Mutation::None`] and the harmless
-    /// [`Mutation::NoScan`].
-    pub const ALL: [Self; 20] = [
+    /// Every rule left out in turn, without [`Mutation::None`], the harmless [`Mutation::NoScan`],
+    /// and [`Mutation::UnledForgotten`], which needs a larger world.
+    pub const ALL: [Self; 26] = [
         Self::UnconditionalWrite,
         Self::UnconditionalSeal,
         Self::UnconditionalRoot,
@@ -79,6 +95,12 @@ impl Mutation {
         Self::RetryWithoutRecognition,
         Self::ReopenWithoutReseal,
         Self::SequenceNotCompared,
+        Self::UnconditionalCreate,
+        Self::CreatedOverTombstone,
+        Self::CreationNotRecognized,
+        Self::CreationForgotten,
+        Self::CreationTakenAsNotApplied,
+        Self::UnledUnconfirmed,
     ];
 
     /// The rule that is left out, as the module documentation states it.
@@ -110,6 +132,14 @@ impl Mutation {
             Self::RetryWithoutRecognition => "6: an unknown swap is repeated as the same swap",
             Self::ReopenWithoutReseal => "6: after an unknown outcome a record is sealed again",
             Self::SequenceNotCompared => "6: every attempt has its own sequence number",
+            Self::UnconditionalCreate => "7: a creation replaces nothing",
+            Self::CreatedOverTombstone => "7: a creation replaces nothing, not even a tombstone",
+            Self::CreationNotRecognized => "7: a creator looks whose creation it finds",
+            Self::CreationForgotten => "7: a record keeps the number of its creation",
+            Self::CreationTakenAsNotApplied => "7: no answer to a creation means unknown",
+            Self::UnledUnconfirmed | Self::UnledForgotten => {
+                "7: the floor says whether a created record is open"
+            }
         }
     }
 }

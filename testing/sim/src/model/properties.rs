@@ -53,10 +53,10 @@ impl Promise {
         match self {
             Self::OldWritesStayOut => events
                 .iter()
-                .all(|event| vacancy_sealed(bounds, event) || old_writes_stay_out(event)),
+                .all(|event| changes_no_data(bounds, event) || old_writes_stay_out(event)),
             Self::SealsNeverGoDown => events
                 .iter()
-                .all(|event| vacancy_sealed(bounds, event) || seals_never_go_down(event)),
+                .all(|event| changes_no_data(bounds, event) || seals_never_go_down(event)),
             Self::EpochLedOnce => events.iter().all(epoch_led_once),
             Self::EpochsRise => events.iter().all(epochs_rise),
             Self::RootRises => bounds.versions_restart || events.iter().all(root_rises),
@@ -88,12 +88,17 @@ impl fmt::Display for Promise {
     }
 }
 
-/// Whether all that happened is that nothing became a vacant record, or that one another's. Where
-/// records are erased, an older leader may do so; nobody can tell the two apart by what they read.
-fn vacancy_sealed(bounds: &Bounds, event: &Event) -> bool {
+/// Whether all that happened is that nothing became a vacant record, or that one another's, or that
+/// a record which no leader has written became another's. Where records are erased, an older leader
+/// may do so; nobody can tell the two apart by what they read. And whoever creates a record where
+/// none is needs no seal.
+fn changes_no_data(bounds: &Bounds, event: &Event) -> bool {
     match event {
+        Event::Landed { before, write } if write.kind == WriteKind::Create => before.body.is_none(),
         Event::Landed { before, write } => {
-            bounds.erases && write.kind == WriteKind::Seal && before.known().content.is_empty()
+            let found = before.known();
+            let unwritten = found.content.is_empty() || found.unled;
+            bounds.erases && write.kind == WriteKind::Seal && unwritten
         }
         Event::Opened { .. } | Event::Led { .. } | Event::RootWritten { .. } => false,
     }

@@ -3,6 +3,7 @@
 use incumbent_core::{Epoch, Nonce};
 
 use super::Bounds;
+use super::creator::{Creator, MAX_CREATORS};
 
 /// The most leaders a [`Bounds`] may ask for.
 pub const MAX_LEADERS: usize = 3;
@@ -24,6 +25,7 @@ pub(super) struct ModelState {
     /// The records, then the floor.
     pub(super) records: [Record; MAX_RECORDS + 1],
     pub(super) leaders: [Leader; MAX_LEADERS],
+    pub(super) creators: [Creator; MAX_CREATORS],
     /// Writes whose sender no longer waits for them, or has sent them again. Any may land at any
     /// time, or never.
     pub(super) network: Vec<Write>,
@@ -85,6 +87,10 @@ pub(super) struct Record {
 pub(super) struct Body {
     pub(super) seal: Seal,
     pub(super) sequence: u8,
+    /// The creator that made the record without leading, counted from 1; 0 if none did.
+    pub(super) created: u8,
+    /// No leader has written since.
+    pub(super) unled: bool,
     /// The commits since the last deletion.
     pub(super) content: Commits,
     /// All commits and deletions this body stands on. Real bodies do not say so.
@@ -134,6 +140,8 @@ pub(super) enum WriteKind {
     Delete,
     /// Leaves nothing, where the bounds say so.
     Erase,
+    /// Without leading, where nothing is.
+    Create,
 }
 
 /// A write on its way to the root: a claim, or the renewal of one.
@@ -215,6 +223,8 @@ pub(super) struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) at: Expected,
+    pub(super) created: u8,
+    pub(super) unled: bool,
     pub(super) content: Commits,
     pub(super) history: Commits,
 }
@@ -230,6 +240,7 @@ impl ModelState {
             },
             records: [Record::ABSENT; MAX_RECORDS + 1],
             leaders: [Leader::IDLE; MAX_LEADERS],
+            creators: [Creator::IDLE; MAX_CREATORS],
             network: Vec::new(),
             root_network: Vec::new(),
             budget: Budget {
@@ -275,6 +286,8 @@ impl Record {
     pub(super) fn known(&self) -> Known {
         Known {
             at: self.at(),
+            created: self.body.map_or(0, |body| body.created),
+            unled: self.body.is_some_and(|body| body.unled),
             content: self.body.map_or(Commits(0), |body| body.content),
             history: self.history(),
         }

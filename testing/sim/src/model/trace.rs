@@ -111,6 +111,24 @@ impl Teller<'_> {
                 let write = self.before.root_network[usize::from(index)];
                 format!("a late write to the root lands: {}", Show(&write.seal))
             }
+            Step::Create { creator } => {
+                format!("{} asks for record 1 to be created", creator_name(creator))
+            }
+            Step::CreationAnswered { creator } => {
+                format!("{} hears about its creation", creator_name(creator))
+            }
+            Step::CreationLost { creator } => format!(
+                "{} has no answer about its creation and asks again",
+                creator_name(creator)
+            ),
+            Step::CreationGivenUp { creator } => format!(
+                "{} has no answer about its creation and gives up",
+                creator_name(creator)
+            ),
+            Step::CreationChecked { creator } => format!(
+                "{} reads what is there instead of its creation",
+                creator_name(creator)
+            ),
             Step::DeleteRoot => "an operator deletes the root".to_owned(),
             Step::RestoreRoot => "an operator puts back the root before".to_owned(),
         }
@@ -221,6 +239,10 @@ fn name(leader: u8) -> char {
     char::from(b'A' + leader)
 }
 
+fn creator_name(creator: u8) -> char {
+    char::from(b'X' + creator)
+}
+
 /// Shows parts of a state: a term as `A1`, a seal as epoch and term, a body as seal, sequence
 /// number and commits.
 struct Show<'a, T>(&'a T);
@@ -247,9 +269,14 @@ impl fmt::Display for Show<'_, Body> {
             seal,
             sequence,
             content,
+            created,
             ..
         } = self.0;
-        write!(f, "{}#{sequence}{}", Show(seal), Show(content))
+        write!(f, "{}#{sequence}{}", Show(seal), Show(content))?;
+        match created {
+            0 => Ok(()),
+            number => write!(f, "+{}", creator_name(number - 1)),
+        }
     }
 }
 

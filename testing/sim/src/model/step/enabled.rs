@@ -1,6 +1,7 @@
 //! Everything that may happen next.
 
 use super::{FLOOR, Protocol, Step, matches};
+use crate::model::creator::{CreatorPhase, TRIES};
 use crate::model::state::{
     Budget, Expected, ModelState, Phase, Record, Role, Root, RootWrite, Write,
 };
@@ -11,6 +12,9 @@ impl Protocol {
         for leader in 0..self.bounds.leaders {
             self.role_steps(state, leader, steps);
             self.handle_steps(state, leader, steps);
+        }
+        for creator in 0..self.bounds.creators {
+            self.creator_steps(state, creator, steps);
         }
         for (index, write) in state.network.iter().enumerate() {
             let record = &state.records[usize::from(write.record)];
@@ -28,6 +32,22 @@ impl Protocol {
         }
         if state.root.backup.is_some() && state.budget.root_restores > 0 {
             steps.push(Step::RestoreRoot);
+        }
+    }
+
+    fn creator_steps(&self, state: &ModelState, creator: u8, steps: &mut Vec<Step>) {
+        let me = &state.creators[usize::from(creator)];
+        match me.phase {
+            CreatorPhase::Idle if me.tries < TRIES => steps.push(Step::Create { creator }),
+            CreatorPhase::Writing { .. } => {
+                steps.push(Step::CreationAnswered { creator });
+                if state.budget.lost_answers > 0 {
+                    steps.push(Step::CreationLost { creator });
+                    steps.push(Step::CreationGivenUp { creator });
+                }
+            }
+            CreatorPhase::Refused { .. } => steps.push(Step::CreationChecked { creator }),
+            CreatorPhase::Idle | CreatorPhase::Done => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! answer that travels longer only lets it act later. All that matters is when the request reaches
 //! the store, and steps of others may come between any two of these.
 
+mod create;
 mod enabled;
 mod record;
 mod root;
@@ -103,6 +104,25 @@ pub(super) enum Step {
     },
     ArriveRoot {
         index: u8,
+    },
+    /// A process that does not lead asks for a record to be created.
+    Create {
+        creator: u8,
+    },
+    CreationAnswered {
+        creator: u8,
+    },
+    /// No answer: the same creation is sent again, and the first may still land.
+    CreationLost {
+        creator: u8,
+    },
+    /// No answer: the creator gives up, for now.
+    CreationGivenUp {
+        creator: u8,
+    },
+    /// After a refusal: reads what is there.
+    CreationChecked {
+        creator: u8,
     },
     /// An operator deletes the root.
     DeleteRoot,
@@ -225,6 +245,11 @@ impl Run<'_> {
                 let write = self.state.root_network.remove(index.into());
                 self.land_root(&write);
             }
+            Step::Create { creator } => self.create(creator),
+            Step::CreationAnswered { creator } => self.creation_answered(creator),
+            Step::CreationLost { creator } => self.creation_lost(creator, false),
+            Step::CreationGivenUp { creator } => self.creation_lost(creator, true),
+            Step::CreationChecked { creator } => self.creation_checked(creator),
             Step::DeleteRoot => {
                 self.state.budget.root_deletions -= 1;
                 self.back_up_root();

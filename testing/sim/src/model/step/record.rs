@@ -60,8 +60,9 @@ impl Run<'_> {
 
     /// The record is sealed, and this was in it.
     fn sealed(&mut self, leader: usize, handle: u8, known: Known) {
-        let vacant = known.content.is_empty() && handle != FLOOR;
-        if vacant && !self.mutated(Mutation::VacantUnconfirmed) {
+        let vacant = known.content.is_empty() && !self.mutated(Mutation::VacantUnconfirmed);
+        let unled = known.unled && !self.mutated(Mutation::UnledUnconfirmed);
+        if (vacant || unled) && handle != FLOOR {
             let relied_on = self.relied_on(handle);
             self.handle(leader, handle).phase = Phase::Confirming(known, relied_on);
         } else {
@@ -127,7 +128,9 @@ impl Run<'_> {
         let number = leader as u8 * per_leader + me.commits + me.deletes;
         match kind {
             WriteKind::Commit => me.commits += 1,
-            WriteKind::Delete | WriteKind::Erase | WriteKind::Seal => me.deletes += 1,
+            WriteKind::Delete | WriteKind::Erase | WriteKind::Seal | WriteKind::Create => {
+                me.deletes += 1
+            }
         }
         let commit = Commits(1 << number);
         let mut wanted = changed(&known, kind, commit);
@@ -155,11 +158,15 @@ impl Run<'_> {
     ) {
         let record = self.protocol.bounds.record_of(handle);
         let unsealed = kind == WriteKind::Delete && self.mutated(Mutation::TombstoneWithoutSeal);
+        let forgets = self.mutated(Mutation::CreationForgotten);
+        let hides = self.mutated(Mutation::UnledForgotten);
         let me = self.me(leader);
         me.sequence += 1;
         let body = Body {
             seal: if unsealed { Seal::NOBODY } else { me.seal },
             sequence: me.sequence,
+            created: if forgets { 0 } else { wanted.created },
+            unled: wanted.unled && !hides,
             content: wanted.content,
             history: wanted.history,
         };
@@ -199,6 +206,8 @@ impl Run<'_> {
         let record = &mut self.state.records[usize::from(write.record)];
         let known = Known {
             at: record.at(),
+            created: write.body.created,
+            unled: write.body.unled,
             content: write.body.content,
             history: write.body.history,
         };
@@ -210,7 +219,7 @@ impl Run<'_> {
                 };
                 return self.sealed(leader, handle, read);
             }
-            WriteKind::Commit => {}
+            WriteKind::Commit | WriteKind::Create => {}
             WriteKind::Delete | WriteKind::Erase => {
                 record.deleted = record.deleted.with(attempt.base.content);
             }
@@ -218,7 +227,9 @@ impl Run<'_> {
         record.relied_on = record.relied_on.with(write.commit);
         self.handle(leader, handle).phase = match write.kind {
             WriteKind::Erase => Phase::Closed,
-            WriteKind::Seal | WriteKind::Commit | WriteKind::Delete => Phase::Open(known),
+            WriteKind::Seal | WriteKind::Commit | WriteKind::Create | WriteKind::Delete => {
+                Phase::Open(known)
+            }
         };
     }
 
@@ -269,7 +280,7 @@ impl Run<'_> {
             }
             WriteKind::Seal if landed => self.succeeded(leader, handle, &attempt),
             WriteKind::Seal => self.seal(leader, handle, Some(attempt.base)),
-            WriteKind::Commit | WriteKind::Delete | WriteKind::Erase => {
+            WriteKind::Commit | WriteKind::Create | WriteKind::Delete | WriteKind::Erase => {
                 self.refused(leader, handle, &attempt, &record);
             }
         }
@@ -289,6 +300,8 @@ impl Run<'_> {
         if self.mutated(Mutation::CommitFromForeignVersion) {
             let wanted = Known {
                 at: record.at(),
+                created: body.created,
+                unled: body.unled,
                 content: body.content,
                 history: body.history,
             };
@@ -321,8 +334,10 @@ impl Run<'_> {
 fn changed(known: &Known, kind: WriteKind, commit: Commits) -> Known {
     Known {
         at: known.at,
+        created: known.created,
+        unled: false,
         content: match kind {
-            WriteKind::Commit | WriteKind::Seal => known.content.with(commit),
+            WriteKind::Commit | WriteKind::Seal | WriteKind::Create => known.content.with(commit),
             WriteKind::Delete | WriteKind::Erase => Commits::default(),
         },
         history: known.history.with(commit),
