@@ -197,6 +197,11 @@ impl Write {
         }
     }
 
+    /// The body that was sealed, while the floor is asked for.
+    pub fn sealed(&self) -> Option<&RecordBody> {
+        self.unsure.as_ref().map(|(_, body)| &**body)
+    }
+
     /// Whether one of its requests has an unknown outcome.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled

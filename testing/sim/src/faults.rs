@@ -31,11 +31,13 @@ pub enum Mode {
     Drift,
     /// All of it, and living leaders are taken for dead. Guards may overlap.
     Verdicts,
+    /// As [`Verdicts`](Self::Verdicts), and every process creates records without leading.
+    Creation,
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Calm,
         Self::Network,
         Self::Processes,
@@ -43,12 +45,13 @@ impl Mode {
         Self::Everything,
         Self::Drift,
         Self::Verdicts,
+        Self::Creation,
     ];
 
     /// Whether clocks keep to the drift they are allowed, and verdicts to the truth: then guards
     /// exclude each other.
     pub fn is_truthful(self) -> bool {
-        !matches!(self, Self::Drift | Self::Verdicts)
+        !matches!(self, Self::Drift | Self::Verdicts | Self::Creation)
     }
 }
 
@@ -77,11 +80,17 @@ pub enum Mutation {
     CampaignsOnce,
     /// A root below the highest epoch that a standby knows is claimed at once.
     LowRootIsFree,
+    /// A record that was created without leading is opened without a look at the floor.
+    UnledUnconfirmed,
+    /// A leader that writes a record drops the number of its creation.
+    CreationForgotten,
+    /// A creation replaces a tombstone.
+    TombstoneReplaced,
 }
 
 impl Mutation {
     /// Every rule left out in turn; without [`Mutation::None`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadWithoutSeal,
         Self::UnknownIsNotApplied,
         Self::RefusalBelieved,
@@ -92,6 +101,9 @@ impl Mutation {
         Self::RestlessLeader,
         Self::CampaignsOnce,
         Self::LowRootIsFree,
+        Self::UnledUnconfirmed,
+        Self::CreationForgotten,
+        Self::TombstoneReplaced,
     ];
 }
 
@@ -106,6 +118,9 @@ pub struct Plan {
     pub nodes: Vec<Settings>,
     /// How many records there are.
     pub records: u8,
+    /// How many further records there are that nobody opens before they were created, and nobody
+    /// erases.
+    pub created: u8,
     /// How many handles of one leader compete for a record.
     pub handles: u8,
     /// How often what goes wrong.
@@ -212,15 +227,26 @@ impl Plan {
             .collect();
         let longest = nodes.iter().map(|node| node.timing.lease()).max();
         let longest = nanos(longest.expect("there are nodes"));
-        Self {
+        let mut plan = Self {
             mode,
             mutation,
             records: u8::try_from(dice.range(1, 4)).expect("few"),
+            created: 0,
             handles: u8::try_from(dice.range(1, 3)).expect("few"),
             faults: Faults::new(mode, dice),
             chaos: dice.range(6 * longest, 16 * longest),
             nodes,
+        };
+        // Other modes throw no dice for it, so that their seeds stay what they were.
+        if mode == Mode::Creation {
+            plan.created = u8::try_from(dice.range(1, 6)).expect("few");
         }
+        plan
+    }
+
+    /// Whether processes create records without leading.
+    pub fn creates(&self) -> bool {
+        self.created > 0
     }
 
     /// Whether nobody is let in before the term of the last leader is over.
@@ -265,7 +291,9 @@ impl Faults {
             Mode::Network => (true, false, false),
             Mode::Processes => (false, true, false),
             Mode::Hands => (dice.chance(500), false, true),
-            Mode::Everything | Mode::Drift | Mode::Verdicts => (true, true, dice.chance(500)),
+            Mode::Everything | Mode::Drift | Mode::Verdicts | Mode::Creation => {
+                (true, true, dice.chance(500))
+            }
         };
         if network {
             faults.lost_request = dice.pick(&[0, 20, 150]);
@@ -304,8 +332,14 @@ impl Faults {
                 &[Upset::DeleteRoot, Upset::RestoreRoot, Upset::AskHandover],
             );
         }
-        if mode == Mode::Verdicts {
+        if matches!(mode, Mode::Verdicts | Mode::Creation) {
             faults.upsets.push(Upset::WrongVerdict);
+        }
+        if mode == Mode::Creation {
+            // Old leaders that do not know that they are, which is when creations are dangerous.
+            faults.upsets.retain(|upset| *upset != Upset::Outage);
+            faults.upsets.extend([Upset::WrongVerdict; 3]);
+            faults.upsets.extend([Upset::PauseLeader, Upset::Silence]);
         }
         faults
     }

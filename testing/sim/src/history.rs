@@ -47,6 +47,8 @@ pub enum Body {
         seq: u64,
         /// The data.
         value: Value,
+        /// No leader has written it since it was created.
+        unled: bool,
     },
 }
 
@@ -108,6 +110,13 @@ pub enum Deed {
         /// The data it replaces.
         after: Value,
         /// The new data.
+        value: Value,
+    },
+    /// Somebody who does not lead creates it.
+    Create {
+        /// The number of the creation, as the seal that it bears.
+        seal: Seal,
+        /// The data.
         value: Value,
     },
 }
@@ -253,6 +262,11 @@ impl Body {
         }
     }
 
+    /// Whether it is a record as a process creates it that does not lead.
+    pub fn is_creation(&self) -> bool {
+        matches!(self, Self::Record { seal, .. } if seal.epoch == Epoch::ZERO)
+    }
+
     /// Whether it begins a term.
     pub fn is_claim(&self) -> bool {
         matches!(
@@ -279,6 +293,11 @@ impl From<TermState> for Stage {
 /// The nonces of a process begin here.
 pub fn first_nonce(process: Process, salt: u32) -> Nonce {
     Nonce::new((u128::from(process) << 64) | (u128::from(salt) << 32))
+}
+
+/// The number of a creation by this process.
+pub fn creation(process: Process, op: Op) -> Nonce {
+    Nonce::new((u128::from(process) << 64) | (1 << 63) | u128::from(op))
 }
 
 /// The process that a nonce belongs to.

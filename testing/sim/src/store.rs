@@ -143,6 +143,7 @@ pub fn describe(body: &Stored) -> Body {
             seal: record.seal,
             seq: record.seq,
             value: value(record),
+            unled: record.unled,
         },
     }
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use incumbent_core::election::{Change, Event};
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Refused, Write};
-use incumbent_core::{EndpointName, HolderName, Seal, Version};
+use incumbent_core::{EndpointName, Epoch, HolderName, Nonce, Seal, Version};
 use serde_json::value::RawValue;
 
 use crate::faults::Mutation;
-use crate::history::{Deed, Fact, Item, Op, Outcome, Phase, RootChange, Value};
+use crate::history::{Deed, Fact, Item, Op, Outcome, Phase, RootChange, Value, creation};
 use crate::node::{Context, Goal, Job, Node, holder};
 use crate::store::{self, Stored};
 
@@ -42,7 +42,22 @@ enum Activation {
 #[derive(Clone, Debug)]
 enum Handle {
     Busy,
-    Open { version: Version, value: Value },
+    Open {
+        version: Version,
+        value: Value,
+        /// The number of its creation, if a process that did not lead created it.
+        created: Option<Nonce>,
+    },
+}
+
+impl Handle {
+    fn of(version: Version, body: &RecordBody) -> Self {
+        Self::Open {
+            version,
+            value: store::value(body),
+            created: body.created,
+        }
+    }
 }
 
 impl Node {
@@ -72,7 +87,7 @@ impl Node {
         self.term = None;
         let outcome = Outcome::Unknown;
         self.jobs.retain(|_, job| match job.goal {
-            Goal::Floor { .. } => true,
+            Goal::Floor { .. } | Goal::Create { .. } => true,
             Goal::Open { op, .. } | Goal::Commit { op, .. } | Goal::Erase { op, .. } => {
                 cx.fact(Fact::Ended { op, outcome });
                 false
@@ -105,7 +120,7 @@ impl Node {
         let value = store::value(body);
         let outcome = Outcome::Saw(value);
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(id, Some(Handle::Open { version, value }));
+        self.hold(id, Some(Handle::of(version, body)));
     }
 
     pub(crate) fn committed(
@@ -116,10 +131,9 @@ impl Node {
         body: &RecordBody,
         cx: &mut Context<'_>,
     ) {
-        let value = store::value(body);
         let outcome = Outcome::Committed;
         cx.fact(Fact::Ended { op, outcome });
-        self.hold(id, Some(Handle::Open { version, value }));
+        self.hold(id, Some(Handle::of(version, body)));
     }
 
     /// The record is gone. Whether it was this erasure that did it may be unknown.
@@ -180,6 +194,9 @@ impl Node {
         if cx.dice.chance(200) {
             self.look_at_a_record(cx);
         }
+        if cx.plan.creates() && chaos && cx.dice.chance(300) {
+            self.create(cx);
+        }
         if !self.settings.candidate || self.leaving {
             return;
         }
@@ -199,6 +216,9 @@ impl Node {
                 let handle = 0;
                 self.advance(HandleId { record, handle }, cx);
             }
+            for record in cx.plan.records..cx.plan.records + cx.plan.created {
+                self.advance_created(record, cx);
+            }
             return self.activate(cx);
         }
         if cx.dice.chance(cx.plan.faults.resign) {
@@ -212,6 +232,13 @@ impl Node {
         if cx.dice.chance(50) {
             self.publish(cx);
         }
+        if cx.plan.creates() && cx.dice.chance(100) {
+            self.create(cx);
+        }
+        if cx.plan.creates() && cx.dice.chance(500) {
+            let nth = u8::try_from(cx.dice.index(cx.plan.created.into())).expect("few");
+            self.advance_created(cx.plan.records + nth, cx);
+        }
         let record = u8::try_from(cx.dice.index(cx.plan.records.into())).expect("few");
         let handle = u8::try_from(cx.dice.index(cx.plan.handles.into())).expect("few");
         self.advance(HandleId { record, handle }, cx);
@@ -220,21 +247,84 @@ impl Node {
         }
     }
 
+    /// Goes on with a record that others create: looks first whether it is there.
+    fn advance_created(&mut self, record: u8, cx: &mut Context<'_>) {
+        let id = HandleId { record, handle: 0 };
+        match &self.term {
+            Some(term) if term.handles.contains_key(&id) => self.advance(id, cx),
+            Some(_) => self.look_for(record, cx),
+            None => {}
+        }
+    }
+
+    /// A leader has looked whether a record was created. Now and then it opens one that was not.
+    pub(crate) fn looked(&mut self, record: u8, found: bool, cx: &mut Context<'_>) {
+        let id = HandleId { record, handle: 0 };
+        let new = self
+            .term
+            .as_ref()
+            .is_some_and(|term| !term.handles.contains_key(&id));
+        if new && (found || (cx.phase == Phase::Chaos && cx.dice.chance(20))) {
+            self.open(id, cx);
+        }
+    }
+
+    /// Creates any record, without leading.
+    fn create(&mut self, cx: &mut Context<'_>) {
+        let all = cx.plan.records + cx.plan.created;
+        let of = if cx.dice.chance(500) {
+            cx.plan.records
+        } else {
+            all
+        };
+        let record = u8::try_from(cx.dice.index(of.into())).expect("few");
+        let op = cx.number();
+        let number = creation(self.process, op);
+        let seal = Seal {
+            epoch: Epoch::ZERO,
+            nonce: number,
+        };
+        let process = self.process;
+        let deed = Deed::Create { seal, value: op };
+        cx.fact(Fact::Began {
+            op,
+            process,
+            record,
+            deed,
+        });
+        let data = RawValue::from_string(format!("[{op},0]")).expect("it is JSON");
+        let (write, step) = Write::create(number, data);
+        let once = record < cx.plan.records;
+        let goal = Goal::Create { op, once };
+        self.begin(write, step, Item::Record(record), goal, cx);
+    }
+
+    pub(crate) fn created(&mut self, op: Op, outcome: Outcome, cx: &mut Context<'_>) {
+        cx.fact(Fact::Ended { op, outcome });
+    }
+
     fn advance(&mut self, id: HandleId, cx: &mut Context<'_>) {
         let Some(term) = &self.term else { return };
+        let chaos = cx.phase == Phase::Chaos;
         match term.handles.get(&id).cloned() {
+            // Time for others to create it.
+            None if cx.plan.creates() && chaos && cx.dice.chance(500) => {}
             None => self.open(id, cx),
             Some(Handle::Busy) => {}
-            Some(Handle::Open { .. }) if cx.phase == Phase::Chaos && cx.dice.chance(100) => {
+            Some(Handle::Open { .. }) if chaos && cx.dice.chance(100) => {
                 self.open(id, cx);
             }
-            Some(Handle::Open { version, value }) => {
-                let chaos = cx.phase == Phase::Chaos;
-                if chaos && cx.dice.chance(80) {
+            Some(Handle::Open {
+                version,
+                value,
+                created,
+            }) => {
+                let erased = if cx.plan.creates() { 400 } else { 80 };
+                if chaos && id.record < cx.plan.records && cx.dice.chance(erased) {
                     return self.erase(id, version, value, cx);
                 }
                 let deletes = chaos && cx.dice.chance(60);
-                self.commit(id, version, value, deletes, cx);
+                self.commit(id, (version, created), value, deletes, cx);
             }
         }
     }
@@ -253,7 +343,7 @@ impl Node {
     fn commit(
         &mut self,
         id: HandleId,
-        version: Version,
+        (version, created): (Version, Option<Nonce>),
         after: Value,
         deletes: bool,
         cx: &mut Context<'_>,
@@ -274,7 +364,8 @@ impl Node {
             let text = format!("[{value},{after}]");
             RawValue::from_string(text).expect("it is JSON")
         });
-        let (write, step) = Write::commit(seal, seq, version, None, data);
+        let created = created.filter(|_| cx.plan.mutation != Mutation::CreationForgotten);
+        let (write, step) = Write::commit(seal, seq, version, created, data);
         self.hold(id, Some(Handle::Busy));
         let goal = Goal::Commit { op, id };
         self.begin(write, step, Item::Record(id.record), goal, cx);

@@ -89,6 +89,11 @@ fn every_promise_but_the_single_guard_is_kept_with_wrong_verdicts() {
 }
 
 #[test]
+fn every_promise_but_the_single_guard_is_kept_while_records_are_created_without_leading() {
+    keeps_every_promise(Mode::Creation);
+}
+
+#[test]
 fn every_promise_is_kept_by_the_seeds_that_broke_one_before() {
     for (mode, seeds) in FOUND {
         seeds
@@ -181,5 +186,32 @@ fn candidates_that_give_up_for_ever_are_seen() {
         Mutation::CampaignsOnce,
         Mode::Everything,
         "a leader is active",
+    );
+}
+
+#[test]
+fn a_created_record_opened_without_a_look_at_the_floor_is_seen() {
+    breaks(
+        Mutation::UnledUnconfirmed,
+        Mode::Creation,
+        "write of an old leader",
+    );
+}
+
+#[test]
+fn a_leader_that_forgets_who_created_a_record_is_seen() {
+    breaks(
+        Mutation::CreationForgotten,
+        Mode::Creation,
+        "a refused one never happens",
+    );
+}
+
+#[test]
+fn a_creation_that_replaces_a_tombstone_is_seen() {
+    breaks(
+        Mutation::TombstoneReplaced,
+        Mode::Creation,
+        "replaces nothing",
     );
 }

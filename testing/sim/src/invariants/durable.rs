@@ -1,5 +1,5 @@
-//! An acknowledged commit is never lost, a refused one never happens, and nothing else changes a
-//! record.
+//! An acknowledged commit or creation is never lost, a refused one never happens, and nothing else
+//! changes a record.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,9 @@ use incumbent_core::Seal;
 use crate::clock::Instant;
 use crate::history::{Body, Deed, Fact, Item, Op, Outcome, Value};
 use crate::oracle::Invariant;
+
+/// The number of the write that a creation is.
+const CREATION_SEQ: u64 = 1;
 
 #[derive(Default)]
 pub(super) struct Durable {
@@ -77,7 +80,7 @@ impl Durable {
 
 impl Invariant for Durable {
     fn promise(&self) -> &'static str {
-        "an acknowledged commit is never lost, and a refused one never happens"
+        "an acknowledged commit or creation is never lost, and a refused one never happens"
     }
 
     fn see(&mut self, _: Instant, fact: &Fact) -> Result<(), String> {
@@ -105,15 +108,37 @@ impl Invariant for Durable {
                 self.by_write.entry(key).or_default().push((*seal, *op));
                 Ok(())
             }
+            Fact::Began {
+                op,
+                record,
+                deed: Deed::Create { seal, value },
+                ..
+            } => {
+                let commit = Commit {
+                    after: 0,
+                    value: *value,
+                    happened: false,
+                    outcome: None,
+                };
+                self.commits.insert(*op, commit);
+                let key = (*record, seal.epoch.get(), CREATION_SEQ);
+                self.by_write.entry(key).or_default().push((*seal, *op));
+                Ok(())
+            }
             Fact::Ended { op, outcome } => self.ended(*op, *outcome),
             Fact::Written {
                 item: Item::Record(record),
-                body: Body::Record { seal, seq, value },
+                body: Body::Record {
+                    seal, seq, value, ..
+                },
                 ..
             } => self.written(*record, *seal, *seq, *value),
             Fact::Removed {
                 item: Item::Record(record),
-                write: Some(Body::Record { seal, seq, value }),
+                write:
+                    Some(Body::Record {
+                        seal, seq, value, ..
+                    }),
             } => self.written(*record, *seal, *seq, *value),
             _ => Ok(()),
         }

@@ -1,7 +1,8 @@
 //! A write of an old leader never lands after a new leader has read.
 //!
-//! Where a record was erased, an old leader may leave a vacant one, or seal that again. No reader
-//! sees a difference.
+//! Where a record was erased, an old leader may leave a vacant one, or seal that again, or seal what
+//! somebody created there who does not lead. No reader sees a difference. And a creation needs no
+//! seal where nothing is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +17,10 @@ pub(super) struct Fence {
     /// The seal that outranks all others that were ever on an item, or whose leader has opened it.
     highest: BTreeMap<Item, Seal>,
     opening: BTreeMap<Op, (Item, Seal)>,
-    /// Records that were erased once, and have no data since.
+    /// Records that were erased once, and that no leader has written since.
     vacant: BTreeSet<Item>,
+    /// What there is.
+    present: BTreeSet<Item>,
 }
 
 impl Fence {
@@ -35,10 +38,23 @@ impl Invariant for Fence {
     }
 
     fn see(&mut self, _: Instant, fact: &Fact) -> Result<(), String> {
+        let before = match fact {
+            Fact::Written { item, .. } => !self.present.insert(*item),
+            Fact::Removed { item, .. } => self.present.remove(item),
+            _ => false,
+        };
         match fact {
+            Fact::Written { item, body, .. } if body.is_creation() && before => {
+                return Err(format!("{item:?} was there and was created as {body:?}"));
+            }
+            Fact::Written { body, .. } if body.is_creation() => {}
             Fact::Written {
                 item,
-                body: Body::Record { seal, value: 0, .. },
+                body:
+                    Body::Record { seal, value: 0, .. }
+                    | Body::Record {
+                        seal, unled: true, ..
+                    },
                 ..
             } if self.vacant.contains(item) => self.raise(*item, *seal),
             Fact::Written {

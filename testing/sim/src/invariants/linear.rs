@@ -27,6 +27,10 @@ impl Linear {
             (Outcome::Unknown, Deed::Commit { after, value, .. }) => {
                 (None, Did::Swap { after, value })
             }
+            (Outcome::Committed, Deed::Create { value, .. }) => {
+                (Some(at), Did::Swap { after: 0, value })
+            }
+            (Outcome::Unknown, Deed::Create { value, .. }) => (None, Did::Swap { after: 0, value }),
             // It has no effect, or was no commit.
             (Outcome::Refused | Outcome::Unknown | Outcome::Committed, _) => return,
         };

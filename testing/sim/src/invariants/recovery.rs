@@ -11,7 +11,6 @@ use crate::history::{Body, Deed, Fact, Item, Op, Outcome, Phase, Process, Stage}
 use crate::oracle::Invariant;
 
 pub(super) struct Recovery {
-    records: u8,
     phase: Phase,
     /// The term in the root, if it is active.
     active: Option<(Epoch, Nonce)>,
@@ -20,17 +19,19 @@ pub(super) struct Recovery {
     /// Commits under way since the faults ended.
     commits: BTreeMap<Op, u8>,
     committed: BTreeSet<u8>,
+    /// Records that were there when the faults ended.
+    there: BTreeSet<u8>,
 }
 
 impl Recovery {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            records: plan.records,
             phase: Phase::Chaos,
             active: None,
             views: BTreeMap::new(),
             commits: BTreeMap::new(),
             committed: BTreeSet::new(),
+            there: (0..plan.records).collect(),
         }
     }
 }
@@ -44,9 +45,7 @@ impl Invariant for Recovery {
         match fact {
             Fact::Phase(phase) => {
                 self.phase = *phase;
-                let missing: Vec<_> = (0..self.records)
-                    .filter(|record| !self.committed.contains(record))
-                    .collect();
+                let missing: Vec<_> = self.there.difference(&self.committed).collect();
                 if *phase == Phase::Settled && self.active.is_none() {
                     return Err("no leader is active".into());
                 }
@@ -66,6 +65,10 @@ impl Invariant for Recovery {
                 body: Body::Root { seal, state, .. },
                 ..
             } => self.active = (*state == Stage::Active).then_some((seal.epoch, seal.nonce)),
+            Fact::Written {
+                item: Item::Record(record),
+                ..
+            } if self.phase == Phase::Chaos => _ = self.there.insert(*record),
             Fact::Started { process, .. } => _ = self.views.insert(*process, None),
             Fact::Killed { process } => _ = self.views.remove(process),
             Fact::Viewed { process, leader } => {

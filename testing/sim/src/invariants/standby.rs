@@ -110,6 +110,7 @@ impl Standby {
         let lost = self.has_lost.contains(&(process, seal.epoch.get()));
         let may = match item {
             _ if process_of(seal.nonce) != process => false,
+            Item::Record(_) if body.is_creation() => expected.is_none(),
             Item::Root if body.is_claim() => self.is_free(at, process, expected),
             Item::Root | Item::Floor => holds && !lost,
             Item::Record(_) => self.leads.get(&process) == Some(&seal),
@@ -124,7 +125,7 @@ impl Standby {
 
 impl Invariant for Standby {
     fn promise(&self) -> &'static str {
-        "a process that neither claims a free root nor leads writes nothing"
+        "a process that neither claims a free root nor leads replaces nothing"
     }
 
     fn see(&mut self, at: Instant, fact: &Fact) -> Result<(), String> {

@@ -1,14 +1,15 @@
 //! [`Job`]: a write of a record that is under way.
 
-use incumbent_core::Seal;
 use incumbent_core::election::{Event, FloorAnswer};
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Refused, Step, Write};
+use incumbent_core::{Seal, Version};
+use serde_json::value::RawValue;
 
 use super::requests::Waiting;
 use super::{Context, Effect, Mail, Node};
 use crate::faults::{Mutation, nanos};
-use crate::history::{Item, Op};
+use crate::history::{Item, Op, Outcome, creation};
 use crate::store::{Call, Stored};
 use crate::workload::HandleId;
 
@@ -44,6 +45,11 @@ pub(crate) enum Goal {
         op: Op,
         id: HandleId,
         body: Box<RecordBody>,
+    },
+    Create {
+        op: Op,
+        /// It is not sent again after a lost answer: the record may have been erased meanwhile.
+        once: bool,
     },
 }
 
@@ -102,7 +108,8 @@ impl Node {
                 };
                 self.ask(waiting, item, call, cx);
             }
-            Step::ReadFloor if cx.plan.mutation == Mutation::VacantUnconfirmed => {
+            Step::ReadFloor if self.believes_without_floor(number, cx.plan.mutation) => {
+                let job = self.jobs.get(&number).expect("the caller has looked");
                 let Goal::Open { seal, .. } = job.goal else {
                     unreachable!("only who opens looks at the floor");
                 };
@@ -126,9 +133,19 @@ impl Node {
                     Goal::Open { op, id, .. } => self.opened(op, id, version, &body, cx),
                     Goal::Commit { op, id } => self.committed(op, id, version, &body, cx),
                     Goal::Erase { .. } => unreachable!("an erasure leaves no body"),
+                    Goal::Create { op, .. } => self.created(op, Outcome::Committed, cx),
                 }
             }
-            Step::Found { .. } => unreachable!("nobody creates"),
+            Step::Found { version, body } if cx.plan.mutation == Mutation::TombstoneReplaced => {
+                self.replace_tombstone(number, version, &body, cx);
+            }
+            Step::Found { .. } => {
+                let job = self.jobs.remove(&number).expect("it is there");
+                let Goal::Create { op, .. } = job.goal else {
+                    unreachable!("only a creation finds what others made");
+                };
+                self.created(op, Outcome::Refused, cx);
+            }
             Step::Refused(refused) => {
                 let job = self.jobs.remove(&number).expect("it is there");
                 match (&job.goal, refused) {
@@ -139,9 +156,62 @@ impl Node {
                     (Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. }, _) => {
                         self.refused(&job, refused, cx);
                     }
+                    (Goal::Create { .. }, _) => self.creation_given_up(&job, cx),
                 }
             }
         }
+    }
+
+    /// Whether a rule is left out, so that this record counts as open before the floor was read.
+    fn believes_without_floor(&self, number: u64, mutation: Mutation) -> bool {
+        let Some(job) = self.jobs.get(&number) else {
+            return false;
+        };
+        match mutation {
+            Mutation::VacantUnconfirmed => true,
+            Mutation::UnledUnconfirmed => job.write.sealed().is_some_and(|body| body.unled),
+            _ => false,
+        }
+    }
+
+    /// Puts the creation in the place of a tombstone that it found, as if that were nothing.
+    fn replace_tombstone(
+        &mut self,
+        number: u64,
+        version: Version,
+        found: &RecordBody,
+        cx: &mut Context<'_>,
+    ) {
+        let job = self.jobs.remove(&number).expect("it is there");
+        let Goal::Create { op, .. } = job.goal else {
+            unreachable!("only a creation finds what others made");
+        };
+        self.created(op, Outcome::Unknown, cx);
+        if found.data.is_none() {
+            let number = creation(self.process, op);
+            let data = RawValue::from_string(format!("[{op},0]")).expect("it is JSON");
+            let body = Stored::Record(RecordBody::creation(number, data));
+            let expected = Some(version);
+            self.ask(
+                Waiting::Nothing,
+                job.item,
+                Call::Swap { expected, body },
+                cx,
+            );
+        }
+    }
+
+    /// A creation that came to no end: it did not happen, or nobody knows.
+    fn creation_given_up(&mut self, job: &Job, cx: &mut Context<'_>) {
+        let Goal::Create { op, .. } = job.goal else {
+            unreachable!("the caller has looked");
+        };
+        let outcome = if job.write.is_unsettled() {
+            Outcome::Unknown
+        } else {
+            Outcome::Refused
+        };
+        self.created(op, outcome, cx);
     }
 
     /// Stops waiting for the floor, as the real driver does when it seals anew and when a term is
@@ -181,7 +251,8 @@ impl Node {
             return self.go_on(number, step, cx);
         }
         job.tries += 1;
-        if job.tries > MOST_TRIES || cx.dice.chance(150) {
+        let once = matches!(job.goal, Goal::Create { once: true, .. });
+        if once || job.tries > MOST_TRIES || cx.dice.chance(150) {
             let job = self.jobs.remove(&number).expect("it is there");
             return self.given_up(&job, cx);
         }
@@ -197,6 +268,7 @@ impl Node {
             Goal::Open { .. } | Goal::Commit { .. } | Goal::Erase { .. } => {
                 self.refused(job, Refused::NotApplied, cx);
             }
+            Goal::Create { .. } => self.creation_given_up(job, cx),
         }
     }
 }

@@ -238,7 +238,9 @@ impl Node {
         match action {
             Action::ReadRoot => self.ask(Waiting::Root, Item::Root, Call::Read, cx),
             Action::ScanSeals => {
-                let mut left: Vec<_> = (0..cx.plan.records).map(Item::Record).collect();
+                let mut left: Vec<_> = (0..cx.plan.records + cx.plan.created)
+                    .map(Item::Record)
+                    .collect();
                 left.push(Item::Floor);
                 self.scan(left, Epoch::ZERO, cx);
             }

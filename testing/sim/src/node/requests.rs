@@ -32,6 +32,12 @@ pub(super) enum Waiting {
     },
     /// A read of a record by anybody.
     Read(Op),
+    /// Nobody waits for it.
+    Nothing,
+    /// A leader looks whether a record was created.
+    Look {
+        record: u8,
+    },
 }
 
 impl Node {
@@ -45,6 +51,12 @@ impl Node {
     /// Reads a record. Every process may.
     pub(crate) fn read_record(&mut self, op: Op, record: u8, cx: &mut Context<'_>) {
         self.ask(Waiting::Read(op), Item::Record(record), Call::Read, cx);
+    }
+
+    /// Looks whether a record was created.
+    pub(crate) fn look_for(&mut self, record: u8, cx: &mut Context<'_>) {
+        let waiting = Waiting::Look { record };
+        self.ask(waiting, Item::Record(record), Call::Read, cx);
     }
 
     pub(super) fn ask(&mut self, waiting: Waiting, item: Item, call: Call, cx: &mut Context<'_>) {
@@ -124,6 +136,12 @@ impl Node {
                     _ => Answer::Unread,
                 };
                 self.job_answered(job, answer, cx);
+            }
+            Waiting::Nothing => {}
+            Waiting::Look { record } => {
+                if let Some(Reply::Found(found)) = reply {
+                    self.looked(record, found.is_some(), cx);
+                }
             }
             Waiting::Read(op) => {
                 if let Some(Reply::Found(found)) = reply {
