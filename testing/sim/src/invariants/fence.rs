@@ -1,8 +1,8 @@
 //! A write of an old leader never lands after a new leader has read.
 //!
-//! Where a record was erased, an old leader may leave a vacant one, or seal that again, or seal what
-//! somebody created there who does not lead. No reader sees a difference. And a creation needs no
-//! seal where nothing is.
+//! Where a record was erased, an old leader may leave a vacant one, or seal that again, or seal
+//! what somebody created there who does not lead. No reader sees a difference. And a creation needs
+//! no seal where nothing is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

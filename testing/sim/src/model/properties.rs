@@ -90,8 +90,8 @@ impl fmt::Display for Promise {
 
 /// Whether all that happened is that nothing became a vacant record, or that one another's, or that
 /// a record which no leader has written became another's. Where records are erased, an older leader
-/// may do so; nobody can tell the two apart by what they read. And whoever creates a record where
-/// none is needs no seal.
+/// may do so; nobody can tell the two apart by what they read. And a process that creates a
+/// record where none is needs no seal.
 fn changes_no_data(bounds: &Bounds, event: &Event) -> bool {
     match event {
         Event::Landed { before, write } if write.kind == WriteKind::Create => before.body.is_none(),
