@@ -166,12 +166,36 @@ async fn a_disk_that_became_read_only_is_denied() {
 
 #[tokio::test]
 async fn a_directory_of_another_user_is_denied() {
+    let test = "disk::a_directory_of_another_user_is_denied";
     if rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: root may write everywhere; to run this, be another user");
+        // Root may write everywhere: so once more as somebody else, who may run this program.
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        other
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"]);
+        match other.output() {
+            Ok(ran) if ran.status.success() => {}
+            Ok(ran) if ran.status.code() == Some(101) => {
+                panic!("as another user:\n{}", String::from_utf8_lossy(&ran.stdout))
+            }
+            _ => eprintln!(
+                "SKIPPED: nobody else can run this program; to run {test}, be another user"
+            ),
+        }
         return;
     }
+    // The first cannot be looked at, the second cannot be made.
     for url in ["file:///root/blobs", "file:///incumbent-blobs"] {
         let denied = Blobs::open(url).await.unwrap_err();
         assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+        assert!(
+            denied.to_string().contains("closed to this process"),
+            "{denied}"
+        );
     }
+    // It can be looked at and not be written.
+    let blobs = Blobs::open("file:///usr").await.unwrap();
+    let denied = blobs.check().await.unwrap_err();
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
 }
