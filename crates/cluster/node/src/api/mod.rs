@@ -19,6 +19,7 @@ mod body;
 mod check;
 mod led;
 mod locate;
+mod logs;
 mod metrics;
 mod own;
 mod problem;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 
 pub use artifacts::MOST_UPLOADS;
 pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
+pub use logs::{LONGEST_LINE, MOST_LOGS, MOST_TOGETHER};
 pub use metrics::{LARGEST_METRICS, SCRAPE_TIME};
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
 pub use seams::AskLeader;
@@ -64,6 +66,10 @@ pub(crate) struct Api {
     led: Router,
     /// Permits to upload.
     uploads: Arc<Semaphore>,
+    /// Permits to read logs.
+    logs: Arc<Semaphore>,
+    /// Says when records of jobs change.
+    records: logs::RecordWatch,
     /// The nodes that the leader named last.
     nodes: metrics::LastNodes,
     /// The OpenAPI document.
@@ -83,6 +89,8 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
         blobs,
         led: led.clone(),
         uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
+        logs: Arc::new(Semaphore::new(MOST_LOGS)),
+        records: logs::RecordWatch::default(),
         nodes: metrics::LastNodes::default(),
         document: document.into_json(),
     };

@@ -10,10 +10,11 @@ use axum::routing::{any, get, put};
 use incumbent_cluster_core::JobSpec;
 use incumbent_cluster_core::view::JobView;
 use utoipa::openapi::HttpMethod::{Delete, Get, Head, Patch, Post, Put};
+use utoipa::openapi::schema::Type;
 
 use super::route::Route;
 use super::types::ArtifactView;
-use super::{Api, artifacts, metrics, submit, task_http};
+use super::{Api, artifacts, logs, metrics, submit, task_http};
 
 pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
     const ARTIFACT: &str = "/v1/artifacts/{digest}";
@@ -52,6 +53,17 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
         Route::new(&[Get, Head], ARTIFACT, get(artifacts::download), "artifact", "A file of jobs")
             .gives(200, &[BYTES], "The file")
             .fails(&[(404, "No such file"), blobs]),
+        of_log(
+            Route::new(&[Get], "/v1/jobs/{job}/logs", get(logs::of_job), "job_logs", "The logs of all tasks of a job")
+                .query("rank", Type::Integer, "Only this rank"),
+        ),
+        of_log(Route::new(
+            &[Get],
+            "/v1/jobs/{job}/tasks/{rank}/logs",
+            get(logs::of_task),
+            "task_logs",
+            "The log of a task",
+        )),
         Route::new(&[Get], HTTP, get(task_http::to_slash), "to_task_http", "To the first page of a task")
             .gives(308, &[], "The same with a slash at its end"),
         task_http("/v1/jobs/{job}/tasks/{rank}/http/", "task_http_root"),
@@ -62,6 +74,21 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
         Route::new(&[Get], "/v1/openapi.json", get(document), "openapi", "This document")
             .gives(200, &["application/json"], "The document"),
     ]
+}
+
+fn of_log(route: Route<Arc<Api>>) -> Route<Arc<Api>> {
+    route
+        .says(
+            "As text, or as server-sent events (`Accept: text/event-stream`): each line is an event \
+             whose data is {rank, attempt, line}, `note` says that lines are missing, and `end` is \
+             the last. `Last-Event-ID` goes on behind that event, at any node. What is followed goes \
+             on with the next attempt, and ends when the job has.",
+        )
+        .query("attempt", Type::Integer, "Only this attempt; without it, the present one")
+        .query("tail", Type::Integer, "Begin at the last so many lines of each rank")
+        .query("follow", Type::Boolean, "Wait for more")
+        .gives(200, &["text/plain", "text/event-stream"], "The lines")
+        .fails(&[(400, "Too many ranks for one answer"), (404, "No such job, rank or attempt")])
 }
 
 fn task_http(path: &'static str, name: &str) -> Route<Arc<Api>> {
