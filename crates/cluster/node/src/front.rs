@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use incumbent_cluster_blobs::Blobs;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -32,25 +31,15 @@ pub async fn run_front(
         cause,
     })?;
     let node = Node::open(options, bound).await?;
-    let blobs = open_blobs(&node).await?;
     let options = ServerOptions {
         nonce: None,
         metrics,
         readiness: readiness(&node),
     };
     let server = Server::new(&node, listener, options)?;
-    let api = api::routes(&node, blobs, None);
+    let api = api::routes(&node, node.blobs().clone(), None);
     server.run(api, Router::new(), shutdown).await;
     Ok(())
-}
-
-/// The blobs of a node.
-///
-/// # Errors
-///
-/// None: [`Node::open`] has opened them.
-pub async fn open_blobs(node: &Node) -> Result<Blobs, NodeError> {
-    Ok(node.blobs().clone())
 }
 
 /// A node that only answers is ready when it can pass on.

@@ -23,7 +23,7 @@ pub mod task_manager;
 pub mod wire;
 
 pub use error::NodeError;
-pub use front::{open_blobs, run_front};
+pub use front::run_front;
 pub use identity::{ClusterIdentity, NodeSecret};
 pub use job_manager::{JobManager, JobManagerHandle, NotLeading, run_job_manager};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};

@@ -167,7 +167,7 @@ async fn want_job(
     let wanted: WantedJob = body::json(body, "what is wanted of the job").await?;
     let id = by_id(&job)?;
     let after = match wanted {
-        WantedJob::Canceled => return led.job(Question::Cancel(id)).await.map(Json),
+        WantedJob::Canceled {} => return led.job(Question::Cancel(id)).await.map(Json),
         WantedJob::Running { after_attempt } => after_attempt,
     };
     let now = led.job(Question::Job(id)).await?;
@@ -207,8 +207,8 @@ async fn want_node(
 ) -> Result<StatusCode, Problem> {
     let wanted: WantedNode = body::json(body, "what is wanted of the node").await?;
     let question = match wanted {
-        WantedNode::Draining => Question::Drain(node),
-        WantedNode::Forgotten => Question::Forget(node),
+        WantedNode::Draining {} => Question::Drain(node),
+        WantedNode::Forgotten {} => Question::Forget(node),
     };
     match led.ask(question).await? {
         Answer::Done => Ok(StatusCode::NO_CONTENT),

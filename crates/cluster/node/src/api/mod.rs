@@ -34,7 +34,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use incumbent_cluster_blobs::Blobs;
 use incumbent_gateway::NodeLayer;
@@ -119,11 +120,18 @@ async fn as_problem(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let text = axum::body::to_bytes(body, LONGEST_REJECTION).await;
     let text = text.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let title = status.canonical_reason().unwrap_or("It cannot be answered");
+    let text = match String::from_utf8_lossy(&text) {
+        _ if status == StatusCode::METHOD_NOT_ALLOWED => {
+            "This path has no such method; the field Allow says which it has.".into()
+        }
+        text if text.is_empty() => "Nothing was done; see /v1/openapi.json.".into(),
+        text => text,
+    };
+    let title = status.canonical_reason();
+    let title = title.unwrap_or("It cannot be answered");
     let problem = Problem::new(status, "bad-request", title, text).into_response();
     // `Allow` says what may be done.
-    parts.headers.remove(axum::http::header::CONTENT_LENGTH);
+    parts.headers.remove(CONTENT_LENGTH);
     parts.headers.extend(problem.headers().clone());
     Response::from_parts(parts, problem.into_body())
 }

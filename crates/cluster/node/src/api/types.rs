@@ -69,7 +69,7 @@ pub enum WantedJob {
         after_attempt: u32,
     },
     /// It is canceled.
-    Canceled,
+    Canceled {},
 }
 
 /// What is wanted of a TaskManager.
@@ -77,10 +77,10 @@ pub enum WantedJob {
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WantedNode {
     /// Its tasks run elsewhere, and it gets no more.
-    Draining,
+    Draining {},
     /// It, and all that it ran, is gone for good. A person says so: exclusive jobs may then start
     /// again elsewhere. If it is not true, they run twice.
-    Forgotten,
+    Forgotten {},
 }
 
 /// An artifact that is here.

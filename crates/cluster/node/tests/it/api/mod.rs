@@ -1,0 +1,12 @@
+//! `/v1` on nodes with real connections, and who may ask what.
+
+mod artifacts;
+mod harness;
+mod led;
+mod logs;
+mod metrics;
+mod openapi;
+mod security;
+mod serving;
+mod submit;
+mod task_http;

@@ -1,0 +1,108 @@
+//! Submitting (R1).
+
+use http::Method;
+use incumbent_cluster_core::JobState;
+use incumbent_cluster_core::view::JobView;
+use serde_json::{Value, json};
+
+use super::harness::{Cluster, How, id, spec};
+
+#[tokio::test]
+async fn a_job_is_written_down_while_nobody_leads() {
+    let cluster = Cluster::new();
+    let node = cluster.node(How::default()).await;
+    let path = format!("/v1/jobs/{}", id(1));
+    let reply = node.put(&path, &spec("first")).send().await;
+    assert_eq!(reply.status, 201);
+    assert_eq!(reply.headers["location"], path.as_str());
+    let job: JobView = reply.json();
+    assert_eq!(
+        (job.id, job.name.as_str(), job.state),
+        (id(1).to_string(), "first", JobState::Waiting)
+    );
+    let names = node.node.group().records().await.unwrap();
+    assert!(names.contains(&id(1).record()));
+}
+
+#[tokio::test]
+async fn the_same_job_sent_again_to_any_node_is_one_job() {
+    let cluster = Cluster::new();
+    let (one, other) = (
+        cluster.node(How::default()).await,
+        cluster.node(How::default()).await,
+    );
+    let path = format!("/v1/jobs/{}", id(1));
+    let first: JobView = one.put(&path, &spec("first")).send().await.json();
+    // The same in other words: defaults are written out.
+    let again =
+        json!({ "command": ["sh", "-c", "true"], "grace_ms": 10_000, "tasks": 2, "name": "first" });
+    let again = other.put(&path, &again).send().await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json::<JobView>().incarnation, first.incarnation);
+    let changed = other.put(&path, &spec("second")).refused().await;
+    assert_eq!(changed, (409, "conflict".into()));
+}
+
+#[tokio::test]
+async fn an_id_whose_job_was_removed_is_not_used_again() {
+    let cluster = Cluster::new();
+    let node = cluster.node(How::default()).await;
+    let path = format!("/v1/jobs/{}", id(1));
+    assert_eq!(node.put(&path, &spec("first")).send().await.status, 201);
+    let leadership = node.lead().await;
+    let mut record = leadership.open::<Value>(&id(1).record()).await.unwrap();
+    record.delete().await.unwrap();
+    let refused = node.put(&path, &spec("first")).refused().await;
+    assert_eq!(refused, (410, "gone".into()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_with_every_wrong_field() {
+    let cluster = Cluster::new();
+    let node = cluster.node(How::default()).await;
+    let path = format!("/v1/jobs/{}", id(1));
+    let bad = json!({ "name": "a b", "tasks": 0, "command": ["sh", "{nothing}"], "env": { "A": "s3cret", "0": "x" } });
+    let reply = node.put(&path, &bad).send().await;
+    let problem = reply.problem();
+    assert_eq!((problem.status, problem.name()), (422, "bad-job"));
+    let fields: Vec<&str> = problem
+        .errors
+        .iter()
+        .map(|error| &error.field[..])
+        .collect();
+    for field in ["name", "tasks"] {
+        assert!(fields.contains(&field), "{fields:?}");
+    }
+    assert!(fields.len() >= 4, "{problem:?}");
+    assert!(!reply.text().contains("s3cret"));
+
+    for (body, status) in [
+        ("", 400),
+        ("{", 400),
+        ("[]", 400),
+        ("{\"name\":\"x\"}", 422),
+        ("{\"name\":\"x\",\"command\":[\"x\"],\"taskz\":1}", 422),
+    ] {
+        let mut ask = node.ask(Method::PUT, &path);
+        ask.body = body.into();
+        assert_eq!(ask.refused().await.0, status, "{body}");
+    }
+    let mut large = spec("x");
+    large["env"] = json!({ "A": "x".repeat(65 * 1024) });
+    assert_eq!(
+        node.put(&path, &large).refused().await,
+        (413, "too-large".into())
+    );
+    for bad_id in ["1", "x", &"A".repeat(32), "a-name"] {
+        let refused = node
+            .put(&format!("/v1/jobs/{bad_id}"), &spec("x"))
+            .refused()
+            .await;
+        assert_eq!(refused, (400, "bad-request".into()), "{bad_id}");
+    }
+    assert_eq!(
+        node.node.group().records().await.unwrap().len(),
+        1,
+        "only the cluster"
+    );
+}
