@@ -1,8 +1,8 @@
 //! What a page of somebody else may not do: everything but GET and HEAD.
 //!
-//! Browsers say where a request comes from, and pages cannot change what they say. Programs that are
-//! no browsers send neither field. There are no answers to CORS preflights, so a foreign page cannot
-//! read what it gets either.
+//! Browsers say where a request comes from, and pages cannot change what they say. Programs other
+//! than browsers send neither field. CORS preflights are refused, so a foreign page cannot read
+//! what it gets either.
 
 use axum::extract::Request;
 use axum::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};

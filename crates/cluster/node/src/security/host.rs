@@ -1,8 +1,8 @@
 //! Without a token, the name that a client uses for this node must be one of this machine's own.
 //!
-//! A page of evil.example can let its name resolve to 127.0.0.1 after it was loaded (DNS rebinding).
-//! Its requests then come here, and to the browser they are of the same origin. But they still say
-//! `Host: evil.example`.
+//! The owner of evil.example can let that name resolve to 127.0.0.1 after its page was loaded (DNS
+//! rebinding). The requests of the page then come here, and to the browser they are of the same
+//! origin. But they still say `Host: evil.example`.
 
 use std::net::IpAddr;
 

@@ -51,7 +51,7 @@ pub struct Access {
 /// A node that would let everybody who reaches it run programs does not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} can be reached from other machines, and whoever reaches this node may run programs on the \
+    "{0} can be reached from other machines, and anyone who reaches this node may run programs on the \
      cluster: give every node the same token, by a file (--token-file FILE, or INCUMBENT_TOKEN_FILE), or \
      listen on 127.0.0.1"
 )]

@@ -20,15 +20,15 @@ use crate::server::METRICS_TEXT;
 use crate::wire::METRICS;
 use merge::Merged;
 
-/// How long one node may take for its metrics. Slower ones are left out: whoever scrapes does not
-/// wait for ever either.
+/// How long one node may take for its metrics. Slower ones are left out, because a
+/// scraper does not wait for ever either.
 pub const SCRAPE_TIME: Duration = Duration::from_secs(2);
 
 /// The largest metrics of one node, in bytes.
 pub const LARGEST_METRICS: usize = 4 * 1024 * 1024;
 
-/// How long to wait for the leader, who knows which nodes there are. Without it, those that it named
-/// last are asked.
+/// How long to wait for the leader, which knows the nodes. Without it, the nodes that it named last
+/// are asked.
 const LEADER: Duration = Duration::from_secs(1);
 
 /// Nodes that are asked at a time.

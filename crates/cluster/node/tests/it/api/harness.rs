@@ -314,6 +314,7 @@ impl FakeLeader {
             slots: 0,
             slots_free: 0,
             is_complete: true,
+            damaged: Vec::new(),
         }
     }
 }

@@ -163,7 +163,7 @@ async fn with_a_token_nothing_is_answered_without_it() {
     }
     assert!(!is_submitted(&node).await);
     assert_eq!(node.get("/healthz").send().await.status, 200);
-    // Any name will do: whoever does not know the token learns nothing.
+    // Any name will do: without the token it gives nothing away.
     let ask = node
         .put(&path, &spec("x"))
         .header("host", "cluster.example");
