@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use incumbent::{Observer, Seal, View};
+use incumbent_backend::outage::{News, Outage, Recovery};
 use incumbent_cluster_core::TaskId;
 use incumbent_cluster_core::Time;
 use incumbent_cluster_core::leader::Story;
@@ -31,6 +32,10 @@ const MOST_NEWS: usize = 1024;
 /// After a drain: how long the last reports and the tails of logs may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The longest grace of a task that is still there when the time to drain is over: whoever stops a
+/// process waits for it.
+const LAST_GRACE: Duration = Duration::from_secs(5);
+
 /// Performs what the machine decides.
 pub(super) struct Driver {
     node: Node,
@@ -42,6 +47,7 @@ pub(super) struct Driver {
     orders: mpsc::Receiver<Ordered>,
     news: (mpsc::Sender<TaskNews>, mpsc::Receiver<TaskNews>),
     reporter: Reporter,
+    no_ports: Outage,
     /// At most one report, and one that was given up.
     sending: JoinSet<Reported>,
     /// Tasks on their way. Dropping it ends all of them at once.
@@ -79,6 +85,7 @@ impl Driver {
             options,
             shared,
             reporter: Reporter::new(Arc::clone(&tasks)),
+            no_ports: Outage::new(),
             tasks,
             controls: HashMap::new(),
             orders,
@@ -244,13 +251,22 @@ impl Driver {
             ports.unwrap_or_else(PoisonError::into_inner).reserve(slot)
         };
         match reserved {
-            Ok(port) => self.step(Event::Reserved { slot, port }),
+            Ok(port) => {
+                if let Recovery::Over { .. } = self.no_ports.worked() {
+                    tracing::info!(slot, "ports can be reserved again");
+                }
+                self.step(Event::Reserved { slot, port });
+            }
             // The machine asks again.
-            Err(error) => tracing::warn!(
-                slot,
-                %error,
-                "no port can be reserved for a slot, so it is given no task; trying again"
-            ),
+            Err(error) => {
+                if let News::Began | News::OtherReason = self.no_ports.failed(&error.to_string()) {
+                    tracing::warn!(
+                        slot,
+                        %error,
+                        "no port can be reserved for a slot, so it is given no task; trying again"
+                    );
+                }
+            }
         }
     }
 
@@ -261,11 +277,9 @@ impl Driver {
             left,
             "the time to drain is over; ending the tasks that are left"
         );
-        let grace = self.options.drain.min(LAST_WORDS);
-        self.controls
-            .values()
-            .for_each(|control| control.end(grace));
-        Leaving::Ending(Instant::now() + grace + LAST_WORDS)
+        let controls = self.controls.values();
+        controls.for_each(|control| control.end(control.grace.min(LAST_GRACE)));
+        Leaving::Ending(Instant::now() + LAST_GRACE + LAST_WORDS)
     }
 
     fn until_wake(&self) -> Duration {

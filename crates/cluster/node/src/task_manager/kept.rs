@@ -35,9 +35,28 @@ const MOST_STORING: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// How much of the logs of ended tasks stays on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptLimits {
+    /// Most logs.
+    pub logs: usize,
+    /// Most bytes.
+    pub bytes: u64,
+}
+
+impl Default for KeptLimits {
+    fn default() -> Self {
+        Self {
+            logs: KEPT_LOGS,
+            bytes: KEPT_LOG_BYTES,
+        }
+    }
+}
+
 /// Logs of ended tasks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Kept {
+    limits: KeptLimits,
     lists: Mutex<Lists>,
     changed: Notify,
 }
@@ -53,6 +72,14 @@ struct Lists {
 }
 
 impl Kept {
+    pub(super) fn new(limits: KeptLimits) -> Self {
+        Self {
+            limits,
+            lists: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
     /// A task has ended, and its log is complete.
     pub(super) fn keep(&self, entry: Arc<TaskEntry>) {
         let mut lists = self.lists();
@@ -123,7 +150,7 @@ impl Kept {
         let mut lists = self.lists();
         ::metrics::gauge!(metrics::KEPT_LOGS).set(lists.all.len() as f64);
         let bytes: u64 = lists.all.iter().map(|entry| entry.log.size()).sum();
-        let is_surplus = lists.all.len() > KEPT_LOGS || bytes > KEPT_LOG_BYTES;
+        let is_surplus = lists.all.len() > self.limits.logs || bytes > self.limits.bytes;
         let oldest = is_surplus.then(|| lists.all.pop_front())??;
         lists.unstored.retain(|entry| entry.id != oldest.id);
         Some(oldest)

@@ -64,7 +64,7 @@ use tokio::sync::Semaphore;
 
 pub use artifacts::ARTIFACT_CACHE;
 pub use handle::{Gone, TaskManagerHandle};
-pub use kept::{KEPT_LOG_BYTES, KEPT_LOGS, LOG_TAIL};
+pub use kept::{KEPT_LOG_BYTES, KEPT_LOGS, KeptLimits, LOG_TAIL};
 pub use log::{
     FRAMES, FrameDecoder, FrameError, LOG_FILE, LOG_FILES, LOG_STREAM, LogFrom, LogLimits,
     LogPiece, LogRead, TaskLog,
@@ -127,7 +127,7 @@ impl TaskManager {
             starting: Semaphore::new(MOST_STARTING),
             log_limits: options.log,
             executable: options.executable.clone(),
-            kept: kept::Kept::default(),
+            kept: kept::Kept::new(options.kept),
         });
         let tasks = Arc::new(Tasks::default());
         let (handle, orders) = TaskManagerHandle::new(Arc::clone(&tasks));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::artifacts::ARTIFACT_CACHE;
+use super::kept::KeptLimits;
 use super::log::LogLimits;
 
 /// Pause between heartbeats. A fenced job of a TaskManager that says nothing for 10 s begins anew
@@ -34,6 +35,8 @@ pub struct TaskManagerOptions {
     pub drain: Duration,
     /// How much disk the log of one task may take.
     pub log: LogLimits,
+    /// How much of the logs of ended tasks stays.
+    pub kept: KeptLimits,
     /// Bytes of artifacts that are kept; usually [`ARTIFACT_CACHE`].
     pub artifact_cache: u64,
     /// The executable of guards, whose `main` begins with [`incumbent_guard::intercept`]. Usually
@@ -50,6 +53,7 @@ impl TaskManagerOptions {
             patience: PATIENCE,
             drain: DRAIN,
             log: LogLimits::default(),
+            kept: KeptLimits::default(),
             artifact_cache: ARTIFACT_CACHE,
             executable: PathBuf::from("/proc/self/exe"),
         }

@@ -58,19 +58,33 @@ impl Ports {
     /// # Panics
     ///
     /// If there is no such slot.
-    pub(super) fn reserve(&mut self, slot: u32) -> io::Result<u16> {
-        let slot = self.slot(slot);
+    pub(super) fn reserve(&mut self, number: u32) -> io::Result<u16> {
+        let slot = self.slot(number);
         if let (Some(_), Some(port)) = (&slot.socket, slot.port) {
             return Ok(port);
         }
         let again = slot.port.and_then(|port| reserve(port).ok());
         let (socket, port) = match again {
             Some(found) => found,
-            None => reserve(0)?,
+            None => self.another()?,
         };
+        let slot = self.slot(number);
         slot.socket = Some(socket);
         slot.port = Some(port);
         Ok(port)
+    }
+
+    /// A port that no slot has. The system also offers one whose task does not listen there yet.
+    fn another(&self) -> io::Result<(OwnedFd, u16)> {
+        let mut unwanted = Vec::new();
+        loop {
+            let (socket, port) = reserve(0)?;
+            if self.slots.iter().all(|slot| slot.port != Some(port)) {
+                return Ok((socket, port));
+            }
+            // Held until another one is found, so that it is not offered again.
+            unwanted.push(socket);
+        }
     }
 
     /// Gives the port to a task of this slot. It is free from now on.

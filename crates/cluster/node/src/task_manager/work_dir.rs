@@ -64,6 +64,7 @@ impl WorkDir {
         make_dir(base)?;
         // Tasks run elsewhere, so they need the whole path.
         let base = base.canonicalize()?;
+        check_owner(&base)?;
         let owner = Owner {
             what: WHAT.to_owned(),
             name: name.to_owned(),
@@ -127,6 +128,17 @@ impl Drop for WorkDir {
 /// Makes a directory that only this user can look into: tasks may write anything there.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Refuses a directory of another user, who could put other programs in the place of artifacts.
+/// Below the system's temporary directory anybody can make one first.
+fn check_owner(base: &Path) -> io::Result<()> {
+    let owner = fs::metadata(base)?.uid();
+    if owner == geteuid().as_raw() || owner == 0 {
+        return Ok(());
+    }
+    let why = format!("it belongs to the user with number {owner}, and not to this one or root");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 fn dir_name(name: &str, nonce: NodeNonce) -> String {
@@ -271,6 +283,18 @@ mod tests {
         fs::write(dead.join(OWNER), serde_json::to_vec(&owner).unwrap()).unwrap();
         let _ours = WorkDir::make(base.path(), "a", nonce(2)).unwrap();
         assert!(dead.exists());
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "skipped aloud")]
+    fn a_directory_of_another_user_is_refused() {
+        let base = TempDir::new().unwrap();
+        if std::os::unix::fs::chown(base.path(), Some(12345), None).is_err() {
+            eprintln!("SKIPPED: only root gives directories away");
+            return;
+        }
+        let refused = WorkDir::make(base.path(), "a", nonce(1)).unwrap_err();
+        assert!(refused.to_string().contains("12345"), "{refused}");
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct TaskControl {
     wish: watch::Sender<Wish>,
+    /// What its job gives it to end.
+    pub(super) grace: Duration,
 }
 
 /// What the TaskManager wishes of a task at present.
@@ -156,6 +158,7 @@ pub(super) fn start(
         attempt = deploy.task.attempt.0,
         rank = deploy.task.rank.0,
     );
+    let grace = Duration::from_millis(deploy.grace_ms);
     let run = Run {
         shared: Arc::clone(shared),
         entry: Arc::clone(entry),
@@ -163,7 +166,10 @@ pub(super) fn start(
         wish: wish.subscribe(),
         news,
     };
-    (TaskControl { wish }, run.until_end().instrument(span))
+    (
+        TaskControl { wish, grace },
+        run.until_end().instrument(span),
+    )
 }
 
 /// A task on its way.

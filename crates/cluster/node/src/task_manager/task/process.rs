@@ -77,7 +77,7 @@ pub(super) async fn spawn(
         log: entry.log.clone(),
         last_lines: Arc::clone(&last_lines),
     });
-    let guarded = match Guarded::spawn(spec).await {
+    let guarded = match spawn_aside(spec).await? {
         Ok(guarded) => guarded,
         Err(SpawnError::TooLate) => return Err(NoProcess::Isolated),
         Err(error) => return Err(NoProcess::NotStarted(why_not(&shown, &error))),
@@ -89,6 +89,15 @@ pub(super) async fn spawn(
         grace,
         _artifact: artifact,
     })
+}
+
+/// Starting a process holds up the thread that does it for as long as the system takes to load the
+/// guard. A gang of hundreds would hold up all threads of the runtime, and with them heartbeats.
+async fn spawn_aside(spec: Spec) -> Result<Result<Guarded, SpawnError>, NoProcess> {
+    let runtime = tokio::runtime::Handle::current();
+    let spawned = tokio::task::spawn_blocking(move || runtime.block_on(Guarded::spawn(spec)));
+    // It is only cut off when the process ends.
+    spawned.await.map_err(|_| NoProcess::Ordered)
 }
 
 impl Process {

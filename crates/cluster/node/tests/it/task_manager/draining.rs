@@ -25,7 +25,8 @@ async fn sigterm_drains_and_the_process_ends_when_its_tasks_were_moved() {
 #[tokio::test]
 async fn tasks_that_nobody_moves_are_ended_when_the_time_to_drain_is_over() {
     let (_cluster, leader, mut process) = Cluster::running(&["drain=300"]).await;
-    let deploy = leader.shell("trap '' TERM; while :; do sleep 1000; done");
+    let mut deploy = leader.shell("trap '' TERM; while :; do sleep 1000; done");
+    deploy.grace_ms = 200;
     let pid = leader.run(&deploy).await;
     process.signal(Signal::TERM);
     assert!(process.ended().await.success());

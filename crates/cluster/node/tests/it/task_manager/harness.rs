@@ -352,6 +352,15 @@ impl Leader {
         }
     }
 
+    /// Whether the TaskManager has the log of this task.
+    pub(super) async fn has_log(&self, deploy: &Deploy) -> bool {
+        let path = format!("{}/log", task(&deploy.task));
+        let request = Request::new(Body::empty());
+        let (client, to) = (self.node.client(), self.address());
+        let answer = client.stream(&to, &path, request).await.unwrap();
+        answer.status() != StatusCode::NOT_FOUND
+    }
+
     /// What a task has printed so far, or all of it if `follow=true` is asked. Gaps are shown.
     pub(super) async fn log(&self, deploy: &Deploy, query: &str) -> String {
         let path = format!("{}/log?{query}", task(&deploy.task));

@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
-use incumbent_cluster_core::message::EndedHow;
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use incumbent_cluster_blobs::Blobs;
+use incumbent_cluster_core::message::{Deploy, EndedHow};
+use incumbent_cluster_node::task_manager::LOG_STREAM;
+use incumbent_cluster_node::wire::task;
 
 use super::harness::{Cluster, eventually};
 
@@ -64,19 +70,113 @@ async fn the_end_of_a_log_is_in_the_blobs_when_its_task_has_ended() {
     leader.start(&deploy).await;
     leader.ended(&deploy).await;
     let blobs = cluster.blobs(&leader).await;
+    let tail = stored_tail(&blobs, &deploy).await;
+    assert!(tail.len() <= 64 * 1024 && tail.len() > 60 * 1024);
+    assert!(tail.ends_with("50000\nthe end\n"));
+    assert_eq!(
+        tail.lines().next().unwrap().len(),
+        5,
+        "it begins with a line"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_slows_no_task() {
+    let (cluster, leader, _process) = Cluster::running(&["log=1000000"]).await;
+    let deploy = leader.shell("echo begin; read -r go < \"$GO\"; seq 1000000 1999999; echo end");
+    let (deploy, go) = with_pipe(&cluster, deploy);
+    leader.run(&deploy).await;
+    let path = format!("{}/log?follow=true", task(&deploy.task));
+    let to = format!("127.0.0.1:{}", leader.known().info.unwrap().port);
+    let request = Request::new(Body::empty());
+    let mut unread = leader
+        .node
+        .client()
+        .stream(&to, &path, request)
+        .await
+        .unwrap();
+    let first = unread.frame().await.unwrap().unwrap();
+    assert!(first.is_data());
+    std::fs::write(&go, "go\n").unwrap();
+    assert_eq!(
+        leader.ended(&deploy).await.last_lines.last().unwrap(),
+        "end"
+    );
+    // Of what it could not take meanwhile, it is told.
+    let rest = unread.into_body().collect().await.unwrap().to_bytes();
+    assert!(
+        rest.windows(2).any(|pair| pair == b"d "),
+        "nothing was dropped"
+    );
+    assert!(rest.len() < 6_000_000, "{}", rest.len());
+}
+
+/// The task can read from a pipe, named by `GO`, in which somebody writes later.
+fn with_pipe(cluster: &Cluster, mut deploy: Deploy) -> (Deploy, PathBuf) {
+    let go = cluster.path("go");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &go, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    deploy.env = vec![("GO".to_owned(), go.to_str().unwrap().to_owned())];
+    (deploy, go)
+}
+
+#[tokio::test]
+async fn logs_beyond_the_limit_go_oldest_first_and_their_ends_stay_in_the_blobs() {
+    let (cluster, leader, _process) = Cluster::running(&["kept=2"]).await;
+    let mut deploys = Vec::new();
+    for number in 0..4 {
+        let deploy = leader.shell(&format!("echo {number}"));
+        leader.start(&deploy).await;
+        leader.ended(&deploy).await;
+        leader
+            .told("its port is reserved again", |known| known.ports[0] != 0)
+            .await;
+        deploys.push(deploy);
+    }
+    for _ in 0..3000 {
+        if !leader.has_log(&deploys[1]).await {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let blobs = cluster.blobs(&leader).await;
+    for (number, deploy) in deploys.iter().enumerate() {
+        assert_eq!(leader.has_log(deploy).await, number >= 2, "{number}");
+        let tail = stored_tail(&blobs, deploy).await;
+        assert_eq!(tail, format!("{number}\n"));
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_waits_for_blobs_that_are_away() {
+    let (cluster, leader, _process) = Cluster::running(&[]).await;
+    let (blobs, aside) = (cluster.path("blobs"), cluster.path("aside"));
+    std::fs::rename(&blobs, &aside).unwrap();
+    let deploy = leader.shell("echo hello; exit 1");
+    leader.start(&deploy).await;
+    leader.ended(&deploy).await;
+    leader
+        .told("the blobs are away", |known| !known.has_blobs)
+        .await;
+    std::fs::rename(&aside, &blobs).unwrap();
+    leader
+        .told("the blobs are back", |known| known.has_blobs)
+        .await;
+    let blobs = cluster.blobs(&leader).await;
+    assert_eq!(stored_tail(&blobs, &deploy).await, "hello\n");
+}
+
+async fn stored_tail(blobs: &Blobs, deploy: &Deploy) -> String {
     let mut tail = None;
-    for _ in 0..600 {
-        tail = blobs.log_tail(deploy.task, "log").await.ok();
+    for _ in 0..6000 {
+        tail = blobs.log_tail(deploy.task, LOG_STREAM).await.ok();
         if tail.is_some() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     let tail = tail.expect("it is stored");
-    assert!(tail.len() <= 64 * 1024 && tail.len() > 60 * 1024);
-    assert!(tail.ends_with(b"50000\nthe end\n"));
-    let first = tail.split(|&byte| byte == b'\n').next().unwrap();
-    assert_eq!(first.len(), 5, "it begins with a line");
+    String::from_utf8(tail.to_vec()).unwrap()
 }
 
 #[tokio::test]
