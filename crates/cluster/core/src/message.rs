@@ -81,8 +81,8 @@ pub struct Deploy {
     pub grace_ms: u64,
 }
 
-/// From a TaskManager to the leader: a heartbeat, with what has changed. The first one to a new term
-/// has everything, and registers the TaskManager there.
+/// From a TaskManager to the leader: a heartbeat, with what has changed. The first one to a new
+/// term has everything, and registers the TaskManager there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The highest seal that it has seen, raised before this report was composed (R7).
@@ -218,7 +218,7 @@ pub struct Ack {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refused {
-    /// A newer term was seen: whoever gives this order leads no more.
+    /// A newer term was seen: the process that gives this order leads no more.
     #[error("the order is of an older term; epoch {} was seen", newest.epoch)]
     Older {
         /// The newest seal that was seen.

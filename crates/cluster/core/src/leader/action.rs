@@ -15,8 +15,8 @@ pub enum LeaderAction {
     Open(JobId),
     /// Commit this body to the open record. At most one a job is under way.
     Commit(Box<JobRecord>),
-    /// Erase the record of a terminal job, moving it to a blob first if told so (R11). The answer is
-    /// [`LeaderEvent::Erased`](super::LeaderEvent) or `NotCommitted`.
+    /// Erase the record of a terminal job, moving it to a blob first if told so (R11). The answer
+    /// is [`LeaderEvent::Erased`](super::LeaderEvent) or `NotCommitted`.
     Erase {
         /// Which.
         job: JobId,

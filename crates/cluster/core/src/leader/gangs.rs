@@ -63,6 +63,7 @@ impl Gangs {
         now: Time,
     ) -> Found {
         let mut found = Found::default();
+        let usable_slots = nodes.usable_slots();
         for (_, id) in &self.waiting {
             let Some(job) = jobs.open_mut(*id) else {
                 continue;
@@ -73,8 +74,8 @@ impl Gangs {
                 continue;
             }
             let reserves_at = since + config.reserve_after;
-            let may_ever_fit = nodes.usable_slots() >= job.record.spec.tasks;
-            if !may_ever_fit {
+            // One that cannot fit as things stand starves nobody.
+            if usable_slots < job.record.spec.tasks {
                 continue;
             }
             if reserves_at <= now {
@@ -120,8 +121,8 @@ fn give_back(job: &mut Job, nodes: &mut Nodes, now: Time) {
     }
 }
 
-/// Holds as many slots as the job has tasks, if there are so many, and nothing if not. Slots that it
-/// holds already are kept.
+/// Holds as many slots as the job has tasks, if there are so many, and nothing if not. Slots that
+/// it holds already are kept.
 fn hold_all(job: &mut Job, nodes: &mut Nodes, now: Time) -> bool {
     let wanted = job.record.spec.tasks as usize;
     let usable = |&(nonce, slot): &(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
@@ -155,8 +156,8 @@ fn hold_all(job: &mut Job, nodes: &mut Nodes, now: Time) -> bool {
     true
 }
 
-/// Whether the job holds slots for all its tasks that it can use, now or when its old tasks have left
-/// them.
+/// Whether the job holds slots for all its tasks that it can use, now or when its old tasks have
+/// left them.
 pub(super) fn has_all(job: &Job, nodes: &Nodes, now: Time) -> bool {
     let usable = |&&(nonce, slot): &&(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
     job.held.iter().filter(usable).count() >= job.record.spec.tasks as usize

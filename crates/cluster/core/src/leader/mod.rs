@@ -10,13 +10,14 @@
 //! term at once: reports are acknowledged, and questions held, before the records are open.
 //!
 //! Start reading in `job/` (one job) and `presence.rs` (alive, silent or gone). A step takes one
-//! event in (`records.rs`, `reports.rs`, `wishes.rs`), then settles each job that it touched
-//! (`settle.rs`): at most one commit, and the orders that the record calls for. Slots are `gangs.rs`
-//! and `slots.rs`, words are `why.rs` and `stories.rs`.
+//! event in (`records.rs`, `reports.rs`, `watching.rs`, `deliveries.rs`, `wishes.rs`), then settles
+//! each job that it touched (`settle.rs`): at most one commit, and the orders that the record calls
+//! for. Slots are `gangs.rs` and `slots.rs`, words are `why.rs` and `stories.rs`.
 
 mod action;
 mod adoption;
 mod config;
+mod deliveries;
 mod event;
 mod gangs;
 mod job;
@@ -35,6 +36,7 @@ mod stories;
 mod terminal;
 mod timers;
 mod views;
+mod watching;
 mod why;
 mod wishes;
 
@@ -157,7 +159,7 @@ impl Leader {
             LeaderEvent::Hinted(id) => self.hinted(id),
             LeaderEvent::Opened { job, found } => self.opened(now, job, found, out),
             LeaderEvent::Committed(id) => self.committed(now, id, out),
-            LeaderEvent::NotCommitted { job, why } => self.not_committed(now, job, why, out),
+            LeaderEvent::NotCommitted { job, why } => self.not_committed(now, job, why),
             LeaderEvent::Erased(id) => self.erased(now, id, out),
             LeaderEvent::Reported { report, address } => self.reported(now, *report, address, out),
             LeaderEvent::Dead(nonce) => self.dead(now, nonce, "it is proven dead", out),

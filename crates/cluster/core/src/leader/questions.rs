@@ -11,7 +11,7 @@ use incumbent_core::Time;
 use super::{Answer, LeaderAction, Question, Ticket};
 use crate::{Attempt, JobId};
 
-/// Longest time that a question is held. Whoever asks through a gateway has given up by then.
+/// Longest time that a question is held. Anyone who asks through a gateway has given up by then.
 pub(super) const HELD_AT_MOST: Duration = Duration::from_secs(20);
 
 /// Most questions that are held; more are refused at once.
@@ -87,6 +87,11 @@ impl Questions {
             .iter()
             .map(|ticket| (*ticket, self.held[ticket].question.clone()))
             .collect()
+    }
+
+    /// Whether anything is asked about more than one job.
+    pub(super) fn has_about_all(&self) -> bool {
+        !self.about_all.is_empty()
     }
 
     /// The attempt that the job had when this was first looked at.

@@ -59,8 +59,9 @@ impl Leader {
             }
             Opened::Absent => {
                 self.adoption.opened(id);
-                self.drop_job(now, id, out);
-                return self.answer_absent(id, out);
+                let was_known = self.jobs.get(id).is_some();
+                self.drop_job(now, id);
+                return self.answer_absent(id, was_known, out);
             }
         };
         self.adoption.opened(id);
@@ -107,7 +108,7 @@ impl Leader {
         self.link(&job);
         let is_new_to_all = self.adoption.is_complete();
         self.jobs.insert(id, Entry::Open(Box::new(job)));
-        self.apply_kept(now, id, out);
+        self.apply_kept(now, id);
         if is_new_to_all {
             self.claim_name(id);
         }
@@ -125,7 +126,13 @@ impl Leader {
                 node.jobs.remove(&id);
             }
         }
-        job.replace(record, &self.nodes, now.time);
+        // Of an attempt that is replaced, some ranks may be where nothing was heard of (R8): they
+        // are ended when something is heard.
+        let cut_off: Vec<_> = (0..job.ranks.len())
+            .filter(|rank| !job.ranks[*rank].is_over())
+            .filter_map(|rank| Some((job.nonce_of(rank)?, job.task(rank))))
+            .collect();
+        let is_new_attempt = job.replace(record, &self.nodes, now.time);
         if !before.is_terminal() && job.record.state.is_terminal() {
             self.names.release(&job.record.spec.name, id);
             self.terminal.insert(&job.record);
@@ -139,7 +146,13 @@ impl Leader {
                 node.jobs.insert(id);
             }
         }
-        self.apply_kept(now, id, out);
+        for (nonce, task) in cut_off {
+            let is_dead = self.nodes.get(nonce).is_none_or(|node| node.is_dead);
+            if is_new_attempt && !is_dead {
+                self.stray(nonce, task);
+            }
+        }
+        self.apply_kept(now, id);
         self.touched.insert(id);
     }
 
@@ -153,13 +166,7 @@ impl Leader {
         self.replace(now, id, *record, out);
     }
 
-    pub(super) fn not_committed(
-        &mut self,
-        now: Now,
-        id: JobId,
-        why: Unwritten,
-        out: &mut Vec<LeaderAction>,
-    ) {
+    pub(super) fn not_committed(&mut self, now: Now, id: JobId, why: Unwritten) {
         let random = self.dice.number();
         self.terminal.not_archived(id);
         let Some(job) = self.jobs.open_mut(id) else {
@@ -174,16 +181,15 @@ impl Leader {
             }
         }
         self.touched.insert(id);
-        let _ = out;
     }
 
     pub(super) fn erased(&mut self, now: Now, id: JobId, out: &mut Vec<LeaderAction>) {
-        self.drop_job(now, id, out);
-        self.answer_erased(id, out);
+        self.drop_job(now, id);
+        self.answer_absent(id, true, out);
     }
 
     /// There is no such record (any more): what is left of the job is unknown.
-    fn drop_job(&mut self, now: Now, id: JobId, out: &mut Vec<LeaderAction>) {
+    fn drop_job(&mut self, now: Now, id: JobId) {
         if let Some(Entry::Open(mut job)) = self.jobs.remove(id) {
             self.gangs.leave(&job);
             self.names.release(&job.record.spec.name, id);
@@ -202,7 +208,7 @@ impl Leader {
                 }
             }
         }
-        self.apply_kept(now, id, out);
+        self.apply_kept(now, id);
     }
 
     fn damaged(&mut self, now: Now, id: JobId, why: String, out: &mut Vec<LeaderAction>) {
@@ -234,7 +240,7 @@ impl Leader {
             self.claim_name(id);
         }
         for id in self.adoption.kept_jobs() {
-            self.apply_kept(now, id, out);
+            self.apply_kept(now, id);
         }
         let all: Vec<JobId> = self.jobs.iter().map(|job| job.record.id).collect();
         self.touched.extend(all);

@@ -1,7 +1,8 @@
 //! Restart strategies (R4): whether an attempt follows one that has ended, and when.
 //!
 //! Only what a job did itself counts against its strategy: a failed, unstartable or lost task. If a
-//! TaskManager was lost or is drained, or a person wants a restart, the next attempt begins at once.
+//! TaskManager was lost or is drained, or a person wants a restart, the next attempt begins at
+//! once.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use super::job::decide::{Decision, decide, end_attempt};
 use super::job::{Job, Write, cause, change};
 use super::timers::Timer;
 use super::{Leader, LeaderAction};
-use crate::{CauseKind, JobId, JobState};
+use crate::{CauseKind, JobId, JobState, NodeNonce};
 
 impl Leader {
     /// Settles every job that was touched, and serves the gangs that wait, until nothing changes.
@@ -17,13 +17,14 @@ impl Leader {
         self.note_completeness(now, out);
         loop {
             while let Some(id) = self.touched.pop_first() {
+                self.look_at_wishes(now, id);
                 self.settle(id, now, out);
                 self.answer_about(id, now, out);
             }
             self.archive(out);
             // Slots that a record holds which is not open yet are not known to be taken.
             if !self.adoption.is_complete() || !self.gangs.is_due() {
-                return;
+                break;
             }
             let (jobs, nodes) = (&mut self.jobs, &mut self.nodes);
             let found = self.gangs.serve(jobs, nodes, &self.config, now.time);
@@ -32,6 +33,9 @@ impl Leader {
             }
             self.touched.extend(found.served);
         }
+        if self.questions.has_about_all() && self.adoption.is_complete() {
+            self.answer_about_all(now, out);
+        }
     }
 
     fn settle(&mut self, id: JobId, now: Now, out: &mut Vec<LeaderAction>) {
@@ -39,6 +43,7 @@ impl Leader {
             return;
         };
         let nodes = &mut self.nodes;
+        job.end_pause(now.time);
         let mut decision = decide(job, nodes, now);
         if decision == Decision::Place
             && self.adoption.is_complete()
@@ -75,21 +80,18 @@ impl Leader {
         }
         job.give_orders(nodes, now.time, out);
         if job.record.state.is_terminal() {
-            let over: BTreeSet<_> = (0..job.ranks.len())
-                .filter(|rank| job.ranks[*rank].is_over())
+            let taken: BTreeSet<_> = (0..job.ranks.len())
+                .filter(|rank| !job.ranks[*rank].is_over())
                 .filter_map(|rank| {
                     let slot = job.record.placements[rank].slot;
                     Some((job.nonce_of(rank)?, slot))
                 })
                 .collect();
-            release_where(
-                job,
-                |held| over.contains(held),
-                |nonce, slot| {
-                    gangs::release(nodes, nonce, slot, id, now.time);
-                    self.gangs.look();
-                },
-            );
+            let is_free = |held: &(NodeNonce, u32)| !taken.contains(held);
+            release_where(job, is_free, |nonce, slot| {
+                gangs::release(nodes, nonce, slot, id, now.time);
+                self.gangs.look();
+            });
         }
         if self.stories.is_awaited(id) && !job.is_unreported() {
             self.stories.reported(id);
@@ -118,7 +120,7 @@ impl Leader {
         }
     }
 
-    /// Whether any slot of a job may be used by others once it is gone from the table.
+    /// Holds no slot for a job any more that is about to leave the table.
     pub(super) fn release_all(&mut self, job: &mut Job, now: Now) {
         let id = job.record.id;
         release_where(
@@ -134,8 +136,8 @@ impl Leader {
 
 fn release_where(
     job: &mut Job,
-    mut is_free: impl FnMut(&(crate::NodeNonce, u32)) -> bool,
-    mut release: impl FnMut(crate::NodeNonce, u32),
+    is_free: impl Fn(&(NodeNonce, u32)) -> bool,
+    mut release: impl FnMut(NodeNonce, u32),
 ) {
     let held = std::mem::take(&mut job.held);
     for slot in held {

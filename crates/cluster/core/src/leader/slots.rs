@@ -53,8 +53,8 @@ impl Slots {
             .is_some_and(|slot| slot.held_by == Some(job))
     }
 
-    /// Its TaskManager says which ports it has reserved, and so how many slots there are. Slots that
-    /// jobs hold stay.
+    /// Its TaskManager says which ports it has reserved, and so how many slots there are. Slots
+    /// that jobs hold stay.
     pub(super) fn set_ports(&mut self, ports: &[u16]) {
         let least = self.slots.iter().rposition(|slot| slot.held_by.is_some());
         let count = ports.len().max(least.map_or(0, |last| last + 1));
@@ -89,7 +89,8 @@ impl Slots {
 
     /// Holds a slot for a job. One that its TaskManager has not reported yet is made.
     ///
-    /// Returns the job that it was held for, which is another only if records contradict each other.
+    /// Returns the job that it was held for, which is another only if records contradict each
+    /// other.
     pub(super) fn hold(&mut self, slot: u32, job: JobId) -> Option<JobId> {
         let at = slot as usize;
         if at >= MOST_SLOTS {

@@ -40,8 +40,8 @@ pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
     }
 }
 
-/// A placed job is `running` when every rank runs, is done, or is unknown because its TaskManager is
-/// silent; until then it is what it was before it was placed.
+/// A placed job is `running` when every rank runs, is done, or is unknown because its TaskManager
+/// is silent; until then it is what it was before it was placed.
 fn state(job: &Job, tasks: &[TaskView]) -> JobState {
     let is_up = |task: &TaskView| match task.state {
         TaskViewState::Running | TaskViewState::Unknown => true,

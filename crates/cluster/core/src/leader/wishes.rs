@@ -46,12 +46,7 @@ impl Leader {
             .ring_by(Timer::Questions, now.time + HELD_AT_MOST);
         let about = match &question {
             Question::Job(id) => Some(*id),
-            Question::Cancel(id) => {
-                self.wish(*id, |wishes, _| wishes.cancel = true);
-                Some(*id)
-            }
-            Question::Restart(id) => Some(*id),
-            Question::Remove(id) => Some(*id),
+            Question::Cancel(id) | Question::Restart(id) | Question::Remove(id) => Some(*id),
             _ => None,
         };
         self.questions.hold(ticket, question, now.time, out);
@@ -62,15 +57,14 @@ impl Leader {
                     self.adoption.want(id, true);
                 }
                 self.touched.insert(id);
-                self.look_at_wishes(now, id);
             }
             None => self.answer_about_all(now, out),
         }
     }
 
-    /// What is wished of a job that is open is noted there; what is asked of one that is not open is
-    /// noted when it is.
-    fn look_at_wishes(&mut self, now: Now, id: JobId) {
+    /// What is wished of a job that is open is noted there; what is asked of one that is not open
+    /// is noted when it is.
+    pub(super) fn look_at_wishes(&mut self, now: Now, id: JobId) {
         let Some(job) = self.jobs.open_mut(id) else {
             return;
         };
@@ -90,12 +84,6 @@ impl Leader {
                 }
                 _ => {}
             }
-        }
-    }
-
-    fn wish(&mut self, id: JobId, wish: impl FnOnce(&mut super::job::Wishes, JobState)) {
-        if let Some(job) = self.jobs.open_mut(id) {
-            wish(&mut job.wishes, job.record.state);
         }
     }
 
@@ -174,20 +162,17 @@ impl Leader {
         }
     }
 
-    /// There is no record of this job.
-    pub(super) fn answer_absent(&mut self, id: JobId, out: &mut Vec<LeaderAction>) {
-        for (ticket, _) in self.questions.of_job(id) {
-            let answer = Answer::NotFound(format!("there is no job {id}"));
-            self.questions.answer(ticket, answer, out);
-        }
-    }
-
-    /// The record of this job was erased.
-    pub(super) fn answer_erased(&mut self, id: JobId, out: &mut Vec<LeaderAction>) {
+    /// There is no record of this job, or not any more.
+    pub(super) fn answer_absent(
+        &mut self,
+        id: JobId,
+        was_known: bool,
+        out: &mut Vec<LeaderAction>,
+    ) {
         for (ticket, held) in self.questions.of_job(id) {
             let answer = match held.question {
-                Question::Remove(_) => Answer::Done,
-                _ => Answer::NotFound(format!("job {id} was removed")),
+                Question::Remove(_) if was_known => Answer::Done,
+                _ => Answer::NotFound(format!("there is no job {id}")),
             };
             self.questions.answer(ticket, answer, out);
         }
@@ -282,8 +267,8 @@ impl Leader {
         }
     }
 
-    /// Drains a TaskManager. Answered when it says that it is draining, so that the next leader hears
-    /// so as well.
+    /// Drains a TaskManager. Answered when it says that it is draining, so that the next leader
+    /// hears so as well.
     fn drain_node(&mut self, now: Now, node: &str, out: &mut Vec<LeaderAction>) -> Option<Answer> {
         let nonce = match self.find_node(node) {
             Ok(nonce) => nonce,

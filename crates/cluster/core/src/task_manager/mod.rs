@@ -6,9 +6,9 @@
 //!   acknowledgements, a leader ──►└─────────────┘──► Reserve (a port)
 //! ```
 //!
-//! Only acknowledgements and higher seals change what it does (R7): a view of the election that says
-//! "nobody leads" changes nothing. If nobody acknowledges, the guards of exclusive tasks end them at
-//! their deadlines, and all others go on.
+//! Only acknowledgements and higher seals change what it does (R7): a view of the election that
+//! says "nobody leads" changes nothing. If nobody acknowledges, the guards of exclusive tasks end
+//! them at their deadlines, and all others go on.
 //!
 //! A step takes one event in (`orders.rs`, and here), then sends a report if one is due
 //! (`reporting.rs`). `tasks.rs` has the tasks, `ports.rs` the slots.
@@ -30,7 +30,7 @@ pub use self::event::TaskManagerEvent;
 use self::ports::Ports;
 use self::reporting::Reporting;
 use self::tasks::Tasks;
-use crate::message::{Ack, EndedHow, NodeInfo, TaskEnd};
+use crate::message::{Ack, EndedHow, NodeInfo, TaskEnd, TaskState};
 use crate::moment::wall_text;
 use crate::{Isolation, NodeNonce, TaskId};
 
@@ -132,6 +132,11 @@ impl TaskManager {
     /// The highest seal that it has seen.
     pub fn seen(&self) -> Option<Seal> {
         self.seen
+    }
+
+    /// How a task is, if it is here.
+    pub fn state_of(&self, task: TaskId) -> Option<&TaskState> {
+        self.tasks.state(task)
     }
 
     fn absorb(&mut self, now: Now, event: TaskManagerEvent, out: &mut Vec<TaskManagerAction>) {

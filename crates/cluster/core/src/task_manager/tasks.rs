@@ -209,8 +209,8 @@ impl Tasks {
         self.changed = self.changed.split_off(&(change + 1));
     }
 
-    /// Moves the deadlines of exclusive tasks to their timeouts after `heard_of_at`, if that gains a
-    /// part of the timeout.
+    /// Moves the deadlines of exclusive tasks to their timeouts after `heard_of_at`, if that gains
+    /// a part of the timeout.
     pub(super) fn extend(
         &mut self,
         heard_of_at: Time,

@@ -1,12 +1,9 @@
 //! One job from submission to end.
 
-use super::World;
 use super::world::spec;
+use super::{SECOND, World};
 use crate::leader::{Answer, Question};
 use crate::{CauseKind, JobState};
-use std::time::Duration;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_job_is_placed_committed_deployed_and_runs() {

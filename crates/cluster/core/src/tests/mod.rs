@@ -1,7 +1,21 @@
-//! Scenarios: a leader, TaskManagers and a store in one process, without time passing by itself.
+//! Scenarios: a leader, TaskManagers and a store in one process, where time passes when it is told
+//! to.
 
 mod adoption;
 mod end_to_end;
+mod isolation;
+mod names;
+mod orders;
+mod people;
+mod random;
+mod restarts;
+mod slots;
+mod stories;
+mod task_manager;
 mod world;
 
+use std::time::Duration;
+
 use self::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);

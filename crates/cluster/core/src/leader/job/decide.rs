@@ -26,11 +26,10 @@ pub(in crate::leader) enum Decision {
     Erase,
 }
 
-/// Decides, if no write is under way.
+/// Decides, if no write is under way and no pause after one.
 pub(in crate::leader) fn decide(job: &Job, nodes: &Nodes, now: Now) -> Decision {
     match &job.write {
         Write::Idle => {}
-        Write::Pausing(until) if *until <= now.time => {}
         Write::Pausing(until) => return Decision::Rest(Some(*until)),
         Write::UnderWay(_) | Write::Reopening | Write::Erasing => return Decision::Rest(None),
     }

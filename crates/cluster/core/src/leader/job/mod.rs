@@ -191,6 +191,13 @@ impl Job {
         }
     }
 
+    /// A pause after a commit that did not take effect is over.
+    pub(super) fn end_pause(&mut self, now: Time) {
+        if matches!(self.write, Write::Pausing(until) if until <= now) {
+            self.write = Write::Idle;
+        }
+    }
+
     /// Its TaskManager says how a rank is.
     pub(super) fn reported(&mut self, rank: usize, report: TaskReport, now: Time) {
         let seen = &mut self.ranks[rank];
@@ -205,6 +212,10 @@ impl Job {
         };
         if self.record.state == JobState::Running && self.failure.is_none() {
             self.failure = cause::of_rank(self, rank);
+        }
+        if let RankState::Ended(end) = &mut self.ranks[rank].state {
+            // What is worth keeping of them is in the cause.
+            end.last_lines = Vec::new();
         }
         if self.running_since.is_none() && self.ranks.iter().all(Rank::is_up) {
             self.running_since = Some(now);
