@@ -37,6 +37,9 @@ const GREETING: &str = "incumbent-liveness 1 ";
 /// Longest line of either side.
 const LONGEST_LINE: u64 = 512;
 
+/// Room for what either side reads at once: most lines are shorter, and connections are many.
+const BUFFER: usize = 128;
+
 /// Whether and where a leader can be seen to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Liveness {

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::rules::{Judge, Seen, SignOfDeath, Stakes};
 use super::server::keep_alive;
-use super::{GREETING, LONGEST_LINE, scope};
+use super::{BUFFER, GREETING, LONGEST_LINE, scope};
 
 /// How long an attempt to connect may take before it is given up. That proves nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,9 +27,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// probes, and their number. It proves nothing. But a fresh attempt follows, and a host that has
 /// started again refuses it.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(15), Duration::from_secs(5), 3);
-
-/// Room for what is read at once: a greeting has 54 bytes.
-const BUFFER: usize = 128;
 
 /// Stays connected to a liveness endpoint and says when its process is proven dead.
 ///
@@ -55,8 +52,8 @@ const BUFFER: usize = 128;
 /// under this address before. All else is [`Unknown`](LivenessState::Unknown): time-outs, silence,
 /// an unreachable network.
 ///
-/// Each probe is one small task and one connection, and holds less than 1 KiB while connected, so a
-/// process may have thousands, as far as its limit of descriptors goes. Give addresses by number:
+/// Each probe is one small task and one connection, some 3 KiB together, so a process may have
+/// thousands, as far as its limit of descriptors goes. Give addresses by number:
 /// names are looked up on a thread, at each attempt. Dropping the probe ends it.
 #[derive(Debug)]
 pub struct LivenessProbe {

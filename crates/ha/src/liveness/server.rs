@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use super::room::{Report, Room};
-use super::{LONGEST_LINE, greeting, scope};
+use super::{BUFFER, LONGEST_LINE, greeting, scope};
 use crate::OpenError;
 
 /// Most connections that are served. Further ones learn nothing: standbys wait for the lease. At
@@ -278,7 +278,7 @@ async fn talk(
     let said = *nonce.borrow_and_update();
     stream.write_all(greeting(said).as_bytes()).await?;
     let (reader, mut writer) = stream.split();
-    let mut reader = BufReader::new(reader);
+    let mut reader = BufReader::with_capacity(BUFFER, reader);
     let mut introduced = false;
     loop {
         let mut line = String::new();

@@ -7,7 +7,9 @@ use futures::FutureExt;
 use incumbent::{Change, Changes, Clock, Group, Liveness, Options, RecordName, Store};
 use incumbent_backend_file::FileBackend;
 use incumbent_backend_memory::MemoryBackend;
+use incumbent_backend_zookeeper::ZooKeeperBackend;
 use incumbent_conformance::{Faults, Unreliable, WatchMode};
+use incumbent_leader_server::{Options as ServerOptions, Server};
 use tokio::time::{Instant, timeout};
 
 use crate::node;
@@ -167,6 +169,38 @@ fn note(told: &mut BTreeMap<RecordName, u32>, changes: &[Change]) {
     for change in changes {
         *told.entry(change.name().clone()).or_default() += 1;
     }
+}
+
+/// Its hints name no version, so a change is told again with the next listing.
+#[tokio::test]
+async fn on_the_leader_server_what_another_process_creates_is_told_before_any_listing() {
+    let server = Server::bind(ServerOptions::local()).await.unwrap();
+    let address = format!("zookeeper://{}/demo", server.addresses()[0]);
+    tokio::spawn(server.run(std::future::pending()));
+    let open = || {
+        let backend = ZooKeeperBackend::open(&address.parse().unwrap()).unwrap();
+        let options = Options {
+            liveness: Liveness::Off,
+            ..Options::default()
+        };
+        Store::on(backend).group_with("demo", options).unwrap()
+    };
+    let (a, b) = (open(), open());
+    // Nobody has ever led, so not even the group is there.
+    b.create(&job(0), &1).await.unwrap();
+    let mut changes = a.changes();
+    assert_eq!(changes.next().await, written(&[0]));
+    let begun = Instant::now();
+    for id in 1..10 {
+        b.create(&job(id), &1).await.unwrap();
+        loop {
+            let told = timeout(PATIENCE, changes.next()).await.unwrap();
+            if told.contains(&Change::Written(job(id))) {
+                break;
+            }
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "by listings");
 }
 
 /// As two processes: two backends that share nothing but the directory.

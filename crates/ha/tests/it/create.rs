@@ -101,6 +101,18 @@ async fn a_leader_that_was_deposed_before_cannot_open_what_was_created_since() {
     record.commit(2).await.unwrap();
 }
 
+/// Nothing shows whether a newer leader has erased the name before it was created.
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_floor_was_removed_by_hand_opens_no_created_record() {
+    let backend = MemoryBackend::new();
+    let group = node(&backend, "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    group.create(&job(1), &1_u32).await.unwrap();
+    backend.remove_by_hand(&Key::floor("demo".parse().unwrap()));
+    let opened = leadership.open::<u32>(&job(1)).await.err();
+    assert!(matches!(opened, Some(Error::Damaged { .. })), "{opened:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn data_that_are_too_large_are_not_created() {
     let group = node(&MemoryBackend::new(), "a");
