@@ -151,6 +151,7 @@ impl Leader {
     fn task_reported(&mut self, now: Now, from: NodeNonce, report: TaskReport) {
         let task = report.task;
         let is_over = matches!(report.state, TaskState::Ended(_));
+        let is_drained = self.nodes.get(from).is_some_and(|node| node.is_draining);
         let mut holder = None;
         if let Some(node) = self.nodes.get_mut(from) {
             if is_over {
@@ -167,7 +168,7 @@ impl Leader {
             Some(Entry::Open(job)) => match job.rank_of(task, from) {
                 Some(rank) => {
                     let job = self.jobs.open_mut(task.job).expect("it was open above");
-                    job.reported(rank, report, now.time);
+                    job.reported(rank, report, is_drained, now.time);
                     self.touched.insert(task.job);
                 }
                 None => self.unknown_task(from, task, is_over),
@@ -188,9 +189,10 @@ impl Leader {
         }
         for (from, report) in self.adoption.take_kept(id) {
             let is_over = matches!(report.state, TaskState::Ended(_));
+            let is_drained = self.nodes.get(from).is_some_and(|node| node.is_draining);
             match self.jobs.open_mut(id) {
                 Some(job) => match job.rank_of(report.task, from) {
-                    Some(rank) => job.reported(rank, report, now.time),
+                    Some(rank) => job.reported(rank, report, is_drained, now.time),
                     None => self.unknown_task(from, report.task, is_over),
                 },
                 None => self.unknown_task(from, report.task, is_over),

@@ -115,6 +115,12 @@ impl TaskManager {
             return Ok(());
         }
         let isolated_at = self.isolated_at(deploy.isolation);
+        if isolated_at.is_some_and(|at| at <= now.time) {
+            // The order may be of a leader that is deposed, and the next one does not wait for this
+            // task any more (R8).
+            self.never(now, task, slot, EndedHow::Isolated);
+            return Ok(());
+        }
         self.tasks.starting(&deploy, isolated_at);
         out.push(TaskManagerAction::Start {
             deploy,

@@ -306,6 +306,22 @@ fn an_accepted_order_is_no_acknowledgement() {
 }
 
 #[test]
+fn nothing_is_started_after_its_isolation_timeout() {
+    let mut alone = Alone::registered();
+    alone.at = 100 * SECOND;
+    let late = alone.order(1, deploy(1, 0));
+    assert!(refusal(&late).is_none() && !starts(&late));
+    let state = alone.machine.state_of(task(1));
+    assert!(matches!(
+        state,
+        Some(TaskState::Ended(TaskEnd {
+            how: EndedHow::Isolated,
+            ..
+        }))
+    ));
+}
+
+#[test]
 fn a_deadline_counts_from_sending_and_moves_with_acknowledgements_only() {
     let mut alone = Alone::registered();
     let report = sent(alone.order(1, deploy(1, 0))).unwrap();

@@ -36,7 +36,9 @@ pub(in crate::leader) fn about(job: &Job, rank: usize, kind: CauseKind, message:
 }
 
 /// What it means that this rank has ended while its attempt goes on; `None` if it is no failure.
-pub(super) fn of_rank(job: &Job, rank: usize) -> Option<Cause> {
+///
+/// A TaskManager that is drained ends what was not moved in time.
+pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause> {
     let RankState::Ended(end) = &job.ranks[rank].state else {
         return None;
     };
@@ -63,9 +65,13 @@ pub(super) fn of_rank(job: &Job, rank: usize) -> Option<Cause> {
             CauseKind::Isolated,
             format!("{at} ended rank {id}: no leader had answered it for the isolation timeout"),
         ),
+        EndedHow::Ordered if is_drained => (
+            CauseKind::Drained,
+            format!("{at} is drained and ended rank {id}, which was not moved in time"),
+        ),
         EndedHow::Ordered => (
             CauseKind::TaskLost,
-            format!("rank {id} on {at} was ended by an order of an earlier leader"),
+            format!("{at} ended rank {id}, though this leader has not ordered it"),
         ),
         EndedHow::Unknown => (
             CauseKind::TaskLost,

@@ -199,7 +199,13 @@ impl Job {
     }
 
     /// Its TaskManager says how a rank is.
-    pub(super) fn reported(&mut self, rank: usize, report: TaskReport, now: Time) {
+    pub(super) fn reported(
+        &mut self,
+        rank: usize,
+        report: TaskReport,
+        is_drained: bool,
+        now: Time,
+    ) {
         let seen = &mut self.ranks[rank];
         if matches!(seen.state, RankState::Ended(_)) {
             return;
@@ -211,7 +217,7 @@ impl Job {
             TaskState::Ended(end) => RankState::Ended(Box::new(end)),
         };
         if self.record.state == JobState::Running && self.failure.is_none() {
-            self.failure = cause::of_rank(self, rank);
+            self.failure = cause::of_rank(self, rank, is_drained);
         }
         if let RankState::Ended(end) = &mut self.ranks[rank].state {
             // What is worth keeping of them is in the cause.
@@ -232,7 +238,7 @@ impl Job {
             RankState::Starting | RankState::Running { .. } | RankState::Ending { .. } => {
                 seen.state = RankState::Ended(Box::new(cause::lost()));
                 if self.record.state == JobState::Running && self.failure.is_none() {
-                    self.failure = cause::of_rank(self, rank);
+                    self.failure = cause::of_rank(self, rank, false);
                 }
             }
         }
