@@ -1,3 +1,8 @@
 //! The cluster: `up`, `job-manager`, `task-manager`, `job` and `node`.
 
+mod jobs;
+mod logs;
+mod running;
+mod story;
+mod up;
 mod usage;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::args::LogsArgs;
 use super::find::{find, named, path};
+use super::run::INTERRUPTED;
 use super::wait::Outage;
 use crate::cluster::client::{Ask, Client, ClientError, Event, Events};
 use crate::diagnostics::say;
@@ -82,7 +83,7 @@ pub(super) async fn logs(args: LogsArgs) -> Result<ExitCode, Failure> {
     };
     tokio::select! {
         printed = printed => printed?,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(130)),
+        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::from(INTERRUPTED)),
     }
     Ok(ExitCode::SUCCESS)
 }

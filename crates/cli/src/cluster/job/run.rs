@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use incumbent_cluster_core::view::JobView;
 use incumbent_cluster_core::{CauseKind, JobId, JobState};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::args::RunJobArgs;
@@ -20,15 +21,22 @@ use crate::diagnostics::{self, say};
 use crate::exit::{Code, Failure};
 use crate::show::line;
 
+/// The exit code of shells for a program that was ended by Ctrl-C.
+pub(super) const INTERRUPTED: u8 = 130;
+
 /// How long the answer waits for the job to run, or for a reason why it does not yet.
 const GLANCE: Duration = Duration::from_secs(2);
+
+/// When a reason to wait is taken for one. Until then it may be that nobody has looked yet.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// How often the job is looked at meanwhile.
 const GLANCES: Duration = Duration::from_millis(20);
 
 pub(super) async fn run(args: RunJobArgs) -> Result<ExitCode, Failure> {
     if !args.wait && !args.follow {
-        let (job, _) = submit(&args).await?;
+        let (submitted, client) = submit(&args).await?;
+        let job = glance(&client, submitted).await;
         refused(&job)?;
         if args.output.is_json() {
             show::print(&job, args.output)?;
@@ -40,7 +48,7 @@ pub(super) async fn run(args: RunJobArgs) -> Result<ExitCode, Failure> {
     wait(&args).await.map_err(Failure::of_run)
 }
 
-/// Submits the job. The answer shows it running, if that takes no more than a moment.
+/// Submits the job, and returns it as it is written down.
 async fn submit(args: &RunJobArgs) -> Result<(JobView, Client), Failure> {
     let id = match &args.id {
         Some(text) => text
@@ -58,16 +66,17 @@ async fn submit(args: &RunJobArgs) -> Result<(JobView, Client), Failure> {
     }
     let ask = Ask::new(Method::PUT, path(&id.to_string())).json(&spec);
     let submitted: JobView = client.json(&ask).await?;
-    Ok((glance(&client, submitted).await, client))
+    Ok((submitted, client))
 }
 
 /// Looks at the job until it runs, has ended, or says why not; for two seconds at most.
 async fn glance(client: &Client, submitted: JobView) -> JobView {
-    let until = Instant::now() + GLANCE;
+    let (settled, until) = (Instant::now() + SETTLED, Instant::now() + GLANCE);
     let mut latest = submitted;
     loop {
         let is_waiting = matches!(latest.state, JobState::Waiting | JobState::Restarting);
-        if !is_waiting || !latest.why.is_empty() {
+        let has_reason = !latest.why.is_empty() && Instant::now() >= settled;
+        if !is_waiting || has_reason {
             return latest;
         }
         match tokio::time::timeout_at(until, look(client, &latest.id)).await {
@@ -117,8 +126,16 @@ fn told(job: &JobView, args: &RunJobArgs) -> String {
 }
 
 async fn wait(args: &RunJobArgs) -> Result<ExitCode, Failure> {
-    let (job, client) = submit(args).await?;
-    refused(&job)?;
+    // From the beginning: a signal must not end this program without a word.
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
+    let (job, client) = tokio::select! {
+        submitted = submit(args) => submitted?,
+        _ = interrupt.recv() => {
+            say("interrupted before the cluster has answered; `incumbent job ls` shows whether the job is there");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
     let (id, name) = (job.id.clone(), job.name.clone());
     let is_terminal = diagnostics::is_terminal();
     let mut last = String::new();
@@ -142,13 +159,14 @@ async fn wait(args: &RunJobArgs) -> Result<ExitCode, Failure> {
     };
     let view = tokio::select! {
         view = ended => view?,
-        _ = tokio::signal::ctrl_c() => {
+        _ = interrupt.recv() => {
             say(format!(
                 "{name} goes on; look at it with `incumbent job show {name}`, end it with `incumbent job cancel {name}`"
             ));
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(INTERRUPTED));
         }
     };
+    refused(&view)?;
     if !args.follow && args.output.is_json() {
         show::print(&view, args.output)?;
     } else if !is_terminal || !args.follow {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -68,8 +69,9 @@ const TASK_MANAGER_HELP: &str = "\
 It registers with the JobManager that leads, wherever that is, and starts tasks in its slots. A task is a
 process, and may do what this program may do: it has the same user.
 
-If this program ends, in whatever way, so do its tasks. SIGTERM drains it: its tasks are moved elsewhere,
-and it ends; a second SIGTERM ends it at once.";
+If this program ends, in whatever way, so do its tasks. SIGTERM drains it: its tasks are moved elsewhere, and
+it ends. What cannot be moved within --drain-timeout is ended, with its grace but at most 5 s. A second
+SIGTERM ends everything at once.";
 
 /// A TaskManager: runs tasks in its slots.
 #[derive(Debug, Args)]
@@ -85,6 +87,10 @@ pub(crate) struct TaskManagerArgs {
     /// Its name, unique among those that live [default: host name and process id]
     #[arg(long, value_name = "NAME", env = "INCUMBENT_TASK_MANAGER_NAME")]
     pub(crate) name: Option<String>,
+
+    /// How long SIGTERM waits for the tasks to be moved elsewhere before it ends them.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_DRAIN_TIMEOUT", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) drain_timeout: Duration,
 
     /// Where the tasks have their directories and logs [default: in the directory of `incumbent up`]
     #[arg(long, value_name = "DIR", env = "INCUMBENT_TASKS_DIR")]

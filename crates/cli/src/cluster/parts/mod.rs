@@ -50,7 +50,8 @@ pub(crate) async fn task_manager(
     options.dir = Some(tasks_dir(args.dir)?);
     let metrics = status_server::recorder()?;
     let listener = listen(&options).await?;
-    let numbers = TaskManagerOptions::new(args.slots);
+    let mut numbers = TaskManagerOptions::new(args.slots);
+    numbers.drain = args.drain_timeout;
     let (asked, is_asked) = oneshot::channel();
     let shutdown = async {
         // The sender is dropped only when this ends.

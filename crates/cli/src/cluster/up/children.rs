@@ -54,7 +54,12 @@ pub(super) fn children(
     let slots = args.slots.to_string();
     let task_managers = (1..=args.task_managers).map(|number| {
         let name = format!("{host}tm-{number}");
-        let mut own = flags(&[("--name", &name), ("--slots", &slots)]);
+        // All of them end at the same time: there is nowhere to move a task to.
+        let mut own = flags(&[
+            ("--name", &name),
+            ("--slots", &slots),
+            ("--drain-timeout", "0s"),
+        ]);
         own.extend(file("--dir", Some(&places.tasks().join(&name))));
         ChildSpec {
             kind: Kind::TaskManager,

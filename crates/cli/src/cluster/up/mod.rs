@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use incumbent_cluster_node::task_manager::DRAIN;
 use tokio::sync::watch;
 
 use super::places::Places;
@@ -32,8 +31,9 @@ use child::{Stage, keep};
 use children::{Kind, children};
 use lock::Lock;
 
-/// How long TaskManagers may take to end before they are killed: longer than a drain.
-const TASKS_END: Duration = DRAIN.saturating_add(Duration::from_secs(10));
+/// How long TaskManagers may take to end before they are killed: they give their tasks 5 s, and the
+/// ends of their logs 5 s more.
+const TASKS_END: Duration = Duration::from_secs(20);
 
 /// How long JobManagers may take to end.
 const MANAGERS_END: Duration = Duration::from_secs(10);

@@ -1,0 +1,214 @@
+//! A cluster that runs: `incumbent up` in a directory of its own, and questions to it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{Done, Node, Place, eventually, finished, runs, until};
+
+/// A task that prints a line with a number each 20 ms, from 1.
+pub(super) const COUNT: &str = r#"i=0; while :; do i=$((i + 1)); echo "rank $INCUMBENT_RANK attempt $INCUMBENT_ATTEMPT line $i"; sleep 0.02; done"#;
+
+/// A cluster, and where it runs. Everything ends when it is dropped.
+pub(super) struct Cluster {
+    pub(super) up: Node,
+    pub(super) url: String,
+    pub(super) place: Place,
+}
+
+impl Cluster {
+    /// With two TaskManagers of two slots.
+    pub(super) fn new() -> Self {
+        Self::with(Place::new(), &[])
+    }
+
+    /// With flags for `up`. Returns when it answers.
+    pub(super) fn with(place: Place, flags: &[&str]) -> Self {
+        let _ = std::fs::remove_file(place.path("up.out"));
+        let up = place.start("up", up(&place, flags));
+        let url = eventually("up says where it answers", || {
+            let out = place.note("up.out");
+            out.contains("stop ")
+                .then(|| out.lines().next().map(str::to_owned))?
+        });
+        let cluster = Self { up, url, place };
+        until("somebody leads and all TaskManagers are there", || {
+            let expected = flags
+                .iter()
+                .position(|flag| *flag == "--task-managers")
+                .map_or("2", |at| flags[at + 1]);
+            cluster.pids("task-manager").len().to_string() == expected
+        });
+        cluster
+    }
+
+    /// `incumbent` with this cluster as the usual one.
+    pub(super) fn incumbent(&self, args: &[&str]) -> Command {
+        let mut command = self.place.incumbent(args);
+        command.env("INCUMBENT_CLUSTER", &self.url);
+        command
+    }
+
+    pub(super) fn ask(&self, args: &[&str]) -> Done {
+        finished(self.incumbent(args))
+    }
+
+    /// Submits `sh -c SCRIPT`.
+    pub(super) fn run(&self, flags: &[&str], script: &str) -> Value {
+        let all = [&["job", "run"], flags, &["--", "sh", "-c", script]].concat();
+        self.ask(&all).assert_code(0).json()
+    }
+
+    /// `job show`, as JSON.
+    pub(super) fn show(&self, job: &str) -> Value {
+        self.ask(&["job", "show", job]).assert_code(0).json()
+    }
+
+    /// Waits until a job looks so.
+    #[track_caller]
+    pub(super) fn job(&self, job: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        eventually(&format!("{job} {what}"), || {
+            let view = self.show(job);
+            is(&view).then_some(view)
+        })
+    }
+
+    /// Waits until all tasks of this attempt run, and returns the job.
+    #[track_caller]
+    pub(super) fn running(&self, job: &str, attempt: u64) -> Value {
+        self.job(job, &format!("runs in attempt {attempt}"), |view| {
+            view["state"] == "running"
+                && view["attempt"] == attempt
+                && tasks(view).iter().all(|task| task["state"] == "running")
+        })
+    }
+
+    /// `GET /v1/cluster`; `null` while nobody answers.
+    pub(super) fn view(&self) -> Value {
+        get(&self.url, "/v1/cluster").unwrap_or_default()
+    }
+
+    pub(super) fn nodes(&self) -> Vec<Value> {
+        self.view()["nodes"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The process ids of the nodes of a kind that are not known to be dead.
+    pub(super) fn pids(&self, kind: &str) -> Vec<i32> {
+        let nodes = self.nodes();
+        let of_kind = nodes
+            .iter()
+            .filter(|node| node["kind"] == kind && node["state"] != "dead");
+        of_kind.map(pid).collect()
+    }
+
+    /// The process id of the TaskManager that has this task.
+    pub(super) fn node_of(&self, task: &Value) -> i32 {
+        let nodes = self.nodes();
+        let found = nodes.iter().find(|node| node["name"] == task["node"]);
+        pid(found.unwrap_or_else(|| panic!("no node of {task} in {nodes:?}")))
+    }
+
+    /// Starts `job logs --follow` into `NAME.out`.
+    pub(super) fn follow(&self, name: &str, flags: &[&str]) -> Node {
+        let all = [&["job", "logs", "--follow"], flags].concat();
+        self.place.start(name, self.incumbent(&all))
+    }
+}
+
+/// `incumbent up` on a free port, with its directory in this place.
+pub(super) fn up(place: &Place, flags: &[&str]) -> Command {
+    let dir = place.path("cluster");
+    let mut command = place.incumbent(&["up", "--listen", "127.0.0.1:0"]);
+    command.arg("--dir").arg(dir).args(flags);
+    command.env_remove("INCUMBENT_HA");
+    command
+}
+
+pub(super) fn tasks(job: &Value) -> &[Value] {
+    job["tasks"].as_array().map_or(&[], Vec::as_slice)
+}
+
+pub(super) fn pid(of: &Value) -> i32 {
+    let pid = of["pid"]
+        .as_i64()
+        .unwrap_or_else(|| panic!("no pid in {of}"));
+    i32::try_from(pid).unwrap()
+}
+
+/// The process ids of a job's tasks, by rank.
+pub(super) fn task_pids(job: &Value) -> Vec<i32> {
+    tasks(job).iter().map(pid).collect()
+}
+
+/// Waits until none of these processes runs.
+#[track_caller]
+pub(super) fn gone(what: &str, pids: &[i32]) {
+    until(what, || !pids.iter().any(|pid| runs(*pid)));
+}
+
+/// An answer of JSON, if there is one.
+pub(super) fn get(url: &str, path: &str) -> Option<Value> {
+    let address = url.strip_prefix("http://")?;
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8(answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        let body = unchunked(body)?;
+        return serde_json::from_str(&body).ok();
+    }
+    serde_json::from_str(body).ok()
+}
+
+fn unchunked(mut body: &str) -> Option<String> {
+    let mut whole = String::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n")?;
+        let length = usize::from_str_radix(length.trim(), 16).ok()?;
+        if length == 0 {
+            return Some(whole);
+        }
+        whole.push_str(rest.get(..length)?);
+        body = rest.get(length + 2..)?;
+    }
+}
+
+/// Ends a child as Ctrl-C does, and waits for its code.
+pub(super) fn interrupted(node: &mut Node) -> Option<i32> {
+    node.signal(Signal::INT);
+    node.code()
+}
+
+/// Waits for a child of our own.
+pub(super) fn code_of(child: &mut Child) -> Option<i32> {
+    eventually("the child has ended", || child.try_wait().unwrap()).code()
+}
+
+/// The numbers of the lines of one rank and attempt in a note, in the order in which they came.
+pub(super) fn lines(cluster: &Cluster, note: &str, rank: u32, attempt: u32) -> Vec<u64> {
+    let start = format!("rank {rank} attempt {attempt} line ");
+    let text = std::fs::read_to_string(cluster.place.path(note)).unwrap_or_default();
+    let whole = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    let numbers = whole.filter_map(|line| line.trim_end().strip_prefix(&start));
+    numbers.map(|number| number.parse().unwrap()).collect()
+}
+
+#[track_caller]
+pub(super) fn assert_gapless(numbers: &[u64]) {
+    let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
+    assert_eq!(numbers, expected);
+}
