@@ -31,6 +31,7 @@ impl JobManager {
     ///
     /// [`NodeError::Store`].
     pub fn new(node: Node) -> Result<Self, NodeError> {
+        super::describe_metrics();
         Ok(Self {
             candidate: node.group().candidate()?,
             shared: Arc::new(Shared::new(node)),
@@ -129,12 +130,8 @@ async fn activate(leadership: &Leadership, node: &Node) {
     };
     let epoch = leadership.epoch().get();
     match activated.await {
-        Ok(()) => tracing::info!(
-            node = node.name(),
-            epoch,
-            address = node.address(),
-            "this JobManager leads; it opens the records of jobs and adopts their tasks"
-        ),
+        // The election has a line about it.
+        Ok(()) => tracing::debug!(node = node.name(), epoch, "everybody is told who leads"),
         Err(Error::Fenced { .. }) => {}
         // Only what is refused for its form, which a URL of ours is not.
         Err(error) => tracing::error!(

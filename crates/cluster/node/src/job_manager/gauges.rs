@@ -33,10 +33,19 @@ pub(super) struct Gauges {
     jobs: HashMap<JobId, Job>,
     /// What is being written.
     writing: HashMap<JobId, Job>,
-    /// Jobs of the list that are not open yet; `None` before the list, and once all were open.
-    missing: Option<HashSet<JobId>>,
+    adoption: Adoption,
     asked: Option<Ticket>,
     due: Time,
+}
+
+/// How far the records of the first list are open.
+enum Adoption {
+    /// There is no list yet.
+    Unlisted,
+    /// These are not open yet.
+    Missing(HashSet<JobId>),
+    /// All of them were. Later lists are of no interest.
+    Done,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +64,7 @@ impl Gauges {
             granted,
             jobs: HashMap::new(),
             writing: HashMap::new(),
-            missing: None,
+            adoption: Adoption::Unlisted,
             asked: None,
             due: granted.time,
         }
@@ -70,8 +79,11 @@ impl Gauges {
     pub(super) fn see(&mut self, event: &LeaderEvent, now: Now) {
         match event {
             LeaderEvent::Listed(jobs) => {
-                let jobs = jobs.iter().copied();
-                self.missing = Some(jobs.filter(|job| !self.jobs.contains_key(job)).collect());
+                if matches!(self.adoption, Adoption::Unlisted) {
+                    let missing = jobs.iter().copied();
+                    let missing = missing.filter(|job| !self.jobs.contains_key(job));
+                    self.adoption = Adoption::Missing(missing.collect());
+                }
                 self.adopted(now);
             }
             LeaderEvent::Opened { job, found } => {
@@ -85,7 +97,7 @@ impl Gauges {
                     Opened::Damaged(_) => counter!("incumbent_cluster_damaged_total").increment(1),
                     Opened::Unavailable => return,
                 }
-                if let Some(missing) = &mut self.missing {
+                if let Adoption::Missing(missing) = &mut self.adoption {
                     missing.remove(job);
                 }
                 self.adopted(now);
@@ -157,8 +169,8 @@ impl Gauges {
 
     /// If all records of the list are open now, how long that took.
     fn adopted(&mut self, now: Now) {
-        if self.missing.as_ref().is_some_and(HashSet::is_empty) {
-            self.missing = None;
+        if matches!(&self.adoption, Adoption::Missing(missing) if missing.is_empty()) {
+            self.adoption = Adoption::Done;
             let took = now.time.since(self.granted.time);
             histogram!("incumbent_cluster_adoption_seconds").record(took);
             tracing::debug!(

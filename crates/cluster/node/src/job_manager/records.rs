@@ -28,8 +28,11 @@ pub(super) struct Records {
     archive: Archive,
     /// Open, and nothing is being done to them.
     open: HashMap<JobId, Handle>,
-    /// Found in this term, so that no hint about them is news.
+    /// Listed or found in this term, so that no hint about them is news.
     found: HashSet<JobId>,
+    is_listed: bool,
+    /// One listing at a time: it is tried until it works.
+    is_listing: bool,
     running: JoinSet<Done>,
 }
 
@@ -54,6 +57,8 @@ impl Records {
             archive,
             open: HashMap::new(),
             found: HashSet::new(),
+            is_listed: false,
+            is_listing: false,
             running: JoinSet::new(),
         }
     }
@@ -63,8 +68,16 @@ impl Records {
         self.found.contains(&job)
     }
 
+    /// Whether they were listed in this term. What has changed before is in the list.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
     /// Lists the records of jobs, until that works.
     pub(super) fn list(&mut self) {
+        if std::mem::replace(&mut self.is_listing, true) {
+            return;
+        }
         let leadership = Arc::clone(&self.leadership);
         self.running.spawn(async move {
             loop {
@@ -198,13 +211,23 @@ impl Records {
             return None;
         };
         match &*event {
+            LeaderEvent::Listed(jobs) => {
+                self.is_listed = true;
+                self.is_listing = false;
+                self.found.extend(jobs);
+            }
             LeaderEvent::Opened {
-                found: Opened::Record(_),
+                found: Opened::Record(_) | Opened::Unavailable,
                 ..
             } => {
                 self.found.insert(done.job);
             }
-            LeaderEvent::Opened { .. } | LeaderEvent::Erased(_) => {
+            // A person may repair what is damaged, and anybody submit what is absent.
+            LeaderEvent::Opened {
+                found: Opened::Absent | Opened::Damaged(_),
+                ..
+            }
+            | LeaderEvent::Erased(_) => {
                 self.found.remove(&done.job);
             }
             _ => {}

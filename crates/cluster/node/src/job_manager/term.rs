@@ -132,7 +132,8 @@ impl Term {
                     Some(event) => self.next.push_back(event),
                     None => self.is_over = true,
                 },
-                changed = changes.next() => self.changed(changed),
+                // They begin with everything that there is.
+                changed = changes.next(), if self.records.is_listed() => self.changed(changed),
                 () = tokio::time::sleep(sleep) => {
                     self.next.push_back(LeaderEvent::Tick);
                 }

@@ -4,6 +4,7 @@ mod adopting;
 mod deposed;
 mod fake;
 mod harness;
+mod many;
 mod orders;
 mod proofs;
 mod registering;
