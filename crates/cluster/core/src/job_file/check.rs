@@ -40,16 +40,16 @@ pub(super) struct Given {
     pub(super) may_be_nameless: bool,
     /// It has an artifact, or will get one.
     pub(super) has_artifact: bool,
-    /// No key is unknown, so what a template refers to is not just misspelled.
-    pub(super) is_all_known: bool,
+    /// All keys were read, so what a template refers to is not just misspelled.
+    pub(super) is_all_read: bool,
 }
 
 impl Given {
-    pub(super) fn by(file: &JobFile, is_all_known: bool) -> Self {
+    pub(super) fn by(file: &JobFile, is_all_read: bool) -> Self {
         Self {
             may_be_nameless: true,
             has_artifact: file.artifact.is_some(),
-            is_all_known,
+            is_all_read,
         }
     }
 }
@@ -64,7 +64,7 @@ pub fn check(spec: &JobSpec) -> Vec<Problem> {
         Given {
             may_be_nameless: false,
             has_artifact,
-            is_all_known: true,
+            is_all_read: true,
         },
     )
 }
@@ -90,7 +90,7 @@ pub(super) fn all(spec: &JobSpec, given: Given) -> Vec<Problem> {
     found.duration("grace", spec.grace_ms, 0, LONGEST_GRACE);
     found.endpoints(&spec.endpoints);
     // They would take their time with what is far too large.
-    if is_of_size && given.is_all_known {
+    if is_of_size && given.is_all_read {
         found.templates(spec, given.has_artifact);
     }
     found.0

@@ -26,6 +26,9 @@ const fn key(
     }
 }
 
+/// What stands instead of a default if there is none.
+const REQUIRED: &str = "required";
+
 /// The keys at the top of a job file.
 pub(super) const TOP: [Key; 11] = [
     key(
@@ -43,7 +46,7 @@ pub(super) const TOP: [Key; 11] = [
     key(
         "command",
         "[\"sh\", \"-c\", \"…\"]",
-        "required",
+        REQUIRED,
         "the program and its arguments, with templates",
     ),
     key(
@@ -80,19 +83,19 @@ pub(super) const TOP: [Key; 11] = [
         "isolation-timeout",
         "\"5m\" or \"never\"",
         "\"5m\"",
-        "when a TaskManager that is cut off ends the tasks of a job that is not fenced",
+        "when a TaskManager that is cut off ends tasks that are not fenced; 1s to 30 days, or never",
     ),
     key(
         "endpoints",
         "[\"http\"]",
         "none",
-        "names under which the port of a task is reached through any node",
+        "names under which the port of a task is reached through any node; at most 16",
     ),
     key(
         "grace",
         "\"10s\"",
         "\"10s\"",
-        "how long a task may take to end after SIGTERM",
+        "how long a task may take to end after SIGTERM; at most 1h",
     ),
 ];
 
@@ -208,6 +211,10 @@ fn table(text: &mut String, keys: &[Key]) {
     } in keys
     {
         text.push_str(&format!("  {name:<24}{form}\n"));
-        text.push_str(&format!("      {meaning}\n      Without it: {default}.\n"));
+        let without = match *default {
+            REQUIRED => "It is required.".to_owned(),
+            default => format!("Without it: {default}."),
+        };
+        text.push_str(&format!("      {meaning}\n      {without}\n"));
     }
 }

@@ -180,18 +180,17 @@ pub fn parse(text: &str) -> Result<JobFile, BadJobFile> {
         places,
         ..
     } = reader;
-    if let Some(file) = file {
-        let found = check::all(&file.spec, check::Given::by(&file, problems.is_empty()));
-        problems.extend(
-            found
-                .into_iter()
-                .map(|problem| locate(text, &places, problem)),
-        );
-        if problems.is_empty() {
-            return Ok(file);
-        }
+    let found = check::all(&file.spec, check::Given::by(&file, problems.is_empty()));
+    problems.extend(
+        found
+            .into_iter()
+            .map(|problem| locate(text, &places, problem)),
+    );
+    if problems.is_empty() {
+        Ok(file)
+    } else {
+        Err(bad(problems))
     }
-    Err(bad(problems))
 }
 
 fn bad(mut problems: Vec<FileProblem>) -> BadJobFile {

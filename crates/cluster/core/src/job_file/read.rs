@@ -19,8 +19,6 @@ pub(super) struct Reader<'t> {
     text: &'t str,
     pub(super) problems: Vec<FileProblem>,
     pub(super) places: Places,
-    /// Whether the value of a known key could not be read.
-    is_incomplete: bool,
 }
 
 /// A table of which each key is taken once.
@@ -35,18 +33,10 @@ impl<'t> Reader<'t> {
             text,
             problems: Vec::new(),
             places: Places::default(),
-            is_incomplete: false,
         }
     }
 
-    /// A key that is known and has no value that could be read, or none at all.
     pub(super) fn problem(&mut self, span: Range<usize>, key: &str, why: impl Into<String>) {
-        self.is_incomplete = true;
-        self.beside(span, key, why);
-    }
-
-    /// A problem beside which the rest can be understood.
-    pub(super) fn beside(&mut self, span: Range<usize>, key: &str, why: impl Into<String>) {
         let key = Some(key.to_owned());
         self.problems.push(at(self.text, span, key, why.into()));
     }
@@ -63,9 +53,9 @@ impl<'t> Reader<'t> {
             let name = keys::spelled(key.get_ref());
             let path = format!("{prefix}{}", shown(key.get_ref()));
             if !known.iter().any(|known| known.name == name) {
-                self.beside(key.span(), &path, keys::unknown(key.get_ref(), known));
+                self.problem(key.span(), &path, keys::unknown(key.get_ref(), known));
             } else if values.insert(name.clone(), value).is_some() {
-                self.beside(
+                self.problem(
                     key.span(),
                     &path,
                     format!("{name} is there twice, with - and with _"),
@@ -174,8 +164,12 @@ impl<'a, 'i> Taken<'a, 'i> {
     }
 }
 
-/// Reads the whole. `None` if something could not be read, which is a problem then.
-pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<JobFile> {
+/// A program instead of one that could not be read.
+const UNREAD: &str = "-";
+
+/// Reads the whole. What could not be read is a problem, and has a value that is none, so that the
+/// rest can be checked.
+pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
     let mut top = reader.table("", table, &keys::TOP);
     let name = top
         .take("name")
@@ -213,13 +207,10 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<JobFil
     let grace = top
         .take("grace")
         .and_then(|(key, value)| reader.duration(&key, value));
-    if reader.is_incomplete {
-        return None;
-    }
     let spec = JobSpec {
         name: name.unwrap_or_default(),
         tasks: tasks.unwrap_or(1),
-        command: command?,
+        command: command.unwrap_or_else(|| vec![UNREAD.to_owned()]),
         artifact: None,
         env: env.unwrap_or_default(),
         env_files: env_files.unwrap_or_default(),
@@ -228,7 +219,7 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<JobFil
         grace_ms: grace.unwrap_or(crate::spec::default_grace_ms()),
         endpoints: endpoints.unwrap_or_default(),
     };
-    Some(JobFile { spec, artifact })
+    JobFile { spec, artifact }
 }
 
 fn isolation(reader: &mut Reader<'_>, top: &mut Taken<'_, '_>) -> Option<Isolation> {

@@ -298,14 +298,15 @@ fn a_wrong_command_is_answered_with_the_right_form() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    let text = "nmae = \"x\"\ntasks = 0\ncommand = [\"x\"]\ngrace = \"1d\"\n[env]\n\"1\" = \"\"\n";
+    let text = "nmae = \"x\"\ntasks = 0\ncommand = \"x\"\ngrace = \"1d\"\n[env]\n\"1\" = \"\"\n";
     let keys: Vec<_> = parse(text)
         .unwrap_err()
         .problems
         .into_iter()
         .map(|problem| problem.key)
         .collect();
-    let expected = ["nmae", "tasks", "grace", "env.(a name)"].map(|key| Some(key.to_owned()));
+    let expected =
+        ["nmae", "tasks", "command", "grace", "env.(a name)"].map(|key| Some(key.to_owned()));
     assert_eq!(keys, expected);
     // Many are cut short.
     let many: String = (0..50).map(|number| format!("x{number} = 1\n")).collect();
