@@ -281,6 +281,19 @@ fn a_wrong_file_is_answered_with_line_key_and_what_is_right() {
 }
 
 #[test]
+fn a_text_in_the_place_of_a_key_is_not_repeated() {
+    for text in [
+        "\"hunter2 x\" = 1",
+        "[env]\n\"hunter2 x\" = 1",
+        "[restart]\n'hunter2 x' = 1",
+    ] {
+        for told in told(text) {
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_wrong_command_is_answered_with_the_right_form() {
     let right = "an array of the program and its arguments, as in [\"python3\", \"train.py\"]; a line for a shell is \
                  [\"sh\", \"-c\", \"…\"]";
