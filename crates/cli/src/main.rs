@@ -51,12 +51,8 @@ fn start() -> Result<ExitCode, Failure> {
         Parsed::Answered(code) => return Ok(code),
     };
     let usual = match command {
-        Command::Run(_)
-        | Command::Serve(_)
-        | Command::Gateway(_)
-        | Command::Up(_)
-        | Command::JobManager(_)
-        | Command::TaskManager(_) => "info",
+        Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
+        Command::Up(_) | Command::JobManager(_) | Command::TaskManager(_) => cluster::USUAL_LOG,
         _ => "warn",
     };
     let access = match &command {

@@ -32,15 +32,19 @@ pub(crate) fn man(mut command: clap::Command) -> Result<ExitCode, Failure> {
     clap_mangen::Man::new(command.clone())
         .render(&mut page)
         .map_err(failed)?;
+    pages_below(&command, "incumbent", &mut page).map_err(failed)?;
+    show::print(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pages_below(command: &clap::Command, name: &str, page: &mut Vec<u8>) -> std::io::Result<()> {
     for sub in command
         .get_subcommands()
         .filter(|sub| sub.get_name() != "help")
     {
-        let name = format!("incumbent-{}", sub.get_name());
-        clap_mangen::Man::new(sub.clone().name(name))
-            .render(&mut page)
-            .map_err(failed)?;
+        let name = format!("{name}-{}", sub.get_name());
+        clap_mangen::Man::new(sub.clone().name(name.clone())).render(page)?;
+        pages_below(sub, &name, page)?;
     }
-    show::print(&page)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -16,6 +16,10 @@ mod parts;
 mod places;
 mod up;
 
+/// What a process of a cluster logs if nobody says: not each step of the election, which every one of
+/// them sees, but what becomes of jobs and nodes.
+pub(crate) const USUAL_LOG: &str = "info,incumbent::node::story=warn";
+
 pub(crate) use job::{JobArgs, job};
 pub(crate) use node::{NodeArgs, node};
 pub(crate) use parts::{JobManagerArgs, TaskManagerArgs, job_manager, task_manager};

@@ -1,5 +1,6 @@
 //! The cluster: `up`, `job-manager`, `task-manager`, `job` and `node`.
 
+mod hostile;
 mod jobs;
 mod logs;
 mod running;

@@ -198,6 +198,8 @@ fn completions_and_the_manual_are_printed() {
         ".SH SYNOPSIS",
         "INCUMBENT_EPOCH",
         "ready\\-timeout",
+        ".TH incumbent-job-run 1",
+        "121  canceled",
     ] {
         assert!(man.contains(words), "{words}");
     }

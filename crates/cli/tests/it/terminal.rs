@@ -10,7 +10,7 @@ use crate::harness::{NOTE, Node, Place, finished, kill, runs, until};
 const WAIT: &str = "exec sleep 1000";
 
 /// Starts a shell script in its own terminal, with the program `script`. None if that is missing.
-fn in_terminal(place: &Place, name: &str, text: &str) -> Option<Node> {
+pub(crate) fn in_terminal(place: &Place, name: &str, text: &str) -> Option<Node> {
     if missing("script", "--version") {
         return None;
     }

@@ -54,7 +54,7 @@ pub(super) fn standing(job: &JobView) -> String {
         JobState::Restarting => format!(
             "{name} restarts: attempt {} has ended{}",
             job.attempt,
-            because(job)
+            cause_of(job)
         ),
         JobState::Stopping => format!("{name} is being ended"),
         JobState::Suspended => format!("{name} is suspended"),

@@ -19,23 +19,21 @@ struct Jobs {
 }
 
 /// Every job, page by page.
-async fn all(client: &Client) -> Result<Vec<JobView>, Failure> {
+async fn all(client: &Client, live: bool) -> Result<Vec<JobView>, Failure> {
     let mut all = Vec::new();
-    let mut path = "/v1/jobs".to_owned();
+    let mut path = format!("/v1/jobs?live={live}");
     loop {
         let Jobs { jobs, next } = client.json(&Ask::get(path)).await?;
         all.extend(jobs);
         match next {
-            Some(after) => path = format!("/v1/jobs?after={}", segment(&after)),
+            Some(after) => path = format!("/v1/jobs?live={live}&after={}", segment(&after)),
             None => return Ok(all),
         }
     }
 }
 
 pub(super) async fn list(client: &Client, live: bool, output: Output) -> Result<ExitCode, Failure> {
-    let mut jobs = all(client).await?;
-    jobs.retain(|job| !live || !job.state.is_terminal());
-    jobs.sort_by(|a, b| b.submitted_at.cmp(&a.submitted_at));
+    let jobs = all(client, live).await?;
     if output.is_json() {
         for job in &jobs {
             show::json_line(job)?;

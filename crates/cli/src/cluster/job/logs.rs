@@ -171,9 +171,36 @@ impl Printer {
         };
         let text = match (self.is_terminal, self.has_ranks) {
             (false, _) => format!("{}\n", line.line),
-            (true, false) => format!("{}\n", printable(&line.line)),
-            (true, true) => format!("{} | {}\n", line.rank, printable(&line.line)),
+            (true, false) => format!("{}\n", shown(&line.line)),
+            (true, true) => format!("{} | {}\n", line.rank, shown(&line.line)),
         };
         show::in_background(move || show::print(text.as_bytes())).await
+    }
+}
+
+/// A line as a terminal may show it: with its tabs, and without what would control it.
+fn shown(line: &str) -> String {
+    let parts: Vec<_> = line.split('\t').map(printable).collect();
+    parts.join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_its_tabs_and_controls_no_terminal() {
+        assert_eq!(shown("a\tb\u{1b}[2J"), "a\tb\\u{1b}[2J");
+    }
+
+    #[test]
+    fn a_query_has_what_was_chosen() {
+        let choice = Choice {
+            rank: Some(1),
+            attempt: None,
+            tail: Some(5),
+        };
+        assert_eq!(choice.query(true), "?follow=true&rank=1&tail=5");
+        assert_eq!(Choice::everything().query(false), "");
     }
 }

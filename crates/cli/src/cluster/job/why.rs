@@ -26,7 +26,9 @@ pub(super) async fn why(client: &Client, job: &str) -> Result<ExitCode, Failure>
 
 fn story(job: &JobView, cluster: Option<&ClusterView>) -> Vec<String> {
     let mut lines = vec![standing(job)];
-    lines.extend(job.why.iter().skip(1).map(|why| format!("  {why}")));
+    // The first one is part of the sentence before, if it waits.
+    let told = usize::from(job.state == JobState::Waiting);
+    lines.extend(job.why.iter().skip(told).map(|why| format!("  {why}")));
     lines.extend(silent(job, cluster));
     if let Some(cause) = &job.cause {
         let title = match job.state {

@@ -9,9 +9,6 @@ use crate::exit::Failure;
 use crate::settings::Output;
 use crate::show;
 
-/// Silence that is worth a word: several heartbeats.
-const SILENT_MS: u64 = 3_000;
-
 pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Failure> {
     let cluster: ClusterView = client.json(&Ask::get("/v1/cluster")).await?;
     if output.is_json() {
@@ -36,16 +33,13 @@ fn row(node: &NodeView, cluster: &ClusterView) -> Vec<String> {
             node.slots_free.to_string(),
         ),
     };
-    let mut state = match node.state {
+    let state = match node.state {
         NodeViewState::Live if is_leader => format!("leads, epoch {}", cluster.epoch),
         NodeViewState::Live => "live".into(),
         NodeViewState::Draining => "draining".into(),
-        NodeViewState::Silent => "silent".into(),
+        NodeViewState::Silent => format!("silent for {} s", node.silent_ms / 1000),
         NodeViewState::Dead => "dead".into(),
     };
-    if node.silent_ms >= SILENT_MS && node.state != NodeViewState::Dead {
-        state.push_str(&format!(" ({} s ago)", node.silent_ms / 1000));
-    }
     vec![
         kind.into(),
         node.name.clone(),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::args::UpArgs;
+use crate::cluster::USUAL_LOG;
 use crate::cluster::places::Places;
 use crate::exit::Failure;
 use crate::settings::{Common, LogFormat};
@@ -79,7 +80,7 @@ fn shared(common: &Common, args: &UpArgs, ha: &str, blobs: &str) -> Vec<OsString
         ("--group", &common.group),
         ("--listen", "127.0.0.1:0"),
         ("--supervisor", &supervisor),
-        ("--log", common.log.as_deref().unwrap_or("info")),
+        ("--log", common.log.as_deref().unwrap_or(USUAL_LOG)),
         ("--log-format", format_of(common.log_format)),
     ]);
     for (flag, duration) in [

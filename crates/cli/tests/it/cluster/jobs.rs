@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::running::{COUNT, Cluster, code_of, gone, task_pids};
 use crate::harness::until;
+use crate::terminal::in_terminal;
 
 /// `job run --wait -- sh -c SCRIPT`.
 fn waited(cluster: &Cluster, flags: &[&str], script: &str) -> Option<i32> {
@@ -300,4 +301,52 @@ fn wrong_job_files_are_refused_with_line_and_key_and_without_secrets() {
         );
     }
     assert_eq!(cluster.ask(&["job", "ls"]).assert_code(0).out, "");
+}
+
+#[test]
+fn on_a_terminal_the_way_to_the_end_is_shown() {
+    let cluster = Cluster::new();
+    let script = format!(
+        "INCUMBENT_CLUSTER={} $I job run --wait --name brief -- sh -c 'sleep 1; exit 3' > shown 2>&1; echo $? > code\n",
+        cluster.url
+    );
+    // The output goes to the terminal, which `script` copies.
+    let script = script.replace(" > shown 2>&1", "");
+    let Some(mut terminal) = in_terminal(&cluster.place, "terminal", &script) else {
+        return;
+    };
+    until("the job has failed once", || {
+        cluster
+            .ask(&["job", "show", "brief"])
+            .out
+            .contains("\"restarts\":1")
+    });
+    cluster.ask(&["job", "cancel", "brief"]).assert_code(0);
+    terminal.code();
+    assert_eq!(cluster.place.note("code"), "121");
+    let shown = cluster.place.note("terminal.out");
+    for words in [
+        "brief runs: attempt 1, 1/1 tasks",
+        "brief restarts: attempt 1 has ended",
+        "brief was canceled",
+    ] {
+        assert!(shown.contains(words), "{words:?} in {shown}");
+    }
+}
+
+#[test]
+fn settings_may_come_from_the_configuration_file() {
+    let cluster = Cluster::new();
+    let text = format!(
+        "[job.run]\ncluster = '{0}'\nname = 'named'\ntasks = 2\n[job.show]\ncluster = '{0}'\n",
+        cluster.url
+    );
+    std::fs::write(cluster.place.path("config.toml"), text).unwrap();
+    let with_file = |args: &[&str]| {
+        let all = [&["--config", "config.toml"], args].concat();
+        cluster.place.ask(&all).assert_code(0).json()
+    };
+    with_file(&["job", "run", "--", "sleep", "1000"]);
+    let job = with_file(&["job", "show", "named"]);
+    assert_eq!(job["spec"]["tasks"], 2);
 }

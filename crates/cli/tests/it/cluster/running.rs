@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Done, Node, Place, eventually, finished, runs, until};
+use crate::harness::{Answer, Done, Node, Place, eventually, finished, runs, until};
 
 /// A task that prints a line with a number each 20 ms, from 1.
 pub(super) const COUNT: &str = r#"i=0; while :; do i=$((i + 1)); echo "rank $INCUMBENT_RANK attempt $INCUMBENT_ATTEMPT line $i"; sleep 0.02; done"#;
@@ -41,6 +41,18 @@ impl Cluster {
                 .position(|flag| *flag == "--task-managers")
                 .map_or("2", |at| flags[at + 1]);
             cluster.pids("task-manager").len().to_string() == expected
+        });
+        cluster
+    }
+
+    /// With a token for everybody. Returns when somebody leads.
+    pub(super) fn with_token(place: Place, token: &str) -> Self {
+        let up = place.start("up", up(&place, &["--token-file", token]));
+        let url = address(&place);
+        let cluster = Self { up, url, place };
+        until("all nodes are there", || {
+            let nodes = cluster.ask(&["node", "ls", "--token-file", token]);
+            nodes.code == Some(0) && nodes.out.lines().count() == 4
         });
         cluster
     }
@@ -118,6 +130,15 @@ impl Cluster {
     }
 }
 
+/// Where `up` answers.
+fn address(place: &Place) -> String {
+    eventually("up says where it answers", || {
+        let out = place.note("up.out");
+        out.contains("stop ")
+            .then(|| out.lines().next().map(str::to_owned))?
+    })
+}
+
 /// `incumbent up` on a free port, with its directory in this place.
 pub(super) fn up(place: &Place, flags: &[&str]) -> Command {
     let dir = place.path("cluster");
@@ -152,24 +173,43 @@ pub(super) fn gone(what: &str, pids: &[i32]) {
 /// An answer of JSON, if there is one.
 pub(super) fn get(url: &str, path: &str) -> Option<Value> {
     let address = url.strip_prefix("http://")?;
+    let host = format!("host: {address}");
+    let answer = raw(address, "GET", path, &[&host], "")?;
+    serde_json::from_str(&answer.body).ok()
+}
+
+/// A request with these header lines and no others that matter.
+pub(super) fn raw(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\n{headers}connection: close\r\n");
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8(answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    if head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked")
-    {
-        let body = unchunked(body)?;
-        return serde_json::from_str(&body).ok();
-    }
-    serde_json::from_str(body).ok()
+    let head = head.to_ascii_lowercase();
+    let is_chunked = head.contains("transfer-encoding: chunked");
+    Some(Answer {
+        status: head.split(' ').nth(1)?.parse().ok()?,
+        body: if is_chunked {
+            unchunked(body)?
+        } else {
+            body.to_owned()
+        },
+        head,
+    })
 }
 
 fn unchunked(mut body: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use rustix::process::Signal;
 
 use super::running::{COUNT, Cluster, gone, interrupted, task_pids, up};
-use crate::harness::{Place, eventually, finished, kill, runs, until};
+use crate::harness::{Place, finished, kill, runs, until};
 
 /// Everything that a cluster runs besides `up`.
 fn everything(cluster: &Cluster) -> Vec<i32> {
@@ -137,18 +137,11 @@ fn beyond_loopback_a_token_is_needed() {
 fn with_a_token_nobody_else_is_answered() {
     let place = Place::new();
     std::fs::write(place.path("token"), "0123456789abcdef0123\n").unwrap();
-    let mut up = up(&place, &[]);
-    up.args(["--token-file", "token"]);
-    let _up = place.start("up", up);
-    let url = eventually("up says where it answers", || {
-        let out = place.note("up.out");
-        out.contains("stop ")
-            .then(|| out.lines().next().map(str::to_owned))?
-    });
-    let asked = |flags: &[&str]| place.ask(&[&["node", "ls", "--cluster", &url], flags].concat());
-    let refused = asked(&[]).assert_code(4);
+    let token = place.path("token").display().to_string();
+    let cluster = Cluster::with_token(place, &token);
+    let refused = cluster.ask(&["node", "ls"]).assert_code(4);
     assert!(refused.err.contains("--token-file"), "{}", refused.err);
-    until("it is answered", || {
-        asked(&["--token-file", "token"]).code == Some(0)
-    });
+    let mut command = cluster.incumbent(&["node", "ls"]);
+    command.env("INCUMBENT_TOKEN_FILE", token);
+    finished(command).assert_code(0);
 }
