@@ -32,8 +32,8 @@ const MOST_NEWS: usize = 1024;
 /// After a drain: how long the last reports and the tails of logs may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// The longest grace of a task that is still there when the time to drain is over: whoever stops a
-/// process waits for it.
+/// The longest grace of a task that is still there when the time to drain is over: a person may
+/// wait for the process to end.
 const LAST_GRACE: Duration = Duration::from_secs(5);
 
 /// Performs what the machine decides.

@@ -2,6 +2,7 @@
 //! while.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -140,7 +141,10 @@ impl Kept {
             tasks.remove(entry.id);
             let dir = shared.work_dir.of_task(entry.id);
             let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir));
-            if let Ok(Err(error)) = removed.await {
+            // A task that was not started may have none.
+            if let Ok(Err(error)) = removed.await
+                && error.kind() != io::ErrorKind::NotFound
+            {
                 tracing::warn!(task = %entry.id, %error, "could not remove an old log");
             }
         }

@@ -3,17 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use incumbent_cluster_core::task_manager::{HEARTBEAT, PATIENCE};
+
 use super::artifacts::ARTIFACT_CACHE;
 use super::kept::KeptLimits;
 use super::log::LogLimits;
-
-/// Pause between heartbeats. A fenced job of a TaskManager that says nothing for 10 s begins anew
-/// elsewhere, so several may be lost.
-pub const HEARTBEAT: Duration = Duration::from_secs(1);
-
-/// How long the leader may take to acknowledge a report. Verifying a TaskManager that registers may
-/// take it 4 s.
-pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a drain may take, until what is left is ended: moving a task takes as long as its
 /// grace.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use incumbent::backend::{Pace, jitter};
 use incumbent_backend::causes;
-use incumbent_cluster_blobs::Digest;
+use incumbent_cluster_blobs::{Digest, Error};
 use incumbent_cluster_core::Artifact as ArtifactSpec;
 use incumbent_cluster_core::message::Deploy;
 
@@ -26,6 +26,9 @@ pub(super) const LOG: &str = "log";
 /// at all is asked once for all tasks; this is for one that cannot be fetched although they do.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What to do if this machine's disk is full.
+const ROOM: &str = "; make room there, or start the TaskManager with another --dir";
 
 /// What a task is started from.
 #[derive(Debug)]
@@ -110,13 +113,22 @@ async fn fetch(shared: &Shared, artifact: &ArtifactSpec) -> Result<Artifact, NoP
                 shared.blob_health.well().await;
             }
             Err(error) => {
-                let why = causes(&error);
-                let name = &artifact.name;
+                let (name, why) = (&artifact.name, causes(&error));
+                let what_to_do = what_to_do(&error);
                 return Err(NoProcess::NotStarted(format!(
-                    "cannot fetch its artifact {name}: {why}; submit the job again with the file"
+                    "cannot fetch its artifact {name}: {why}{what_to_do}"
                 )));
             }
         }
+    }
+}
+
+fn what_to_do(error: &Error) -> &'static str {
+    match error {
+        Error::NotFound { .. } | Error::Damaged { .. } => "; submit the job again with the file",
+        Error::TooLarge { .. } => "; raise the limit of this TaskManager, or make the file smaller",
+        Error::Target { .. } => ROOM,
+        _ => "",
     }
 }
 
@@ -131,9 +143,7 @@ fn name(artifact: &ArtifactSpec) -> Result<&str, NoProcess> {
 
 fn not_made(path: &Path, error: &io::Error) -> String {
     let what_to_do = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room there, or start the TaskManager with another --dir"
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ROOM,
         _ => "",
     };
     format!("cannot make {}: {error}{what_to_do}", path.display())
