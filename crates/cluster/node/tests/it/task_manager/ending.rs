@@ -3,9 +3,9 @@
 use std::net::TcpStream;
 
 use incumbent_cluster_core::message::{Command, EndedHow, TaskState};
-use rustix::process::Signal;
+use rustix::process::{Signal, getpid, set_child_subreaper};
 
-use super::harness::{Cluster, eventually, kill, runs};
+use super::harness::{Cluster, eventually, kill, parent, runs, state};
 
 #[tokio::test]
 async fn the_end_of_a_task_says_how_and_what_it_printed_last() {
@@ -63,7 +63,7 @@ async fn a_task_has_its_grace() {
     let deploy =
         leader.shell("trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
     leader.run(&deploy).await;
-    while leader.log(&deploy, "").await != "ready\n" {}
+    leader.printed(&deploy, "", |log| log == "ready\n").await;
     leader.end(&deploy, 60_000).await;
     let end = leader.ended(&deploy).await;
     assert_eq!(end.how, EndedHow::Ordered, "not its own exit");
@@ -79,17 +79,25 @@ async fn the_end_of_a_killed_task_manager_ends_its_tasks_before_its_liveness_por
         let mut deploy = leader.shell("trap '' TERM; setsid sleep 1000 & echo $!; wait");
         (deploy.slot, deploy.port) = (slot, leader.known().ports[slot as usize]);
         tasks.push(leader.run(&deploy).await);
-        while leader.log(&deploy, "").await.is_empty() {}
-        let orphan = leader.log(&deploy, "").await;
+        let orphan = leader.printed(&deploy, "", |log| log.ends_with('\n')).await;
         tasks.push(orphan.trim().parse().unwrap());
     }
-    TcpStream::connect(&liveness.address).unwrap();
+    let connected = || TcpStream::connect(&liveness.address);
+    let is_refused =
+        || connected().is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+    connected().unwrap();
+    // Without a new parent in this session, the kernel would continue the stopped guard.
+    set_child_subreaper(Some(getpid())).unwrap();
+    let guard = parent(tasks[0]);
+    kill(guard, Signal::STOP);
+    eventually("a guard is stopped", || state(guard) == Some('T')).await;
     process.kill();
-    eventually("the liveness port refuses", || {
-        let connected = TcpStream::connect(&liveness.address);
-        connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
-    })
-    .await;
+    eventually("the other task is gone", || !runs(tasks[2])).await;
+    assert!(runs(tasks[0]));
+    connected().expect("the stopped guard holds the socket");
+
+    kill(guard, Signal::CONT);
+    eventually("the liveness port refuses", is_refused).await;
     let left: Vec<&i32> = tasks.iter().filter(|&&pid| runs(pid)).collect();
     assert!(left.is_empty(), "{left:?} of {tasks:?}");
 }

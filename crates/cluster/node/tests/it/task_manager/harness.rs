@@ -352,6 +352,28 @@ impl Leader {
         }
     }
 
+    /// Waits until the log, as it is asked for, is what is wanted, and returns it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "other processes have no clock that could be paused"
+    )]
+    pub(super) async fn printed(
+        &self,
+        deploy: &Deploy,
+        query: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log(deploy, query).await;
+            if is_wanted(&log) {
+                return log;
+            }
+            assert!(start.elapsed() < PATIENCE, "it printed {log:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Whether the TaskManager has the log of this task.
     pub(super) async fn has_log(&self, deploy: &Deploy) -> bool {
         let path = format!("{}/log", task(&deploy.task));
@@ -417,6 +439,13 @@ pub(super) fn kill(pid: i32, signal: Signal) {
 /// Whether the process still runs. A process that waits to be reaped does not.
 pub(super) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The process that started another one.
+pub(super) fn parent(pid: i32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 /// The state of a process, as `/proc` shows it.

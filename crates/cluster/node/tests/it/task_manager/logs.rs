@@ -189,7 +189,7 @@ async fn a_follower_hears_of_each_line_while_the_task_runs() {
     );
     let deploy = leader.shell(&script);
     leader.run(&deploy).await;
-    while leader.log(&deploy, "").await != "one\n" {}
+    leader.printed(&deploy, "", |log| log == "one\n").await;
     let (log, ()) = tokio::join!(leader.log(&deploy, "offset=4&follow=true"), async {
         std::fs::write(&go, "").unwrap();
     });
@@ -216,10 +216,8 @@ async fn a_full_disk_costs_log_lines_and_no_task() {
     leader.registered().await;
     let deploy = leader.shell("seq 1000000 1999999; echo the end; sleep 1000");
     leader.run(&deploy).await;
-    let mut tail = String::new();
-    while tail != "the end\n" {
-        tail = leader.log(&deploy, "tail=1").await;
-    }
+    let is_end = |log: &str| log == "the end\n";
+    leader.printed(&deploy, "tail=1", is_end).await;
     let log = leader.log(&deploy, "offset=0").await;
     assert!(log.starts_with("[0.."), "its beginning was given up");
     assert!(log.len() < 1024 * 1024);
@@ -246,7 +244,7 @@ async fn a_killed_task_manager_leaves_nothing_that_the_next_of_its_name_does_not
     let (cluster, leader, mut process) = Cluster::running(&[]).await;
     let deploy = leader.shell("echo x; sleep 1000");
     leader.run(&deploy).await;
-    while leader.log(&deploy, "").await.is_empty() {}
+    leader.printed(&deploy, "", |log| !log.is_empty()).await;
     process.kill();
     let left = || std::fs::read_dir(cluster.path("work")).unwrap().count();
     assert_eq!(left(), 1);
