@@ -126,7 +126,16 @@ impl Questions {
             if deadline > now {
                 return Some(deadline);
             }
-            let why = "the store has not answered in time; ask again to see what became of it";
+            let is_about_node = self
+                .held
+                .get(&ticket)
+                .is_some_and(|held| matches!(held.question, Question::Drain(_)));
+            let why = if is_about_node {
+                "the TaskManager has not said in time that it drains; `incumbent node ls` shows \
+                 whether it does"
+            } else {
+                "the store has not answered in time; ask again to see what became of it"
+            };
             self.answer(ticket, Answer::Unknown(why.to_owned()), out);
             self.deadlines.remove(&(deadline, ticket));
         }

@@ -105,7 +105,9 @@ impl Leader {
             }
             self.stories.adopted(&job);
         }
-        self.link(&job);
+        if !state.is_terminal() {
+            self.link(&job);
+        }
         let is_new_to_all = self.adoption.is_complete();
         self.jobs.insert(id, Entry::Open(Box::new(job)));
         self.apply_kept(now, id);

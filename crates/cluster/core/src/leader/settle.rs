@@ -7,6 +7,7 @@ use incumbent_core::Now;
 use super::gangs::{self, placement};
 use super::job::decide::{Decision, decide, end_attempt};
 use super::job::{Job, Write, cause, change};
+use super::nodes::Nodes;
 use super::timers::Timer;
 use super::{Leader, LeaderAction};
 use crate::{CauseKind, JobId, JobState, NodeNonce};
@@ -79,19 +80,8 @@ impl Leader {
             }
         }
         job.give_orders(nodes, now.time, out);
-        if job.record.state.is_terminal() {
-            let taken: BTreeSet<_> = (0..job.ranks.len())
-                .filter(|rank| !job.ranks[*rank].is_over())
-                .filter_map(|rank| {
-                    let slot = job.record.placements[rank].slot;
-                    Some((job.nonce_of(rank)?, slot))
-                })
-                .collect();
-            let is_free = |held: &(NodeNonce, u32)| !taken.contains(held);
-            release_where(job, is_free, |nonce, slot| {
-                gangs::release(nodes, nonce, slot, id, now.time);
-                self.gangs.look();
-            });
+        if job.record.state.is_terminal() && leave_slots(job, nodes, now) {
+            self.gangs.look();
         }
         if self.stories.is_awaited(id) && !job.is_unreported() {
             self.stories.reported(id);
@@ -147,6 +137,36 @@ fn release_where(
             job.held.push(slot);
         }
     }
+}
+
+/// Gives back the slots in which nothing of a job that has ended is left. Returns whether there were
+/// any.
+fn leave_slots(job: &mut Job, nodes: &mut Nodes, now: Now) -> bool {
+    let id = job.record.id;
+    let mut taken = BTreeSet::new();
+    for rank in 0..job.ranks.len() {
+        let nonce = job.nonce_of(rank).filter(|_| !job.ranks[rank].is_over());
+        let is_there = |nonce| nodes.get(nonce).is_some_and(|node| !node.is_dead);
+        if let Some(nonce) = nonce.filter(|nonce| is_there(*nonce)) {
+            taken.insert((nonce, job.record.placements[rank].slot));
+        }
+    }
+    if taken.is_empty() {
+        for nonce in job.placed_on() {
+            if let Some(node) = nodes.get_mut(nonce) {
+                node.jobs.remove(&id);
+            }
+        }
+    }
+    let held = job.held.len();
+    release_where(
+        job,
+        |held| !taken.contains(held),
+        |nonce, slot| {
+            gangs::release(nodes, nonce, slot, id, now.time);
+        },
+    );
+    job.held.len() < held
 }
 
 /// Whether a job in this state holds the slots of its placements.

@@ -10,7 +10,7 @@ use super::job::{Job, Write, cause};
 use super::nodes::Nodes;
 use super::presence::{GoneBecause, Presence};
 use crate::moment::wall_text;
-use crate::{Cause, CauseKind, Isolation, JobState, NodeNonce, Rank};
+use crate::{Cause, CauseKind, Isolation, JobState, NodeNonce, Rank, Restart};
 
 /// The cause of an attempt that ends because a TaskManager is gone.
 pub(super) fn cause_of_absence(job: &Job, rank: usize, why: GoneBecause, now: Now) -> Cause {
@@ -190,11 +190,18 @@ fn silent(job: &Job, nodes: &Nodes, now: Now, lines: &mut Vec<String>) {
 fn draining(job: &Job, nodes: &Nodes, lines: &mut Vec<String>) {
     for (nonce, ranks) in by_node(job, |rank| !rank.is_done()) {
         if nodes.get(nonce).is_some_and(|node| node.is_draining) {
-            lines.push(format!(
-                "{} moves when there are slots elsewhere: TaskManager {} is being drained",
-                cause::ranks_text(&ranks),
-                name_of(job, nonce)
-            ));
+            let (which, name) = (cause::ranks_text(&ranks), name_of(job, nonce));
+            lines.push(if job.record.spec.restart == Restart::None {
+                format!(
+                    "TaskManager {name} is being drained and waits for {which}: the job is never \
+                     restarted, so it is not moved"
+                )
+            } else {
+                format!(
+                    "{which} moves when there are slots elsewhere: TaskManager {name} is being \
+                     drained"
+                )
+            });
         }
     }
 }
@@ -203,12 +210,20 @@ fn old_ranks(job: &Job, nodes: &Nodes, now: Now, lines: &mut Vec<String>) {
     for (nonce, ranks) in by_node(job, |rank| !rank.is_over()) {
         match nodes.presence(nonce, job.record.spec.isolation, now.time) {
             Presence::Gone(_) => {}
-            Presence::Here => lines.push(format!(
-                "{} of attempt {} is being ended on {}",
-                cause::ranks_text(&ranks),
-                job.record.attempt,
-                name_of(job, nonce)
-            )),
+            Presence::Here => {
+                let is_reached = nodes.unreachable_since(nonce, now.time).is_none();
+                let but = if is_reached {
+                    ""
+                } else {
+                    ", but orders do not reach it, though its reports arrive"
+                };
+                lines.push(format!(
+                    "{} of attempt {} is being ended on {}{but}",
+                    cause::ranks_text(&ranks),
+                    job.record.attempt,
+                    name_of(job, nonce)
+                ));
+            }
             Presence::Silent { since, gone_at } => {
                 lines.push(silence_line(job, nonce, &ranks, since, gone_at, now));
             }

@@ -1,7 +1,7 @@
 //! R3: write, then act.
 
 use super::SECOND;
-use super::world::{Fault, World, spec};
+use super::world::{Fault, World, fenced, spec};
 use crate::leader::{LeaderEvent, Question, Unwritten};
 use crate::{JobState, NodeNonce};
 
@@ -111,16 +111,32 @@ fn an_order_that_does_not_arrive_is_given_again() {
     assert_eq!(world.view(job).state, JobState::Running);
 }
 
-#[test]
-fn a_task_manager_that_no_order_reaches_is_passed_over() {
+/// A job whose only rank was placed where no order arrives, and which does not know that.
+fn placed_in_vain(spec: crate::JobSpec) -> (World, crate::JobId) {
     let mut world = World::new(&[1]);
     let node = *world.nodes.keys().next().unwrap();
     world.nodes.get_mut(&node).unwrap().loses_orders = true;
-    let job = world.submit(super::world::fenced("a", 1));
+    let job = world.submit(spec);
     world.add_node(1);
-    world.run(15 * SECOND);
-    assert_eq!(world.record(job).attempt.0, 1, "it may yet start there");
-    // What is there by its own word is ended as soon as it can be.
+    world.run(30 * SECOND);
+    (world, job)
+}
+
+#[test]
+fn a_fenced_job_passes_over_a_task_manager_that_no_order_reaches() {
+    let (mut world, job) = placed_in_vain(fenced("a", 1));
+    let view = world.view(job);
+    assert_eq!((view.attempt, view.state), (2, JobState::Running));
+}
+
+#[test]
+fn an_exclusive_job_waits_for_what_may_yet_start_where_no_order_arrives() {
+    let (mut world, job) = placed_in_vain(spec("a", 1));
+    let view = world.view(job);
+    assert_eq!((view.attempt, view.state), (1, JobState::Restarting));
+    let why = view.why.join("\n");
+    assert!(why.contains("orders do not reach it"), "{why}");
+    let node = *world.nodes.keys().next().unwrap();
     world.nodes.get_mut(&node).unwrap().loses_orders = false;
     world.run(5 * SECOND);
     let view = world.view(job);

@@ -14,7 +14,7 @@ use crate::leader::Question;
 use crate::task_manager::TaskManagerEvent;
 use crate::{Isolation, JobId, JobSpec, JobState, NodeNonce, TaskId};
 
-const SEEDS: u128 = 100;
+const SEEDS: u128 = 40;
 const STEPS: usize = 120;
 const MOST_NODES: usize = 8;
 

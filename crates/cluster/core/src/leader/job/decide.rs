@@ -167,7 +167,11 @@ pub(in crate::leader) enum OldRanks {
 
 /// Whether the ranks of an attempt that has ended are gone (R8): each reported ended by its guard,
 /// proven dead, or silent for long enough.
+///
+/// A rank of a fenced job that cannot be told to end, though its TaskManager reports, is waited for
+/// no longer than one that is silent.
 pub(in crate::leader) fn old_ranks(job: &Job, nodes: &Nodes, now: Time) -> OldRanks {
+    let may_overlap = !job.record.spec.isolation.is_exclusive();
     let mut is_gone = true;
     let mut until = None;
     for (at, rank) in job.ranks.iter().enumerate() {
@@ -176,6 +180,7 @@ pub(in crate::leader) fn old_ranks(job: &Job, nodes: &Nodes, now: Time) -> OldRa
         };
         match nodes.presence(nonce, job.record.spec.isolation, now) {
             Presence::Gone(_) => {}
+            Presence::Here if may_overlap && nodes.unreachable_since(nonce, now).is_some() => {}
             Presence::Here => is_gone = false,
             Presence::Silent { gone_at, .. } => {
                 is_gone = false;
