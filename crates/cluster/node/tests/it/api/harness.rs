@@ -72,7 +72,19 @@ impl Cluster {
 
     /// Where the blobs are.
     pub(super) fn blobs(&self) -> std::path::PathBuf {
-        self.0.path().join("blobs")
+        self.dir("blobs")
+    }
+
+    pub(super) fn dir(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(super) fn store(&self) -> String {
+        format!("file://{}", self.dir("ha").display())
+    }
+
+    pub(super) fn blobs_url(&self) -> String {
+        format!("file://{}", self.blobs().display())
     }
 
     pub(super) async fn node(&self, how: How) -> Running {
@@ -82,9 +94,7 @@ impl Cluster {
     pub(super) async fn listening(&self, listen: &str, how: How) -> Result<Running, ServerError> {
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let store = format!("file://{}", self.0.path().join("ha").display());
-        let blobs = format!("file://{}", self.blobs().display());
-        let mut options = NodeOptions::new(store, blobs, address);
+        let mut options = NodeOptions::new(self.store(), self.blobs_url(), address);
         options.token = how.token.map(str::to_owned);
         let node = Node::open(options, address).await.unwrap();
         let options = ServerOptions {

@@ -10,3 +10,4 @@ mod security;
 mod serving;
 mod submit;
 mod task_http;
+mod whole;
