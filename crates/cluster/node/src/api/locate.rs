@@ -28,15 +28,34 @@ pub(super) struct Located {
     pub(super) node: String,
 }
 
-/// Who asks, for a question that is passed on to the leader.
-pub(super) struct Asker<'a> {
-    pub(super) headers: &'a HeaderMap,
-    pub(super) peer: Option<Peer>,
+/// Who asks, for a question that is passed on to the leader: it checks what this node has checked.
+pub(super) struct Asker {
+    headers: HeaderMap,
+    peer: Option<Peer>,
+}
+
+impl Asker {
+    /// The one who sent this request.
+    pub(super) fn of<B>(request: &axum::http::Request<B>) -> Self {
+        let mut headers = HeaderMap::new();
+        let fields = [HOST, AUTHORIZATION].into_iter();
+        headers.extend(fields.filter_map(|name| {
+            let value = request.headers().get(&name)?.clone();
+            Some((name, value))
+        }));
+        // HTTP/2 has it in the target.
+        let target = request.uri().authority();
+        if let Some(Ok(host)) = target.map(|target| target.as_str().parse()) {
+            headers.insert(HOST, host);
+        }
+        let peer = request.extensions().get::<Peer>().cloned();
+        Self { headers, peer }
+    }
 }
 
 impl Api {
     /// The id of a job that is named by its id or name. Names are known to the leader only.
-    pub(super) async fn id_of(&self, job: &str, asker: Asker<'_>) -> Result<JobId, Problem> {
+    pub(super) async fn id_of(&self, job: &str, asker: Asker) -> Result<JobId, Problem> {
         if let Ok(id) = job.parse() {
             return Ok(id);
         }
@@ -52,17 +71,13 @@ impl Api {
     pub(super) async fn ask_leader<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
-        asker: Asker<'_>,
+        asker: Asker,
         patience: Duration,
     ) -> Result<T, Problem> {
         let mut request = Request::get(path)
             .body(Body::empty())
             .map_err(|_| Problem::bad_request("The request names something that is no path."))?;
-        for name in [HOST, AUTHORIZATION] {
-            if let Some(value) = asker.headers.get(&name) {
-                request.headers_mut().insert(name, value.clone());
-            }
-        }
+        *request.headers_mut() = asker.headers;
         if let Some(peer) = asker.peer {
             request.extensions_mut().insert(peer);
         }

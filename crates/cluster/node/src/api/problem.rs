@@ -322,3 +322,43 @@ fn capital(text: &str) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_blobs_has_an_answer_of_its_own() {
+        let (at, why) = ("file:///blobs".to_owned(), "storing an artifact".to_owned());
+        let source = || Box::new(std::io::Error::other("the system says so"));
+        let full = blobs::Error::Full {
+            at: at.clone(),
+            why: why.clone(),
+            source: source(),
+        };
+        let denied = blobs::Error::Denied {
+            at: at.clone(),
+            why: why.clone(),
+            source: source(),
+        };
+        let gone = blobs::Error::Unavailable {
+            at,
+            why,
+            source: None,
+        };
+        for (error, status, advice) in [
+            (full, 507, "Make room"),
+            (denied, 503, "read and write there"),
+            (gone, 503, "--blobs"),
+        ] {
+            let problem = Problem::of_blobs(&error);
+            assert_eq!(problem.status, status);
+            assert!(problem.detail.contains(advice), "{}", problem.detail);
+            assert!(
+                problem.detail.contains("file:///blobs"),
+                "{}",
+                problem.detail
+            );
+        }
+    }
+}

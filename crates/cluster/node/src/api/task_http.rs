@@ -8,7 +8,6 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use incumbent_cluster_core::Rank;
-use incumbent_gateway::Peer;
 use serde::Deserialize;
 
 use super::Api;
@@ -43,11 +42,7 @@ pub(super) async fn pass_on(
     Path(named): Path<Named>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let peer = request.extensions().get::<Peer>().cloned();
-    let asker = Asker {
-        headers: request.headers(),
-        peer,
-    };
+    let asker = Asker::of(&request);
     let Named { job, rank } = named;
     let id = api.id_of(&job, asker).await?;
     let record = api.record(id).await?;

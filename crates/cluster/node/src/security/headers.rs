@@ -17,6 +17,15 @@ pub(crate) fn is_of_task(response: &Response) -> bool {
     response.extensions().get::<OfTask>().is_some()
 }
 
+/// What a node says to another one. It may be a task's answer, to be passed on as it is.
+pub(crate) fn between_nodes(mut response: Response) -> Response {
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
 /// Says to browsers: take it for what it says it is, show it in no frame and to no other page, keep
 /// no copy, and say nobody where you were.
 pub(crate) fn secured(mut response: Response) -> Response {

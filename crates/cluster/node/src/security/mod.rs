@@ -33,14 +33,18 @@ use axum::response::{IntoResponse as _, Response};
 
 pub use token::{LONGEST_TOKEN, SHORTEST_TOKEN, Token, TokenError};
 
-pub(crate) use headers::{is_of_task, secured};
+pub(crate) use headers::{between_nodes, is_of_task};
 pub(crate) use passed_on::{answer_of_task, request_to_task};
 
 use crate::api::Problem;
+use headers::secured;
 
 /// Paths that ask for no token: they say nothing but whether the process is well, and what asks
 /// them (a kubelet) has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Requests that were refused, by why.
+const REFUSED: &str = "incumbent_cluster_access_refused_total";
 
 /// What a node asks of those who ask it.
 #[derive(Clone)]
@@ -67,6 +71,8 @@ impl Access {
         if token.is_none() && !listen.ip().to_canonical().is_loopback() {
             return Err(NeedsToken(listen));
         }
+        let help = "Requests that were refused before anything was done, by why.";
+        metrics::describe_counter!(REFUSED, help);
         Ok(Self {
             token: token.map(Arc::new),
         })
@@ -80,7 +86,11 @@ impl Access {
                 async move {
                     match checked {
                         Ok(()) => next.run(request).await,
-                        Err(problem) => problem.into_response(),
+                        Err(problem) => {
+                            let why = problem.name().to_owned();
+                            metrics::counter!(REFUSED, "why" => why).increment(1);
+                            problem.into_response()
+                        }
                     }
                 }
             }))

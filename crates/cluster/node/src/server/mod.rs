@@ -42,7 +42,7 @@ pub use connection::{
 
 pub(crate) use status::TEXT as METRICS_TEXT;
 
-use crate::security::{Access, NeedsToken, Token, TokenError, secured};
+use crate::security::{Access, NeedsToken, Token, TokenError, between_nodes};
 use crate::wire::{Form, prove};
 use crate::{Node, NodeOptions, NodeSecret};
 
@@ -160,7 +160,7 @@ impl Server {
         // Requests between nodes name a node by any address, and carry no token. What proves that
         // they come from a node is checked by those routes.
         let node = node.layer(axum::middleware::map_response(async |response| {
-            secured(response)
+            between_nodes(response)
         }));
         let routes = self.access.protect(api.merge(status)).merge(node);
         let (stop, stopping) = watch::channel(false);

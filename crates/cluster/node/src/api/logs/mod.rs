@@ -26,7 +26,6 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::Response;
 use incumbent_cluster_core::{Attempt, JobRecord, Rank};
-use incumbent_gateway::Peer;
 use serde::Deserialize;
 
 use super::Api;
@@ -34,7 +33,7 @@ use super::locate::{Asker, check_rank};
 use super::problem::Problem;
 use crate::server::Ending;
 use follow::{Begin, Telling, Wanted};
-use told::{Form, Writer};
+use told::{Counted, Form, Writer};
 
 pub use lines::LONGEST_LINE;
 pub(super) use watch::RecordWatch;
@@ -92,8 +91,7 @@ async fn answer(
         return Err(Problem::too_many("logs", MOST_LOGS));
     };
     let headers = request.headers();
-    let peer = request.extensions().get::<Peer>().cloned();
-    let id = api.id_of(&job, Asker { headers, peer }).await?;
+    let id = api.id_of(&job, Asker::of(&request)).await?;
     let changed = api.records.of(api.node.group(), id);
     let record = api.record(id).await?;
     let ranks = ranks(&record, ask.rank)?;
@@ -129,6 +127,7 @@ async fn answer(
         ranks,
         ending,
         _permit: permit,
+        _counted: Counted::new(),
     };
     Ok(writer.into_response())
 }

@@ -19,6 +19,8 @@ use crate::server::Ending;
 /// How often a client hears that the connection is well while there are no lines.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+const READ: &str = "incumbent_cluster_logs_read";
+
 /// How lines are written.
 pub(super) enum Form {
     /// Lines, with their rank if there are several.
@@ -38,6 +40,24 @@ pub(super) struct Writer {
     pub(super) ending: Option<Ending>,
     /// Held as long as it goes on.
     pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) _counted: Counted,
+}
+
+/// An answer that goes on, as the metrics count it.
+pub(super) struct Counted;
+
+impl Counted {
+    pub(super) fn new() -> Self {
+        metrics::describe_gauge!(READ, "Logs that are being read through this node.");
+        metrics::gauge!(READ).increment(1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!(READ).decrement(1);
+    }
 }
 
 impl Writer {

@@ -12,7 +12,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use incumbent_cluster_core::view::{ClusterView, NodeView};
-use incumbent_gateway::Peer;
 
 use super::Api;
 use super::locate::Asker;
@@ -39,10 +38,7 @@ const SIDE_BY_SIDE: usize = 32;
 pub(super) struct LastNodes(Mutex<Vec<NodeView>>);
 
 pub(super) async fn all(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let asker = Asker {
-        headers: request.headers(),
-        peer: request.extensions().get::<Peer>().cloned(),
-    };
+    let asker = Asker::of(&request);
     let cluster: Result<ClusterView, _> = api.ask_leader("/v1/cluster", asker, LEADER).await;
     let mut merged = Merged::default();
     let nodes = match cluster {

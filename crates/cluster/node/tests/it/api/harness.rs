@@ -23,6 +23,7 @@ use incumbent_cluster_node::api::{self, AskLeader};
 use incumbent_cluster_node::server::{Server, ServerError, ServerOptions};
 use incumbent_cluster_node::{Node, NodeOptions};
 use incumbent_gateway::worker::WorkerNonce;
+use incumbent_gateway::{ServerTls, UpstreamTls};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ pub(super) struct How {
     /// Routes of `/node/v1`.
     pub(super) node: Router,
     pub(super) nonce: Option<WorkerNonce>,
+    pub(super) tls: Option<(ServerTls, UpstreamTls)>,
 }
 
 /// A node that serves.
@@ -96,6 +98,9 @@ impl Cluster {
         let address = listener.local_addr().unwrap();
         let mut options = NodeOptions::new(self.store(), self.blobs_url(), address);
         options.token = how.token.map(str::to_owned);
+        if let Some((own, others)) = how.tls {
+            (options.tls, options.upstream_tls) = (Some(own), others);
+        }
         let node = Node::open(options, address).await.unwrap();
         let options = ServerOptions {
             nonce: how.nonce,

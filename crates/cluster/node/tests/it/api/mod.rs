@@ -10,4 +10,5 @@ mod security;
 mod serving;
 mod submit;
 mod task_http;
+mod tls;
 mod whole;

@@ -57,6 +57,33 @@ async fn an_id_whose_job_was_removed_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn a_damaged_record_is_left_alone_and_said_to_be_damaged() {
+    let cluster = Cluster::new();
+    let node = cluster.node(How::default()).await;
+    let path = format!("/v1/jobs/{}", id(1));
+    let damage = json!({ "what": "is this" });
+    node.node
+        .group()
+        .create(&id(1).record(), &damage)
+        .await
+        .unwrap();
+    for ask in [
+        node.put(&path, &spec("first")),
+        node.get(&format!("{path}/logs")),
+        node.get(&format!("{path}/tasks/0/http/")),
+    ] {
+        assert_eq!(ask.refused().await, (500, "damaged".into()));
+    }
+    let found = node
+        .node
+        .group()
+        .read::<Value>(&id(1).record())
+        .await
+        .unwrap();
+    assert_eq!(found.unwrap().data, damage);
+}
+
+#[tokio::test]
 async fn what_cannot_be_run_is_refused_with_every_wrong_field() {
     let cluster = Cluster::new();
     let node = cluster.node(How::default()).await;

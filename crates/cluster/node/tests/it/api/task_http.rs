@@ -77,10 +77,14 @@ async fn a_task_sees_no_cookie_and_sets_none_and_its_page_is_in_a_sandbox() {
     assert_eq!(reply.headers["content-security-policy"], "sandbox");
     assert_eq!(reply.headers["x-content-type-options"], "nosniff");
     assert_eq!(reply.headers["x-own"], "kept");
+    // What all other answers say would keep the page from its own pictures.
     for gone in [
         "set-cookie",
         "access-control-allow-origin",
         "incumbent-proof",
+        "cross-origin-resource-policy",
+        "x-frame-options",
+        "cache-control",
     ] {
         assert!(!reply.headers.contains_key(gone), "{gone}");
     }
