@@ -13,6 +13,22 @@
 //!
 //! What a node does itself never passes the leader, so it goes on while nobody leads. Routes and
 //! their OpenAPI document are made from one list (`route.rs`).
+//!
+//! # Limits
+//!
+//! | what | limit | when it is reached |
+//! |---|---|---|
+//! | specification of a job | 64 KiB, its record 400 KiB | 413 |
+//! | artifact | 1 GiB | 413 |
+//! | uploads at a time | [`MOST_UPLOADS`] | 503 |
+//! | silence of a body, a body of JSON in all | 30 s, 60 s | 408 |
+//! | waiting for a leader, for its answer | 30 s, [`LONGEST_QUESTION`] | 503 |
+//! | jobs on a page | [`MOST_JOBS`], usually [`USUAL_JOBS`] | 400 |
+//! | logs that are read at a time | [`MOST_LOGS`] | 503 |
+//! | ranks whose logs are told together | [`MOST_TOGETHER`] | 400: name a rank |
+//! | a line of a log | [`LONGEST_LINE`] | it comes in pieces |
+//! | first byte of a task's answer | 60 s | 504 |
+//! | metrics of a node: time, size | [`SCRAPE_TIME`], [`LARGEST_METRICS`] | it is left out and named |
 
 mod artifacts;
 mod body;

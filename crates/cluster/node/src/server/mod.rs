@@ -138,7 +138,7 @@ impl Server {
     ///
     /// `api` has the routes of `/v1`; each request has passed [`Access`] by then. `node` has those
     /// of `/node/v1`, which must ask for the proof of a node themselves
-    /// ([`prove`](crate::wire::prove)); that of its metrics is added here. Handlers find among the
+    /// ([`prove`]); that of its metrics is added here. Handlers find among the
     /// extensions of a request the [`Peer`](incumbent_gateway::Peer) that it came from, and
     /// [`Ending`].
     ///

@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use incumbent_cluster_core::{JobRecord, JobState, TaskId};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::lines::{Line, Lines};
 use crate::api::Api;
@@ -21,7 +21,8 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// How long a TaskManager may say nothing. It says every 10 s that it is well.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long to go on reading an attempt of which nothing more comes when a later one has begun.
+/// How long to wait, in all, for more of an attempt when a later one has begun. It may go on for
+/// ever where nobody can end it: on a TaskManager that is cut off from the leader.
 const OVERTAKEN: Duration = Duration::from_secs(2);
 
 /// Pauses before a TaskManager is asked again: it may not have heard of the task yet, or is gone.
@@ -154,23 +155,29 @@ impl RankReader {
         }
         let mut body = answer.into_body();
         let mut decoder = FrameDecoder::default();
+        let mut left = OVERTAKEN;
         lines.rewind();
         loop {
-            let patience = if *self.is_overtaken.borrow() {
-                OVERTAKEN
-            } else {
-                SILENCE
-            };
+            let is_overtaken = *self.is_overtaken.borrow();
+            if is_overtaken && left.is_zero() {
+                return Ok(Given::All);
+            }
+            let patience = if is_overtaken { left } else { SILENCE };
+            let waited = Instant::now();
             let frame = tokio::select! {
                 frame = timeout(patience, body.frame()) => frame,
                 Ok(()) = self.is_overtaken.changed() => continue,
                 () = self.out.closed() => return Err(Left),
             };
+            if is_overtaken {
+                // What is there already costs no waiting, however much it is.
+                left = left.saturating_sub(waited.elapsed());
+            }
             let bytes = match frame {
                 Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
                 Ok(Some(Err(error))) => return Ok(Given::Broken(error.to_string())),
                 Ok(None) => return Ok(Given::Broken("the answer ended early".into())),
-                Err(_) if *self.is_overtaken.borrow() => return Ok(Given::All),
+                Err(_) if is_overtaken => return Ok(Given::All),
                 Err(_) => return Ok(Given::Broken(format!("{address} is silent"))),
             };
             decoder.push(&bytes);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -321,7 +322,21 @@ async fn an_old_attempt_that_goes_on_somewhere_does_not_hold_up_the_next() {
     assert_eq!(text(&mut following).await, "old");
     commit(&leadership, id(1), |job| job.attempt = Attempt(2)).await;
     logs.print(2, 0, "new\n");
-    assert_eq!(text(&mut following).await, "new");
+    let printing = {
+        let logs = logs.clone();
+        tokio::spawn(async move {
+            loop {
+                logs.print(1, 0, "old\n");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+    };
+    let mut olds = 0;
+    while text(&mut following).await == "old" {
+        olds += 1;
+        assert!(olds < 1000, "it is followed for ever");
+    }
+    printing.abort();
     drop(leadership);
 }
 
