@@ -161,7 +161,6 @@ impl Leader {
                 node.slots.take(report.slot, task);
             }
         }
-        self.nodes.changed(from, now.time);
         self.touched.extend(holder);
         match self.jobs.get(task.job) {
             Some(Entry::Damaged(_)) => {}

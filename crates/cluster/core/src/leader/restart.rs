@@ -25,9 +25,8 @@ pub(super) fn after_end(record: &JobRecord, kind: CauseKind, ran: Option<Duratio
     if kind == CauseKind::Refused || kind == CauseKind::Canceled {
         return AfterEnd::Fail;
     }
-    let is_wanted = matches!(kind, CauseKind::Drained | CauseKind::Restarted);
     let (most, reset_after) = match &record.spec.restart {
-        Restart::None if is_wanted => return AfterEnd::Again { in_row: 0 },
+        Restart::None if kind == CauseKind::Restarted => return AfterEnd::Again { in_row: 0 },
         Restart::None => return AfterEnd::Fail,
         Restart::FixedDelay { attempts, .. } => (Some(*attempts), None),
         Restart::ExponentialDelay {

@@ -139,8 +139,8 @@ fn release_where(
     }
 }
 
-/// Gives back the slots in which nothing of a job that has ended is left. Returns whether there were
-/// any.
+/// Gives back the slots in which nothing of a job that has ended is left. Returns whether there
+/// were any.
 fn leave_slots(job: &mut Job, nodes: &mut Nodes, now: Now) -> bool {
     let id = job.record.id;
     let mut taken = BTreeSet::new();

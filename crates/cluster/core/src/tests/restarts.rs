@@ -2,6 +2,7 @@
 
 use super::SECOND;
 use super::world::{World, spec};
+use crate::task_manager::TaskManagerEvent;
 use crate::{CauseKind, JobSpec, JobState, Restart};
 
 fn with(restart: Restart) -> JobSpec {
@@ -67,6 +68,22 @@ fn without_a_strategy_the_first_failure_fails_the_job() {
     let view = world.view(job);
     assert_eq!(view.state, JobState::Failed);
     assert_eq!(view.cause.unwrap().kind, CauseKind::NodeDied);
+}
+
+#[test]
+fn a_job_that_is_never_restarted_is_not_moved_by_a_drain() {
+    let mut world = World::new(&[1, 1]);
+    let job = world.submit(with(Restart::None));
+    let at = world.place_of(world.task(job, 1, 0)).unwrap();
+    world.tell_node(at, TaskManagerEvent::Drain);
+    world.run(60 * SECOND);
+    let view = world.view(job);
+    assert_eq!((view.state, view.attempt), (JobState::Running, 1));
+    assert!(view.why[0].contains("is never restarted"), "{:?}", view.why);
+    world.exit(world.task(job, 1, 0), 0, &[]);
+    world.run(5 * SECOND);
+    assert_eq!(world.view(job).state, JobState::Finished);
+    assert!(world.nodes[&at].has_exited);
 }
 
 #[test]
