@@ -1,9 +1,9 @@
 //! The program `incumbent`: keeps one instance of any program running, and shows who leads.
 //!
 //! A folder for each thing that people do: `run`, `look`, `records`, `operate`, `gateway`, `serve`,
-//! `cluster`, `shell`. Below them is what all of them use: `settings` (flags), `store` (opening it), `show`
-//! (standard output), `diagnostics` (standard error), `exit` (codes and errors). Start reading in
-//! `command_line/cli.rs`, then `run/mod.rs`.
+//! `cluster`, `shell`. Below them is what all of them use: `settings` (flags), `store` (opening
+//! it), `show` (standard output), `diagnostics` (standard error), `exit` (codes and errors). Start
+//! reading in `command_line/cli.rs`, then `run/mod.rs`.
 
 mod cluster;
 mod command_line;

@@ -16,8 +16,8 @@ mod parts;
 mod places;
 mod up;
 
-/// What a process of a cluster logs if nobody says: not each step of the election, which every one of
-/// them sees, but what becomes of jobs and nodes.
+/// What a process of a cluster logs if nobody says: not each step of the election, which every one
+/// of them sees, but what becomes of jobs and nodes.
 pub(crate) const USUAL_LOG: &str = "info,incumbent::node::story=warn";
 
 pub(crate) use job::{JobArgs, job};

@@ -3,6 +3,7 @@
 mod hostile;
 mod jobs;
 mod logs;
+mod networks;
 mod running;
 mod story;
 mod up;

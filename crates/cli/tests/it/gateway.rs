@@ -9,7 +9,7 @@ pub(crate) mod front;
 mod grpc;
 mod hostile;
 mod load;
-mod networks;
+pub(crate) mod networks;
 mod overlay;
 mod partition;
 mod shutdown;

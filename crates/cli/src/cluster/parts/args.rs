@@ -92,7 +92,8 @@ pub(crate) struct TaskManagerArgs {
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_DRAIN_TIMEOUT", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) drain_timeout: Duration,
 
-    /// Where the tasks have their directories and logs [default: in the directory of `incumbent up`]
+    /// Where the tasks have their directories and logs [default: in the directory of
+    /// `incumbent up`]
     #[arg(long, value_name = "DIR", env = "INCUMBENT_TASKS_DIR")]
     pub(crate) dir: Option<PathBuf>,
 }

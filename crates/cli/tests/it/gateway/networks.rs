@@ -13,14 +13,14 @@ use crate::harness::{Done, Place, finished};
 use super::front::missing;
 
 /// A host. Its processes see their own interfaces, and names that only this host knows.
-pub(super) struct Host {
+pub(crate) struct Host {
     shell: Child,
     /// The names that are known here, in the format of a hosts file.
     names: Option<String>,
 }
 
 /// Whether hosts cannot be made here. If so, prints the reason.
-pub(super) fn impossible() -> bool {
+pub(crate) fn impossible() -> bool {
     let tools = [
         ("ip", "-V"),
         ("unshare", "-V"),
@@ -41,7 +41,7 @@ pub(super) fn impossible() -> bool {
 }
 
 impl Host {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let script = "ip link set lo up && echo up && read never";
         let mut shell = Command::new("unshare")
             .args(["--net", "--mount", "sh", "-c", script])
@@ -57,7 +57,7 @@ impl Host {
     }
 
     /// A host that knows these names, given as lines of a hosts file.
-    pub(super) fn that_knows(place: &Place, names: &str) -> Self {
+    pub(crate) fn that_knows(place: &Place, names: &str) -> Self {
         let mut host = Self::new();
         let file = place.path(&format!("hosts-{}", host.shell.id()));
         std::fs::write(&file, format!("127.0.0.1 localhost\n{names}\n")).unwrap();
@@ -67,7 +67,7 @@ impl Host {
     }
 
     /// Joins two hosts by a cable: each gets an interface with these addresses.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         name: &str,
         addresses: &[&str],
@@ -97,14 +97,14 @@ impl Host {
 
     /// Runs a command on this host, and asserts that it succeeds.
     #[track_caller]
-    pub(super) fn run(&self, words: &[&str]) -> Done {
+    pub(crate) fn run(&self, words: &[&str]) -> Done {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]);
         finished(self.has(command)).assert_code(0)
     }
 
     /// The same command, to run on this host.
-    pub(super) fn has(&self, command: Command) -> Command {
+    pub(crate) fn has(&self, command: Command) -> Command {
         let mut here = Command::new("nsenter");
         here.args(["--target", &self.shell.id().to_string(), "--net", "--mount"]);
         // Pass on the environment of the command, not that of the namespace's shell.
@@ -125,7 +125,7 @@ impl Host {
     }
 
     /// Writes a value to a kernel file under `/proc/sys` that belongs to this host.
-    pub(super) fn set(&self, file: &str, value: &str) {
+    pub(crate) fn set(&self, file: &str, value: &str) {
         assert!(Path::new("/proc/sys").join(file).exists(), "{file}");
         self.run(&["sh", "-c", &format!("echo {value} > /proc/sys/{file}")]);
     }
