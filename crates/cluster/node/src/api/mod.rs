@@ -24,11 +24,12 @@
 //! | silence of a body, a body of JSON in all | 30 s, 60 s | 408 |
 //! | waiting for a leader, for its answer | 30 s, [`LONGEST_QUESTION`] | 503 |
 //! | jobs on a page | [`MOST_JOBS`], usually [`USUAL_JOBS`] | 400 |
-//! | logs that are read at a time | [`MOST_LOGS`] | 503 |
+//! | logs of ranks that are read at a time | [`MOST_LOGS`] | 503 |
 //! | ranks whose logs are told together | [`MOST_TOGETHER`] | 400: name a rank |
 //! | a line of a log | [`LONGEST_LINE`] | it comes in pieces |
 //! | first byte of a task's answer | 60 s | 504 |
 //! | metrics of a node: time, size | [`SCRAPE_TIME`], [`LARGEST_METRICS`] | it is left out and named |
+//! | metrics of all nodes | [`WHOLE_SCRAPE`] | the rest is left out and named |
 
 mod artifacts;
 mod body;
@@ -60,7 +61,7 @@ use tokio::sync::Semaphore;
 pub use artifacts::MOST_UPLOADS;
 pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
 pub use logs::{LONGEST_LINE, MOST_LOGS, MOST_TOGETHER};
-pub use metrics::{LARGEST_METRICS, SCRAPE_TIME};
+pub use metrics::{LARGEST_METRICS, SCRAPE_TIME, WHOLE_SCRAPE};
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
 pub use seams::AskLeader;
 pub use types::{

@@ -37,38 +37,23 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
     }
 }
 
-/// Why a job is as it is, one line each.
+/// Why a job is as it is, one line each: what the leader says, and what it says nothing of.
 pub(super) fn why(job: &JobView) -> Vec<String> {
-    let mut lines = vec![standing(job)];
-    lines.extend(job.why.iter().cloned());
-    let silent = job
-        .tasks
-        .iter()
-        .filter(|task| task.state == TaskViewState::Unknown);
-    for task in silent {
-        let node = task
-            .node
-            .as_deref()
-            .unwrap_or("a TaskManager that is not known");
-        let since = task.since.as_deref().map(|since| format!(" since {since}"));
-        lines.push(format!(
-            "nothing is heard of rank {} on {node}{}",
-            task.rank,
-            since.unwrap_or_default()
-        ));
+    let mut lines = job.why.clone();
+    if lines.is_empty() || job.state == JobState::Running {
+        lines.insert(0, standing(job));
     }
-    let Some(cause) = &job.cause else {
-        return lines;
-    };
-    let which = if job.state.is_terminal() {
-        "it ended because"
-    } else {
-        "the attempt before ended because"
-    };
-    lines.push(format!("{which}: {}", cause.message));
-    if !cause.last_lines.is_empty() {
-        lines.push("the last lines were:".into());
-        lines.extend(cause.last_lines.iter().map(|line| format!("  {line}")));
+    // The leader tells the cause of what does not run.
+    if let Some(cause) = job
+        .cause
+        .as_ref()
+        .filter(|_| job.state == JobState::Running)
+    {
+        lines.push(format!("the attempt before ended: {}", cause.message));
+        if !cause.last_lines.is_empty() {
+            lines.push("its last lines were:".into());
+            lines.extend(cause.last_lines.iter().map(|line| format!("  {line}")));
+        }
     }
     lines
 }

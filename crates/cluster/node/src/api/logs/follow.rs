@@ -16,7 +16,7 @@ use crate::api::locate::task;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Lines that wait for the client. When there are so many, nothing is read from TaskManagers.
-const WAITING: usize = 256;
+const WAITING: usize = 64;
 
 /// Which lines are wanted.
 #[derive(Clone, Debug)]

@@ -38,9 +38,9 @@ use told::{Counted, Form, Writer};
 pub use lines::LONGEST_LINE;
 pub(super) use watch::RecordWatch;
 
-/// Logs that are read at a time on one node, followed or not. Each needs a connection to the
-/// TaskManager of each rank.
-pub const MOST_LOGS: usize = 256;
+/// Logs of ranks that are read at a time through one node, followed or not. Each needs a connection
+/// to a TaskManager, and some memory.
+pub const MOST_LOGS: usize = 2048;
 
 /// Most ranks whose logs are told together. Of larger jobs, ranks are read one by one.
 pub const MOST_TOGETHER: u32 = 256;
@@ -87,14 +87,15 @@ async fn answer(
     ask: Ask,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Ok(permit) = Arc::clone(&api.logs).try_acquire_owned() else {
-        return Err(Problem::too_many("logs", MOST_LOGS));
-    };
     let headers = request.headers();
     let id = api.id_of(&job, Asker::of(&request)).await?;
     let changed = api.records.of(api.node.group(), id);
     let record = api.record(id).await?;
     let ranks = ranks(&record, ask.rank)?;
+    let count = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
+    let Ok(permit) = Arc::clone(&api.logs).try_acquire_many_owned(count) else {
+        return Err(Problem::too_many("logs of tasks", MOST_LOGS));
+    };
     let is_following = is_set("follow", ask.follow.as_deref())?;
     let attempt = ask.attempt.map(Attempt);
     check_attempt(&record, attempt)?;

@@ -2,6 +2,7 @@
 
 mod merge;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use incumbent_cluster_core::view::{ClusterView, NodeView};
+use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::locate::Asker;
@@ -22,6 +24,9 @@ use merge::Merged;
 /// How long one node may take for its metrics. Slower ones are left out, because a
 /// scraper does not wait for ever either.
 pub const SCRAPE_TIME: Duration = Duration::from_secs(2);
+
+/// How long all of them may take: less than the 10 s after which a Prometheus gives up.
+pub const WHOLE_SCRAPE: Duration = Duration::from_secs(8);
 
 /// The largest metrics of one node, in bytes.
 pub const LARGEST_METRICS: usize = 4 * 1024 * 1024;
@@ -54,31 +59,41 @@ pub(super) async fn all(State(api): State<Arc<Api>>, request: Request) -> Respon
             api.nodes.get()
         }
     };
-    let asked = nodes.into_iter().map(|node| scrape(Arc::clone(&api), node));
-    let mut answers = futures::stream::iter(asked).buffered(SIDE_BY_SIDE);
-    while let Some((node, scraped)) = answers.next().await {
-        merged.answered(&node.name, scraped.is_ok());
+    let mut left: BTreeMap<String, String> = nodes
+        .into_iter()
+        .map(|node| (node.address, node.name))
+        .collect();
+    // Those without a part are in no list.
+    let own = api.node.address().to_owned();
+    left.entry(own)
+        .or_insert_with(|| api.node.name().to_owned());
+    let asked = left.clone().into_iter().map(|(address, name)| {
+        let api = Arc::clone(&api);
+        async move { (scrape(&api, &address).await, address, name) }
+    });
+    let mut answers = futures::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
+    let end = Instant::now() + WHOLE_SCRAPE;
+    while let Ok(Some((scraped, address, name))) = timeout_at(end, answers.next()).await {
+        left.remove(&address);
+        merged.answered(&name, scraped.is_ok());
         match scraped {
-            Ok(text) => merged.add(&node.name, &text),
-            Err(why) => merged.comment(&format!(
-                "{} at {} is left out: {why}",
-                node.name, node.address
-            )),
+            Ok(text) => merged.add(&name, &text),
+            Err(why) => merged.comment(&format!("{name} at {address} is left out: {why}")),
         }
+    }
+    for (address, name) in left {
+        merged.answered(&name, false);
+        merged.comment(&format!(
+            "{name} at {address} is left out: the time was over"
+        ));
     }
     ([(CONTENT_TYPE, METRICS_TEXT)], merged.to_text()).into_response()
 }
 
-async fn scrape(api: Arc<Api>, node: NodeView) -> (NodeView, Result<String, String>) {
+async fn scrape(api: &Api, address: &str) -> Result<String, String> {
     let client = api.node.client();
-    let asked = client.whole(
-        Method::GET,
-        &node.address,
-        METRICS,
-        Bytes::new(),
-        SCRAPE_TIME,
-    );
-    let scraped = match asked.await {
+    let asked = client.whole(Method::GET, address, METRICS, Bytes::new(), SCRAPE_TIME);
+    match asked.await {
         Ok(text) if text.len() > LARGEST_METRICS => Err(format!(
             "its metrics have more than {LARGEST_METRICS} bytes"
         )),
@@ -86,8 +101,7 @@ async fn scrape(api: Arc<Api>, node: NodeView) -> (NodeView, Result<String, Stri
             String::from_utf8(text.into()).map_err(|_| "its metrics are no text".to_owned())
         }
         Err(error) => Err(error.to_string()),
-    };
-    (node, scraped)
+    }
 }
 
 impl LastNodes {
