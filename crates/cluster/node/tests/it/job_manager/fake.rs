@@ -207,7 +207,6 @@ impl Known {
     }
 
     fn obey(&mut self, order: &Order, nonce: NodeNonce) -> Option<Refused> {
-        self.orders.push(order.clone());
         if order.to != nonce {
             return Some(Refused::SomebodyElse { here: nonce });
         }
@@ -264,7 +263,11 @@ async fn orders(
     State(shared): State<Arc<Shared>>,
     Json(Orders { orders }): Json<Orders>,
 ) -> Json<Outcomes> {
-    let delay = shared.state().delay;
+    let delay = {
+        let mut state = shared.state();
+        state.orders.extend(orders.iter().cloned());
+        state.delay
+    };
     tokio::time::sleep(delay).await;
     for order in &orders {
         if let Command::Deploy(deploy) = &order.command {

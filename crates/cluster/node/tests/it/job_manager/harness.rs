@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use incumbent::backend::Backend;
-use incumbent::{Creation, Store, Timing, TimingOptions};
+use incumbent::{Creation, Epoch, Store, Timing, TimingOptions};
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_cluster_core::leader::{Answer, Question};
 use incumbent_cluster_core::record::{Desired, FORMAT, JobRecord, JobState};
@@ -139,6 +139,15 @@ impl Manager {
         self.store.as_ref().unwrap().set_faults(Faults::CUT);
     }
 
+    /// Lets each of its calls to the store take a while, up to this before it happens.
+    pub(super) fn slow_store(&self, delay: Duration) {
+        let faults = Faults {
+            delay,
+            ..Faults::NONE
+        };
+        self.store.as_ref().unwrap().set_faults(faults);
+    }
+
     pub(super) async fn ask(&self, question: Question) -> Answer {
         let answer = tokio::time::timeout(PATIENCE, self.handle.ask(question));
         answer.await.expect("an answer in time").expect("it leads")
@@ -172,6 +181,53 @@ impl Manager {
         let last = last.into_inner();
         assert!(waited.is_ok(), "not reached: {what}; it is {last:#?}");
         last.unwrap()
+    }
+}
+
+/// A JobManager on a thread of its own, which can be stopped as a signal stops a process.
+pub(super) struct Apart {
+    pub(super) address: String,
+    pub(super) epoch: Epoch,
+    stops: tokio::sync::mpsc::UnboundedSender<Duration>,
+    _thread: std::thread::JoinHandle<()>,
+}
+
+impl Apart {
+    /// One that leads.
+    pub(super) async fn leads(place: &Arc<Place>, name: &'static str) -> Self {
+        let (stops, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let (begun, begins) = oneshot::channel();
+        let place = Arc::clone(place);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async {
+                let manager = place.manager(name).await;
+                manager.leads().await;
+                let epoch = manager.node.role().guard().unwrap().epoch();
+                begun
+                    .send((manager.node.address().to_owned(), epoch))
+                    .unwrap();
+                while let Some(time) = asked.recv().await {
+                    // Nobody sends: it blocks this thread, and all that runs on it.
+                    let (_sender, nothing) = std::sync::mpsc::channel::<()>();
+                    let _ = nothing.recv_timeout(time);
+                }
+            });
+        });
+        let (address, epoch) = begins.await.unwrap();
+        Self {
+            address,
+            epoch,
+            stops,
+            _thread: thread,
+        }
+    }
+
+    /// Stops it for so long, from this moment on.
+    pub(super) fn stop(&self, time: Duration) {
+        self.stops.send(time).unwrap();
     }
 }
 

@@ -11,8 +11,12 @@ use super::fake::Fake;
 use super::harness::{Place, record, spec, submit, wait};
 use incumbent_cluster_core::JobId;
 
-async fn runs(place: Place) {
+async fn runs(place: Place, store_takes: Option<Duration>) {
     let manager = place.manager("jm-1").await;
+    if let Some(delay) = store_takes {
+        // Long enough for an order to overtake the write that it repeats.
+        manager.slow_store(delay);
+    }
     let fakes = [
         Fake::start(&place, "tm-1", 2).await,
         Fake::start(&place, "tm-2", 2).await,
@@ -30,12 +34,12 @@ async fn runs(place: Place) {
 
 #[tokio::test]
 async fn a_task_is_deployed_after_its_record_says_so_and_not_before() {
-    runs(Place::memory()).await;
+    runs(Place::memory(), Some(Duration::from_millis(300))).await;
 }
 
 #[tokio::test]
 async fn a_task_is_deployed_after_its_record_says_so_on_a_directory() {
-    runs(Place::directory()).await;
+    runs(Place::directory(), None).await;
 }
 
 #[tokio::test]
