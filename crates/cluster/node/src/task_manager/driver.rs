@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::gangs::{self, Gangs};
 use super::handle::Ordered;
 use super::metrics;
 use super::options::TaskManagerOptions;
@@ -48,6 +49,7 @@ pub(super) struct Driver {
     news: (mpsc::Sender<TaskNews>, mpsc::Receiver<TaskNews>),
     reporter: Reporter,
     no_ports: Outage,
+    gangs: Gangs,
     /// At most one report, and one that was given up.
     sending: JoinSet<Reported>,
     /// Tasks on their way. Dropping it ends all of them at once.
@@ -86,6 +88,7 @@ impl Driver {
             shared,
             reporter: Reporter::new(Arc::clone(&tasks)),
             no_ports: Outage::new(),
+            gangs: Gangs::default(),
             tasks,
             controls: HashMap::new(),
             orders,
@@ -158,10 +161,11 @@ impl Driver {
             // The present leader at once, and then each that follows.
             view = next_leader(observer) => view,
             Some(Ordered { order, answer }) = self.orders.recv() => {
-                // The answer goes out before anything is done, so that it cannot be late.
                 let actions = self.machine.step(self.node.now(), Event::Ordered(order));
-                let _ = answer.send(verdict(&actions));
+                let verdict = verdict(&actions);
+                // First: the log of a task is there when its order was accepted.
                 self.perform_all(actions);
+                let _ = answer.send(verdict);
                 Event::Tick
             }
             Some(news) = self.news.1.recv() => self.understood(news),
@@ -221,6 +225,7 @@ impl Driver {
 
     fn start(&mut self, deploy: Deploy, isolated_at: Option<Time>) {
         let task = deploy.task;
+        self.gangs.ordered(task);
         let entry = TaskEntry::new(&deploy, &self.shared);
         self.tasks.add(Arc::clone(&entry));
         let news = self.news.0.clone();
@@ -232,8 +237,14 @@ impl Driver {
 
     fn understood(&mut self, TaskNews { task, what }: TaskNews) -> Event {
         match what {
-            What::Started { pid } => Event::Started { task, pid },
+            What::Started { pid } => {
+                let news = self.gangs.started(task);
+                self.tell_of(task, news);
+                Event::Started { task, pid }
+            }
             What::Ended { how, last_lines } => {
+                let news = self.gangs.ended(task, &how);
+                self.tell_of(task, news);
                 self.controls.remove(&task);
                 ::metrics::gauge!(metrics::RUNNING).set(self.controls.len() as f64);
                 Event::Ended {
@@ -242,6 +253,13 @@ impl Driver {
                     last_lines,
                 }
             }
+        }
+    }
+
+    fn tell_of(&self, task: TaskId, news: Option<gangs::News>) {
+        let control = self.controls.get(&task);
+        if let (Some(news), Some(control)) = (news, control) {
+            news.tell(task, &control.name);
         }
     }
 

@@ -36,6 +36,7 @@
 mod artifacts;
 mod blob_health;
 mod driver;
+mod gangs;
 mod handle;
 mod kept;
 mod log;

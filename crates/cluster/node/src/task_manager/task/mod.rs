@@ -58,6 +58,8 @@ pub(super) struct TaskControl {
     wish: watch::Sender<Wish>,
     /// What its job gives it to end.
     pub(super) grace: Duration,
+    /// The name of its job.
+    pub(super) name: String,
 }
 
 /// What the TaskManager wishes of a task at present.
@@ -159,6 +161,7 @@ pub(super) fn start(
         rank = deploy.task.rank.0,
     );
     let grace = Duration::from_millis(deploy.grace_ms);
+    let name = deploy.name.clone();
     let run = Run {
         shared: Arc::clone(shared),
         entry: Arc::clone(entry),
@@ -167,7 +170,7 @@ pub(super) fn start(
         news,
     };
     (
-        TaskControl { wish, grace },
+        TaskControl { wish, grace, name },
         run.until_end().instrument(span),
     )
 }
@@ -188,7 +191,7 @@ impl Run {
             Err(NoProcess::Ordered) => (EndedHow::Ordered, Vec::new()),
             Err(NoProcess::Isolated) => (EndedHow::Isolated, Vec::new()),
             Err(NoProcess::NotStarted(why)) => {
-                tracing::warn!(why, "the task could not be started");
+                tracing::debug!(why, "the task could not be started");
                 (EndedHow::NotStarted { why }, Vec::new())
             }
         };
@@ -226,12 +229,12 @@ impl Run {
         drop(place);
         ::metrics::histogram!(metrics::START_SECONDS).record(begun.elapsed().as_secs_f64());
         let pid = process.pid();
-        tracing::info!(pid, name = self.deploy.name, "the task runs");
+        tracing::debug!(pid, "the task runs");
         self.entry.port.send_replace(Some(self.deploy.port));
         self.tell(What::Started { pid }).await;
         let (how, last_lines) = process.wait(self.wish.clone(), self.deploy.isolation).await;
         self.entry.port.send_replace(None);
-        tracing::info!(pid, ?how, "the task has ended");
+        tracing::debug!(pid, ?how, "the task has ended");
         Ok((how, last_lines))
     }
 
