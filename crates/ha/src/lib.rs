@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   open(address) ─► Store ─► Group ─┬─► Observer      who leads, as it changes
+//!                                    ├─► Changes       which records change, as they do
+//!                                    ├─► create(name)  a record, without leading
 //!                                    └─► Candidate ─► campaign() ─► Leadership ─► open(name) ─► Record<T>
 //!                                                                        │                        commit, delete
 //!                                                                        └─► publish, activate, guard, lost, resign
@@ -22,6 +24,12 @@
 //! - What a leader does elsewhere is not fenced: send the [`Epoch`] along, and let the other side
 //!   refuse lower ones.
 //! - [`Guard::is_valid`] is about clocks, and about the past by the time you act on it.
+//!
+//! # What everybody may do
+//!
+//! Every process of a group may read records, follow their [`Changes`], and [create](Group::create)
+//! one where none is. Only a leader changes or deletes one. And any process may offer a proof of
+//! its death to others: [`LivenessServer`], [`LivenessProbe`].
 //!
 //! # A leader in twenty lines
 //!
