@@ -47,7 +47,8 @@ async fn a_process_that_is_gone_is_proven_dead_at_once() {
     let sign = timeout(PATIENCE, probe.dead()).await.unwrap();
     assert_eq!(sign, SignOfDeath::Refused);
     assert_eq!(probe.state(), LivenessState::Dead(SignOfDeath::Refused));
-    assert!(start.elapsed() < Duration::from_secs(1), "no time-out");
+    // Two seconds is what a time-out takes.
+    assert!(start.elapsed() < Duration::from_secs(2), "no time-out");
 }
 
 #[tokio::test]
