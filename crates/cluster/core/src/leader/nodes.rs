@@ -15,6 +15,9 @@ use crate::{Isolation, JobId, NodeNonce, TaskId};
 /// Most TaskManagers of a cluster that a leader takes in.
 pub(super) const MOST_NODES: usize = 10_000;
 
+/// Most TaskManagers that were heard of and are not in the table. More are not acknowledged.
+const MOST_HEARD: usize = 100_000;
+
 /// First and longest pause before an order that did not arrive is given again.
 const ORDER_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -28,6 +31,9 @@ pub(super) struct Nodes {
     /// For the silence of fenced jobs it also counts from when this process was last asleep.
     awake_at: Time,
     table: BTreeMap<NodeNonce, Node>,
+    /// When those were last heard of that are not in the table: a record that is opened later may
+    /// name them, and their silence counts from then (R8).
+    heard: BTreeMap<NodeNonce, Time>,
     /// Those that can take tasks now, by their free slots.
     by_free: BTreeSet<(u32, NodeNonce)>,
     /// Those with ended tasks to forget.
@@ -83,6 +89,7 @@ impl Nodes {
             granted_at: now,
             awake_at: now,
             table: BTreeMap::new(),
+            heard: BTreeMap::new(),
             by_free: BTreeSet::new(),
             forgetting: BTreeSet::new(),
         }
@@ -107,16 +114,35 @@ impl Nodes {
 
     /// The TaskManager at this place, which is made known if it is not.
     pub(super) fn know(&mut self, place: &PlacedNode) -> &mut Node {
-        self.table
-            .entry(place.nonce)
-            .or_insert_with(|| Node::new(place.clone()))
+        let heard = &mut self.heard;
+        self.table.entry(place.nonce).or_insert_with(|| Node {
+            heard_at: heard.remove(&place.nonce),
+            ..Node::new(place.clone())
+        })
+    }
+
+    /// A report came, whatever becomes of it. Returns whether that is noted, so that it may be
+    /// acknowledged.
+    pub(super) fn note_heard(&mut self, nonce: NodeNonce, now: Time) -> bool {
+        if let Some(node) = self.table.get_mut(&nonce) {
+            node.heard_at = Some(now);
+            return true;
+        }
+        let has_room = self.heard.len() < MOST_HEARD || self.heard.contains_key(&nonce);
+        if has_room {
+            self.heard.insert(nonce, now);
+        }
+        has_room
     }
 
     pub(super) fn remove(&mut self, nonce: NodeNonce) {
-        if let Some(node) = self.table.remove(&nonce)
-            && let Some(free) = node.free_key
-        {
-            self.by_free.remove(&(free, nonce));
+        if let Some(node) = self.table.remove(&nonce) {
+            if let Some(free) = node.free_key {
+                self.by_free.remove(&(free, nonce));
+            }
+            if let Some(at) = node.heard_at.filter(|_| !node.is_dead) {
+                self.heard.insert(nonce, at);
+            }
         }
         self.forgetting.remove(&nonce);
     }

@@ -43,8 +43,8 @@ impl Leader {
         if is_taken && (is_full || is_registered) {
             report.tasks.truncate(MOST_REPORTED);
             self.take_report(now, report, address, out);
-        } else if let Some(node) = self.nodes.get_mut(nonce) {
-            node.heard_at = Some(now.time);
+        } else if !self.nodes.note_heard(nonce, now.time) {
+            return;
         }
         let (is_registered, forget) = match self.nodes.get_mut(nonce) {
             Some(node) if node.is_registered => (true, std::mem::take(&mut node.forget)),

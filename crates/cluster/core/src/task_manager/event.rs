@@ -15,8 +15,8 @@ pub enum TaskManagerEvent {
         /// Where it takes reports.
         address: String,
     },
-    /// An order came. The answer is among the actions: [`TaskManagerAction::Accept`] or
-    /// [`TaskManagerAction::Refuse`], always exactly one and first.
+    /// An order came. The answer is among the actions, always exactly one and first: `Accept` or
+    /// `Refuse`.
     Ordered(Box<Order>),
     /// The process of a task runs.
     Started {

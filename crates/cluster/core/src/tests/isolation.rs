@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::SECOND;
 use super::world::{HEARTBEAT, LEASE, World, fenced, spec};
-use crate::leader::Question;
+use crate::leader::{LeaderEvent, Question};
+use crate::message::Report;
 use crate::{CauseKind, Isolation, JobSpec, JobState, NodeNonce};
 
 const TIMEOUT: Duration = Duration::from_secs(100);
@@ -92,6 +93,40 @@ fn every_change_of_leader_counts_the_silence_anew() {
         );
     }
     world.run((TIMEOUT + LEASE) * 21 / 20 + SECOND);
+    assert_eq!(world.record(job).attempt.0, 2);
+}
+
+#[test]
+fn a_report_that_came_before_the_record_was_open_counts() {
+    let mut world = World::new(&[1, 1]);
+    let (job, at) = cut_off(&mut world, exclusive("a", 1));
+    world.holds_opening = true;
+    let old = world.seal();
+    world.elect();
+    world.run(200 * SECOND);
+    // It has not heard of the new term, and is acknowledged nevertheless.
+    let report = Report {
+        seal: old,
+        from: at,
+        seq: 1000,
+        is_full: false,
+        node: None,
+        ports: None,
+        tasks: Vec::new(),
+        is_draining: false,
+        has_blobs: true,
+    };
+    let report = Box::new(report);
+    let address = None;
+    world.tell_leader(LeaderEvent::Reported { report, address });
+    world.open_held();
+    world.run(TIMEOUT);
+    assert_eq!(
+        world.record(job).attempt.0,
+        1,
+        "its tasks may run until then"
+    );
+    world.run(TIMEOUT / 4);
     assert_eq!(world.record(job).attempt.0, 2);
 }
 
@@ -195,7 +230,7 @@ fn a_leader_that_slept_does_not_take_its_own_sleep_for_silence() {
     world.run(5 * SECOND);
     // Reports wait in its sockets while nothing is looked at.
     world.time += 60 * SECOND;
-    world.tell_leader(crate::leader::LeaderEvent::Tick);
+    world.tell_leader(LeaderEvent::Tick);
     world.run(5 * SECOND);
     assert_eq!(world.record(job).attempt.0, 1);
 }
