@@ -19,6 +19,7 @@
 //! - **A TaskManager that is slow or gone delays nobody else**: each has its own queue.
 
 mod archive;
+mod body;
 mod campaign;
 mod cluster_view;
 mod door;

@@ -7,19 +7,23 @@ use std::time::Duration;
 use incumbent::{Error, Leadership, Record};
 use incumbent_backend::causes;
 use incumbent_cluster_core::leader::{LeaderEvent, Opened, Unwritten};
-use incumbent_cluster_core::{JobId, JobRecord};
+use incumbent_cluster_core::{Incarnation, JobId, JobRecord};
 use metrics::{counter, histogram};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::archive::Archive;
+use super::body::Body;
 
 /// Pause before a failure is told, so that a store that refuses at once is not asked a thousand
 /// times a second. A store that works again is found soon enough.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A record at rest. Boxed, because most of its life is spent in a map.
-type Handle = Box<Record<JobRecord>>;
+/// An open record. Boxed, because most of its life is spent in a map.
+struct Handle {
+    record: Box<Record<Body>>,
+    incarnation: Incarnation,
+}
 
 /// The records that this term has open. Dropping it drops what is under way: an unknown outcome,
 /// which is harmless when the term is over, because the next leader seals.
@@ -122,19 +126,16 @@ impl Records {
         let handle = self.open.remove(&job);
         let leadership = Arc::clone(&self.leadership);
         self.running.spawn(async move {
-            let handle = match handle {
-                Some(handle) => Ok(handle),
-                None => seal(&leadership, job).await,
-            };
-            let mut handle = match handle {
+            let mut handle = match opened(&leadership, job, handle).await {
                 Ok(handle) => handle,
-                Err(error) => return not_committed(job, None, &error).await,
+                Err(done) => return done,
             };
             let began = Instant::now();
-            let committed = handle.commit(*body).await;
+            let committed = handle.record.commit(Body::new(body)).await;
             histogram!("incumbent_cluster_commit_seconds").record(began.elapsed());
             match committed {
                 Ok(()) => {
+                    handle.record.data().map(Body::take);
                     let mut done = told(job, LeaderEvent::Committed(job));
                     done.handle = Some(handle);
                     done
@@ -151,13 +152,9 @@ impl Records {
         let leadership = Arc::clone(&self.leadership);
         let blobs = self.archive.clone();
         self.running.spawn(async move {
-            let handle = match handle {
-                Some(handle) => Ok(handle),
-                None => seal(&leadership, job).await,
-            };
-            let mut handle = match handle {
+            let mut handle = match opened(&leadership, job, handle).await {
                 Ok(handle) => handle,
-                Err(error) => return not_committed(job, None, &error).await,
+                Err(done) => return done,
             };
             let gone = match archive {
                 Some(body) => {
@@ -170,14 +167,13 @@ impl Records {
                         done.handle = Some(handle);
                         return done;
                     }
-                    handle.erase().await
+                    handle.record.erase().await
                 }
                 None => {
-                    let incarnation = handle.data().map(|body| body.incarnation);
-                    let deleted = handle.delete().await;
-                    if let (Ok(()), Some(incarnation)) = (&deleted, incarnation) {
+                    let deleted = handle.record.delete().await;
+                    if deleted.is_ok() {
                         // Pointer gone first, then files.
-                        blobs.remove_files(job, incarnation).await;
+                        blobs.remove_files(job, handle.incarnation).await;
                     }
                     deleted
                 }
@@ -263,16 +259,48 @@ async fn read_and_seal(
         Err(error) => return not_opened(job, &error),
     }
     match seal(leadership, job).await {
-        Ok(handle) => Ok(match handle.data() {
-            Some(body) => (Opened::Record(Box::new(body.clone())), Some(handle)),
-            None => (Opened::Absent, None),
-        }),
+        Ok(Some((body, handle))) => Ok((Opened::Record(body), Some(handle))),
+        Ok(None) => Ok((Opened::Absent, None)),
         Err(error) => not_opened(job, &error),
     }
 }
 
-async fn seal(leadership: &Leadership, job: JobId) -> Result<Handle, Error> {
-    leadership.open(&job.record()).await.map(Box::new)
+/// Seals this record; `None` if there is nothing in it.
+async fn seal(
+    leadership: &Leadership,
+    job: JobId,
+) -> Result<Option<(Box<JobRecord>, Handle)>, Error> {
+    let record = leadership.open::<Body>(&job.record()).await?;
+    let body = record.data().and_then(Body::take);
+    Ok(body.map(|body| {
+        let incarnation = body.incarnation;
+        let record = Box::new(record);
+        let handle = Handle {
+            record,
+            incarnation,
+        };
+        (body, handle)
+    }))
+}
+
+/// The handle of this record. That of a job that has ended is opened now: it was only read.
+async fn opened(
+    leadership: &Leadership,
+    job: JobId,
+    handle: Option<Handle>,
+) -> Result<Handle, Done> {
+    if let Some(handle) = handle {
+        return Ok(handle);
+    }
+    match seal(leadership, job).await {
+        Ok(Some((body, handle))) if body.state.is_terminal() => Ok(handle),
+        // What was decided, was decided on something else.
+        Ok(_) => {
+            let why = Unwritten::Unknown;
+            Err(told(job, LeaderEvent::NotCommitted { job, why }))
+        }
+        Err(error) => Err(not_committed(job, None, &error).await),
+    }
 }
 
 fn not_opened(job: JobId, error: &Error) -> Result<(Opened, Option<Handle>), Fenced> {

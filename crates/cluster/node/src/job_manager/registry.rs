@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_cluster_core::message::{NodeInfo, Report};
-use incumbent_gateway::worker::{WorkerNonce, verify_same};
+use incumbent_gateway::worker::{WorkerError, WorkerNonce, verify_same};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -161,12 +161,36 @@ fn bad(detail: &str) -> Box<Problem> {
     Box::new(Problem::new(status, kind, "the report is not one", detail))
 }
 
-fn unreachable(info: &NodeInfo, error: &incumbent_gateway::worker::WorkerError) -> Box<Problem> {
-    let why = incumbent_backend::causes(error);
+fn unreachable(info: &NodeInfo, error: &WorkerError) -> Box<Problem> {
     let name = &info.name;
+    let why = match error {
+        WorkerError::NoAddress { from, advertised } => format!(
+            "it connected from {from} and advertises {advertised:?}, which is neither host nor \
+             host:port"
+        ),
+        WorkerError::BindAddress { from, tried } => format!(
+            "it connected from {from}, and {tried} is an address to listen on, at which others \
+             cannot connect"
+        ),
+        WorkerError::NotReached {
+            from,
+            tried,
+            source,
+            ..
+        } => format!("it connected from {from}, and nothing is reached at {tried}: {source}"),
+        WorkerError::Silent { from, tried, .. } => format!(
+            "it connected from {from}, and what listens at {tried} takes connections and says \
+             nothing"
+        ),
+        WorkerError::SomebodyElse { from, tried, .. } => {
+            format!("it connected from {from}, and another process answers at {tried}")
+        }
+        error => incumbent_backend::causes(error),
+    };
     let detail = format!(
-        "the leader cannot send orders to TaskManager {name}: {why}; if the leader reaches it at \
-         another address, start it with --advertise HOST[:PORT]"
+        "the leader cannot connect back to TaskManager {name}, so it cannot send orders there: \
+         {why}; open that port, or start the TaskManager with --advertise HOST[:PORT] as the \
+         leader reaches it"
     );
     let (status, kind) = (StatusCode::UNPROCESSABLE_ENTITY, "not-reachable");
     Box::new(Problem::new(

@@ -78,6 +78,30 @@ async fn a_job_that_was_submitted_while_nobody_led_runs() {
 }
 
 #[tokio::test]
+async fn a_job_that_has_ended_is_read_and_not_sealed_and_can_be_removed() {
+    let place = Place::memory();
+    let first = place.manager("jm-1").await;
+    first.leads().await;
+    let _fake = Fake::start(&place, "tm-1", 1).await;
+    let job = submit(&first.node, spec("a", 1)).await;
+    first.until(job, JobState::Running).await;
+    first.ask(Question::Cancel(job)).await;
+    first.until(job, JobState::Canceled).await;
+    let node = place.node("any", "127.0.0.1:1".parse().unwrap()).await;
+    let name = job.record();
+    let written = node.group().read::<serde_json::Value>(&name).await;
+    let second = place.manager("jm-2").await;
+    first.crash().await;
+    second.leads().await;
+    second.until(job, JobState::Canceled).await;
+    let read = node.group().read::<serde_json::Value>(&name).await;
+    assert_eq!(read.unwrap(), written.unwrap());
+    assert_eq!(second.ask(Question::Remove(job)).await, Answer::Done);
+    let read = node.group().read::<serde_json::Value>(&name).await;
+    assert_eq!(read.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_told_and_disturbs_no_other_job() {
     let place = Place::memory();
     let node = place.node("any", "127.0.0.1:1".parse().unwrap()).await;

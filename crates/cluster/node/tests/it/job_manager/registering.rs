@@ -45,7 +45,7 @@ async fn a_task_manager_that_cannot_be_connected_back_to_is_told_what_to_set() {
     let refusal = fake.refusal().await;
     for words in [
         "tm-1",
-        "from 127.0.0.1:",
+        "connected from 127.0.0.1:",
         &nowhere,
         "--advertise HOST[:PORT]",
     ] {
