@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::gangs::{self, Gangs};
 use super::handle::Ordered;
+use super::leftovers::{Leftover, tidy_up};
 use super::metrics;
 use super::options::TaskManagerOptions;
 use super::reporter::{Reported, Reporter, send};
@@ -54,6 +55,8 @@ pub(super) struct Driver {
     sending: JoinSet<Reported>,
     /// Tasks on their way. Dropping it ends all of them at once.
     running: JoinSet<()>,
+    /// What dead TaskManagers have left here.
+    pub(super) leftovers: Vec<Leftover>,
     has_left: bool,
 }
 
@@ -95,6 +98,7 @@ impl Driver {
             news: mpsc::channel(MOST_NEWS),
             sending: JoinSet::new(),
             running: JoinSet::new(),
+            leftovers: Vec::new(),
             has_left: false,
         }
     }
@@ -112,8 +116,14 @@ impl Driver {
             Arc::clone(&self.tasks),
             self.node.blobs().clone(),
         );
+        let leftovers = std::mem::take(&mut self.leftovers);
+        let tidying = async {
+            tidy_up(leftovers, &blobs, &shared.blob_health).await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = self.until_left(shutdown) => {}
+            () = tidying => {}
             () = shared.kept.follow(&shared, &tasks, &blobs) => {}
             () = shared.blob_health.follow(&blobs) => {}
         }

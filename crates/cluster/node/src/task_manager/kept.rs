@@ -10,11 +10,12 @@ use bytes::Bytes;
 use incumbent::backend::{Pace, jitter};
 use incumbent_backend::causes;
 use incumbent_cluster_blobs::Blobs;
+use incumbent_cluster_core::TaskId;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::blob_health::BlobHealth;
-use super::log::LOG_STREAM;
+use super::log::{LOG_STREAM, TaskLog};
 use super::metrics;
 use super::task::{Shared, TaskEntry};
 use super::tasks::Tasks;
@@ -30,7 +31,7 @@ pub const KEPT_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How many tails are stored at a time: a gang of hundreds that ends at once is through in a
 /// second, and artifacts can be fetched meanwhile.
-const MOST_STORING: usize = 8;
+pub(super) const MOST_STORING: usize = 8;
 
 /// Pauses after a tail was not stored.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -114,7 +115,9 @@ impl Kept {
                 && let Some(entry) = self.next()
             {
                 let (blobs, health) = (blobs.clone(), Arc::clone(&shared.blob_health));
-                storing.spawn(async move { store(&entry, &blobs, &health).await });
+                storing.spawn(async move {
+                    store(entry.id, entry.log.clone(), &blobs, &health).await;
+                });
             }
             self.trim(shared, tasks).await;
             tokio::select! {
@@ -166,13 +169,12 @@ impl Kept {
 }
 
 /// Stores the tail of a log, however long that takes.
-async fn store(entry: &Arc<TaskEntry>, blobs: &Blobs, health: &BlobHealth) {
-    let log = entry.log.clone();
+pub(super) async fn store(task: TaskId, log: TaskLog, blobs: &Blobs, health: &BlobHealth) {
     let read = tokio::task::spawn_blocking(move || log.last_bytes(LOG_TAIL)).await;
     let tail = match read {
         Ok(Ok(tail)) => Bytes::from(tail),
         Ok(Err(error)) => {
-            tracing::warn!(task = %entry.id, %error, "could not read a log to keep its tail");
+            tracing::warn!(%task, %error, "could not read a log to keep its tail");
             return;
         }
         Err(_) => return,
@@ -182,7 +184,7 @@ async fn store(entry: &Arc<TaskEntry>, blobs: &Blobs, health: &BlobHealth) {
     }
     let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
-        match blobs.put_log_tail(entry.id, LOG_STREAM, tail.clone()).await {
+        match blobs.put_log_tail(task, LOG_STREAM, tail.clone()).await {
             Ok(_) => return,
             Err(error) if error.is_outage() => {
                 health.failed(&causes(&error));
@@ -191,7 +193,7 @@ async fn store(entry: &Arc<TaskEntry>, blobs: &Blobs, health: &BlobHealth) {
             }
             Err(error) => {
                 tracing::warn!(
-                    task = %entry.id,
+                    %task,
                     error = causes(&error),
                     "the tail of a log could not be stored; it is only on this machine"
                 );

@@ -39,6 +39,7 @@ mod driver;
 mod gangs;
 mod handle;
 mod kept;
+mod leftovers;
 mod log;
 mod metrics;
 mod options;
@@ -78,7 +79,9 @@ pub use task_http::NoAnswer;
 use crate::wire::{Form, prove};
 use crate::{Node, NodeError};
 use driver::Driver;
+use leftovers::Leftover;
 use tasks::Tasks;
+use work_dir::{Owner, WorkDir};
 
 /// The directory below the system's temporary one, if none is named.
 const DIR: &str = "incumbent-task-managers";
@@ -111,7 +114,7 @@ impl TaskManager {
         }
         metrics::describe();
         ::metrics::gauge!(metrics::SLOTS).set(f64::from(options.slots));
-        let work_dir = work_dir(&node).await?;
+        let (work_dir, leftovers) = work_dir(&node).await?;
         let liveness = liveness(&node, bound)?;
         let info = info(&node, bound, &options, &liveness);
         let artifacts = artifacts::Artifacts::new(
@@ -132,7 +135,8 @@ impl TaskManager {
         });
         let tasks = Arc::new(Tasks::default());
         let (handle, orders) = TaskManagerHandle::new(Arc::clone(&tasks));
-        let driver = Driver::new(node.clone(), options, info, shared, tasks, orders);
+        let mut driver = Driver::new(node.clone(), options, info, shared, tasks, orders);
+        driver.leftovers = leftovers;
         Ok(Self {
             node,
             driver,
@@ -169,12 +173,12 @@ impl TaskManager {
     }
 }
 
-async fn work_dir(node: &Node) -> Result<work_dir::WorkDir, NodeError> {
+async fn work_dir(node: &Node) -> Result<(WorkDir, Vec<Leftover>), NodeError> {
     let base = node.options().dir.clone();
     let base = base.unwrap_or_else(|| std::env::temp_dir().join(default_dir()));
-    let (name, nonce) = (node.name().to_owned(), node.nonce());
+    let owner = Owner::new(&node.cluster().id, node.name(), node.nonce());
     let shown = base.display().to_string();
-    let made = tokio::task::spawn_blocking(move || work_dir::WorkDir::make(&base, &name, nonce));
+    let made = tokio::task::spawn_blocking(move || WorkDir::make(&base, &owner));
     let made = made.await.expect("making it does not panic");
     made.map_err(|error| {
         NodeError::Options(format!(

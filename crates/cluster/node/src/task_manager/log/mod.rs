@@ -17,6 +17,7 @@ mod reader;
 mod tests;
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -134,6 +135,29 @@ impl TaskLog {
                 extent: watch::Sender::default(),
             }),
         }
+    }
+
+    /// The log whose files somebody else has left in this directory. It is complete. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub(super) fn found(dir: PathBuf) -> io::Result<Self> {
+        let mut segments: Vec<Segment> = std::fs::read_dir(&dir)?
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let start = name.to_str()?.strip_suffix(".log")?.parse().ok()?;
+                let len = entry.metadata().ok().filter(|file| file.is_file())?.len();
+                Some(Segment { start, len })
+            })
+            .collect();
+        segments.sort_unstable_by_key(|segment| segment.start);
+        let log = Self::new(dir);
+        log.advance(segments.last().map_or(0, |last| last.end()));
+        log.index().segments = segments.into();
+        log.close();
+        Ok(log)
     }
 
     /// The offset of the next byte that the task prints.

@@ -32,6 +32,8 @@ use super::metrics;
 use super::ports::Ports;
 use super::work_dir::WorkDir;
 
+pub(super) use prepare::LOG;
+
 /// How many tasks are being started at a time. Starting is work of the machine's cores; more at a
 /// time would make all of them late.
 pub const MOST_STARTING: usize = 32;

@@ -20,7 +20,7 @@ use crate::task_manager::work_dir::make_dir;
 pub(super) const WORK: &str = "work";
 
 /// Its log.
-pub(super) const LOG: &str = "log";
+pub(in super::super) const LOG: &str = "log";
 
 /// Pauses between attempts to fetch an artifact from blobs that do not answer. Whether they answer
 /// at all is asked once for all tasks; this is for one that cannot be fetched although they do.

@@ -240,21 +240,21 @@ impl Drop for Unmount {
 }
 
 #[tokio::test]
-async fn a_killed_task_manager_leaves_nothing_that_the_next_of_its_name_does_not_remove() {
+async fn the_next_task_manager_stores_the_ends_of_logs_that_a_killed_one_left_and_tidies_up() {
     let (cluster, leader, mut process) = Cluster::running(&[]).await;
-    let deploy = leader.shell("echo x; sleep 1000");
+    let deploy = leader.shell("echo the last words; sleep 1000");
     leader.run(&deploy).await;
     leader.printed(&deploy, "", |log| !log.is_empty()).await;
     process.kill();
     let left = || std::fs::read_dir(cluster.path("work")).unwrap().count();
     assert_eq!(left(), 1);
-    let reports = leader.known().reports;
-    let _next = cluster.task_manager(&[]);
-    leader
-        .told("the next one registers", |known| known.reports > reports)
-        .await;
-    assert_eq!(left(), 1, "its own");
-    eventually("its own is empty", || log_files(&cluster).is_empty()).await;
+    let _next = cluster.task_manager(&["name=another"]);
+    let blobs = cluster.blobs(&leader).await;
+    assert_eq!(stored_tail(&blobs, &deploy).await, "the last words\n");
+    eventually("only its own directory is there", || {
+        left() == 1 && log_files(&cluster).is_empty()
+    })
+    .await;
 }
 
 /// The files of all logs, with their sizes.

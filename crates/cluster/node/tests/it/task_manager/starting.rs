@@ -160,6 +160,7 @@ async fn an_order_that_comes_twice_starts_one_process() {
     let deploy = leader.shell("echo started; sleep 1000");
     let pid = leader.run(&deploy).await;
     leader.start(&deploy).await;
+    leader.printed(&deploy, "", |log| !log.is_empty()).await;
     leader.end(&deploy, 0).await;
     assert_eq!(leader.ended(&deploy).await.how, EndedHow::Ordered);
     assert_eq!(leader.log(&deploy, "follow=true").await, "started\n");
