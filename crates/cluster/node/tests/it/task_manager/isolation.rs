@@ -18,7 +18,7 @@ fn exclusive(timeout_ms: u64) -> Isolation {
 async fn a_stopped_task_manager_loses_its_exclusive_tasks_at_the_timeout_and_no_fenced_one() {
     let (_cluster, leader, process) = Cluster::running(&[]).await;
     let mut alone = leader.deploy(&["sleep", "1000"]);
-    alone.isolation = exclusive(1500);
+    alone.isolation = exclusive(4000);
     let mut never = leader.deploy(&["sleep", "1000"]);
     never.isolation = Isolation::Exclusive { timeout_ms: None };
     (never.slot, never.port) = (1, leader.known().ports[1]);
@@ -30,7 +30,7 @@ async fn a_stopped_task_manager_loses_its_exclusive_tasks_at_the_timeout_and_no_
     // Longer than the timeout: heartbeats keep it.
     let reports = leader.known().reports;
     leader
-        .told("heartbeats", |known| known.reports > reports + 40)
+        .told("heartbeats", |known| known.reports > reports + 90)
         .await;
     assert!(runs(alone_pid));
 
@@ -50,7 +50,7 @@ async fn a_stopped_task_manager_loses_its_exclusive_tasks_at_the_timeout_and_no_
 async fn a_leader_that_acknowledges_nothing_ends_exclusive_tasks_and_no_fenced_ones() {
     let (_cluster, leader, _process) = Cluster::running(&[]).await;
     let mut alone = leader.deploy(&["sleep", "1000"]);
-    alone.isolation = exclusive(1500);
+    alone.isolation = exclusive(4000);
     let mut fenced = leader.deploy(&["sleep", "1000"]);
     (fenced.slot, fenced.port) = (1, leader.known().ports[1]);
     let alone_pid = leader.run(&alone).await;
