@@ -366,7 +366,7 @@ fn bounded_rate(dice: &mut Dice) -> u64 {
 }
 
 /// Durations of three styles: the usual ones, ones that use the lease up to its end, and slow ones.
-fn timing(lease_ms: u64, style: usize) -> Timing {
+pub(crate) fn timing(lease_ms: u64, style: usize) -> Timing {
     let lease = Duration::from_millis(lease_ms);
     let usual = TimingOptions {
         drift_permille: DRIFT_PERMILLE,

@@ -7,11 +7,14 @@
 //! and network), [`node`] (one process) and [`invariants`] (what is promised, one promise per
 //! file).
 //!
+//! [`cluster`] does the same with jobs, above the election.
+//!
 //! ```text
 //!   simulation ─► faults::Plan (from the seed) ─► world ─► node: Election, Write ─► history::Fact ─► oracle ─► invariants
 //! ```
 
 pub mod clock;
+pub mod cluster;
 pub mod dice;
 pub mod faults;
 mod fingerprint;

@@ -121,7 +121,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     text.or(owned).unwrap_or("something panicked").to_owned()

@@ -6,6 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use incumbent_sim::cluster::{ClusterFailure, ClusterMode, ClusterMutation, ClusterSimulation};
 use incumbent_sim::faults::{Mode, Mutation};
 use incumbent_sim::model::{self, Bounds, Outcome};
 use incumbent_sim::simulation::{Failure, Simulation};
@@ -50,6 +51,32 @@ enum Command {
     /// Goes through every state of the exhaustive model of the safety rule, within larger bounds
     /// than the tests do.
     Model(ModelOptions),
+    /// Simulates jobs on JobManagers and TaskManagers, above the election.
+    Cluster(ClusterOptions),
+}
+
+/// While faults rage every promise is checked at every step; then all faults are lifted, and every
+/// job that can run must run.
+#[derive(Args)]
+struct ClusterOptions {
+    /// How many seeds to run in each mode.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    from: u64,
+    /// Only this kind of faults; all kinds in turn if absent.
+    #[arg(long)]
+    mode: Option<ClusterMode>,
+    /// Leave out one rule, to see the promise that it was made for break.
+    #[arg(long, default_value = "none")]
+    mutation: ClusterMutation,
+    /// After a failure show everything that happened and not only the end.
+    #[arg(long)]
+    trace: bool,
+    /// How many threads to run on.
+    #[arg(long, default_value_t = 2)]
+    threads: u64,
 }
 
 /// There are no clocks in the model: anyone may campaign at any time, and requests arrive in any
@@ -107,24 +134,96 @@ Examples:
   simulate --mode network --from 17 --seeds 1 --trace
                                              one seed again, with everything that happens
   simulate --mutation vacant-unconfirmed     see a promise break
-  simulate model --leaders 3 --terms 1       every state of three leaders";
+  simulate model --leaders 3 --terms 1       every state of three leaders
+  simulate cluster --seeds 200000            jobs, in every mode";
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if let Some(Command::Model(bounds)) = &options.command {
-        return explore(bounds);
+    match &options.command {
+        Some(Command::Model(bounds)) => explore(bounds),
+        Some(Command::Cluster(options)) => {
+            let modes = options
+                .mode
+                .map_or(ClusterMode::ALL.to_vec(), |mode| vec![mode]);
+            let simulation = |seed, mode: usize| ClusterSimulation {
+                seed,
+                mode: modes[mode],
+                mutation: options.mutation,
+            };
+            let range = Range {
+                from: options.from,
+                seeds: options.seeds,
+                modes: modes.len(),
+                threads: options.threads,
+            };
+            let run = |seed, mode| {
+                let report = simulation(seed, mode).run(0)?;
+                Ok(Sum {
+                    seeds: 1,
+                    facts: report.events,
+                    terms: report.terms,
+                    kills: report.kills,
+                    ..Sum::default()
+                })
+            };
+            verdict(
+                search(range, run),
+                options.trace,
+                |failure: &ClusterFailure, lines| failure.simulation.run(lines).err(),
+            )
+        }
+        None => {
+            let modes = options.mode.map_or(Mode::ALL.to_vec(), |mode| vec![mode]);
+            let range = Range {
+                from: options.from,
+                seeds: options.seeds,
+                modes: modes.len(),
+                threads: options.threads,
+            };
+            let run = |seed, mode: usize| {
+                let simulation = Simulation {
+                    seed,
+                    mode: modes[mode],
+                    mutation: options.mutation,
+                };
+                let report = simulation.run(0)?;
+                Ok(Sum {
+                    seeds: 1,
+                    facts: report.counts.facts,
+                    terms: report.counts.terms,
+                    commits: report.counts.commits,
+                    unknown: report.counts.unknown,
+                    kills: report.counts.kills,
+                })
+            };
+            verdict(
+                search(range, run),
+                options.trace,
+                |failure: &Failure, lines| failure.simulation.run(lines).err(),
+            )
+        }
     }
-    let modes: Vec<_> = match options.mode {
-        Some(mode) => vec![mode],
-        None => Mode::ALL.to_vec(),
-    };
-    let total = options.seeds * u64::try_from(modes.len()).expect("few");
-    match search(&options, &modes, total) {
+}
+
+/// Which seeds are run.
+#[derive(Clone, Copy)]
+struct Range {
+    from: u64,
+    seeds: u64,
+    modes: usize,
+    threads: u64,
+}
+
+fn verdict<F: std::fmt::Display>(
+    result: Result<(), Box<F>>,
+    whole_trace: bool,
+    again: impl FnOnce(&F, usize) -> Option<Box<F>>,
+) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let lines = if options.trace { usize::MAX } else { LINES };
-            let again = failure.simulation.run(lines);
-            println!("{}", again.err().unwrap_or(failure));
+            let lines = if whole_trace { usize::MAX } else { LINES };
+            println!("{}", again(&failure, lines).unwrap_or(failure));
             ExitCode::FAILURE
         }
     }
@@ -155,14 +254,18 @@ fn explore(options: &ModelOptions) -> ExitCode {
     }
 }
 
-fn search(options: &Options, modes: &[Mode], total: u64) -> Result<(), Box<Failure>> {
+fn search<F: Send>(
+    range: Range,
+    run: impl Fn(u64, usize) -> Result<Sum, Box<F>> + Sync,
+) -> Result<(), Box<F>> {
     let begin = clock();
+    let total = range.seeds * u64::try_from(range.modes).expect("few");
     let next = AtomicU64::new(0);
     let (sender, results) = channel();
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.max(1) {
+        for _ in 0..range.threads.max(1) {
             let sender = sender.clone();
-            scope.spawn(|| work(options, modes, total, &next, sender));
+            scope.spawn(|| work(range, total, &next, &run, sender));
         }
         drop(sender);
         let mut done = Sum::default();
@@ -185,34 +288,24 @@ fn search(options: &Options, modes: &[Mode], total: u64) -> Result<(), Box<Failu
     })
 }
 
-fn work(
-    options: &Options,
-    modes: &[Mode],
+fn work<F>(
+    range: Range,
     total: u64,
     next: &AtomicU64,
-    results: Sender<Result<Sum, Box<Failure>>>,
+    run: &impl Fn(u64, usize) -> Result<Sum, Box<F>>,
+    results: Sender<Result<Sum, Box<F>>>,
 ) {
-    let kinds = u64::try_from(modes.len()).expect("few");
+    let kinds = u64::try_from(range.modes).expect("few");
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= total {
             return;
         }
         let kind = usize::try_from(number % kinds).expect("few");
-        let simulation = Simulation {
-            seed: options.from + number / kinds,
-            mode: modes[kind],
-            mutation: options.mutation,
-        };
-        let result = simulation.run(0).map(|report| Sum {
-            seeds: 1,
-            facts: report.counts.facts,
-            terms: report.counts.terms,
-            commits: report.counts.commits,
-            unknown: report.counts.unknown,
-            kills: report.counts.kills,
-        });
-        if results.send(result).is_err() {
+        if results
+            .send(run(range.from + number / kinds, kind))
+            .is_err()
+        {
             return;
         }
     }

@@ -10,7 +10,7 @@
 //! recover; then nobody has work, and the group must be quiet.
 
 mod network;
-mod queue;
+pub(crate) mod queue;
 mod upsets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -9,7 +9,7 @@ use crate::clock::Instant;
 ///
 /// The heap holds numbers only. Events are large, and would be copied at each step of a sift.
 #[derive(Debug)]
-pub(super) struct Queue<E> {
+pub(crate) struct Queue<E> {
     due: BinaryHeap<Reverse<Due>>,
     events: Vec<Option<E>>,
     free: Vec<usize>,
@@ -37,7 +37,7 @@ impl<E> Default for Queue<E> {
 
 impl<E> Queue<E> {
     /// Adds an event. `number` tells it from all others.
-    pub(super) fn push(&mut self, at: Instant, lot: u64, number: u64, event: E) {
+    pub(crate) fn push(&mut self, at: Instant, lot: u64, number: u64, event: E) {
         let slot = self.free.pop().unwrap_or(self.events.len());
         match self.events.get_mut(slot) {
             Some(place) => *place = Some(event),
@@ -52,7 +52,7 @@ impl<E> Queue<E> {
     }
 
     /// Takes the event that is due first.
-    pub(super) fn pop(&mut self) -> Option<(Instant, E)> {
+    pub(crate) fn pop(&mut self) -> Option<(Instant, E)> {
         let Reverse(due) = self.due.pop()?;
         self.free.push(due.slot);
         let event = self.events[due.slot].take();

@@ -1,0 +1,31 @@
+//! Jobs under simulated faults: many [`Leader`](incumbent_cluster_core::leader::Leader)s and
+//! [`TaskManager`](incumbent_cluster_core::task_manager::TaskManager)s, above the very election
+//! that the rest of this crate simulates.
+//!
+//! ```text
+//!   simulation ─► plan (from the seed) ─► world ─┬─► job_manager: Election, Write, Leader
+//!                                                ├─► task_manager: TaskManager
+//!                                                ├─► tasks: processes whose life is known, and their guards
+//!                                                └─► fact ─► promises
+//! ```
+//!
+//! While faults rage, each promise is checked at each step. Then all faults are lifted, and every
+//! job that can run must run.
+
+mod fact;
+mod job_manager;
+mod looks;
+mod network;
+mod outbox;
+mod owners;
+mod plan;
+mod promises;
+mod simulation;
+mod task_manager;
+mod tasks;
+mod upsets;
+mod world;
+mod writes;
+
+pub use plan::{ClusterMode, ClusterMutation};
+pub use simulation::{ClusterFailure, ClusterReport, ClusterSimulation};
