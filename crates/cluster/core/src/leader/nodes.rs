@@ -38,6 +38,8 @@ pub(super) struct Nodes {
     by_free: BTreeSet<(u32, NodeNonce)>,
     /// Those with ended tasks to forget.
     forgetting: BTreeSet<NodeNonce>,
+    /// Whether a TaskManager can take more tasks than before: gangs that wait are to look again.
+    has_news: bool,
 }
 
 /// One TaskManager.
@@ -79,6 +81,8 @@ pub(super) struct Node {
     pub(super) hold_until: Option<Time>,
     pace: Pace,
     free_key: Option<u32>,
+    /// Whether it could take tasks when that was looked at last.
+    took_tasks: bool,
 }
 
 impl Nodes {
@@ -92,6 +96,7 @@ impl Nodes {
             heard: BTreeMap::new(),
             by_free: BTreeSet::new(),
             forgetting: BTreeSet::new(),
+            has_news: false,
         }
     }
 
@@ -155,6 +160,9 @@ impl Nodes {
             return;
         };
         let takes_tasks = node.takes_tasks() && now.since(since) < silence;
+        // Also if none is free: a gang may hold them all, and wait for the TaskManager only.
+        self.has_news |= takes_tasks && !node.took_tasks;
+        node.took_tasks = takes_tasks;
         let free = takes_tasks.then(|| node.slots.free()).filter(|n| *n > 0);
         if free != node.free_key {
             if let Some(before) = node.free_key {
@@ -163,8 +171,15 @@ impl Nodes {
             if let Some(free) = free {
                 self.by_free.insert((free, nonce));
             }
+            self.has_news |= free > node.free_key;
             node.free_key = free;
         }
+    }
+
+    /// Whether a TaskManager can take more tasks than when this was asked last: it registered, freed
+    /// slots, came back from silence, or can be reached again.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// Those with free slots, the one with the most first.
@@ -321,6 +336,7 @@ impl Node {
             hold_until: None,
             pace: Pace::new(first, longest),
             free_key: None,
+            took_tasks: false,
         }
     }
 

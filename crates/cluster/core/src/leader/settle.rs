@@ -23,6 +23,9 @@ impl Leader {
                 self.answer_about(id, now, out);
             }
             self.archive(out);
+            if self.nodes.take_news() {
+                self.gangs.look();
+            }
             // Slots that a record holds which is not open yet are not known to be taken.
             if !self.adoption.is_complete() || !self.gangs.is_due() {
                 break;
