@@ -42,6 +42,25 @@ fn after_an_unknown_outcome_the_record_decides_what_is_done() {
 }
 
 #[test]
+fn nothing_is_ordered_while_the_outcome_of_a_commit_is_unknown() {
+    let mut world = World::new(&[1, 1]);
+    let cut = *world.nodes.keys().next().unwrap();
+    world.nodes.get_mut(&cut).unwrap().loses_orders = true;
+    let job = world.submit(spec("a", 2));
+    assert_eq!(world.alive(job).len(), 1);
+    world.holds_opening = true;
+    world.faults.push_back(Fault::UnknownWritten);
+    world.ask(Question::Cancel(job));
+    world.take_trace();
+    world.nodes.get_mut(&cut).unwrap().loses_orders = false;
+    world.run(5 * SECOND);
+    assert_eq!(world.take_trace(), Vec::<String>::new());
+    world.open_held();
+    world.run(SECOND);
+    assert_eq!(world.view(job).state, JobState::Canceled);
+}
+
+#[test]
 fn survivors_live_until_the_end_of_their_attempt_is_written_down() {
     let mut world = World::new(&[2]);
     let job = world.submit(spec("a", 2));
