@@ -30,6 +30,8 @@ pub(super) struct Adoption {
     was_listed: bool,
     queue: VecDeque<JobId>,
     queued: BTreeSet<JobId>,
+    /// Those of them that were put before the others.
+    urgent: BTreeSet<JobId>,
     opening: BTreeSet<JobId>,
     hold_until: Option<Time>,
     pace: Pace,
@@ -47,6 +49,7 @@ impl Adoption {
             was_listed: false,
             queue: VecDeque::new(),
             queued: BTreeSet::new(),
+            urgent: BTreeSet::new(),
             opening: BTreeSet::new(),
             hold_until: None,
             pace: Pace::new(first, longest),
@@ -90,10 +93,10 @@ impl Adoption {
             return;
         }
         let is_new = self.queued.insert(job);
-        if is_urgent {
+        if is_urgent && self.urgent.insert(job) {
             // Its later place in the queue is passed over.
             self.queue.push_front(job);
-        } else if is_new {
+        } else if is_new && !is_urgent {
             self.queue.push_back(job);
         }
     }
@@ -127,6 +130,7 @@ impl Adoption {
         while self.opening.len() < self.most_opening
             && let Some(job) = self.queue.pop_front()
         {
+            self.urgent.remove(&job);
             if self.queued.remove(&job) {
                 self.opening.insert(job);
                 out.push(LeaderAction::Open(job));
