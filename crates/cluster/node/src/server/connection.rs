@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto;
 use incumbent_gateway::Peer;
 use incumbent_gateway::worker::{self, WorkerNonce};
 use incumbent_tls::Reloading;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -44,7 +45,7 @@ pub const GREETING_TIME: Duration = Duration::from_secs(10);
 /// nothing holds a connection to a TaskManager, too.
 pub const UNREAD_TIME: Duration = Duration::from_secs(60);
 
-/// How often a connection of HTTP/2 is asked whether it lives, and how long it may take to say so.
+/// How often a silent connection is asked whether it lives, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 
 /// What the challenge of somebody who connects back begins with. No method of HTTP does, and no
@@ -61,10 +62,7 @@ pub(super) struct Shared {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: &Shared, mut stream: TcpStream, address: SocketAddr) {
-    // Answers are small and wanted at once.
-    let _ = stream.set_nodelay(true);
-    let unread = u32::try_from(UNREAD_TIME.as_millis()).unwrap_or(u32::MAX);
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
+    prepare(&stream);
     let mut first = [0];
     let mut ending = shared.ending.clone();
     let read = tokio::select! {
@@ -103,6 +101,18 @@ pub(super) async fn serve(shared: &Shared, mut stream: TcpStream, address: Socke
             tracing::debug!(%address, "a client took too long to agree on TLS; its connection is closed")
         }
     }
+}
+
+/// What the system is told. If it refuses, clients that are gone are noticed later.
+fn prepare(stream: &TcpStream) {
+    // Answers are small and wanted at once.
+    let _ = stream.set_nodelay(true);
+    let unread = u32::try_from(UNREAD_TIME.as_millis()).unwrap_or(u32::MAX);
+    let _ = sockopt::set_tcp_user_timeout(stream, unread);
+    // Somebody who follows a silent log is sent nothing.
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, PING);
+    let _ = sockopt::set_tcp_keepintvl(stream, PING);
 }
 
 /// Somebody wants to know whether this is the process that it heard of.

@@ -67,6 +67,7 @@ pub(super) async fn all(State(api): State<Arc<Api>>, request: Request) -> Respon
     let own = api.node.address().to_owned();
     left.entry(own)
         .or_insert_with(|| api.node.name().to_owned());
+    tell_apart(&mut left);
     let asked = left.clone().into_iter().map(|(address, name)| {
         let api = Arc::clone(&api);
         async move { (scrape(&api, &address).await, address, name) }
@@ -88,6 +89,18 @@ pub(super) async fn all(State(api): State<Arc<Api>>, request: Request) -> Respon
         ));
     }
     ([(CONTENT_TYPE, METRICS_TEXT)], merged.to_text()).into_response()
+}
+
+/// Nodes of one name (one of them may be dead) get their address as well: no series comes twice.
+fn tell_apart(nodes: &mut BTreeMap<String, String>) {
+    let mut names: Vec<String> = nodes.values().cloned().collect();
+    names.sort_unstable();
+    for (address, name) in nodes {
+        let first = names.partition_point(|other| other < name);
+        if names.get(first + 1) == Some(name) {
+            *name = format!("{name}@{address}");
+        }
+    }
 }
 
 async fn scrape(api: &Api, address: &str) -> Result<String, String> {
@@ -114,5 +127,24 @@ impl LastNodes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_one_name_are_told_apart() {
+        let of = |nodes: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let own = |(address, name): &(&str, &str)| (address.to_string(), name.to_string());
+            nodes.iter().map(own).collect()
+        };
+        let mut nodes = of(&[("h:1", "a"), ("h:2", "b"), ("h:3", "a")]);
+        tell_apart(&mut nodes);
+        assert_eq!(
+            nodes,
+            of(&[("h:1", "a@h:1"), ("h:2", "b"), ("h:3", "a@h:3")])
+        );
     }
 }
