@@ -5,6 +5,7 @@
 //! `Content-Security-Policy: sandbox`: whatever it sends to `/v1` says `Origin: null`, and is
 //! refused.
 
+use axum::http::Version;
 use axum::http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, COOKIE, EXPECT, HOST, HeaderMap,
     HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE,
@@ -66,6 +67,8 @@ pub(crate) fn request_to_task(headers: &mut HeaderMap) {
 
 /// Takes from the answer of a task what would be taken for ours, and puts it into a sandbox.
 pub(crate) fn answer_of_task(mut response: Response) -> Response {
+    // What the task speaks is between it and its TaskManager.
+    *response.version_mut() = Version::default();
     let headers = response.headers_mut();
     drop_connection_fields(headers);
     OF_TASK.iter().for_each(|name| drop(headers.remove(name)));
@@ -131,6 +134,7 @@ mod tests {
     #[test]
     fn what_a_task_answers_is_in_a_sandbox_and_sets_nothing() {
         let mut response = Response::new(Body::empty());
+        *response.version_mut() = Version::HTTP_10;
         *response.headers_mut() = fields(&[
             ("set-cookie", "a=b"),
             (
@@ -150,5 +154,6 @@ mod tests {
             ("content-security-policy", "sandbox"),
         ];
         assert_eq!(*response.headers(), fields(&expected));
+        assert_eq!(response.version(), Version::HTTP_11);
     }
 }
