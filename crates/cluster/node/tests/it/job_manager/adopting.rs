@@ -1,14 +1,16 @@
 //! What the next leader makes of what it finds (R10).
 
+use std::time::Duration;
+
 use incumbent::RecordName;
 use incumbent_cluster_core::JobId;
 use incumbent_cluster_core::leader::{Answer, Question};
-use incumbent_cluster_core::message::Command;
-use incumbent_cluster_core::record::JobState;
+use incumbent_cluster_core::message::{Command, Order};
+use incumbent_cluster_core::record::{JobRecord, JobState};
 use serde_json::json;
 
 use super::fake::Fake;
-use super::harness::{Manager, Place, spec, submit};
+use super::harness::{Manager, Place, fenced, spec, submit, wait};
 
 /// Runs a job under one JobManager, ends that, and waits until the other has adopted the job.
 async fn adopts(place: Place, end: impl AsyncFnOnce(Manager)) {
@@ -64,6 +66,62 @@ async fn the_next_leader_adopts_the_tasks_of_one_that_was_cut_off() {
         std::mem::forget(first);
     })
     .await;
+}
+
+/// No order of any of them is answered within its term.
+#[tokio::test]
+async fn takeovers_in_quick_succession_restart_nothing_on_a_task_manager_that_is_slow() {
+    let place = Place::memory();
+    let mut leader = place.manager("jm-0").await;
+    leader.leads().await;
+    let fake = Fake::start(&place, "tm-1", 2).await;
+    let job = submit(&leader.node, fenced("a", 2)).await;
+    leader.until(job, JobState::Running).await;
+    let pids = fake.pids(job);
+    fake.slow(Duration::from_secs(5));
+    for number in 1..=6 {
+        let next = place.manager(&format!("jm-{number}")).await;
+        std::mem::replace(&mut leader, next).crash().await;
+        leader.leads().await;
+        let view = leader.until(job, JobState::Running).await;
+        assert_eq!((view.attempt, view.restarts), (1, 0));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(fake.pids(job), pids);
+    let orders = fake.orders();
+    let is_end = |order: &Order| matches!(order.command, Command::End { .. });
+    assert!(!orders.iter().any(is_end), "{orders:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_loses_requests_and_answers_costs_time_and_nothing_else() {
+    let place = Place::memory();
+    let managers = [place.manager("jm-1").await, place.manager("jm-2").await];
+    let node = place.node("any", "127.0.0.1:1".parse().unwrap()).await;
+    let fake = Fake::start(&place, "tm-1", 8).await;
+    fake.is_registered().await;
+    for manager in &managers {
+        manager.rage(true);
+    }
+    let mut jobs = Vec::new();
+    for number in 0..8 {
+        jobs.push(submit(&node, spec(&format!("job-{number}"), 1)).await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for manager in &managers {
+        manager.rage(false);
+    }
+    for job in &jobs {
+        let name = job.record();
+        wait("the job runs in its first attempt", async || {
+            let read = node.group().read::<JobRecord>(&name).await;
+            let record = read.unwrap().unwrap().data;
+            assert_eq!((record.restarts, record.ended.len()), (0, 0));
+            record.state == JobState::Running && fake.pids(*job).len() == 1
+        })
+        .await;
+    }
+    assert_eq!(fake.early(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -57,18 +57,19 @@ async fn leader_that_was_stopped_past_its_lease_does_nothing_when_it_goes_on() {
     let second = place.manager("jm-2").await;
     // The first order stays on its way, and the second one behind it.
     fake.slow(Duration::from_secs(8));
-    let jobs = [
-        submit(&fake.node, spec("a", 1)).await,
-        submit(&fake.node, spec("b", 1)).await,
-    ];
-    for job in jobs {
-        let name = job.record();
-        wait("it is placed", async || {
-            let read = fake.node.group().read::<JobRecord>(&name).await;
-            read.unwrap().unwrap().data.attempt.0 == 1
-        })
-        .await;
-    }
+    let is_deployment = |order: &&Order| matches!(order.command, Command::Deploy(_));
+    let one = submit(&fake.node, spec("a", 1)).await;
+    wait("its order is on its way", async || {
+        fake.orders().iter().any(|order| is_deployment(&order))
+    })
+    .await;
+    let jobs = [one, submit(&fake.node, spec("b", 1)).await];
+    let name = jobs[1].record();
+    wait("it is placed", async || {
+        let read = fake.node.group().read::<JobRecord>(&name).await;
+        read.unwrap().unwrap().data.attempt.0 == 1
+    })
+    .await;
     first.stop(Duration::from_secs(6));
     let late = report(&fake);
     let client = fake.node.client();
@@ -83,7 +84,6 @@ async fn leader_that_was_stopped_past_its_lease_does_nothing_when_it_goes_on() {
     let (sent, ()) = tokio::join!(sent, goes_on);
     // It waited in front of the process until that went on.
     assert!(sent.unwrap_err().is_not_leading());
-    let is_deployment = |order: &&Order| matches!(order.command, Command::Deploy(_));
     let orders = fake.orders();
     let old = orders
         .iter()

@@ -18,7 +18,7 @@ use incumbent_backend_memory::MemoryBackend;
 use incumbent_cluster_core::leader::{Answer, Question};
 use incumbent_cluster_core::record::{Desired, FORMAT, JobRecord, JobState};
 use incumbent_cluster_core::view::{ClusterView, JobView};
-use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobSpec};
+use incumbent_cluster_core::{Attempt, Incarnation, Isolation, JobId, JobSpec};
 use incumbent_cluster_node::{JobManager, JobManagerHandle, Node, NodeOptions};
 use incumbent_conformance::{Faults, Unreliable};
 use incumbent_gateway::worker::{WorkerNonce, answer};
@@ -137,6 +137,16 @@ impl Manager {
     /// Cuts it off from the store.
     pub(super) fn cut(&self) {
         self.store.as_ref().unwrap().set_faults(Faults::CUT);
+    }
+
+    /// Lets its store lose requests and answers, or stops that.
+    pub(super) fn rage(&self, is_raging: bool) {
+        let faults = if is_raging {
+            Faults::RAGING
+        } else {
+            Faults::NONE
+        };
+        self.store.as_ref().unwrap().set_faults(faults);
     }
 
     /// Lets each of its calls to the store take a while, up to this before it happens.
@@ -298,6 +308,14 @@ async fn poll(is_so: impl AsyncFn() -> bool) {
 pub(super) fn spec(name: &str, tasks: u32) -> JobSpec {
     let spec = json!({ "name": name, "tasks": tasks, "command": ["sleep", "1000"] });
     serde_json::from_value(spec).unwrap()
+}
+
+/// The same, of a job whose next attempt may overlap the one before.
+pub(super) fn fenced(name: &str, tasks: u32) -> JobSpec {
+    JobSpec {
+        isolation: Isolation::Fenced,
+        ..spec(name, tasks)
+    }
 }
 
 /// The record that a submission creates.
