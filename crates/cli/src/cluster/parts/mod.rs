@@ -11,11 +11,12 @@ use incumbent_cluster_node::security::{Access, Token};
 use incumbent_cluster_node::task_manager::TaskManagerOptions;
 use incumbent_cluster_node::{NodeError, NodeOptions, run_job_manager, run_task_manager};
 use incumbent_gateway::{ServerTls, UpstreamTls};
-
+use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::places::Places;
+use crate::descriptors;
 use crate::exit::{Code, Failure};
 use crate::settings::{ClientToken, Common};
 use crate::signals::Signals;
@@ -28,6 +29,7 @@ pub(crate) async fn job_manager(
     args: JobManagerArgs,
 ) -> Result<ExitCode, Failure> {
     supervised::end_with(args.part.supervisor)?;
+    let _ = descriptors::raise(1);
     let mut signals = signals()?;
     let options = options(common, &args.part)?;
     let metrics = status_server::recorder()?;
@@ -51,6 +53,9 @@ pub(crate) async fn task_manager(
     let metrics = status_server::recorder()?;
     let listener = listen(&options).await?;
     let mut numbers = TaskManagerOptions::new(args.slots);
+    // Tasks keep the limit that this program was started with.
+    numbers.open_files = getrlimit(Resource::Nofile).current;
+    let _ = descriptors::raise(1);
     numbers.drain = args.drain_timeout;
     let (asked, is_asked) = oneshot::channel();
     let shutdown = async {

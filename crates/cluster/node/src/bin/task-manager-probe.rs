@@ -41,6 +41,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             "name" => options.name = Some(value.to_owned()),
             "slots" => numbers.slots = value.parse()?,
             "drain" => numbers.drain = Duration::from_millis(value.parse()?),
+            "files" => numbers.open_files = Some(value.parse()?),
             "kept" => numbers.kept.logs = value.parse()?,
             "log" => numbers.log.file = value.parse()?,
             _ => return Err(format!("what is {name}?").into()),

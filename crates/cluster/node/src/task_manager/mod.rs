@@ -130,6 +130,7 @@ impl TaskManager {
             liveness,
             starting: Semaphore::new(MOST_STARTING),
             log_limits: options.log,
+            open_files: options.open_files,
             executable: options.executable.clone(),
             kept: kept::Kept::new(options.kept),
         });

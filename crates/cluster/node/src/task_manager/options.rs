@@ -33,6 +33,9 @@ pub struct TaskManagerOptions {
     pub kept: KeptLimits,
     /// Bytes of artifacts that are kept; usually [`ARTIFACT_CACHE`].
     pub artifact_cache: u64,
+    /// The soft limit of open files of each task, if not this process's. A TaskManager needs some
+    /// for each task and raises its own limit; many programs expect a low one.
+    pub open_files: Option<u64>,
     /// The executable of guards, whose `main` begins with [`incumbent_guard::intercept`]. Usually
     /// this process's own.
     pub executable: PathBuf,
@@ -49,6 +52,7 @@ impl TaskManagerOptions {
             log: LogLimits::default(),
             kept: KeptLimits::default(),
             artifact_cache: ARTIFACT_CACHE,
+            open_files: None,
             executable: PathBuf::from("/proc/self/exe"),
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) liveness: LivenessServer,
     pub(super) starting: Semaphore,
     pub(super) log_limits: LogLimits,
+    /// The soft limit of tasks, if not that of this process.
+    pub(super) open_files: Option<u64>,
     /// Whose `main` begins with [`incumbent_guard::intercept`].
     pub(super) executable: PathBuf,
     pub(super) kept: Kept,

@@ -67,6 +67,7 @@ pub(super) async fn spawn(
     spec.stdout = Stream::Given(stdout);
     spec.stderr = Stream::Given(stderr);
     spec.executable.clone_from(&shared.executable);
+    spec.open_files = shared.open_files;
     spec.liveness = Some(liveness.into());
     spec.deadlines = deadlines(isolated_at, grace, deploy.isolation);
     // Before the process: it may print at once, and say why it could not be started.

@@ -64,6 +64,14 @@ async fn a_task_has_the_descriptors_0_to_2_and_reads_nothing() {
 }
 
 #[tokio::test]
+async fn a_task_may_have_a_lower_limit_of_open_files_than_its_task_manager() {
+    let (_cluster, leader, _process) = Cluster::running(&["files=77"]).await;
+    let deploy = leader.shell("ulimit -Sn");
+    leader.start(&deploy).await;
+    assert_eq!(leader.log(&deploy, "follow=true").await, "77\n");
+}
+
+#[tokio::test]
 async fn a_gang_of_many_starts_side_by_side() {
     let (_cluster, leader, _process) = Cluster::running(&["slots=60"]).await;
     let ports = leader.known().ports;
