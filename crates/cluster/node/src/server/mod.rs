@@ -63,7 +63,7 @@ pub type Readiness = Arc<dyn Fn() -> (bool, Value) + Send + Sync>;
 pub struct ServerOptions {
     /// What it proves when it is connected back to, if it is a TaskManager.
     pub nonce: Option<WorkerNonce>,
-    /// Its metrics.
+    /// Its metrics. Their upkeep is done where the recorder was installed.
     pub metrics: PrometheusHandle,
     /// Whether it is ready.
     pub readiness: Readiness,

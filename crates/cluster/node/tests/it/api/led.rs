@@ -6,7 +6,7 @@ use http::Method;
 use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::leader::Question;
 use incumbent_cluster_core::view::{ClusterView, JobView};
-use incumbent_cluster_node::api::{JobList, NodeList, Why};
+use incumbent_cluster_node::api::{AttemptList, JobList, NodeList, TaskList, Why};
 use serde_json::json;
 
 use super::harness::{Cluster, FakeLeader, How, Running, id, view};
@@ -48,6 +48,9 @@ async fn every_node_answers_what_the_leader_knows() {
         let _: NodeList = node.get("/v1/nodes").send().await.json();
         let why: Why = node.get("/v1/jobs/job-1/why").send().await.json();
         assert!(!why.lines.is_empty());
+        let tasks: TaskList = node.get("/v1/jobs/job-1/tasks").send().await.json();
+        let attempts: AttemptList = node.get("/v1/jobs/job-1/attempts").send().await.json();
+        assert_eq!((tasks.attempt, attempts.attempt), (1, 1));
         assert_eq!(
             node.get("/v1/jobs/nobody").refused().await,
             (404, "not-found".into())
