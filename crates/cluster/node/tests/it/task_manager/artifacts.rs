@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use incumbent_cluster_blobs::Digest;
 use incumbent_cluster_core::Artifact;
-use incumbent_cluster_core::message::EndedHow;
+use incumbent_cluster_core::message::{EndedHow, TaskState};
 
 use super::harness::{Cluster, Leader};
 
@@ -60,6 +60,38 @@ async fn an_artifact_that_is_missing_or_altered_is_said() {
     leader.start(&altered).await;
     let why = leader.not_started(&altered).await;
     assert!(why.contains("damaged"), "{why}");
+}
+
+#[tokio::test]
+async fn a_task_whose_artifact_does_not_come_can_be_ended_and_holds_up_no_other() {
+    let (cluster, leader, _process) = Cluster::running(&[]).await;
+    let artifact = upload(&cluster, &leader, "#!/bin/sh\n").await;
+    // Reading it waits for somebody to write, as a file system that hangs does.
+    let stored = cluster
+        .path("blobs")
+        .join("artifacts")
+        .join(&artifact.digest);
+    std::fs::remove_file(&stored).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &stored,
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .unwrap();
+    let mut hanging = leader.deploy(&["./hello.sh"]);
+    hanging.artifact = Some(artifact);
+    leader.start(&hanging).await;
+    let mut other = leader.shell("echo hello");
+    (other.slot, other.port) = (1, leader.known().ports[1]);
+    leader.start(&other).await;
+    assert_eq!(leader.log(&other, "follow=true").await, "hello\n");
+    let state = leader.known().tasks.get(&hanging.task).cloned();
+    assert!(matches!(state, Some(TaskState::Starting)), "{state:?}");
+    leader.end(&hanging, 60_000).await;
+    assert_eq!(leader.ended(&hanging).await.how, EndedHow::Ordered);
 }
 
 #[tokio::test]
