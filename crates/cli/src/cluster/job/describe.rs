@@ -67,6 +67,14 @@ pub(super) fn standing(job: &JobView) -> String {
 fn because(job: &JobView) -> String {
     match job.why.first() {
         Some(why) => format!(": {why}"),
+        // Its attempt is being started, or its end is being written down.
+        None if job.attempt > 0 => {
+            format!(
+                ": of attempt {}, {} tasks run",
+                job.attempt,
+                tasks_running(job)
+            )
+        }
         None => cause_of(job),
     }
 }
@@ -97,4 +105,57 @@ pub(super) fn cause_lines(cause: &Cause) -> Vec<String> {
         lines.extend(cause.last_lines.iter().map(|line| format!("    {line}")));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use incumbent_cluster_core::CauseKind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(state: &str, attempt: u32, tasks: &[&str]) -> JobView {
+        let task = |(rank, state): (usize, &&str)| json!({ "rank": rank, "state": state, "node": null, "pid": null, "since": null, "address": null });
+        let tasks: Vec<_> = tasks.iter().enumerate().map(task).collect();
+        serde_json::from_value(json!({
+            "id": "0".repeat(32), "name": "hello", "state": state, "attempt": attempt, "epoch": 1,
+            "tasks": tasks, "checkpoint": null, "restarts": 0, "cause": null, "desired": "running",
+            "submitted_at": "2026-01-01T00:00:00Z", "ended_at": null, "incarnation": "0".repeat(16),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_state_is_a_sentence() {
+        let mut waiting = job("waiting", 0, &[]);
+        assert_eq!(standing(&waiting), "hello waits");
+        waiting.why = vec!["it needs 9 slots".into(), "more".into()];
+        assert_eq!(standing(&waiting), "hello waits: it needs 9 slots");
+        let begun = job("waiting", 1, &["ended", "running"]);
+        assert_eq!(standing(&begun), "hello waits: of attempt 1, 1/2 tasks run");
+        let running = job("running", 2, &["running", "running"]);
+        assert_eq!(standing(&running), "hello runs: attempt 2, 2/2 tasks");
+    }
+
+    #[test]
+    fn a_cause_is_told_with_who_was_first_and_what_it_printed() {
+        let cause = Cause {
+            kind: CauseKind::TaskFailed,
+            message: "rank 1 exited with 3".into(),
+            rank: Some(incumbent_cluster_core::Rank(1)),
+            node: Some("tm-2".into()),
+            exit_code: Some(3),
+            signal: None,
+            last_lines: vec!["no room".into()],
+        };
+        assert_eq!(
+            cause_lines(&cause),
+            [
+                "rank 1 exited with 3",
+                "first was: rank 1, on tm-2, exit code 3",
+                "its last lines:",
+                "    no room"
+            ]
+        );
+    }
 }

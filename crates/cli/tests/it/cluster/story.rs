@@ -96,3 +96,25 @@ fn killed_leaders_one_after_another_cost_a_running_job_nothing() {
     });
     (0..4).for_each(|rank| assert_gapless(&heard(rank)));
 }
+
+#[test]
+fn the_leader_server_is_a_store_for_a_cluster_too() {
+    let place = Place::new();
+    let data = place.path("data").display().to_string();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data];
+    let _server = place.start("server", place.incumbent(&serve));
+    let address = format!("{}/town", place.noted("server.out"));
+    let cluster = Cluster::with(place, &["--ha", &address]);
+    cluster.run(&["--name", "hello", "--tasks", "2"], COUNT);
+    let first = cluster.running("hello", 1);
+    // Other machines may have TaskManagers of the same number.
+    let node = first["tasks"][0]["node"].as_str().unwrap();
+    assert!(node.contains("-tm-"), "{node}");
+    kill(pid(&cluster.view()["leader"]), Signal::KILL);
+    let adopted = cluster.running("hello", 1);
+    assert_eq!(task_pids(&adopted), task_pids(&first));
+    assert!(adopted["epoch"].as_u64() > first["epoch"].as_u64());
+    kill(cluster.node_of(&tasks(&adopted)[0]), Signal::KILL);
+    cluster.running("hello", 2);
+    gone("the old tasks are gone", &task_pids(&first));
+}
