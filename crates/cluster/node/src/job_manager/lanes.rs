@@ -12,7 +12,7 @@ use incumbent_cluster_core::leader::LeaderEvent;
 use incumbent_cluster_core::message::Order;
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::wire::{Client, ORDERS, Orders, Outcomes};
 
@@ -40,6 +40,7 @@ pub(super) struct Lanes {
 struct Lane {
     address: watch::Sender<String>,
     orders: mpsc::Sender<Box<Order>>,
+    task: AbortHandle,
 }
 
 /// What the task of a lane has.
@@ -86,8 +87,13 @@ impl Lanes {
             events: self.events.clone(),
         };
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(sender.run());
-        self.lanes.insert(to, Lane { address, orders });
+        let task = self.tasks.spawn(sender.run());
+        let lane = Lane {
+            address,
+            orders,
+            task,
+        };
+        self.lanes.insert(to, lane);
     }
 
     /// Queues this order.
@@ -106,9 +112,12 @@ impl Lanes {
         })
     }
 
-    /// Forgets a TaskManager that is gone: what is queued for it is dropped.
+    /// Forgets a TaskManager that is gone: what is queued for it is dropped, and what is on its way
+    /// given up, so that nothing comes beside the queue that it gets if it comes back.
     pub(super) fn drop_lane(&mut self, to: NodeNonce) {
-        self.lanes.remove(&to);
+        if let Some(lane) = self.lanes.remove(&to) {
+            lane.task.abort();
+        }
     }
 
     /// Drops all queues, and waits until the requests under way are gone.

@@ -14,9 +14,28 @@
 //! - **Nothing is performed outside a term.** Whatever a term has begun is dropped when the term
 //!   is over: at the renew deadline, before anybody else may lead. What was on its way then is
 //!   harmless: a commit is fenced, and an order carries the seal of the term.
+//! - **A process that was stopped past its deadlines does nothing when it goes on**: the guard is
+//!   asked before each request and each action. What was handed to the network before is refused by
+//!   its seal. There is nothing to end at the hard deadline: tasks are not the children of a
+//!   JobManager, and go on.
 //! - **A report is acknowledged only under a valid guard** (R8): it is asked at the last moment,
 //!   when the answer is handed to the connection.
 //! - **A TaskManager that is slow or gone delays nobody else**: each has its own queue.
+//!
+//! # Limits
+//!
+//! | what | limit | when it is reached |
+//! |---|---|---|
+//! | reports, hints and questions that wait for the loop | 1024 | more wait |
+//! | questions that wait for their answers | 4096 | more wait |
+//! | acknowledging a report | 5 s | 503: report again |
+//! | verifying a TaskManager by connecting back | 4 s, 64 at a time | 422, and it tries again |
+//! | orders that wait for one TaskManager | 2048 | undelivered, and given again |
+//! | orders in one request, and its time | 128, 10 s | more requests; undelivered |
+//! | TaskManagers that are watched | 1000 | the death of others is noticed by their silence |
+//! | records that are opened at a time | 64 | more wait |
+//! | JobManagers shown that stand by | 64 | others are not shown |
+//! | a body between nodes | 16 MiB | 413 |
 
 mod archive;
 mod body;
