@@ -176,8 +176,8 @@ impl Nodes {
         }
     }
 
-    /// Whether a TaskManager can take more tasks than when this was asked last: it registered, freed
-    /// slots, came back from silence, or can be reached again.
+    /// Whether a TaskManager can take more tasks than when this was asked last: it registered,
+    /// freed slots, came back from silence, or can be reached again.
     pub(super) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.has_news)
     }

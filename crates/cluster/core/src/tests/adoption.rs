@@ -62,6 +62,34 @@ fn a_rank_that_was_placed_and_never_started_is_started_in_the_same_attempt() {
 }
 
 #[test]
+fn no_gang_is_placed_before_it_is_known_which_slots_records_hold() {
+    let mut world = World::new(&[1]);
+    let moving = world.submit(spec("moving", 1));
+    let gone = world.place_of(world.task(moving, 1, 0)).unwrap();
+    let node = world.add_node(1);
+    world.settle();
+    world.nodes.get_mut(&node).unwrap().loses_orders = true;
+    let placed = world.submit(spec("placed", 1));
+    world.kill_leader();
+    world.kill(gone);
+    world.nodes.get_mut(&node).unwrap().loses_orders = false;
+    world.holds_opening = true;
+    world.elect();
+    world.open_one(moving);
+    world.run(5 * SECOND);
+    let record = world.record(moving);
+    assert_eq!(
+        (record.state, record.attempt.0),
+        (JobState::Restarting, 1),
+        "the slot of {node} only looks free"
+    );
+    world.open_held();
+    assert_eq!(world.view(placed).state, JobState::Running);
+    assert_eq!(world.view(placed).attempt, 1);
+    assert_eq!(world.view(moving).state, JobState::Restarting);
+}
+
+#[test]
 fn a_rank_that_ended_while_nobody_led_is_not_started_again() {
     let mut world = World::new(&[2]);
     let job = world.submit(spec("a", 2));

@@ -134,6 +134,13 @@ impl World {
         LeaderEvent::Opened { job, found }
     }
 
+    /// Answers one that was held back.
+    pub(in crate::tests) fn open_one(&mut self, job: JobId) {
+        self.held.retain(|held| *held != job);
+        let event = self.open(job);
+        self.tell_leader(event);
+    }
+
     /// Answers what was held back.
     pub(in crate::tests) fn open_held(&mut self) {
         self.holds_opening = false;
