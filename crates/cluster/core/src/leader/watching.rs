@@ -122,6 +122,8 @@ impl Leader {
                 .ring_by(Timer::Node(nonce), now.time + SHOWN_FOR);
         }
         if is_silent {
+            // A gang may hold slots there that it can use no more.
+            self.gangs.look();
             self.touched.extend(&node.jobs);
             self.stories.silent(node, out);
         }
