@@ -6,5 +6,6 @@ mod logs;
 mod networks;
 mod running;
 mod story;
+mod tls;
 mod up;
 mod usage;

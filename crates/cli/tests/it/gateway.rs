@@ -13,5 +13,5 @@ pub(crate) mod networks;
 mod overlay;
 mod partition;
 mod shutdown;
-mod tls;
+pub(crate) mod tls;
 mod websocket;

@@ -31,4 +31,12 @@ pub(crate) struct ClusterArgs {
     /// The authorities that certificates of nodes are checked against, PEM [default: the system's]
     #[arg(long, value_name = "FILE", env = "INCUMBENT_CA")]
     pub(crate) ca: Option<PathBuf>,
+
+    /// The certificate that this program shows to nodes, PEM, if they ask for one.
+    #[arg(long, value_name = "FILE", env = "INCUMBENT_CLIENT_CERT")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The private key of that certificate, PEM.
+    #[arg(long, value_name = "FILE", env = "INCUMBENT_CLIENT_KEY")]
+    pub(crate) key: Option<PathBuf>,
 }

@@ -22,7 +22,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use incumbent::backend::{Pace, jitter};
-use incumbent_tls::{ClientFiles, Trust};
+use incumbent_tls::{ClientFiles, Identity, Trust};
 use rustls::ClientConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -237,9 +237,20 @@ impl Ask {
 }
 
 fn tls(args: &ClusterArgs) -> Result<Arc<ClientConfig>, Failure> {
+    let identity = match (&args.cert, &args.key) {
+        (Some(certificate), Some(key)) => Some(Identity {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        }),
+        (None, None) => None,
+        _ => {
+            let why = "--cert and --key go together; add the missing one";
+            return Err(Failure::new(why).code(Code::Usage));
+        }
+    };
     let files = ClientFiles {
         trust: args.ca.clone().map_or(Trust::System, Trust::File),
-        identity: None,
+        identity,
     };
     let read = files.read(&[b"http/1.1"]);
     read.map(Arc::new).map_err(|cause| {

@@ -10,14 +10,14 @@ use crate::harness::{Place, finished, free_port, until};
 use super::front::{self, curl, front, no_curl, node_at, taken_apart};
 
 /// An authority. The test's directory holds the files that it has signed.
-struct Authority {
+pub(crate) struct Authority {
     dir: PathBuf,
     name: &'static str,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(place: &Place, name: &'static str) -> Self {
+    pub(crate) fn new(place: &Place, name: &'static str) -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
@@ -33,12 +33,12 @@ impl Authority {
         }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         format!("{}.ca", self.name)
     }
 
     /// Writes `NAME.pem` and `NAME.key`.
-    fn sign(&self, name: &str, subject: &str) {
+    pub(crate) fn sign(&self, name: &str, subject: &str) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
