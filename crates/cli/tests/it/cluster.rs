@@ -1,11 +1,16 @@
 //! The cluster: `up`, `job-manager`, `task-manager`, `job` and `node`.
 
+mod deposed;
 mod hostile;
 mod jobs;
+mod kills;
 mod logs;
+mod lost;
 mod networks;
 mod running;
+mod store_gone;
 mod story;
 mod tls;
 mod up;
 mod usage;
+mod witness;
