@@ -1,5 +1,7 @@
 //! The cluster: `up`, `job-manager`, `task-manager`, `job` and `node`.
 
+mod bad_blobs;
+mod bad_tasks;
 mod deposed;
 mod hostile;
 mod jobs;
@@ -7,6 +9,7 @@ mod kills;
 mod logs;
 mod lost;
 mod networks;
+mod past;
 mod running;
 mod store_gone;
 mod story;

@@ -8,11 +8,11 @@ use std::process::Command;
 use crate::harness::{NOTE, Place, free_port, over_tcp, runs, until};
 
 /// A separate small file system, where the test may mount one.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Prints a message if it cannot be mounted.
-    fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mut mount = Command::new("mount");
         mount
@@ -34,7 +34,7 @@ impl SmallDisk {
         }
     }
 
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut left = 64 * 1024;
         let mut number = 0;
         while left > 0 {
@@ -45,7 +45,7 @@ impl SmallDisk {
         }
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         for entry in fs::read_dir(&self.0).unwrap().flatten() {
             if entry.file_name().to_string_lossy().starts_with("fill-") {
                 fs::remove_file(entry.path()).unwrap();
@@ -53,7 +53,7 @@ impl SmallDisk {
         }
     }
 
-    fn read_only(&self, yes: bool) {
+    pub(crate) fn read_only(&self, yes: bool) {
         let option = if yes { "remount,ro" } else { "remount,rw" };
         assert!(
             Command::new("mount")

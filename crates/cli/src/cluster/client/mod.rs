@@ -20,7 +20,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 use incumbent::backend::{Pace, jitter};
 use incumbent_tls::{ClientFiles, Identity, Trust};
 use rustls::ClientConfig;
@@ -258,9 +258,4 @@ fn tls(args: &ClusterArgs) -> Result<Arc<ClientConfig>, Failure> {
             .because(cause)
             .code(Code::Usage)
     })
-}
-
-/// Whether an artifact of this status must be sent.
-pub(crate) fn is_missing(error: &ClientError) -> bool {
-    matches!(error, ClientError::Problem(problem) if problem.status == StatusCode::NOT_FOUND)
 }

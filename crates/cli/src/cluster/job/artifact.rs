@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::header::CONTENT_LENGTH;
 use incumbent_cluster_core::Artifact;
 use sha2::{Digest, Sha256};
 
-use crate::cluster::client::{Ask, Client, ClientError, Upload, is_missing};
+use crate::cluster::client::{Answer, Ask, Client, ClientError, Upload};
 use crate::diagnostics;
 use crate::exit::{Code, Failure};
 use crate::show::bytes;
@@ -93,8 +94,10 @@ pub(super) async fn upload(client: &Client, path: &Path) -> Result<Artifact, Fai
     let artifact = digested(path).await?;
     let at = format!("/v1/artifacts/{}", artifact.digest);
     match client.open(&Ask::new(Method::HEAD, &at)).await {
-        Ok(_) => return Ok(artifact),
-        Err(error) if is_missing(&error) => {}
+        Ok(answer) if is_whole(&answer, &artifact) => return Ok(artifact),
+        // Missing, or cut short. Or it cannot be known: an answer to HEAD has no body to say why,
+        // and the upload will be told.
+        Ok(_) | Err(ClientError::Problem(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let sent = Arc::new(AtomicU64::new(0));
@@ -114,6 +117,13 @@ pub(super) async fn upload(client: &Client, path: &Path) -> Result<Artifact, Fai
         error => error.into(),
     })?;
     Ok(artifact)
+}
+
+/// Whether what the cluster has can be the file. Its content is checked where a task needs it.
+fn is_whole(answer: &Answer, artifact: &Artifact) -> bool {
+    let length = answer.response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length == Some(artifact.size)
 }
 
 async fn digested(path: &Path) -> Result<Artifact, Failure> {

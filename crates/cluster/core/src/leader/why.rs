@@ -43,7 +43,7 @@ pub(super) fn lines(
     match job.record.state {
         JobState::Waiting => waits_for_slots(job, nodes, gangs, is_complete, &mut lines),
         JobState::Running => {
-            not_up(job, &mut lines);
+            not_up(job, nodes, &mut lines);
             silent(job, nodes, now, &mut lines);
             draining(job, nodes, &mut lines);
         }
@@ -161,7 +161,7 @@ fn unusable_nodes(nodes: &Nodes, lines: &mut Vec<String>) {
 /// Most TaskManagers that are named one by one.
 const MOST_NODE_LINES: usize = 8;
 
-fn not_up(job: &Job, lines: &mut Vec<String>) {
+fn not_up(job: &Job, nodes: &Nodes, lines: &mut Vec<String>) {
     let of = |wanted: fn(&RankState) -> bool| -> Vec<Rank> {
         (0..job.ranks.len())
             .filter(|rank| wanted(&job.ranks[*rank].state))
@@ -175,6 +175,22 @@ fn not_up(job: &Job, lines: &mut Vec<String>) {
             "attempt {}: {which} being started",
             job.record.attempt
         ));
+    }
+    if job.record.spec.artifact.is_none() {
+        return;
+    }
+    let starting = by_node(job, |rank| {
+        matches!(rank.state, RankState::Starting | RankState::Absent)
+    });
+    for (nonce, ranks) in starting {
+        if nodes.get(nonce).is_some_and(|node| !node.has_blobs) {
+            lines.push(format!(
+                "{} waits for its artifact: the blobs do not answer TaskManager {}, which goes on \
+                 asking",
+                cause::ranks_text(&ranks),
+                name_of(job, nonce)
+            ));
+        }
     }
 }
 
