@@ -113,38 +113,28 @@ async fn fetch(shared: &Shared, artifact: &ArtifactSpec) -> Result<Artifact, NoP
                 shared.blob_health.well().await;
             }
             Err(error) => {
-<<<<<<< HEAD
                 let (name, why) = (&artifact.name, causes(&error));
-                let what_to_do = what_to_do(&error);
+                let what_to_do = what_to_do(&error, digest);
                 return Err(NoProcess::NotStarted(format!(
                     "cannot fetch its artifact {name}: {why}{what_to_do}"
-=======
-                let why = causes(&error);
-                let name = &artifact.name;
-                let what_to_do = match error {
-                    // A copy that is there is not sent again.
-                    Error::Damaged { .. } => {
-                        format!(
-                            "replace it by PUT /v1/artifacts/{digest} with the file on any node"
-                        )
-                    }
-                    _ => "submit the job again with the file".to_owned(),
-                };
-                return Err(NoProcess::NotStarted(format!(
-                    "cannot fetch its artifact {name}: {why}; {what_to_do}"
->>>>>>> 992c30d (Try tasks, blobs and clocks that misbehave, and say why an artifact is not there)
                 )));
             }
         }
     }
 }
 
-fn what_to_do(error: &Error) -> &'static str {
+fn what_to_do(error: &Error, digest: Digest) -> String {
     match error {
-        Error::NotFound { .. } | Error::Damaged { .. } => "; submit the job again with the file",
-        Error::TooLarge { .. } => "; raise the limit of this TaskManager, or make the file smaller",
-        Error::Target { .. } => ROOM,
-        _ => "",
+        Error::NotFound { .. } => "; submit the job again with the file".to_owned(),
+        // A copy that is there is not sent again.
+        Error::Damaged { .. } => {
+            format!("; replace it by PUT /v1/artifacts/{digest} with the file on any node")
+        }
+        Error::TooLarge { .. } => {
+            "; raise the limit of this TaskManager, or make the file smaller".to_owned()
+        }
+        Error::Target { .. } => ROOM.to_owned(),
+        _ => String::new(),
     }
 }
 
