@@ -64,8 +64,10 @@ fn a_task_that_prints_without_end_fills_no_disk_and_delays_nobody() {
     assert!(kept < DISK_OF_A_LOG, "{kept} bytes are kept");
     let tail = cluster.ask(&["job", "logs", "prints", "--tail", "3"]);
     let tail = tail.assert_code(0).out;
+    // The last line may be cut where the log ended just then.
+    let is_line = |line: &str| "an endless line".starts_with(line);
     assert!(
-        tail.lines().all(|line| line == "an endless line"),
+        tail.lines().count() <= 3 && tail.lines().all(is_line),
         "{tail:?}"
     );
     // The others go on, and are heard.

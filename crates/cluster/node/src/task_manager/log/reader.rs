@@ -36,8 +36,9 @@ pub struct LogRead {
 }
 
 impl TaskLog {
-    /// The log as a stream. Without following it ends where the log ends when that is reached; with
-    /// following when the task has ended and everything was delivered.
+    /// The log as a stream. Without following it ends where the log ended when the first piece was
+    /// asked for: a task that prints faster than this is read would have no end. With following it
+    /// ends when the task has ended and everything was delivered.
     ///
     /// What is no longer there is said in a [`LogPiece::Dropped`], except before the first piece of
     /// a [`LogFrom::Tail`].
@@ -51,6 +52,7 @@ impl TaskLog {
             extent: self.shared.extent.subscribe(),
             from: Some(read.from),
             offset: 0,
+            until: None,
             is_following: read.is_following,
         };
         futures::stream::try_unfold(reader, Reader::next)
@@ -125,9 +127,8 @@ impl TaskLog {
             .all(|other| other.start != segment.start)
     }
 
-    /// Where the last `lines` lines begin. A line that is not complete counts. Blocks.
-    fn offset_of_tail(&self, lines: u64) -> io::Result<u64> {
-        let end = self.end();
+    /// Where the last `lines` lines before `end` begin. A line that is not complete counts. Blocks.
+    fn offset_of_tail(&self, lines: u64, end: u64) -> io::Result<u64> {
         let mut wanted = lines.min(MOST_TAIL);
         if wanted == 0 {
             return Ok(end);
@@ -135,7 +136,7 @@ impl TaskLog {
         let segments: Vec<Segment> = self.index().segments.iter().copied().collect();
         let mut begin = end;
         for segment in segments.into_iter().rev() {
-            let mut before = segment.end();
+            let mut before = segment.end().min(end);
             while before > segment.start {
                 let from = segment.start.max(before.saturating_sub(PIECE as u64));
                 let length = usize::try_from(before - from).expect("at most a piece");
@@ -182,26 +183,32 @@ struct Reader {
     /// Until it has begun.
     from: Option<LogFrom>,
     offset: u64,
+    /// Where it ends if it does not follow, once it has begun.
+    until: Option<u64>,
     is_following: bool,
 }
 
 impl Reader {
     async fn next(mut self) -> io::Result<Option<(LogPiece, Self)>> {
         if let Some(from) = self.from.take() {
+            let end = self.extent.borrow_and_update().end;
+            self.until = (!self.is_following).then_some(end);
             self.offset = match from {
                 LogFrom::Offset(offset) => offset,
                 LogFrom::Tail(lines) => {
                     let log = self.log.clone();
-                    blocking(move || log.offset_of_tail(lines)).await?
+                    blocking(move || log.offset_of_tail(lines, end)).await?
                 }
             };
         }
         loop {
             // Looked at before the files: what is added meanwhile is news then.
             let extent = *self.extent.borrow_and_update();
-            if self.offset < extent.end {
+            let end = self.until.unwrap_or(extent.end);
+            if self.offset < end {
                 let (log, offset) = (self.log.clone(), self.offset);
-                if let Some(piece) = blocking(move || log.piece(offset, PIECE)).await? {
+                let most = usize::try_from(end - offset).unwrap_or(usize::MAX);
+                if let Some(piece) = blocking(move || log.piece(offset, most.min(PIECE))).await? {
                     self.offset = piece.end();
                     return Ok(Some((piece, self)));
                 }

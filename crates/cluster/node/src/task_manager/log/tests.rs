@@ -101,6 +101,27 @@ async fn a_tail_begins_with_whole_lines_across_files() {
 }
 
 #[tokio::test]
+async fn a_reader_that_does_not_follow_comes_to_an_end_however_much_is_printed_meanwhile() {
+    let mut fixture = log(1000, 3);
+    for from in [LogFrom::Offset(0), LogFrom::Tail(1)] {
+        fixture.print("first\n");
+        let until = fixture.log.end();
+        let read = LogRead {
+            from,
+            is_following: false,
+        };
+        let mut pieces = std::pin::pin!(fixture.log.read(read));
+        let mut end = 0;
+        while let Some(piece) = pieces.next().await {
+            end = piece.unwrap().end();
+            assert!(end <= until, "{end} is after {until}");
+            fixture.print("more\n");
+        }
+        assert_eq!(end, until);
+    }
+}
+
+#[tokio::test]
 async fn the_last_bytes_begin_with_a_line() {
     let mut fixture = log(1000, 2);
     fixture.print("one\ntwo\nthree\n");
