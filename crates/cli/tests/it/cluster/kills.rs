@@ -16,7 +16,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Pauses between a request and the kill, in milliseconds: from before anything is done to after
 /// all of it.
-const DELAYS: [u64; 6] = [0, 2, 5, 10, 20, 50];
+const DELAYS: [u64; 4] = [0, 4, 12, 40];
 
 fn kills() -> usize {
     let named = std::env::var("CLUSTER_KILLS").ok();
