@@ -19,7 +19,7 @@ struct Held {
 
 impl Held {
     fn new() -> Self {
-        let cluster = Cluster::with(Place::new(), &["--lease", "1500ms"]);
+        let cluster = Cluster::with(Place::new(), &["--lease", "3s"]);
         cluster.run(&["--name", "steady"], "exec sleep 1000");
         let steady = cluster.running("steady", 1);
         let of_steady = cluster.node_of(&tasks(&steady)[0]);
@@ -122,7 +122,7 @@ fn takeovers_in_a_row_beside_a_paused_task_manager_restart_nothing() {
 
 #[test]
 fn a_leader_that_goes_on_after_its_lease_touches_nothing() {
-    let cluster = Cluster::with(Place::new(), &["--lease", "1500ms"]);
+    let cluster = Cluster::with(Place::new(), &["--lease", "3s"]);
     let witness = Witness::new(&cluster.place, "hello");
     cluster.run(&["--name", "hello", "--tasks", "4"], &witness.sleeping());
     let pids = task_pids(&cluster.running("hello", 1));

@@ -61,9 +61,9 @@ fn killed_leaders_cost_a_running_job_nothing() {
     assert!(median < ANSWERED_WITHIN, "{answers:?}");
 }
 
-/// A cluster with a JobManager to spare while two are started again.
+/// A cluster with JobManagers to spare while others are started again.
 fn with_many_leaders() -> Cluster {
-    Cluster::with(Place::new(), &["--job-managers", "4", "--lease", "2s"])
+    Cluster::with(Place::new(), &["--job-managers", "4"])
 }
 
 #[test]

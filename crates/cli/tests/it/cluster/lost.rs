@@ -56,7 +56,7 @@ fn the_tasks_of_a_killed_task_manager_begin_anew_at_once_by_proof_of_death() {
 
 #[test]
 fn a_paused_task_manager_keeps_exclusive_tasks_and_loses_fenced_ones() {
-    let flags = ["--task-managers", "1", "--slots", "4", "--lease", "1500ms"];
+    let flags = ["--task-managers", "1", "--slots", "4", "--lease", "3s"];
     let cluster = Cluster::with(Place::new(), &flags);
     let witness = |job: &str| Witness::new(&cluster.place, job);
     let [fenced, brief, patient] = ["fenced", "brief", "patient"].map(witness);

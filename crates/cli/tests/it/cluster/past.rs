@@ -48,7 +48,7 @@ fn late_clock(place: &Place) -> Option<PathBuf> {
 
 #[test]
 fn a_task_manager_with_a_clock_of_last_year_works_and_dies_as_any_other() {
-    let flags = ["--task-managers", "1", "--lease", "1500ms"];
+    let flags = ["--task-managers", "1", "--lease", "3s"];
     let cluster = Cluster::with(Place::new(), &flags);
     let Some(clock) = late_clock(&cluster.place) else {
         return;

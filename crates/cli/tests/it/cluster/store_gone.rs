@@ -55,7 +55,7 @@ fn tasks_go_on_while_the_leader_server_hangs() {
     serve.arg("--data-dir").arg(place.path("data"));
     let store = place.start("store", serve);
     let ha = format!("{}/cluster", place.noted("store.out"));
-    let cluster = Cluster::with(place, &["--ha", &ha, "--lease", "2s"]);
+    let cluster = Cluster::with(place, &["--ha", &ha, "--lease", "3s"]);
     let jobs = Jobs::new(&cluster);
     stop(store.pid());
     jobs.wait_out(&cluster);
@@ -65,7 +65,7 @@ fn tasks_go_on_while_the_leader_server_hangs() {
 
 #[test]
 fn tasks_go_on_while_the_directory_of_the_store_is_away() {
-    let cluster = Cluster::with(Place::new(), &["--lease", "2s"]);
+    let cluster = Cluster::with(Place::new(), &["--lease", "3s"]);
     let jobs = Jobs::new(&cluster);
     let (here, away) = (
         cluster.place.path("cluster/ha"),
