@@ -35,9 +35,9 @@ impl Jobs {
     }
 
     fn assert_healed(&self, cluster: &Cluster) {
-        for job in 0..2 {
-            let now = cluster.running(NAMES[job], 1);
-            assert_eq!(task_pids(&now), self.pids[job]);
+        for (name, pids) in NAMES.iter().zip(&self.pids).take(2) {
+            let now = cluster.running(name, 1);
+            assert_eq!(&task_pids(&now), pids);
             assert_eq!(now["restarts"], 0);
         }
         let again = cluster.running("brief", 2);
