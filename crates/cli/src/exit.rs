@@ -49,6 +49,11 @@ impl Failure {
         }
     }
 
+    /// Whether waiting does not help: the usage or the configuration is bad.
+    pub(crate) fn is_usage(&self) -> bool {
+        self.code == Code::Usage as u8
+    }
+
     /// Ends with this code, which may be a command's.
     pub(crate) fn raw_code(self, code: u8) -> Self {
         Self { code, ..self }

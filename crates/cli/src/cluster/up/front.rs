@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_node::{NodeOptions, run_front};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ impl Front {
         let mut options = NodeOptions::new(places.ha(common)?, blobs, args.listen);
         complete(&mut options, common, &args.token, &args.tls)?;
         may_listen(&options)?;
+        can_be_opened(&options).await?;
         let bound = TcpListener::bind(args.listen).await;
         let listener = bound.map_err(|cause| cannot_listen(args.listen, cause))?;
         let address = listener
@@ -71,6 +73,26 @@ impl Front {
             Err(error) => node_failure(error),
         }
     }
+}
+
+/// Refuses what no child could use, before any of them says so. A store or a place for blobs that
+/// does not answer at the moment is waited for.
+async fn can_be_opened(options: &NodeOptions) -> Result<(), Failure> {
+    // A process that opens such a store may serve it from then on.
+    if !options.ha.starts_with("embedded:") {
+        match incumbent::open(&options.ha).await.map_err(Failure::from) {
+            Err(failure) if failure.is_usage() => return Err(failure),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let opened = Blobs::open(&options.blobs).await;
+    opened.map(drop).map_err(|cause| {
+        let what = format!(
+            "cannot use the blobs at {}; name another place with --blobs",
+            options.blobs
+        );
+        Failure::new(what).because(cause).code(Code::Usage)
+    })
 }
 
 fn cannot_listen(listen: SocketAddr, cause: io::Error) -> Failure {

@@ -145,3 +145,25 @@ fn with_a_token_nobody_else_is_answered() {
     command.env("INCUMBENT_TOKEN_FILE", token);
     finished(command).assert_code(0);
 }
+
+#[test]
+fn a_place_that_cannot_be_used_is_named_once_and_nothing_is_started() {
+    let place = Place::new();
+    for (flags, words) in [
+        (&["--blobs", "file:///proc/nope"][..], "file:///proc/nope"),
+        (&["--blobs", "pigeon://x"], "pigeon"),
+        (&["--ha", "file:relative"], "not absolute"),
+        (&["--dir", "/proc/x"], "--dir"),
+    ] {
+        let mut command = place.incumbent(&["up", "--listen", "127.0.0.1:0"]);
+        command.env_remove("INCUMBENT_HA").args(flags);
+        let done = finished(command).assert_code(2);
+        assert!(done.err.contains(words), "{flags:?}: {}", done.err);
+        assert_eq!(
+            (done.err.lines().count(), &*done.out),
+            (1, ""),
+            "{}",
+            done.err
+        );
+    }
+}
