@@ -9,8 +9,8 @@ use super::running::{gone, pid, task_pids};
 use crate::gateway::networks::{Host, impossible};
 use crate::harness::{Done, Node, Place, eventually, finished, runs, until};
 
-/// The JobManager, and a TaskManager `tm-a` with a cable to it; a host for `tm-b`; and a client with
-/// a cable to the latter only.
+/// The JobManager, and a TaskManager `tm-a` with a cable to it; a host for `tm-b`; and a client
+/// with a cable to the latter only.
 struct Town {
     manager: Host,
     a: Host,
