@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::running::{COUNT, Cluster, assert_gapless, get, gone, lines, task_pids};
 use super::witness::{Witness, a_moment, now};
-use crate::harness::{Place, kill, until};
+use crate::harness::{Place, kill, runs, until};
 
 /// How many leaders are killed under a running job. `CLUSTER_KILLS=100` kills a hundred.
 const KILLS: usize = 10;
@@ -37,6 +37,11 @@ fn killed_leaders_cost_a_running_job_nothing() {
     let mut answers = Vec::new();
     let mut leader = cluster.leader();
     for _ in 0..kills() {
+        // `up` takes its time to start again what dies often; that is not what is measured.
+        until("another one stands by", || {
+            let managers = cluster.pids("job-manager").into_iter();
+            managers.filter(|pid| runs(*pid)).count() >= 2
+        });
         kill(leader, Signal::KILL);
         let asked = now();
         let job = get(&cluster.url, &path).expect("it is answered");

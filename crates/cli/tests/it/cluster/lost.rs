@@ -1,4 +1,5 @@
-//! TaskManagers that are killed or paused: who moves at once, who waits, and what an old task may do.
+//! TaskManagers that are killed or paused: who moves at once, who waits, and what an old task may
+//! do.
 
 use std::time::Duration;
 

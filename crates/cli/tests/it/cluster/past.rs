@@ -23,7 +23,8 @@ int clock_gettime(clockid_t id, struct timespec *at) {
 }
 ";
 
-/// The clock as a library that a program loads before others. Prints a message if it cannot be made.
+/// The clock as a library that a program loads before others. Prints a message if it cannot be
+/// made.
 fn late_clock(place: &Place) -> Option<PathBuf> {
     let (source, made) = (place.path("clock.c"), place.path("clock.so"));
     fs::write(&source, LATE_CLOCK).unwrap();
