@@ -97,6 +97,10 @@ impl Nodes {
     /// Waits until somebody leads and knows all TaskManagers.
     pub(super) async fn until_all_are_there(&self) -> Result<(), Failure> {
         let wanted = self.task_managers.len();
+        // The newest listens last.
+        for node in self.task_managers.keys() {
+            client::until(*node, "/v1/cluster", |_| true).await?;
+        }
         client::until(self.any(), "/v1/cluster", |cluster| {
             let live = live_task_managers(cluster);
             live == wanted && cluster["is_complete"] == true

@@ -38,8 +38,8 @@ pub(super) async fn measure(
             return Err(format!("not a second attempt in round {round}").into());
         }
         moves.push(next[next.len() - 1].at - killed);
-        drop((tasks, next));
         nodes.start_task_manager()?;
+        nodes.until_all_are_there().await?;
         client::json(
             nodes.any(),
             hyper::Method::PUT,
@@ -48,7 +48,8 @@ pub(super) async fn measure(
         )
         .await?;
         client::until(nodes.any(), &path, |job| job["state"] == "canceled").await?;
-        nodes.until_all_are_there().await?;
+        // A task ends by itself when its arrival is dropped.
+        drop((tasks, next));
         progress.step(|| format!("{} of {} rounds", round + 1, args.rounds));
     }
     drop(progress);
