@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
 use super::client;
-use super::nodes::{Nodes, live_task_managers};
+use super::nodes::{Nodes, live};
 use crate::args::ClusterArgs;
 use crate::progress::Progress;
 use crate::report::Figure;
@@ -42,7 +42,7 @@ pub(super) async fn measure(
                         == cluster["slots_free"]
                             .as_u64()
                             .map(|free| free + count as u64)
-                    && live_task_managers(cluster) == 2
+                    && live(cluster, "task-manager") == 2
             })
             .await
         }

@@ -96,14 +96,15 @@ impl Nodes {
 
     /// Waits until somebody leads and knows all TaskManagers.
     pub(super) async fn until_all_are_there(&self) -> Result<(), Failure> {
-        let wanted = self.task_managers.len();
         // The newest listens last.
         for node in self.task_managers.keys() {
             client::until(*node, "/v1/cluster", |_| true).await?;
         }
         client::until(self.any(), "/v1/cluster", |cluster| {
-            let live = live_task_managers(cluster);
-            live == wanted && cluster["is_complete"] == true
+            live(cluster, "task-manager") == self.task_managers.len()
+                // Those that stand by are shown when they are connected to the leader.
+                && live(cluster, "job-manager") == self.job_managers.len()
+                && cluster["is_complete"] == true
         })
         .await?;
         Ok(())
@@ -248,10 +249,10 @@ impl Nodes {
     }
 }
 
-/// The addresses of the TaskManagers that report.
-pub(super) fn live_task_managers(cluster: &Value) -> usize {
+/// How many nodes of this kind live.
+pub(super) fn live(cluster: &Value, kind: &str) -> usize {
     let nodes = cluster["nodes"].as_array().map_or(&[][..], Vec::as_slice);
-    let is_live = |node: &&Value| node["kind"] == "task-manager" && node["state"] == "live";
+    let is_live = |node: &&Value| node["kind"] == kind && node["state"] == "live";
     nodes.iter().filter(is_live).count()
 }
 

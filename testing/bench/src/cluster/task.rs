@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Pause between two numbers.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// `__task SOCKET`: reports attempt and rank to the bench that listens there, and prints the numbers
-/// from 0 until the bench has ended.
+/// `__task SOCKET`: reports attempt and rank to the bench that listens there, and prints the
+/// numbers from 0 until the bench has ended.
 pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let socket = args.next().ok_or(io::ErrorKind::InvalidInput)?;
     let mut bench = UnixStream::connect(socket)?;
