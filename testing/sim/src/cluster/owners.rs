@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// The owner asks whoever leads, until there is an answer.
+    /// The owner asks the leader, until there is an answer.
     pub(super) fn cancel(&mut self, index: usize) {
         if self.asked.values().any(|asked| *asked == index) {
             self.asked.retain(|_, asked| *asked != index);

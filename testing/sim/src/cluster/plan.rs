@@ -122,8 +122,8 @@ pub(super) struct Faults {
     /// A task fails by itself, per start.
     pub(super) task_fails: u32,
     pub(super) upsets: Vec<Upset>,
-    /// The longest pause between two upsets, in leases. Rare ones last longer, and what follows from
-    /// them is not disturbed by the next.
+    /// The longest pause between two upsets, in leases. Rare ones last longer, and what follows
+    /// from them is not disturbed by the next.
     pub(super) pause: u64,
 }
 
