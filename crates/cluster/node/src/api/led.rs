@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, put};
+use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::leader::{Answer, Question};
 use incumbent_cluster_core::view::{ClusterView, JobView};
 use incumbent_cluster_core::{JobId, JobState};
@@ -20,7 +21,7 @@ use super::problem::Problem;
 use super::route::Route;
 use super::seams::AskLeader;
 use super::types::{AttemptList, JobList, NodeList, TaskList, WantedJob, WantedNode, Why};
-use super::{body, view};
+use super::{archive, body, view};
 
 /// How long a question may wait for the leader, which may have to open the record first. Less than
 /// gateways wait for an answer, so that there is one.
@@ -32,9 +33,12 @@ pub const MOST_JOBS: usize = 10_000;
 /// Jobs on a page if nothing is said: all live ones of most clusters, in about a megabyte.
 pub const USUAL_JOBS: usize = 1000;
 
-/// The JobManager of this process.
+/// The JobManager of this process, and where the oldest jobs that have ended are (R11).
 #[derive(Clone)]
-pub(super) struct Led(pub(super) Option<Arc<dyn AskLeader>>);
+pub(super) struct Led {
+    pub(super) leader: Option<Arc<dyn AskLeader>>,
+    pub(super) blobs: Blobs,
+}
 
 type Answered<T> = Result<Json<T>, Problem>;
 
@@ -228,7 +232,7 @@ fn by_id(job: &str) -> Result<JobId, Problem> {
 
 impl Led {
     async fn ask(&self, question: Question) -> Result<Answer, Problem> {
-        let Some(leader) = &self.0 else {
+        let Some(leader) = &self.leader else {
             return Err(ended());
         };
         match tokio::time::timeout(LONGEST_QUESTION, leader.ask(question)).await {
@@ -248,12 +252,21 @@ impl Led {
         }
     }
 
+    /// By its id, also if it was archived, or by its name.
     async fn named(&self, job: String) -> Result<JobView, Problem> {
-        let question = match job.parse() {
-            Ok(id) => Question::Job(id),
-            Err(_) => Question::JobNamed(job),
+        let Ok(id) = job.parse() else {
+            return self.job(Question::JobNamed(job)).await;
         };
-        self.job(question).await
+        let answer = match self.ask(Question::Job(id)).await? {
+            Answer::Job(job) => return Ok(*job),
+            other => other,
+        };
+        if matches!(answer, Answer::NotFound(_))
+            && let Some(record) = archive::find(&self.blobs, id).await
+        {
+            return Ok(view::of_record(&record, self.cluster().await?.epoch));
+        }
+        Err(unexpected(answer))
     }
 
     async fn cluster(&self) -> Result<ClusterView, Problem> {

@@ -31,6 +31,7 @@
 //! | metrics of a node: time, size | [`SCRAPE_TIME`], [`LARGEST_METRICS`] | it is left out and named |
 //! | metrics of all nodes | [`WHOLE_SCRAPE`] | the rest is left out and named |
 
+mod archive;
 mod artifacts;
 mod body;
 mod check;
@@ -99,7 +100,11 @@ pub(crate) struct Api {
 pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> Router {
     let mut document = Document::new();
     let passing = NodeLayer::new(node.role().clone()).pass_on(node.gateway().clone());
-    let led = document.router(led::routes()).with_state(led::Led(leader));
+    let answering = led::Led {
+        leader,
+        blobs: blobs.clone(),
+    };
+    let led = document.router(led::routes()).with_state(answering);
     let led: Router = led.layer(passing);
     let own = document.router(own::routes());
     let api = Api {

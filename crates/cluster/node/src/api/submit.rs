@@ -16,7 +16,7 @@ use incumbent_cluster_core::{
 };
 
 use super::problem::Problem;
-use super::{Api, body, check, view};
+use super::{Api, archive, body, check, view};
 use crate::{ENDPOINT, wire};
 
 /// How long the leader may take to hear of a new job by a hint. It finds the record without one,
@@ -41,6 +41,10 @@ pub(super) async fn submit(
     let record = record(id, check::spec(&body)?);
     let name = id.record();
     check_size(&record)?;
+    // An archived job leaves no tombstone, and a late repetition must not run it again.
+    if let Some(found) = archive::find(&api.blobs, id).await {
+        return existing(&found, &record, 0);
+    }
     let created = api.node.group().create(&name, &record).await;
     let what = format!("the record of job {id}");
     match created.map_err(|error| Problem::of_store(&error, &what))? {
@@ -54,14 +58,7 @@ pub(super) async fn submit(
             let location = [(LOCATION, format!("/v1/jobs/{id}"))];
             Ok((StatusCode::CREATED, location, Json(view)).into_response())
         }
-        Creation::Exists(found) if found.data.spec == record.spec => {
-            let view = view::of_record(&found.data, found.stamp.epoch().get());
-            Ok(Json(view).into_response())
-        }
-        Creation::Exists(found) => Err(Problem::conflict(format!(
-            "The id {id} is another job's, {:?}, whose specification is not this one. Nothing was changed. Draw a new id.",
-            found.data.spec.name
-        ))),
+        Creation::Exists(found) => existing(&found.data, &record, found.stamp.epoch().get()),
         Creation::Deleted(_) => Err(Problem::new(
             StatusCode::GONE,
             "gone",
@@ -71,6 +68,17 @@ pub(super) async fn submit(
             ),
         )),
     }
+}
+
+/// The answer if there is such a job already: it, or 409 if it is another.
+fn existing(found: &JobRecord, wanted: &JobRecord, epoch: u64) -> Result<Response, Problem> {
+    if found.spec == wanted.spec {
+        return Ok(Json(view::of_record(found, epoch)).into_response());
+    }
+    Err(Problem::conflict(format!(
+        "The id {} is another job's, {:?}, whose specification is not this one. Nothing was changed. Draw a new id.",
+        found.id, found.spec.name
+    )))
 }
 
 fn record(id: JobId, spec: JobSpec) -> JobRecord {

@@ -1,11 +1,13 @@
 //! Submitting (R1).
 
+use std::sync::Arc;
+
 use http::Method;
-use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::JobView;
+use incumbent_cluster_core::{JobRecord, JobState};
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, How, id, spec};
+use super::harness::{Cluster, FakeLeader, How, id, spec};
 
 #[tokio::test]
 async fn a_job_is_written_down_while_nobody_leads() {
@@ -54,6 +56,43 @@ async fn an_id_whose_job_was_removed_is_not_used_again() {
     record.delete().await.unwrap();
     let refused = node.put(&path, &spec("first")).refused().await;
     assert_eq!(refused, (410, "gone".into()));
+}
+
+#[tokio::test]
+async fn an_archived_job_is_shown_and_a_late_repetition_does_not_run_it_again() {
+    let cluster = Cluster::new();
+    let fake = Arc::new(FakeLeader::default());
+    let how = How {
+        leader: Some(Arc::clone(&fake)),
+        ..How::default()
+    };
+    let node = cluster.node(how).await;
+    let path = format!("/v1/jobs/{}", id(1));
+    let first: JobView = node.put(&path, &spec("first")).send().await.json();
+    // As a leader does with the oldest jobs that have ended (R11).
+    let leadership = node.lead().await;
+    let record = leadership.open::<JobRecord>(&id(1).record()).await.unwrap();
+    let body = JobRecord {
+        state: JobState::Finished,
+        ..record.data().unwrap().clone()
+    };
+    let json = serde_json::to_vec(&body).unwrap();
+    let kept = (node.node.blobs()).put_archived_job(id(1), body.incarnation, json.into());
+    kept.await.unwrap();
+    record.erase().await.unwrap();
+
+    let shown: JobView = node.get(&path).send().await.json();
+    assert_eq!(
+        (shown.state, &shown.incarnation),
+        (JobState::Finished, &first.incarnation)
+    );
+    let again = node.put(&path, &spec("first")).send().await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json::<JobView>().incarnation, first.incarnation);
+    let changed = node.put(&path, &spec("second")).refused().await;
+    assert_eq!(changed, (409, "conflict".into()));
+    let record = node.node.group().read::<JobRecord>(&id(1).record()).await;
+    assert!(record.unwrap().is_none(), "nothing was created");
 }
 
 #[tokio::test]
