@@ -68,35 +68,6 @@ fn the_first_screen_of_the_readme_is_true() {
     });
 }
 
-/// How often a leader is killed; `INCUMBENT_KILLS` says otherwise.
-const KILLS: u32 = 5;
-
-#[test]
-fn killed_leaders_one_after_another_cost_a_running_job_nothing() {
-    let kills = std::env::var("INCUMBENT_KILLS").ok();
-    let kills = kills.map_or(KILLS, |kills| kills.parse().unwrap());
-    let cluster = Cluster::with(Place::new(), &["--task-managers", "3"]);
-    cluster.run(&["--name", "hello", "--tasks", "4"], COUNT);
-    let pids = task_pids(&cluster.running("hello", 1));
-    let _log = cluster.follow("log", &["hello"]);
-    for kill_number in 1..=kills {
-        until("another JobManager stands by", || {
-            cluster.pids("job-manager").len() == 2
-        });
-        kill(pid(&cluster.view()["leader"]), Signal::KILL);
-        // The very next question is answered, by the next leader.
-        let job = cluster.running("hello", 1);
-        assert_eq!(task_pids(&job), pids, "after kill {kill_number}");
-        assert_eq!(job["restarts"], 0);
-    }
-    let heard = |rank| lines(&cluster, "log.out", rank, 1);
-    let last = (0..4).map(|rank| heard(rank).len()).max().unwrap();
-    until("all lines are heard", || {
-        (0..4).all(|rank| heard(rank).len() > last)
-    });
-    (0..4).for_each(|rank| assert_gapless(&heard(rank)));
-}
-
 #[test]
 fn the_leader_server_is_a_store_for_a_cluster_too() {
     let place = Place::new();
