@@ -21,7 +21,7 @@ use crate::page::Entry;
 use crate::place::Place;
 
 /// The longest that one operation takes. An upload or a fetch is many operations, one for each
-/// [`PART`]. A disk that needs longer for one is out of order.
+/// `PART`. A disk that needs longer for one is out of order.
 pub const OPERATION: Duration = Duration::from_secs(30);
 
 /// How many operations are under way at once. Each one occupies a thread of the runtime's pool of
