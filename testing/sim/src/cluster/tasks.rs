@@ -9,6 +9,9 @@ use super::world::{Event, Process, World, job_of};
 use crate::clock::{Instant, MILLISECOND};
 use crate::history::Item;
 
+/// How long a task takes to end after SIGTERM. All heed it.
+const LONGEST_END: u64 = 1000 * MILLISECOND;
+
 /// How long a guard takes to end its task after its TaskManager has died.
 const LAST_WORDS: u64 = 300 * MILLISECOND;
 
@@ -93,7 +96,7 @@ impl World {
             return;
         }
         found.is_ending = true;
-        let delay = self.dice.range(0, grace + MILLISECOND);
+        let delay = self.dice.range(0, grace.min(LONGEST_END) + MILLISECOND);
         self.after(delay, Event::Task(key, TaskEvent::Ends(EndedHow::Ordered)));
     }
 

@@ -154,6 +154,9 @@ impl Leader {
                     views::state_text(state)
                 ))),
             },
+            // A reader of the store may know already that it has ended, and ask before this leader
+            // knows.
+            Question::Remove(_) if !is_known || job.is_about_to_end() => None,
             Question::Remove(_) if !state.is_terminal() => Some(Answer::Conflict(format!(
                 "job {id} has not ended: it is {}; cancel it first",
                 views::state_text(state)

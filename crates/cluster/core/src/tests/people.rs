@@ -86,6 +86,20 @@ fn what_has_not_ended_is_not_removed() {
 }
 
 #[test]
+fn a_job_whose_end_is_being_written_is_removed_when_it_is() {
+    let mut world = World::new(&[1]);
+    let job = world.submit(spec("a", 1));
+    world.faults.push_back(Fault::Silent);
+    world.exit(world.task(job, 1, 0), 0, &[]);
+    // The store may say already that it is finished.
+    let ticket = world.ask(Question::Remove(job));
+    assert_eq!(world.answers.get(&ticket), None);
+    world.commit_silent(job);
+    assert_eq!(world.answers.get(&ticket), Some(&Answer::Done));
+    assert!(!world.store.contains_key(&job));
+}
+
+#[test]
 fn wishes_about_what_has_ended_say_so() {
     let mut world = World::new(&[1]);
     let job = world.submit(spec("a", 1));

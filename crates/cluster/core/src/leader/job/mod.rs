@@ -165,6 +165,11 @@ impl Job {
         }
     }
 
+    /// Whether the commit under way ends it.
+    pub(super) fn is_about_to_end(&self) -> bool {
+        matches!(&self.write, Write::UnderWay(next) if next.state.is_terminal())
+    }
+
     /// Where a rank of the record's attempt is.
     pub(super) fn nonce_of(&self, rank: usize) -> Option<NodeNonce> {
         let placement = self.record.placements.get(rank)?;
