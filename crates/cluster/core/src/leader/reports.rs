@@ -129,7 +129,7 @@ impl Leader {
             self.answer_about_all(now, out);
         }
         for task in report.tasks {
-            self.task_reported(now, nonce, task);
+            self.task_reported(now, nonce, task, is_full);
         }
         for id in jobs {
             let Some(job) = self.jobs.open_mut(id) else {
@@ -148,7 +148,7 @@ impl Leader {
     }
 
     /// One task, as its TaskManager has it.
-    fn task_reported(&mut self, now: Now, from: NodeNonce, report: TaskReport) {
+    fn task_reported(&mut self, now: Now, from: NodeNonce, report: TaskReport, is_full: bool) {
         let task = report.task;
         let is_over = matches!(report.state, TaskState::Ended(_));
         let is_drained = self.nodes.get(from).is_some_and(|node| node.is_draining);
@@ -167,6 +167,9 @@ impl Leader {
             Some(Entry::Open(job)) => match job.rank_of(task, from) {
                 Some(rank) => {
                     let job = self.jobs.open_mut(task.job).expect("it was open above");
+                    if is_full {
+                        job.orders_may_be_lost(rank);
+                    }
                     job.reported(rank, report, is_drained, now.time);
                     self.touched.insert(task.job);
                 }

@@ -305,12 +305,20 @@ impl Leader {
         let Some(node) = self.nodes.get(nonce) else {
             return Answer::Done;
         };
-        if !node.is_dead && !is_silent && node.heard_at.is_some() {
-            return Answer::Conflict(format!(
-                "TaskManager {} lives: it reported {:.1} s ago; drain it instead",
-                node.place.name,
-                now.time.since(self.nodes.silent_since(nonce)).as_secs_f64()
-            ));
+        // Silence counts from the grant: a leader that has just begun knows nothing of anybody yet.
+        if !node.is_dead && !is_silent {
+            let since = now.time.since(self.nodes.silent_since(nonce)).as_secs_f64();
+            let name = &node.place.name;
+            return Answer::Conflict(match node.heard_at {
+                Some(_) => format!(
+                    "TaskManager {name} lives: it reported {since:.1} s ago; drain it instead"
+                ),
+                None => format!(
+                    "this leader has led for {since:.1} s and may hear of TaskManager {name} yet; \
+                     ask again in {:.0} s",
+                    self.config.silence.as_secs_f64().ceil()
+                ),
+            });
         }
         self.dead(now, nonce, "a person says that it is gone for good", out);
         Answer::Done

@@ -13,6 +13,10 @@ use crate::{Attempt, Isolation, JobId, Rank, TaskId};
 /// taken: to forget one would let it be started again.
 pub(super) const MOST_REMEMBERED: usize = 10_000;
 
+/// Most last lines in one report, in bytes as they may become in JSON, where one byte can take six.
+/// Half of what a leader reads.
+const LARGEST_LINES: usize = 8 * 1024 * 1024;
+
 /// The tasks, live and ended.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
@@ -195,12 +199,14 @@ impl Tasks {
         };
         if !is_full {
             let changed = self.changed.values();
-            let reports = changed.map(|id| report(id, &self.table[id])).collect();
+            let mut reports: Vec<_> = changed.map(|id| report(id, &self.table[id])).collect();
+            shorten(&mut reports);
             return (reports, self.changes);
         }
         let mut all: Vec<(&TaskId, &Task)> = self.table.iter().collect();
         all.sort_unstable_by_key(|(_, task)| task.change);
-        let reports = all.into_iter().map(|(id, task)| report(id, task)).collect();
+        let mut reports: Vec<_> = all.into_iter().map(|(id, task)| report(id, task)).collect();
+        shorten(&mut reports);
         (reports, self.changes)
     }
 
@@ -233,6 +239,21 @@ impl Tasks {
                     task: *id,
                     isolated_at,
                 });
+            }
+        }
+    }
+}
+
+/// Leaves out the last lines of tasks beyond [`LARGEST_LINES`]: the first failures are what people
+/// look for, and a report that is refused for its size would come again for ever.
+fn shorten(reports: &mut [TaskReport]) {
+    let mut left = LARGEST_LINES;
+    for report in reports {
+        if let TaskState::Ended(end) = &mut report.state {
+            let size: usize = end.last_lines.iter().map(|line| 6 * line.len()).sum();
+            match left.checked_sub(size) {
+                Some(rest) => left = rest,
+                None => end.last_lines.clear(),
             }
         }
     }

@@ -185,6 +185,35 @@ fn a_task_manager_that_lives_cannot_be_forgotten() {
 }
 
 #[test]
+fn a_leader_that_has_just_begun_forgets_nobody() {
+    let mut world = World::new(&[1, 1]);
+    let (job, at) = cut_off(&mut world, spec("a", 1));
+    let name = world.view(job).tasks[0].node.clone().unwrap();
+    world.kill_leader();
+    world.elect();
+    world.settle();
+    let ticket = world.ask(Question::Forget(name));
+    let answer = format!("{:?}", world.answers[&ticket]);
+    assert!(answer.contains("ask again"), "{answer}");
+    assert!(!world.nodes[&at].is_dead);
+    assert_eq!(world.record(job).attempt.0, 1);
+}
+
+#[test]
+fn what_was_ordered_before_a_wrong_verdict_is_ordered_again() {
+    let mut world = World::new(&[1]);
+    let (job, at) = cut_off(&mut world, spec("a", 1));
+    world.ask(Question::Cancel(job));
+    let name = world.view(job).tasks[0].node.clone().unwrap();
+    world.run(12 * SECOND);
+    world.ask(Question::Forget(name));
+    assert_eq!(world.alive(job).len(), 1, "it runs, cut off");
+    world.nodes.get_mut(&at).unwrap().is_cut = false;
+    world.run(5 * SECOND);
+    assert!(world.alive(job).is_empty(), "it is ended");
+}
+
+#[test]
 fn a_fenced_task_that_comes_back_after_its_successor_began_is_ended() {
     let mut world = World::new(&[1, 1]);
     let (job, at) = cut_off(&mut world, fenced("a", 1));

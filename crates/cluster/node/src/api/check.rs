@@ -48,7 +48,7 @@ fn misread(fields: &Map<String, Value>, whole: &serde_json::Error) -> Vec<FieldP
         let mut alone = json!({ "name": "x", "command": ["x"] });
         alone[field] = value.clone();
         if let Err(error) = serde_json::from_value::<JobSpec>(alone) {
-            found.push(wrong(field, error.to_string()));
+            found.push(wrong(field, without_value(&error.to_string())));
         }
     }
     for field in ["name", "command"] {
@@ -81,6 +81,22 @@ fn problems(spec: &JobSpec) -> Vec<FieldProblem> {
     found
 }
 
+/// What is wrong with a field, without its value, which may be a secret in the wrong place.
+fn without_value(text: &str) -> String {
+    let is_about_a_value = ["invalid type: ", "invalid value: "];
+    let Some(rest) = is_about_a_value
+        .iter()
+        .find_map(|begin| text.strip_prefix(begin))
+    else {
+        return text.to_owned();
+    };
+    let kind = rest.split([' ', '`', '"']).next().unwrap_or_default();
+    match rest.rfind(", expected ") {
+        Some(at) => format!("it is a {kind}{}", &rest[at..]),
+        None => format!("it is a {kind}, which it must not be"),
+    }
+}
+
 fn wrong(field: &str, message: impl Into<String>) -> FieldProblem {
     FieldProblem {
         field: field.into(),
@@ -90,6 +106,17 @@ fn wrong(field: &str, message: impl Into<String>) -> FieldProblem {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn no_value_is_repeated() {
+        let found =
+            super::without_value("invalid type: string \"PASSWORD=hunter2\", expected a map");
+        assert_eq!(found, "it is a string, expected a map");
+        assert_eq!(
+            super::without_value("missing field `name`"),
+            "missing field `name`"
+        );
+    }
+
     use super::*;
 
     fn fields(body: Value) -> Vec<String> {

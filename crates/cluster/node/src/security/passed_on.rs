@@ -8,7 +8,7 @@
 use axum::http::Version;
 use axum::http::header::{
     ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_SECURITY_POLICY, COOKIE, EXPECT, HOST, HeaderMap,
-    HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE,
+    HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::response::Response;
@@ -75,9 +75,24 @@ pub(crate) fn answer_of_task(mut response: Response) -> Response {
     remove_if(headers, |name| {
         OF_TASK_TOO.contains(&name) || OURS.iter().any(|family| name.starts_with(family))
     });
+    let leads_away = headers.get(LOCATION).is_some_and(|to| !stays_below(to));
+    if leads_away {
+        headers.remove(LOCATION);
+    }
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     response.extensions_mut().insert(OfTask);
     response
+}
+
+/// Whether a redirection stays below the path that was asked for. A client that follows it repeats
+/// the request with its token: a task must not send it to `/v1` or elsewhere.
+fn stays_below(location: &HeaderValue) -> bool {
+    let Ok(text) = location.to_str() else {
+        return false;
+    };
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let climbs = path.contains("..") || path.to_ascii_lowercase().contains("%2e");
+    !path.starts_with(['/', '\\']) && !path.contains(':') && !path.contains('\\') && !climbs
 }
 
 /// What `Connection` names is about the connection, whatever it is called.
@@ -106,6 +121,28 @@ fn remove_if(headers: &mut HeaderMap, is_gone: impl Fn(&str) -> bool) {
 mod tests {
     use super::*;
     use axum::body::Body;
+
+    #[test]
+    fn a_task_redirects_below_its_own_path_only() {
+        let stays = |text: &'static str| stays_below(&HeaderValue::from_static(text));
+        for below in ["next", "a/b?x=/c:d", "?page=2", "#top", ""] {
+            assert!(stays(below), "{below}");
+        }
+        for away in [
+            "/v1/jobs/0",
+            "//elsewhere/",
+            "http://elsewhere/",
+            "..",
+            "a/../../b",
+            "%2e%2e/b",
+            ".%2E/b",
+            "\\\\elsewhere",
+            "a\\..\\b",
+            "javascript:1",
+        ] {
+            assert!(!stays(away), "{away}");
+        }
+    }
 
     fn fields(fields: &[(&str, &str)]) -> HeaderMap {
         let parse = |(name, value): &(&str, &str)| {

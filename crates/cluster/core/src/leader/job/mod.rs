@@ -233,8 +233,16 @@ impl Job {
         }
     }
 
+    /// Its TaskManager registers anew. What was on its way to it before may never arrive: orders
+    /// that are still called for are given again.
+    pub(super) fn orders_may_be_lost(&mut self, rank: usize) {
+        let seen = &mut self.ranks[rank];
+        (seen.deploy, seen.end) = (None, None);
+    }
+
     /// Its TaskManager has reported everything, and this rank was not in it.
     pub(super) fn not_reported(&mut self, rank: usize) {
+        self.orders_may_be_lost(rank);
         let seen = &mut self.ranks[rank];
         match seen.state {
             RankState::Unreported => seen.state = RankState::Absent,
