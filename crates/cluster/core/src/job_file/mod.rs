@@ -10,8 +10,8 @@
 //! PEERS = "{peers:;}"
 //! ```
 //!
-//! [`parse`] reads a file, and [`check()`] looks at a specification, wherever it comes from. Both say
-//! everything that is wrong at once, and neither repeats a value of the environment.
+//! [`parse`] reads a file, and [`check()`] looks at a specification, wherever it comes from. Both
+//! say everything that is wrong at once, and neither repeats a value of the environment.
 //! [`reference()`] describes all keys.
 
 mod check;

@@ -188,11 +188,20 @@ async fn want_job(
 }
 
 async fn remove(State(led): State<Led>, Path(job): Path<String>) -> Result<StatusCode, Problem> {
-    match led.ask(Question::Remove(by_id(&job)?)).await? {
-        // It is gone, as was wanted: the answer to an earlier try may have been lost.
-        Answer::Done | Answer::NotFound(_) => Ok(StatusCode::NO_CONTENT),
-        other => Err(unexpected(other)),
+    let id = by_id(&job)?;
+    match led.ask(Question::Remove(id)).await? {
+        Answer::Done => {}
+        // It was archived; or it is gone, as was wanted: the answer to an earlier try may have been
+        // lost.
+        Answer::NotFound(_) => {
+            if let Some(record) = archive::find(&led.blobs, id).await {
+                let removed = led.blobs.remove_job(id, record.incarnation).await;
+                removed.map_err(|error| Problem::of_blobs(&error))?;
+            }
+        }
+        other => return Err(unexpected(other)),
     }
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn cluster(State(led): State<Led>) -> Answered<ClusterView> {

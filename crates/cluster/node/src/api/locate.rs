@@ -10,8 +10,8 @@ use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobRecord, Rank, TaskI
 use incumbent_gateway::Peer;
 use tower_service::Service as _;
 
-use super::Api;
 use super::problem::Problem;
+use super::{Api, archive};
 
 /// How long to wait for the leader, who knows the names of jobs.
 const NAME: Duration = Duration::from_secs(35);
@@ -117,12 +117,14 @@ impl Api {
     pub(super) async fn record(&self, id: JobId) -> Result<JobRecord, Problem> {
         let what = format!("the record of job {id}");
         let found = self.node.group().read::<JobRecord>(&id.record()).await;
-        match found.map_err(|error| Problem::of_store(&error, &what))? {
-            Some(found) => Ok(found.data),
-            None => Err(Problem::not_found(format!(
-                "There is no job {id}. It was never submitted here, or it was removed."
-            ))),
+        if let Some(found) = found.map_err(|error| Problem::of_store(&error, &what))? {
+            return Ok(found.data);
         }
+        archive::find(&self.blobs, id).await.ok_or_else(|| {
+            Problem::not_found(format!(
+                "There is no job {id}. It was never submitted here, or it was removed."
+            ))
+        })
     }
 }
 

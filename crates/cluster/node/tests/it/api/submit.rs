@@ -93,6 +93,10 @@ async fn an_archived_job_is_shown_and_a_late_repetition_does_not_run_it_again() 
     assert_eq!(changed, (409, "conflict".into()));
     let record = node.node.group().read::<JobRecord>(&id(1).record()).await;
     assert!(record.unwrap().is_none(), "nothing was created");
+
+    let forgotten = node.ask(Method::DELETE, &path).send().await;
+    assert_eq!(forgotten.status, 204);
+    assert_eq!(node.get(&path).refused().await.0, 404);
 }
 
 #[tokio::test]
