@@ -14,7 +14,7 @@ fn expanded(text: &str) -> String {
         attempt: Attempt(7),
         port: 7002,
         peers: &peers,
-        artifact: Some("/work/count.sh"),
+        artifact: Some("/tasks/count.sh"),
     };
     let expanded = parsed(&[text], &[("ONE", "one"), ("TWO", "{env.ONE}{env.ONE}")]).unwrap();
     assert_eq!(expanded.check(3, true), []);
@@ -29,7 +29,7 @@ fn each_template_is_replaced() {
         ("{rank}/{tasks}", "1/3"),
         ("--attempt={attempt}", "--attempt=7"),
         ("{port}{port}", "70027002"),
-        ("{artifact}", "/work/count.sh"),
+        ("{artifact}", "/tasks/count.sh"),
         ("{peers}", "a.example:7001,10.0.0.2:7002,[fd00::3]:7003"),
         ("{peers:;}", "a.example:7001;10.0.0.2:7002;[fd00::3]:7003"),
         (

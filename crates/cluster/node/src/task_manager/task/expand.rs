@@ -66,8 +66,8 @@ mod tests {
             isolation: Isolation::default(),
             grace_ms: 0,
         };
-        let expanded = expand(&deploy, Some(Path::new("/work/x"))).unwrap();
-        assert_eq!(expanded.command, ["/work/x", "1/2#3 a"]);
+        let expanded = expand(&deploy, Some(Path::new("/tasks/x"))).unwrap();
+        assert_eq!(expanded.command, ["/tasks/x", "1/2#3 a"]);
         assert_eq!(expanded.env, [(text("P"), text("a:7001;b:7002 7002"))]);
         let missing = expand(&deploy, None).unwrap_err();
         assert!(missing.contains("the job has no artifact"), "{missing}");
