@@ -42,7 +42,7 @@ pub use keys::reference;
 /// The longest job file, in bytes: a specification has at most 64 KiB, the rest are comments.
 pub const LARGEST_FILE: usize = 256 * 1024;
 
-/// How many problems are told at most. Who sees twenty mends some first.
+/// How many problems are told at most. Twenty are enough to begin with.
 const MOST_TOLD: usize = 20;
 
 /// A job file that was read.

@@ -17,7 +17,7 @@ impl Leader {
         why: &str,
         out: &mut Vec<LeaderAction>,
     ) {
-        // Who is dialed in vain is dialed again.
+        // A TaskManager that was not reached is dialed again.
         let is_dial = matches!(order.command, Command::Report { .. });
         if order.seal != self.seal || is_dial {
             return;

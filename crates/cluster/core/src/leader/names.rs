@@ -19,7 +19,7 @@ pub(super) enum NameClaim {
     TakenBy(JobId),
 }
 
-/// Who has which name.
+/// Which job has which name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     live: BTreeMap<String, JobId>,

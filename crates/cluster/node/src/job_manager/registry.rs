@@ -31,7 +31,7 @@ const ANNOUNCED_FOR: Duration = Duration::from_secs(12);
 /// How many JobManagers that stand by are shown. There are two or three.
 const MOST_STANDBYS: usize = 64;
 
-/// Who is there, as far as one term has verified it.
+/// The nodes that are there, as far as one term has verified them.
 pub(super) struct Registry {
     known: Mutex<Known>,
     verifying: Semaphore,

@@ -41,8 +41,8 @@ pub const HEAD_TIME: Duration = Duration::from_secs(60);
 /// How long a new connection may take to say what it speaks, to agree on TLS, or to challenge.
 pub const GREETING_TIME: Duration = Duration::from_secs(10);
 
-/// How long a client may leave bytes untaken that were sent to it. Who follows a log and reads
-/// nothing holds a connection to a TaskManager, too.
+/// How long a client may leave bytes untaken that were sent to it. A client that follows a log and
+/// reads nothing holds a connection to a TaskManager, too.
 pub const UNREAD_TIME: Duration = Duration::from_secs(60);
 
 /// How often a silent connection is asked whether it lives, and how long it may take to say so.
