@@ -13,11 +13,14 @@ pub(super) mod frames;
 mod last_lines;
 mod pump;
 mod reader;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +32,7 @@ pub use frames::{FRAMES, FrameDecoder, FrameError};
 pub(super) use last_lines::LastLines;
 pub(super) use pump::{Pump, pump};
 pub use reader::{LogFrom, LogRead};
+use snapshot::Snapshot;
 
 /// The stream under which the tail of a log is in the blobs: stdout and stderr are one log.
 pub const LOG_STREAM: &str = "log";
@@ -170,6 +174,16 @@ impl TaskLog {
         self.shared.extent.borrow().is_closed
     }
 
+    /// The last bytes that are there, at most this many and without a gap between them, beginning
+    /// with a line if a line begins there. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// An error of the disk.
+    pub(super) fn last_bytes(&self, most: usize) -> io::Result<Vec<u8>> {
+        Snapshot::of(self)?.last_bytes(most)
+    }
+
     /// How many bytes are on the disk.
     pub(super) fn size(&self) -> u64 {
         let index = self.index();
@@ -201,6 +215,14 @@ impl TaskLog {
 impl Segment {
     fn end(self) -> u64 {
         self.start + self.len
+    }
+
+    /// Bytes from this offset on, at most this many, of its opened file. Blocks.
+    fn read(self, file: &File, offset: u64, most: usize) -> io::Result<Bytes> {
+        let left = usize::try_from(self.end() - offset).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(most)];
+        file.read_exact_at(&mut bytes, offset - self.start)?;
+        Ok(bytes.into())
     }
 }
 

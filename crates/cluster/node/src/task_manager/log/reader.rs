@@ -1,21 +1,17 @@
-//! Reading a log: from an offset, the last lines, and following.
+//! Reading a log: from an offset, the last lines, and following. [`Snapshot`] finds the last lines.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::watch;
 
+use super::snapshot::Snapshot;
 use super::{Extent, LogPiece, Segment, TaskLog};
 
 /// Most bytes of one piece. A reader holds one or two.
-const PIECE: usize = 64 * 1024;
-
-/// Most lines that are looked for from the end. More are the whole log as well.
-const MOST_TAIL: u64 = 1_000_000;
+pub(super) const PIECE: usize = 64 * 1024;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +36,9 @@ impl TaskLog {
     /// asked for: a task that prints faster than this is read would have no end. With following it
     /// ends when the task has ended and everything was delivered.
     ///
-    /// What is no longer there is said in a [`LogPiece::Dropped`], except before the first piece of
-    /// a [`LogFrom::Tail`].
+    /// What is no longer there is said in a [`LogPiece::Dropped`]. The first piece of a
+    /// [`LogFrom::Tail`] is bytes if there are any, however fast the task prints: it comes from the
+    /// files as they were at one moment. What follows it may be gone when it is asked for.
     ///
     /// # Errors
     ///
@@ -56,30 +53,6 @@ impl TaskLog {
             is_following: read.is_following,
         };
         futures::stream::try_unfold(reader, Reader::next)
-    }
-
-    /// The last bytes, at most this many, beginning with a line if a line begins there. Blocks.
-    pub(in super::super) fn last_bytes(&self, most: usize) -> io::Result<Vec<u8>> {
-        let end = self.end();
-        let from = end.saturating_sub(most as u64);
-        let mut bytes = Vec::new();
-        let mut offset = from;
-        while let Some(piece) = self.piece(offset, PIECE)? {
-            match &piece {
-                LogPiece::Bytes { bytes: more, .. } => bytes.extend_from_slice(more),
-                // Only what is after the gap is the end of the log.
-                LogPiece::Dropped { .. } => bytes.clear(),
-            }
-            offset = piece.end();
-        }
-        let is_cut = from > 0 && bytes.len() as u64 == offset - from;
-        let newline = bytes.iter().position(|&byte| byte == b'\n');
-        match newline {
-            Some(newline) if is_cut && newline + 1 < bytes.len() => {
-                Ok(bytes.split_off(newline + 1))
-            }
-            Some(_) | None => Ok(bytes),
-        }
     }
 
     /// What is at this offset. `None`: nothing yet, and all before it was delivered. Blocks.
@@ -102,7 +75,8 @@ impl TaskLog {
                     to: segment.start,
                 }));
             }
-            match self.read_segment(segment, offset, most) {
+            let opened = File::open(self.path(segment));
+            match opened.and_then(|file| segment.read(&file, offset, most)) {
                 Ok(bytes) => return Ok(Some(LogPiece::Bytes { offset, bytes })),
                 // The task printed so much meanwhile that the file was given up.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_gone(segment) => {}
@@ -111,61 +85,12 @@ impl TaskLog {
         }
     }
 
-    fn read_segment(&self, segment: Segment, offset: u64, most: usize) -> io::Result<Bytes> {
-        let left = usize::try_from(segment.end() - offset).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; left.min(most)];
-        let file = File::open(self.path(segment))?;
-        file.read_exact_at(&mut bytes, offset - segment.start)?;
-        Ok(bytes.into())
-    }
-
     fn is_gone(&self, segment: Segment) -> bool {
         let index = self.index();
         index
             .segments
             .iter()
             .all(|other| other.start != segment.start)
-    }
-
-    /// Where the last `lines` lines before `end` begin. A line that is not complete counts. Blocks.
-    fn offset_of_tail(&self, lines: u64, end: u64) -> io::Result<u64> {
-        let mut wanted = lines.min(MOST_TAIL);
-        if wanted == 0 {
-            return Ok(end);
-        }
-        let segments: Vec<Segment> = self.index().segments.iter().copied().collect();
-        let mut begin = end;
-        for segment in segments.into_iter().rev() {
-            let mut before = segment.end().min(end);
-            while before > segment.start {
-                let from = segment.start.max(before.saturating_sub(PIECE as u64));
-                let length = usize::try_from(before - from).expect("at most a piece");
-                let bytes = match self.read_segment(segment, from, length) {
-                    Ok(bytes) => bytes,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(begin),
-                    Err(error) => return Err(error),
-                };
-                for (at, _) in bytes
-                    .iter()
-                    .enumerate()
-                    .rev()
-                    .filter(|(_, byte)| **byte == b'\n')
-                {
-                    let next = from + at as u64 + 1;
-                    // The newline at the very end closes the last line, and begins none.
-                    if next == end {
-                        continue;
-                    }
-                    wanted -= 1;
-                    if wanted == 0 {
-                        return Ok(next);
-                    }
-                }
-                before = from;
-                begin = from;
-            }
-        }
-        Ok(begin)
     }
 }
 
@@ -191,15 +116,21 @@ struct Reader {
 impl Reader {
     async fn next(mut self) -> io::Result<Option<(LogPiece, Self)>> {
         if let Some(from) = self.from.take() {
-            let end = self.extent.borrow_and_update().end;
-            self.until = (!self.is_following).then_some(end);
-            self.offset = match from {
-                LogFrom::Offset(offset) => offset,
+            match from {
+                LogFrom::Offset(offset) => {
+                    let end = self.log.end();
+                    (self.offset, self.until) = (offset, (!self.is_following).then_some(end));
+                }
                 LogFrom::Tail(lines) => {
                     let log = self.log.clone();
-                    blocking(move || log.offset_of_tail(lines, end)).await?
+                    let (end, first) = blocking(move || tail(&log, lines)).await?;
+                    self.until = (!self.is_following).then_some(end);
+                    self.offset = first.as_ref().map_or(end, LogPiece::end);
+                    if let Some(first) = first {
+                        return Ok(Some((first, self)));
+                    }
                 }
-            };
+            }
         }
         loop {
             // Looked at before the files: what is added meanwhile is news then.
@@ -218,6 +149,13 @@ impl Reader {
             }
         }
     }
+}
+
+/// The end of the log, and the first piece of its last lines. Blocks.
+fn tail(log: &TaskLog, lines: u64) -> io::Result<(u64, Option<LogPiece>)> {
+    let snapshot = Snapshot::of(log)?;
+    let begin = snapshot.begin_of_lines(lines)?;
+    Ok((snapshot.end(), snapshot.piece(begin, PIECE)?))
 }
 
 async fn blocking<T: Send + 'static>(

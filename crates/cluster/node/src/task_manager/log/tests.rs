@@ -1,5 +1,7 @@
 //! What a log promises its readers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::StreamExt;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -101,6 +103,88 @@ async fn a_tail_begins_with_whole_lines_across_files() {
 }
 
 #[tokio::test]
+async fn a_tail_is_found_and_read_even_if_its_files_are_given_up_between_the_steps() {
+    let mut fixture = log(10, 2);
+    for number in 0..10 {
+        fixture.print(&format!("line{number}\n"));
+    }
+    let snapshot = Snapshot::of(&fixture.log).unwrap();
+    assert_eq!(snapshot.end(), 60);
+    let print_much = |fixture: &mut Fixture| {
+        for _ in 0..10 {
+            fixture.print("later\n");
+        }
+    };
+    print_much(&mut fixture);
+    let begin = snapshot.begin_of_lines(2).unwrap();
+    assert_eq!(begin, 48);
+    print_much(&mut fixture);
+    let first = snapshot.piece(begin, 1000).unwrap();
+    let bytes = Bytes::from_static(b"line8\n");
+    assert_eq!(first, Some(LogPiece::Bytes { offset: 48, bytes }));
+    print_much(&mut fixture);
+    assert_eq!(snapshot.last_bytes(1000).unwrap(), b"line8\nline9\n");
+}
+
+#[tokio::test]
+async fn what_is_gone_after_the_first_piece_of_a_tail_is_told() {
+    let mut fixture = log(10, 2);
+    for number in 0..10 {
+        fixture.print(&format!("line{number}\n"));
+    }
+    let read = LogRead {
+        from: LogFrom::Tail(2),
+        is_following: true,
+    };
+    let mut pieces = Box::pin(fixture.log.read(read));
+    assert_eq!(pieces.next().await.unwrap().unwrap().end(), 54);
+    for _ in 0..10 {
+        fixture.print("later\n");
+    }
+    let dropped = pieces.next().await.unwrap().unwrap();
+    assert_eq!(dropped, LogPiece::Dropped { from: 54, to: 108 });
+}
+
+#[tokio::test]
+async fn a_tail_has_its_lines_however_fast_the_task_prints() {
+    let Fixture {
+        _dir,
+        log,
+        mut files,
+    } = log(1000, 2);
+    let mut print = move || {
+        let kept = files.append(Instant::now(), "line\n".repeat(300).as_bytes());
+        assert!(matches!(kept, Kept::All), "{kept:?}");
+    };
+    print();
+    let is_enough = Arc::new(AtomicBool::new(false));
+    let printing = std::thread::spawn({
+        let is_enough = Arc::clone(&is_enough);
+        move || {
+            while !is_enough.load(Ordering::Relaxed) {
+                print();
+            }
+        }
+    });
+    for _ in 0..300 {
+        let read = LogRead {
+            from: LogFrom::Tail(1),
+            is_following: false,
+        };
+        let pieces: Vec<_> = log.read(read).map(Result::unwrap).collect().await;
+        let bytes = Bytes::from_static(b"line\n");
+        assert!(
+            matches!(&pieces[..], [LogPiece::Bytes { bytes: found, .. }] if *found == bytes),
+            "{pieces:?}"
+        );
+        let end = log.last_bytes(64).unwrap();
+        assert_eq!(end, "line\n".repeat(12).as_bytes());
+    }
+    is_enough.store(true, Ordering::Relaxed);
+    printing.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_reader_that_does_not_follow_comes_to_an_end_however_much_is_printed_meanwhile() {
     let mut fixture = log(1000, 3);
     for from in [LogFrom::Offset(0), LogFrom::Tail(1)] {
@@ -129,6 +213,12 @@ async fn the_last_bytes_begin_with_a_line() {
     assert_eq!(last(1000), "one\ntwo\nthree\n");
     assert_eq!(last(9), "three\n");
     assert_eq!(last(3), "ee\n", "rather a part than nothing");
+
+    let mut fixture = log(4, 5);
+    fixture.print("one\ntwo\nsix\n");
+    let last = |most| String::from_utf8(fixture.log.last_bytes(most).unwrap()).unwrap();
+    assert_eq!(last(1000), "one\ntwo\nsix\n", "across files");
+    assert_eq!(last(6), "six\n");
 }
 
 #[tokio::test]
@@ -187,8 +277,16 @@ async fn bytes_that_the_disk_refuses_are_counted_and_their_offsets_used_up() {
     let kept = fixture.files.append(now, b"three\n");
     assert!(matches!(kept, Kept::Refused(None)), "not asked: {kept:?}");
     std::fs::rename(&aside, &dir).unwrap();
+    let tail = fixture.text(LogFrom::Tail(1)).await;
+    assert_eq!(tail, "one\n[4..14]", "no tail begins with a gap");
+    let last = fixture.log.last_bytes(1000).unwrap();
+    assert_eq!(last, b"one\n", "what there is");
     let later = now + std::time::Duration::from_secs(2);
     assert!(matches!(fixture.files.append(later, b"four\n"), Kept::All));
 
     assert_eq!(fixture.text(LogFrom::Offset(0)).await, "one\n[4..14]four\n");
+    assert_eq!(fixture.text(LogFrom::Tail(1)).await, "four\n");
+    assert_eq!(fixture.text(LogFrom::Tail(2)).await, "one\n[4..14]four\n");
+    let last = fixture.log.last_bytes(1000).unwrap();
+    assert_eq!(last, b"four\n", "only what is after the gap");
 }
