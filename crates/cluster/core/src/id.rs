@@ -90,6 +90,12 @@ hex_id! {
     NodeNonce, u128, 32, "the nonce of a node"
 }
 
+hex_id! {
+    /// Names a savepoint. The client draws it before its first try, so that a repeated wish is
+    /// recognized.
+    SavepointId, u128, 32, "the id of a savepoint"
+}
+
 /// Counts the attempts of a job from 1. It rises with every start of the gang.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

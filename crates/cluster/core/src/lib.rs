@@ -10,10 +10,12 @@
 //!   ─────────────────────────────────────►  TaskManager  ─────────────────────────────►  TaskManager
 //! ```
 //!
-//! The rules R1 to R11 are those of `docs/design/0011-cluster.md`. Start reading in `record.rs`
+//! The rules are those of `docs/design/0011-cluster.md` (R1 to R4, R7 to R11) and
+//! `0013-checkpoints.md` (R5, R6, R12 to R15). Start reading in `record.rs`
 //! (what a job's one record holds) and `message.rs` (what is said between the two), then in
 //! `leader/` and `task_manager/`.
 
+pub mod checkpoint;
 mod dice;
 mod id;
 pub mod job_file;
@@ -29,10 +31,12 @@ pub mod template;
 mod tests;
 pub mod view;
 
-pub use id::{Attempt, BadId, Incarnation, JOBS, JobId, NodeNonce, Rank, TaskId, cluster_record};
+pub use id::{
+    Attempt, BadId, Incarnation, JOBS, JobId, NodeNonce, Rank, SavepointId, TaskId, cluster_record,
+};
 pub use incumbent_core::{Seal, Time};
 pub use record::{Cause, CauseKind, Desired, JobRecord, JobState};
 pub use spec::{
-    Artifact, DEFAULT_ISOLATION, Isolation, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS,
-    Restart,
+    Artifact, Checkpointing, DEFAULT_ISOLATION, Isolation, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME,
+    MOST_TASKS, Restart,
 };

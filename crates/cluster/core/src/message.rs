@@ -7,8 +7,9 @@
 use incumbent_core::Seal;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{RankPart, RestorePoint};
 use crate::record::LivenessAddress;
-use crate::{Artifact, Isolation, JobId, NodeNonce, TaskId};
+use crate::{Artifact, Attempt, Incarnation, Isolation, JobId, NodeNonce, SavepointId, TaskId};
 
 /// From the leader to one TaskManager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,52 @@ pub enum Command {
     },
     /// Take no new tasks.
     Drain,
+    /// About checkpoints of one attempt: for all its ranks there.
+    Contract {
+        /// Which attempt.
+        gang: Gang,
+        /// What to do.
+        order: ContractOrder,
+    },
+}
+
+/// One attempt of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gang {
+    /// The job.
+    pub job: JobId,
+    /// Which job of that id.
+    pub incarnation: Incarnation,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+/// What tasks that speak the contract are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "contract", rename_all = "snake_case")]
+pub enum ContractOrder {
+    /// The whole gang is ready: answer `POST /v1/ready`.
+    Begin,
+    /// Store this checkpoint. The one order that no committed record says; a higher number replaces
+    /// a lower one, and a number that is not above all that were seen is ignored.
+    Checkpoint {
+        /// Its number.
+        number: u64,
+        /// The savepoint that it is.
+        savepoint: Option<SavepointId>,
+    },
+    /// The record has this checkpoint: everything staged up to it is to be published.
+    Committed {
+        /// Its number.
+        number: u64,
+    },
+    /// It will never be completed. What was staged for it belongs to the next one.
+    Aborted {
+        /// Its number: all that are pending up to it.
+        number: u64,
+    },
+    /// Publish nothing new, and exit with 0.
+    Stop,
 }
 
 /// A task to start.
@@ -75,6 +122,12 @@ pub struct Deploy {
     pub env_files: Vec<(String, String)>,
     /// The file to fetch.
     pub artifact: Option<Artifact>,
+    /// Whether the job checkpoints: the tasks speak the contract.
+    #[serde(default)]
+    pub is_checkpointing: bool,
+    /// What to start from.
+    #[serde(default)]
+    pub restore: Option<RestorePoint>,
     /// What to do when the leader is not heard of.
     pub isolation: Isolation,
     /// Milliseconds between SIGTERM and SIGKILL.
@@ -135,6 +188,50 @@ pub struct TaskReport {
     pub slot: u32,
     /// How it is.
     pub state: TaskState,
+    /// What it has said on its socket. Nothing of it is lost when the task ends.
+    #[serde(default)]
+    pub contract: ContractReport,
+    /// The line for people that it said last, at most [`LONGEST_PROGRESS`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+}
+
+/// Longest line of [`TaskReport::progress`], in bytes.
+pub const LONGEST_PROGRESS: usize = 200;
+
+/// What a task has said and was told by the contract.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractReport {
+    /// It said `ready`.
+    #[serde(default)]
+    pub is_ready: bool,
+    /// It was told that the gang is ready.
+    #[serde(default)]
+    pub has_begun: bool,
+    /// It said `finish`, and its last files are durable (R6).
+    #[serde(default)]
+    pub has_finished: bool,
+    /// It was told to stop.
+    #[serde(default)]
+    pub was_stopped: bool,
+    /// The highest number of a checkpoint that its TaskManager has seen, by whatever order.
+    #[serde(default)]
+    pub seen: u64,
+    /// The highest number that it was told as committed.
+    #[serde(default)]
+    pub committed: u64,
+    /// What it has acknowledged and that is neither committed nor aborted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Acked>,
+}
+
+/// An acknowledged part of a checkpoint: its files are durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// The number.
+    pub number: u64,
+    /// The files.
+    pub part: RankPart,
 }
 
 /// How a task is.
@@ -191,6 +288,11 @@ pub enum EndedHow {
     /// It could not be started.
     NotStarted {
         /// Why, and what to do.
+        why: String,
+    },
+    /// What it was to start from is gone or altered, and its TaskManager ended it.
+    NotRestored {
+        /// Which file of which checkpoint, and what to do.
         why: String,
     },
     /// The TaskManager does not have it, and never will.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::checkpoint::{Checkpoint, Closing, Intent, RestorePoint, Savepoint};
 use crate::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, Rank};
 
 /// The format of records of jobs.
@@ -41,6 +42,10 @@ pub struct JobRecord {
     pub desired: Desired,
     /// The present attempt; 0 before the first.
     pub attempt: Attempt,
+    /// How many tasks the next attempt has, if that is not what the specification says; see
+    /// [`JobRecord::tasks`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescaled: Option<u32>,
     /// The TaskManagers of the present attempt.
     #[serde(default)]
     pub nodes: Vec<PlacedNode>,
@@ -56,6 +61,22 @@ pub struct JobRecord {
     /// Restarts since the last healthy while; what the restart strategy counts.
     #[serde(default)]
     pub restarts_in_row: u32,
+    /// The completed checkpoints that are kept, oldest first. The next attempt starts from the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<Checkpoint>,
+    /// The savepoints, oldest first. They stay until they are removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub savepoints: Vec<Savepoint>,
+    /// What the first attempt starts from, resolved from [`JobSpec::restore`]. While the job lives
+    /// and has no checkpoint of its own, this pins what it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RestorePoint>,
+    /// What its owner wants and that needs a checkpoint first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// Its last checkpoint is committed, and is being published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Closing>,
     /// Why the last attempt failed, or the job ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -93,6 +114,8 @@ pub enum JobState {
 pub enum Desired {
     /// It runs.
     Running,
+    /// It is stopped, with a savepoint if it checkpoints, and can be resumed.
+    Suspended,
     /// It is canceled.
     Canceled,
 }
@@ -191,6 +214,14 @@ pub enum CauseKind {
     Drained,
     /// A person restarted the job.
     Restarted,
+    /// A person gave the job another number of tasks.
+    Rescaled,
+    /// A person stopped the job; it can be resumed.
+    Stopped,
+    /// Too many checkpoints in a row were not completed.
+    CheckpointsFailed,
+    /// What the attempt was to start from is gone or altered.
+    NotRestored,
     /// A person canceled the job.
     Canceled,
     /// The job was refused: its name is another live job's, for example.
@@ -210,6 +241,53 @@ impl JobState {
 }
 
 impl JobRecord {
+    /// The record of a job that is submitted: nothing of it exists yet.
+    pub fn new(
+        id: JobId,
+        incarnation: Incarnation,
+        spec: JobSpec,
+        submitted_at: String,
+        submitted_ms: u64,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            id,
+            incarnation,
+            submitted_at,
+            submitted_ms,
+            spec,
+            state: JobState::Waiting,
+            desired: Desired::Running,
+            attempt: Attempt(0),
+            rescaled: None,
+            nodes: Vec::new(),
+            placements: Vec::new(),
+            ended: Vec::new(),
+            restarts: 0,
+            restarts_in_row: 0,
+            checkpoints: Vec::new(),
+            savepoints: Vec::new(),
+            origin: None,
+            intent: None,
+            closing: None,
+            cause: None,
+            ended_at: None,
+        }
+    }
+
+    /// How many tasks the next attempt has.
+    pub fn tasks(&self) -> u32 {
+        self.rescaled.unwrap_or(self.spec.tasks)
+    }
+
+    /// What the next attempt starts from: the last completed checkpoint, or else the origin.
+    pub fn restore_point(&self) -> Option<RestorePoint> {
+        match self.checkpoints.last() {
+            Some(last) => Some(last.restore_point(self.id, self.incarnation)),
+            None => self.origin.clone(),
+        }
+    }
+
     /// The node of a rank of the present attempt.
     pub fn node_of(&self, rank: Rank) -> Option<&PlacedNode> {
         let placement = self.placements.get(rank.0 as usize)?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::checkpoint::RestoreFrom;
+
 /// Most tasks of a job: their placements must fit into its record.
 pub const MOST_TASKS: u32 = 1000;
 
@@ -47,6 +49,43 @@ pub struct JobSpec {
     /// Names under which the HTTP endpoint of a task is reached; today all mean its one port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<String>,
+    /// That its tasks speak the contract, and how it checkpoints. Without it, tasks are any
+    /// programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Checkpointing>,
+    /// What its first attempt starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreFrom>,
+}
+
+/// How a job checkpoints (R12, R14). Times are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpointing {
+    /// Between two triggers. If not said: 1 s, or what the store of the cluster asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+    /// A checkpoint that is not complete after this long is aborted.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// So many aborted ones in a row fail the attempt.
+    #[serde(default = "default_failures")]
+    pub failures: u32,
+    /// How many completed ones are kept, 1 to
+    /// [`MOST_CHECKPOINTS`](crate::checkpoint::MOST_CHECKPOINTS).
+    #[serde(default = "default_kept")]
+    pub keep: u32,
+}
+
+impl Default for Checkpointing {
+    fn default() -> Self {
+        Self {
+            interval_ms: None,
+            timeout_ms: default_timeout_ms(),
+            failures: default_failures(),
+            keep: default_kept(),
+        }
+    }
 }
 
 /// A file of a job, in the blobs.
@@ -135,6 +174,18 @@ impl Isolation {
 
 fn one() -> u32 {
     1
+}
+
+fn default_timeout_ms() -> u64 {
+    60_000
+}
+
+fn default_failures() -> u32 {
+    3
+}
+
+fn default_kept() -> u32 {
+    crate::checkpoint::KEPT_CHECKPOINTS
 }
 
 pub(crate) fn default_grace_ms() -> u64 {

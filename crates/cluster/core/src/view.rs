@@ -26,6 +26,12 @@ pub struct JobView {
     pub tasks: Vec<TaskView>,
     /// The last completed checkpoint. Always `null` for jobs without checkpoints.
     pub checkpoint: Option<CheckpointView>,
+    /// More about checkpoints; in the view of one job that checkpoints only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<CheckpointsView>,
+    /// Its savepoints, oldest first; in the view of one job only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub savepoints: Vec<SavepointView>,
     /// How often it was restarted.
     pub restarts: u32,
     /// Why the last attempt failed, or why the job ended.
@@ -64,6 +70,9 @@ pub struct TaskView {
     pub since: Option<String>,
     /// `host:port` that was granted to it.
     pub address: Option<String>,
+    /// The line for people that it said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
 }
 
 /// How a task is, for people.
@@ -89,10 +98,79 @@ pub enum TaskViewState {
 pub struct CheckpointView {
     /// Its number.
     pub number: u64,
+    /// The attempt that made it.
+    pub attempt: u32,
+    /// How many tasks that attempt had.
+    pub tasks: u32,
     /// When it was completed.
     pub completed_at: String,
     /// Its size.
     pub bytes: u64,
+    /// From the trigger to the last acknowledgement, in milliseconds.
+    pub took_ms: u64,
+    /// The savepoint that it is: 32 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+}
+
+/// The checkpoints of a job; in the view of one job only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CheckpointsView {
+    /// The interval, in milliseconds.
+    pub interval_ms: u64,
+    /// The completed ones that are kept, oldest first.
+    pub completed: Vec<CheckpointView>,
+    /// The one that is being made.
+    pub pending: Option<PendingCheckpointView>,
+    /// The last one that this leader has aborted.
+    pub last_aborted: Option<AbortedCheckpointView>,
+    /// How many were aborted in a row.
+    pub aborted_in_row: u32,
+    /// What this job started from, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<String>,
+}
+
+/// A checkpoint that is being made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PendingCheckpointView {
+    /// Its number.
+    pub number: u64,
+    /// Since how many milliseconds.
+    pub for_ms: u64,
+    /// The ranks that have not acknowledged it, at most 100 of them.
+    pub missing: Vec<u32>,
+    /// The savepoint that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint: Option<String>,
+}
+
+/// A checkpoint that was aborted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AbortedCheckpointView {
+    /// Its number.
+    pub number: u64,
+    /// When.
+    pub at: String,
+    /// Why, in words.
+    pub why: String,
+    /// The ranks that had not acknowledged it, at most 100 of them.
+    pub late: Vec<u32>,
+}
+
+/// A savepoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SavepointView {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// The job that it is of: 32 hexadecimal digits.
+    pub job: String,
+    /// The name of that job.
+    pub name: String,
+    /// What it is.
+    pub checkpoint: CheckpointView,
+    /// Whether the record of its job is there. If not, only its files are known.
+    pub has_job: bool,
 }
 
 /// The cluster, as `/v1/cluster` shows it.

@@ -264,6 +264,7 @@ impl JobManager {
             reserve_after: Duration::from_secs(5),
             most_opening: 64,
             most_terminal: 1000,
+            checkpoint_interval: Duration::from_secs(1),
             address: format!("jm-{}", self.host),
         };
         self.term = Some(Term {
@@ -368,6 +369,11 @@ impl JobManager {
             LeaderAction::Unwatch(node) => {
                 term.watched.remove(&node);
             }
+            LeaderAction::StoreManifest(_)
+            | LeaderAction::FindSavepoint(_)
+            | LeaderAction::MarkSavepoint { .. }
+            | LeaderAction::RemoveSavepoint(_)
+            | LeaderAction::Tidy(_) => {}
             LeaderAction::Answer { ticket, answer } => out.answered(ticket, answer),
             LeaderAction::Tell(story) => out.trace(|| format!("  leader says: {}", story.text)),
             LeaderAction::StepDown => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use incumbent_cluster_core::leader::{Answer, LeaderEvent, Question, Ticket};
-use incumbent_cluster_core::record::{FORMAT, JobRecord};
-use incumbent_cluster_core::{Attempt, Desired, Incarnation, JobSpec, JobState};
+use incumbent_cluster_core::record::JobRecord;
+use incumbent_cluster_core::{Desired, Incarnation, JobSpec};
 use incumbent_core::Nonce;
 use incumbent_core::record::RecordBody;
 
@@ -25,24 +25,13 @@ impl World {
         let plan = &self.plan.jobs[index];
         let item = Item::Record(u8::try_from(index).expect("few"));
         let job = job_of(item);
-        let record = Arc::new(JobRecord {
-            format: FORMAT,
-            id: job,
-            incarnation: Incarnation::new(7 + index as u64),
-            submitted_at: String::new(),
-            submitted_ms: self.now / MILLISECOND,
-            spec: spec(index, plan),
-            state: JobState::Waiting,
-            desired: Desired::Running,
-            attempt: Attempt(0),
-            nodes: Vec::new(),
-            placements: Vec::new(),
-            ended: Vec::new(),
-            restarts: 0,
-            restarts_in_row: 0,
-            cause: None,
-            ended_at: None,
-        });
+        let record = Arc::new(JobRecord::new(
+            job,
+            Incarnation::new(7 + index as u64),
+            spec(index, plan),
+            String::new(),
+            self.now / MILLISECOND,
+        ));
         let canceled_at = plan.canceled_at;
         self.table.push(record);
         let data = raw(self.table.len() - 1);
@@ -108,5 +97,7 @@ fn spec(index: usize, plan: &JobPlan) -> JobSpec {
         isolation: plan.isolation,
         grace_ms: 200,
         endpoints: Vec::new(),
+        checkpoints: None,
+        restore: None,
     }
 }

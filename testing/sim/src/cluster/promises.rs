@@ -164,7 +164,10 @@ impl Promises {
                     ));
                 }
             }
-            Command::Report { .. } | Command::Forget { .. } | Command::Drain => {}
+            Command::Report { .. }
+            | Command::Forget { .. }
+            | Command::Contract { .. }
+            | Command::Drain => {}
         }
         Ok(())
     }

@@ -212,6 +212,10 @@ impl TaskManagerProcess {
                 let at = out.now + nanos(Duration::from_micros(100));
                 out.wake_task_manager(host, process, at, TaskManagerMail::Reserved { slot, port });
             }
+            TaskManagerAction::Heard
+            | TaskManagerAction::NotHeard(_)
+            | TaskManagerAction::TellTask { .. }
+            | TaskManagerAction::CopyLast { .. } => {}
             TaskManagerAction::Exit => self.is_done = true,
             TaskManagerAction::Tell(story) => {
                 out.trace(|| format!("  tm-{host} says: {}", story.text))

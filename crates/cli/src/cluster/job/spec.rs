@@ -114,6 +114,8 @@ fn of_command(args: &RunJobArgs) -> Result<Wanted, Failure> {
         isolation: Isolation::default(),
         grace_ms: GRACE_MS,
         endpoints: Vec::new(),
+        checkpoints: None,
+        restore: None,
     };
     Ok(Wanted { spec, upload })
 }

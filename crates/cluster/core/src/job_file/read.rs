@@ -218,6 +218,8 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
         isolation: isolation.unwrap_or_default(),
         grace_ms: grace.unwrap_or(crate::spec::default_grace_ms()),
         endpoints: endpoints.unwrap_or_default(),
+        checkpoints: None,
+        restore: None,
     };
     JobFile { spec, artifact }
 }

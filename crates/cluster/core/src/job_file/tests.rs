@@ -68,6 +68,8 @@ fn every_key_is_read() {
         isolation: Isolation::Exclusive { timeout_ms: None },
         grace_ms: 90_000,
         endpoints: vec![text("http"), text("metrics")],
+        checkpoints: None,
+        restore: None,
     };
     assert_eq!(file.spec, expected);
 }

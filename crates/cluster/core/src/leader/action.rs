@@ -1,9 +1,10 @@
 //! [`LeaderAction`]: what a leader wants done.
 
 use super::{Answer, Ticket};
+use crate::checkpoint::{Manifest, RestorePoint, Savepoint};
 use crate::message::{Ack, Order};
 use crate::record::PlacedNode;
-use crate::{Attempt, JobId, JobRecord, NodeNonce};
+use crate::{Attempt, Incarnation, JobId, JobRecord, NodeNonce, SavepointId};
 
 /// What a leader wants done.
 #[derive(Clone, Debug)]
@@ -20,8 +21,10 @@ pub enum LeaderAction {
     Erase {
         /// Which.
         job: JobId,
-        /// The body to keep in a blob, if it is to be kept.
-        archive: Option<Box<JobRecord>>,
+        /// Its body: its savepoints are marked first, as [`LeaderAction::MarkSavepoint`] says.
+        record: Box<JobRecord>,
+        /// Whether the body is kept in a blob first.
+        is_archived: bool,
     },
     /// Remember where this TaskManager is: a record names it, and it has not reported to this term
     /// (R10). The order to report follows, and again every few seconds until it does.
@@ -46,10 +49,51 @@ pub enum LeaderAction {
         /// The answer.
         answer: Answer,
     },
+    /// All ranks have acknowledged this checkpoint: write its manifest. The answer is a
+    /// [`LeaderEvent::ManifestStored`](super::LeaderEvent) or `ManifestNotStored`.
+    StoreManifest(Box<Manifest>),
+    /// Look in the blobs for a savepoint that no open record has. The answer is a
+    /// [`LeaderEvent::SavepointFound`](super::LeaderEvent).
+    FindSavepoint(SavepointId),
+    /// A record has this savepoint: say so beside its files, so that it is found when the record is
+    /// gone. Not waited for; it is done again before the record is erased.
+    MarkSavepoint {
+        /// Whose it is.
+        job: JobId,
+        /// Which job of that id.
+        incarnation: Incarnation,
+        /// Its name, for people.
+        name: String,
+        /// What it is.
+        savepoint: Box<Savepoint>,
+    },
+    /// No record names this savepoint (any more): delete its files. The answer is a
+    /// [`LeaderEvent::SavepointRemoved`](super::LeaderEvent).
+    RemoveSavepoint(SavepointId),
+    /// This is listed now, and all else of the job may go as the janitor's rule says (R15). Given
+    /// when a committed record has dropped something, or an attempt has ended; not waited for, and
+    /// only the newest of a job counts.
+    Tidy(Box<Tidy>),
     /// Log a line.
     Tell(Story),
     /// The term is over: a TaskManager has seen a newer one.
     StepDown,
+}
+
+/// What the janitor has to leave alone of one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tidy {
+    /// The job, whose record this term holds open.
+    pub job: JobId,
+    /// Which job of that id.
+    pub incarnation: Incarnation,
+    /// The present attempt.
+    pub attempt: Attempt,
+    /// Whether nothing of lower attempts can be there any more: their ranks are gone.
+    pub are_older_gone: bool,
+    /// All that is listed: checkpoints of the record, and what other jobs start from. Savepoints
+    /// are not among them; their files lie elsewhere.
+    pub listed: Vec<RestorePoint>,
 }
 
 /// What is worth a line in the log.

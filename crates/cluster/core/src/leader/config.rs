@@ -15,6 +15,9 @@ pub const MOST_OPENING: usize = 64;
 /// Terminal jobs that stay in the store.
 pub const MOST_TERMINAL: usize = 1_000;
 
+/// Between two checkpoints of a job, if neither the job nor the store says more (R14).
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The numbers of a leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderConfig {
@@ -29,6 +32,9 @@ pub struct LeaderConfig {
     pub most_opening: usize,
     /// How many terminal jobs stay in the store (R11).
     pub most_terminal: usize,
+    /// Between two checkpoints of a job that does not say (R14): usually [`CHECKPOINT_INTERVAL`], or
+    /// what the store asks for.
+    pub checkpoint_interval: Duration,
     /// Where TaskManagers send their reports: `http://host:port` of this JobManager.
     pub address: String,
 }
@@ -42,6 +48,7 @@ impl LeaderConfig {
             reserve_after: RESERVE_AFTER,
             most_opening: MOST_OPENING,
             most_terminal: MOST_TERMINAL,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
             address,
         }
     }

@@ -66,7 +66,7 @@ impl Leader {
                     node.is_drain_ordered = false;
                 }
             }
-            Command::Report { .. } => {}
+            Command::Report { .. } | Command::Contract { .. } => {}
         }
     }
 

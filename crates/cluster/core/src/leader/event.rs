@@ -1,8 +1,9 @@
 //! [`LeaderEvent`]: what a leader learns.
 
 use super::{Question, Ticket};
+use crate::checkpoint::{CheckpointId, ManifestPointer, RestorePoint};
 use crate::message::{Order, Refused, Report};
-use crate::{JobId, JobRecord, NodeNonce};
+use crate::{JobId, JobRecord, NodeNonce, SavepointId};
 
 /// What a leader learns.
 #[derive(Clone, Debug)]
@@ -72,8 +73,52 @@ pub enum LeaderEvent {
         /// What.
         question: Question,
     },
+    /// The manifest is durable.
+    ManifestStored {
+        /// Of which checkpoint.
+        checkpoint: CheckpointId,
+        /// Where it is.
+        manifest: ManifestPointer,
+    },
+    /// The manifest could not be written, and will not be.
+    ManifestNotStored {
+        /// Of which checkpoint.
+        checkpoint: CheckpointId,
+        /// Why, for people.
+        why: String,
+        /// Whether the blobs are out: that does not count against the job.
+        is_outage: bool,
+    },
+    /// What the blobs know of a savepoint whose job has no record any more, as
+    /// [`LeaderAction::FindSavepoint`](super::LeaderAction) wanted.
+    SavepointFound {
+        /// Which.
+        savepoint: SavepointId,
+        /// What is known of it.
+        found: FoundSavepoint,
+    },
+    /// The files of a savepoint that was asked to be removed are gone, or not.
+    SavepointRemoved {
+        /// Which.
+        savepoint: SavepointId,
+        /// Why not, if not: it may be tried again.
+        why_not: Option<String>,
+    },
     /// Nothing but the time has changed.
     Tick,
+}
+
+/// What the blobs know of a savepoint.
+#[derive(Clone, Debug)]
+pub enum FoundSavepoint {
+    /// It was committed.
+    Found(Box<RestorePoint>),
+    /// There is none.
+    Absent,
+    /// It cannot be read, and why: another version wrote it, or it is damaged.
+    Damaged(String),
+    /// The blobs do not answer: it may be tried again.
+    Unavailable,
 }
 
 /// What opening a record found.

@@ -44,9 +44,11 @@ use std::collections::BTreeSet;
 
 use incumbent_core::{Now, Seal, Time};
 
-pub use self::action::{LeaderAction, Story};
-pub use self::config::{LeaderConfig, MOST_OPENING, MOST_TERMINAL, RESERVE_AFTER, SILENCE};
-pub use self::event::{LeaderEvent, Opened, Unwritten};
+pub use self::action::{LeaderAction, Story, Tidy};
+pub use self::config::{
+    CHECKPOINT_INTERVAL, LeaderConfig, MOST_OPENING, MOST_TERMINAL, RESERVE_AFTER, SILENCE,
+};
+pub use self::event::{FoundSavepoint, LeaderEvent, Opened, Unwritten};
 pub use self::question::{Answer, Question, Ticket};
 
 use self::adoption::Adoption;
@@ -171,7 +173,12 @@ impl Leader {
                 self.order_refused(now, by, &order, &why, out);
             }
             LeaderEvent::Asked { ticket, question } => self.asked(now, ticket, question, out),
-            LeaderEvent::Tick => {}
+            // Checkpoints are not made yet: nobody is asked for these.
+            LeaderEvent::ManifestStored { .. }
+            | LeaderEvent::ManifestNotStored { .. }
+            | LeaderEvent::SavepointFound { .. }
+            | LeaderEvent::SavepointRemoved { .. }
+            | LeaderEvent::Tick => {}
         }
     }
 

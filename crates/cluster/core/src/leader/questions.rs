@@ -149,10 +149,16 @@ fn about(question: &Question) -> Option<JobId> {
         Question::Job(job)
         | Question::Cancel(job)
         | Question::Restart(job)
+        | Question::Resume(job)
+        | Question::Suspend { job, .. }
+        | Question::Rescale { job, .. }
+        | Question::Savepoint { job, .. }
         | Question::Remove(job) => Some(*job),
         Question::Jobs
         | Question::JobNamed(_)
         | Question::Cluster
+        | Question::Savepoints
+        | Question::RemoveSavepoint(_)
         | Question::Drain(_)
         | Question::Forget(_) => None,
     }

@@ -78,12 +78,18 @@ const MOST_DOUBLINGS: u32 = 40;
 /// Whether it is the job that did it.
 fn counts(kind: CauseKind) -> bool {
     match kind {
-        CauseKind::TaskFailed | CauseKind::NotStarted | CauseKind::TaskLost => true,
+        CauseKind::TaskFailed
+        | CauseKind::NotStarted
+        | CauseKind::TaskLost
+        | CauseKind::CheckpointsFailed
+        | CauseKind::NotRestored => true,
         CauseKind::NodeDied
         | CauseKind::NodeSilent
         | CauseKind::Isolated
         | CauseKind::Drained
         | CauseKind::Restarted
+        | CauseKind::Rescaled
+        | CauseKind::Stopped
         | CauseKind::Canceled
         | CauseKind::Refused => false,
     }

@@ -78,7 +78,8 @@ impl Leader {
                 job.write = Write::Erasing;
                 out.push(LeaderAction::Erase {
                     job: id,
-                    archive: None,
+                    record: Box::new(job.record.clone()),
+                    is_archived: false,
                 });
             }
         }
@@ -108,7 +109,8 @@ impl Leader {
             job.write = Write::Erasing;
             out.push(LeaderAction::Erase {
                 job: id,
-                archive: Some(Box::new(job.record.clone())),
+                record: Box::new(job.record.clone()),
+                is_archived: true,
             });
         }
     }

@@ -28,6 +28,8 @@ pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
         epoch: seal.epoch.get(),
         tasks,
         checkpoint: None,
+        checkpoints: None,
+        savepoints: Vec::new(),
         restarts: record.restarts,
         cause: record.cause.clone(),
         desired: record.desired,
@@ -93,6 +95,7 @@ fn task(job: &Job, rank: usize, nodes: &Nodes, address: String, now: Time) -> Ta
         pid,
         since,
         address: Some(address),
+        progress: None,
     }
 }
 

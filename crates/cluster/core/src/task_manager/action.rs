@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use incumbent_core::Time;
 
-use crate::TaskId;
+use crate::checkpoint::RankPart;
 use crate::leader::Story;
-use crate::message::{Deploy, Refused, Report};
+use crate::message::{ContractOrder, Deploy, Refused, Report};
+use crate::{SavepointId, TaskId};
 
 /// What a TaskManager is to do.
 #[derive(Clone, Debug)]
@@ -44,6 +45,29 @@ pub enum TaskManagerAction {
         /// The report.
         report: Box<Report>,
     },
+    /// What the task said is taken.
+    Heard,
+    /// It is not, and why.
+    NotHeard(NotHeard),
+    /// Tell this task, in the order of these actions.
+    TellTask {
+        /// Which.
+        task: TaskId,
+        /// What.
+        what: ContractOrder,
+    },
+    /// This rank has finished, and a savepoint is made: copy its last files to where those of the
+    /// savepoint lie. The answer is an [`Said::Acked`](super::Said).
+    CopyLast {
+        /// Which.
+        task: TaskId,
+        /// The checkpoint.
+        number: u64,
+        /// The savepoint that it is.
+        savepoint: SavepointId,
+        /// The last files.
+        part: RankPart,
+    },
     /// Reserve a port for this slot.
     Reserve {
         /// The slot.
@@ -53,4 +77,36 @@ pub enum TaskManagerAction {
     Exit,
     /// Log a line.
     Tell(Story),
+}
+
+/// Why what a task said is not taken. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHeard {
+    /// The task is not here, or has ended.
+    #[error("the task does not run")]
+    NoSuchTask,
+    /// Its job does not checkpoint.
+    #[error("the job has no [checkpoints]: its tasks are not asked for any")]
+    NotCheckpointing,
+    /// Nobody asked for this checkpoint, or it was aborted.
+    #[error("checkpoint {number} is not asked for{}", pending_text(*pending))]
+    NotPending {
+        /// The number.
+        number: u64,
+        /// The one that is.
+        pending: Option<u64>,
+    },
+    /// It was acknowledged with other files.
+    #[error("checkpoint {number} is acknowledged already, with other files")]
+    OtherFiles {
+        /// The number.
+        number: u64,
+    },
+    /// It said before that nothing more will come.
+    #[error("the task has finished: nothing more can come of it")]
+    Finished,
+}
+
+fn pending_text(pending: Option<u64>) -> String {
+    pending.map_or_else(String::new, |number| format!("; number {number} is"))
 }

@@ -3,7 +3,8 @@
 use incumbent_core::{Seal, Time};
 
 use crate::TaskId;
-use crate::message::{Ack, EndedHow, Order};
+use crate::checkpoint::RankPart;
+use crate::message::{Ack, Acked, EndedHow, Order};
 
 /// What a TaskManager learns.
 #[derive(Clone, Debug)]
@@ -54,10 +55,31 @@ pub enum TaskManagerEvent {
         /// The port.
         port: u16,
     },
+    /// A task said something on its socket. The answer is among the actions, always exactly one and
+    /// first: `Heard` or `NotHeard`.
+    Said {
+        /// Which.
+        task: TaskId,
+        /// What.
+        said: Said,
+    },
     /// Whether the blobs answer has changed.
     Blobs(bool),
     /// Leave: report it, and exit when no task is left.
     Drain,
     /// Nothing but the time has changed.
     Tick,
+}
+
+/// What a task says on its socket, once its files are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is ready to begin: what it restored is published.
+    Ready,
+    /// It acknowledges a checkpoint.
+    Acked(Acked),
+    /// Nothing more will come of it: these are its last files (R6).
+    Finished(RankPart),
+    /// A line for people.
+    Progress(String),
 }

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use incumbent_core::{Now, Seal, Time};
 
-pub use self::action::TaskManagerAction;
-pub use self::event::TaskManagerEvent;
+pub use self::action::{NotHeard, TaskManagerAction};
+pub use self::event::{Said, TaskManagerEvent};
 
 use self::ports::Ports;
 use self::reporting::Reporting;
@@ -165,6 +165,9 @@ impl TaskManager {
             TaskManagerEvent::Blobs(has_blobs) => {
                 self.reporting.flags_changed |= self.has_blobs != has_blobs;
                 self.has_blobs = has_blobs;
+            }
+            TaskManagerEvent::Said { .. } => {
+                out.push(TaskManagerAction::NotHeard(NotHeard::NotCheckpointing));
             }
             TaskManagerEvent::Drain => self.drain(),
             TaskManagerEvent::Tick => {}

@@ -66,6 +66,7 @@ impl TaskManager {
                     self.tasks.forget(task);
                 }
             }
+            Command::Contract { .. } => {}
             Command::Drain => self.drain(),
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use incumbent_core::Time;
 
 use super::TaskManagerAction;
-use crate::message::{Deploy, EndedHow, TaskEnd, TaskReport, TaskState};
+use crate::message::{ContractReport, Deploy, EndedHow, TaskEnd, TaskReport, TaskState};
 use crate::{Attempt, Isolation, JobId, Rank, TaskId};
 
 /// Most ended tasks that are remembered until a leader has written them down. Then no new task is
@@ -196,6 +196,8 @@ impl Tasks {
             task: *id,
             slot: task.slot,
             state: task.state.clone(),
+            contract: ContractReport::default(),
+            progress: None,
         };
         if !is_full {
             let changed = self.changed.values();

@@ -151,6 +151,8 @@ fn deploy(attempt: u32, slot: u32) -> Command {
         env: Vec::new(),
         env_files: Vec::new(),
         artifact: None,
+        is_checkpointing: false,
+        restore: None,
         isolation: Isolation::Exclusive {
             timeout_ms: Some(100_000),
         },

@@ -293,7 +293,11 @@ fn unexpected(answer: Answer) -> Problem {
         Answer::Conflict(why) => Problem::conflict(why),
         Answer::Damaged(why) => Problem::damaged(why),
         Answer::Unknown(why) => Problem::unknown(why),
-        Answer::Jobs(_) | Answer::Job(_) | Answer::Cluster(_) | Answer::Done => {
+        Answer::Jobs(_)
+        | Answer::Job(_)
+        | Answer::Savepoints(_)
+        | Answer::Cluster(_)
+        | Answer::Done => {
             tracing::error!(
                 "the leader answered another question than was asked; this is a fault of this program"
             );

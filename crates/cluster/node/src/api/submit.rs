@@ -10,10 +10,8 @@ use axum::http::header::LOCATION;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use incumbent::Creation;
-use incumbent_cluster_core::record::{FORMAT, LARGEST_CAUSE, LARGEST_RECORD, MOST_ENDED_ATTEMPTS};
-use incumbent_cluster_core::{
-    Attempt, Desired, Incarnation, JobId, JobRecord, JobSpec, JobState, LARGEST_SPEC,
-};
+use incumbent_cluster_core::record::{LARGEST_CAUSE, LARGEST_RECORD, MOST_ENDED_ATTEMPTS};
+use incumbent_cluster_core::{Incarnation, JobId, JobRecord, JobSpec, LARGEST_SPEC};
 
 use super::problem::Problem;
 use super::{Api, archive, body, check, view};
@@ -86,24 +84,10 @@ fn record(id: JobId, spec: JobSpec) -> JobRecord {
     let since_1970 = now
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    JobRecord {
-        format: FORMAT,
-        id,
-        incarnation: Incarnation::new(rand::random()),
-        submitted_at: humantime::format_rfc3339_millis(now).to_string(),
-        submitted_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        spec,
-        state: JobState::Waiting,
-        desired: Desired::Running,
-        attempt: Attempt(0),
-        nodes: Vec::new(),
-        placements: Vec::new(),
-        ended: Vec::new(),
-        restarts: 0,
-        restarts_in_row: 0,
-        cause: None,
-        ended_at: None,
-    }
+    let submitted_at = humantime::format_rfc3339_millis(now).to_string();
+    let submitted_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+    let incarnation = Incarnation::new(rand::random());
+    JobRecord::new(id, incarnation, spec, submitted_at, submitted_ms)
 }
 
 #[expect(

@@ -15,6 +15,7 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
             pid: None,
             since: None,
             address: None,
+            progress: None,
         }
     });
     JobView {
@@ -25,6 +26,8 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
         epoch,
         tasks: tasks.collect(),
         checkpoint: None,
+        checkpoints: None,
+        savepoints: Vec::new(),
         restarts: record.restarts,
         cause: record.cause.clone(),
         desired: record.desired,

@@ -116,6 +116,10 @@ impl Gauges {
             | LeaderEvent::Delivered { .. }
             | LeaderEvent::OrderRefused { .. }
             | LeaderEvent::Asked { .. }
+            | LeaderEvent::ManifestStored { .. }
+            | LeaderEvent::ManifestNotStored { .. }
+            | LeaderEvent::SavepointFound { .. }
+            | LeaderEvent::SavepointRemoved { .. }
             | LeaderEvent::Tick => {}
         }
     }

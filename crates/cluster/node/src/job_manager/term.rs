@@ -222,7 +222,11 @@ impl Term {
                 self.gauges.committing(&body);
                 self.records.commit(body);
             }
-            LeaderAction::Erase { job, archive } => self.records.erase(job, archive),
+            LeaderAction::Erase {
+                job,
+                record,
+                is_archived,
+            } => self.records.erase(job, is_archived.then_some(record)),
             // The order to report follows.
             LeaderAction::Dial(node) => self.lanes.aim(node.nonce, &node.address),
             LeaderAction::Order(order) => {
@@ -242,6 +246,11 @@ impl Term {
                 self.lanes.drop_lane(node);
                 self.door.registry.forget(node);
             }
+            LeaderAction::StoreManifest(_)
+            | LeaderAction::FindSavepoint(_)
+            | LeaderAction::MarkSavepoint { .. }
+            | LeaderAction::RemoveSavepoint(_)
+            | LeaderAction::Tidy(_) => {}
             LeaderAction::Answer { ticket, answer } => {
                 let answer = self.completed(answer);
                 if !self.gauges.take(ticket, &answer) {

@@ -228,6 +228,10 @@ impl Driver {
                     .spawn(send(client, to, report, sent_at, patience));
             }
             Action::Reserve { slot } => self.reserve(slot),
+            Action::Heard
+            | Action::NotHeard(_)
+            | Action::TellTask { .. }
+            | Action::CopyLast { .. } => {}
             Action::Exit => self.has_left = true,
             Action::Tell(story) => tell(&story),
         }

@@ -118,6 +118,9 @@ fn failure(how: &EndedHow) -> Option<String> {
         EndedHow::Exited { code } => Some(format!("it exited with {code}")),
         EndedHow::Signaled { signal } => Some(format!("signal {signal} ended it")),
         EndedHow::Isolated => Some("no leader was heard of for its isolation timeout".to_owned()),
+        EndedHow::NotRestored { why } => {
+            Some(format!("it could not start from its checkpoint: {why}"))
+        }
         EndedHow::NotStarted { why } => Some(format!("it could not be started: {why}")),
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn ended(how: &EndedHow) {
         EndedHow::Ordered => "ordered",
         EndedHow::Isolated => "isolated",
         EndedHow::NotStarted { .. } => "not-started",
+        EndedHow::NotRestored { .. } => "not-restored",
         EndedHow::Unknown => "unknown",
     };
     counter!(ENDED, "how" => how).increment(1);

@@ -73,6 +73,10 @@ pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause>
             CauseKind::TaskLost,
             format!("{at} ended rank {id}, though this leader has not ordered it"),
         ),
+        EndedHow::NotRestored { why } => (
+            CauseKind::NotRestored,
+            format!("rank {id} could not start from its checkpoint on {at}: {why}"),
+        ),
         EndedHow::Unknown => (
             CauseKind::TaskLost,
             format!("{at} does not have rank {id} any more"),

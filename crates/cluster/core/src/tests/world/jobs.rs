@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Message, Stored, World};
 use crate::leader::{Answer, LeaderEvent, Question, Ticket};
-use crate::record::FORMAT;
 use crate::task_manager::TaskManagerEvent;
 use crate::view::JobView;
 use crate::{
-    Attempt, Desired, Incarnation, Isolation, JobId, JobRecord, JobSpec, JobState, NodeNonce, Rank,
-    Restart, TaskId,
+    Attempt, Incarnation, Isolation, JobId, JobRecord, JobSpec, NodeNonce, Rank, Restart, TaskId,
 };
 
 impl World {
@@ -18,24 +16,8 @@ impl World {
         self.submitted += 1;
         let number = self.submitted;
         let id = JobId::new(u128::from(number));
-        self.put(JobRecord {
-            format: FORMAT,
-            id,
-            incarnation: Incarnation::new(number + 1000),
-            submitted_at: String::new(),
-            submitted_ms: number,
-            spec,
-            state: JobState::Waiting,
-            desired: Desired::Running,
-            attempt: Attempt(0),
-            nodes: Vec::new(),
-            placements: Vec::new(),
-            ended: Vec::new(),
-            restarts: 0,
-            restarts_in_row: 0,
-            cause: None,
-            ended_at: None,
-        });
+        let incarnation = Incarnation::new(number + 1000);
+        self.put(JobRecord::new(id, incarnation, spec, String::new(), number));
         self.queue
             .push_back(Message::Leader(LeaderEvent::Hinted(id)));
         self.settle();
@@ -126,6 +108,8 @@ pub(in crate::tests) fn spec(name: &str, tasks: u32) -> JobSpec {
         isolation: Isolation::default(),
         grace_ms: 10_000,
         endpoints: Vec::new(),
+        checkpoints: None,
+        restore: None,
     }
 }
 

@@ -40,9 +40,11 @@ impl World {
                     None => return,
                 }
             }
-            LeaderAction::Erase { job, archive } => {
+            LeaderAction::Erase {
+                job, is_archived, ..
+            } => {
                 self.trace.push(format!("erase {job}"));
-                self.archived.extend(archive.map(|record| record.id));
+                self.archived.extend(is_archived.then_some(job));
                 self.store.remove(&job);
                 LeaderEvent::Erased(job)
             }
@@ -56,6 +58,7 @@ impl World {
                     Command::End { task, .. } => format!("end {} {}", task.attempt, task.rank),
                     Command::Forget { tasks } => format!("forget {}", tasks.len()),
                     Command::Drain => "drain".to_owned(),
+                    Command::Contract { order, .. } => format!("{order:?}"),
                 });
                 self.check_order(&order.command);
                 let to = order.to;
@@ -93,6 +96,11 @@ impl World {
                 assert!(before.is_none(), "a question is answered once");
                 return;
             }
+            LeaderAction::StoreManifest(_)
+            | LeaderAction::FindSavepoint(_)
+            | LeaderAction::MarkSavepoint { .. }
+            | LeaderAction::RemoveSavepoint(_)
+            | LeaderAction::Tidy(_) => return,
             LeaderAction::Tell(story) => return self.stories.push(story),
             LeaderAction::StepDown => {
                 self.trace.push("step down".to_owned());
@@ -107,7 +115,10 @@ impl World {
         let (task, is_end) = match command {
             Command::Deploy(deploy) => (deploy.task, false),
             Command::End { task, .. } => (*task, true),
-            Command::Report { .. } | Command::Forget { .. } | Command::Drain => return,
+            Command::Report { .. }
+            | Command::Forget { .. }
+            | Command::Contract { .. }
+            | Command::Drain => return,
         };
         let record = self.store.get(&task.job).map(|stored| &stored.record);
         let is_present = record.is_some_and(|record| {

@@ -45,6 +45,10 @@ impl World {
         let node = self.nodes.get_mut(&nonce).unwrap();
         let event = match action {
             TaskManagerAction::Accept | TaskManagerAction::Refuse(_) => unreachable!(),
+            TaskManagerAction::Heard
+            | TaskManagerAction::NotHeard(_)
+            | TaskManagerAction::TellTask { .. }
+            | TaskManagerAction::CopyLast { .. } => return,
             TaskManagerAction::Start {
                 deploy,
                 isolated_at,

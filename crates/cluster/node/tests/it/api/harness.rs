@@ -360,15 +360,9 @@ pub(super) fn record(id: JobId, tasks: u32, task_manager: SocketAddr) -> JobReco
         slot: rank,
         port: 1,
     };
+    let submitted_at = "2026-01-01T00:00:00Z".to_owned();
     JobRecord {
-        format: FORMAT,
-        id,
-        incarnation: Incarnation::new(7),
-        submitted_at: "2026-01-01T00:00:00Z".into(),
-        submitted_ms: 0,
-        spec,
         state: JobState::Running,
-        desired: Desired::Running,
         attempt: Attempt(1),
         nodes: vec![PlacedNode {
             nonce: NodeNonce::new(1),
@@ -377,11 +371,7 @@ pub(super) fn record(id: JobId, tasks: u32, task_manager: SocketAddr) -> JobReco
             liveness: None,
         }],
         placements: (0..tasks).map(place).collect(),
-        ended: Vec::new(),
-        restarts: 0,
-        restarts_in_row: 0,
-        cause: None,
-        ended_at: None,
+        ..JobRecord::new(id, Incarnation::new(7), spec, submitted_at, 0)
     }
 }
 
@@ -394,6 +384,8 @@ pub(super) fn view(id: JobId, name: &str) -> JobView {
         epoch: 1,
         tasks: Vec::new(),
         checkpoint: None,
+        checkpoints: None,
+        savepoints: Vec::new(),
         restarts: 0,
         cause: None,
         desired: Desired::Running,

@@ -320,24 +320,8 @@ pub(super) fn fenced(name: &str, tasks: u32) -> JobSpec {
 
 /// The record that a submission creates.
 pub(super) fn record(id: JobId, spec: JobSpec) -> JobRecord {
-    JobRecord {
-        format: FORMAT,
-        id,
-        incarnation: Incarnation::new(rand::random()),
-        submitted_at: "2026-01-01T00:00:00Z".to_owned(),
-        submitted_ms: 0,
-        spec,
-        state: JobState::Waiting,
-        desired: Desired::Running,
-        attempt: Attempt(0),
-        nodes: Vec::new(),
-        placements: Vec::new(),
-        ended: Vec::new(),
-        restarts: 0,
-        restarts_in_row: 0,
-        cause: None,
-        ended_at: None,
-    }
+    let submitted_at = "2026-01-01T00:00:00Z".to_owned();
+    JobRecord::new(id, Incarnation::new(rand::random()), spec, submitted_at, 0)
 }
 
 /// Submits a job as any node does: without leading.
