@@ -76,14 +76,14 @@ pub enum LeaderEvent {
     /// The manifest is durable.
     ManifestStored {
         /// Of which checkpoint.
-        checkpoint: CheckpointId,
+        checkpoint: Box<CheckpointId>,
         /// Where it is.
-        manifest: ManifestPointer,
+        manifest: Box<ManifestPointer>,
     },
     /// The manifest could not be written, and will not be.
     ManifestNotStored {
         /// Of which checkpoint.
-        checkpoint: CheckpointId,
+        checkpoint: Box<CheckpointId>,
         /// Why, for people.
         why: String,
         /// Whether the blobs are out: that does not count against the job.
