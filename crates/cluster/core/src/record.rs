@@ -61,7 +61,8 @@ pub struct JobRecord {
     /// Restarts since the last healthy while; what the restart strategy counts.
     #[serde(default)]
     pub restarts_in_row: u32,
-    /// The completed checkpoints that are kept, oldest first. The next attempt starts from the last.
+    /// The completed checkpoints that are kept, oldest first. The next attempt starts from the
+    /// last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<Checkpoint>,
     /// The savepoints, oldest first. They stay until they are removed.

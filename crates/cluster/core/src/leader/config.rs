@@ -32,8 +32,8 @@ pub struct LeaderConfig {
     pub most_opening: usize,
     /// How many terminal jobs stay in the store (R11).
     pub most_terminal: usize,
-    /// Between two checkpoints of a job that does not say (R14): usually [`CHECKPOINT_INTERVAL`], or
-    /// what the store asks for.
+    /// Between two checkpoints of a job that does not say (R14): usually [`CHECKPOINT_INTERVAL`],
+    /// or what the store asks for.
     pub checkpoint_interval: Duration,
     /// Where TaskManagers send their reports: `http://host:port` of this JobManager.
     pub address: String,

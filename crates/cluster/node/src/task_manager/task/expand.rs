@@ -63,6 +63,8 @@ mod tests {
             env: vec![(text("P"), text("{peers:;} {port}"))],
             env_files: Vec::new(),
             artifact: None,
+            is_checkpointing: false,
+            restore: None,
             isolation: Isolation::default(),
             grace_ms: 0,
         };

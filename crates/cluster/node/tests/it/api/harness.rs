@@ -14,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use incumbent::{Creation, Leadership};
 use incumbent_cluster_core::leader::{Answer, Question};
-use incumbent_cluster_core::record::{Desired, FORMAT, JobRecord, JobState, PlacedNode, Placement};
+use incumbent_cluster_core::record::{Desired, JobRecord, JobState, PlacedNode, Placement};
 use incumbent_cluster_core::view::{
     ClusterView, JobView, LeaderView, NodeKind, NodeView, NodeViewState,
 };
