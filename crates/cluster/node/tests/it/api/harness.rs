@@ -312,6 +312,7 @@ impl FakeLeader {
             Question::Cluster => Answer::Cluster(Box::new(self.cluster())),
             Question::Drain(node) | Question::Forget(node) if node == "tm" => Answer::Done,
             Question::Drain(node) | Question::Forget(node) => unknown(node),
+            other => Answer::NotFound(format!("There is nothing to answer to {other:?}.")),
         }
     }
 

@@ -10,7 +10,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use incumbent::{LivenessServer, Nonce, Seal};
 use incumbent_cluster_core::message::{
-    Ack, Command, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd, TaskReport, TaskState,
+    Ack, Command, ContractReport, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd, TaskReport,
+    TaskState,
 };
 use incumbent_cluster_core::record::{JobRecord, LivenessAddress};
 use incumbent_cluster_core::{JobId, NodeNonce, TaskId};
@@ -232,6 +233,8 @@ impl Known {
                     task: deploy.task,
                     slot: deploy.slot,
                     state: TaskState::Running { pid, since },
+                    contract: ContractReport::default(),
+                    progress: None,
                 };
                 self.tasks.entry(deploy.task).or_insert(running);
             }
@@ -242,10 +245,17 @@ impl Known {
                     None => EndedHow::Unknown,
                 });
                 let task = *task;
-                self.tasks.insert(task, TaskReport { task, slot, state });
+                let ended = TaskReport {
+                    task,
+                    slot,
+                    state,
+                    contract: ContractReport::default(),
+                    progress: None,
+                };
+                self.tasks.insert(task, ended);
             }
             Command::Forget { tasks } => self.tasks.retain(|task, _| !tasks.contains(task)),
-            Command::Drain => {}
+            Command::Contract { .. } | Command::Drain => {}
         }
         None
     }

@@ -291,6 +291,8 @@ impl Leader {
             env: Vec::new(),
             env_files: Vec::new(),
             artifact: None,
+            is_checkpointing: false,
+            restore: None,
             isolation: Isolation::Fenced,
             grace_ms: 10_000,
         }
