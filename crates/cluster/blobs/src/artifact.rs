@@ -1,18 +1,14 @@
 //! Artifacts: files that jobs run, named by their digest.
 
-use std::mem;
-use std::pin::pin;
-
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
-use tokio::task::spawn_blocking;
+use futures::Stream;
 
 use crate::blobs::Blobs;
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{BoxError, Error};
 use crate::names;
 use crate::page::{MAX_PAGE, Page};
-use crate::store::{PART, Parts};
+use crate::upload::{Received, Terms};
 
 /// The largest artifact, unless [`Blobs::with_largest_artifact`] says otherwise. A program with a
 /// large model in it has less; what has more belongs into an object store that the job reads.
@@ -51,15 +47,20 @@ impl Blobs {
         self.still_there().await?;
         let doing = "storing an artifact";
         let staged = names::upload();
-        let parts = self.store.begin(doing, staged.clone()).await?;
-        let received = self.receive(doing, parts, content, expected).await?;
-        let named = names::artifact(received.digest);
+        let terms = Terms {
+            doing,
+            what: "the artifact",
+            limit: self.largest_artifact,
+            expected,
+        };
+        let Received { digest, size } = self.upload(terms, staged.clone(), content).await?;
+        let named = names::artifact(digest);
         if let Err(error) = self.store.rename(doing, staged.clone(), named).await {
             // The first failure is the one to report.
             let _ = self.store.delete("removing an upload", staged).await;
             return Err(error);
         }
-        Ok(received)
+        Ok(Artifact { digest, size })
     }
 
     /// Whether an artifact is here.
@@ -111,83 +112,4 @@ impl Blobs {
             })
         }))
     }
-
-    /// Writes the parts of an upload, and completes it if it is what it should be.
-    async fn receive<E: Into<BoxError>>(
-        &self,
-        doing: &str,
-        mut parts: Parts<'_>,
-        content: impl Stream<Item = Result<Bytes, E>> + Send,
-        expected: Option<Digest>,
-    ) -> Result<Artifact, Error> {
-        match self.write_all(doing, &mut parts, content).await {
-            Ok(artifact) if expected.is_none_or(|expected| expected == artifact.digest) => {
-                parts.complete(doing).await?;
-                Ok(artifact)
-            }
-            failed => {
-                // The first failure is the one to report.
-                let _ = parts.abort("removing an upload").await;
-                let found = failed?.digest;
-                let expected = expected.map(String::from).unwrap_or_default();
-                let what = "the artifact that was uploaded".to_owned();
-                Err(Error::Damaged {
-                    what,
-                    expected,
-                    found: found.to_string(),
-                })
-            }
-        }
-    }
-
-    async fn write_all<E: Into<BoxError>>(
-        &self,
-        doing: &str,
-        parts: &mut Parts<'_>,
-        content: impl Stream<Item = Result<Bytes, E>> + Send,
-    ) -> Result<Artifact, Error> {
-        let mut content = pin!(content);
-        let mut hasher = Hasher::default();
-        let mut size = 0;
-        let mut part = Vec::new();
-        let mut filled = 0;
-        while let Some(bytes) = content.next().await {
-            let bytes = bytes.map_err(|error| Error::Sender {
-                received: size,
-                source: error.into(),
-            })?;
-            size += bytes.len() as u64;
-            if size > self.largest_artifact {
-                let what = "the artifact".to_owned();
-                return Err(Error::TooLarge {
-                    what,
-                    limit: self.largest_artifact,
-                });
-            }
-            filled += bytes.len();
-            part.push(bytes);
-            if filled >= PART {
-                hasher = hash(hasher, part.clone()).await;
-                parts.write(doing, mem::take(&mut part)).await?;
-                filled = 0;
-            }
-        }
-        hasher = hash(hasher, part.clone()).await;
-        parts.write(doing, part).await?;
-        Ok(Artifact {
-            digest: hasher.finish(),
-            size,
-        })
-    }
-}
-
-/// Off the threads that serve: a part takes a millisecond or more.
-async fn hash(mut hasher: Hasher, part: Vec<Bytes>) -> Hasher {
-    let hashing = spawn_blocking(move || {
-        part.iter().for_each(|bytes| hasher.update(bytes));
-        hasher
-    });
-    hashing
-        .await
-        .expect("hashing does not panic, and is not cut off while somebody waits")
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::MAX_ARTIFACT;
+use crate::checkpoint::MAX_CHECKPOINT_FILE;
 use crate::error::Error;
 use crate::names;
 use crate::place::Place;
@@ -32,6 +34,7 @@ pub struct Blobs {
     /// The cluster that these blobs belong to, once that is settled.
     cluster: Arc<OnceLock<String>>,
     pub(crate) largest_artifact: u64,
+    pub(crate) largest_checkpoint_file: u64,
 }
 
 /// The content of `cluster.json`.
@@ -56,6 +59,7 @@ impl Blobs {
             store: Arc::new(store),
             cluster: Arc::default(),
             largest_artifact: MAX_ARTIFACT,
+            largest_checkpoint_file: MAX_CHECKPOINT_FILE,
         })
     }
 
@@ -63,6 +67,13 @@ impl Blobs {
     #[must_use]
     pub fn with_largest_artifact(mut self, bytes: u64) -> Self {
         self.largest_artifact = bytes;
+        self
+    }
+
+    /// Another limit for files of checkpoints than [`MAX_CHECKPOINT_FILE`].
+    #[must_use]
+    pub fn with_largest_checkpoint_file(mut self, bytes: u64) -> Self {
+        self.largest_checkpoint_file = bytes;
         self
     }
 
@@ -98,10 +109,7 @@ impl Blobs {
             };
             let content = serde_json::to_vec(&owner).expect("a number and a text are JSON");
             let doing = "writing cluster.json";
-            let written = self
-                .store
-                .create(doing, names::cluster(), content.into())
-                .await?;
+            let written = self.store.create(doing, names::cluster(), content).await?;
             if written == Written::New {
                 tracing::info!(
                     blobs = self.url(),
@@ -166,6 +174,18 @@ impl Blobs {
             },
             Err(outage) => outage,
         }
+    }
+
+    /// Whether a write that failed has happened in spite of it: its name was drawn, so a file of
+    /// its length that is there now is the one that was written.
+    pub(crate) async fn settle(&self, error: Error, drawn: Path, size: u64) -> Result<(), Error> {
+        // What a directory does not confirm may not be on the disk.
+        let is_lost = matches!(error, Error::Unavailable { .. }) && self.store.is_remote();
+        let doing = "asking for a file whose write was not answered";
+        if is_lost && self.store.size(doing, drawn).await.ok().flatten() == Some(size) {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Fails unless the blobs are this cluster's at this moment.

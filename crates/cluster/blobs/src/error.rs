@@ -66,6 +66,16 @@ pub enum Error {
         /// What it is.
         found: String,
     },
+    /// It was written by another version of this program: use that version, or a later one.
+    #[error("{what} has format {found}, and this version reads format {known}")]
+    OtherVersion {
+        /// What has it.
+        what: String,
+        /// Its format.
+        found: u32,
+        /// The format of this version.
+        known: u32,
+    },
     /// More than the limit. Nothing was written: make it smaller, or raise the limit.
     #[error("{what} has more than {limit} bytes, which is the limit")]
     TooLarge {
@@ -138,6 +148,7 @@ impl Error {
             Error::Unavailable { .. } | Error::Denied { .. } | Error::Full { .. } => true,
             Error::NotFound { .. }
             | Error::Damaged { .. }
+            | Error::OtherVersion { .. }
             | Error::TooLarge { .. }
             | Error::NotOurs { .. }
             | Error::Address { .. }

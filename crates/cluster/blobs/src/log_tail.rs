@@ -110,7 +110,7 @@ impl Blobs {
         incarnation: Incarnation,
     ) -> Result<Vec<Attempt>, Error> {
         let dir = names::logs(job, incarnation);
-        let found = self.store.dirs("listing attempts", dir).await?;
+        let found = self.store.level("listing attempts", dir).await?.dirs;
         self.still_there().await?;
         let numbers = found.iter().filter_map(|name| names::number(name));
         let mut attempts: Vec<Attempt> = numbers.map(Attempt).collect();

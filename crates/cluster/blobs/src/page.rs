@@ -23,6 +23,9 @@ pub(crate) struct Entry {
     pub(crate) path: Path,
     /// Its length in bytes.
     pub(crate) size: u64,
+    /// When it was written, in seconds, by the clock of the store: compared with others of the
+    /// same store only.
+    pub(crate) last_modified: i64,
 }
 
 impl<T> Page<T> {

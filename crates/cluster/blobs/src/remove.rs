@@ -1,11 +1,13 @@
-//! Removing the files of a job, by command only.
+//! Removing the files of a job or a savepoint, by command only.
 
 use incumbent_cluster_core::{Incarnation, JobId};
+use object_store::path::Path;
 
 use crate::blobs::Blobs;
 use crate::error::Error;
 use crate::names;
 use crate::page::MAX_PAGE;
+use crate::store::Verdict;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,16 +16,17 @@ pub struct Removed {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files in the job's directory that this program does not write, and so did not remove.
+    /// Files in the directory that this program does not write, and so did not remove.
     pub left: u64,
 }
 
 impl Blobs {
-    /// Removes all files of one incarnation of one job: its log tails and its archived record.
-    /// Other incarnations, other jobs and artifacts, which jobs may share, are not touched.
+    /// Removes all files of one incarnation of one job: its log tails, its checkpoints and its
+    /// archived record. Its savepoints, other incarnations, other jobs and artifacts, which jobs may
+    /// share, are not touched.
     ///
-    /// Only after the job's record is gone, so that no record names a file that is gone. If it
-    /// fails halfway, repeat it.
+    /// Only after the job's record is gone, so that no record names a file that is gone, and only
+    /// if no other job starts from its checkpoints. If it fails halfway, repeat it.
     ///
     /// # Errors
     ///
@@ -33,49 +36,42 @@ impl Blobs {
     pub async fn remove_job(&self, job: JobId, incarnation: Incarnation) -> Result<Removed, Error> {
         self.still_ours().await?;
         let doing = format!("removing the files of job {job}");
-        let dir = names::job(job, incarnation);
         let mut removed = Removed::default();
-        let mut after = None;
-        loop {
-            let found = self
-                .store
-                .list(&doing, dir.clone(), after, MAX_PAGE)
-                .await?;
-            let Some(last) = found.last() else { break };
-            after = Some(last.name.clone());
-            for entry in found {
-                if !is_ours(&entry.name) {
-                    removed.left += 1;
-                    continue;
-                }
-                let was_there = self.store.delete(&doing, entry.path).await?;
-                removed.count(was_there, entry.size);
-            }
-        }
+        let dir = names::job(job, incarnation);
+        self.remove_below(&doing, dir, names::is_of_job, &mut removed)
+            .await?;
         let archived = names::archived_incarnation(job, incarnation);
-        if let Some(size) = self.store.size(&doing, archived.clone()).await? {
-            let was_there = self.store.delete(&doing, archived).await?;
-            removed.count(was_there, size);
+        if let Some(size) = self.store.size(&doing, archived.clone()).await?
+            && self.store.delete(&doing, archived).await?
+        {
+            removed.files += 1;
+            removed.bytes += size;
         }
         Ok(removed)
     }
-}
 
-/// Whether a file in the directory of a job is of a kind that we write.
-fn is_ours(name: &str) -> bool {
-    let log = name
-        .strip_prefix("logs/")
-        .and_then(|rest| rest.split_once('/'));
-    log.is_some_and(|(attempt, rest)| {
-        names::number(attempt).is_some() && names::rank_and_stream(rest).is_some()
-    })
-}
-
-impl Removed {
-    fn count(&mut self, was_there: bool, bytes: u64) {
-        if was_there {
-            self.files += 1;
-            self.bytes += bytes;
+    /// Removes all files below a directory that are ours.
+    pub(crate) async fn remove_below(
+        &self,
+        doing: &str,
+        dir: Path,
+        is_ours: fn(&str) -> bool,
+        removed: &mut Removed,
+    ) -> Result<(), Error> {
+        loop {
+            let judge = move |name: &str| match is_ours(name) {
+                true => Verdict::Take,
+                false => Verdict::Unknown,
+            };
+            let found = self.store.sift(doing, dir.clone(), MAX_PAGE, judge).await?;
+            let paths = found.taken.iter().map(|entry| entry.path.clone()).collect();
+            self.store.delete_all(doing, paths).await?;
+            removed.files += found.taken.len() as u64;
+            removed.bytes += found.taken.iter().map(|entry| entry.size).sum::<u64>();
+            if !found.more {
+                removed.left += found.strangers;
+                return Ok(());
+            }
         }
     }
 }

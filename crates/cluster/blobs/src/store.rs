@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RenameOptions,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RenameOptions,
     RenameTargetMode,
 };
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -33,6 +32,13 @@ pub(crate) const PART: usize = 1024 * 1024;
 
 type Outcome<T> = Result<T, object_store::Error>;
 
+/// How many names a listing reports that are not ours. One says already that somebody else writes
+/// here.
+pub(crate) const MOST_UNKNOWN: usize = 20;
+
+/// How many files one operation deletes. A slow disk deletes so many in [`OPERATION`].
+const DELETED_AT_ONCE: usize = 100;
+
 /// What became of a file that is created and never replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -42,12 +48,45 @@ pub enum Written {
     Already,
 }
 
+/// What is in one directory.
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// The names of its directories.
+    pub(crate) dirs: Vec<String>,
+    /// Its files.
+    pub(crate) files: Vec<Entry>,
+}
+
+/// What is to be done with a file that was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is wanted.
+    Take,
+    /// It stays.
+    Keep,
+    /// We do not write such names: it stays, and is reported.
+    Unknown,
+}
+
+/// What was found in a listing.
+#[derive(Debug, Default)]
+pub(crate) struct Sifted {
+    /// What is wanted.
+    pub(crate) taken: Vec<Entry>,
+    /// Paths that are not ours, at most [`MOST_UNKNOWN`].
+    pub(crate) unknown: Vec<String>,
+    /// How many there are.
+    pub(crate) strangers: u64,
+    /// Whether more is wanted than was asked for.
+    pub(crate) more: bool,
+}
+
 /// One place, and the operations on it.
 #[derive(Debug)]
 pub(crate) struct Store {
     place: Place,
     url: String,
-    inner: Arc<dyn ObjectStore>,
+    pub(crate) inner: Arc<dyn ObjectStore>,
     permits: Arc<Semaphore>,
 }
 
@@ -76,6 +115,27 @@ impl Store {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether it is asked over the network, so that an answer may be lost.
+    pub(crate) fn is_remote(&self) -> bool {
+        match self.place {
+            Place::Dir(_) | Place::Memory => false,
+        }
+    }
+
+    /// The directory, if it is one.
+    pub(crate) fn dir(&self) -> Option<&std::path::Path> {
+        match &self.place {
+            Place::Dir(dir) => Some(dir),
+            Place::Memory => None,
+        }
+    }
+
+    /// How much of a file is written or read at once.
+    #[expect(clippy::unused_self, reason = "another place has another size")]
+    pub(crate) fn part_size(&self) -> usize {
+        PART
     }
 
     /// Fails if the directory is gone, or, with `marked`, if it has lost the file that says whose
@@ -112,12 +172,13 @@ impl Store {
         &self,
         doing: &str,
         path: Path,
-        content: Bytes,
+        content: impl Into<PutPayload>,
     ) -> Result<Written, Error> {
         let inner = Arc::clone(&self.inner);
         let options = PutOptions::from(PutMode::Create);
+        let content = content.into();
         let put = async move {
-            match inner.put_opts(&path, content.into(), options).await {
+            match inner.put_opts(&path, content, options).await {
                 Ok(_) => Ok(Written::New),
                 Err(object_store::Error::AlreadyExists { .. }) => Ok(Written::Already),
                 Err(error) => Err(error),
@@ -158,20 +219,21 @@ impl Store {
         path: Path,
         most: usize,
     ) -> Result<Option<Bytes>, Error> {
-        let Some(size) = self.size(doing, path.clone()).await? else {
-            return Ok(None);
+        let inner = Arc::clone(&self.inner);
+        let read = async move {
+            let Some(found) = absent_is_none(inner.get(&path).await)? else {
+                return Ok(Some(None));
+            };
+            if found.meta.size > most as u64 {
+                return Ok(None);
+            }
+            Ok(Some(Some(found.bytes().await?)))
         };
-        let most = most as u64;
-        if size > most {
-            return Err(Error::TooLarge {
-                what: what.to_owned(),
-                limit: most,
-            });
-        }
-        if size == 0 {
-            return Ok(Some(Bytes::new()));
-        }
-        self.read_part(doing, path, 0, size).await
+        let too_large = || Error::TooLarge {
+            what: what.to_owned(),
+            limit: most as u64,
+        };
+        self.run(doing, read).await?.ok_or_else(too_large)
     }
 
     /// The names below a directory that are greater than `after`, in order, at most `most` of them.
@@ -196,12 +258,7 @@ impl Store {
                 if after.as_deref().is_some_and(|after| name.as_str() <= after) {
                     continue;
                 }
-                let entry = Entry {
-                    name: name.clone(),
-                    path: file.location,
-                    size: file.size,
-                };
-                least.insert(name, entry);
+                least.insert(name.clone(), entry(name, file));
                 if least.len() > most {
                     least.pop_last();
                 }
@@ -212,15 +269,80 @@ impl Store {
         Ok(found.into_values().collect())
     }
 
-    /// The names of the directories in a directory.
-    pub(crate) async fn dirs(&self, doing: &str, dir: Path) -> Result<Vec<String>, Error> {
+    /// What is in a directory, without what is in directories there.
+    pub(crate) async fn level(&self, doing: &str, dir: Path) -> Result<Level, Error> {
         let inner = Arc::clone(&self.inner);
         let listing = async move {
             let found = inner.list_with_delimiter(Some(&dir)).await?;
-            let names = found.common_prefixes.iter();
-            Ok(names.filter_map(|path| below(&dir, path)).collect())
+            let dirs = found.common_prefixes.iter();
+            let files = found.objects.into_iter();
+            Ok(Level {
+                dirs: dirs.filter_map(|path| below(&dir, path)).collect(),
+                files: files
+                    .filter_map(|file| Some(entry(below(&dir, &file.location)?, file)))
+                    .collect(),
+            })
         };
         self.run(doing, listing).await
+    }
+
+    /// The files below a directory that `judge` takes, at most `most` of them, and what it does not
+    /// know. Looks no further when it has them.
+    pub(crate) async fn sift(
+        &self,
+        doing: &str,
+        dir: Path,
+        most: usize,
+        mut judge: impl FnMut(&str) -> Verdict + Send + 'static,
+    ) -> Result<Sifted, Error> {
+        let inner = Arc::clone(&self.inner);
+        let listing = async move {
+            let mut sifted = Sifted::default();
+            let mut files = inner.list(Some(&dir));
+            while let Some(file) = files.next().await {
+                let file = file?;
+                let Some(name) = below(&dir, &file.location) else {
+                    continue;
+                };
+                match judge(&name) {
+                    Verdict::Keep => {}
+                    Verdict::Take if sifted.taken.len() == most => {
+                        sifted.more = true;
+                        break;
+                    }
+                    Verdict::Take => sifted.taken.push(entry(name, file)),
+                    Verdict::Unknown => sifted.unknown(&file.location),
+                }
+            }
+            Ok(sifted)
+        };
+        self.run(doing, listing).await
+    }
+
+    /// Copies a file to a name that nothing has, without moving its bytes through this process.
+    /// Returns whether it was there.
+    pub(crate) async fn copy(&self, doing: &str, from: Path, to: Path) -> Result<bool, Error> {
+        let inner = Arc::clone(&self.inner);
+        let copy = async move { absent_is_none(inner.copy(&from, &to).await) };
+        Ok(self.run(doing, copy).await?.is_some())
+    }
+
+    /// Deletes files, some side by side. Those that are gone already are fine.
+    pub(crate) async fn delete_all(&self, doing: &str, paths: Vec<Path>) -> Result<(), Error> {
+        // Each batch has the time of one operation.
+        for batch in paths.chunks(DELETED_AT_ONCE) {
+            let inner = Arc::clone(&self.inner);
+            let batch: Vec<_> = batch.iter().cloned().map(Ok).collect();
+            let deleting = async move {
+                let mut deleted = inner.delete_stream(stream::iter(batch).boxed());
+                while let Some(deleted) = deleted.next().await {
+                    absent_is_none(deleted)?;
+                }
+                Ok(())
+            };
+            self.run(doing, deleting).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a file. Returns whether it was there.
@@ -238,25 +360,9 @@ impl Store {
         self.run(doing, rename).await
     }
 
-    /// Begins a file that is written in parts. It does not exist before it is completed.
-    pub(crate) async fn begin(&self, doing: &str, path: Path) -> Result<Parts<'_>, Error> {
-        let inner = Arc::clone(&self.inner);
-        let begin = async move {
-            // The library makes the file of an upload on the thread that asks.
-            let runtime = Handle::current();
-            let made = spawn_blocking(move || runtime.block_on(inner.put_multipart(&path)));
-            made.await?
-        };
-        let upload = self.run(doing, begin).await?;
-        Ok(Parts {
-            store: self,
-            upload: Some(upload),
-        })
-    }
-
     /// Runs one operation. If the caller gives up or its time is over, it goes on, and keeps its
     /// permit, until the system lets go of it.
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         doing: &str,
         operation: impl Future<Output = Outcome<T>> + Send + 'static,
@@ -281,48 +387,21 @@ impl Store {
     }
 }
 
-/// A file that is being written. If it is dropped, nothing is kept.
-#[derive(Debug)]
-pub(crate) struct Parts<'a> {
-    store: &'a Store,
-    upload: Option<Box<dyn MultipartUpload>>,
+impl Sifted {
+    pub(crate) fn unknown(&mut self, path: &Path) {
+        self.strangers += 1;
+        if self.unknown.len() < MOST_UNKNOWN {
+            self.unknown.push(path.to_string());
+        }
+    }
 }
 
-impl Parts<'_> {
-    /// Writes the next part.
-    pub(crate) async fn write(&mut self, doing: &str, part: Vec<Bytes>) -> Result<(), Error> {
-        let mut upload = self
-            .upload
-            .take()
-            .expect("no part is written after a failure");
-        let part: PutPayload = part.into_iter().collect();
-        let write = async move {
-            upload.put_part(part).await?;
-            Ok(upload)
-        };
-        self.upload = Some(self.store.run(doing, write).await?);
-        Ok(())
-    }
-
-    /// Makes the file exist, with all that was written in it.
-    pub(crate) async fn complete(mut self, doing: &str) -> Result<(), Error> {
-        let mut upload = self
-            .upload
-            .take()
-            .expect("nothing is completed after a failure");
-        let complete = async move { upload.complete().await.map(drop) };
-        self.store.run(doing, complete).await
-    }
-
-    /// Removes what was written.
-    pub(crate) async fn abort(mut self, doing: &str) -> Result<(), Error> {
-        let Some(mut upload) = self.upload.take() else {
-            // A part failed, and the upload was dropped with it, which removes it.
-            return Ok(());
-        };
-        self.store
-            .run(doing, async move { upload.abort().await })
-            .await
+fn entry(name: String, file: ObjectMeta) -> Entry {
+    Entry {
+        name,
+        path: file.location,
+        size: file.size,
+        last_modified: file.last_modified.timestamp(),
     }
 }
 

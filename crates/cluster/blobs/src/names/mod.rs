@@ -1,9 +1,14 @@
 //! Paths, and the names that may become part of one.
 //!
 //! Ids are types that have one spelling without `/` or `.`, so none of them can lead out of its
-//! directory; the names of streams are checked.
+//! directory; the names of streams, and of files of checkpoints, are checked.
 
-use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, TaskId};
+pub(crate) mod checkpoints;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, SavepointId, TaskId};
 use object_store::path::Path;
 
 use crate::digest::Digest;
@@ -14,6 +19,7 @@ const UPLOADS: &str = "uploads";
 const ARCHIVE: &str = "archive";
 const JOBS: &str = "jobs";
 const LOGS: &str = "logs";
+const CHECK: &str = "check-";
 
 /// Longest name of a stream of a task, as in `stdout`.
 const LONGEST_STREAM: usize = 64;
@@ -28,12 +34,22 @@ pub(crate) fn cluster() -> Path {
 
 /// A file that a check writes, reads and deletes.
 pub(crate) fn check() -> Path {
-    path(&[&format!("check-{}", random())])
+    path(&[&format!("{CHECK}{}", random())])
+}
+
+/// Whether this is the name of a file of a check, which is in no directory.
+pub(crate) fn is_check(name: &str) -> bool {
+    name.strip_prefix(CHECK).is_some_and(is_random)
+}
+
+/// All uploads whose digest is not known yet.
+pub(crate) fn uploads() -> Path {
+    path(&[UPLOADS])
 }
 
 /// An upload whose digest is not known yet.
 pub(crate) fn upload() -> Path {
-    path(&[UPLOADS, &random()])
+    uploads().join(random())
 }
 
 pub(crate) fn artifacts() -> Path {
@@ -75,7 +91,7 @@ pub(crate) fn log(task: TaskId, stream: &str) -> Result<Path, Error> {
     if !is_stream(stream) {
         return Err(Error::Name {
             what: "the name of a stream",
-            name: stream.chars().take(SHOWN).collect(),
+            name: cut_short(stream),
             allowed: "1 to 64 letters, digits, _ or - are allowed",
         });
     }
@@ -97,9 +113,68 @@ fn is_stream(name: &str) -> bool {
 }
 
 /// A number in the one spelling that we write.
-pub(crate) fn number(text: &str) -> Option<u32> {
-    let number: u32 = text.parse().ok()?;
+pub(crate) fn number<N: FromStr + Display>(text: &str) -> Option<N> {
+    let number: N = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
+}
+
+/// As much of a refused text as a message shows.
+pub(crate) fn cut_short(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// Whether files of ours are somewhere below this directory.
+pub(crate) fn may_hold_ours(dir: &str) -> bool {
+    let top = dir.split('/').next().unwrap_or_default();
+    [ARTIFACTS, UPLOADS, ARCHIVE, JOBS, checkpoints::SAVEPOINTS].contains(&top)
+}
+
+/// Whether this is a file that the library writes before it gives it a name of ours.
+pub(crate) fn is_staged(path: &str) -> bool {
+    let staged = path.rsplit_once('#');
+    staged.is_some_and(|(path, count)| number::<u64>(count).is_some() && is_ours(path))
+}
+
+/// Whether we write files of this name.
+fn is_ours(path: &str) -> bool {
+    if path == cluster().as_ref() || is_check(path) {
+        return true;
+    }
+    let Some((top, rest)) = path.split_once('/') else {
+        return false;
+    };
+    match top {
+        UPLOADS => is_random(rest),
+        ARTIFACTS => rest.parse::<Digest>().is_ok(),
+        ARCHIVE => after_job(rest).is_some_and(|rest| rest.is_empty()),
+        JOBS => after_job(rest).is_some_and(is_of_job),
+        checkpoints::SAVEPOINTS => rest.split_once('/').is_some_and(|(id, rest)| {
+            let is_ours =
+                checkpoints::is_marker(rest) || checkpoints::known_of_savepoint(rest).is_some();
+            id.parse::<SavepointId>().is_ok() && is_ours
+        }),
+        _ => false,
+    }
+}
+
+/// Whether we write files of this name below the directory of an incarnation of a job.
+pub(crate) fn is_of_job(rest: &str) -> bool {
+    match rest.split_once('/') {
+        Some((checkpoints::CHECKPOINTS, rest)) => checkpoints::known(rest).is_some(),
+        Some((LOGS, rest)) => rest.split_once('/').is_some_and(|(attempt, rest)| {
+            number::<u32>(attempt).is_some() && rank_and_stream(rest).is_some()
+        }),
+        _ => false,
+    }
+}
+
+/// What follows the job and the incarnation that a path begins with.
+fn after_job(path: &str) -> Option<&str> {
+    let (job, rest) = path.split_once('/')?;
+    let (incarnation, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    job.parse::<JobId>().ok()?;
+    incarnation.parse::<Incarnation>().ok()?;
+    Some(rest)
 }
 
 fn path(parts: &[&str]) -> Path {
@@ -108,6 +183,11 @@ fn path(parts: &[&str]) -> Path {
 
 fn random() -> String {
     format!("{:032x}", rand::random::<u128>())
+}
+
+/// Whether this is spelled as [`random`] does.
+pub(crate) fn is_random(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
