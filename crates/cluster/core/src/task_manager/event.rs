@@ -80,6 +80,7 @@ pub enum Said {
     Acked(Acked),
     /// Nothing more will come of it: these are its last files (R6).
     Finished(RankPart),
-    /// A line for people.
+    /// A line for people, of at most [`LONGEST_PROGRESS`](crate::message::LONGEST_PROGRESS) bytes.
+    /// It goes with the next report, and causes none.
     Progress(String),
 }

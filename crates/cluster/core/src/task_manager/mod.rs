@@ -11,10 +11,14 @@
 //! them at their deadlines, and all others go on.
 //!
 //! A step takes one event in (`orders.rs`, and here), then sends a report if one is due
-//! (`reporting.rs`). `tasks.rs` has the tasks, `ports.rs` the slots.
+//! (`reporting.rs`). `tasks.rs` has the tasks, `contract.rs` what each says of checkpoints,
+//! `ports.rs` the slots.
 
 mod action;
+mod changes;
+mod contract;
 mod event;
+mod fitting;
 mod orders;
 mod ports;
 mod reporting;
@@ -30,7 +34,7 @@ pub use self::event::{Said, TaskManagerEvent};
 use self::ports::Ports;
 use self::reporting::Reporting;
 use self::tasks::Tasks;
-use crate::message::{Ack, EndedHow, NodeInfo, TaskEnd, TaskState};
+use crate::message::{Ack, ContractReport, EndedHow, NodeInfo, TaskEnd, TaskState};
 use crate::moment::wall_text;
 use crate::{Isolation, NodeNonce, TaskId};
 
@@ -140,6 +144,11 @@ impl TaskManager {
         self.tasks.state(task)
     }
 
+    /// What a task has said and was told, if it is here.
+    pub fn contract_of(&self, task: TaskId) -> Option<&ContractReport> {
+        self.tasks.contract(task)
+    }
+
     fn absorb(&mut self, now: Now, event: TaskManagerEvent, out: &mut Vec<TaskManagerAction>) {
         match event {
             TaskManagerEvent::LeaderSeen { seal, address } => self.leader_seen(seal, address),
@@ -166,9 +175,7 @@ impl TaskManager {
                 self.reporting.flags_changed |= self.has_blobs != has_blobs;
                 self.has_blobs = has_blobs;
             }
-            TaskManagerEvent::Said { .. } => {
-                out.push(TaskManagerAction::NotHeard(NotHeard::NotCheckpointing));
-            }
+            TaskManagerEvent::Said { task, said } => self.tasks.said(task, said, out),
             TaskManagerEvent::Drain => self.drain(),
             TaskManagerEvent::Tick => {}
         }

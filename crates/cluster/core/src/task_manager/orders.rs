@@ -66,7 +66,7 @@ impl TaskManager {
                     self.tasks.forget(task);
                 }
             }
-            Command::Contract { .. } => {}
+            Command::Contract { gang, order } => self.tasks.contract_ordered(gang, order, out),
             Command::Drain => self.drain(),
         }
         Ok(())

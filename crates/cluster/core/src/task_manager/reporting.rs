@@ -71,7 +71,7 @@ impl Reporting {
 
     /// Whether the leader does not know everything.
     pub(super) fn has_news(&self, tasks: &Tasks) -> bool {
-        self.needs_full || self.ports_changed || self.flags_changed || tasks.has_changes()
+        self.needs_full || self.ports_changed || self.flags_changed || tasks.has_news()
     }
 
     /// A report was not acknowledged.

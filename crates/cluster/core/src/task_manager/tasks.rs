@@ -1,30 +1,28 @@
 //! [`Tasks`]: what a TaskManager runs, and what it remembers of tasks that have ended.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use incumbent_core::Time;
 
-use super::TaskManagerAction;
-use crate::message::{ContractReport, Deploy, EndedHow, TaskEnd, TaskReport, TaskState};
+use super::changes::{Changed, Changes};
+use super::contract::{Contract, Effect};
+use super::fitting::{put_off, shorten};
+use super::{NotHeard, Said, TaskManagerAction};
+use crate::message::{ContractOrder, ContractReport, Gang};
+use crate::message::{Deploy, EndedHow, TaskEnd, TaskReport, TaskState};
 use crate::{Attempt, Isolation, JobId, Rank, TaskId};
 
 /// Most ended tasks that are remembered until a leader has written them down. Then no new task is
 /// taken: to forget one would let it be started again.
 pub(super) const MOST_REMEMBERED: usize = 10_000;
 
-/// Most last lines in one report, in bytes as they may become in JSON, where one byte can take six.
-/// Half of what a leader reads.
-const LARGEST_LINES: usize = 8 * 1024 * 1024;
-
 /// The tasks, live and ended.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     table: BTreeMap<TaskId, Task>,
-    /// Those whose change was not acknowledged, in the order of the changes: the first failure is
-    /// reported first.
-    changed: BTreeMap<u64, TaskId>,
-    changes: u64,
+    changes: Changes,
     live: usize,
 }
 
@@ -34,13 +32,20 @@ struct Task {
     state: TaskState,
     isolation: Isolation,
     isolated_at: Option<Time>,
-    /// The number of its last change.
-    change: u64,
+    /// `None`: its job does not checkpoint.
+    contract: Option<Contract>,
+    progress: Option<String>,
+    changed: Changed,
 }
 
 impl Tasks {
     pub(super) fn state(&self, task: TaskId) -> Option<&TaskState> {
         self.table.get(&task).map(|task| &task.state)
+    }
+
+    pub(super) fn contract(&self, task: TaskId) -> Option<&ContractReport> {
+        let contract = self.table.get(&task)?.contract.as_ref();
+        contract.map(Contract::report)
     }
 
     pub(super) fn has_live(&self) -> bool {
@@ -99,7 +104,9 @@ impl Tasks {
                 state: TaskState::Starting,
                 isolation: deploy.isolation,
                 isolated_at,
-                change: 0,
+                contract: deploy.is_checkpointing.then(Contract::default),
+                progress: None,
+                changed: Changed::default(),
             },
         );
         self.touch(deploy.task);
@@ -112,7 +119,9 @@ impl Tasks {
             state: TaskState::Ended(end),
             isolation: Isolation::Fenced,
             isolated_at: None,
-            change: 0,
+            contract: None,
+            progress: None,
+            changed: Changed::default(),
         };
         let before = self.table.insert(task, ended);
         debug_assert!(before.is_none(), "a task that is here is not unknown");
@@ -171,50 +180,97 @@ impl Tasks {
         if self.table.get(&task).is_some_and(|t| is_ended(&t.state))
             && let Some(ended) = self.table.remove(&task)
         {
-            self.changed.remove(&ended.change);
+            self.changes.forget(&ended.changed);
         }
     }
 
     /// It is reported again.
     pub(super) fn touch(&mut self, task: TaskId) {
         if let Some(here) = self.table.get_mut(&task) {
-            self.changed.remove(&here.change);
-            self.changes += 1;
-            here.change = self.changes;
-            self.changed.insert(self.changes, task);
+            self.changes.note(task, &mut here.changed);
         }
     }
 
-    pub(super) fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+    /// All tasks of this attempt that have not ended are told.
+    pub(super) fn contract_ordered(
+        &mut self,
+        gang: Gang,
+        order: ContractOrder,
+        out: &mut Vec<TaskManagerAction>,
+    ) {
+        for (&id, task) in self.table.range_mut(all_of(gang)) {
+            let is_live = !is_ended(&task.state);
+            let Some(contract) = task.contract.as_mut().filter(|_| is_live) else {
+                continue;
+            };
+            let before = contract.shape();
+            let effects = contract.ordered(order);
+            if contract.shape() != before {
+                self.changes.note(id, &mut task.changed);
+            }
+            out.extend(effects.into_iter().map(|effect| effect.of(id)));
+        }
+    }
+
+    /// A task says something: the answer, and what follows.
+    pub(super) fn said(&mut self, id: TaskId, said: Said, out: &mut Vec<TaskManagerAction>) {
+        let heard = self.hear(id, said);
+        let (answer, effects) = match heard {
+            Ok(effects) => (TaskManagerAction::Heard, effects),
+            Err(why) => (TaskManagerAction::NotHeard(why), Vec::new()),
+        };
+        out.push(answer);
+        out.extend(effects.into_iter().map(|effect| effect.of(id)));
+    }
+
+    fn hear(&mut self, id: TaskId, said: Said) -> Result<Vec<Effect>, NotHeard> {
+        let here = self.table.get_mut(&id);
+        let here = here.filter(|task| !is_ended(&task.state));
+        let task = here.ok_or(NotHeard::NoSuchTask)?;
+        if let Said::Progress(line) = said {
+            if task.progress.as_ref() != Some(&line) {
+                task.progress = Some(line);
+                self.changes.note_aside(id, &mut task.changed);
+            }
+            return Ok(Vec::new());
+        }
+        let contract = task.contract.as_mut().ok_or(NotHeard::NotCheckpointing)?;
+        let before = contract.shape();
+        let effects = contract.said(said)?;
+        if contract.shape() != before {
+            self.changes.note(id, &mut task.changed);
+        }
+        Ok(effects)
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        self.changes.has_news()
     }
 
     /// The tasks that have changed, or all, in the order of their changes; and the number of the
     /// newest change among them.
-    pub(super) fn report(&self, is_full: bool) -> (Vec<TaskReport>, u64) {
-        let report = |id: &TaskId, task: &Task| TaskReport {
-            task: *id,
-            slot: task.slot,
-            state: task.state.clone(),
-            contract: ContractReport::default(),
-            progress: None,
+    pub(super) fn report(&mut self, is_full: bool) -> (Vec<TaskReport>, u64) {
+        let newest = self.changes.newest();
+        let ids = if is_full {
+            let mut all: Vec<TaskId> = self.table.keys().copied().collect();
+            all.sort_by_key(|id| self.table[id].changed.order());
+            all
+        } else {
+            self.changes.tasks()
         };
-        if !is_full {
-            let changed = self.changed.values();
-            let mut reports: Vec<_> = changed.map(|id| report(id, &self.table[id])).collect();
-            shorten(&mut reports);
-            return (reports, self.changes);
-        }
-        let mut all: Vec<(&TaskId, &Task)> = self.table.iter().collect();
-        all.sort_unstable_by_key(|(_, task)| task.change);
-        let mut reports: Vec<_> = all.into_iter().map(|(id, task)| report(id, task)).collect();
+        let reports = ids.iter().map(|id| self.table[id].report(*id));
+        let mut reports: Vec<TaskReport> = reports.collect();
         shorten(&mut reports);
-        (reports, self.changes)
+        for task in put_off(&mut reports) {
+            // With a newer number, so that the next report has it.
+            self.touch(task);
+        }
+        (reports, newest)
     }
 
     /// The changes up to this one are known to the leader.
     pub(super) fn known_up_to(&mut self, change: u64) {
-        self.changed = self.changed.split_off(&(change + 1));
+        self.changes.known_up_to(change);
     }
 
     /// Moves the deadlines of exclusive tasks to their timeouts after `heard_of_at`, if that gains
@@ -246,19 +302,46 @@ impl Tasks {
     }
 }
 
-/// Leaves out the last lines of tasks beyond [`LARGEST_LINES`]: the first failures are what people
-/// look for, and a report that is refused for its size would come again for ever.
-fn shorten(reports: &mut [TaskReport]) {
-    let mut left = LARGEST_LINES;
-    for report in reports {
-        if let TaskState::Ended(end) = &mut report.state {
-            let size: usize = end.last_lines.iter().map(|line| 6 * line.len()).sum();
-            match left.checked_sub(size) {
-                Some(rest) => left = rest,
-                None => end.last_lines.clear(),
-            }
+impl Task {
+    fn report(&self, id: TaskId) -> TaskReport {
+        let contract = self.contract.as_ref().map(Contract::report);
+        TaskReport {
+            task: id,
+            slot: self.slot,
+            state: self.state.clone(),
+            contract: contract.cloned().unwrap_or_default(),
+            progress: self.progress.clone(),
         }
     }
+}
+
+impl Effect {
+    fn of(self, task: TaskId) -> TaskManagerAction {
+        match self {
+            Self::Tell(what) => TaskManagerAction::TellTask { task, what },
+            Self::CopyLast {
+                number,
+                savepoint,
+                part,
+            } => TaskManagerAction::CopyLast {
+                task,
+                number,
+                savepoint,
+                part,
+            },
+        }
+    }
+}
+
+/// All tasks that an attempt can have.
+fn all_of(gang: Gang) -> RangeInclusive<TaskId> {
+    let of = |rank| TaskId {
+        job: gang.job,
+        incarnation: gang.incarnation,
+        attempt: gang.attempt,
+        rank: Rank(rank),
+    };
+    of(0)..=of(u32::MAX)
 }
 
 fn is_ended(state: &TaskState) -> bool {

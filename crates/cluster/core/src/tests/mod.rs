@@ -2,6 +2,8 @@
 //! to.
 
 mod adoption;
+mod alone;
+mod contract;
 mod end_to_end;
 mod isolation;
 mod names;
