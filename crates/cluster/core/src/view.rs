@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::checkpoint::{Checkpoint, RestorePoint, Savepoint};
 use crate::record::EndedAttempt;
-use crate::{Cause, Desired, JobSpec, JobState};
+use crate::{Cause, Desired, JobRecord, JobSpec, JobState};
 
 /// A job, as `/v1/jobs/{id}` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -262,4 +263,65 @@ pub enum NodeViewState {
     Silent,
     /// It is proven dead, and old ranks that it had are waited for no more.
     Dead,
+}
+
+impl CheckpointView {
+    /// What a record says of one.
+    pub fn of(checkpoint: &Checkpoint) -> Self {
+        Self {
+            number: checkpoint.number,
+            attempt: checkpoint.attempt.0,
+            tasks: checkpoint.tasks,
+            completed_at: checkpoint.completed_at.clone(),
+            bytes: checkpoint.bytes,
+            took_ms: checkpoint.took_ms,
+            savepoint: checkpoint.savepoint.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl SavepointView {
+    /// What the record of its job says of one.
+    pub fn of(record: &JobRecord, savepoint: &Savepoint) -> Self {
+        Self {
+            id: savepoint.id.to_string(),
+            job: record.id.to_string(),
+            name: record.spec.name.clone(),
+            checkpoint: CheckpointView::of(&savepoint.checkpoint),
+            has_job: true,
+        }
+    }
+
+    /// All that a record has, oldest first.
+    pub fn all_of(record: &JobRecord) -> Vec<Self> {
+        let of = |savepoint| Self::of(record, savepoint);
+        record.savepoints.iter().map(of).collect()
+    }
+}
+
+impl CheckpointsView {
+    /// What a record says: what is completed, and what the job started from. Only the leader knows
+    /// what is pending.
+    pub fn of(record: &JobRecord, interval_ms: u64) -> Self {
+        Self {
+            interval_ms,
+            completed: record.checkpoints.iter().map(CheckpointView::of).collect(),
+            pending: None,
+            last_aborted: None,
+            aborted_in_row: 0,
+            restored_from: record.origin.as_ref().map(origin),
+        }
+    }
+}
+
+/// What a job started from, in words.
+fn origin(point: &RestorePoint) -> String {
+    let from = &point.from;
+    match from.savepoint {
+        Some(savepoint) => format!(
+            "savepoint {savepoint} (checkpoint {} of job {})",
+            from.number, from.job
+        ),
+        None => format!("checkpoint {} of job {}", from.number, from.job),
+    }
 }

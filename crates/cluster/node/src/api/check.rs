@@ -31,6 +31,12 @@ pub(super) fn spec(body: &[u8]) -> Result<JobSpec, Problem> {
     }
 }
 
+/// What a job may start from. Files that another cluster wrote are never among it: nobody here knows
+/// whether they are whole, or whose they are.
+const RESTORE: &str = "a job starts from a savepoint or a job of this cluster, by its id, and never from a URL or a path: \
+     {\"from\":\"savepoint\",\"savepoint\":ID} or {\"from\":\"job\",\"job\":ID}, the latter with \"checkpoint\":N for \
+     another than the newest";
+
 fn refused(errors: Vec<FieldProblem>) -> Problem {
     let texts: Vec<String> = errors
         .iter()
@@ -48,7 +54,10 @@ fn misread(fields: &Map<String, Value>, whole: &serde_json::Error) -> Vec<FieldP
         let mut alone = json!({ "name": "x", "command": ["x"] });
         alone[field] = value.clone();
         if let Err(error) = serde_json::from_value::<JobSpec>(alone) {
-            found.push(wrong(field, without_value(&error.to_string())));
+            found.push(match field.as_str() {
+                "restore" => wrong(field, RESTORE),
+                _ => wrong(field, without_value(&error.to_string())),
+            });
         }
     }
     for field in ["name", "command"] {
@@ -174,6 +183,12 @@ mod tests {
                 "restart.delay_ms",
             ),
             ("endpoints", json!(["web", "web"]), "endpoints[1]"),
+            ("restore", json!("s3://bucket/savepoint"), "restore"),
+            (
+                "restore",
+                json!({ "from": "savepoint", "savepoint": "/mnt/savepoint" }),
+                "restore",
+            ),
             (
                 "artifact",
                 json!({ "digest": "x", "name": "a", "size": 1 }),

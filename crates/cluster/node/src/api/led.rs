@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, put};
 use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::leader::{Answer, Question};
-use incumbent_cluster_core::view::{ClusterView, JobView};
+use incumbent_cluster_core::view::{ClusterView, JobView, SavepointView};
 use incumbent_cluster_core::{JobId, JobState};
 use serde::Deserialize;
 use utoipa::openapi::HttpMethod::{Delete, Get, Put};
@@ -20,8 +20,10 @@ use utoipa::openapi::schema::Type;
 use super::problem::Problem;
 use super::route::Route;
 use super::seams::AskLeader;
-use super::types::{AttemptList, JobList, NodeList, TaskList, WantedJob, WantedNode, Why};
-use super::{archive, body, view};
+use super::types::{
+    AttemptList, JobList, NodeList, SavepointList, TaskList, WantedJob, WantedNode, Why,
+};
+use super::{archive, body, savepoints, view, wish};
 
 /// How long a question may wait for the leader, which may have to open the record first. Less than
 /// gateways wait for an answer, so that there is one.
@@ -40,7 +42,7 @@ pub(super) struct Led {
     pub(super) blobs: Blobs,
 }
 
-type Answered<T> = Result<Json<T>, Problem>;
+pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 pub(super) fn routes() -> Vec<Route<Led>> {
     let no_job = (404, "No such job");
@@ -64,14 +66,35 @@ pub(super) fn routes() -> Vec<Route<Led>> {
         Route::new(&[Get], "/v1/jobs/{job}/why", get(why), "explain_job", "Why a job is as it is, in words")
             .answers::<Why>(200, "The reasons")
             .fails(&[no_job, damaged]),
-        Route::new(&[Put], "/v1/jobs/{job}/desired", put(want_job), "want_job", "Cancel or restart a job")
+        Route::new(&[Put], "/v1/jobs/{job}/desired", put(wish::want_job), "want_job", "Run, stop, rescale or cancel a job")
             .says(
-                "The job is named by its id. Idempotent: canceling again changes nothing, and a restart \
-                 names the attempt that is to be over, so that a repeated one restarts nothing twice.",
+                "The job is named by its id. Idempotent: canceling again changes nothing, a stop names its \
+                 savepoint, and a restart names the attempt that is to be over, so that a repeated one restarts \
+                 nothing twice. Answered when the wish is written down; it is carried out whoever leads.",
             )
             .takes::<WantedJob>("What is wanted")
             .answers::<JobView>(200, "The job, after the wish is written down")
-            .fails(&[no_job, (409, "Not as things stand: it has ended, for example"), damaged]),
+            .fails(&[no_job, (409, "Not as things stand: it has ended, or there are not so many slots, for example"), damaged]),
+        Route::new(&[Put], "/v1/jobs/{job}/savepoints/{savepoint}", put(savepoints::make), "make_savepoint", "Make a savepoint")
+            .says(
+                "The job is named by its id, and goes on. The client draws the id of the savepoint before its \
+                 first try, and repeats the request until it is answered with 200.",
+            )
+            .answers::<SavepointView>(200, "It is there")
+            .answers::<JobView>(202, "It is being made; `checkpoints` says how far it is")
+            .fails(&[no_job, (409, "Not as things stand: the job has ended, or another wish is being carried out"), damaged]),
+        Route::new(&[Get], "/v1/savepoints", get(savepoints::list), "list_savepoints", "Savepoints, newest first")
+            .says("Those that jobs have, and those of removed jobs, of which only the files are left.")
+            .query("limit", Type::Integer, "Most savepoints on the page: 1 to 10000, usually 1000")
+            .query("after", Type::String, "`next` of the page before")
+            .answers::<SavepointList>(200, "A page of savepoints"),
+        Route::new(&[Get], "/v1/savepoints/{savepoint}", get(savepoints::show), "show_savepoint", "One savepoint")
+            .answers::<SavepointView>(200, "The savepoint")
+            .fails(&[(404, "No such savepoint")]),
+        Route::new(&[Delete], "/v1/savepoints/{savepoint}", delete(savepoints::remove), "remove_savepoint", "Remove a savepoint and its files")
+            .says("Idempotent: a savepoint that is gone is gone.")
+            .gives(204, &[], "It is removed")
+            .fails(&[(409, "A job needs it: it has started from it, or would restart from it")]),
         Route::new(&[Delete], "/v1/jobs/{job}", delete(remove), "remove_job", "Forget a job that has ended")
             .says("The job is named by its id. Idempotent: a job that is gone is gone.")
             .gives(204, &[], "It is forgotten")
@@ -163,30 +186,6 @@ async fn why(State(led): State<Led>, Path(job): Path<String>) -> Answered<Why> {
     }))
 }
 
-async fn want_job(
-    State(led): State<Led>,
-    Path(job): Path<String>,
-    body: Body,
-) -> Answered<JobView> {
-    let wanted: WantedJob = body::json(body, "what is wanted of the job").await?;
-    let id = by_id(&job)?;
-    let after = match wanted {
-        WantedJob::Canceled {} => return led.job(Question::Cancel(id)).await.map(Json),
-        WantedJob::Running { after_attempt } => after_attempt,
-    };
-    let now = led.job(Question::Job(id)).await?;
-    if now.attempt > after {
-        return Ok(Json(now));
-    }
-    if now.attempt < after {
-        return Err(Problem::conflict(format!(
-            "Job {id} has not come to attempt {after} yet; its present attempt is {}. Look at the job, and try again.",
-            now.attempt
-        )));
-    }
-    led.job(Question::Restart(id)).await.map(Json)
-}
-
 async fn remove(State(led): State<Led>, Path(job): Path<String>) -> Result<StatusCode, Problem> {
     let id = by_id(&job)?;
     match led.ask(Question::Remove(id)).await? {
@@ -230,7 +229,7 @@ async fn want_node(
 }
 
 /// Changes name a job by its id: the name may be another job's by the time they arrive.
-fn by_id(job: &str) -> Result<JobId, Problem> {
+pub(super) fn by_id(job: &str) -> Result<JobId, Problem> {
     job.parse().map_err(|_| {
         Problem::bad_request(format!(
             "{job:?} is not the id of a job: 32 hexadecimal digits in lower case. Changes need the id, as a name may be \
@@ -240,7 +239,7 @@ fn by_id(job: &str) -> Result<JobId, Problem> {
 }
 
 impl Led {
-    async fn ask(&self, question: Question) -> Result<Answer, Problem> {
+    pub(super) async fn ask(&self, question: Question) -> Result<Answer, Problem> {
         let Some(leader) = &self.leader else {
             return Err(ended());
         };
@@ -254,7 +253,7 @@ impl Led {
         }
     }
 
-    async fn job(&self, question: Question) -> Result<JobView, Problem> {
+    pub(super) async fn job(&self, question: Question) -> Result<JobView, Problem> {
         match self.ask(question).await? {
             Answer::Job(job) => Ok(*job),
             other => Err(unexpected(other)),
@@ -278,7 +277,7 @@ impl Led {
         Err(unexpected(answer))
     }
 
-    async fn cluster(&self) -> Result<ClusterView, Problem> {
+    pub(super) async fn cluster(&self) -> Result<ClusterView, Problem> {
         match self.ask(Question::Cluster).await? {
             Answer::Cluster(cluster) => Ok(*cluster),
             other => Err(unexpected(other)),
@@ -287,7 +286,7 @@ impl Led {
 }
 
 /// What else than the wanted may be answered.
-fn unexpected(answer: Answer) -> Problem {
+pub(super) fn unexpected(answer: Answer) -> Problem {
     match answer {
         Answer::NotFound(what) => Problem::not_found(what),
         Answer::Conflict(why) => Problem::conflict(why),

@@ -4,11 +4,14 @@
 //!   /v1/… ─┬─ this node itself: own.rs
 //!          │    submit.rs     creates the record, without leading (R1)
 //!          │    artifacts.rs  to and from the blobs
+//!          │    checkpoints.rs  of a job, from its record if nobody leads
 //!          │    locate.rs     reads the record, which says where a task is, for
 //!          │      logs/       its log, and
 //!          │      task_http.rs  its own HTTP
 //!          │    metrics/      of all nodes
 //!          └─ the leader: led.rs, behind NodeLayer: passed on to it, held while nobody leads
+//!               wish.rs        what is wanted of a job
+//!               savepoints.rs  made, listed, removed
 //! ```
 //!
 //! What a node does itself never passes the leader, so it goes on while nobody leads. Routes and
@@ -24,6 +27,7 @@
 //! | silence of a body, a body of JSON in all | 30 s, 60 s | 408 |
 //! | waiting for a leader, for its answer | 30 s, [`LONGEST_QUESTION`] | 503 |
 //! | jobs on a page | [`MOST_JOBS`], usually [`USUAL_JOBS`] | 400 |
+//! | savepoints on a page | [`MOST_SAVEPOINTS`], usually [`USUAL_SAVEPOINTS`] | 400 |
 //! | logs of ranks that are read at a time | [`MOST_LOGS`] | 503 |
 //! | ranks whose logs are told together | [`MOST_TOGETHER`] | 400: name a rank |
 //! | a line of a log | [`LONGEST_LINE`] | it comes in pieces |
@@ -35,6 +39,7 @@ mod archive;
 mod artifacts;
 mod body;
 mod check;
+mod checkpoints;
 mod led;
 mod locate;
 mod logs;
@@ -42,11 +47,13 @@ mod metrics;
 mod own;
 mod problem;
 mod route;
+mod savepoints;
 mod seams;
 mod submit;
 mod task_http;
 mod types;
 mod view;
+mod wish;
 
 use std::sync::Arc;
 
@@ -64,10 +71,11 @@ pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
 pub use logs::{LONGEST_LINE, MOST_LOGS, MOST_TOGETHER};
 pub use metrics::{LARGEST_METRICS, SCRAPE_TIME, WHOLE_SCRAPE};
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
+pub use savepoints::{MOST_SAVEPOINTS, USUAL_SAVEPOINTS};
 pub use seams::AskLeader;
 pub use types::{
-    ArtifactView, AttemptList, JobList, LogEnd, LogLine, NodeList, TaskList, WantedJob, WantedNode,
-    Why,
+    ArtifactView, AttemptList, JobList, LogEnd, LogLine, NodeList, SavepointList, TaskList,
+    WantedJob, WantedNode, Why,
 };
 
 use crate::Node;

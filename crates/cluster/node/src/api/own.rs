@@ -8,13 +8,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, put};
 use incumbent_cluster_core::JobSpec;
-use incumbent_cluster_core::view::JobView;
+use incumbent_cluster_core::view::{CheckpointsView, JobView};
 use utoipa::openapi::HttpMethod::{Delete, Get, Head, Patch, Post, Put};
 use utoipa::openapi::schema::Type;
 
 use super::route::Route;
 use super::types::ArtifactView;
-use super::{Api, artifacts, logs, metrics, submit, task_http};
+use super::{Api, artifacts, checkpoints, logs, metrics, submit, task_http};
 
 pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
     const ARTIFACT: &str = "/v1/artifacts/{digest}";
@@ -39,6 +39,19 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
                 (422, "The job cannot be run as it is; `errors` names each wrong field"),
                 (503, "The store does not answer"),
             ]),
+        Route::new(
+            &[Get],
+            "/v1/jobs/{job}/checkpoints",
+            get(checkpoints::of_job),
+            "list_checkpoints",
+            "The checkpoints of a job",
+        )
+        .says(
+            "While nobody leads, a job that is named by its id is answered from its record: without what is \
+             pending, and without the last that was aborted.",
+        )
+        .answers::<CheckpointsView>(200, "What is kept, what is pending, and what went wrong last")
+        .fails(&[(404, "No such job, or it makes no checkpoints"), (500, "The record of the job is damaged")]),
         Route::new(&[Put], ARTIFACT, put(artifacts::upload), "upload_artifact", "Upload a file of jobs")
             .takes_bytes("The file, at most 1 GiB")
             .answers::<ArtifactView>(201, "It is kept")

@@ -210,6 +210,7 @@ fn parameters(path: &str) -> Vec<Parameter> {
             "job" => {
                 "The id of a job, or the name of a live one, or else of the one of this name that ended last"
             }
+            "savepoint" => "The id of a savepoint: 32 hexadecimal digits",
             "rank" => "The place of a task in its gang, from 0",
             "digest" => "A SHA-256: 64 hexadecimal digits in lower case",
             "node" => "The name of a TaskManager, or the nonce of its process",

@@ -10,6 +10,7 @@ use axum::http::header::LOCATION;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use incumbent::Creation;
+use incumbent_cluster_core::checkpoint::RestoreFrom;
 use incumbent_cluster_core::record::{LARGEST_CAUSE, LARGEST_RECORD, MOST_ENDED_ATTEMPTS};
 use incumbent_cluster_core::{Incarnation, JobId, JobRecord, JobSpec, LARGEST_SPEC};
 
@@ -36,7 +37,14 @@ pub(super) async fn submit(
         ))
     })?;
     let body = body::whole(body, LARGEST_SPEC, "the specification of the job").await?;
-    let record = record(id, check::spec(&body)?);
+    let spec = check::spec(&body)?;
+    if matches!(spec.restore, Some(RestoreFrom::Job { job, .. }) if job == id) {
+        return Err(Problem::bad_request(
+            "The job is to start from itself. A job goes on from its last checkpoint anyway; to start anew from \
+             another one's, draw a new id.",
+        ));
+    }
+    let record = record(id, spec);
     let name = id.record();
     check_size(&record)?;
     // An archived job leaves no tombstone, and a late repetition must not run it again.

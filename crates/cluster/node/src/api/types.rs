@@ -1,8 +1,8 @@
 //! What `/v1` takes and gives, besides the views of `incumbent_cluster_core::view`.
 
 use incumbent_cluster_core::record::EndedAttempt;
-use incumbent_cluster_core::view::{JobView, NodeView, TaskView};
-use incumbent_cluster_core::{Cause, JobState};
+use incumbent_cluster_core::view::{JobView, NodeView, SavepointView, TaskView};
+use incumbent_cluster_core::{Cause, JobState, SavepointId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -58,18 +58,43 @@ pub struct Why {
     pub cause: Option<Cause>,
 }
 
-/// What is wanted of a job.
+/// What is wanted of a job. Idempotent: the same wish again changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WantedJob {
-    /// It runs, in an attempt later than this one. If it does already, nothing is done: so a
-    /// repeated request restarts nothing twice.
+    /// It runs. A suspended job is resumed; one that is being stopped, and has no savepoint yet, is
+    /// not stopped.
     Running {
-        /// The attempt that is to be over.
-        after_attempt: u32,
+        /// In an attempt later than this one: the present one is restarted, unless that has
+        /// happened already. So a repeated request restarts nothing twice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_attempt: Option<u32>,
+        /// With so many tasks. A job that checkpoints makes a checkpoint, and goes on from it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tasks: Option<u32>,
+    },
+    /// It is stopped, and can be resumed.
+    Suspended {
+        /// The id of the savepoint that it is stopped with: 32 hexadecimal digits, drawn by the
+        /// client before its first try. Needed for a job that checkpoints.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>)]
+        savepoint: Option<SavepointId>,
     },
     /// It is canceled.
     Canceled {},
+}
+
+/// A page of savepoints, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SavepointList {
+    /// The savepoints.
+    pub savepoints: Vec<SavepointView>,
+    /// What to give as `after` for the next page; `null` if this is the last.
+    pub next: Option<String>,
+    /// Whether the leader has opened all records. Until then, savepoints of jobs that it has not
+    /// opened are shown as if only their files were known.
+    pub is_complete: bool,
 }
 
 /// What is wanted of a TaskManager.

@@ -1,7 +1,12 @@
 //! A job as its record shows it, without the leader; and the reasons of a job in words.
 
-use incumbent_cluster_core::view::{JobView, TaskView, TaskViewState};
+use incumbent_cluster_core::view::{
+    CheckpointView, CheckpointsView, JobView, SavepointView, TaskView, TaskViewState,
+};
 use incumbent_cluster_core::{JobRecord, JobState, Rank};
+
+/// Between two checkpoints of a job that does not say, on most stores (R14).
+const USUAL_INTERVAL_MS: u64 = 1000;
 
 /// The view of a record, for a node that does not lead. The processes of its tasks are not known.
 pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
@@ -25,9 +30,9 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
         attempt: record.attempt.0,
         epoch,
         tasks: tasks.collect(),
-        checkpoint: None,
-        checkpoints: None,
-        savepoints: Vec::new(),
+        checkpoint: record.checkpoints.last().map(CheckpointView::of),
+        checkpoints: checkpoints(record),
+        savepoints: SavepointView::all_of(record),
         restarts: record.restarts,
         cause: record.cause.clone(),
         desired: record.desired,
@@ -38,6 +43,13 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
         attempts: record.ended.clone(),
         spec: Some(record.spec.clone()),
     }
+}
+
+/// What a record says of the checkpoints of its job, if it makes any.
+fn checkpoints(record: &JobRecord) -> Option<CheckpointsView> {
+    let wanted = record.spec.checkpoints.as_ref()?;
+    let interval_ms = wanted.interval_ms.unwrap_or(USUAL_INTERVAL_MS);
+    Some(CheckpointsView::of(record, interval_ms))
 }
 
 /// Why a job is as it is, one line each: what the leader says, and what it says nothing of.

@@ -16,9 +16,10 @@ use incumbent::{Creation, Leadership};
 use incumbent_cluster_core::leader::{Answer, Question};
 use incumbent_cluster_core::record::{Desired, JobRecord, JobState, PlacedNode, Placement};
 use incumbent_cluster_core::view::{
-    ClusterView, JobView, LeaderView, NodeKind, NodeView, NodeViewState,
+    CheckpointView, CheckpointsView, ClusterView, JobView, LeaderView, NodeKind, NodeView,
+    NodeViewState, SavepointView,
 };
-use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobSpec, NodeNonce};
+use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, SavepointId};
 use incumbent_cluster_node::api::{self, AskLeader};
 use incumbent_cluster_node::server::{Server, ServerError, ServerOptions};
 use incumbent_cluster_node::{Node, NodeOptions};
@@ -305,6 +306,56 @@ impl FakeLeader {
                 }
                 None => unknown(id),
             },
+            Question::Suspend { job, savepoint } => match jobs.get_mut(job) {
+                Some(found) => {
+                    found.state = JobState::Suspended;
+                    found.desired = Desired::Suspended;
+                    if found.checkpoints.is_some() {
+                        found.savepoints.push(savepoint_view(*savepoint, *job));
+                    }
+                    Answer::Job(Box::new(found.clone()))
+                }
+                None => unknown(job),
+            },
+            Question::Resume(id) => match jobs.get_mut(id) {
+                Some(job) => {
+                    job.state = JobState::Waiting;
+                    job.desired = Desired::Running;
+                    Answer::Job(Box::new(job.clone()))
+                }
+                None => unknown(id),
+            },
+            // Written down at once, and carried out by nobody.
+            Question::Rescale { job, .. } => match jobs.get(job) {
+                Some(job) => Answer::Job(Box::new(job.clone())),
+                None => unknown(job),
+            },
+            // Made when it is asked for the second time.
+            Question::Savepoint { job, savepoint } => match jobs.get_mut(job) {
+                Some(found) => {
+                    let answer = Answer::Job(Box::new(found.clone()));
+                    let id = savepoint.to_string();
+                    if !found.savepoints.iter().any(|other| other.id == id) {
+                        found.savepoints.push(savepoint_view(*savepoint, *job));
+                    }
+                    answer
+                }
+                None => unknown(job),
+            },
+            Question::Savepoints => {
+                let all = jobs.values().flat_map(|job| job.savepoints.clone());
+                Answer::Savepoints(all.collect())
+            }
+            Question::RemoveSavepoint(id) => {
+                let id = id.to_string();
+                for job in jobs.values_mut() {
+                    if job.savepoints.iter().any(|other| other.id == id) {
+                        job.savepoints.retain(|other| other.id != id);
+                        return Answer::Done;
+                    }
+                }
+                Answer::NotFound(format!("There is no savepoint {id}."))
+            }
             Question::Remove(id) => match jobs.remove(id) {
                 Some(_) => Answer::Done,
                 None => unknown(id),
@@ -312,7 +363,6 @@ impl FakeLeader {
             Question::Cluster => Answer::Cluster(Box::new(self.cluster())),
             Question::Drain(node) | Question::Forget(node) if node == "tm" => Answer::Done,
             Question::Drain(node) | Question::Forget(node) => unknown(node),
-            other => Answer::NotFound(format!("There is nothing to answer to {other:?}.")),
         }
     }
 
@@ -396,6 +446,37 @@ pub(super) fn view(id: JobId, name: &str) -> JobView {
         incarnation: Incarnation::new(7).to_string(),
         attempts: Vec::new(),
         spec: None,
+    }
+}
+
+/// A savepoint of this job.
+pub(super) fn savepoint_view(id: SavepointId, job: JobId) -> SavepointView {
+    SavepointView {
+        id: id.to_string(),
+        job: job.to_string(),
+        name: format!("job-{}", job.get()),
+        checkpoint: CheckpointView {
+            number: 7,
+            attempt: 1,
+            tasks: 2,
+            completed_at: format!("2026-01-01T00:01:{:02}Z", id.get() % 60),
+            bytes: 1000,
+            took_ms: 20,
+            savepoint: Some(id.to_string()),
+        },
+        has_job: true,
+    }
+}
+
+/// What a job that checkpoints shows of that, before its first one.
+pub(super) fn checkpoints_view() -> CheckpointsView {
+    CheckpointsView {
+        interval_ms: 1000,
+        completed: Vec::new(),
+        pending: None,
+        last_aborted: None,
+        aborted_in_row: 0,
+        restored_from: None,
     }
 }
 

@@ -160,7 +160,10 @@ async fn wishes_are_for_ids_and_may_be_repeated() {
     for bad in [
         json!({}),
         json!({ "state": "sleeping" }),
-        json!({ "state": "running" }),
+        json!({ "state": "running", "tasks": 0 }),
+        json!({ "state": "running", "tasks": 1001 }),
+        json!({ "state": "running", "tasks": 1, "after_attempt": 1 }),
+        json!({ "state": "suspended", "savepoint": "mine" }),
         json!({ "state": "canceled", "x": 1 }),
     ] {
         let refused = leader.put(&format!("{path}/desired"), &bad).refused().await;
@@ -196,7 +199,15 @@ async fn reading_changes_nothing() {
     let cluster = Cluster::new();
     let (leader, _, fake) = two(&cluster, 1).await;
     let leadership = leader.lead().await;
-    for path in ["", "/attempts", "/tasks", "/why", "/desired"] {
+    for path in [
+        "",
+        "/attempts",
+        "/tasks",
+        "/why",
+        "/desired",
+        "/checkpoints",
+        "/savepoints/1",
+    ] {
         leader
             .get(&format!("/v1/jobs/{}{path}", id(1)))
             .send()
@@ -208,13 +219,19 @@ async fn reading_changes_nothing() {
         "/v1/nodes",
         "/v1/nodes/tm/desired",
         "/v1/metrics",
+        "/v1/savepoints",
+        &format!("/v1/savepoints/{}", "a".repeat(32)),
     ] {
         leader.get(path).send().await;
     }
     let is_reading = |asked: &Question| {
         matches!(
             asked,
-            Question::Jobs | Question::Job(_) | Question::JobNamed(_) | Question::Cluster
+            Question::Jobs
+                | Question::Job(_)
+                | Question::JobNamed(_)
+                | Question::Cluster
+                | Question::Savepoints
         )
     };
     assert!(fake.asked().iter().all(is_reading), "{:?}", fake.asked());

@@ -1,14 +1,17 @@
 //! `/v1` on nodes with real connections, and who may ask what.
 
 mod artifacts;
+mod checkpoints;
 mod harness;
 mod led;
 mod logs;
 mod metrics;
 mod openapi;
+mod savepoints;
 mod security;
 mod serving;
 mod submit;
 mod task_http;
 mod tls;
 mod whole;
+mod wishes;

@@ -45,6 +45,7 @@ async fn every_operation_of_the_document_is_answered_and_every_reference_resolve
             let path = path
                 .replace("{job}", &job)
                 .replace("{digest}", &digest)
+                .replace("{savepoint}", &"a".repeat(32))
                 .replace("{rank}", "0")
                 .replace("{node}", "tm")
                 .replace("{path}", "x");
