@@ -252,6 +252,10 @@ pub struct Limits {
     pub largest_body: usize,
     /// The shortest interval between writes of one key that the backend sustains.
     pub shortest_interval: Duration,
+    /// What should lie between writes of one key that are made all the time and that nobody waits
+    /// for, such as checkpoints. More than the shortest interval where a store is shared with
+    /// others, which such writes would slow down.
+    pub regular_interval: Duration,
     /// From where the backend can be reached.
     pub reach: Reach,
 }

@@ -67,6 +67,7 @@ impl Backend for EtcdBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
+            regular_interval: Duration::ZERO,
             reach: self.links.settings.hosts.reach(),
         }
     }

@@ -112,6 +112,7 @@ impl Backend for FileBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
+            regular_interval: Duration::ZERO,
             reach: Reach::Machine,
         }
     }

@@ -138,6 +138,7 @@ impl Backend for MemoryBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
+            regular_interval: Duration::ZERO,
             reach: Reach::Process,
         }
     }

@@ -86,6 +86,7 @@ impl Backend for ZooKeeperBackend {
         Limits {
             largest_body: LARGEST_BODY,
             shortest_interval: Duration::ZERO,
+            regular_interval: Duration::ZERO,
             reach: self.session.settings.hosts.reach(),
         }
     }

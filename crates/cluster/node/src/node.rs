@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use incumbent::{Clock, Group, HolderName, Options, Store, Timing};
 use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::NodeNonce;
+use incumbent_cluster_core::leader::CHECKPOINT_INTERVAL;
 use incumbent_core::Now;
 use incumbent_gateway::{Gateway, Handle, Role, ServerTls, UpstreamTls};
 use tokio::net::TcpListener;
@@ -69,6 +70,7 @@ struct Inner {
     client: Client,
     blobs: Blobs,
     clock: Clock,
+    checkpoint_interval: Duration,
     options: NodeOptions,
 }
 
@@ -140,6 +142,7 @@ impl Node {
         let address = advertised(&options, bound)?;
         let holder = options.name.as_deref().map(holder_name).transpose()?;
         let clock = Clock::default();
+        let limits = store.limits();
         let group = store.group_with(
             &options.group,
             Options {
@@ -172,6 +175,9 @@ impl Node {
                 client,
                 blobs,
                 clock,
+                checkpoint_interval: CHECKPOINT_INTERVAL
+                    .max(limits.shortest_interval)
+                    .max(limits.regular_interval),
                 options,
             }),
         })
@@ -237,6 +243,12 @@ impl Node {
     /// The files of the cluster.
     pub fn blobs(&self) -> &Blobs {
         &self.inner.blobs
+    }
+
+    /// Between two checkpoints of a job that does not say (R14): a second, or what the store asks
+    /// for.
+    pub fn checkpoint_interval(&self) -> Duration {
+        self.inner.checkpoint_interval
     }
 
     /// What it was started with.

@@ -26,6 +26,7 @@ impl Backend for Guarded {
         Limits {
             largest_body: 1 << 20,
             shortest_interval: Duration::ZERO,
+            regular_interval: Duration::ZERO,
             reach: Reach::Process,
         }
     }

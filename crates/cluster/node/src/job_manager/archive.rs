@@ -15,6 +15,21 @@ impl Archive {
         Self { blobs }
     }
 
+    /// Says beside the files of the savepoints of a job what they are. Its record may go
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for people: the record must stay.
+    pub(super) async fn mark_savepoints(&self, body: &JobRecord) -> Result<(), String> {
+        for savepoint in &body.savepoints {
+            let (name, blobs) = (&body.spec.name, &self.blobs);
+            let marked = blobs.mark_savepoint(body.id, body.incarnation, name, savepoint);
+            marked.await.map_err(|error| causes(&error))?;
+        }
+        Ok(())
+    }
+
     /// Keeps a job that has ended. Its record may go afterwards.
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 //!   routes.rs, JobManagerHandle ─door.rs┘   records.rs  lanes.rs  watches.rs  questions.rs  told.rs
 //!   reports, hints, questions               open,       orders    proof of    answers       the log
 //!                                           commit                death
+//!                                        checkpoints/
+//!                                        manifests, savepoints, the janitor
 //! ```
 //!
 //! # What holds
@@ -20,6 +22,10 @@
 //!   JobManager, and go on.
 //! - **A report is acknowledged only under a valid guard** (R8): it is asked at the last moment,
 //!   when the answer is handed to the connection.
+//! - **The janitor deletes only under a valid guard**, and only what no committed record can name
+//!   any more (R15).
+//! - **Blobs that are slow or gone delay no order, no acknowledgement and no commit.** Only a job
+//!   with savepoints, or one that is archived, waits for them before its record goes.
 //! - **A TaskManager that is slow or gone delays nobody else**: each has its own queue.
 //!
 //! # Limits
@@ -34,12 +40,16 @@
 //! | orders in one request, and its time | 128, 10 s | more requests; undelivered |
 //! | TaskManagers that are watched | 1000 | the death of others is noticed by their silence |
 //! | records that are opened at a time | 64 | more wait |
+//! | manifests that are written at a time | 16, 30 s each | more wait; the checkpoint is aborted |
+//! | savepoints that are looked for, marked or removed at a time | 8 | more wait |
+//! | jobs that the janitor tidies at a time | 2, each after 5 s of rest or more | more wait |
 //! | JobManagers shown that stand by | 64 | others are not shown |
 //! | a body between nodes | 16 MiB | 413 |
 
 mod archive;
 mod body;
 mod campaign;
+mod checkpoints;
 mod cluster_view;
 mod door;
 mod gauges;

@@ -145,9 +145,10 @@ impl Records {
         });
     }
 
-    /// Archives the job if told so, and then erases its record. Without an archive it leaves a
-    /// tombstone (R1), so that a submission that is repeated late does not bring the job back.
-    pub(super) fn erase(&mut self, job: JobId, archive: Option<Box<JobRecord>>) {
+    /// Marks the savepoints of the job, archives it if told so, and then erases its record. Without
+    /// an archive it leaves a tombstone (R1), so that a submission that is repeated late does not
+    /// bring the job back.
+    pub(super) fn erase(&mut self, job: JobId, body: Box<JobRecord>, is_archived: bool) {
         let handle = self.open.remove(&job);
         let leadership = Arc::clone(&self.leadership);
         let blobs = self.archive.clone();
@@ -156,27 +157,32 @@ impl Records {
                 Ok(handle) => handle,
                 Err(done) => return done,
             };
-            let gone = match archive {
-                Some(body) => {
-                    // File first, then the pointer to what it was.
-                    if let Err(why) = blobs.keep(&body).await {
-                        tracing::warn!(%job, why, "cannot archive an old job; its record stays");
-                        tokio::time::sleep(PAUSE).await;
-                        let why = Unwritten::NotApplied;
-                        let mut done = told(job, LeaderEvent::NotCommitted { job, why });
-                        done.handle = Some(handle);
-                        return done;
-                    }
-                    handle.record.erase().await
+            // File first, then the pointer to what it was.
+            let kept = match blobs.mark_savepoints(&body).await {
+                Ok(()) if is_archived => blobs.keep(&body).await,
+                marked => marked,
+            };
+            if let Err(why) = kept {
+                tracing::warn!(
+                    %job, why,
+                    "cannot write down in the blobs what the record of an old job says; the record \
+                     stays"
+                );
+                tokio::time::sleep(PAUSE).await;
+                let why = Unwritten::NotApplied;
+                let mut done = told(job, LeaderEvent::NotCommitted { job, why });
+                done.handle = Some(handle);
+                return done;
+            }
+            let gone = if is_archived {
+                handle.record.erase().await
+            } else {
+                let deleted = handle.record.delete().await;
+                if deleted.is_ok() {
+                    // Pointer gone first, then files.
+                    blobs.remove_files(job, handle.incarnation).await;
                 }
-                None => {
-                    let deleted = handle.record.delete().await;
-                    if deleted.is_ok() {
-                        // Pointer gone first, then files.
-                        blobs.remove_files(job, handle.incarnation).await;
-                    }
-                    deleted
-                }
+                deleted
             };
             match gone {
                 Ok(()) => told(job, LeaderEvent::Erased(job)),

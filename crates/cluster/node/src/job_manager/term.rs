@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::archive::Archive;
+use super::checkpoints::Checkpoints;
 use super::door::{Door, Input};
 use super::gauges::Gauges;
 use super::lanes::Lanes;
@@ -61,6 +62,7 @@ pub(super) struct Term {
     records: Records,
     lanes: Lanes,
     watches: Watches,
+    checkpoints: Checkpoints,
     questions: Questions,
     reports: HashMap<(NodeNonce, u64), oneshot::Sender<Ack>>,
     gauges: Gauges,
@@ -80,13 +82,17 @@ impl Term {
         let door = Arc::new(door);
         let (sender, events) = mpsc::channel(MOST_EVENTS);
         let lease = node.group().timing().lease();
-        let config = LeaderConfig::usual(lease, node.url());
+        let config = LeaderConfig {
+            checkpoint_interval: node.checkpoint_interval(),
+            ..LeaderConfig::usual(lease, node.url())
+        };
         let now = node.now();
         let archive = Archive::new(node.blobs().clone());
         let term = Self {
             leader: Leader::new(config, seal, now),
             records: Records::new(Arc::clone(leadership), archive),
-            lanes: Lanes::new(node.client().clone(), guard, sender.clone()),
+            lanes: Lanes::new(node.client().clone(), guard.clone(), sender.clone()),
+            checkpoints: Checkpoints::new(node.blobs().clone(), guard, sender.clone()),
             watches: Watches::new(node.group().holder().clone(), sender),
             questions: Questions::default(),
             reports: HashMap::new(),
@@ -142,6 +148,7 @@ impl Term {
         // TaskManagers that wait are told first: they look for the next leader.
         drop((self.reports, self.watches));
         self.lanes.end().await;
+        self.checkpoints.end().await;
         self.records.end().await;
         let unanswered = Unanswered {
             _questions: self.questions,
@@ -219,17 +226,21 @@ impl Term {
             LeaderAction::List => self.records.list(),
             LeaderAction::Open(job) => self.records.open(job),
             LeaderAction::Commit(body) => {
-                self.gauges.committing(&body);
+                self.gauges.committing(&body, self.node.now());
                 self.records.commit(body);
             }
             LeaderAction::Erase {
                 job,
                 record,
                 is_archived,
-            } => self.records.erase(job, is_archived.then_some(record)),
+            } => {
+                self.checkpoints.forget(job);
+                self.records.erase(job, record, is_archived);
+            }
             // The order to report follows.
             LeaderAction::Dial(node) => self.lanes.aim(node.nonce, &node.address),
             LeaderAction::Order(order) => {
+                self.gauges.ordering(&order);
                 if let Err(undelivered) = self.lanes.send(order) {
                     self.next.push_back(undelivered);
                 }
@@ -246,14 +257,22 @@ impl Term {
                 self.lanes.drop_lane(node);
                 self.door.registry.forget(node);
             }
-            LeaderAction::StoreManifest(_)
-            | LeaderAction::FindSavepoint(_)
-            | LeaderAction::MarkSavepoint { .. }
-            | LeaderAction::RemoveSavepoint(_)
-            | LeaderAction::Tidy(_) => {}
+            LeaderAction::StoreManifest(manifest) => self.checkpoints.store_manifest(manifest),
+            LeaderAction::FindSavepoint(id) => self.checkpoints.find_savepoint(id),
+            LeaderAction::MarkSavepoint {
+                job,
+                incarnation,
+                name,
+                savepoint,
+            } => {
+                let checkpoints = &mut self.checkpoints;
+                checkpoints.mark_savepoint(job, incarnation, name, savepoint);
+            }
+            LeaderAction::RemoveSavepoint(id) => self.checkpoints.remove_savepoint(id),
+            LeaderAction::Tidy(tidy) => self.checkpoints.tidy(tidy),
             LeaderAction::Answer { ticket, answer } => {
                 let answer = self.completed(answer);
-                if !self.gauges.take(ticket, &answer) {
+                if !self.gauges.take(ticket, &answer, self.node.now()) {
                     self.questions.answer(ticket, answer);
                 }
             }

@@ -1,14 +1,19 @@
 //! [`Gauges`]: the figures of a term, as metrics.
 
+mod checkpoints;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use incumbent::Time;
 use incumbent_cluster_core::leader::{Answer, LeaderEvent, Opened, Ticket};
+use incumbent_cluster_core::message::Order;
 use incumbent_cluster_core::view::{ClusterView, NodeKind, NodeViewState};
 use incumbent_cluster_core::{Attempt, JobId, JobRecord, JobState};
 use incumbent_core::Now;
 use metrics::{counter, gauge, histogram};
+
+use checkpoints::{Aborted, Newest};
 
 /// How often slots and nodes are counted.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -33,6 +38,7 @@ pub(super) struct Gauges {
     jobs: HashMap<JobId, Job>,
     /// What is being written.
     writing: HashMap<JobId, Job>,
+    aborted: Aborted,
     adoption: Adoption,
     asked: Option<Ticket>,
     due: Time,
@@ -54,6 +60,8 @@ struct Job {
     attempt: Attempt,
     restarts: u32,
     tasks: u32,
+    /// If it checkpoints.
+    newest: Option<Newest>,
 }
 
 impl Gauges {
@@ -64,6 +72,7 @@ impl Gauges {
             granted,
             jobs: HashMap::new(),
             writing: HashMap::new(),
+            aborted: Aborted::default(),
             adoption: Adoption::Unlisted,
             asked: None,
             due: granted.time,
@@ -89,7 +98,8 @@ impl Gauges {
             LeaderEvent::Opened { job, found } => {
                 match found {
                     Opened::Record(body) => {
-                        self.jobs.insert(*job, Job::of(body));
+                        // Of a commit whose outcome was unknown.
+                        self.replace(*job, Job::of(body, now));
                     }
                     Opened::Absent => {
                         self.jobs.remove(job);
@@ -108,6 +118,7 @@ impl Gauges {
             }
             LeaderEvent::Erased(job) => {
                 self.jobs.remove(job);
+                self.aborted.forget(*job);
             }
             LeaderEvent::Hinted(_)
             | LeaderEvent::Reported { .. }
@@ -125,8 +136,13 @@ impl Gauges {
     }
 
     /// This body is going to be written.
-    pub(super) fn committing(&mut self, body: &JobRecord) {
-        self.writing.insert(body.id, Job::of(body));
+    pub(super) fn committing(&mut self, body: &JobRecord, now: Now) {
+        self.writing.insert(body.id, Job::of(body, now));
+    }
+
+    /// This order is going to be sent.
+    pub(super) fn ordering(&mut self, order: &Order) {
+        self.aborted.see(order);
     }
 
     /// For how long nothing has to be counted.
@@ -146,13 +162,13 @@ impl Gauges {
     }
 
     /// Takes the answer, if it is to the question that was asked here.
-    pub(super) fn take(&mut self, ticket: Ticket, answer: &Answer) -> bool {
+    pub(super) fn take(&mut self, ticket: Ticket, answer: &Answer, now: Now) -> bool {
         if self.asked != Some(ticket) {
             return false;
         }
         self.asked = None;
         if let Answer::Cluster(view) = answer {
-            self.count(Some(view));
+            self.count(Some((view, now)));
         }
         true
     }
@@ -161,7 +177,7 @@ impl Gauges {
         let Some(new) = self.writing.remove(&job) else {
             return;
         };
-        let old = self.jobs.insert(job, new);
+        let old = self.replace(job, new);
         if old.is_none_or(|old| old.attempt < new.attempt) {
             counter!("incumbent_cluster_attempts_total").increment(1);
         }
@@ -169,6 +185,14 @@ impl Gauges {
             let restarts = new.restarts.saturating_sub(old.restarts);
             counter!("incumbent_cluster_restarts_total").increment(u64::from(restarts));
         }
+    }
+
+    fn replace(&mut self, job: JobId, mut new: Job) -> Option<Job> {
+        let old = self.jobs.get(&job).copied();
+        if let (Some(new), Some(old)) = (&mut new.newest, old.and_then(|old| old.newest)) {
+            new.count(old);
+        }
+        self.jobs.insert(job, new)
     }
 
     /// If all records of the list are open now, how long that took.
@@ -185,7 +209,8 @@ impl Gauges {
         }
     }
 
-    fn count(&self, view: Option<&ClusterView>) {
+    fn count(&self, leads: Option<(&ClusterView, Now)>) {
+        let (view, now) = leads.unzip();
         for (state, name) in STATES {
             let jobs = self.jobs.values().filter(|job| job.state == state).count();
             gauge!("incumbent_cluster_jobs", "state" => name).set(float(jobs));
@@ -193,6 +218,8 @@ impl Gauges {
         let running = self.jobs.values().filter(|job| !job.state.is_terminal());
         let tasks: u32 = running.map(|job| job.tasks).sum();
         gauge!("incumbent_cluster_tasks").set(f64::from(tasks));
+        let newest = self.jobs.values().filter_map(|job| job.newest);
+        checkpoints::set(newest, now);
         let slots = view.map_or(0, |view| view.slots);
         let free = view.map_or(0, |view| view.slots_free);
         gauge!("incumbent_cluster_slots").set(f64::from(slots));
@@ -220,12 +247,13 @@ impl Drop for Gauges {
 }
 
 impl Job {
-    fn of(body: &JobRecord) -> Self {
+    fn of(body: &JobRecord, now: Now) -> Self {
         Self {
             state: body.state,
             attempt: body.attempt,
             restarts: body.restarts,
             tasks: u32::try_from(body.placements.len()).unwrap_or(u32::MAX),
+            newest: Newest::of(body, now),
         }
     }
 }
@@ -237,6 +265,7 @@ fn float(count: usize) -> f64 {
 /// Says what the metrics of a JobManager mean. To be called once, after a recorder is installed.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    checkpoints::describe();
     describe_gauge!("incumbent_cluster_leads", "1 if this JobManager leads.");
     describe_gauge!(
         "incumbent_cluster_jobs",

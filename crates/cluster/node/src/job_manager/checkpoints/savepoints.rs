@@ -1,0 +1,117 @@
+//! Savepoints: found, marked and removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use incumbent_cluster_blobs::Error;
+use incumbent_cluster_core::checkpoint::Savepoint;
+use incumbent_cluster_core::leader::{FoundSavepoint, LeaderEvent};
+use incumbent_cluster_core::{Incarnation, JobId, SavepointId};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Files;
+use super::trying::{GivenUp, try_until};
+
+/// How long a savepoint is looked for before the machine is told that the blobs do not answer: it
+/// asks again. Also how long its removal is tried, as a person waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a mark is tried. It is repeated before the record goes.
+const MARKING: Duration = Duration::from_secs(60);
+
+/// What is said beside the files of a savepoint.
+pub(super) struct Mark {
+    pub(super) job: JobId,
+    pub(super) incarnation: Incarnation,
+    pub(super) name: String,
+    pub(super) savepoint: Box<Savepoint>,
+}
+
+/// Looks for this savepoint, and tells the machine.
+pub(super) async fn find(files: Files, places: Arc<Semaphore>, savepoint: SavepointId) {
+    let found = try_until(PATIENCE, &files.guard, || {
+        let work = async {
+            let _place = place(&places).await;
+            files.blobs.savepoint(savepoint).await
+        };
+        work.boxed()
+    });
+    let found = match found.await {
+        None => return,
+        Some(Ok(marked)) => FoundSavepoint::Found(Box::new(marked.restore_point())),
+        Some(Err(GivenUp {
+            is_outage: true, ..
+        })) => FoundSavepoint::Unavailable,
+        Some(Err(GivenUp {
+            error: Some(Error::NotFound { .. }),
+            ..
+        })) => FoundSavepoint::Absent,
+        Some(Err(GivenUp { why, .. })) => FoundSavepoint::Damaged(why),
+    };
+    files
+        .tell(LeaderEvent::SavepointFound { savepoint, found })
+        .await;
+}
+
+/// Says beside the files of this savepoint that it was committed.
+pub(super) async fn mark(files: Files, places: Arc<Semaphore>, mark: Mark) {
+    let Mark {
+        job,
+        incarnation,
+        name,
+        savepoint,
+    } = &mark;
+    let marked = try_until(MARKING, &files.guard, || {
+        let work = async {
+            let _place = place(&places).await;
+            let marked = files
+                .blobs
+                .mark_savepoint(*job, *incarnation, name, savepoint);
+            marked.await
+        };
+        work.boxed()
+    });
+    if let Some(Err(GivenUp { why, .. })) = marked.await {
+        let savepoint = savepoint.id;
+        tracing::warn!(
+            %job, %savepoint, why,
+            "cannot write beside the files of a savepoint what it is; the record of the job says \
+             it, and it is written again before that is removed"
+        );
+    }
+}
+
+/// Removes the files of this savepoint, and tells the machine.
+pub(super) async fn remove(files: Files, places: Arc<Semaphore>, savepoint: SavepointId) {
+    let removed = try_until(PATIENCE, &files.guard, || {
+        let work = async {
+            let _place = place(&places).await;
+            files.blobs.remove_savepoint(savepoint).await
+        };
+        work.boxed()
+    });
+    let why_not = match removed.await {
+        None => return,
+        Some(Ok(removed)) => {
+            let (files, bytes, left) = (removed.files, removed.bytes, removed.left);
+            tracing::info!(%savepoint, files, bytes, "the files of a savepoint are removed");
+            if left > 0 {
+                tracing::warn!(
+                    %savepoint, left,
+                    "there are files in the directory of a removed savepoint that this program \
+                     does not write; they are left"
+                );
+            }
+            None
+        }
+        Some(Err(given_up)) => Some(given_up.why),
+    };
+    files
+        .tell(LeaderEvent::SavepointRemoved { savepoint, why_not })
+        .await;
+}
+
+async fn place(places: &Semaphore) -> SemaphorePermit<'_> {
+    places.acquire().await.expect("it is never closed")
+}
