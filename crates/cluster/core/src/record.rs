@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::checkpoint::{Checkpoint, Closing, Intent, RestorePoint, Savepoint};
-use crate::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, Rank};
+use crate::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, Rank, SavepointId};
 
 /// The format of records of jobs.
 pub const FORMAT: u32 = 1;
@@ -97,7 +97,8 @@ pub enum JobState {
     /// The attempt in the record has ended; the next one begins when its delay is over, the old
     /// ranks are known to be gone, and slots are free.
     Restarting,
-    /// An intent to end is written; tasks are being ended.
+    /// An intent to end is written: tasks are being ended, or publish what the last checkpoint has
+    /// committed and end by themselves (`closing`).
     Stopping,
     /// Ended as wanted, and can be resumed.
     Suspended,
@@ -230,7 +231,12 @@ pub enum CauseKind {
 }
 
 impl JobState {
-    /// Whether nothing follows by itself.
+    /// Whether nothing of it is to run, now or by itself later.
+    pub fn is_at_rest(self) -> bool {
+        self == Self::Suspended || self.is_terminal()
+    }
+
+    /// Whether it has ended for good.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Finished | Self::Failed | Self::Canceled => true,
@@ -274,6 +280,36 @@ impl JobRecord {
             cause: None,
             ended_at: None,
         }
+    }
+
+    /// Whether the attempt in the record is to run: it does its work, or publishes what its last
+    /// checkpoint has committed.
+    pub fn is_to_run(&self) -> bool {
+        match self.state {
+            JobState::Running => true,
+            JobState::Stopping => self.closing.is_some(),
+            JobState::Waiting
+            | JobState::Restarting
+            | JobState::Suspended
+            | JobState::Finished
+            | JobState::Failed
+            | JobState::Canceled => false,
+        }
+    }
+
+    /// Whether its tasks speak the contract.
+    pub fn is_checkpointing(&self) -> bool {
+        self.spec.checkpoints.is_some()
+    }
+
+    /// The number of the newest completed checkpoint; 0 if there is none.
+    pub fn newest_checkpoint(&self) -> u64 {
+        self.checkpoints.last().map_or(0, |last| last.number)
+    }
+
+    /// Its savepoint of this id.
+    pub fn savepoint(&self, id: SavepointId) -> Option<&Savepoint> {
+        self.savepoints.iter().find(|savepoint| savepoint.id == id)
     }
 
     /// How many tasks the next attempt has.

@@ -89,7 +89,8 @@ pub struct Tidy {
     pub incarnation: Incarnation,
     /// The present attempt.
     pub attempt: Attempt,
-    /// Whether nothing of lower attempts can be there any more: their ranks are gone.
+    /// Whether the ranks of lower attempts are gone, or count as gone (R8): what one of a fenced
+    /// job that is cut off still stores is named by nothing, and goes the next time.
     pub are_older_gone: bool,
     /// All that is listed: checkpoints of the record, and what other jobs start from. Savepoints
     /// are not among them; their files lie elsewhere.

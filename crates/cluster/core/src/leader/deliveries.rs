@@ -66,7 +66,13 @@ impl Leader {
                     node.is_drain_ordered = false;
                 }
             }
-            Command::Report { .. } | Command::Contract { .. } => {}
+            Command::Contract { gang, .. } => {
+                if let Some(job) = self.jobs.open_mut(gang.job) {
+                    job.contract_undelivered(to, order.seq);
+                    self.touched.insert(gang.job);
+                }
+            }
+            Command::Report { .. } => {}
         }
     }
 

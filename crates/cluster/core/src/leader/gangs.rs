@@ -6,8 +6,10 @@ use incumbent_core::Time;
 
 use super::LeaderConfig;
 use super::job::Job;
+use super::job::intents::Wish;
 use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
+use crate::checkpoint::Intent;
 use crate::record::{PlacedNode, Placement};
 use crate::{JobId, NodeNonce};
 
@@ -69,13 +71,20 @@ impl Gangs {
                 continue;
             };
             let since = *job.waiting_since.get_or_insert(now);
-            if hold_all(job, nodes, now) {
+            let wanted = wanted(job);
+            let least = if job.record.is_to_run() {
+                wanted
+            } else {
+                // What an intent to rescale wants is not waited for when nothing runs.
+                job.record.tasks().min(wanted)
+            };
+            if hold_all(job, nodes, wanted, now) || hold_all(job, nodes, least, now) {
                 found.served.push(*id);
                 continue;
             }
             let reserves_at = since + config.reserve_after;
             // One that cannot fit as things stand starves nobody.
-            if usable_slots < job.record.spec.tasks {
+            if usable_slots < least {
                 continue;
             }
             if reserves_at <= now {
@@ -121,10 +130,18 @@ fn give_back(job: &mut Job, nodes: &mut Nodes, now: Time) {
     }
 }
 
-/// Holds as many slots as the job has tasks, if there are so many, and nothing if not. Slots that
-/// it holds already are kept.
-fn hold_all(job: &mut Job, nodes: &mut Nodes, now: Time) -> bool {
-    let wanted = job.record.spec.tasks as usize;
+/// How many tasks the job is to have.
+pub(super) fn wanted(job: &Job) -> u32 {
+    match job.record.intent {
+        Some(Intent::Rescale { tasks }) => tasks,
+        Some(Intent::Savepoint { .. } | Intent::Stop { .. }) | None => job.record.tasks(),
+    }
+}
+
+/// Holds as many slots as are wanted, if there are so many, and nothing more if not. Slots that it
+/// holds already are kept.
+pub(super) fn hold_all(job: &mut Job, nodes: &mut Nodes, wanted: u32, now: Time) -> bool {
+    let wanted = wanted as usize;
     let usable = |&(nonce, slot): &(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
     let kept = job.held.iter().filter(|held| usable(held)).count();
     let missing = wanted.saturating_sub(kept);
@@ -160,7 +177,7 @@ fn hold_all(job: &mut Job, nodes: &mut Nodes, now: Time) -> bool {
 /// left them.
 pub(super) fn has_all(job: &Job, nodes: &Nodes, now: Time) -> bool {
     let usable = |&&(nonce, slot): &&(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
-    job.held.iter().filter(usable).count() >= job.record.spec.tasks as usize
+    job.held.iter().filter(usable).count() >= wanted(job) as usize
 }
 
 /// Where the next attempt runs, if the job holds slots for all its tasks and nothing is in them.
@@ -169,9 +186,8 @@ pub(super) fn placement(
     nodes: &mut Nodes,
     now: Time,
 ) -> Option<(Vec<PlacedNode>, Vec<Placement>)> {
-    let wanted = job.record.spec.tasks as usize;
     let id = job.record.id;
-    let ready: Vec<(NodeNonce, u32, u16)> = job
+    let mut ready: Vec<(NodeNonce, u32, u16)> = job
         .held
         .iter()
         .filter(|(nonce, slot)| is_usable(job, nodes, *nonce, *slot, now))
@@ -179,11 +195,13 @@ pub(super) fn placement(
             let port = nodes.get(*nonce)?.slots.ready(*slot, id)?;
             Some((*nonce, *slot, port))
         })
-        .take(wanted)
         .collect();
-    if ready.len() < wanted {
+    let (wanted, least) = (wanted(job) as usize, job.record.tasks() as usize);
+    let tasks = if ready.len() >= wanted { wanted } else { least };
+    if ready.len() < tasks {
         return None;
     }
+    ready.truncate(tasks);
     // What it holds beyond that, it holds no more.
     let surplus = job
         .held
@@ -198,7 +216,7 @@ pub(super) fn placement(
         .collect();
     let mut places: Vec<PlacedNode> = Vec::new();
     let mut at: BTreeMap<NodeNonce, u32> = BTreeMap::new();
-    let mut placements = Vec::with_capacity(wanted);
+    let mut placements = Vec::with_capacity(ready.len());
     for (nonce, slot, port) in ready {
         let node = *at.entry(nonce).or_insert_with(|| {
             let place = nodes.get(nonce).expect("its slot is ready").place.clone();
@@ -208,6 +226,26 @@ pub(super) fn placement(
         placements.push(Placement { node, slot, port });
     }
     Some((places, placements))
+}
+
+/// Gives back what a running job holds beyond its tasks: what it was to have is not wanted any
+/// more.
+pub(super) fn release_surplus(job: &mut Job, nodes: &mut Nodes, now: Time) {
+    let is_wished = matches!(job.wishes.change, Some(Wish::Rescale { .. }));
+    if is_wished || job.held.len() <= job.ranks.len().max(wanted(job) as usize) {
+        return;
+    }
+    let id = job.record.id;
+    let is_used = |held: &(NodeNonce, u32)| {
+        (0..job.ranks.len()).any(|rank| {
+            job.nonce_of(rank) == Some(held.0) && job.record.placements[rank].slot == held.1
+        })
+    };
+    let (kept, surplus): (Vec<_>, Vec<_>) = job.held.iter().copied().partition(is_used);
+    for (nonce, slot) in surplus {
+        release(nodes, nonce, slot, id, now);
+    }
+    job.held = kept;
 }
 
 /// Holds a slot for a job.

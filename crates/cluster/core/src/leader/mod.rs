@@ -16,20 +16,24 @@
 
 mod action;
 mod adoption;
+mod catalog;
 mod config;
 mod deliveries;
 mod event;
 mod gangs;
 mod job;
 mod jobs;
+mod manifests;
 mod names;
 mod nodes;
+mod origins;
 mod presence;
 mod question;
 mod questions;
 mod records;
 mod reports;
 mod restart;
+mod savepoints;
 mod settle;
 mod slots;
 mod stories;
@@ -52,11 +56,14 @@ pub use self::event::{FoundSavepoint, LeaderEvent, Opened, Unwritten};
 pub use self::question::{Answer, Question, Ticket};
 
 use self::adoption::Adoption;
+use self::catalog::Catalog;
 use self::gangs::Gangs;
 use self::jobs::Jobs;
 use self::names::Names;
 use self::nodes::Nodes;
+use self::origins::Origins;
 use self::questions::Questions;
+use self::savepoints::Removals;
 use self::stories::Stories;
 use self::terminal::Terminal;
 use self::timers::{Timer, Timers};
@@ -81,6 +88,9 @@ pub struct Leader {
     nodes: Nodes,
     gangs: Gangs,
     names: Names,
+    catalog: Catalog,
+    origins: Origins,
+    removals: Removals,
     terminal: Terminal,
     questions: Questions,
     stories: Stories,
@@ -105,6 +115,9 @@ impl Leader {
             nodes: Nodes::new(config.clone(), seal, now.time),
             gangs: Gangs::default(),
             names: Names::default(),
+            catalog: Catalog::default(),
+            origins: Origins::default(),
+            removals: Removals::default(),
             terminal: Terminal::new(config.most_terminal),
             questions: Questions::default(),
             stories: Stories::new(seal),
@@ -173,12 +186,22 @@ impl Leader {
                 self.order_refused(now, by, &order, &why, out);
             }
             LeaderEvent::Asked { ticket, question } => self.asked(now, ticket, question, out),
-            // Checkpoints are not made yet: nobody is asked for these.
-            LeaderEvent::ManifestStored { .. }
-            | LeaderEvent::ManifestNotStored { .. }
-            | LeaderEvent::SavepointFound { .. }
-            | LeaderEvent::SavepointRemoved { .. }
-            | LeaderEvent::Tick => {}
+            LeaderEvent::ManifestStored {
+                checkpoint,
+                manifest,
+            } => self.manifest_stored(&checkpoint, *manifest),
+            LeaderEvent::ManifestNotStored {
+                checkpoint,
+                why,
+                is_outage,
+            } => self.manifest_not_stored(now, &checkpoint, &why, is_outage, out),
+            LeaderEvent::SavepointFound { savepoint, found } => {
+                self.savepoint_found(now, savepoint, found);
+            }
+            LeaderEvent::SavepointRemoved { savepoint, why_not } => {
+                self.savepoint_removed(now, savepoint, why_not, out);
+            }
+            LeaderEvent::Tick => {}
         }
     }
 

@@ -208,6 +208,11 @@ impl Nodes {
         self.awake_at = now;
     }
 
+    /// Since when this process was not asleep.
+    pub(super) fn awake_at(&self) -> Time {
+        self.awake_at
+    }
+
     /// What a job may conclude about its tasks there.
     pub(super) fn presence(&self, nonce: NodeNonce, isolation: Isolation, now: Time) -> Presence {
         let mut since = self.silent_since(nonce);

@@ -8,8 +8,8 @@ use super::jobs::Entry;
 use super::names::NameClaim;
 use super::settle::holds_slots;
 use super::{Leader, LeaderAction, Opened, Unwritten};
+use crate::JobId;
 use crate::record::{FORMAT, JobRecord};
-use crate::{JobId, JobState};
 
 impl Leader {
     pub(super) fn listed(&mut self, now: Now, ids: &[JobId], out: &mut Vec<LeaderAction>) {
@@ -109,7 +109,9 @@ impl Leader {
             self.link(&job);
         }
         let is_new_to_all = self.adoption.is_complete();
+        job.is_tidy_due = !state.is_terminal() && job.record.attempt.0 > 0;
         self.jobs.insert(id, Entry::Open(Box::new(job)));
+        self.note_checkpoints(None, id, out);
         self.apply_kept(now, id);
         if is_new_to_all {
             self.claim_name(id);
@@ -122,7 +124,8 @@ impl Leader {
         let Some(job) = self.jobs.open_mut(id) else {
             return;
         };
-        let before = job.record.state;
+        let known = job.record.clone();
+        let before = known.state;
         for nonce in job.placed_on() {
             if let Some(node) = self.nodes.get_mut(nonce) {
                 node.jobs.remove(&id);
@@ -139,9 +142,7 @@ impl Leader {
             self.names.release(&job.record.spec.name, id);
             self.terminal.insert(&job.record);
         }
-        if before != job.record.state {
-            self.stories.changed(job, out);
-        }
+        self.stories.changed(&known, job, out);
         let places = job.placed_on();
         for nonce in places {
             if let Some(node) = self.nodes.get_mut(nonce) {
@@ -154,6 +155,7 @@ impl Leader {
                 self.stray(nonce, task);
             }
         }
+        self.note_checkpoints(Some(&known), id, out);
         self.apply_kept(now, id);
         self.touched.insert(id);
     }
@@ -192,6 +194,8 @@ impl Leader {
 
     /// There is no such record (any more): what is left of the job is unknown.
     fn drop_job(&mut self, now: Now, id: JobId) {
+        let unpinned = self.catalog.forget(id);
+        self.is_to_tidy(unpinned);
         if let Some(Entry::Open(mut job)) = self.jobs.remove(id) {
             self.gangs.leave(&job);
             self.names.release(&job.record.spec.name, id);
@@ -282,10 +286,9 @@ fn contradiction(id: JobId, record: &JobRecord) -> Option<String> {
     if record.id != id {
         return Some(format!("it is of job {}", record.id));
     }
-    let is_placed = matches!(record.state, JobState::Running);
     let count = record.placements.len();
-    if is_placed && count != record.spec.tasks as usize {
-        return Some(format!("it places {count} ranks of {}", record.spec.tasks));
+    if record.is_to_run() && count != record.tasks() as usize {
+        return Some(format!("it places {count} ranks of {}", record.tasks()));
     }
     let is_dangling = |at: u32| at as usize >= record.nodes.len();
     if record

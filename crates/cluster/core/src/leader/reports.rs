@@ -135,6 +135,7 @@ impl Leader {
             let Some(job) = self.jobs.open_mut(id) else {
                 continue;
             };
+            job.contract_orders_may_be_lost(nonce);
             for rank in 0..job.ranks.len() {
                 if job.nonce_of(rank) == Some(nonce) && !reported.contains(&job.task(rank)) {
                     job.not_reported(rank);

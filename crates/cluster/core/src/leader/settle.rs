@@ -18,7 +18,7 @@ impl Leader {
         self.note_completeness(now, out);
         loop {
             while let Some(id) = self.touched.pop_first() {
-                self.look_at_wishes(now, id);
+                self.look_at_wishes(now, id, out);
                 self.settle(id, now, out);
                 self.answer_about(id, now, out);
             }
@@ -48,7 +48,14 @@ impl Leader {
         };
         let nodes = &mut self.nodes;
         job.end_pause(now.time);
+        job.advance_checkpoint(nodes, &self.config, now, out);
         let mut decision = decide(job, nodes, now);
+        if decision == Decision::Resolve {
+            decision = self.resolve(id, now, out);
+        }
+        let (Some(job), nodes) = (self.jobs.open_mut(id), &mut self.nodes) else {
+            return;
+        };
         if decision == Decision::Place
             && self.adoption.is_complete()
             && let Some((places, placements)) = placement(job, nodes, now.time)
@@ -67,7 +74,9 @@ impl Leader {
                     self.timers.ring_by(Timer::Job(id), at);
                 }
             }
-            Decision::Place | Decision::Move(_) => self.gangs.wait(job),
+            Decision::Place | Decision::Move(_) | Decision::Grow => self.gangs.wait(job),
+            // What it waits for, `resolve` has said.
+            Decision::Resolve => {}
             Decision::Commit(record) => {
                 self.gangs.leave(job);
                 job.write = Write::UnderWay(record.clone());
@@ -83,14 +92,22 @@ impl Leader {
                 });
             }
         }
+        if job.record.is_to_run() {
+            gangs::release_surplus(job, nodes, now.time);
+            job.begin_checkpoint(nodes, &self.config, self.granted_at, now.time);
+        }
         job.give_orders(nodes, now.time, out);
-        if job.record.state.is_terminal() && leave_slots(job, nodes, now) {
+        if let Some(at) = job.checkpoint_wake(nodes, &self.config, now.time) {
+            self.timers.ring_by(Timer::Job(id), at);
+        }
+        if job.record.state.is_at_rest() && leave_slots(job, nodes, now) {
             self.gangs.look();
         }
         if self.stories.is_awaited(id) && !job.is_unreported() {
             self.stories.reported(id);
             self.stories.told_if_all_reported(out);
         }
+        self.tidy(id, now, out);
     }
 
     /// Moves the oldest terminal jobs to blobs while there are too many.
@@ -98,7 +115,9 @@ impl Leader {
         if !self.adoption.is_complete() {
             return;
         }
-        while let Some(id) = self.terminal.next_to_archive() {
+        let catalog = &self.catalog;
+        let is_pinned = |job| catalog.pinned_by(job).is_some();
+        while let Some(id) = self.terminal.next_to_archive(is_pinned) {
             let Some(job) = self
                 .jobs
                 .open_mut(id)

@@ -4,18 +4,23 @@
 //! ```text
 //! change of leader   begins; complete; all reported (or each TaskManager that stays silent)
 //! restart of a job   ended; placed
+//! an intent          written down; carried out (checkpoints themselves are not told)
 //! a TaskManager      registered; silent; gone; orders do not arrive
 //! ```
+
+mod intents;
 
 use std::collections::BTreeSet;
 
 use incumbent_core::Seal;
 
 use super::job::Job;
+use super::job::checkpoints::Aborted;
 use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
 use super::{LeaderAction, Story, restart};
-use crate::{JobId, JobState, TaskId};
+use crate::checkpoint::Savepoint;
+use crate::{CauseKind, Desired, JobId, JobRecord, JobState, TaskId};
 
 /// What was told, and what is to be told once.
 #[derive(Debug)]
@@ -195,13 +200,26 @@ impl Stories {
         }));
     }
 
-    /// The state of a job is another, and that is written down.
-    pub(super) fn changed(&self, job: &Job, out: &mut Vec<LeaderAction>) {
+    /// A job is another than before, and that is written down.
+    pub(super) fn changed(&self, before: &JobRecord, job: &Job, out: &mut Vec<LeaderAction>) {
+        if before.state == job.record.state && before.attempt == job.record.attempt {
+            return intents::changed(before, &job.record, out);
+        }
         let record = &job.record;
         let (name, attempt) = (&record.spec.name, record.attempt);
         let cause = record.cause.as_ref().map_or("", |cause| &cause.message);
         let (is_warning, text) = match record.state {
-            JobState::Waiting | JobState::Suspended => return,
+            JobState::Waiting => (
+                false,
+                format!("job {name:?} is resumed; it is placed when there are slots"),
+            ),
+            JobState::Suspended => (
+                false,
+                format!("job {name:?} is suspended: nothing of it is left to run"),
+            ),
+            JobState::Stopping if record.closing.is_some() => {
+                (false, intents::closing_text(before, record))
+            }
             JobState::Running => {
                 let nodes: Vec<_> = (record.nodes.iter())
                     .take(MOST_NAMES)
@@ -212,9 +230,11 @@ impl Stories {
                     more => format!(" and {more} more"),
                 };
                 let text = format!(
-                    "job {name:?}: attempt {attempt} is placed on {}{more}; its {} tasks are started",
+                    "job {name:?}: attempt {attempt} is placed on {}{more}; its {} tasks are \
+                     started{}",
                     nodes.join(", "),
-                    record.spec.tasks
+                    record.placements.len(),
+                    intents::restored_text(record)
                 );
                 (false, text)
             }
@@ -224,8 +244,14 @@ impl Stories {
                     "job {name:?}: attempt {attempt} has ended: {cause}; the next one begins when \
                      its tasks are gone, after a delay of {delay:?}"
                 );
-                (true, text)
+                let is_wanted =
+                    (record.cause.as_ref()).is_some_and(|cause| cause.kind == CauseKind::Rescaled);
+                (!is_wanted, text)
             }
+            JobState::Stopping if record.desired == Desired::Suspended => (
+                false,
+                format!("job {name:?} is to be suspended; its tasks are ended"),
+            ),
             JobState::Stopping => (
                 false,
                 format!("job {name:?} is to be canceled; its tasks are ended"),
@@ -247,6 +273,48 @@ impl Stories {
             text,
         }));
     }
+}
+
+/// A checkpoint was given up.
+pub(super) fn checkpoint_aborted(
+    job: &Job,
+    aborted: &Aborted,
+    counts: bool,
+    out: &mut Vec<LeaderAction>,
+) {
+    let record = &job.record;
+    let text = format!(
+        "job {:?}: checkpoint {} is aborted: {}; what was staged for it belongs to the next one{}",
+        record.spec.name,
+        aborted.number,
+        aborted.why,
+        if counts {
+            ""
+        } else {
+            ", and it does not count as failed"
+        }
+    );
+    out.push(LeaderAction::Tell(Story {
+        job: Some(record.id),
+        attempt: Some(record.attempt),
+        is_warning: true,
+        text,
+    }));
+}
+
+/// A savepoint is in the record.
+pub(super) fn savepoint_made(job: &Job, savepoint: &Savepoint, out: &mut Vec<LeaderAction>) {
+    let record = &job.record;
+    let text = format!(
+        "job {:?} has savepoint {}: its checkpoint {} of {} bytes",
+        record.spec.name, savepoint.id, savepoint.checkpoint.number, savepoint.checkpoint.bytes
+    );
+    out.push(LeaderAction::Tell(Story {
+        job: Some(record.id),
+        attempt: Some(record.attempt),
+        is_warning: false,
+        text,
+    }));
 }
 
 /// Most TaskManagers that a line names.

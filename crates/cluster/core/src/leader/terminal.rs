@@ -39,13 +39,15 @@ impl Terminal {
         self.archiving.remove(&job);
     }
 
-    /// The next one to be moved to a blob, if there are too many.
-    pub(super) fn next_to_archive(&mut self) -> Option<JobId> {
+    /// The next one to be moved to a blob, if there are too many. One from which another starts
+    /// stays.
+    pub(super) fn next_to_archive(&mut self, is_pinned: impl Fn(JobId) -> bool) -> Option<JobId> {
         let is_too_many = self.ended.len() > self.most + self.archiving.len();
         if !is_too_many || self.archiving.len() >= MOST_ARCHIVING {
             return None;
         }
-        let (_, job) = (self.ended.iter()).find(|(_, job)| !self.archiving.contains(job))?;
+        let stays = |job: JobId| self.archiving.contains(&job) || is_pinned(job);
+        let (_, job) = self.ended.iter().find(|(_, job)| !stays(*job))?;
         self.archiving.insert(*job);
         Some(*job)
     }

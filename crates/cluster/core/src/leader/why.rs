@@ -1,9 +1,12 @@
 //! Why a job does not run, in words (`incumbent job why`).
 
+mod contract;
+
 use std::time::Duration;
 
 use incumbent_core::{Now, Time};
 
+use super::LeaderConfig;
 use super::gangs::Gangs;
 use super::job::rank::RankState;
 use super::job::{Job, Write, cause};
@@ -36,15 +39,20 @@ pub(super) fn lines(
     job: &Job,
     nodes: &Nodes,
     gangs: &Gangs,
+    config: &LeaderConfig,
     is_complete: bool,
     now: Now,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     match job.record.state {
-        JobState::Waiting => waits_for_slots(job, nodes, gangs, is_complete, &mut lines),
+        JobState::Waiting => {
+            contract::waits_for_origin(job, &mut lines);
+            waits_for_slots(job, nodes, gangs, is_complete, &mut lines);
+        }
         JobState::Running => {
             not_up(job, nodes, &mut lines);
             silent(job, nodes, now, &mut lines);
+            contract::lines(job, nodes, config, now, &mut lines);
             draining(job, nodes, &mut lines);
         }
         JobState::Restarting => {
@@ -62,14 +70,26 @@ pub(super) fn lines(
                 waits_for_slots(job, nodes, gangs, is_complete, &mut lines);
             }
         }
+        JobState::Stopping if job.record.closing.is_some() => {
+            contract::closing(job, &mut lines);
+            not_up(job, nodes, &mut lines);
+            silent(job, nodes, now, &mut lines);
+            contract::lines(job, nodes, config, now, &mut lines);
+        }
         JobState::Stopping => {
-            lines.push("it is being canceled".to_owned());
+            lines.push(if job.is_to_be_canceled() {
+                "it is being canceled".to_owned()
+            } else {
+                "it is being stopped".to_owned()
+            });
             old_ranks(job, nodes, now, &mut lines);
         }
         JobState::Failed => failed(job, &mut lines),
         JobState::Canceled => lines.push("a person canceled it".to_owned()),
         JobState::Finished => lines.push("all its tasks exited with 0".to_owned()),
-        JobState::Suspended => lines.push("it is suspended".to_owned()),
+        JobState::Suspended => {
+            lines.push("it is suspended; `incumbent job resume` runs it again".to_owned());
+        }
     }
     match job.write {
         Write::Pausing(_) => {
@@ -102,7 +122,7 @@ fn waits_for_slots(
     is_complete: bool,
     lines: &mut Vec<String>,
 ) {
-    let wanted = job.record.spec.tasks;
+    let wanted = job.record.tasks();
     if !is_complete {
         return lines.push("a new leader is still opening the records of jobs".to_owned());
     }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use incumbent_core::Now;
+use incumbent_core::{Now, Time};
 
-use super::job::Write;
+use super::job::intents::{Verdict, Wish, verdict};
+use super::job::{Job, Write};
 use super::jobs::Entry;
+use super::nodes::Nodes;
 use super::questions::HELD_AT_MOST;
 use super::timers::Timer;
-use super::{Answer, Leader, LeaderAction, Question, Ticket, views};
+use super::{Answer, Leader, LeaderAction, Question, Ticket, gangs, views};
 use crate::message::Command;
 use crate::view::JobView;
 use crate::{Desired, JobId, JobState, NodeNonce};
@@ -47,7 +49,7 @@ impl Leader {
         let about = match &question {
             Question::Job(id) => Some(*id),
             Question::Cancel(id) | Question::Restart(id) | Question::Remove(id) => Some(*id),
-            _ => None,
+            other => Wish::of(other).map(|(id, _)| id),
         };
         self.questions.hold(ticket, question, now.time, out);
         match about {
@@ -64,7 +66,9 @@ impl Leader {
 
     /// What is wished of a job that is open is noted there; what is asked of one that is not open
     /// is noted when it is.
-    pub(super) fn look_at_wishes(&mut self, now: Now, id: JobId) {
+    pub(super) fn look_at_wishes(&mut self, now: Now, id: JobId, out: &mut Vec<LeaderAction>) {
+        self.look_at_intents(now, id, out);
+        let pinned_by = self.catalog.pinned_by(id);
         let Some(job) = self.jobs.open_mut(id) else {
             return;
         };
@@ -72,7 +76,9 @@ impl Leader {
         for (ticket, held) in self.questions.of_job(id) {
             match held.question {
                 Question::Cancel(_) => job.wishes.cancel |= !job.record.state.is_terminal(),
-                Question::Remove(_) => job.wishes.remove |= job.record.state.is_terminal(),
+                Question::Remove(_) => {
+                    job.wishes.remove |= job.record.state.is_terminal() && pinned_by.is_none();
+                }
                 Question::Restart(_) if held.asked_at.is_none() => {
                     self.questions.asked_at(ticket, attempt);
                     match job.record.state {
@@ -84,6 +90,46 @@ impl Leader {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What needs a checkpoint, a stop or slots: the first that can be written down is, and those
+    /// that cannot be are refused.
+    fn look_at_intents(&mut self, now: Now, id: JobId, out: &mut Vec<LeaderAction>) {
+        let Some(job) = self.jobs.open_mut(id) else {
+            return;
+        };
+        // What the record says is about to change, or is not known.
+        if !matches!(job.write, Write::Idle | Write::Pausing(_)) {
+            return;
+        }
+        job.wishes.change = None;
+        for (ticket, held) in self.questions.of_job(id) {
+            let Some((_, wish)) = Wish::of(&held.question) else {
+                continue;
+            };
+            let why = match verdict(&job.record, wish) {
+                Verdict::Done => continue,
+                Verdict::Write if job.wishes.change.is_some() => continue,
+                Verdict::Write => {
+                    let owner = wish.savepoint().and_then(|id| self.catalog.owner(id));
+                    match owner.filter(|owner| *owner != id) {
+                        Some(owner) => format!(
+                            "the id of that savepoint is another one's, of job {owner}; draw a new \
+                             one"
+                        ),
+                        None => match too_few_slots(job, &mut self.nodes, wish, now.time) {
+                            Some(why) => why,
+                            None => {
+                                job.wishes.change = Some(wish);
+                                continue;
+                            }
+                        },
+                    }
+                }
+                Verdict::Refuse(why) => why,
+            };
+            self.questions.answer(ticket, Answer::Conflict(why), out);
         }
     }
 
@@ -145,7 +191,14 @@ impl Leader {
                 JobState::Waiting => Some(Answer::Conflict(format!(
                     "job {id} has no attempt yet that could be ended: it waits for slots"
                 ))),
-                JobState::Stopping => Some(Answer::Conflict(format!("job {id} is being canceled"))),
+                JobState::Stopping => Some(Answer::Conflict(format!(
+                    "job {id} is being {}",
+                    match job.record.desired {
+                        Desired::Canceled => "canceled",
+                        Desired::Suspended => "stopped",
+                        Desired::Running => "finished: its tasks publish their last output",
+                    }
+                ))),
                 JobState::Suspended
                 | JobState::Finished
                 | JobState::Failed
@@ -161,7 +214,18 @@ impl Leader {
                 "job {id} has not ended: it is {}; cancel it first",
                 views::state_text(state)
             ))),
-            _ => None,
+            Question::Remove(_) => {
+                let by = self.catalog.pinned_by(id)?;
+                Some(Answer::Conflict(format!(
+                    "job {by} starts from a checkpoint of job {id} and has none of its own yet"
+                )))
+            }
+            ref other => {
+                let (_, wish) = Wish::of(other)?;
+                let is_settled = matches!(job.write, Write::Idle | Write::Pausing(_));
+                let is_so = is_settled && verdict(&job.record, wish) == Verdict::Done;
+                is_so.then(|| Some(Answer::Job(Box::new(self.full_view(id, now)?))))?
+            }
         }
     }
 
@@ -188,12 +252,14 @@ impl Leader {
             let answer = match &question {
                 Question::Drain(node) => self.drain_node(now, node, out),
                 _ if !self.adoption.is_complete() => None,
+                Question::RemoveSavepoint(savepoint) => self.remove_savepoint(*savepoint, now, out),
                 _ if self.waits_for_reports(now) => {
                     waits = true;
                     None
                 }
                 Question::Jobs => Some(self.all_jobs(now)),
                 Question::JobNamed(name) => Some(self.job_named(name, now)),
+                Question::Savepoints => Some(self.all_savepoints()),
                 _ => None,
             };
             if let Some(answer) = answer {
@@ -232,12 +298,17 @@ impl Leader {
     fn full_view(&self, id: JobId, now: Now) -> Option<JobView> {
         let job = self.jobs.open(id)?;
         let mut view = views::job(job, &self.nodes, self.seal, now.time);
+        view.checkpoints = views::checkpoints(job, &self.config, now.time);
+        view.savepoints = (job.record.savepoints.iter())
+            .map(|savepoint| views::savepoint(&job.record, savepoint))
+            .collect();
         view.attempts.clone_from(&job.record.ended);
         view.spec = Some(job.record.spec.clone());
         view.why = super::why::lines(
             job,
             &self.nodes,
             &self.gangs,
+            &self.config,
             self.adoption.is_complete(),
             now,
         );
@@ -323,6 +394,30 @@ impl Leader {
         self.dead(now, nonce, "a person says that it is gone for good", out);
         Answer::Done
     }
+}
+
+/// Holds the slots that a job with running tasks needs to have another number of them, or says why
+/// not. Nothing is stopped before (R5).
+fn too_few_slots(job: &mut Job, nodes: &mut Nodes, wish: Wish, now: Time) -> Option<String> {
+    let Wish::Rescale { tasks } = wish else {
+        return None;
+    };
+    let needs_slots = match job.record.state {
+        JobState::Running | JobState::Restarting => true,
+        // It holds none.
+        JobState::Waiting | JobState::Suspended => false,
+        JobState::Stopping | JobState::Finished | JobState::Failed | JobState::Canceled => false,
+    };
+    if !needs_slots || gangs::hold_all(job, nodes, tasks, now) {
+        return None;
+    }
+    let free: u32 = nodes.with_free().map(|(free, ..)| free).sum();
+    Some(format!(
+        "job {} cannot have {tasks} tasks now: it holds {} slots, and {free} more are free; start \
+         TaskManagers, or ask for fewer",
+        job.record.id,
+        job.held.len()
+    ))
 }
 
 fn damaged_text(id: JobId, why: &str) -> String {

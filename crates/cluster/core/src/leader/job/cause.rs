@@ -48,7 +48,9 @@ pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause>
         .node_of(id)
         .map_or("a TaskManager", |node| &node.name);
     let (kind, message) = match &end.how {
-        EndedHow::Exited { code: 0 } => return None,
+        EndedHow::Exited { code: 0 } if !job.record.is_checkpointing() => return None,
+        EndedHow::Exited { code: 0 } if job.is_rank_done(&job.ranks[rank]) => return None,
+        EndedHow::Exited { code: 0 } => (CauseKind::TaskFailed, left_early(job, rank, at)),
         EndedHow::Exited { code } => (
             CauseKind::TaskFailed,
             format!("rank {id} on {at} exited with {code}"),
@@ -95,6 +97,19 @@ pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause>
         last_lines: last_lines(&end.last_lines, room),
         ..cause
     })
+}
+
+/// A rank of a job that checkpoints has exited with 0 before it was told to stop.
+fn left_early(job: &Job, rank: usize, at: &str) -> String {
+    let has_finished = job.ranks[rank].contract.has_finished;
+    let advice = if has_finished {
+        "it had finished, and what is staged is published when the last checkpoint is committed: \
+         a task stays until it is told to stop"
+    } else {
+        "the job checkpoints, so a task whose input has ended says POST /v1/finish, and stays until \
+         it is told to stop"
+    };
+    format!("rank {rank} on {at} exited with 0 without being told to stop: {advice}")
 }
 
 /// The end of a task that its TaskManager has reported once and does not have any more.

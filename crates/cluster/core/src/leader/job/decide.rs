@@ -2,13 +2,15 @@
 
 use incumbent_core::{Now, Time};
 
+use super::checkpoints::{Purpose, commit};
 use super::rank::RankState;
 use super::{Job, Write, cause, change};
-use crate::leader::cause_of_absence;
+use crate::checkpoint::Intent;
 use crate::leader::names::NameClaim;
 use crate::leader::nodes::Nodes;
 use crate::leader::presence::Presence;
 use crate::leader::restart::after_end;
+use crate::leader::{cause_of_absence, gangs};
 use crate::{Cause, CauseKind, Desired, JobRecord, JobState, Restart};
 
 /// What is to be done about the record of a job.
@@ -18,6 +20,10 @@ pub(in crate::leader) enum Decision {
     Rest(Option<Time>),
     /// The next attempt is to be placed, when slots are there.
     Place,
+    /// What the specification wants to start from is to be found, before anything is placed.
+    Resolve,
+    /// Slots are to be held for another number of tasks, while the present ones go on.
+    Grow,
     /// These many ranks are to be moved to other TaskManagers, when slots are there.
     Move(usize),
     /// This is to be committed.
@@ -33,12 +39,16 @@ pub(in crate::leader) fn decide(job: &Job, nodes: &Nodes, now: Now) -> Decision 
         Write::Pausing(until) => return Decision::Rest(Some(*until)),
         Write::UnderWay(_) | Write::Reopening | Write::Erasing => return Decision::Rest(None),
     }
+    if let Some(savepoint) = job.wishes.unlist {
+        return commit(change::unlisted(&job.record, savepoint));
+    }
     match job.record.state {
         JobState::Waiting => waiting(job, now),
         JobState::Running => running(job, nodes, now),
         JobState::Restarting => restarting(job, nodes, now),
+        JobState::Stopping if job.record.closing.is_some() => running(job, nodes, now),
         JobState::Stopping => stopping(job, nodes, now),
-        JobState::Suspended => Decision::Rest(None),
+        JobState::Suspended => suspended(job, now),
         JobState::Finished | JobState::Failed | JobState::Canceled => {
             if job.wishes.remove {
                 Decision::Erase
@@ -62,11 +72,15 @@ pub(in crate::leader) fn end_attempt(job: &Job, cause: Cause, now: Now) -> Decis
 }
 
 fn waiting(job: &Job, now: Now) -> Decision {
-    if wants_cancel(job) {
+    if job.is_to_be_canceled() {
         return commit(change::canceled(&job.record, now));
+    }
+    if let Some(next) = wished(job, now) {
+        return next;
     }
     match job.claim {
         NameClaim::Undecided => Decision::Rest(None),
+        NameClaim::Ours if has_no_origin_yet(job) => Decision::Resolve,
         NameClaim::Ours => Decision::Place,
         NameClaim::TakenBy(other) => {
             let name = &job.record.spec.name;
@@ -81,14 +95,14 @@ fn waiting(job: &Job, now: Now) -> Decision {
 }
 
 fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
-    if wants_cancel(job) {
+    if job.is_to_be_canceled() {
         return commit(change::stopping(&job.record));
     }
     if let Some(cause) = &job.failure {
         return end_attempt(job, cause.clone(), now);
     }
-    if job.ranks.iter().all(super::Rank::is_done) {
-        return commit(change::finished(&job.record, now));
+    if let Some(goal) = job.has_ended_well() {
+        return commit(change::closed(&job.record, goal, now));
     }
     let mut until = None;
     let mut to_move = 0;
@@ -97,7 +111,7 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
             let message = format!("the record does not say where rank {at} is");
             return end_attempt(job, cause::plain(CauseKind::TaskLost, message), now);
         };
-        if rank.is_done() {
+        if job.is_rank_done(rank) {
             continue;
         }
         match nodes.presence(nonce, job.record.spec.isolation, now.time) {
@@ -121,12 +135,26 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
             }
         }
     }
+    if job.record.closing.is_some() {
+        // What is left is to publish, and to end.
+        return Decision::Rest(until);
+    }
     if job.wishes.restart == Some(job.record.attempt) {
         let cause = cause::plain(
             CauseKind::Restarted,
             "a person restarted the job".to_owned(),
         );
         return end_attempt(job, cause, now);
+    }
+    if let Some(record) = checkpointed(job, nodes, now) {
+        return commit(record);
+    }
+    if let Some(next) = wished(job, now) {
+        return next;
+    }
+    let grows = matches!(job.record.intent, Some(Intent::Rescale { .. }));
+    if grows && job.checkpoints.pending.is_none() && !gangs::has_all(job, nodes, now.time) {
+        return Decision::Grow;
     }
     // A job that is never restarted is not moved either: its TaskManager waits for it.
     if to_move > 0 && job.record.spec.restart != Restart::None {
@@ -137,11 +165,14 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
 
 fn restarting(job: &Job, nodes: &Nodes, now: Now) -> Decision {
     let old = old_ranks(job, nodes, now.time);
-    if wants_cancel(job) {
+    if job.is_to_be_canceled() {
         return commit(match old {
             OldRanks::Gone => change::canceled(&job.record, now),
             OldRanks::Wait(_) => change::stopping(&job.record),
         });
+    }
+    if let Some(next) = wished(job, now) {
+        return next;
     }
     match old {
         OldRanks::Wait(until) => Decision::Rest(until),
@@ -151,10 +182,49 @@ fn restarting(job: &Job, nodes: &Nodes, now: Now) -> Decision {
 }
 
 fn stopping(job: &Job, nodes: &Nodes, now: Now) -> Decision {
+    let is_canceled = job.is_to_be_canceled();
+    if is_canceled && job.record.desired != Desired::Canceled {
+        return commit(change::stopping(&job.record));
+    }
     match old_ranks(job, nodes, now.time) {
-        OldRanks::Gone => commit(change::canceled(&job.record, now)),
+        OldRanks::Gone if is_canceled => commit(change::canceled(&job.record, now)),
+        OldRanks::Gone => commit(change::suspended(&job.record, now)),
         OldRanks::Wait(until) => Decision::Rest(until),
     }
+}
+
+fn suspended(job: &Job, now: Now) -> Decision {
+    if job.is_to_be_canceled() {
+        return commit(change::canceled(&job.record, now));
+    }
+    wished(job, now).unwrap_or(Decision::Rest(None))
+}
+
+/// What an owner wants, written down.
+fn wished(job: &Job, now: Now) -> Option<Decision> {
+    let wish = job.wishes.change?;
+    Some(commit(change::wished(&job.record, wish, now)))
+}
+
+/// The record with the checkpoint that is ready to be committed.
+fn checkpointed(job: &Job, nodes: &Nodes, now: Now) -> Option<JobRecord> {
+    let pending = job.checkpoints.pending.as_ref()?;
+    let purpose = match pending.purpose {
+        // The slots were lost meanwhile: they are waited for again.
+        Purpose::Intent(Intent::Rescale { .. }) if !gangs::has_all(job, nodes, now.time) => {
+            Purpose::Interval
+        }
+        // What an owner wants comes before the end.
+        Purpose::Finish if job.record.intent.is_some() => Purpose::Interval,
+        purpose => purpose,
+    };
+    commit::checkpointed(&job.record, pending, purpose, now)
+}
+
+/// Whether the specification names what the job starts from, and that was not found yet.
+fn has_no_origin_yet(job: &Job) -> bool {
+    let record = &job.record;
+    record.spec.restore.is_some() && record.origin.is_none() && record.attempt.0 == 0
 }
 
 /// Whether the ranks of an attempt that has ended are gone (R8).
@@ -193,10 +263,6 @@ pub(in crate::leader) fn old_ranks(job: &Job, nodes: &Nodes, now: Time) -> OldRa
     } else {
         OldRanks::Wait(until)
     }
-}
-
-fn wants_cancel(job: &Job) -> bool {
-    job.wishes.cancel || job.record.desired == Desired::Canceled
 }
 
 fn commit(record: JobRecord) -> Decision {

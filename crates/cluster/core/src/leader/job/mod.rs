@@ -20,7 +20,9 @@
 
 pub(super) mod cause;
 pub(super) mod change;
+pub(super) mod checkpoints;
 pub(super) mod decide;
+pub(super) mod intents;
 pub(super) mod orders;
 pub(super) mod rank;
 
@@ -28,12 +30,17 @@ use std::time::Duration;
 
 use incumbent_core::{Pace, Time};
 
+use self::checkpoints::Checkpoints;
+use self::intents::Wish;
 use self::rank::{Rank, RankState};
 use super::names::NameClaim;
 use super::nodes::Nodes;
 use super::restart;
+use crate::checkpoint::Goal;
 use crate::message::{Refused, TaskReport, TaskState};
-use crate::{Attempt, Cause, CauseKind, JobRecord, JobState, NodeNonce, TaskId};
+use crate::{
+    Attempt, Cause, CauseKind, Desired, JobRecord, JobState, NodeNonce, SavepointId, TaskId,
+};
 
 /// First and longest pause before a commit that did not take effect is tried again.
 const COMMIT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -61,6 +68,9 @@ pub(super) struct Job {
     pub(super) held: Vec<(NodeNonce, u32)>,
     /// Whether an earlier term placed this attempt.
     pub(super) is_adopted: bool,
+    pub(super) checkpoints: Checkpoints,
+    /// Whether the janitor is to be told what is listed, when it can be.
+    pub(super) is_tidy_due: bool,
     pace: Pace,
 }
 
@@ -86,6 +96,10 @@ pub(super) struct Wishes {
     /// End this attempt and begin another.
     pub(super) restart: Option<Attempt>,
     pub(super) remove: bool,
+    /// What needs a checkpoint, a stop or slots. It is looked at anew each time.
+    pub(super) change: Option<Wish>,
+    /// The savepoint that is to be removed from the record.
+    pub(super) unlist: Option<SavepointId>,
 }
 
 impl Job {
@@ -105,8 +119,11 @@ impl Job {
             wishes: Wishes::default(),
             held: Vec::new(),
             is_adopted,
+            checkpoints: Checkpoints::default(),
+            is_tidy_due: false,
             pace: Pace::new(first, longest),
         };
+        job.checkpoints.record_is(&job.record, true);
         job.begin_attempt(nodes);
         job.begin_state(now);
         job
@@ -114,22 +131,28 @@ impl Job {
 
     /// The record is this now: a commit took effect, or it was opened again.
     ///
-    /// Returns whether the attempt is another than before.
+    /// Returns whether its ranks are others than before.
     pub(super) fn replace(&mut self, record: JobRecord, nodes: &Nodes, now: Time) -> bool {
         let before = (self.record.incarnation, self.record.attempt);
         let is_new_attempt = before != (record.incarnation, record.attempt);
         let is_new_state = is_new_attempt || self.record.state != record.state;
+        // A job that is resumed has no ranks until it is placed.
+        let has_left = record.placements.is_empty() && !self.ranks.is_empty();
+        self.checkpoints.record_is(&record, is_new_attempt);
+        self.wishes.change = None;
+        let is_listed = |id: &SavepointId| record.savepoint(*id).is_some();
+        self.wishes.unlist = self.wishes.unlist.filter(is_listed);
         self.record = record;
         self.write = Write::Idle;
         self.pace.reset();
-        if is_new_attempt {
+        if is_new_attempt || has_left {
             self.is_adopted = false;
             self.begin_attempt(nodes);
         }
         if is_new_state {
             self.begin_state(now);
         }
-        is_new_attempt
+        is_new_attempt || has_left
     }
 
     /// The commit under way did not take effect.
@@ -141,7 +164,7 @@ impl Job {
         self.failure = None;
         self.running_since = None;
         // Of a job that had ended before this term, every task that is reported is unknown.
-        let has_ranks = !(self.record.state.is_terminal() && self.is_adopted);
+        let has_ranks = !(self.record.state.is_at_rest() && self.is_adopted);
         let placements = self.record.placements.iter().filter(|_| has_ranks);
         self.ranks = placements
             .map(|placement| {
@@ -215,13 +238,20 @@ impl Job {
         if matches!(seen.state, RankState::Ended(_)) {
             return;
         }
+        seen.contract = report.contract;
+        seen.progress = report.progress;
+        let (acked, met) = (seen.contract.acked.take(), seen.contract.seen);
         seen.state = match report.state {
             TaskState::Starting => RankState::Starting,
             TaskState::Running { pid, since } => RankState::Running { pid, since },
             TaskState::Ending { pid } => RankState::Ending { pid },
             TaskState::Ended(end) => RankState::Ended(Box::new(end)),
         };
-        if self.record.state == JobState::Running && self.failure.is_none() {
+        self.checkpoints.met(met);
+        if let Some(acked) = acked {
+            self.checkpoints.acked(rank, acked);
+        }
+        if self.record.is_to_run() && self.failure.is_none() {
             self.failure = cause::of_rank(self, rank, is_drained);
         }
         if let RankState::Ended(end) = &mut self.ranks[rank].state {
@@ -250,7 +280,7 @@ impl Job {
             RankState::Absent | RankState::Ended(_) => {}
             RankState::Starting | RankState::Running { .. } | RankState::Ending { .. } => {
                 seen.state = RankState::Ended(Box::new(cause::lost()));
-                if self.record.state == JobState::Running && self.failure.is_none() {
+                if self.record.is_to_run() && self.failure.is_none() {
                     self.failure = cause::of_rank(self, rank, false);
                 }
             }
@@ -259,7 +289,7 @@ impl Job {
 
     /// Its TaskManager refuses to start this rank.
     pub(super) fn refused(&mut self, rank: usize, why: &Refused) {
-        if self.record.state == JobState::Running && self.failure.is_none() {
+        if self.record.is_to_run() && self.failure.is_none() {
             let kind = match why {
                 Refused::Draining => CauseKind::Drained,
                 _ => CauseKind::NotStarted,
@@ -269,11 +299,42 @@ impl Job {
         }
     }
 
+    /// What the job is next, if all its ranks have ended as they should: with 0, and if they
+    /// checkpoint, after they had published what its last checkpoint has committed (R5, R6).
+    pub(super) fn has_ended_well(&self) -> Option<Goal> {
+        let (goal, number) = match (self.record.is_checkpointing(), self.record.closing) {
+            (true, closing) => closing.map(|closing| (closing.goal, closing.number))?,
+            (false, _) => {
+                return self
+                    .ranks
+                    .iter()
+                    .all(Rank::is_done)
+                    .then_some(Goal::Finished);
+            }
+        };
+        let has_closed = |rank: &Rank| rank.has_closed(number);
+        self.ranks.iter().all(has_closed).then_some(goal)
+    }
+
+    /// Whether this rank has nothing more to do in this attempt.
+    pub(super) fn is_rank_done(&self, rank: &Rank) -> bool {
+        match (self.record.is_checkpointing(), self.record.closing) {
+            (true, Some(closing)) => rank.has_closed(closing.number),
+            (true, None) => false,
+            (false, _) => rank.is_done(),
+        }
+    }
+
+    /// Whether its owner wants it canceled.
+    pub(super) fn is_to_be_canceled(&self) -> bool {
+        self.wishes.cancel || self.record.desired == Desired::Canceled
+    }
+
     /// Whether the present attempt was placed by another term and not all of its ranks have been
     /// reported to this one.
     pub(super) fn is_unreported(&self) -> bool {
         self.is_adopted
-            && !self.record.state.is_terminal()
+            && !self.record.state.is_at_rest()
             && (self.ranks.iter()).any(|rank| rank.state == RankState::Unreported)
     }
 }

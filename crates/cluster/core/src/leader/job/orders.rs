@@ -26,13 +26,18 @@ impl Job {
             return;
         }
         match self.record.state {
-            JobState::Running => self.deploy(nodes, now, out),
-            JobState::Restarting
+            JobState::Running | JobState::Stopping if self.record.is_to_run() => {
+                self.deploy(nodes, now, out);
+                self.give_contract_orders(nodes, now, out);
+            }
+            JobState::Running
+            | JobState::Restarting
             | JobState::Stopping
+            | JobState::Suspended
             | JobState::Finished
             | JobState::Failed
             | JobState::Canceled => self.end(nodes, now, out),
-            JobState::Waiting | JobState::Suspended => {}
+            JobState::Waiting => {}
         }
     }
 
@@ -82,6 +87,7 @@ impl Job {
 
     /// Orders to this TaskManager did not arrive: they are given again when it takes orders.
     pub(in crate::leader) fn undelivered(&mut self, to: NodeNonce, seq: u64) {
+        self.contract_undelivered(to, seq);
         for rank in 0..self.ranks.len() {
             if self.nonce_of(rank) == Some(to) {
                 let seen = &mut self.ranks[rank];

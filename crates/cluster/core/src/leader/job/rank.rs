@@ -1,6 +1,6 @@
 //! [`Rank`]: one rank of the present attempt, as its TaskManager reports it.
 
-use crate::message::{EndedHow, TaskEnd};
+use crate::message::{ContractReport, EndedHow, TaskEnd};
 
 /// One rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub(in crate::leader) struct Rank {
     pub(in crate::leader) end: Option<u64>,
     /// Its TaskManager was told to forget it.
     pub(in crate::leader) is_forgotten: bool,
+    /// What it has said and was told by the contract, without what it has acknowledged.
+    pub(in crate::leader) contract: ContractReport,
+    /// The line for people that it said last.
+    pub(in crate::leader) progress: Option<String>,
 }
 
 /// How a rank is.
@@ -45,12 +49,29 @@ impl Rank {
             deploy: None,
             end: None,
             is_forgotten: false,
+            contract: ContractReport::default(),
+            progress: None,
         }
     }
 
     /// Whether it runs, or has exited with 0.
     pub(in crate::leader) fn is_up(&self) -> bool {
         matches!(self.state, RankState::Running { .. }) || self.is_done()
+    }
+
+    /// Whether its process runs.
+    pub(in crate::leader) fn runs(&self) -> bool {
+        matches!(self.state, RankState::Running { .. })
+    }
+
+    /// Whether it waits for nobody at the rendezvous any more, or has begun.
+    pub(in crate::leader) fn is_ready(&self) -> bool {
+        self.contract.is_ready || self.contract.has_begun || self.contract.has_finished
+    }
+
+    /// Whether it has published everything up to this checkpoint, and ended as it was told to.
+    pub(in crate::leader) fn has_closed(&self, number: u64) -> bool {
+        self.is_done() && self.contract.was_stopped && self.contract.committed >= number
     }
 
     /// Whether it exited with 0.

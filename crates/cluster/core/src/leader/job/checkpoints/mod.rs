@@ -1,0 +1,261 @@
+//! [`Checkpoints`]: what one term knows of the checkpoints of a job and that is not in its record
+//! (R12).
+//!
+//! ```text
+//!   due ──► asked ── all ranks acknowledge ──► storing ──► stored ── one swap ──► committed
+//!             │                                   │
+//!             └── timed out ────── aborted ◄──────┘ not stored
+//! ```
+//!
+//! Only the swap decides. Until then everything is in memory, and a new leader drops it: it tells
+//! `aborted` for every number that it meets and that is not in the record. `trigger.rs` says when
+//! one begins, `orders.rs` what TaskManagers are told, `pending.rs` is one checkpoint on its way,
+//! `commit.rs` makes the next record.
+
+pub(in crate::leader) mod commit;
+mod orders;
+mod pending;
+mod trigger;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use incumbent_core::{Now, Time};
+
+use self::orders::Told;
+pub(in crate::leader) use self::pending::{Pending, Purpose, Stage};
+use super::{Job, cause};
+use crate::checkpoint::{CheckpointId, ManifestPointer};
+use crate::leader::nodes::Nodes;
+use crate::leader::{LeaderAction, LeaderConfig, stories};
+use crate::message::Acked;
+use crate::moment::wall_text;
+use crate::{Cause, CauseKind, Checkpointing, JobRecord, NodeNonce, Rank};
+
+/// Pause after a checkpoint was aborted: what was in the way is seldom gone at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of the checkpoints of a job.
+#[derive(Debug, Default)]
+pub(in crate::leader) struct Checkpoints {
+    /// The one that is being made.
+    pub(in crate::leader) pending: Option<Pending>,
+    /// How many were aborted in a row in this attempt, but for outages.
+    pub(in crate::leader) aborted_in_row: u32,
+    /// The last one that was aborted.
+    pub(in crate::leader) last_aborted: Option<Aborted>,
+    /// The highest number that was met: in the record, in reports, or given out by this term.
+    highest: u64,
+    /// All numbers up to this one that are not committed are aborted.
+    aborted: u64,
+    /// From when the interval counts: the last trigger, or the beginning of the gang.
+    counted_from: Option<Time>,
+    /// Before this none is begun.
+    hold_until: Option<Time>,
+    told: BTreeMap<NodeNonce, Told>,
+}
+
+/// A checkpoint that was aborted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::leader) struct Aborted {
+    pub(in crate::leader) number: u64,
+    pub(in crate::leader) at: String,
+    pub(in crate::leader) why: String,
+    pub(in crate::leader) late: Vec<Rank>,
+}
+
+impl Checkpoints {
+    /// The record is this now.
+    pub(super) fn record_is(&mut self, record: &JobRecord, is_new_attempt: bool) {
+        if is_new_attempt {
+            *self = Self {
+                highest: self.highest,
+                last_aborted: self.last_aborted.take(),
+                ..Self::default()
+            };
+        }
+        let newest = record.newest_checkpoint();
+        let origin = record.origin.as_ref().map_or(0, |from| from.from.number);
+        self.highest = self.highest.max(newest).max(origin);
+        let is_committed = |pending: &mut Pending| pending.number <= newest;
+        if self.pending.take_if(is_committed).is_some() {
+            self.aborted_in_row = 0;
+        }
+        if !record.is_to_run() {
+            self.pending = None;
+        }
+    }
+
+    /// A rank of the attempt has acknowledged a part.
+    ///
+    /// What is not pending is of an earlier leader or was aborted: it changes nothing.
+    pub(super) fn acked(&mut self, rank: usize, acked: Acked) {
+        if let Some(pending) = &mut self.pending
+            && pending.number == acked.number
+        {
+            pending.acked(rank, acked.part);
+        }
+    }
+
+    /// A TaskManager of the attempt has seen this number. If it was not of this term, its
+    /// checkpoint never completes: the record is sealed, and it is not in it.
+    pub(super) fn met(&mut self, seen: u64) {
+        if seen > self.highest {
+            self.highest = seen;
+            self.aborted = seen;
+        }
+    }
+
+    /// The manifest of the pending checkpoint is durable.
+    pub(in crate::leader) fn manifest_stored(&mut self, id: &CheckpointId, at: ManifestPointer) {
+        if let Some(pending) = self.pending_of(id)
+            && let Stage::Storing { bytes, took } = pending.stage
+        {
+            pending.stage = Stage::Stored {
+                manifest: at,
+                bytes,
+                took,
+            };
+        }
+    }
+
+    /// The pending checkpoint, if it is this one and its manifest is being stored.
+    fn pending_of(&mut self, id: &CheckpointId) -> Option<&mut Pending> {
+        let is_it = |pending: &&mut Pending| {
+            pending.number == id.number && matches!(pending.stage, Stage::Storing { .. })
+        };
+        self.pending.as_mut().filter(is_it)
+    }
+}
+
+impl Job {
+    /// How the job checkpoints.
+    pub(in crate::leader) fn checkpointing(&self) -> Option<&Checkpointing> {
+        self.record.spec.checkpoints.as_ref()
+    }
+
+    /// The manifest could not be written.
+    pub(in crate::leader) fn manifest_not_stored(
+        &mut self,
+        id: &CheckpointId,
+        why: &str,
+        is_outage: bool,
+        now: Now,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        let is_ours =
+            id.incarnation == self.record.incarnation && id.attempt == self.record.attempt;
+        if !is_ours || self.checkpoints.pending_of(id).is_none() {
+            return;
+        }
+        let why = format!("its manifest could not be written: {why}");
+        self.abort(why, !is_outage, now, out);
+    }
+
+    /// Looks at the pending checkpoint: complete, late, or not wanted any more. Before the next
+    /// commit is decided.
+    pub(in crate::leader) fn advance_checkpoint(
+        &mut self,
+        nodes: &Nodes,
+        config: &LeaderConfig,
+        now: Now,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        let is_out = self.has_outage(nodes);
+        let deadline = self.deadline(nodes, config);
+        let record = &self.record;
+        let Some(pending) = &mut self.checkpoints.pending else {
+            return;
+        };
+        pending.saw_outage |= is_out;
+        if let Some(manifest) = pending.complete(record, now.time) {
+            out.push(LeaderAction::StoreManifest(Box::new(manifest)));
+        }
+        if !pending.is_wanted(record) {
+            return self.abort("it is not wanted any more".to_owned(), false, now, out);
+        }
+        // One that is stored waits for the store, which decides.
+        let is_late = deadline.is_some_and(|at| at <= now.time);
+        if is_late && !matches!(pending.stage, Stage::Stored { .. }) {
+            let (why, counts) = (self.lateness(now), !pending_saw_outage(self));
+            self.abort(why, counts, now, out);
+        }
+    }
+
+    /// Gives up the pending checkpoint. If it counts and is one too many, the attempt has failed.
+    fn abort(&mut self, why: String, counts: bool, now: Now, out: &mut Vec<LeaderAction>) {
+        let Some(pending) = self.checkpoints.pending.take() else {
+            return;
+        };
+        let late = pending.missing();
+        self.checkpoints.aborted = self.checkpoints.aborted.max(pending.number);
+        self.checkpoints.hold_until = Some(now.time + PAUSE);
+        self.checkpoints.aborted_in_row += u32::from(counts);
+        let aborted = Aborted {
+            number: pending.number,
+            at: wall_text(now),
+            why,
+            late,
+        };
+        stories::checkpoint_aborted(self, &aborted, counts, out);
+        let most = self.checkpointing().map_or(1, |how| how.failures.max(1));
+        if counts && self.checkpoints.aborted_in_row >= most && self.failure.is_none() {
+            self.failure = Some(self.too_many_aborted(&aborted));
+        }
+        self.checkpoints.last_aborted = Some(aborted);
+    }
+
+    fn too_many_aborted(&self, last: &Aborted) -> Cause {
+        let count = self.checkpoints.aborted_in_row;
+        let message = format!(
+            "{count} checkpoints in a row were not completed; the last one, number {}: {}",
+            last.number, last.why
+        );
+        match last.late.first() {
+            Some(rank) => {
+                cause::about(self, rank.0 as usize, CauseKind::CheckpointsFailed, message)
+            }
+            None => cause::plain(CauseKind::CheckpointsFailed, message),
+        }
+    }
+
+    /// Why the pending checkpoint is late, in words.
+    fn lateness(&self, now: Now) -> String {
+        let Some(pending) = &self.checkpoints.pending else {
+            return String::new();
+        };
+        let after = now.time.since(pending.begun_at).as_secs_f64();
+        let late = pending.missing();
+        if late.is_empty() {
+            return format!("its manifest was not written after {after:.1} s");
+        }
+        let outage = if pending.saw_outage {
+            ", as blobs did not answer"
+        } else {
+            ""
+        };
+        format!(
+            "{} had not acknowledged it after {after:.1} s{outage}",
+            cause::ranks_text(&late)
+        )
+    }
+
+    /// When the pending checkpoint is aborted. Time in which this process was asleep, and reports
+    /// waited for it, does not count in full.
+    fn deadline(&self, nodes: &Nodes, config: &LeaderConfig) -> Option<Time> {
+        let pending = self.checkpoints.pending.as_ref()?;
+        let timeout = Duration::from_millis(self.checkpointing()?.timeout_ms);
+        let awake = nodes.awake_at() + timeout.min(config.silence);
+        Some((pending.begun_at + timeout).max(awake))
+    }
+
+    /// Whether blobs do not answer one of its TaskManagers.
+    pub(in crate::leader) fn has_outage(&self, nodes: &Nodes) -> bool {
+        let is_out = |nonce| nodes.get(nonce).is_some_and(|node| !node.has_blobs);
+        self.record.nodes.iter().any(|place| is_out(place.nonce))
+    }
+}
+
+fn pending_saw_outage(job: &Job) -> bool {
+    (job.checkpoints.pending.as_ref()).is_some_and(|pending| pending.saw_outage)
+}

@@ -1,0 +1,120 @@
+//! Savepoints as people see them: listed, and removed by command.
+
+use std::collections::BTreeMap;
+
+use incumbent_core::Now;
+
+use super::job::Write;
+use super::job::intents::savepoint_of;
+use super::timers::Timer;
+use super::{Answer, Leader, LeaderAction, views};
+use crate::checkpoint::Intent;
+use crate::view::SavepointView;
+use crate::{JobRecord, SavepointId};
+
+/// The savepoints whose files are being removed, and what became of that.
+#[derive(Debug, Default)]
+pub(super) struct Removals(BTreeMap<SavepointId, Removal>);
+
+#[derive(Debug)]
+enum Removal {
+    UnderWay,
+    Done(Option<String>),
+}
+
+impl Leader {
+    /// All savepoints that open records have.
+    pub(super) fn all_savepoints(&self) -> Answer {
+        let view = |(savepoint, owner)| -> Option<SavepointView> {
+            let record = &self.jobs.open(owner)?.record;
+            Some(views::savepoint(record, record.savepoint(savepoint)?))
+        };
+        let mut all: Vec<SavepointView> = self.catalog.savepoints().filter_map(view).collect();
+        all.sort_by(|a, b| a.checkpoint.completed_at.cmp(&b.checkpoint.completed_at));
+        Answer::Savepoints(all)
+    }
+
+    /// Removes a savepoint: from its record, then its files. `None` while that is under way.
+    pub(super) fn remove_savepoint(
+        &mut self,
+        savepoint: SavepointId,
+        now: Now,
+        out: &mut Vec<LeaderAction>,
+    ) -> Option<Answer> {
+        if let Some(removal) = self.removals.0.get(&savepoint) {
+            let Removal::Done(why_not) = removal else {
+                return None;
+            };
+            let answer = match why_not {
+                None => Answer::Done,
+                Some(why) => Answer::Unknown(format!(
+                    "no record names savepoint {savepoint} any more, but its files are not all \
+                     gone: {why}; remove it again"
+                )),
+            };
+            self.removals.0.remove(&savepoint);
+            return Some(answer);
+        }
+        if let Some(by) = self.catalog.savepoint_pinned_by(savepoint) {
+            return Some(Answer::Conflict(format!(
+                "job {by} starts from savepoint {savepoint} and has no checkpoint of its own yet"
+            )));
+        }
+        let Some(owner) = self.catalog.owner(savepoint) else {
+            if let Some(by) = self.maker_of(savepoint) {
+                return Some(Answer::Conflict(format!(
+                    "job {by} is making savepoint {savepoint}; ask again when it is done"
+                )));
+            }
+            self.removals.0.insert(savepoint, Removal::UnderWay);
+            out.push(LeaderAction::RemoveSavepoint(savepoint));
+            return None;
+        };
+        let job = self.jobs.open_mut(owner)?;
+        if matches!(job.write, Write::Reopening | Write::Erasing) {
+            return None;
+        }
+        if is_needed(&job.record, savepoint) {
+            return Some(Answer::Conflict(format!(
+                "savepoint {savepoint} is what job {owner} starts from next; it can be removed \
+                 when the job has a newer checkpoint, or has ended"
+            )));
+        }
+        if job.wishes.unlist.is_none() {
+            job.wishes.unlist = Some(savepoint);
+            self.touched.insert(owner);
+            self.timers.ring_by(Timer::Job(owner), now.time);
+        }
+        None
+    }
+
+    /// The files are gone, or not.
+    pub(super) fn savepoint_removed(
+        &mut self,
+        now: Now,
+        savepoint: SavepointId,
+        why_not: Option<String>,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        if let Some(removal) = self.removals.0.get_mut(&savepoint) {
+            *removal = Removal::Done(why_not);
+            self.answer_about_all(now, out);
+            // Whoever asked may have given up.
+            self.removals.0.remove(&savepoint);
+        }
+    }
+
+    /// The job that is making this savepoint.
+    fn maker_of(&self, savepoint: SavepointId) -> Option<crate::JobId> {
+        let makes = |intent: Intent| savepoint_of(intent) == Some(savepoint);
+        let mut jobs = self.jobs.iter();
+        let job = jobs.find(|job| job.record.intent.is_some_and(makes))?;
+        Some(job.record.id)
+    }
+}
+
+/// Whether a job that has not ended would start from this savepoint.
+fn is_needed(record: &JobRecord, savepoint: SavepointId) -> bool {
+    let newest = record.checkpoints.last().and_then(|last| last.savepoint);
+    !record.state.is_terminal() && newest == Some(savepoint)
+}
