@@ -3,6 +3,7 @@
 
 mod adoption;
 mod alone;
+mod checkpoints;
 mod contract;
 mod end_to_end;
 mod isolation;

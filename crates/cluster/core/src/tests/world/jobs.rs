@@ -7,7 +7,8 @@ use crate::leader::{Answer, LeaderEvent, Question, Ticket};
 use crate::task_manager::TaskManagerEvent;
 use crate::view::JobView;
 use crate::{
-    Attempt, Incarnation, Isolation, JobId, JobRecord, JobSpec, NodeNonce, Rank, Restart, TaskId,
+    Attempt, Checkpointing, Incarnation, Isolation, JobId, JobRecord, JobSpec, NodeNonce, Rank,
+    Restart, TaskId,
 };
 
 impl World {
@@ -110,6 +111,14 @@ pub(in crate::tests) fn spec(name: &str, tasks: u32) -> JobSpec {
         endpoints: Vec::new(),
         checkpoints: None,
         restore: None,
+    }
+}
+
+/// A job of this name whose tasks speak the contract.
+pub(in crate::tests) fn checkpointing(name: &str, tasks: u32) -> JobSpec {
+    JobSpec {
+        checkpoints: Some(Checkpointing::default()),
+        ..fenced(name, tasks)
     }
 }
 

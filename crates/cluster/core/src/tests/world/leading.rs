@@ -2,9 +2,9 @@
 
 use super::{Fault, Message, World};
 use crate::leader::{LeaderAction, LeaderEvent, Opened, Unwritten};
-use crate::message::Command;
+use crate::message::{Command, ContractOrder, Gang};
 use crate::task_manager::TaskManagerEvent;
-use crate::{JobId, JobRecord, JobState};
+use crate::{JobId, JobRecord};
 
 impl World {
     pub(super) fn step_leader(&mut self, event: LeaderEvent) {
@@ -16,7 +16,19 @@ impl World {
             self.committing.remove(job);
         }
         for action in leader.step(now, event) {
+            if let Some(left) = &mut self.dies_after {
+                match left.checked_sub(1) {
+                    Some(fewer) => *left = fewer,
+                    None => {
+                        self.dies_after = None;
+                        return self.kill_leader();
+                    }
+                }
+            }
             self.perform(action);
+            if self.leader.is_none() {
+                return;
+            }
         }
     }
 
@@ -58,7 +70,13 @@ impl World {
                     Command::End { task, .. } => format!("end {} {}", task.attempt, task.rank),
                     Command::Forget { tasks } => format!("forget {}", tasks.len()),
                     Command::Drain => "drain".to_owned(),
-                    Command::Contract { order, .. } => format!("{order:?}"),
+                    Command::Contract { order, .. } => match order {
+                        ContractOrder::Begin => "begin".to_owned(),
+                        ContractOrder::Checkpoint { number, .. } => format!("checkpoint {number}"),
+                        ContractOrder::Committed { number } => format!("committed {number}"),
+                        ContractOrder::Aborted { number } => format!("aborted {number}"),
+                        ContractOrder::Stop => "stop".to_owned(),
+                    },
                 });
                 self.check_order(&order.command);
                 let to = order.to;
@@ -96,11 +114,26 @@ impl World {
                 assert!(before.is_none(), "a question is answered once");
                 return;
             }
-            LeaderAction::StoreManifest(_)
-            | LeaderAction::FindSavepoint(_)
-            | LeaderAction::MarkSavepoint { .. }
-            | LeaderAction::RemoveSavepoint(_)
-            | LeaderAction::Tidy(_) => return,
+            LeaderAction::StoreManifest(manifest) => {
+                self.trace.push(format!("manifest {}", manifest.id.number));
+                match self.store_manifest(*manifest) {
+                    Some(event) => event,
+                    None => return,
+                }
+            }
+            LeaderAction::FindSavepoint(savepoint) => self.find_savepoint(savepoint),
+            LeaderAction::MarkSavepoint {
+                job,
+                incarnation,
+                savepoint,
+                ..
+            } => {
+                let point = savepoint.checkpoint.restore_point(job, incarnation);
+                self.blobs.marked.insert(savepoint.id, point);
+                return;
+            }
+            LeaderAction::RemoveSavepoint(savepoint) => self.remove_savepoint_files(savepoint),
+            LeaderAction::Tidy(tidy) => return self.tidy(*tidy),
             LeaderAction::Tell(story) => return self.stories.push(story),
             LeaderAction::StepDown => {
                 self.trace.push("step down".to_owned());
@@ -115,18 +148,32 @@ impl World {
         let (task, is_end) = match command {
             Command::Deploy(deploy) => (deploy.task, false),
             Command::End { task, .. } => (*task, true),
-            Command::Report { .. }
-            | Command::Forget { .. }
-            | Command::Contract { .. }
-            | Command::Drain => return,
+            Command::Contract { gang, order } => return self.check_contract(gang, *order),
+            Command::Report { .. } | Command::Forget { .. } | Command::Drain => return,
         };
         let record = self.store.get(&task.job).map(|stored| &stored.record);
         let is_present = record.is_some_and(|record| {
             record.incarnation == task.incarnation
                 && record.attempt == task.attempt
-                && record.state == JobState::Running
+                && record.is_to_run()
         });
         assert_ne!(is_present, is_end, "{task}: {record:#?}");
+    }
+
+    /// None but the trigger and the beginning says what no record says.
+    fn check_contract(&self, gang: &Gang, order: ContractOrder) {
+        let record = self.record(gang.job);
+        assert!(record.is_to_run() && record.attempt == gang.attempt);
+        let is_committed = |n| record.checkpoints.iter().any(|c| c.number == n);
+        match order {
+            ContractOrder::Begin => {}
+            ContractOrder::Checkpoint { number, .. } => {
+                assert!(number > record.newest_checkpoint(), "numbers rise");
+            }
+            ContractOrder::Committed { number } => assert!(is_committed(number)),
+            ContractOrder::Aborted { number } => assert!(!is_committed(number)),
+            ContractOrder::Stop => assert!(record.closing.is_some()),
+        }
     }
 
     fn open(&mut self, job: JobId) -> LeaderEvent {

@@ -1,5 +1,6 @@
 //! [`World`]: a store, TaskManagers with processes, and leaders, one after another.
 
+mod apps;
 mod jobs;
 mod leading;
 mod tasks;
@@ -9,12 +10,13 @@ use std::time::{Duration, SystemTime};
 
 use incumbent_core::{Epoch, Nonce, Now, Seal, Time};
 
-pub(super) use self::jobs::{fenced, spec};
+pub(super) use self::apps::{App, Blobs};
+pub(super) use self::jobs::{checkpointing, fenced, spec};
 
 use crate::leader::{Answer, Leader, LeaderConfig, LeaderEvent, Story};
 use crate::message::{EndedHow, NodeInfo};
 use crate::record::LivenessAddress;
-use crate::task_manager::{TaskManager, TaskManagerConfig, TaskManagerEvent};
+use crate::task_manager::{Said, TaskManager, TaskManagerConfig, TaskManagerEvent};
 use crate::{JobId, JobRecord, NodeNonce, TaskId};
 
 pub(in crate::tests) const LEASE: Duration = Duration::from_secs(10);
@@ -44,6 +46,17 @@ pub(in crate::tests) struct World {
     /// The jobs of which a commit is under way.
     committing: BTreeSet<JobId>,
     pub(in crate::tests) archived: Vec<JobId>,
+    pub(in crate::tests) blobs: Blobs,
+    /// How many items each source of a job has; without end if not said.
+    pub(in crate::tests) lengths: BTreeMap<JobId, u64>,
+    /// Ranks that acknowledge no checkpoint.
+    pub(in crate::tests) late: BTreeSet<u32>,
+    /// Ranks that never say that they are ready.
+    pub(in crate::tests) never_ready: BTreeSet<u32>,
+    /// Ranks that do not end when they are told to stop.
+    pub(in crate::tests) never_stops: BTreeSet<u32>,
+    /// The leader dies when it has had so many more of its actions performed.
+    pub(in crate::tests) dies_after: Option<usize>,
     watched: BTreeSet<NodeNonce>,
     next_pid: u32,
     submitted: u64,
@@ -78,6 +91,7 @@ pub(in crate::tests) struct Process {
     pub(in crate::tests) isolated_at: Option<Time>,
     pub(in crate::tests) slot: u32,
     pub(in crate::tests) is_exclusive: bool,
+    pub(in crate::tests) app: Option<App>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +109,10 @@ pub(in crate::tests) enum Fault {
 enum Message {
     Leader(LeaderEvent),
     Node(NodeNonce, TaskManagerEvent),
+    /// A task says something.
+    Said(NodeNonce, TaskId, Said),
+    /// It says so when its start is known.
+    Later(NodeNonce, TaskId, Said),
 }
 
 impl World {
@@ -117,6 +135,12 @@ impl World {
             silent: None,
             committing: BTreeSet::new(),
             archived: Vec::new(),
+            blobs: Blobs::default(),
+            lengths: BTreeMap::new(),
+            late: BTreeSet::new(),
+            never_ready: BTreeSet::new(),
+            never_stops: BTreeSet::new(),
+            dies_after: None,
             watched: BTreeSet::new(),
             next_pid: 100,
             submitted: 0,
@@ -245,6 +269,14 @@ impl World {
             match message {
                 Message::Leader(event) => self.step_leader(event),
                 Message::Node(nonce, event) => self.step_node(nonce, event),
+                Message::Later(nonce, task, said) => {
+                    self.queue.push_back(Message::Said(nonce, task, said));
+                }
+                Message::Said(nonce, task, said) => {
+                    if self.app(nonce, task).is_some() {
+                        self.step_node(nonce, TaskManagerEvent::Said { task, said });
+                    }
+                }
             }
         }
     }

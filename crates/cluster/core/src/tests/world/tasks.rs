@@ -2,8 +2,8 @@
 
 use super::{Message, Process, World};
 use crate::leader::LeaderEvent;
-use crate::message::EndedHow;
-use crate::task_manager::{TaskManagerAction, TaskManagerEvent};
+use crate::message::{Acked, EndedHow};
+use crate::task_manager::{Said, TaskManagerAction, TaskManagerEvent};
 use crate::{NodeNonce, TaskId};
 
 impl World {
@@ -45,14 +45,24 @@ impl World {
         let node = self.nodes.get_mut(&nonce).unwrap();
         let event = match action {
             TaskManagerAction::Accept | TaskManagerAction::Refuse(_) => unreachable!(),
-            TaskManagerAction::Heard
-            | TaskManagerAction::NotHeard(_)
-            | TaskManagerAction::TellTask { .. }
-            | TaskManagerAction::CopyLast { .. } => return,
+            TaskManagerAction::Heard => return,
+            TaskManagerAction::NotHeard(why) => {
+                return self.trace.push(format!("not heard: {why}"));
+            }
+            TaskManagerAction::TellTask { task, what } => {
+                return self.app_told(nonce, task, what);
+            }
+            TaskManagerAction::CopyLast {
+                task, number, part, ..
+            } => {
+                let said = Said::Acked(Acked { number, part });
+                return self.queue.push_back(Message::Said(nonce, task, said));
+            }
             TaskManagerAction::Start {
                 deploy,
                 isolated_at,
             } => {
+                let app = self.app_started(nonce, &deploy);
                 self.next_pid += 1;
                 let pid = self.next_pid;
                 let process = Process {
@@ -60,7 +70,9 @@ impl World {
                     isolated_at,
                     slot: deploy.slot,
                     is_exclusive: deploy.isolation.is_exclusive(),
+                    app,
                 };
+                let node = self.nodes.get_mut(&nonce).unwrap();
                 let before = node.processes.insert(deploy.task, process);
                 assert!(before.is_none(), "a task is started once");
                 let task = deploy.task;
