@@ -77,12 +77,12 @@ struct Rounds {
 }
 
 /// What became of one job.
-struct Done {
+pub(super) struct Done {
     tidy: Box<Tidy>,
     took: Duration,
     unknown: Vec<String>,
     /// If it did not come to an end.
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
 
 impl Janitor {
@@ -275,7 +275,7 @@ impl Rounds {
 }
 
 /// Deletes what may go of one job, batch by batch, while the term lasts.
-async fn tidy_job(blobs: Blobs, guard: Guard, tidy: Box<Tidy>) -> Done {
+pub(super) async fn tidy_job(blobs: Blobs, guard: Guard, tidy: Box<Tidy>) -> Done {
     let began = Instant::now();
     let mut unknown = Vec::new();
     let mut error = None;

@@ -7,6 +7,8 @@ mod janitor;
 mod manifests;
 mod savepoints;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod trying;
 
 use std::collections::HashMap;
