@@ -1,6 +1,7 @@
 //! JobManagers on one store, which is in memory or in a directory.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_service::Service as _;
 
+use super::counting::Counting;
+
 /// Generous: nothing here takes so long unless it fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Where the records of one test are.
 pub(super) enum Place {
-    Memory(Arc<MemoryBackend>),
+    Memory(Arc<Counting<MemoryBackend>>, tempfile::TempDir),
     Directory(tempfile::TempDir),
 }
 
@@ -54,11 +57,26 @@ pub(super) struct Manager {
 impl Place {
     pub(super) fn memory() -> Self {
         let address = "memory:".parse().unwrap();
-        Self::Memory(Arc::new(MemoryBackend::open(&address).unwrap()))
+        let backend = Arc::new(Counting::new(MemoryBackend::open(&address).unwrap()));
+        Self::Memory(backend, tempfile::tempdir().unwrap())
     }
 
     pub(super) fn directory() -> Self {
         Self::Directory(tempfile::tempdir().unwrap())
+    }
+
+    /// How often the record of this job was written, if they are in memory.
+    pub(super) fn writes(&self, job: JobId) -> usize {
+        match self {
+            Self::Memory(backend, _) => backend.writes(&job.record()),
+            Self::Directory(_) => panic!("nobody counts"),
+        }
+    }
+
+    /// The directory of the blobs.
+    pub(super) fn blobs(&self) -> PathBuf {
+        let (Self::Memory(_, dir) | Self::Directory(dir)) = self;
+        dir.path().join("blobs")
     }
 
     /// A node without a part.
@@ -68,7 +86,7 @@ impl Place {
 
     async fn open(&self, name: &str, bound: SocketAddr) -> (Node, Option<Unreliable>) {
         let (store, unreliable) = match self {
-            Self::Memory(backend) => {
+            Self::Memory(backend, _) => {
                 let backend: Arc<dyn Backend> = backend.clone();
                 let unreliable = Unreliable::around(backend, 1, Faults::NONE);
                 (Store::on(unreliable.clone()), Some(unreliable))
@@ -78,10 +96,7 @@ impl Place {
                 (incumbent::open(&address).await.unwrap(), None)
             }
         };
-        let blobs = match self {
-            Self::Memory(_) => "memory:".to_owned(),
-            Self::Directory(dir) => format!("file://{}", dir.path().join("blobs").display()),
-        };
+        let blobs = format!("file://{}", self.blobs().display());
         let mut options = NodeOptions::new("memory:", blobs, bound);
         options.name = Some(name.to_owned());
         options.timing = timing();
@@ -316,6 +331,17 @@ pub(super) fn fenced(name: &str, tasks: u32) -> JobSpec {
         isolation: Isolation::Fenced,
         ..spec(name, tasks)
     }
+}
+
+/// The same, of a job that checkpoints, far more often than any job of a person.
+pub(super) fn checkpointing(name: &str, tasks: u32) -> JobSpec {
+    let spec = json!({
+        "name": name,
+        "tasks": tasks,
+        "command": ["sleep", "1000"],
+        "checkpoints": { "interval_ms": 50 },
+    });
+    serde_json::from_value(spec).unwrap()
 }
 
 /// The record that a submission creates.

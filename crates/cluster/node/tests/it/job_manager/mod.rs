@@ -1,6 +1,8 @@
 //! The JobManager, with TaskManagers that only speak the wire.
 
 mod adopting;
+mod checkpoints;
+mod counting;
 mod deposed;
 mod fake;
 mod harness;
@@ -8,3 +10,4 @@ mod many;
 mod orders;
 mod proofs;
 mod registering;
+mod savepoints;

@@ -1,5 +1,7 @@
 //! A TaskManager that speaks the wire and runs nothing: its tasks have process ids that it made up.
 
+mod contract;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use incumbent::{LivenessServer, Nonce, Seal};
 use incumbent_cluster_core::message::{
-    Ack, Command, ContractReport, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd, TaskReport,
-    TaskState,
+    Ack, Acked, Command, ContractReport, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd,
+    TaskReport, TaskState,
 };
 use incumbent_cluster_core::record::{JobRecord, LivenessAddress};
 use incumbent_cluster_core::{JobId, NodeNonce, TaskId};
@@ -20,6 +22,7 @@ use incumbent_cluster_node::{ENDPOINT, Node};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::contract::store;
 use super::harness::{Place, listen, serve, wait};
 
 /// Pause between heartbeats.
@@ -64,6 +67,10 @@ struct Known {
     acknowledged: Vec<Ack>,
     /// How long each request with orders takes.
     delay: Duration,
+    /// Checkpoints with higher numbers are stored and not acknowledged.
+    hold_above: Option<u64>,
+    /// What is stored, and not acknowledged yet.
+    held: Vec<(TaskId, Acked)>,
 }
 
 impl Fake {
@@ -233,7 +240,10 @@ impl Known {
                     task: deploy.task,
                     slot: deploy.slot,
                     state: TaskState::Running { pid, since },
-                    contract: ContractReport::default(),
+                    contract: ContractReport {
+                        is_ready: deploy.is_checkpointing,
+                        ..ContractReport::default()
+                    },
                     progress: None,
                 };
                 self.tasks.entry(deploy.task).or_insert(running);
@@ -244,18 +254,20 @@ impl Known {
                     Some(_) => EndedHow::Ordered,
                     None => EndedHow::Unknown,
                 });
-                let task = *task;
+                let (task, before) = (*task, self.tasks.get(task));
+                let contract = before.map(|task| task.contract.clone());
                 let ended = TaskReport {
                     task,
                     slot,
                     state,
-                    contract: ContractReport::default(),
+                    contract: contract.unwrap_or_default(),
                     progress: None,
                 };
                 self.tasks.insert(task, ended);
             }
             Command::Forget { tasks } => self.tasks.retain(|task, _| !tasks.contains(task)),
-            Command::Contract { .. } | Command::Drain => {}
+            Command::Contract { gang, order } => self.tell(*gang, *order),
+            Command::Drain => {}
         }
         None
     }
@@ -288,12 +300,21 @@ async fn orders(
             }
         }
     }
+    let mut asked = Vec::new();
     let refused = {
         let mut state = shared.state();
-        let outcomes = orders.iter().map(|order| state.obey(order, shared.nonce));
+        let outcomes = orders.iter().map(|order| {
+            let places = state.asked(order);
+            let refused = state.obey(order, shared.nonce);
+            if refused.is_none() {
+                asked.extend(places);
+            }
+            refused
+        });
         outcomes.collect()
     };
     shared.changed.notify_one();
+    tokio::spawn(store(Arc::clone(&shared), asked));
     Json(Outcomes { refused })
 }
 
