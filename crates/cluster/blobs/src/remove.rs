@@ -22,8 +22,8 @@ pub struct Removed {
 
 impl Blobs {
     /// Removes all files of one incarnation of one job: its log tails, its checkpoints and its
-    /// archived record. Its savepoints, other incarnations, other jobs and artifacts, which jobs may
-    /// share, are not touched.
+    /// archived record. Its savepoints, other incarnations, other jobs and artifacts, which jobs
+    /// may share, are not touched.
     ///
     /// Only after the job's record is gone, so that no record names a file that is gone, and only
     /// if no other job starts from its checkpoints. If it fails halfway, repeat it.

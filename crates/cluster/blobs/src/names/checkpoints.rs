@@ -1,8 +1,8 @@
 //! Where checkpoints and savepoints lie, as `docs/design/0013-checkpoints.md` draws it.
 //!
-//! A path is *below its root*: `jobs/<job>/<incarnation>/checkpoints/`, or `savepoints/<savepoint>/`.
-//! What a manifest or a listing says of it is a foreign text, and is only used if it is spelled as
-//! it is spelled here.
+//! A path is *below its root*: `jobs/<job>/<incarnation>/checkpoints/`, or
+//! `savepoints/<savepoint>/`. What a manifest or a listing says of it is a foreign text, and is
+//! only used if it is spelled as it is spelled here.
 
 use incumbent_cluster_core::checkpoint::{CheckpointId, PartKind, PartPlace, is_file_name};
 use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, SavepointId};

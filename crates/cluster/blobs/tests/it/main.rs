@@ -13,6 +13,7 @@ mod archive;
 mod artifact;
 mod cluster;
 mod disk;
+mod everywhere;
 mod hang;
 mod logs;
 mod open;
