@@ -1,4 +1,5 @@
-//! Starts real servers for tests, benchmarks and comparisons: [`etcd`] and [`zookeeper`].
+//! Starts servers of others for tests, benchmarks and comparisons: [`etcd`], [`zookeeper`] and
+//! [`moto`], which speaks S3.
 //!
 //! Each is a process on 127.0.0.1 with its own ports and a temporary directory. It ends when its
 //! value is dropped, and also when the process that started it dies for any reason. If a server is
@@ -13,10 +14,11 @@
 //! server.restart();
 //! ```
 //!
-//! The common part of both is in [`Running`]. [`Proxy`] is a network to a server that a test can
+//! The common part of all is in [`Running`]. [`Proxy`] is a network to a server that a test can
 //! interrupt.
 
 pub mod etcd;
+pub mod moto;
 mod ports;
 mod process;
 mod proxy;

@@ -1,5 +1,6 @@
 //! [`Blobs`]: the handle that everything else is a method of.
 
+use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -45,16 +46,36 @@ struct Owner {
 }
 
 impl Blobs {
-    /// Opens `file:///DIRECTORY`, which is made if it is missing, or `memory:`, which is this
-    /// handle's and its clones' alone and ends with them.
+    /// Opens
+    ///
+    /// - `file:///DIRECTORY`, which is made if it is missing;
+    /// - `s3://BUCKET/PREFIX`, a bucket that is there, and in it what begins with the prefix, if
+    ///   one is given. The environment says where it is and who this process is: see the
+    ///   [crate](crate#a-bucket);
+    /// - `memory:`, which is this handle's and its clones' alone and ends with them.
     ///
     /// # Errors
     ///
-    /// - [`Error::Address`]: the URL is no such URL, its path is relative, or not a directory.
+    /// - [`Error::Address`]: the URL is no such URL, its path is relative, or not a directory, or a
+    ///   setting is wrong.
     /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: the system refused to open or
-    ///   make the directory. [`Blobs::check`] finds what opening alone does not.
+    ///   make the directory. [`Blobs::belongs_to`] and [`Blobs::check`] find what opening alone
+    ///   does not; a bucket is not asked before.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        let store = Store::open(Place::parse(url)?).await?;
+        let utf8 = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let settings = std::env::vars_os().filter_map(utf8).collect();
+        Self::open_with(url, settings).await
+    }
+
+    /// As [`Blobs::open`], with these settings instead of those of the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Blobs::open`].
+    pub async fn open_with(url: &str, settings: Vec<(String, String)>) -> Result<Self, Error> {
+        let store = Store::open(Place::parse(url)?, settings).await?;
         Ok(Self {
             store: Arc::new(store),
             cluster: Arc::default(),
@@ -93,6 +114,8 @@ impl Blobs {
     ///
     /// # Errors
     ///
+    /// - [`Error::Address`]: there is no such bucket, or the store cannot create a file only if it
+    ///   is not there yet, which a cluster relies on.
     /// - [`Error::NotOurs`]: another cluster was here first.
     /// - [`Error::Damaged`]: `cluster.json` is not what a cluster writes; a person has to look.
     /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: as [`Blobs::check`].
@@ -102,6 +125,7 @@ impl Blobs {
     /// If this handle or a clone of it was told another id before.
     pub async fn belongs_to(&self, cluster: &str) -> Result<(), Error> {
         self.still_there().await?;
+        self.store.creates_once().await?;
         if self.owner().await?.is_none() {
             let owner = Owner {
                 format: FORMAT,

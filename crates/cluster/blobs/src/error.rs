@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
+use crate::answer::{Answer, Meaning};
+
 /// Any error.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -184,6 +186,9 @@ impl Error {
 
     /// From what the library says about `doing`. Absence has been looked at before.
     pub(crate) fn of_store(at: &str, doing: &str, error: object_store::Error) -> Self {
+        if at.starts_with("s3:") {
+            return Self::of_answer(at, doing, Answer::of(&error));
+        }
         if let Some(source) = system_error(&error) {
             return Self::of_io(at, doing, source);
         }
@@ -200,6 +205,39 @@ impl Error {
                 why: format!("{why} failed"),
                 source: Some(other.into()),
             },
+        }
+    }
+
+    fn of_answer(at: &str, doing: &str, answer: Answer) -> Self {
+        let (at, why) = (at.to_owned(), doing.to_owned());
+        match answer.meaning() {
+            Meaning::Denied => Error::Denied {
+                at,
+                why,
+                source: answer.into(),
+            },
+            Meaning::Full => Error::Full {
+                at,
+                why,
+                source: answer.into(),
+            },
+            Meaning::Unavailable => Error::Unavailable {
+                at,
+                why: format!("{why} failed"),
+                source: Some(answer.into()),
+            },
+        }
+    }
+
+    /// What a store over the network said, if it is the cause.
+    pub(crate) fn answer(&self) -> Option<&Answer> {
+        match self {
+            Error::Unavailable {
+                source: Some(source),
+                ..
+            }
+            | Error::Denied { source, .. } => source.downcast_ref(),
+            _ => None,
         }
     }
 

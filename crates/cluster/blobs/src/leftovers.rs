@@ -11,9 +11,9 @@ use tokio::task::spawn_blocking;
 
 use crate::blobs::Blobs;
 use crate::error::Error;
+use crate::listing::Verdict;
 use crate::names;
 use crate::page::Entry;
-use crate::store::Verdict;
 use crate::tidy::MOST_DELETED;
 
 /// How old a leftover has to be, in seconds: a day. No upload takes that long, and if one does, its

@@ -48,6 +48,7 @@
 //!
 //! Start reading in `blobs.rs`; `store.rs` is the door to the library behind it.
 
+mod answer;
 mod archive;
 mod artifact;
 mod blobs;
@@ -56,14 +57,17 @@ mod digest;
 mod error;
 mod fetch;
 mod leftovers;
+mod listing;
 mod log_tail;
 mod manifest;
 mod names;
 mod page;
 mod parts;
 mod place;
+mod presence;
 mod remove;
 mod restore;
+mod s3;
 mod savepoint;
 mod store;
 mod tidy;

@@ -11,15 +11,18 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
 use crate::error::Error;
+use crate::s3::Bucket;
 
 /// The forms that are understood, for messages.
-const KNOWN: &str = "file:///DIRECTORY and memory: are known; S3 and others come later";
+const KNOWN: &str = "file:///DIRECTORY, s3://BUCKET/PREFIX and memory: are known";
 
 /// Where the blobs are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A directory that all nodes see, or that the only machine has.
     Dir(PathBuf),
+    /// A bucket, or a part of one.
+    Bucket(Bucket),
     /// This process and what it shares the handle with.
     Memory,
 }
@@ -42,6 +45,14 @@ impl Place {
             "memory" if rest.is_empty() => Ok(Place::Memory),
             "memory" => Err(refused(url, "nothing may follow memory:".to_owned())),
             "file" => dir(url, rest).map(Place::Dir),
+            "s3" => match Bucket::parse(rest) {
+                Ok(bucket) => Ok(Place::Bucket(bucket)),
+                Err(why) => Err(refused("a URL that begins with s3:", why)),
+            },
+            "s3a" | "s3n" => {
+                let why = "s3: is what it is called here; write s3://BUCKET/PREFIX".to_owned();
+                Err(refused(&format!("a URL that begins with {scheme}:"), why))
+            }
             _ => Err(refused(
                 &format!("a URL that begins with {scheme}:"),
                 KNOWN.to_owned(),
@@ -53,14 +64,19 @@ impl Place {
     pub(crate) fn url(&self) -> String {
         match self {
             Place::Dir(dir) => format!("file://{}", dir.display()),
+            Place::Bucket(bucket) => bucket.url(),
             Place::Memory => "memory:".to_owned(),
         }
     }
 
     /// Opens the place, and makes its directory if that is missing. Blocks.
-    pub(crate) fn open(&self) -> Result<Arc<dyn ObjectStore>, Error> {
+    pub(crate) fn open(
+        &self,
+        settings: &[(String, String)],
+    ) -> Result<Arc<dyn ObjectStore>, Error> {
         let dir = match self {
             Place::Memory => return Ok(Arc::new(InMemory::new())),
+            Place::Bucket(bucket) => return bucket.open(settings),
             Place::Dir(dir) => dir,
         };
         match fs::metadata(dir) {
@@ -160,13 +176,12 @@ mod tests {
     fn a_refused_url_is_answered_with_what_is_right() {
         for (url, answer) in [
             (
-                "s3://bucket/x",
-                "file:///DIRECTORY and memory: are known; S3 and others come later",
+                "gs://bucket/x",
+                "file:///DIRECTORY, s3://BUCKET/PREFIX and memory: are known",
             ),
-            (
-                "blobs",
-                "it has no scheme; file:///DIRECTORY and memory: are known",
-            ),
+            ("blobs", "it has no scheme; file:///DIRECTORY, s3:"),
+            ("s3://", "it names no bucket; write s3://BUCKET"),
+            ("s3a://bucket/x", "write s3://BUCKET/PREFIX"),
             ("/var/lib/blobs", "write file:///var/lib/blobs"),
             (
                 "file:blobs",
@@ -190,9 +205,12 @@ mod tests {
 
     #[test]
     fn a_url_with_a_password_is_not_echoed() {
-        let refused = Place::parse("s3://key:hunter2@bucket/?token=hunter2").unwrap_err();
-        let shown = format!("{refused} {refused:?}");
-        assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains("s3:"), "{shown}");
+        for scheme in ["s3", "gs"] {
+            let url = format!("{scheme}://key:hunter2@bucket/?token=hunter2");
+            let refused = Place::parse(&url).unwrap_err();
+            let shown = format!("{refused} {refused:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert!(shown.contains(&format!("{scheme}:")), "{shown}");
+        }
     }
 }

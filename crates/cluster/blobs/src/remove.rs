@@ -5,9 +5,9 @@ use object_store::path::Path;
 
 use crate::blobs::Blobs;
 use crate::error::Error;
+use crate::listing::Verdict;
 use crate::names;
 use crate::page::MAX_PAGE;
-use crate::store::Verdict;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

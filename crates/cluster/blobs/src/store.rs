@@ -1,23 +1,21 @@
 //! The door to the library: each operation bounded in time and number, its errors in our words.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RenameOptions,
-    RenameTargetMode,
+    ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RenameOptions, RenameTargetMode,
 };
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::error::Error;
-use crate::names;
-use crate::page::Entry;
 use crate::place::Place;
+use crate::s3;
 
 /// The longest that one operation takes. An upload or a fetch is many operations, one for each
 /// `PART`. A disk that needs longer for one is out of order.
@@ -32,10 +30,6 @@ pub(crate) const PART: usize = 1024 * 1024;
 
 type Outcome<T> = Result<T, object_store::Error>;
 
-/// How many names a listing reports that are not ours. One says already that somebody else writes
-/// here.
-pub(crate) const MOST_UNKNOWN: usize = 20;
-
 /// How many files one operation deletes. A slow disk deletes so many in [`OPERATION`].
 const DELETED_AT_ONCE: usize = 100;
 
@@ -48,56 +42,24 @@ pub enum Written {
     Already,
 }
 
-/// What is in one directory.
-#[derive(Debug)]
-pub(crate) struct Level {
-    /// The names of its directories.
-    pub(crate) dirs: Vec<String>,
-    /// Its files.
-    pub(crate) files: Vec<Entry>,
-}
-
-/// What is to be done with a file that was listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is wanted.
-    Take,
-    /// It stays.
-    Keep,
-    /// We do not write such names: it stays, and is reported.
-    Unknown,
-}
-
-/// What was found in a listing.
-#[derive(Debug, Default)]
-pub(crate) struct Sifted {
-    /// What is wanted.
-    pub(crate) taken: Vec<Entry>,
-    /// Paths that are not ours, at most [`MOST_UNKNOWN`].
-    pub(crate) unknown: Vec<String>,
-    /// How many there are.
-    pub(crate) strangers: u64,
-    /// Whether more is wanted than was asked for.
-    pub(crate) more: bool,
-}
-
 /// One place, and the operations on it.
-#[derive(Debug)]
 pub(crate) struct Store {
-    place: Place,
+    pub(crate) place: Place,
     url: String,
     pub(crate) inner: Arc<dyn ObjectStore>,
     permits: Arc<Semaphore>,
+    /// Set when it was seen that the store creates files only if they are not there.
+    pub(crate) creates_once: OnceLock<()>,
 }
 
 impl Store {
     /// Opens a place, and makes its directory if that is missing.
-    pub(crate) async fn open(place: Place) -> Result<Self, Error> {
+    pub(crate) async fn open(place: Place, settings: Vec<(String, String)>) -> Result<Self, Error> {
         let url = place.url();
         let doing = "opening it";
         let opening = {
             let place = place.clone();
-            spawn_blocking(move || place.open())
+            spawn_blocking(move || place.open(&settings))
         };
         let inner = match tokio::time::timeout(OPERATION, opening).await {
             Err(_) => return Err(Error::timed_out(&url, doing)),
@@ -110,6 +72,7 @@ impl Store {
             url,
             inner,
             permits,
+            creates_once: OnceLock::new(),
         })
     }
 
@@ -120,6 +83,7 @@ impl Store {
     /// Whether it is asked over the network, so that an answer may be lost.
     pub(crate) fn is_remote(&self) -> bool {
         match self.place {
+            Place::Bucket(_) => true,
             Place::Dir(_) | Place::Memory => false,
         }
     }
@@ -128,42 +92,15 @@ impl Store {
     pub(crate) fn dir(&self) -> Option<&std::path::Path> {
         match &self.place {
             Place::Dir(dir) => Some(dir),
-            Place::Memory => None,
+            Place::Bucket(_) | Place::Memory => None,
         }
     }
 
     /// How much of a file is written or read at once.
-    #[expect(clippy::unused_self, reason = "another place has another size")]
     pub(crate) fn part_size(&self) -> usize {
-        PART
-    }
-
-    /// Fails if the directory is gone, or, with `marked`, if it has lost the file that says whose
-    /// it is: then a volume was unmounted, and what is seen is its mount point.
-    pub(crate) async fn still_there(&self, marked: bool) -> Result<(), Error> {
-        let Place::Dir(dir) = &self.place else {
-            return Ok(());
-        };
-        let file = if marked {
-            dir.join(names::cluster().as_ref())
-        } else {
-            dir.clone()
-        };
-        let looked = self.run("looking at the directory", async move {
-            Ok(tokio::fs::metadata(file).await)
-        });
-        match looked.await? {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Unavailable {
-                at: self.url.clone(),
-                why: if marked {
-                    "its cluster.json is gone; if it is a volume, mount it again".to_owned()
-                } else {
-                    "the directory is gone; if it is a volume, mount it again".to_owned()
-                },
-                source: Some(error.into()),
-            }),
-            Err(error) => Err(Error::of_io(&self.url, "looking at the directory", error)),
+        match self.place {
+            Place::Bucket(_) => s3::PART,
+            Place::Dir(_) | Place::Memory => PART,
         }
     }
 
@@ -236,89 +173,6 @@ impl Store {
         self.run(doing, read).await?.ok_or_else(too_large)
     }
 
-    /// The names below a directory that are greater than `after`, in order, at most `most` of them.
-    ///
-    /// Every file there is looked at: a directory has no order of its own.
-    pub(crate) async fn list(
-        &self,
-        doing: &str,
-        dir: Path,
-        after: Option<String>,
-        most: usize,
-    ) -> Result<Vec<Entry>, Error> {
-        let inner = Arc::clone(&self.inner);
-        let listing = async move {
-            let mut least: BTreeMap<String, Entry> = BTreeMap::new();
-            let mut files = inner.list(Some(&dir));
-            while let Some(file) = files.next().await {
-                let file = file?;
-                let Some(name) = below(&dir, &file.location) else {
-                    continue;
-                };
-                if after.as_deref().is_some_and(|after| name.as_str() <= after) {
-                    continue;
-                }
-                least.insert(name.clone(), entry(name, file));
-                if least.len() > most {
-                    least.pop_last();
-                }
-            }
-            Ok(least)
-        };
-        let found = self.run(doing, listing).await?;
-        Ok(found.into_values().collect())
-    }
-
-    /// What is in a directory, without what is in directories there.
-    pub(crate) async fn level(&self, doing: &str, dir: Path) -> Result<Level, Error> {
-        let inner = Arc::clone(&self.inner);
-        let listing = async move {
-            let found = inner.list_with_delimiter(Some(&dir)).await?;
-            let dirs = found.common_prefixes.iter();
-            let files = found.objects.into_iter();
-            Ok(Level {
-                dirs: dirs.filter_map(|path| below(&dir, path)).collect(),
-                files: files
-                    .filter_map(|file| Some(entry(below(&dir, &file.location)?, file)))
-                    .collect(),
-            })
-        };
-        self.run(doing, listing).await
-    }
-
-    /// The files below a directory that `judge` takes, at most `most` of them, and what it does not
-    /// know. Looks no further when it has them.
-    pub(crate) async fn sift(
-        &self,
-        doing: &str,
-        dir: Path,
-        most: usize,
-        mut judge: impl FnMut(&str) -> Verdict + Send + 'static,
-    ) -> Result<Sifted, Error> {
-        let inner = Arc::clone(&self.inner);
-        let listing = async move {
-            let mut sifted = Sifted::default();
-            let mut files = inner.list(Some(&dir));
-            while let Some(file) = files.next().await {
-                let file = file?;
-                let Some(name) = below(&dir, &file.location) else {
-                    continue;
-                };
-                match judge(&name) {
-                    Verdict::Keep => {}
-                    Verdict::Take if sifted.taken.len() == most => {
-                        sifted.more = true;
-                        break;
-                    }
-                    Verdict::Take => sifted.taken.push(entry(name, file)),
-                    Verdict::Unknown => sifted.unknown(&file.location),
-                }
-            }
-            Ok(sifted)
-        };
-        self.run(doing, listing).await
-    }
-
     /// Copies a file to a name that nothing has, without moving its bytes through this process.
     /// Returns whether it was there.
     pub(crate) async fn copy(&self, doing: &str, from: Path, to: Path) -> Result<bool, Error> {
@@ -387,31 +241,11 @@ impl Store {
     }
 }
 
-impl Sifted {
-    pub(crate) fn unknown(&mut self, path: &Path) {
-        self.strangers += 1;
-        if self.unknown.len() < MOST_UNKNOWN {
-            self.unknown.push(path.to_string());
-        }
+/// Without what the library shows: the key, and the endpoint, whose URL may hold a password.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.url)
     }
-}
-
-fn entry(name: String, file: ObjectMeta) -> Entry {
-    Entry {
-        name,
-        path: file.location,
-        size: file.size,
-        last_modified: file.last_modified.timestamp(),
-    }
-}
-
-/// The rest of a path below a directory.
-fn below(dir: &Path, path: &Path) -> Option<String> {
-    let parts: Vec<_> = path
-        .prefix_match(dir)?
-        .map(|part| part.as_ref().to_owned())
-        .collect();
-    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 fn absent_is_none<T>(outcome: Outcome<T>) -> Outcome<Option<T>> {

@@ -10,9 +10,9 @@ use object_store::path::Path;
 
 use crate::blobs::Blobs;
 use crate::error::Error;
+use crate::listing::{MOST_UNKNOWN, Verdict};
 use crate::names::checkpoints::{self as names, Part};
 use crate::names::number;
-use crate::store::{MOST_UNKNOWN, Verdict};
 
 /// Most files that one call of [`Blobs::tidy`] deletes, so that it ends soon and its caller can see
 /// whether it still leads.

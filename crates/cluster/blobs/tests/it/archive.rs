@@ -5,7 +5,7 @@ use incumbent_cluster_core::{Incarnation, JobId};
 
 use crate::Dir;
 
-async fn archived_jobs_come_back(blobs: &Blobs) {
+pub(crate) async fn archived_jobs_come_back(blobs: &Blobs) {
     for number in 0..25 {
         let (job, incarnation) = (JobId::new(number), Incarnation::new(7));
         let json = format!("{{\"number\":{number}}}");
@@ -30,16 +30,6 @@ async fn archived_jobs_come_back(blobs: &Blobs) {
         assert_eq!(page.entries.len(), 10);
     }
     assert_eq!(seen, (0..25).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn archived_jobs_come_back_from_a_directory() {
-    archived_jobs_come_back(&Dir::new().await.blobs).await;
-}
-
-#[tokio::test]
-async fn archived_jobs_come_back_from_memory() {
-    archived_jobs_come_back(&Blobs::open("memory:").await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use incumbent_cluster_blobs::{Blobs, Digest, Error};
+use incumbent_cluster_core::checkpoint::{CheckpointId, PartKind, PartPlace, StoredFile};
 
 use crate::{OURS, content, files, pieces, task};
 
@@ -53,6 +54,25 @@ fn fill(disk: &Path) {
     assert_eq!(filling.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
 }
 
+async fn put(blobs: &Blobs, content: &[u8]) -> Result<StoredFile, Error> {
+    let task = task(1, 1, 1, 1);
+    let checkpoint = CheckpointId {
+        job: task.job,
+        incarnation: task.incarnation,
+        attempt: task.attempt,
+        number: 7,
+        savepoint: None,
+    };
+    let place = PartPlace {
+        checkpoint,
+        rank: task.rank,
+        kind: PartKind::Numbered,
+    };
+    blobs
+        .put_checkpoint_file(place, "state", pieces(content, 1000))
+        .await
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_and_nothing_half_written_stays() {
     let Some(disk) = on_a_small_disk("disk::a_full_disk_is_told_and_nothing_half_written_stays")
@@ -85,11 +105,21 @@ async fn a_full_disk_is_told_and_nothing_half_written_stays() {
         tokio::task::yield_now().await;
     }
 
+    // Also in the middle of a file of a checkpoint, large or small.
+    for length in [3 << 20, 300 << 10] {
+        let refused = put(&blobs, &large[..length]).await.unwrap_err();
+        assert!(matches!(refused, Error::Full { .. }), "{refused:?}");
+        while files(&disk) != before {
+            tokio::task::yield_now().await;
+        }
+    }
+
     // Full before anything is written.
     fill(&disk);
     let tail = content(100_000);
     for refused in [
         blobs.check().await.unwrap_err(),
+        put(&blobs, &tail).await.unwrap_err(),
         blobs
             .put_log_tail(task(1, 1, 1, 1), "stdout", tail.clone().into())
             .await

@@ -5,7 +5,7 @@ use incumbent_cluster_core::{Attempt, Incarnation, Rank};
 
 use crate::{Dir, task};
 
-async fn tails_are_kept_and_listed(blobs: &Blobs) {
+pub(crate) async fn tails_are_kept_and_listed(blobs: &Blobs) {
     for (attempt, rank) in [(1, 0), (1, 1), (2, 0), (2, 10), (2, 9), (10, 0)] {
         for stream in ["stdout", "stderr"] {
             let tail = format!("{attempt} {rank} {stream}");
@@ -53,16 +53,6 @@ async fn tails_are_kept_and_listed(blobs: &Blobs) {
             .entries
             .is_empty()
     );
-}
-
-#[tokio::test]
-async fn tails_are_kept_and_listed_in_a_directory() {
-    tails_are_kept_and_listed(&Dir::new().await.blobs).await;
-}
-
-#[tokio::test]
-async fn tails_are_kept_and_listed_in_memory() {
-    tails_are_kept_and_listed(&Blobs::open("memory:").await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, TaskId};
 
 mod archive;
 mod artifact;
+mod bucket;
 mod cluster;
 mod disk;
 mod everywhere;
@@ -18,6 +19,7 @@ mod hang;
 mod logs;
 mod open;
 mod remove;
+mod staged;
 
 /// The id of the cluster in these tests.
 const OURS: &str = "0123456789abcdef0123456789abcdef";

@@ -12,14 +12,19 @@ use incumbent_cluster_core::checkpoint::{
 };
 use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, SavepointId};
 use incumbent_core::Epoch;
+use incumbent_s3_double::{Double, Options};
+use incumbent_servers::moto::Moto;
 use object_store::ObjectStore;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 
 use crate::{OURS, pieces};
 
 mod files;
 mod manifests;
+mod others;
 mod savepoints;
 mod tidying;
 
@@ -28,16 +33,13 @@ struct Place {
     blobs: Blobs,
     /// The same files without us; memory has no back door.
     raw: Option<Arc<dyn ObjectStore>>,
-    /// How others open it.
-    url: String,
     _keep: Box<dyn Any + Send>,
 }
 
 impl Place {
     async fn memory() -> Option<Self> {
-        let url = "memory:".to_owned();
-        let blobs = Blobs::open(&url).await.unwrap();
-        Some(Self::of(blobs, None, url, Box::new(())).await)
+        let blobs = Blobs::open("memory:").await.unwrap();
+        Some(Self::of(blobs, None, Box::new(())).await)
     }
 
     async fn directory() -> Option<Self> {
@@ -45,20 +47,41 @@ impl Place {
         let url = format!("file://{}", dir.path().display());
         let blobs = Blobs::open(&url).await.unwrap();
         let raw = LocalFileSystem::new_with_prefix(dir.path()).unwrap();
-        Some(Self::of(blobs, Some(Arc::new(raw)), url, Box::new(dir)).await)
+        Some(Self::of(blobs, Some(Arc::new(raw)), Box::new(dir)).await)
+    }
+
+    /// A bucket of its own in the double, which answers listings in small pieces.
+    async fn bucket() -> Option<Self> {
+        let double = Double::start(Options {
+            page: 7,
+            ..Options::default()
+        });
+        let blobs = Blobs::open_with("s3://bucket", double.settings()).await;
+        let raw = raw_bucket("bucket", &double.settings());
+        Some(Self::of(blobs.unwrap(), Some(Arc::new(raw)), Box::new(double)).await)
+    }
+
+    /// A part of a bucket in the server that others wrote.
+    async fn moto() -> Option<Self> {
+        let moto = tokio::task::spawn_blocking(Moto::shared).await.unwrap()?;
+        let bucket = format!("bucket-{:016x}", rand::random::<u64>());
+        moto.make_bucket(&bucket);
+        let url = format!("s3://{bucket}/some/prefix");
+        let blobs = Blobs::open_with(&url, moto.settings()).await.unwrap();
+        let raw = raw_bucket(&bucket, &moto.settings());
+        let raw = PrefixStore::new(raw, "some/prefix");
+        Some(Self::of(blobs, Some(Arc::new(raw)), Box::new(())).await)
     }
 
     async fn of(
         blobs: Blobs,
         raw: Option<Arc<dyn ObjectStore>>,
-        url: String,
         keep: Box<dyn Any + Send>,
     ) -> Self {
         blobs.belongs_to(OURS).await.unwrap();
         Self {
             blobs,
             raw,
-            url,
             _keep: keep,
         }
     }
@@ -114,6 +137,15 @@ impl Place {
         let pointer = self.blobs.put_manifest(&manifest, Epoch::new(7)).await;
         (point(id, ranks, pointer.unwrap()), manifest)
     }
+}
+
+/// A bucket as others see it.
+fn raw_bucket(name: &str, settings: &[(String, String)]) -> AmazonS3 {
+    let mut builder = AmazonS3Builder::new().with_bucket_name(name);
+    for (name, value) in settings {
+        builder = builder.with_config(name.to_lowercase().parse().unwrap(), value);
+    }
+    builder.build().unwrap()
 }
 
 fn job() -> (JobId, Incarnation) {
@@ -199,6 +231,16 @@ macro_rules! everywhere {
         mod directory {
             $(#[tokio::test] async fn $claim() {
                 if let Some(place) = super::Place::directory().await { super::$claim(place).await; }
+            })*
+        }
+        mod bucket {
+            $(#[tokio::test] async fn $claim() {
+                if let Some(place) = super::Place::bucket().await { super::$claim(place).await; }
+            })*
+        }
+        mod moto {
+            $(#[tokio::test] async fn $claim() {
+                if let Some(place) = super::Place::moto().await { super::$claim(place).await; }
             })*
         }
     };

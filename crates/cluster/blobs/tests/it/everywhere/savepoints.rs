@@ -124,7 +124,7 @@ async fn a_savepoint_that_cannot_be_read_says_why(place: Place) {
             .savepoint(SavepointId::new(9))
             .await
             .unwrap_err();
-        let is_later = bad == later.to_string();
+        let is_later = bad.contains("\"savepoint\":7");
         let is_right = match &refused {
             Error::OtherVersion { found, .. } => is_later && *found == 2,
             Error::Damaged { .. } => !is_later,
