@@ -34,7 +34,7 @@ async fn the_thread_of_a_watch_ends_with_its_stream() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), all_gone)
+    tokio::time::timeout(std::time::Duration::from_secs(60), all_gone)
         .await
         .unwrap();
 }

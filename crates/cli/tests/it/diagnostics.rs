@@ -4,17 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::gateway::front;
-use crate::harness::{
-    Done, NOTE, Node, Place, finished_with_stdout, free_port, over_tcp, timed, until,
-};
-
-/// How long a program may take to end: it waits for a reader for at most a second.
-const SOON: Duration = Duration::from_secs(20);
+use crate::harness::{Done, NOTE, Node, Place, finished_with_stdout, free_port, over_tcp, until};
 
 /// Every event of every crate, so that the log is longer than any pipe.
 const LOUD: [&str; 2] = ["--log", "trace"];
@@ -42,12 +36,8 @@ fn loud(place: &Place, args: &[&str]) -> Command {
 
 #[track_caller]
 fn ends_when_asked(node: &mut Node, code: i32) {
-    let (ended, took) = timed(|| {
-        node.signal(Signal::TERM);
-        node.code()
-    });
-    assert_eq!(ended, Some(code));
-    assert!(took < SOON, "{took:?}");
+    node.signal(Signal::TERM);
+    assert_eq!(node.code(), Some(code));
 }
 
 /// Sends bytes that no server and no gateway can understand, again and again. Each attempt causes
@@ -211,11 +201,8 @@ fn an_observer_sees_the_next_leader_and_stops_though_nobody_reads_its_log() {
     until("it sees b", || {
         place.note("o.out").contains(r#""holder":"b""#)
     });
-    let (_, took) = timed(|| {
-        observer.signal(Signal::INT);
-        observer.ended()
-    });
-    assert!(took < SOON, "{took:?}");
+    observer.signal(Signal::INT);
+    observer.ended();
 }
 
 #[test]
@@ -238,11 +225,8 @@ fn servers_start_and_observers_stop_though_nobody_reads_what_they_print() {
         command.stdout(writer).stderr(log);
         let mut observer = place.start_as_it_is("o", command);
         until("it follows", || !observer.log().is_empty());
-        let (_, took) = timed(|| {
-            observer.signal(signal);
-            observer.ended()
-        });
-        assert!(took < SOON, "{took:?}");
+        observer.signal(signal);
+        observer.ended();
     }
 }
 
@@ -267,8 +251,7 @@ fn short_commands_end_though_nobody_reads_their_messages() {
         let mut command = loud(&place, args);
         command.stdout(Stdio::null()).stderr(writer);
         let mut child = place.start_as_it_is("short", command);
-        let (_, took) = timed(|| child.ended());
-        assert!(took < SOON, "{args:?}: {took:?}");
+        child.ended();
     }
 }
 

@@ -6,6 +6,10 @@ use rustix::process::Signal;
 
 use crate::harness::{NOTE, Node, Place, free_port, kill, runs, stop, timed, until};
 
+/// A lease that no test here waits for: whatever happens within the patience of [`until`] has
+/// another reason.
+const LONG: [&str; 2] = ["--lease", "2m"];
+
 fn noting() -> String {
     format!("{NOTE} exec sleep 1000")
 }
@@ -18,15 +22,12 @@ fn named<'a>(nodes: &'a mut [Node], name: &str) -> &'a mut Node {
 #[test]
 fn a_standby_starts_long_before_the_lease_of_a_killed_leader_ends() {
     let place = Place::new();
-    let mut a = place.node("a", &[], &noting());
+    let mut a = place.node("a", &LONG, &noting());
     let first = place.started(1);
-    let b = place.node("b", &[], &noting());
+    let b = place.node("b", &LONG, &noting());
     b.logged("active");
-    let (second, took) = timed(|| {
-        a.kill();
-        place.started(2)
-    });
-    assert!(took < Duration::from_secs(5), "{took:?} of a lease of 15 s");
+    a.kill();
+    let second = place.started(2);
     assert!(!runs(first.pid));
     assert_eq!((second.epoch, second.holder.as_str()), (2, "b"));
     b.logged("the last leader is dead");
@@ -36,7 +37,7 @@ fn a_standby_starts_long_before_the_lease_of_a_killed_leader_ends() {
 #[test]
 fn a_hundred_leaders_killed_in_a_row_are_followed_one_at_a_time() {
     let place = Place::new();
-    let flags = ["--log", "warn"];
+    let flags = [&LONG[..], &["--log", "warn"]].concat();
     let mut nodes: Vec<_> = ["n0", "n1", "n2"]
         .map(|name| place.node(name, &flags, &noting()))
         .into();
@@ -50,10 +51,6 @@ fn a_hundred_leaders_killed_in_a_row_are_followed_one_at_a_time() {
         place.started(101);
     });
     eprintln!("100 leaders killed in {took:?}");
-    assert!(
-        took < Duration::from_secs(100 * 5),
-        "{took:?}: by lease it would be 1500 s"
-    );
     place.assert_one_at_a_time();
     let starts = place.starts();
     assert_eq!(starts.iter().filter(|start| runs(start.pid)).count(), 1);
@@ -89,18 +86,18 @@ fn a_liveness_endpoint_can_listen_and_be_told_as_one_likes() {
             format!("--liveness-address=localhost:{port}"),
         ]
     });
-    let node = |name, flags: &[String; 2]| place.node(name, &[&flags[0], &flags[1]], &noting());
+    let node = |name, flags: &[String; 2]| {
+        let flags = [&LONG[..], &[&flags[0], &flags[1]]].concat();
+        place.node(name, &flags, &noting())
+    };
     let mut a = node("a", &flags[0]);
     place.started(1);
     let b = node("b", &flags[1]);
     until("b is seen to stand by", || {
         place.status()["standbys"] == serde_json::json!(["b"])
     });
-    let (_, took) = timed(|| {
-        a.kill();
-        place.started(2)
-    });
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    a.kill();
+    place.started(2);
     b.logged("proven dead");
 
     let taken = place
@@ -139,19 +136,16 @@ fn a_leader_stopped_past_its_lease_finds_its_command_dead_and_stands_by() {
 fn a_leader_told_to_end_hands_over_when_its_command_has_ended() {
     let place = Place::new();
     let slow = format!("{NOTE} trap 'sleep 0.3; exit 5' TERM; while :; do sleep 0.01; done");
-    let mut a = place.node("a", &[], &slow);
+    let mut a = place.node("a", &LONG, &slow);
     let first = place.started(1);
-    let _b = place.node("b", &[], &noting());
+    let _b = place.node("b", &LONG, &noting());
     until("b stands by", || {
         place.status()["standbys"] == serde_json::json!(["b"])
     });
-    let (second, took) = timed(|| {
-        a.signal(Signal::TERM);
-        place.started(2)
-    });
+    a.signal(Signal::TERM);
+    let second = place.started(2);
     assert!(!runs(first.pid));
     assert_eq!(second.holder, "b");
-    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(a.code(), Some(5));
     place.assert_one_at_a_time();
 }

@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// Generous: nothing here takes so long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A worker that answers with this nonce, or only accepts.
 async fn worker(on: &str, nonce: Option<WorkerNonce>) -> (SocketAddr, JoinHandle<()>) {

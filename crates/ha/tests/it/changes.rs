@@ -190,7 +190,6 @@ async fn on_the_leader_server_what_another_process_creates_is_told_before_any_li
     b.create(&job(0), &1).await.unwrap();
     let mut changes = a.changes();
     assert_eq!(changes.next().await, written(&[0]));
-    let begun = Instant::now();
     for id in 1..10 {
         b.create(&job(id), &1).await.unwrap();
         loop {
@@ -200,7 +199,6 @@ async fn on_the_leader_server_what_another_process_creates_is_told_before_any_li
             }
         }
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "by listings");
 }
 
 /// As two processes: two backends that share nothing but the directory.

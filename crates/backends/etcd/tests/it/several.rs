@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use incumbent_backend::{Backend, Expected, Failure, Swapped};
 use incumbent_servers::etcd::{Cluster, Etcd, Options};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::{IN_TIME, create, key, leads_to, open, read, swap};
 use incumbent_conformance::log::Log;
@@ -46,12 +46,10 @@ async fn a_server_that_is_stopped_is_left_for_another_one() {
     let key = key("a");
     let first = create(&backend, &key, b"1").await;
     server.pause();
-    let begun = Instant::now();
     let swapped = backend.swap(&key, Expected::At(&first), b"2").await;
     assert!(matches!(swapped, Err(Failure::Unknown(_))), "{swapped:?}");
     // The others may have to elect a leader.
     let found = read(&backend, &key).await.unwrap();
-    assert!(begun.elapsed() < IN_TIME / 2);
     assert!(found.body == b"1" || found.body == b"2");
     server.resume();
 }

@@ -1,7 +1,5 @@
 //! Leading JobManagers killed with -9: often, and between any two steps of what they do.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use super::running::{COUNT, Cluster, assert_gapless, get, gone, lines, task_pids};
@@ -10,9 +8,6 @@ use crate::harness::{Place, kill, runs, until};
 
 /// How many leaders are killed under a running job. `CLUSTER_KILLS=100` kills a hundred.
 const KILLS: usize = 10;
-
-/// Generous: this runs beside other tests. It is printed, and measured by the benchmarks.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Pauses between a request and the kill, in milliseconds: from before anything is done to after
 /// all of it.
@@ -59,11 +54,11 @@ fn killed_leaders_cost_a_running_job_nothing() {
     }
     answers.sort();
     let median = answers[answers.len() / 2];
+    // Shown; the benchmarks measure it.
     eprintln!(
         "answered after a kill: median {median:.0?}, worst {:.0?}",
         answers[answers.len() - 1]
     );
-    assert!(median < ANSWERED_WITHIN, "{answers:?}");
 }
 
 /// A cluster with JobManagers to spare while others are started again.

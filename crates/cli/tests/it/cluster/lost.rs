@@ -9,10 +9,6 @@ use super::running::{Cluster, gone, task_pids, tasks};
 use super::witness::{Witness, now};
 use crate::harness::{Place, kill, runs, stop, until};
 
-/// Generous, and far from the silence after which a TaskManager without proof of death counts as
-/// gone.
-const AT_ONCE: Duration = Duration::from_secs(5);
-
 #[test]
 fn the_tasks_of_a_killed_task_manager_begin_anew_at_once_by_proof_of_death() {
     let cluster = Cluster::new();
@@ -36,6 +32,7 @@ fn the_tasks_of_a_killed_task_manager_begin_anew_at_once_by_proof_of_death() {
         for at in [0, 1].into_iter().filter(|at| hit[*at]) {
             attempts[at] += 1;
             let after = cluster.running(jobs[at].0, attempts[at]);
+            // Without the proof it would be its silence.
             assert_eq!(after["cause"]["kind"], "node_died", "{after}");
             gone("the old tasks are gone", &task_pids(&before[at]));
         }
@@ -43,7 +40,6 @@ fn the_tasks_of_a_killed_task_manager_begin_anew_at_once_by_proof_of_death() {
         eprintln!(
             "after a kill of a TaskManager the new attempt runs, as seen by `job show`: {took:.0?}"
         );
-        assert!(took < AT_ONCE, "{took:?}");
         until("the killed one is back", || {
             cluster.pids("task-manager").len() == 2
         });

@@ -133,7 +133,7 @@ async fn unary(
     }
     let path = PathAndQuery::from_static("/echo.Echo/Unary");
     let called = client.unary(request, path, Codec::default());
-    tokio::time::timeout(Duration::from_secs(40), called)
+    tokio::time::timeout(Duration::from_secs(60), called)
         .await
         .unwrap()
 }

@@ -200,10 +200,9 @@ fn half_open_clients_do_not_hold_others_up() {
         for stream in half.iter_mut().skip(1).step_by(kinds.len()) {
             let _ = stream.write_all(b"x");
         }
-        let (got, took) =
-            crate::harness::timed(|| front.get(&place, &format!("/who?n={number}"), &[]));
+        // The half-open ones are given up later than `curl` waits.
+        let got = front.get(&place, &format!("/who?n={number}"), &[]);
         assert_eq!(got.status, "200", "{got:?}");
-        assert!(took < Duration::from_secs(3), "{took:?}");
     }
 }
 
@@ -213,26 +212,26 @@ fn requests_over_the_limit_of_held_ones_are_told_so_at_once() {
         return;
     }
     let place = Place::new();
-    let front = front::gateway(&place, &["--held", "2", "--hold", "6s"]);
+    let front = front::gateway(&place, &["--held", "2", "--hold", "5m"]);
     let clients: Vec<_> = (0..5)
         .map(|_| {
             let mut command = front::curl(&place);
             command.arg(front.url("/who"));
-            std::thread::spawn(move || crate::harness::timed(|| front::got(command)))
+            std::thread::spawn(move || front::got(command))
         })
         .collect();
-    let (mut at_once, mut held) = (0, 0);
-    for client in clients {
-        let (got, took) = client.join().unwrap();
-        let problem = got.assert_retryable(&["503"]);
+    let is_told = |client: &std::thread::JoinHandle<_>| client.is_finished();
+    until("three are told", || {
+        clients.iter().filter(|client| is_told(client)).count() == 3
+    });
+    let (told, held): (Vec<_>, Vec<_>) = clients.into_iter().partition(is_told);
+    for client in told {
+        let problem = client.join().unwrap().assert_retryable(&["503"]);
         assert_eq!(problem["processed"], "no");
-        match problem["type"].as_str().unwrap() {
-            "urn:incumbent:problem:no-leader" => held += 1,
-            _ => {
-                assert!(took < Duration::from_secs(5), "{took:?}");
-                at_once += 1;
-            }
-        }
+        assert_ne!(problem["type"], "urn:incumbent:problem:no-leader");
     }
-    assert_eq!((held, at_once), (2, 3));
+    let _a = front::node(&place, "a", &[]);
+    for client in held {
+        assert_eq!(client.join().unwrap().status, "200");
+    }
 }

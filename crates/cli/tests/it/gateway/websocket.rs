@@ -15,7 +15,7 @@ use super::front::{self, Front, standing_by};
 type Socket = WebSocketStream<TcpStream>;
 
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn open(front: &Front) -> Socket {
     let stream = TcpStream::connect(&front.address).await.unwrap();

@@ -31,8 +31,12 @@ use tower_service::Service as _;
 
 use super::counting::Counting;
 
-/// Generous: nothing here takes so long unless it fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Generous: nothing here takes so long unless it fails. Hundreds of jobs take a minute on a
+/// machine that has a tenth of one core for them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A lease that a busy machine keeps, and that a test can wait for.
+const LEASE: Duration = Duration::from_secs(3);
 
 /// Pause between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -81,10 +85,15 @@ impl Place {
 
     /// A node without a part.
     pub(super) async fn node(&self, name: &str, bound: SocketAddr) -> Node {
-        self.open(name, bound).await.0
+        self.open(name, bound, LEASE).await.0
     }
 
-    async fn open(&self, name: &str, bound: SocketAddr) -> (Node, Option<Unreliable>) {
+    async fn open(
+        &self,
+        name: &str,
+        bound: SocketAddr,
+        lease: Duration,
+    ) -> (Node, Option<Unreliable>) {
         let (store, unreliable) = match self {
             Self::Memory(backend, _) => {
                 let backend: Arc<dyn Backend> = backend.clone();
@@ -99,15 +108,20 @@ impl Place {
         let blobs = format!("file://{}", self.blobs().display());
         let mut options = NodeOptions::new("memory:", blobs, bound);
         options.name = Some(name.to_owned());
-        options.timing = timing();
+        options.timing = Timing::new(TimingOptions::for_lease(lease)).unwrap();
         let node = Node::on(store, options, bound).await.unwrap();
         (node, unreliable)
     }
 
     /// A JobManager that campaigns.
     pub(super) async fn manager(&self, name: &str) -> Manager {
+        self.manager_with(name, LEASE).await
+    }
+
+    /// The same, with another lease.
+    pub(super) async fn manager_with(&self, name: &str, lease: Duration) -> Manager {
         let (listener, bound) = listen().await;
-        let (node, store) = self.open(name, bound).await;
+        let (node, store) = self.open(name, bound, lease).await;
         let manager = JobManager::new(node.clone()).unwrap();
         let handle = manager.handle();
         let serving = tokio::spawn(serve(listener, handle.router(), None));
@@ -261,11 +275,6 @@ impl Drop for Manager {
         self.running.abort();
         self.serving.abort();
     }
-}
-
-/// A lease that a busy machine keeps.
-fn timing() -> Timing {
-    Timing::new(TimingOptions::for_lease(Duration::from_secs(3))).unwrap()
 }
 
 pub(super) async fn listen() -> (TcpListener, SocketAddr) {
