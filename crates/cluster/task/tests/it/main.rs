@@ -1,0 +1,8 @@
+//! The crate and the Python file against a small double of the task socket.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod contract;
+mod fake;
+mod python;
+mod sink;
