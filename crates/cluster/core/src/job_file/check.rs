@@ -1,9 +1,11 @@
 //! What is wrong with a specification, wherever it comes from.
 
 use super::{Hidden, JobFile, Problem};
+use crate::checkpoint::MOST_CHECKPOINTS;
 use crate::template::{BadTemplate, Place, Templates};
 use crate::{
-    Artifact, Isolation, JobId, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS, Restart,
+    Artifact, Checkpointing, Isolation, JobId, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS,
+    Restart,
 };
 
 /// Most entries of `env` and `env_files` together. What needs more reads a file.
@@ -32,6 +34,12 @@ pub const SHORTEST_ISOLATION: u64 = 1_000;
 
 /// Longest isolation timeout, in milliseconds: 30 days. Longer is `never`.
 pub const LONGEST_ISOLATION: u64 = 30 * 86_400_000;
+
+/// Shortest interval of checkpoints, in milliseconds: each is a write of the store.
+pub const SHORTEST_INTERVAL: u64 = 10;
+
+/// Shortest timeout of a checkpoint, in milliseconds: below it, a slow disk would end attempts.
+pub const SHORTEST_TIMEOUT: u64 = 1_000;
 
 /// What is known beside a specification.
 #[derive(Clone, Copy)]
@@ -89,6 +97,9 @@ pub(super) fn all(spec: &JobSpec, given: Given) -> Vec<Problem> {
     found.isolation(spec.isolation);
     found.duration("grace", spec.grace_ms, 0, LONGEST_GRACE);
     found.endpoints(&spec.endpoints);
+    if let Some(checkpoints) = &spec.checkpoints {
+        found.checkpoints(checkpoints);
+    }
     // They would take their time with what is far too large.
     if is_of_size && given.is_all_read {
         found.templates(spec, given.has_artifact);
@@ -248,6 +259,22 @@ impl Found {
                 SHORTEST_ISOLATION,
                 LONGEST_ISOLATION,
             );
+        }
+    }
+
+    fn checkpoints(&mut self, how: &Checkpointing) {
+        if let Some(ms) = how.interval_ms {
+            let key = "checkpoints.interval";
+            self.duration(key, ms, SHORTEST_INTERVAL, LONGEST_DELAY);
+        }
+        let (key, ms) = ("checkpoints.timeout", how.timeout_ms);
+        self.duration(key, ms, SHORTEST_TIMEOUT, LONGEST_DELAY);
+        if how.failures == 0 {
+            self.add("checkpoints.failures", "it should be 1 or more");
+        }
+        if how.keep == 0 || how.keep as usize > MOST_CHECKPOINTS {
+            let why = format!("it should be 1 to {MOST_CHECKPOINTS}, and is {}", how.keep);
+            self.add("checkpoints.keep", why);
         }
     }
 

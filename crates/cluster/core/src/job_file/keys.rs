@@ -30,7 +30,7 @@ const fn key(
 const REQUIRED: &str = "required";
 
 /// The keys at the top of a job file.
-pub(super) const TOP: [Key; 11] = [
+pub(super) const TOP: [Key; 12] = [
     key(
         "name",
         "\"count\"",
@@ -96,6 +96,40 @@ pub(super) const TOP: [Key; 11] = [
         "\"10s\"",
         "\"10s\"",
         "how long a task may take to end after SIGTERM; at most 1h",
+    ),
+    key(
+        "checkpoints",
+        "[checkpoints] interval = \"10s\"",
+        "none",
+        "the tasks speak the task contract: their state is kept, and the job goes on from it",
+    ),
+];
+
+/// The keys of `checkpoints`.
+pub(super) const CHECKPOINTS: [Key; 4] = [
+    key(
+        "interval",
+        "\"10s\"",
+        "1s, or what the store of the cluster asks for",
+        "between two checkpoints; at least 10ms",
+    ),
+    key(
+        "timeout",
+        "\"1m\"",
+        "\"1m\"",
+        "a checkpoint that is not complete after this long is aborted; at least 1s",
+    ),
+    key(
+        "failures",
+        "3",
+        "3",
+        "so many aborted ones in a row fail the attempt",
+    ),
+    key(
+        "keep",
+        "3",
+        "3",
+        "how many completed ones are kept; 1 to 16",
     ),
 ];
 
@@ -186,6 +220,8 @@ pub fn reference() -> String {
     table(&mut text, &TOP);
     text.push_str("\nIn [restart], or restart = \"none\" for a strategy without settings:\n\n");
     table(&mut text, &RESTART);
+    text.push_str("\nIn [checkpoints], which may be empty:\n\n");
+    table(&mut text, &CHECKPOINTS);
     text.push_str(
         "\nIn command and env:\n\n  \
          {rank}                        the place of the task in its gang, from 0\n  \

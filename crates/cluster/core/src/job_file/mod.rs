@@ -15,6 +15,7 @@
 //! [`reference()`] describes all keys.
 
 mod check;
+mod checkpoints;
 mod keys;
 mod place;
 mod read;
@@ -35,7 +36,7 @@ use read::Reader;
 pub(crate) use check::is_variable;
 pub use check::{
     LONGEST_DELAY, LONGEST_GRACE, LONGEST_ISOLATION, MOST_ENDPOINTS, MOST_VARIABLES,
-    SHORTEST_ISOLATION, check,
+    SHORTEST_INTERVAL, SHORTEST_ISOLATION, SHORTEST_TIMEOUT, check,
 };
 pub use keys::reference;
 

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key};
 use super::place::Places;
-use super::{FileProblem, JobFile, at, restart};
+use super::{FileProblem, JobFile, at, checkpoints, restart};
 use crate::{Isolation, JobSpec};
 
 /// A value and where it stands.
@@ -207,6 +207,9 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
     let grace = top
         .take("grace")
         .and_then(|(key, value)| reader.duration(&key, value));
+    let checkpoints = top
+        .take("checkpoints")
+        .and_then(|(_, value)| checkpoints::read(reader, value));
     let spec = JobSpec {
         name: name.unwrap_or_default(),
         tasks: tasks.unwrap_or(1),
@@ -218,7 +221,7 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
         isolation: isolation.unwrap_or_default(),
         grace_ms: grace.unwrap_or(crate::spec::default_grace_ms()),
         endpoints: endpoints.unwrap_or_default(),
-        checkpoints: None,
+        checkpoints,
         restore: None,
     };
     JobFile { spec, artifact }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{LARGEST_FILE, check, parse, reference};
-use crate::{Isolation, JobSpec, LARGEST_SPEC, Restart};
+use crate::{Checkpointing, Isolation, JobSpec, LARGEST_SPEC, Restart};
 
 const HELLO: &str = include_str!("../../../../../examples/jobs/hello.toml");
 const BYTEWAX: &str = include_str!("../../../../../examples/jobs/bytewax.toml");
@@ -95,6 +95,24 @@ fn the_examples_are_read() {
 }
 
 #[test]
+fn checkpoints_are_a_table_of_their_own() {
+    let read = |lines: &str| {
+        let file = parse(&format!("command = [\"true\"]\n{lines}")).unwrap();
+        file.spec.checkpoints
+    };
+    assert_eq!(read(""), None);
+    assert_eq!(read("[checkpoints]"), Some(Checkpointing::default()));
+    let all = "[checkpoints]\ninterval = \"250ms\"\ntimeout = \"5m\"\nfailures = 9\nkeep = 16";
+    let expected = Checkpointing {
+        interval_ms: Some(250),
+        timeout_ms: 300_000,
+        failures: 9,
+        keep: 16,
+    };
+    assert_eq!(read(all), Some(expected));
+}
+
+#[test]
 fn restart_strategies_have_their_names_in_flink() {
     let restart = |lines: &str| {
         parse(&format!("command = [\"true\"]\n{lines}"))
@@ -139,7 +157,23 @@ fn a_wrong_file_is_answered_with_line_key_and_what_is_right() {
         ),
         (
             "colour = 2",
-            "line 2, column 1: colour: there is no such key; there are name, tasks, command, artifact, env, env-files, restart, fenced, isolation-timeout, endpoints, grace",
+            "line 2, column 1: colour: there is no such key; there are name, tasks, command, artifact, env, env-files, restart, fenced, isolation-timeout, endpoints, grace, checkpoints",
+        ),
+        (
+            "checkpoints = \"10s\"",
+            "line 2, column 15: checkpoints: it is a text, and should be a table, as in [checkpoints] and below it interval = \"10s\", or nothing",
+        ),
+        (
+            "[checkpoints]\nevery = \"10s\"",
+            "line 3, column 1: checkpoints.every: there is no such key; there are interval, timeout, failures, keep",
+        ),
+        (
+            "[checkpoints]\ninterval = \"9ms\"",
+            "line 3, column 12: checkpoints.interval: it should be 10ms to 1day",
+        ),
+        (
+            "[checkpoints]\nkeep = 0",
+            "line 3, column 8: checkpoints.keep: it should be 1 to 16, and is 0",
         ),
         (
             "tasks = \"2\"",
@@ -377,12 +411,28 @@ fn a_specification_from_elsewhere_is_checked_too() {
         keys(r#"{"name":"x","command":["{artifact}"]}"#),
         ["command[0]"]
     );
+    let checkpoints = r#"{"name":"x","command":["x"],
+        "checkpoints":{"interval_ms":9,"timeout_ms":999,"failures":0,"keep":17}}"#;
+    assert_eq!(
+        keys(checkpoints),
+        [
+            "checkpoints.interval",
+            "checkpoints.timeout",
+            "checkpoints.failures",
+            "checkpoints.keep"
+        ]
+    );
+    assert_eq!(
+        keys(r#"{"name":"x","command":["x"],"checkpoints":{}}"#),
+        [""; 0]
+    );
 }
 
 #[test]
 fn the_reference_has_every_key_and_is_no_wider_than_a_page() {
     let reference = reference();
-    for key in super::keys::TOP.iter().chain(&super::keys::RESTART) {
+    use super::keys::{CHECKPOINTS, RESTART, TOP};
+    for key in TOP.iter().chain(&RESTART).chain(&CHECKPOINTS) {
         assert!(
             reference.contains(&format!("  {}", key.name)),
             "{}",

@@ -6,14 +6,17 @@ mod alone;
 mod checkpoints;
 mod contract;
 mod end_to_end;
+mod intents;
 mod isolation;
 mod names;
 mod orders;
+mod origins;
 mod people;
 mod random;
 mod restarts;
 mod slots;
 mod stories;
+mod takeovers;
 mod task_manager;
 mod world;
 
