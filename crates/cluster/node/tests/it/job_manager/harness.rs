@@ -45,6 +45,15 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) enum Place {
     Memory(Arc<Counting<MemoryBackend>>, tempfile::TempDir),
     Directory(tempfile::TempDir),
+    Server(Server),
+}
+
+/// Records on a server, and blobs in a directory.
+pub(super) struct Server {
+    pub(super) address: String,
+    pub(super) dir: tempfile::TempDir,
+    /// What ends with the test.
+    pub(super) _keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
 /// A JobManager, with its own connection to the store.
@@ -73,13 +82,13 @@ impl Place {
     pub(super) fn writes(&self, job: JobId) -> usize {
         match self {
             Self::Memory(backend, _) => backend.writes(&job.record()),
-            Self::Directory(_) => panic!("nobody counts"),
+            Self::Directory(_) | Self::Server(_) => panic!("nobody counts"),
         }
     }
 
     /// The directory of the blobs.
     pub(super) fn blobs(&self) -> PathBuf {
-        let (Self::Memory(_, dir) | Self::Directory(dir)) = self;
+        let (Self::Memory(_, dir) | Self::Directory(dir) | Self::Server(Server { dir, .. })) = self;
         dir.path().join("blobs")
     }
 
@@ -104,6 +113,7 @@ impl Place {
                 let address = format!("file://{}", dir.path().join("ha").display());
                 (incumbent::open(&address).await.unwrap(), None)
             }
+            Self::Server(server) => (incumbent::open(&server.address).await.unwrap(), None),
         };
         let blobs = format!("file://{}", self.blobs().display());
         let mut options = NodeOptions::new("memory:", blobs, bound);

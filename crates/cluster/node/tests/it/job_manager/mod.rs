@@ -11,3 +11,4 @@ mod orders;
 mod proofs;
 mod registering;
 mod savepoints;
+mod stores;

@@ -13,7 +13,7 @@ use super::fake::Fake;
 use super::harness::{Manager, Place, checkpointing, submit, wait};
 
 /// What the attempts of a job were to start from, by the orders.
-fn restores(fake: &Fake, job: JobId) -> Vec<Option<RestorePoint>> {
+pub(super) fn restores(fake: &Fake, job: JobId) -> Vec<Option<RestorePoint>> {
     let orders = fake.orders();
     let deploys = orders.iter().filter_map(|order| match &order.command {
         Command::Deploy(deploy) if deploy.task.job == job => Some(deploy.restore.clone()),
