@@ -288,7 +288,7 @@ async fn a_holder_that_is_killed_is_gone_and_so_is_one_that_is_stopped_for_long(
         let quick = matches!(server, Server::Ours(server) if server.options.machine.disconnect_grace.is_some());
         for signal in [Signal::KILL, Signal::STOP] {
             let base = base();
-            let session = if quick { "10s" } else { "1s" };
+            let session = if quick { "40s" } else { "1s" };
             // A stopped process closes nothing, so only its silence shows.
             let session = if signal == Signal::STOP {
                 "1s"
@@ -316,7 +316,7 @@ async fn a_holder_that_is_killed_is_gone_and_so_is_one_that_is_stopped_for_long(
                 Server::Ours(_) => "ours",
             };
             println!("{server}, {signal:?}, a session of {session}: gone after {took:?}");
-            assert!(took < Duration::from_secs(8), "{took:?}");
+            assert!(took < Duration::from_secs(30), "{took:?}");
         }
     }
 }

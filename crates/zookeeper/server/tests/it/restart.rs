@@ -86,11 +86,11 @@ async fn who_does_not_come_back_after_a_restart_is_gone_in_time() {
     let dir = tempfile::tempdir().unwrap();
     let options = || {
         let mut options = kept_in(dir.path());
-        options.machine.min_session_timeout = Duration::from_millis(700);
+        options.machine.min_session_timeout = Duration::from_millis(3_000);
         options
     };
     let server = Running::start(options()).await;
-    let mut probe = server.client_with(700).await;
+    let mut probe = server.client_with(3_000).await;
     done(&mut probe, &create_with("/mine", EPHEMERAL, b"")).await;
     server.stop().await;
     let server = Running::start(options()).await;

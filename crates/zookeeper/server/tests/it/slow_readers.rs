@@ -138,12 +138,12 @@ async fn a_client_that_reads_one_long_answer_keeps_its_session() {
     let server = Running::start(small_backlog()).await;
     let mut other = server.client().await;
     done(&mut other, &create_with("/n", 0, &vec![b'x'; 1_000_000])).await;
-    let mut slow = Raw::greeted(server.address, 400).await;
+    let mut slow = Raw::greeted(server.address, 1_200).await;
     slow.send(&asked(1, &Request::MultiRead(vec![get_data("/n"); PARTS])))
         .await;
     let mut piece = vec![0; 512 << 10];
     let mut left = PARTS * 1_000_000;
-    let started = std::time::Duration::from_millis(1_600);
+    let started = std::time::Duration::from_millis(4_000);
     let pause = started / u32::try_from(left / piece.len()).unwrap();
     while left > 0 {
         tokio::time::sleep(pause).await;

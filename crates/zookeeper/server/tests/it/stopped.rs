@@ -11,14 +11,14 @@ use crate::harness::{EPHEMERAL, client, connect, create_with, done, is_there, so
 async fn sessions_outlive_a_stop_longer_than_their_time_outs() {
     let server = ServerProcess::start(None).await;
     let mut other = client(server.address).await;
-    let quick = incumbent_zk_probe::new_session(600);
+    let quick = incumbent_zk_probe::new_session(3_000);
     let mut stays = connect(server.address, &quick).await.unwrap();
     let mut returns = connect(server.address, &quick).await.unwrap();
     done(&mut stays, &create_with("/stays", EPHEMERAL, b"")).await;
     done(&mut returns, &create_with("/returns", EPHEMERAL, b"")).await;
     let granted = returns.granted().clone();
     let stopping = server.while_stopped(async {
-        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        tokio::time::sleep(Duration::from_millis(4_000)).await;
         drop(returns);
     });
     stopping.await;
@@ -33,12 +33,12 @@ async fn sessions_outlive_a_stop_longer_than_their_time_outs() {
 #[tokio::test]
 async fn short_stops_do_not_count_as_silence_either() {
     let server = ServerProcess::start(None).await;
-    let quick = incumbent_zk_probe::new_session(600);
+    let quick = incumbent_zk_probe::new_session(2_000);
     let mut probe = connect(server.address, &quick).await.unwrap();
     done(&mut probe, &create_with("/mine", EPHEMERAL, b"")).await;
     // Each stop is too short to be told from a busy machine. Together they are longer than the
     // session's time-out.
-    for _ in 0..9 {
+    for _ in 0..27 {
         let stopped = server.while_stopped(tokio::time::sleep(Duration::from_millis(80)));
         stopped.await;
         tokio::time::sleep(Duration::from_millis(10)).await;

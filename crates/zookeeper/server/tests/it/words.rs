@@ -127,7 +127,7 @@ async fn exporters_read_numbers_that_count() {
         ..kept_in(dir.path())
     };
     options.machine.max_sessions = 3;
-    options.machine.min_session_timeout = std::time::Duration::from_millis(300);
+    options.machine.min_session_timeout = std::time::Duration::from_millis(2_000);
     let server = Running::start(options).await;
     let mut probe = server.client().await;
     done(&mut probe, &create_with("/n", 0, &[b'x'; 1000])).await;
@@ -142,8 +142,9 @@ async fn exporters_read_numbers_that_count() {
     let refused = crate::harness::ask(&mut stranger, &Request::Auth { scheme, auth }).await;
     assert!(refused.is_err());
     // This client is silent from now on.
-    let silent = server.client_with(300).await;
-    let full = crate::harness::connect(server.address, &incumbent_zk_probe::new_session(300)).await;
+    let silent = server.client_with(2_000).await;
+    let full =
+        crate::harness::connect(server.address, &incumbent_zk_probe::new_session(2_000)).await;
     assert!(full.is_err());
     let monitor = server.monitor.clone();
     crate::harness::until("it expires", || {

@@ -166,7 +166,7 @@ async fn a_tail_has_its_lines_however_fast_the_task_prints() {
             }
         }
     });
-    for _ in 0..300 {
+    for _ in 0..3000 {
         let read = LogRead {
             from: LogFrom::Tail(1),
             is_following: false,
