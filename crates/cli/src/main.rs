@@ -79,6 +79,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::TaskManager(args) => cluster::task_manager(&common, *args).await,
             Command::Job(args) => cluster::job(*args).await,
             Command::Node(args) => cluster::node(*args).await,
+            Command::Savepoint(args) => cluster::savepoint(*args).await,
             Command::Completions(args) => shell::completions(&args, command_line::command()),
             Command::Man => shell::man(command_line::command()),
         }

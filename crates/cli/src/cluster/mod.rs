@@ -1,19 +1,20 @@
-//! The cluster: its processes (`up`, `job-manager`, `task-manager`), and what people do with jobs
-//! and nodes (`job`, `node`).
+//! The cluster: its processes (`up`, `job-manager`, `task-manager`), and what people do with jobs,
+//! savepoints and nodes (`job`, `savepoint`, `node`).
 //!
 //! ```text
 //!   up ──starts, again and again──► parts (job-manager, task-manager): incumbent-cluster-node
 //!    └── answers /v1 itself, by passing on                ▲
-//!   job, node ── client: /v1 of any node ─────────────────┘
+//!   job, savepoint, node ── client: /v1 of any node ──────┘
 //! ```
 //!
-//! `job` and `node` speak `/v1` and nothing else: what they can do, any program can.
+//! `job`, `savepoint` and `node` speak `/v1` and nothing else: what they can do, any program can.
 
 mod client;
 mod job;
 mod node;
 mod parts;
 mod places;
+mod savepoint;
 mod up;
 
 /// What a process of a cluster logs if nobody says: not each step of the election, which every one
@@ -23,4 +24,5 @@ pub(crate) const USUAL_LOG: &str = "info,incumbent::node::story=warn";
 pub(crate) use job::{JobArgs, job};
 pub(crate) use node::{NodeArgs, node};
 pub(crate) use parts::{JobManagerArgs, TaskManagerArgs, job_manager, task_manager};
+pub(crate) use savepoint::{SavepointArgs, savepoint};
 pub(crate) use up::{UpArgs, up};

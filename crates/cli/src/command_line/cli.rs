@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cluster::{JobArgs, JobManagerArgs, NodeArgs, TaskManagerArgs, UpArgs};
+use crate::cluster::{JobArgs, JobManagerArgs, NodeArgs, SavepointArgs, TaskManagerArgs, UpArgs};
 use crate::flink::FlinkArgs;
 use crate::gateway::GatewayArgs;
 use crate::look::{ObserveArgs, StatusArgs};
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Up(Box<UpArgs>),
     /// Run jobs on a cluster, and look after them.
     Job(Box<JobArgs>),
+    /// Look at savepoints of jobs, and remove them.
+    Savepoint(Box<SavepointArgs>),
     /// Look at the nodes of a cluster, and take them out of it.
     Node(Box<NodeArgs>),
     /// Run a JobManager: one of them leads, and looks after the jobs.

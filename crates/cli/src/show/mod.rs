@@ -112,9 +112,14 @@ pub(crate) fn table(columns: &[&str], rows: Vec<Vec<String>>) -> String {
 }
 
 /// The present moment, for people.
-#[expect(clippy::disallowed_methods, reason = "shown to people")]
 pub(crate) fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+    humantime::format_rfc3339_millis(moment()).to_string()
+}
+
+/// The same, to say how long ago something was.
+#[expect(clippy::disallowed_methods, reason = "shown to people")]
+pub(crate) fn moment() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A number of bytes, for people.

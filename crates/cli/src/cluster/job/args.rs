@@ -1,10 +1,15 @@
 //! The command line of `incumbent job`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 
+use super::rescale::RescaleArgs;
+use super::resume::ResumeArgs;
+use super::savepoint::MakeSavepointArgs;
+use super::stop::StopArgs;
 use crate::cluster::client::ClusterArgs;
 use crate::settings::Output;
 
@@ -16,6 +21,12 @@ In another:
   incumbent job logs hello --follow
   incumbent job why hello
   incumbent job cancel hello
+
+Jobs whose tasks speak the task contract (--checkpoints, or [checkpoints] in a job file) keep what they know:
+  incumbent job run examples/jobs/count.toml
+  incumbent job rescale count 3
+  incumbent job stop count
+  incumbent job resume count
 
 A job is named by its id or by its name. A name is unique among the jobs that have not ended; among those
 that have, it means the newest.
@@ -76,6 +87,14 @@ pub(crate) enum JobCommand {
         #[command(flatten)]
         cluster: ClusterArgs,
     },
+    /// Stop a job with a savepoint; it can be resumed.
+    Stop(StopArgs),
+    /// Let a suspended job go on.
+    Resume(ResumeArgs),
+    /// Give a job another number of tasks.
+    Rescale(RescaleArgs),
+    /// Make a savepoint of a job, which goes on.
+    Savepoint(MakeSavepointArgs),
     /// End the present attempt of a job and begin the next one.
     Restart {
         #[command(flatten)]
@@ -147,8 +166,22 @@ pub(crate) struct RunJobArgs {
     #[arg(long, env = "INCUMBENT_JOB_FENCED", value_parser = BoolishValueParser::new())]
     pub(crate) fenced: bool,
 
-    /// The checkpoint or savepoint to start from.
-    #[arg(long, value_name = "FROM", env = "INCUMBENT_JOB_RESTORE")]
+    /// The tasks speak the task contract: what they know is kept by checkpoints. Every second, or
+    /// as often as the store of the cluster allows.
+    #[arg(long, env = "INCUMBENT_JOB_CHECKPOINTS", value_parser = BoolishValueParser::new())]
+    pub(crate) checkpoints: bool,
+
+    /// As --checkpoints, with this time between two of them, as in 10s.
+    #[arg(long, value_name = "DURATION", env = "INCUMBENT_JOB_CHECKPOINT_INTERVAL", value_parser = humantime::parse_duration)]
+    pub(crate) checkpoint_interval: Option<Duration>,
+
+    /// What to start from: a job (its newest checkpoint), JOB@N (its checkpoint N), or a savepoint
+    /// by its id. Of this cluster, never a URL.
+    #[arg(
+        long,
+        value_name = "JOB|JOB@N|SAVEPOINT",
+        env = "INCUMBENT_JOB_RESTORE"
+    )]
     pub(crate) restore: Option<String>,
 
     /// A file for the tasks, uploaded once by its digest. {artifact} in the command is its path.

@@ -1,8 +1,13 @@
 //! Jobs in words: what `show`, `why` and `run` have in common.
 
-use incumbent_cluster_core::JobState;
+use std::time::SystemTime;
+
 use incumbent_cluster_core::record::Cause;
-use incumbent_cluster_core::view::{JobView, TaskView, TaskViewState};
+use incumbent_cluster_core::view::{CheckpointView, JobView, TaskView, TaskViewState};
+use incumbent_cluster_core::{Desired, JobState};
+use incumbent_cluster_node::api::words;
+
+use crate::show::bytes;
 
 /// The state as one word.
 pub(super) fn short_state(job: &JobView) -> &'static str {
@@ -54,12 +59,15 @@ pub(super) fn standing(job: &JobView) -> String {
         JobState::Restarting => format!(
             "{name} restarts: attempt {} has ended{}",
             job.attempt,
-            cause_of(job)
+            reason(job)
         ),
-        JobState::Stopping => format!("{name} is being ended"),
+        JobState::Stopping => match job.desired {
+            Desired::Suspended => format!("{name} is being stopped"),
+            Desired::Running | Desired::Canceled => format!("{name} is being ended"),
+        },
         JobState::Suspended => format!("{name} is suspended"),
         JobState::Finished => format!("{name} has finished: all tasks exited with 0"),
-        JobState::Failed => format!("{name} has failed{}", cause_of(job)),
+        JobState::Failed => format!("{name} has failed{}", reason(job)),
         JobState::Canceled => format!("{name} was canceled"),
     }
 }
@@ -75,11 +83,12 @@ fn because(job: &JobView) -> String {
                 tasks_running(job)
             )
         }
-        None => cause_of(job),
+        None => reason(job),
     }
 }
 
-fn cause_of(job: &JobView) -> String {
+/// The cause, as the end of a sentence.
+pub(super) fn reason(job: &JobView) -> String {
     match &job.cause {
         Some(cause) => format!(": {}", cause.message),
         None => String::new(),
@@ -107,14 +116,30 @@ pub(super) fn cause_lines(cause: &Cause) -> Vec<String> {
     lines
 }
 
+/// The size of a checkpoint.
+pub(super) fn bytes_of(checkpoint: &CheckpointView) -> String {
+    bytes(checkpoint.bytes)
+}
+
+/// The last checkpoint in a table: its number, and how old it is.
+pub(super) fn last_checkpoint(job: &JobView, now: SystemTime) -> String {
+    match &job.checkpoint {
+        None => "-".into(),
+        Some(last) => match words::age(&last.completed_at, now) {
+            Some(age) => format!("{}, {age}", last.number),
+            None => last.number.to_string(),
+        },
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use incumbent_cluster_core::CauseKind;
     use serde_json::json;
 
     use super::*;
 
-    fn job(state: &str, attempt: u32, tasks: &[&str]) -> JobView {
+    pub(in super::super) fn job(state: &str, attempt: u32, tasks: &[&str]) -> JobView {
         let task = |(rank, state): (usize, &&str)| json!({ "rank": rank, "state": state, "node": null, "pid": null, "since": null, "address": null });
         let tasks: Vec<_> = tasks.iter().enumerate().map(task).collect();
         serde_json::from_value(json!({
@@ -135,6 +160,23 @@ mod tests {
         assert_eq!(standing(&begun), "hello waits: of attempt 1, 1/2 tasks run");
         let running = job("running", 2, &["running", "running"]);
         assert_eq!(standing(&running), "hello runs: attempt 2, 2/2 tasks");
+    }
+
+    #[test]
+    fn a_table_says_how_old_the_last_checkpoint_is() {
+        let now = humantime::parse_rfc3339("2026-01-01T00:01:00Z").unwrap();
+        let mut view = job("running", 1, &["running"]);
+        assert_eq!(last_checkpoint(&view, now), "-");
+        view.checkpoint = Some(CheckpointView {
+            number: 41,
+            attempt: 1,
+            tasks: 1,
+            completed_at: "2026-01-01T00:00:59.2Z".into(),
+            bytes: 10,
+            took_ms: 1,
+            savepoint: None,
+        });
+        assert_eq!(last_checkpoint(&view, now), "41, 0.8 s ago");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) fn read(file: &Path) -> Result<Wanted, Failure> {
     Ok(Wanted {
         spec: read.spec,
         upload: read.artifact.map(|artifact| beside.join(artifact)),
+        restore: read.restore,
     })
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use incumbent_cluster_core::view::JobView;
 use serde::Deserialize;
 
-use super::describe::{short_state, tasks_running};
+use super::describe::{last_checkpoint, short_state, tasks_running};
 use crate::cluster::client::{Ask, Client, segment};
 use crate::exit::Failure;
 use crate::settings::Output;
@@ -40,6 +40,7 @@ pub(super) async fn list(client: &Client, live: bool, output: Output) -> Result<
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let now = show::moment();
     let rows = jobs.iter().map(|job| {
         vec![
             job.name.clone(),
@@ -47,6 +48,7 @@ pub(super) async fn list(client: &Client, live: bool, output: Output) -> Result<
             tasks_running(job),
             job.attempt.to_string(),
             job.restarts.to_string(),
+            last_checkpoint(job, now),
             job.submitted_at.clone(),
             job.id.clone(),
         ]
@@ -57,6 +59,7 @@ pub(super) async fn list(client: &Client, live: bool, output: Output) -> Result<
         "TASKS",
         "ATTEMPT",
         "RESTARTS",
+        "CHECKPOINT",
         "SUBMITTED",
         "ID",
     ];

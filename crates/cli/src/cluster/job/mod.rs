@@ -1,4 +1,4 @@
-//! `incumbent job`: submits jobs, shows them, ends them.
+//! `incumbent job`: submits jobs, shows them, stops, resumes and rescales them, ends them.
 
 mod args;
 mod artifact;
@@ -9,9 +9,15 @@ mod find;
 mod list;
 mod logs;
 mod outcome;
+mod progress;
+mod rescale;
+mod restore;
+mod resume;
 mod run;
+mod savepoint;
 mod show;
 mod spec;
+mod stop;
 mod wait;
 mod why;
 
@@ -40,6 +46,10 @@ pub(crate) async fn job(args: JobArgs) -> Result<ExitCode, Failure> {
         JobCommand::Cancel { job, wait, cluster } => {
             change::cancel(&Client::new(&cluster)?, &job.job, wait).await
         }
+        JobCommand::Stop(args) => stop::stop(args).await,
+        JobCommand::Resume(args) => resume::resume(args).await,
+        JobCommand::Rescale(args) => rescale::rescale(args).await,
+        JobCommand::Savepoint(args) => savepoint::savepoint(args).await,
         JobCommand::Restart { job, cluster } => {
             change::restart(&Client::new(&cluster)?, &job.job).await
         }

@@ -14,7 +14,7 @@ use super::describe::standing;
 use super::find::{look, path};
 use super::spec::{Wanted, wanted};
 use super::wait::until_ended;
-use super::{artifact, logs, outcome, show};
+use super::{artifact, logs, outcome, restore, show};
 use crate::cluster::client::{Ask, USUAL};
 use crate::cluster::client::{Client, ClientError};
 use crate::diagnostics::{self, say};
@@ -59,8 +59,15 @@ async fn submit(args: &RunJobArgs) -> Result<(JobView, Client), Failure> {
         // Drawn before the first try, so that a repeated one makes no second job.
         None => JobId::new(rand::random()),
     };
-    let Wanted { mut spec, upload } = wanted(args, id)?;
+    let Wanted {
+        mut spec,
+        upload,
+        restore,
+    } = wanted(args, id)?;
     let client = Client::new(&args.cluster)?;
+    if let Some(from) = &restore {
+        spec.restore = Some(restore::resolve(&client, from).await?);
+    }
     if let Some(file) = &upload {
         spec.artifact = Some(artifact::upload(&client, file).await?);
     }
@@ -70,7 +77,7 @@ async fn submit(args: &RunJobArgs) -> Result<(JobView, Client), Failure> {
 }
 
 /// Looks at the job until it runs, has ended, or says why not; for two seconds at most.
-async fn glance(client: &Client, submitted: JobView) -> JobView {
+pub(super) async fn glance(client: &Client, submitted: JobView) -> JobView {
     let (settled, until) = (Instant::now() + SETTLED, Instant::now() + GLANCE);
     let mut latest = submitted;
     loop {
@@ -117,8 +124,16 @@ fn told(job: &JobView, args: &RunJobArgs) -> String {
         format!(" --cluster {nodes}")
     };
     let name = &job.name;
+    let is_checkpointing = job
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.checkpoints.is_some());
+    let stop = match is_checkpointing {
+        true => format!("\nstop    incumbent job stop {name}{flag}"),
+        false => String::new(),
+    };
     format!(
-        "{}\nid      {}\nlog     incumbent job logs {name} --follow{flag}\nwhy     incumbent job why {name}{flag}\nend     \
+        "{}\nid      {}\nlog     incumbent job logs {name} --follow{flag}\nwhy     incumbent job why {name}{flag}{stop}\nend     \
          incumbent job cancel {name}{flag}",
         standing(job),
         job.id

@@ -6,6 +6,7 @@ use incumbent_cluster_core::{Artifact, Isolation, JobId, JobSpec, Restart, job_f
 
 use super::args::RunJobArgs;
 use super::artifact::{Program, program};
+use super::restore;
 use crate::exit::{Code, Failure};
 
 /// How long a task may take to end after SIGTERM, if its job does not say.
@@ -14,10 +15,12 @@ const GRACE_MS: u64 = 10_000;
 /// A job to submit.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Without its artifact.
+    /// Without its artifact, and without what it starts from.
     pub(super) spec: JobSpec,
     /// The file to upload.
     pub(super) upload: Option<PathBuf>,
+    /// What it starts from, as people say it.
+    pub(super) restore: Option<String>,
 }
 
 /// What the command line says.
@@ -26,11 +29,6 @@ pub(super) struct Wanted {
 ///
 /// It cannot be a job.
 pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
-    if args.restore.is_some() {
-        return Err(bad(
-            "there are no checkpoints yet to restore from; leave out --restore, and the job starts from its beginning",
-        ));
-    }
     let mut wanted = match &args.file {
         Some(file) => super::file::read(file)?,
         None => of_command(args)?,
@@ -47,6 +45,26 @@ pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
     }
     if args.fenced {
         spec.isolation = Isolation::Fenced;
+    }
+    if args.checkpoints || args.checkpoint_interval.is_some() {
+        let wanted = spec.checkpoints.get_or_insert_default();
+        let interval = args
+            .checkpoint_interval
+            .map(|interval| interval.as_millis());
+        let interval = interval.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX));
+        wanted.interval_ms = interval.or(wanted.interval_ms);
+    }
+    if let Some(from) = &args.restore {
+        wanted.restore = Some(from.clone());
+    }
+    if let Some(from) = &wanted.restore {
+        restore::check(from)?;
+        if spec.checkpoints.is_none() {
+            return Err(bad(
+                "a job without checkpoints starts with nothing: add --checkpoints if its tasks speak the task contract, \
+                 or leave out what it is to start from",
+            ));
+        }
     }
     for text in &args.env {
         let (name, value) = variable(text)?;
@@ -117,7 +135,11 @@ fn of_command(args: &RunJobArgs) -> Result<Wanted, Failure> {
         checkpoints: None,
         restore: None,
     };
-    Ok(Wanted { spec, upload })
+    Ok(Wanted {
+        spec,
+        upload,
+        restore: None,
+    })
 }
 
 /// A variable of the environment: `K=V`.

@@ -10,7 +10,7 @@ use crate::cluster::client::{Client, ClientError};
 use crate::exit::Failure;
 
 /// How often a job is looked at. Its state is asked of the leader, which has it in memory.
-const INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a cluster may be away before the waiting is given up.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::{ClusterView, JobView, NodeViewState, TaskViewState};
+use incumbent_cluster_node::api::words;
 
 use super::describe::{cause_lines, standing};
 use super::find::find;
@@ -30,6 +31,11 @@ fn story(job: &JobView, cluster: Option<&ClusterView>) -> Vec<String> {
     let told = usize::from(job.state == JobState::Waiting);
     lines.extend(job.why.iter().skip(told).map(|why| format!("  {why}")));
     lines.extend(silent(job, cluster));
+    let checkpoints = words::about_checkpoints(job, show::moment());
+    if !checkpoints.is_empty() {
+        lines.push("Checkpoints:".into());
+        lines.extend(checkpoints.into_iter().map(|line| format!("  {line}")));
+    }
     if let Some(cause) = &job.cause {
         let title = match job.state {
             JobState::Finished | JobState::Failed | JobState::Canceled => "It ended because:",

@@ -4,8 +4,7 @@ use super::{Hidden, JobFile, Problem};
 use crate::checkpoint::MOST_CHECKPOINTS;
 use crate::template::{BadTemplate, Place, Templates};
 use crate::{
-    Artifact, Checkpointing, Isolation, JobId, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS,
-    Restart,
+    Artifact, Isolation, JobId, JobSpec, LARGEST_SPEC, LONGEST_JOB_NAME, MOST_TASKS, Restart,
 };
 
 /// Most entries of `env` and `env_files` together. What needs more reads a file.
@@ -35,11 +34,17 @@ pub const SHORTEST_ISOLATION: u64 = 1_000;
 /// Longest isolation timeout, in milliseconds: 30 days. Longer is `never`.
 pub const LONGEST_ISOLATION: u64 = 30 * 86_400_000;
 
-/// Shortest interval of checkpoints, in milliseconds: each is a write of the store.
+/// Shortest interval of checkpoints, in milliseconds: each is a write to the store.
 pub const SHORTEST_INTERVAL: u64 = 10;
 
-/// Shortest timeout of a checkpoint, in milliseconds: below it, a slow disk would end attempts.
+/// Shortest timeout of a checkpoint, in milliseconds: below it, a slow disk would fail the attempt.
 pub const SHORTEST_TIMEOUT: u64 = 1_000;
+
+/// Longest interval and longest timeout of checkpoints, in milliseconds: a day.
+pub const LONGEST_CHECKPOINT: u64 = 86_400_000;
+
+/// Most aborted checkpoints in a row that a job may ask for: after so many, nothing comes of it.
+pub const MOST_FAILURES: u32 = 1000;
 
 /// What is known beside a specification.
 #[derive(Clone, Copy)]
@@ -97,9 +102,7 @@ pub(super) fn all(spec: &JobSpec, given: Given) -> Vec<Problem> {
     found.isolation(spec.isolation);
     found.duration("grace", spec.grace_ms, 0, LONGEST_GRACE);
     found.endpoints(&spec.endpoints);
-    if let Some(checkpoints) = &spec.checkpoints {
-        found.checkpoints(checkpoints);
-    }
+    found.checkpoints(spec);
     // They would take their time with what is far too large.
     if is_of_size && given.is_all_read {
         found.templates(spec, given.has_artifact);
@@ -262,22 +265,6 @@ impl Found {
         }
     }
 
-    fn checkpoints(&mut self, how: &Checkpointing) {
-        if let Some(ms) = how.interval_ms {
-            let key = "checkpoints.interval";
-            self.duration(key, ms, SHORTEST_INTERVAL, LONGEST_DELAY);
-        }
-        let (key, ms) = ("checkpoints.timeout", how.timeout_ms);
-        self.duration(key, ms, SHORTEST_TIMEOUT, LONGEST_DELAY);
-        if how.failures == 0 {
-            self.add("checkpoints.failures", "it should be 1 or more");
-        }
-        if how.keep == 0 || how.keep as usize > MOST_CHECKPOINTS {
-            let why = format!("it should be 1 to {MOST_CHECKPOINTS}, and is {}", how.keep);
-            self.add("checkpoints.keep", why);
-        }
-    }
-
     fn duration(&mut self, key: &str, found_ms: u64, least_ms: u64, most_ms: u64) {
         if (least_ms..=most_ms).contains(&found_ms) {
             return;
@@ -303,6 +290,31 @@ impl Found {
                 self.add(key, word(LONGEST_ENDPOINT));
             } else if endpoints[..number].contains(name) {
                 self.add(key, "it is there twice");
+            }
+        }
+    }
+
+    fn checkpoints(&mut self, spec: &JobSpec) {
+        let Some(wanted) = &spec.checkpoints else {
+            if spec.restore.is_some() {
+                let why = "a job without checkpoints starts with nothing; add [checkpoints], or leave this out";
+                self.add("restore", why);
+            }
+            return;
+        };
+        if let Some(interval_ms) = wanted.interval_ms {
+            let key = "checkpoints.interval";
+            self.duration(key, interval_ms, SHORTEST_INTERVAL, LONGEST_CHECKPOINT);
+        }
+        let key = "checkpoints.timeout";
+        self.duration(key, wanted.timeout_ms, SHORTEST_TIMEOUT, LONGEST_CHECKPOINT);
+        let most_kept = u32::try_from(MOST_CHECKPOINTS).unwrap_or(u32::MAX);
+        for (key, found, most) in [
+            ("checkpoints.failures", wanted.failures, MOST_FAILURES),
+            ("checkpoints.keep", wanted.keep, most_kept),
+        ] {
+            if !(1..=most).contains(&found) {
+                self.add(key, format!("it should be 1 to {most}, and is {found}"));
             }
         }
     }

@@ -30,7 +30,7 @@ const fn key(
 const REQUIRED: &str = "required";
 
 /// The keys at the top of a job file.
-pub(super) const TOP: [Key; 12] = [
+pub(super) const TOP: [Key; 13] = [
     key(
         "name",
         "\"count\"",
@@ -99,9 +99,15 @@ pub(super) const TOP: [Key; 12] = [
     ),
     key(
         "checkpoints",
-        "[checkpoints] interval = \"10s\"",
+        "true, or [checkpoints] interval = \"10s\"",
         "none",
-        "the tasks speak the task contract: their state is kept, and the job goes on from it",
+        "its tasks speak the task contract, and what they know is kept by checkpoints",
+    ),
+    key(
+        "restore",
+        "\"count\", \"count@41\" or a savepoint",
+        "nothing",
+        "the job (at a checkpoint) or the savepoint of this cluster that it starts from",
     ),
 ];
 
@@ -110,26 +116,26 @@ pub(super) const CHECKPOINTS: [Key; 4] = [
     key(
         "interval",
         "\"10s\"",
-        "1s, or what the store of the cluster asks for",
-        "between two checkpoints; at least 10ms",
+        "\"1s\", or what the store of the cluster asks for",
+        "between two checkpoints; 10ms to 1 day",
     ),
     key(
         "timeout",
-        "\"1m\"",
-        "\"1m\"",
-        "a checkpoint that is not complete after this long is aborted; at least 1s",
+        "\"60s\"",
+        "\"60s\"",
+        "a checkpoint that is not complete after this long is aborted; 1s to 1 day",
     ),
     key(
         "failures",
         "3",
         "3",
-        "so many aborted ones in a row fail the attempt",
+        "so many aborted ones in a row fail the attempt; 1 to 1000",
     ),
     key(
         "keep",
         "3",
         "3",
-        "how many completed ones are kept; 1 to 16",
+        "how many completed ones are kept, besides savepoints; 1 to 16",
     ),
 ];
 
@@ -174,7 +180,7 @@ pub(super) const RESTART: [Key; 6] = [
 ];
 
 /// What others call it.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("args", "command"),
     ("cmd", "command"),
     ("environment", "env"),
@@ -189,6 +195,10 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("ports", "endpoints"),
     ("restart-strategy", "restart"),
     ("timeout", "isolation-timeout"),
+    ("checkpoint", "checkpoints"),
+    ("checkpointing", "checkpoints"),
+    ("savepoint", "restore"),
+    ("retained", "keep"),
 ];
 
 /// As the key is written here: both `env-files` and `env_files` are understood.
@@ -220,7 +230,7 @@ pub fn reference() -> String {
     table(&mut text, &TOP);
     text.push_str("\nIn [restart], or restart = \"none\" for a strategy without settings:\n\n");
     table(&mut text, &RESTART);
-    text.push_str("\nIn [checkpoints], which may be empty:\n\n");
+    text.push_str("\nIn [checkpoints], or checkpoints = true for the usual settings:\n\n");
     table(&mut text, &CHECKPOINTS);
     text.push_str(
         "\nIn command and env:\n\n  \

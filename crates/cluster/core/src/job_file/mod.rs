@@ -35,8 +35,8 @@ use read::Reader;
 
 pub(crate) use check::is_variable;
 pub use check::{
-    LONGEST_DELAY, LONGEST_GRACE, LONGEST_ISOLATION, MOST_ENDPOINTS, MOST_VARIABLES,
-    SHORTEST_INTERVAL, SHORTEST_ISOLATION, SHORTEST_TIMEOUT, check,
+    LONGEST_CHECKPOINT, LONGEST_DELAY, LONGEST_GRACE, LONGEST_ISOLATION, MOST_ENDPOINTS,
+    MOST_FAILURES, MOST_VARIABLES, SHORTEST_INTERVAL, SHORTEST_ISOLATION, SHORTEST_TIMEOUT, check,
 };
 pub use keys::reference;
 
@@ -54,6 +54,8 @@ pub struct JobFile {
     pub spec: JobSpec,
     /// The path of the artifact, as it is written in the file.
     pub artifact: Option<String>,
+    /// What it starts from, as it is written in the file: a specification has ids instead.
+    pub restore: Option<String>,
 }
 
 /// Something that is wrong with a specification.
@@ -76,6 +78,8 @@ impl Problem {
         let field = match self.key.as_str() {
             "grace" => "grace_ms",
             "isolation-timeout" => "isolation.timeout_ms",
+            "checkpoints.interval" => "checkpoints.interval_ms",
+            "checkpoints.timeout" => "checkpoints.timeout_ms",
             "restart.delay" => "restart.delay_ms",
             "restart.initial-backoff" => "restart.initial_ms",
             "restart.max-backoff" => "restart.max_ms",

@@ -210,6 +210,11 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
     let checkpoints = top
         .take("checkpoints")
         .and_then(|(_, value)| checkpoints::read(reader, value));
+    let right =
+        "a job, a job and the number of a checkpoint (\"count@41\") or a savepoint, in quotes";
+    let restore = top
+        .take("restore")
+        .and_then(|(key, value)| reader.text(&key, value, right));
     let spec = JobSpec {
         name: name.unwrap_or_default(),
         tasks: tasks.unwrap_or(1),
@@ -224,7 +229,11 @@ pub(super) fn job(reader: &mut Reader<'_>, table: &DeTable<'_>) -> JobFile {
         checkpoints,
         restore: None,
     };
-    JobFile { spec, artifact }
+    JobFile {
+        spec,
+        artifact,
+        restore,
+    }
 }
 
 fn isolation(reader: &mut Reader<'_>, top: &mut Taken<'_, '_>) -> Option<Isolation> {

@@ -21,10 +21,18 @@ env.PASSWORD = "hunter2, isn't it"
 env.URL = "postgres://me:{env.PASSWORD}@db/{rank}"
 env_files = { TOKEN = "/run/secrets/token" }
 
+restore = "orders@41"
+
 [restart]
 strategy = "fixed-delay"
 delay = "500ms"
 attempts = 3
+
+[checkpoints]
+interval = "10s"
+timeout = "2m"
+failures = 5
+keep = 16
 "#;
 
 /// What is told about a file, line by line.
@@ -68,9 +76,15 @@ fn every_key_is_read() {
         isolation: Isolation::Exclusive { timeout_ms: None },
         grace_ms: 90_000,
         endpoints: vec![text("http"), text("metrics")],
-        checkpoints: None,
+        checkpoints: Some(Checkpointing {
+            interval_ms: Some(10_000),
+            timeout_ms: 120_000,
+            failures: 5,
+            keep: 16,
+        }),
         restore: None,
     };
+    assert_eq!(file.restore.as_deref(), Some("orders@41"));
     assert_eq!(file.spec, expected);
 }
 
@@ -95,21 +109,59 @@ fn the_examples_are_read() {
 }
 
 #[test]
-fn checkpoints_are_a_table_of_their_own() {
-    let read = |lines: &str| {
+fn checkpoints_may_be_said_in_a_word() {
+    let checkpoints = |lines: &str| {
         let file = parse(&format!("command = [\"true\"]\n{lines}")).unwrap();
         file.spec.checkpoints
     };
-    assert_eq!(read(""), None);
-    assert_eq!(read("[checkpoints]"), Some(Checkpointing::default()));
-    let all = "[checkpoints]\ninterval = \"250ms\"\ntimeout = \"5m\"\nfailures = 9\nkeep = 16";
-    let expected = Checkpointing {
-        interval_ms: Some(250),
-        timeout_ms: 300_000,
-        failures: 9,
-        keep: 16,
-    };
-    assert_eq!(read(all), Some(expected));
+    let usual = Some(Checkpointing::default());
+    assert_eq!(checkpoints("checkpoints = true"), usual);
+    assert_eq!(checkpoints("[checkpoints]"), usual);
+    assert_eq!(checkpoints("checkpoints = false"), None);
+}
+
+#[test]
+fn wrong_checkpoints_are_answered_with_what_is_right() {
+    for (lines, answer) in [
+        (
+            "checkpoints = \"10s\"",
+            "line 2, column 15: checkpoints: it is a text, and should be true, or a table, as in [checkpoints] and below it interval = \"10s\"",
+        ),
+        (
+            "checkpointing = true",
+            "line 2, column 1: checkpointing: there is no such key; did you mean checkpoints?",
+        ),
+        (
+            "[checkpoints]\nintervall = \"1s\"",
+            "line 3, column 1: checkpoints.intervall: there is no such key; did you mean interval?",
+        ),
+        (
+            "[checkpoints]\ninterval = \"1ms\"",
+            "line 3, column 12: checkpoints.interval: it should be 10ms to 1day",
+        ),
+        (
+            "[checkpoints]\nkeep = 17",
+            "line 3, column 8: checkpoints.keep: it should be 1 to 16, and is 17",
+        ),
+        (
+            "[checkpoints]\nfailures = 0",
+            "line 3, column 12: checkpoints.failures: it should be 1 to 1000, and is 0",
+        ),
+    ] {
+        assert_eq!(told_of(lines), answer);
+    }
+}
+
+#[test]
+fn a_job_without_checkpoints_restores_nothing() {
+    let mut spec = parse("name = \"x\"\ncommand = [\"true\"]").unwrap().spec;
+    let savepoint = crate::SavepointId::new(1);
+    spec.restore = Some(crate::checkpoint::RestoreFrom::Savepoint { savepoint });
+    let problems = check(&spec);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].field(), "restore");
+    spec.checkpoints = Some(Checkpointing::default());
+    assert_eq!(check(&spec), []);
 }
 
 #[test]
@@ -157,23 +209,7 @@ fn a_wrong_file_is_answered_with_line_key_and_what_is_right() {
         ),
         (
             "colour = 2",
-            "line 2, column 1: colour: there is no such key; there are name, tasks, command, artifact, env, env-files, restart, fenced, isolation-timeout, endpoints, grace, checkpoints",
-        ),
-        (
-            "checkpoints = \"10s\"",
-            "line 2, column 15: checkpoints: it is a text, and should be a table, as in [checkpoints] and below it interval = \"10s\", or nothing",
-        ),
-        (
-            "[checkpoints]\nevery = \"10s\"",
-            "line 3, column 1: checkpoints.every: there is no such key; there are interval, timeout, failures, keep",
-        ),
-        (
-            "[checkpoints]\ninterval = \"9ms\"",
-            "line 3, column 12: checkpoints.interval: it should be 10ms to 1day",
-        ),
-        (
-            "[checkpoints]\nkeep = 0",
-            "line 3, column 8: checkpoints.keep: it should be 1 to 16, and is 0",
+            "line 2, column 1: colour: there is no such key; there are name, tasks, command, artifact, env, env-files, restart, fenced, isolation-timeout, endpoints, grace, checkpoints, restore",
         ),
         (
             "tasks = \"2\"",
@@ -430,8 +466,8 @@ fn a_specification_from_elsewhere_is_checked_too() {
 
 #[test]
 fn the_reference_has_every_key_and_is_no_wider_than_a_page() {
-    let reference = reference();
     use super::keys::{CHECKPOINTS, RESTART, TOP};
+    let reference = reference();
     for key in TOP.iter().chain(&RESTART).chain(&CHECKPOINTS) {
         assert!(
             reference.contains(&format!("  {}", key.name)),

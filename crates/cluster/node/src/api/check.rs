@@ -31,8 +31,8 @@ pub(super) fn spec(body: &[u8]) -> Result<JobSpec, Problem> {
     }
 }
 
-/// What a job may start from. Files that another cluster wrote are never among it: nobody here knows
-/// whether they are whole, or whose they are.
+/// What a job may start from. Files that another cluster wrote are never among it: nobody here
+/// knows whether they are whole, or whose they are.
 const RESTORE: &str = "a job starts from a savepoint or a job of this cluster, by its id, and never from a URL or a path: \
      {\"from\":\"savepoint\",\"savepoint\":ID} or {\"from\":\"job\",\"job\":ID}, the latter with \"checkpoint\":N for \
      another than the newest";

@@ -2,7 +2,7 @@
 //! lead, none of this runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::body::Body;
@@ -40,6 +40,8 @@ pub const USUAL_JOBS: usize = 1000;
 pub(super) struct Led {
     pub(super) leader: Option<Arc<dyn AskLeader>>,
     pub(super) blobs: Blobs,
+    /// The wall clock, for people.
+    pub(super) now: fn() -> SystemTime,
 }
 
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
@@ -83,14 +85,14 @@ pub(super) fn routes() -> Vec<Route<Led>> {
             .answers::<SavepointView>(200, "It is there")
             .answers::<JobView>(202, "It is being made; `checkpoints` says how far it is")
             .fails(&[no_job, (409, "Not as things stand: the job has ended, or another wish is being carried out"), damaged]),
-        Route::new(&[Get], "/v1/savepoints", get(savepoints::list), "list_savepoints", "Savepoints, newest first")
+        Route::new(&[Get], "/v1/savepoints", get(savepoints::list), "list_savepoints", "Savepoints, in the order of their ids")
             .says("Those that jobs have, and those of removed jobs, of which only the files are left.")
-            .query("limit", Type::Integer, "Most savepoints on the page: 1 to 10000, usually 1000")
+            .query("limit", Type::Integer, "Most savepoints on the page: 1 to 1000, usually 100")
             .query("after", Type::String, "`next` of the page before")
             .answers::<SavepointList>(200, "A page of savepoints"),
         Route::new(&[Get], "/v1/savepoints/{savepoint}", get(savepoints::show), "show_savepoint", "One savepoint")
             .answers::<SavepointView>(200, "The savepoint")
-            .fails(&[(404, "No such savepoint")]),
+            .fails(&[(404, "No such savepoint"), (409, "Another version of this program wrote it")]),
         Route::new(&[Delete], "/v1/savepoints/{savepoint}", delete(savepoints::remove), "remove_savepoint", "Remove a savepoint and its files")
             .says("Idempotent: a savepoint that is gone is gone.")
             .gives(204, &[], "It is removed")
@@ -178,7 +180,7 @@ async fn tasks(State(led): State<Led>, Path(job): Path<String>) -> Answered<Task
 async fn why(State(led): State<Led>, Path(job): Path<String>) -> Answered<Why> {
     let job = led.named(job).await?;
     Ok(Json(Why {
-        lines: view::why(&job),
+        lines: view::why(&job, led.now()),
         id: job.id,
         name: job.name,
         state: job.state,
@@ -239,6 +241,10 @@ pub(super) fn by_id(job: &str) -> Result<JobId, Problem> {
 }
 
 impl Led {
+    fn now(&self) -> SystemTime {
+        (self.now)()
+    }
+
     pub(super) async fn ask(&self, question: Question) -> Result<Answer, Problem> {
         let Some(leader) = &self.leader else {
             return Err(ended());

@@ -54,6 +54,7 @@ mod task_http;
 mod types;
 mod view;
 mod wish;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ pub use savepoints::{MOST_SAVEPOINTS, USUAL_SAVEPOINTS};
 pub use seams::AskLeader;
 pub use types::{
     ArtifactView, AttemptList, JobList, LogEnd, LogLine, NodeList, SavepointList, TaskList,
-    WantedJob, WantedNode, Why,
+    UnreadableSavepoint, WantedJob, WantedNode, Why,
 };
 
 use crate::Node;
@@ -111,6 +112,7 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
     let answering = led::Led {
         leader,
         blobs: blobs.clone(),
+        now: submit::now,
     };
     let led = document.router(led::routes()).with_state(answering);
     let led: Router = led.layer(passing);

@@ -272,6 +272,12 @@ impl Problem {
                 "The upload broke off",
                 " Nothing was kept. Upload it again.",
             ),
+            blobs::Error::OtherVersion { .. } => (
+                409,
+                "other-version",
+                "Another version of this program wrote it",
+                " Read it with that version, or a later one.",
+            ),
             blobs::Error::Name { .. } => (400, "bad-request", "The request is malformed", ""),
             _ => (
                 503,

@@ -1,23 +1,30 @@
 //! Savepoints: made, listed, removed. All of it is the leader's: it knows whose they are.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use incumbent_cluster_blobs::{Error, ListedSavepoint, MAX_PAGE, MarkedSavepoint, Page as Listed};
 use incumbent_cluster_core::SavepointId;
 use incumbent_cluster_core::leader::{Answer, Question};
-use incumbent_cluster_core::view::SavepointView;
+use incumbent_cluster_core::view::{CheckpointView, SavepointView};
 use serde::Deserialize;
 
 use super::led::{Answered, Led, by_id, unexpected};
-use super::problem::Problem;
-use super::types::SavepointList;
+use super::problem::{self, Problem};
+use super::types::{SavepointList, UnreadableSavepoint};
 
-/// Most savepoints on a page.
-pub const MOST_SAVEPOINTS: usize = 10_000;
+/// Most savepoints on a page: the blobs tell no more at a time.
+pub const MOST_SAVEPOINTS: usize = MAX_PAGE;
 
-/// Savepoints on a page if nothing is said.
-pub const USUAL_SAVEPOINTS: usize = 1000;
+/// Savepoints on a page if nothing is said: for each one, a file is read.
+pub const USUAL_SAVEPOINTS: usize = 100;
+
+/// How long the blobs may take. Those of jobs are told without them.
+const BLOBS: Duration = Duration::from_secs(15);
 
 /// Makes a savepoint, or says how far it is.
 pub(super) async fn make(
@@ -39,6 +46,7 @@ pub(super) struct Page {
     after: Option<String>,
 }
 
+/// In the order of their ids: by it, the blobs give pages.
 pub(super) async fn list(
     State(led): State<Led>,
     Query(page): Query<Page>,
@@ -48,39 +56,93 @@ pub(super) async fn list(
         let detail = format!("limit is {limit}; it must be 1 to {MOST_SAVEPOINTS}.");
         return Err(Problem::bad_request(detail));
     }
+    let after = page.after.as_deref().map(parse).transpose()?;
     // Before the savepoints: if it was complete then, so are they.
     let is_complete = led.cluster().await?.is_complete;
-    let mut savepoints = known(&led).await?;
-    savepoints.sort_by_cached_key(|savepoint| std::cmp::Reverse(place(savepoint)));
-    if let Some(after) = page.after {
-        savepoints.retain(|savepoint| place(savepoint) < after);
+    let (listed, without_files) = match files(&led, after, limit).await {
+        Ok(listed) => (Some(listed), None),
+        Err(problem) => (None, Some(problem.detail)),
+    };
+    let mut has_more = listed.as_ref().is_some_and(|page| page.more);
+    let mut found = BTreeMap::new();
+    for listed in listed.into_iter().flat_map(|page| page.entries) {
+        let marked = listed.marked.map(|marked| of_files(&marked));
+        found.insert(listed.id.to_string(), marked);
     }
-    let next = (savepoints.get(limit)).map(|_| place(&savepoints[limit - 1]));
-    savepoints.truncate(limit);
+    // What a record says is newer than what lies beside its files.
+    for savepoint in known(&led).await? {
+        if after.is_none_or(|after| savepoint.id > after.to_string()) {
+            found.insert(savepoint.id.clone(), Ok(savepoint));
+        }
+    }
+    has_more |= found.len() > limit;
+    let last = found.keys().take(limit).next_back().cloned();
+    let (mut savepoints, mut unreadable) = (Vec::new(), Vec::new());
+    for (id, found) in found.into_iter().take(limit) {
+        match found {
+            Ok(savepoint) => savepoints.push(savepoint),
+            Err(error) => unreadable.push(UnreadableSavepoint {
+                id,
+                why: problem::chain(&error),
+            }),
+        }
+    }
     Ok(Json(SavepointList {
         savepoints,
-        next,
+        next: last.filter(|_| has_more),
         is_complete,
+        unreadable,
+        without_files,
     }))
 }
 
-/// Where a savepoint is in the order of all: by the time of its completion, and by its id if that
-/// was the same.
-fn place(savepoint: &SavepointView) -> String {
-    format!("{}~{}", savepoint.checkpoint.completed_at, savepoint.id)
+/// What lies in the blobs.
+async fn files(
+    led: &Led,
+    after: Option<SavepointId>,
+    most: usize,
+) -> Result<Listed<ListedSavepoint>, Problem> {
+    let listed = tokio::time::timeout(BLOBS, led.blobs.savepoints(after, most));
+    match listed.await {
+        Ok(listed) => listed.map_err(|error| Problem::of_blobs(&error)),
+        Err(_) => Err(blobs_late()),
+    }
+}
+
+/// One of which only the files are known, as far as they say.
+fn of_files(marked: &MarkedSavepoint) -> SavepointView {
+    SavepointView {
+        id: marked.savepoint.id.to_string(),
+        job: marked.job.to_string(),
+        name: marked.name.clone(),
+        checkpoint: CheckpointView::of(&marked.savepoint.checkpoint),
+        has_job: false,
+    }
+}
+
+fn blobs_late() -> Problem {
+    let detail = format!("The blobs did not answer within {} s.", BLOBS.as_secs());
+    Problem::unavailable("blobs-unavailable", "The blobs do not answer", detail)
 }
 
 pub(super) async fn show(
     State(led): State<Led>,
     Path(savepoint): Path<String>,
 ) -> Answered<SavepointView> {
-    let id = parse(&savepoint)?.to_string();
-    let found = known(&led).await?.into_iter().find(|found| found.id == id);
-    found.map(Json).ok_or_else(|| {
-        Problem::not_found(format!(
+    let id = parse(&savepoint)?;
+    let name = id.to_string();
+    let mut known = known(&led).await?.into_iter();
+    if let Some(found) = known.find(|found| found.id == name) {
+        return Ok(Json(found));
+    }
+    match tokio::time::timeout(BLOBS, led.blobs.savepoint(id)).await {
+        Ok(Ok(marked)) => Ok(Json(of_files(&marked))),
+        Ok(Err(Error::NotFound { .. })) => Err(Problem::not_found(format!(
             "There is no savepoint {id}. It was never completed, or it was removed. GET /v1/savepoints lists those that there are."
-        ))
-    })
+        ))),
+        Ok(Err(error)) => Err(Problem::of_blobs(&error)),
+        Err(_) => Err(blobs_late()),
+    }
 }
 
 pub(super) async fn remove(
@@ -95,7 +157,7 @@ pub(super) async fn remove(
     }
 }
 
-/// Those of open records, and those of which only the files are known.
+/// Those of open records.
 async fn known(led: &Led) -> Result<Vec<SavepointView>, Problem> {
     match led.ask(Question::Savepoints).await? {
         Answer::Savepoints(savepoints) => Ok(savepoints),

@@ -102,7 +102,7 @@ fn record(id: JobId, spec: JobSpec) -> JobRecord {
     clippy::disallowed_methods,
     reason = "shown to people, and orders waiting jobs"
 )]
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }
 

@@ -85,7 +85,7 @@ pub enum WantedJob {
     Canceled {},
 }
 
-/// A page of savepoints, newest first.
+/// A page of savepoints, in the order of their ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SavepointList {
     /// The savepoints.
@@ -95,6 +95,21 @@ pub struct SavepointList {
     /// Whether the leader has opened all records. Until then, savepoints of jobs that it has not
     /// opened are shown as if only their files were known.
     pub is_complete: bool,
+    /// Those in the range of this page that this version cannot read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableSavepoint>,
+    /// Why savepoints are missing of which only the files are left: the blobs do not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_files: Option<String>,
+}
+
+/// A savepoint that this version cannot read: it is damaged, or another version wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadableSavepoint {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Why.
+    pub why: String,
 }
 
 /// What is wanted of a TaskManager.

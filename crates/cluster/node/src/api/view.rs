@@ -1,9 +1,13 @@
 //! A job as its record shows it, without the leader; and the reasons of a job in words.
 
+use std::time::SystemTime;
+
 use incumbent_cluster_core::view::{
     CheckpointView, CheckpointsView, JobView, SavepointView, TaskView, TaskViewState,
 };
 use incumbent_cluster_core::{JobRecord, JobState, Rank};
+
+use super::words;
 
 /// Between two checkpoints of a job that does not say, on most stores (R14).
 const USUAL_INTERVAL_MS: u64 = 1000;
@@ -53,11 +57,12 @@ fn checkpoints(record: &JobRecord) -> Option<CheckpointsView> {
 }
 
 /// Why a job is as it is, one line each: what the leader says, and what it says nothing of.
-pub(super) fn why(job: &JobView) -> Vec<String> {
+pub(super) fn why(job: &JobView, now: SystemTime) -> Vec<String> {
     let mut lines = job.why.clone();
     if lines.is_empty() || job.state == JobState::Running {
         lines.insert(0, standing(job));
     }
+    lines.extend(words::about_checkpoints(job, now));
     // The leader tells the cause of what does not run.
     if let Some(cause) = job
         .cause

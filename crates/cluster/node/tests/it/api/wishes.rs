@@ -72,7 +72,7 @@ async fn a_job_that_checkpoints_is_stopped_with_the_savepoint_that_the_client_ha
 }
 
 #[tokio::test]
-async fn whoever_stops_a_job_without_checkpoints_wants_the_same() {
+async fn all_who_stop_a_job_without_checkpoints_want_the_same() {
     let cluster = Cluster::new();
     let (node, fake) = leading(&cluster, job(false)).await;
     let leadership = node.lead().await;
