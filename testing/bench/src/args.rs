@@ -256,7 +256,7 @@ pub(crate) struct ClusterArgs {
         long,
         value_enum,
         value_delimiter = ',',
-        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Many, ClusterPart::Others]
+        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Checkpoints, ClusterPart::Many, ClusterPart::Others]
     )]
     pub(crate) only: Vec<ClusterPart>,
     /// The Python that has Ray and Dask.
@@ -277,6 +277,8 @@ pub(crate) enum ClusterPart {
     Kills,
     /// From a submission to its tasks, and from the death of a TaskManager to the next attempt.
     Starts,
+    /// A job with state: checkpoints, another number of tasks, a killed TaskManager.
+    Checkpoints,
     /// Many jobs: memory, adoption, idle guards.
     Many,
     /// What a killed coordinator costs elsewhere.

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use crate::arrival;
-use crate::cluster::task;
+use crate::cluster::{stateful, task};
 use crate::gateway::application;
 
 /// `__arrive SOCKET`: the command that the leader runs. It reports at once, and lives until it is
@@ -23,6 +23,9 @@ pub(crate) const ANSWER: &str = "__answer";
 
 /// `__task SOCKET`: a task of a job: see [`task`].
 pub(crate) const TASK: &str = "__task";
+
+/// `__stateful SOCKET BYTES`: a task of a job that checkpoints: see [`stateful`].
+pub(crate) const STATEFUL: &str = "__stateful";
 
 /// `__tied PARENT PROGRAM ARGS…`: becomes PROGRAM, and dies with its parent, even if that is
 /// killed.
@@ -39,6 +42,7 @@ pub(crate) fn intercept() -> Option<ExitCode> {
         ARRIVE => arrive(args),
         ANSWER => application::run(args),
         TASK => task::run(args),
+        STATEFUL => stateful::run(args),
         TIED => tied(args, Signal::KILL).map(|never| match never {}),
         TIED_SOFTLY => tied(args, Signal::TERM).map(|never| match never {}),
         _ => return None,

@@ -4,17 +4,20 @@
 //! ```text
 //!   kills.rs    the leading JobManager is killed, again and again, under a running job
 //!   starts.rs   a job is submitted, and later its TaskManager is killed
+//!   checkpoints.rs   a job with state: its checkpoints, another number of tasks, a killed TaskManager
 //!   many.rs     a thousand jobs of one sleeping task
 //!   others.rs   what a killed coordinator costs elsewhere: Flink, Ray, Dask
-//!               nodes.rs: the processes of a cluster; client.rs: asks /v1; task.rs: the measured task
+//!               nodes.rs: the processes of a cluster; client.rs: asks /v1; task.rs, stateful.rs: measured tasks
 //! ```
 
+mod checkpoints;
 mod client;
 mod kills;
 mod many;
 mod nodes;
 mod others;
 mod starts;
+pub(crate) mod stateful;
 pub(crate) mod task;
 
 use std::path::Path;
@@ -34,6 +37,9 @@ pub(crate) async fn measure(
         match part {
             ClusterPart::Kills => figures.extend(kills::measure(above, &program, args).await?),
             ClusterPart::Starts => figures.extend(starts::measure(above, &program, args).await?),
+            ClusterPart::Checkpoints => {
+                figures.extend(checkpoints::measure(above, &program, args).await?);
+            }
             ClusterPart::Many => figures.extend(many::measure(above, &program, args).await?),
             ClusterPart::Others => sections.push(others::measure(above, &program, args).await?),
         }

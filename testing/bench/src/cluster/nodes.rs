@@ -39,7 +39,7 @@ pub(super) struct Arrival {
     pub(super) rank: u32,
     pub(super) attempt: u32,
     /// The task ends when this is closed.
-    _open: UnixStream,
+    pub(super) open: UnixStream,
 }
 
 impl Nodes {
@@ -126,10 +126,12 @@ impl Nodes {
         let this = this
             .to_str()
             .ok_or("the name of this program is not UTF-8")?;
-        let socket = self.dir.path().join("tasks");
-        let socket = socket.to_str().ok_or("the directory is not UTF-8")?;
-        self.submit_command(tasks, fenced, &json!([this, disguise::TASK, socket]))
-            .await
+        self.submit_command(
+            tasks,
+            fenced,
+            &json!([this, disguise::TASK, self.socket()?]),
+        )
+        .await
     }
 
     pub(super) async fn submit_command(
@@ -138,11 +140,17 @@ impl Nodes {
         fenced: bool,
         command: &Value,
     ) -> Result<(String, Instant), Failure> {
-        let id = random_id()?;
-        let mut spec = json!({ "name": format!("bench-{id}"), "tasks": tasks, "command": command });
+        let mut spec = json!({ "tasks": tasks, "command": command });
         if fenced {
             spec["isolation"] = json!({ "mode": "fenced" });
         }
+        self.submit_spec(spec).await
+    }
+
+    /// Submits a job under a name of its own, which is restarted at once.
+    pub(super) async fn submit_spec(&self, mut spec: Value) -> Result<(String, Instant), Failure> {
+        let id = random_id()?;
+        spec["name"] = json!(format!("bench-{id}"));
         spec["restart"] = json!({ "strategy": "fixed-delay", "delay_ms": 0, "attempts": 1000 });
         let at = stopwatch::now();
         client::json(
@@ -153,6 +161,13 @@ impl Nodes {
         )
         .await?;
         Ok((id, at))
+    }
+
+    /// Where tasks report.
+    pub(super) fn socket(&self) -> Result<String, Failure> {
+        let socket = self.dir.path().join("tasks");
+        let socket = socket.to_str().ok_or("the directory is not UTF-8")?;
+        Ok(socket.to_owned())
     }
 
     /// Waits for the next task that is started.
@@ -168,7 +183,7 @@ impl Nodes {
                 at,
                 rank: rank.parse()?,
                 attempt: attempt.parse()?,
-                _open: stream.into_inner(),
+                open: stream.into_inner(),
             })
         };
         let arrived = tokio::time::timeout(PATIENCE, accept).await;
@@ -261,6 +276,16 @@ pub(super) fn pids(job: &Value) -> Result<Vec<u64>, Failure> {
     let tasks = job["tasks"].as_array().ok_or("the job has no tasks")?;
     let pid = |task: &Value| task["pid"].as_u64().ok_or("a task has no process");
     Ok(tasks.iter().map(pid).collect::<Result<_, _>>()?)
+}
+
+/// Where a TaskManager of this name listens.
+pub(super) async fn address_of(nodes: &Nodes, name: &str) -> Result<std::net::SocketAddr, Failure> {
+    let cluster = client::get(nodes.any(), "/v1/cluster").await?;
+    let all = cluster["nodes"]
+        .as_array()
+        .ok_or("the cluster has no nodes")?;
+    let node = all.iter().find(|node| node["name"] == name);
+    Ok(text(&node.ok_or("no such node")?["address"])?.parse()?)
 }
 
 pub(super) fn text(value: &Value) -> Result<&str, Failure> {

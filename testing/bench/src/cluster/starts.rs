@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::client;
-use super::nodes::{Nodes, text};
+use super::nodes::{Nodes, address_of, text};
 use crate::Failure;
 use crate::args::ClusterArgs;
 use crate::progress::Progress;
@@ -66,14 +66,4 @@ pub(super) async fn measure(
     let moved = "kill -9 of a TaskManager to both tasks of the next attempt running";
     let figures = [figure(submitted, starts, 50.0), figure(moved, moves, 150.0)];
     Ok(figures.into_iter().flatten().collect())
-}
-
-/// Where a TaskManager of this name listens.
-async fn address_of(nodes: &Nodes, name: &str) -> Result<std::net::SocketAddr, Failure> {
-    let cluster = client::get(nodes.any(), "/v1/cluster").await?;
-    let all = cluster["nodes"]
-        .as_array()
-        .ok_or("the cluster has no nodes")?;
-    let node = all.iter().find(|node| node["name"] == name);
-    Ok(text(&node.ok_or("no such node")?["address"])?.parse()?)
 }

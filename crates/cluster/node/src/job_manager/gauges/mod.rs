@@ -112,7 +112,10 @@ impl Gauges {
                 }
                 self.adopted(now);
             }
-            LeaderEvent::Committed(job) => self.committed(*job),
+            LeaderEvent::Committed(job) => {
+                counter!("incumbent_cluster_commits_total").increment(1);
+                self.committed(*job);
+            }
             LeaderEvent::NotCommitted { job, .. } => {
                 self.writing.remove(job);
             }
@@ -275,6 +278,10 @@ pub fn describe_metrics() {
     describe_gauge!("incumbent_cluster_slots", "Slots of all TaskManagers.");
     describe_gauge!("incumbent_cluster_slots_free", "Slots that are free.");
     describe_gauge!("incumbent_cluster_nodes", "Nodes that report, by kind.");
+    describe_counter!(
+        "incumbent_cluster_commits_total",
+        "Swaps of records of jobs that took effect: each is one write of the store."
+    );
     describe_counter!("incumbent_cluster_attempts_total", "Attempts that began.");
     describe_counter!(
         "incumbent_cluster_restarts_total",
