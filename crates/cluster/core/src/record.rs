@@ -3,9 +3,12 @@
 //! Only what must outlive a JobManager is here. Process ids and the states of tasks stay in memory:
 //! the TaskManagers report them.
 
+mod size;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use self::size::largest_size;
 use crate::checkpoint::{Checkpoint, Closing, Intent, RestorePoint, Savepoint};
 use crate::{Attempt, Incarnation, JobId, JobSpec, NodeNonce, Rank, SavepointId};
 
@@ -17,6 +20,9 @@ pub const LARGEST_RECORD: usize = 400 * 1024;
 
 /// Most ended attempts that a record keeps: the newest.
 pub const MOST_ENDED_ATTEMPTS: usize = 20;
+
+/// How many of the ended attempts keep the last lines of their tasks: the newest.
+pub(crate) const MOST_WITH_LINES: usize = 5;
 
 /// Largest cause, in bytes.
 pub const LARGEST_CAUSE: usize = 4 * 1024;

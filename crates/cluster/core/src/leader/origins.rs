@@ -56,7 +56,9 @@ impl Leader {
         let restore = self.jobs.open(id).and_then(|job| job.record.spec.restore);
         let outcome = match restore {
             Some(RestoreFrom::Savepoint { savepoint }) => {
-                self.catalog.want_savepoint(id, savepoint);
+                if !self.is_being_removed(savepoint) {
+                    self.catalog.want_savepoint(id, savepoint);
+                }
                 self.savepoint_origin(id, savepoint, now.time, out)
             }
             Some(RestoreFrom::Job { job, checkpoint }) => {
@@ -124,6 +126,11 @@ impl Leader {
             None => record.checkpoints.last(),
         };
         match (found, number) {
+            (Some(checkpoint), _)
+                if (checkpoint.savepoint).is_some_and(|id| self.is_being_removed(id)) =>
+            {
+                again
+            }
             (Some(checkpoint), _) => {
                 let origin = checkpoint.restore_point(record.id, record.incarnation);
                 Outcome::Found(Box::new(origin))
@@ -155,6 +162,9 @@ impl Leader {
         now: Time,
         out: &mut Vec<LeaderAction>,
     ) -> Outcome {
+        if self.is_being_removed(savepoint) {
+            return Outcome::Wait(Some(now + LOOK_AGAIN));
+        }
         let owner = self.catalog.owner(savepoint);
         if let Some(owner) = owner.and_then(|owner| self.jobs.open(owner))
             && let Some(found) = owner.record.savepoint(savepoint)

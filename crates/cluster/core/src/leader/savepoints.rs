@@ -99,9 +99,18 @@ impl Leader {
         if let Some(removal) = self.removals.0.get_mut(&savepoint) {
             *removal = Removal::Done(why_not);
             self.answer_about_all(now, out);
-            // Whoever asked may have given up.
+            // The one who asked may have given up.
             self.removals.0.remove(&savepoint);
         }
+    }
+
+    /// Whether somebody wants this savepoint removed, and that is under way: nothing starts from it
+    /// any more.
+    pub(super) fn is_being_removed(&self, savepoint: SavepointId) -> bool {
+        let owner = self.catalog.owner(savepoint);
+        let owner = owner.and_then(|owner| self.jobs.open(owner));
+        self.removals.0.contains_key(&savepoint)
+            || owner.is_some_and(|job| job.wishes.unlist == Some(savepoint))
     }
 
     /// The job that is making this savepoint.

@@ -60,7 +60,7 @@ impl Stories {
     pub(super) fn adopted(&mut self, job: &Job) {
         self.adopted_jobs += 1;
         self.adopted_tasks += job.ranks.len();
-        if job.record.state == JobState::Running {
+        if job.record.is_to_run() {
             self.awaited.insert(job.record.id);
         }
     }

@@ -199,13 +199,15 @@ impl Leader {
                         Desired::Running => "finished: its tasks publish their last output",
                     }
                 ))),
-                JobState::Suspended
-                | JobState::Finished
-                | JobState::Failed
-                | JobState::Canceled => Some(Answer::Conflict(format!(
-                    "job {id} has ended: it is {}; run it again as a new job",
-                    views::state_text(state)
+                JobState::Suspended => Some(Answer::Conflict(format!(
+                    "job {id} is suspended: resume it instead"
                 ))),
+                JobState::Finished | JobState::Failed | JobState::Canceled => {
+                    Some(Answer::Conflict(format!(
+                        "job {id} has ended: it is {}; run it again as a new job",
+                        views::state_text(state)
+                    )))
+                }
             },
             // A reader of the store may know already that it has ended, and ask before this leader
             // knows.

@@ -23,5 +23,6 @@ mod world;
 use std::time::Duration;
 
 use self::world::World;
+pub(crate) use self::world::checkpointing;
 
 const SECOND: Duration = Duration::from_secs(1);

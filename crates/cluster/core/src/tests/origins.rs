@@ -1,7 +1,7 @@
 //! What a job starts from that names another job or a savepoint, and what that pins (R15).
 
 use super::SECOND;
-use super::world::{World, checkpointing};
+use super::world::{Fault, World, checkpointing};
 use crate::checkpoint::RestoreFrom;
 use crate::leader::{Answer, Question};
 use crate::{CauseKind, JobId, JobSpec, JobState, SavepointId};
@@ -144,6 +144,24 @@ fn a_savepoint_from_which_a_job_starts_is_not_removed() {
     assert!(why.contains("starts from savepoint"), "{why}");
     world.done(Question::Cancel(job));
     world.done(Question::RemoveSavepoint(SAVEPOINT));
+}
+
+#[test]
+fn nothing_starts_from_a_savepoint_that_is_being_removed() {
+    let (mut world, other) = running();
+    let savepoint = SAVEPOINT;
+    world.done(Question::Savepoint {
+        job: other,
+        savepoint,
+    });
+    world.run(SECOND * 5);
+    world.faults.push_back(Fault::Silent);
+    let ticket = world.ask(Question::RemoveSavepoint(SAVEPOINT));
+    let job = world.submit(from_savepoint("b"));
+    world.commit_silent(other);
+    assert_eq!(world.answers.get(&ticket), Some(&Answer::Done));
+    world.run(SECOND * 5);
+    assert!(world.refused(job).contains("there is none"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use incumbent::Creation;
 use incumbent_cluster_core::checkpoint::RestoreFrom;
-use incumbent_cluster_core::record::{LARGEST_CAUSE, LARGEST_RECORD, MOST_ENDED_ATTEMPTS};
+use incumbent_cluster_core::record::{LARGEST_RECORD, largest_size};
 use incumbent_cluster_core::{Incarnation, JobId, JobRecord, JobSpec, LARGEST_SPEC};
 
 use super::problem::Problem;
@@ -21,9 +21,6 @@ use crate::{ENDPOINT, wire};
 /// How long the leader may take to hear of a new job by a hint. It finds the record without one,
 /// too, only later.
 const HINT: Duration = Duration::from_secs(2);
-
-/// What a task takes in a record, in bytes.
-const TASK_IN_RECORD: usize = 128;
 
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
@@ -108,10 +105,7 @@ pub(super) fn now() -> SystemTime {
 
 /// Whether the record stays small enough for the job's whole life.
 fn check_size(record: &JobRecord) -> Result<(), Problem> {
-    let bytes = serde_json::to_vec(record).map_or(usize::MAX, |json| json.len());
-    let tasks = record.spec.tasks as usize * TASK_IN_RECORD;
-    let causes = (MOST_ENDED_ATTEMPTS + 1) * LARGEST_CAUSE;
-    if bytes.saturating_add(tasks + causes) > LARGEST_RECORD {
+    if largest_size(record, record.spec.tasks) > LARGEST_RECORD {
         let advice = "Shorten the command and the environment, or give the job fewer tasks.";
         return Err(Problem::too_large(
             "the record of the job",

@@ -7,11 +7,8 @@ use super::intents::Wish;
 use crate::checkpoint::{Goal, Intent, RestorePoint};
 use crate::leader::restart::AfterEnd;
 use crate::moment::wall_text;
-use crate::record::{EndedAttempt, MOST_ENDED_ATTEMPTS, PlacedNode, Placement};
+use crate::record::{EndedAttempt, MOST_ENDED_ATTEMPTS, MOST_WITH_LINES, PlacedNode, Placement};
 use crate::{Cause, CauseKind, Desired, JobRecord, JobState, SavepointId};
-
-/// How many of the ended attempts keep the last lines of their tasks: the newest.
-const MOST_WITH_LINES: usize = 5;
 
 /// The next attempt is placed, with as many tasks as there are placements.
 ///

@@ -7,6 +7,7 @@ use crate::checkpoint::{Goal, Intent, MOST_SAVEPOINTS};
 use crate::job_file;
 use crate::leader::Question;
 use crate::leader::views::state_text;
+use crate::record::{LARGEST_RECORD, largest_size};
 use crate::{Desired, JobId, JobRecord, JobState, MOST_TASKS, SavepointId};
 
 /// A wish about one job.
@@ -164,6 +165,12 @@ fn no_savepoint(record: &JobRecord) -> Option<String> {
 fn no_rescaling(record: &JobRecord, tasks: u32) -> Option<String> {
     if tasks == 0 || tasks > MOST_TASKS {
         return Some(format!("a job has 1 to {MOST_TASKS} tasks, not {tasks}"));
+    }
+    if largest_size(record, tasks) > LARGEST_RECORD {
+        let id = record.id;
+        return Some(format!(
+            "the record of job {id} has no room for {tasks} tasks"
+        ));
     }
     // Templates may name ranks that would not be there.
     let mut spec = record.spec.clone();

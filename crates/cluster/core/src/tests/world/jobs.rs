@@ -115,7 +115,7 @@ pub(in crate::tests) fn spec(name: &str, tasks: u32) -> JobSpec {
 }
 
 /// A job of this name whose tasks speak the contract.
-pub(in crate::tests) fn checkpointing(name: &str, tasks: u32) -> JobSpec {
+pub(crate) fn checkpointing(name: &str, tasks: u32) -> JobSpec {
     JobSpec {
         checkpoints: Some(Checkpointing::default()),
         ..fenced(name, tasks)

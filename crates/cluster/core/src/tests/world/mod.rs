@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use incumbent_core::{Epoch, Nonce, Now, Seal, Time};
 
 pub(super) use self::apps::{App, Blobs};
-pub(super) use self::jobs::{checkpointing, fenced, spec};
+pub(crate) use self::jobs::checkpointing;
+pub(super) use self::jobs::{fenced, spec};
 
 use crate::leader::{Answer, Leader, LeaderConfig, LeaderEvent, Story};
 use crate::message::{EndedHow, NodeInfo};
