@@ -113,7 +113,11 @@ impl Receiving<'_> {
         let doing = self.terms.doing;
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
-            None => self.blobs.store.begin(doing, self.path.clone()).await?,
+            None => {
+                // The first part may have taken its time, and beginning makes directories.
+                self.blobs.still_there().await?;
+                self.blobs.store.begin(doing, self.path.clone()).await?
+            }
         };
         let hashing = hash(mem::take(&mut self.hasher), part.clone());
         let (hasher, written) = tokio::join!(hashing, parts.write(doing, part));

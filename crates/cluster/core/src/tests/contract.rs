@@ -222,7 +222,7 @@ fn an_acknowledgement_is_kept_until_it_is_committed_or_aborted() {
         let mut alone = running();
         order(&mut alone, 1, trigger(7));
         say(&mut alone, acked(7, "state")).0.unwrap();
-        // Whoever leads meanwhile.
+        // Also under another leader.
         let full = alone.see(5).expect("a full report to the new term");
         assert_eq!(reported(&full).acked.as_ref().unwrap().number, 7);
         alone.order_seq = 0;

@@ -97,7 +97,7 @@ fn parse(digest: &str) -> Result<Digest, Problem> {
 }
 
 /// What stopped the sender is not the blobs' fault.
-fn of_upload(error: &Error) -> Problem {
+pub(crate) fn of_upload(error: &Error) -> Problem {
     match error {
         Error::Sender { source, .. } if is_late(&**source) => Problem::body_late(),
         other => Problem::of_blobs(other),

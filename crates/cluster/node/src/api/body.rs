@@ -19,7 +19,7 @@ const WHOLE: Duration = Duration::from_secs(60);
 pub(super) const SMALL: usize = 4096;
 
 /// The bytes as they come. It fails if nothing comes for a while.
-pub(super) fn steady(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
+pub(crate) fn steady(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send {
     futures::stream::unfold(Some(body.into_data_stream()), async |stream| {
         let mut stream = stream?;
         match tokio::time::timeout(STALL, stream.next()).await {
@@ -35,7 +35,7 @@ pub(super) fn steady(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send
 }
 
 /// The whole body.
-pub(super) async fn whole(body: Body, most: usize, what: &str) -> Result<Bytes, Problem> {
+pub(crate) async fn whole(body: Body, most: usize, what: &str) -> Result<Bytes, Problem> {
     let read = steady(body).try_fold(Vec::new(), async |mut all, bytes| {
         if all.len() + bytes.len() > most {
             return Err(io::ErrorKind::FileTooLarge.into());

@@ -79,9 +79,14 @@ pub use types::{
     UnreadableSavepoint, WantedJob, WantedNode, Why,
 };
 
+pub(crate) use artifacts::of_upload;
+pub(crate) use body::{steady, whole};
+pub(crate) use metrics::Merged;
+pub(crate) use problem::chain;
+pub(crate) use route::{Document, Route};
+
 use crate::Node;
 use crate::security::is_of_task;
-use route::Document;
 
 /// The longest text of the HTTP framework about a request that it refuses, in bytes.
 const LONGEST_REJECTION: usize = 4096;
@@ -140,7 +145,7 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
 }
 
 /// Turns a refusal of the HTTP framework into a problem like all others.
-async fn as_problem(response: Response) -> Response {
+pub(crate) async fn as_problem(response: Response) -> Response {
     let status = response.status();
     let is_failure = status.is_client_error() || status.is_server_error();
     // What has a type of its own is a problem, or the answer of a task.

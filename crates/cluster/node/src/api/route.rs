@@ -85,6 +85,39 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self.with(|operation| operation.request_body(Some(body.build())))
     }
 
+    /// A body of JSON that it takes, if there is one.
+    pub(crate) fn may_take<T: ToSchema>(mut self, description: &str) -> Self {
+        let schema = self.schema::<T>();
+        let body = RequestBodyBuilder::new()
+            .description(Some(description))
+            .required(Some(Required::False))
+            .content("application/json", Content::new(Some(schema)));
+        self.with(|operation| operation.request_body(Some(body.build())))
+    }
+
+    /// A body of text that it takes.
+    pub(crate) fn takes_text(self, description: &str) -> Self {
+        let body = RequestBodyBuilder::new()
+            .description(Some(description))
+            .required(Some(Required::True))
+            .content("text/plain", Content::default());
+        self.with(|operation| operation.request_body(Some(body.build())))
+    }
+
+    /// An answer of lines of JSON.
+    pub(crate) fn gives_lines<T: ToSchema>(
+        mut self,
+        status: u16,
+        kind: &str,
+        description: &str,
+    ) -> Self {
+        let schema = self.schema::<T>();
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content(kind, Content::new(Some(schema)));
+        self.with(|operation| operation.response(status.to_string(), response.build()))
+    }
+
     /// An answer of JSON.
     pub(crate) fn answers<T: ToSchema>(mut self, status: u16, description: &str) -> Self {
         let schema = self.schema::<T>();
@@ -182,8 +215,13 @@ impl Document {
 
     /// The whole, as JSON.
     pub(crate) fn into_json(self) -> String {
-        let mut info = Info::new("Incumbent cluster", "1");
-        info.description = Some(ABOUT.into());
+        self.into_json_about("Incumbent cluster", ABOUT)
+    }
+
+    /// The whole, as JSON, about something else than `/v1` of a node.
+    pub(crate) fn into_json_about(self, title: &str, about: &str) -> String {
+        let mut info = Info::new(title, "1");
+        info.description = Some(about.into());
         let document = OpenApiBuilder::new()
             .info(info)
             .paths(self.paths)
@@ -213,6 +251,10 @@ fn parameters(path: &str) -> Vec<Parameter> {
             "savepoint" => "The id of a savepoint: 32 hexadecimal digits",
             "rank" => "The place of a task in its gang, from 0",
             "digest" => "A SHA-256: 64 hexadecimal digits in lower case",
+            "n" => "The number of a checkpoint, or `final`",
+            "file" => {
+                "The name of a file: 1 to 128 of `A-Z a-z 0-9 . _ -`, no dot at its beginning"
+            }
             "node" => "The name of a TaskManager, or the nonce of its process",
             _ => "The rest of the path, which the task gets",
         };

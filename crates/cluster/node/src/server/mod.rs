@@ -40,6 +40,7 @@ pub use connection::{
     GREETING_TIME, HEAD_TIME, LARGEST_HEAD, MOST_CONNECTIONS, MOST_STREAMS, UNREAD_TIME,
 };
 
+use status::MoreMetrics;
 pub(crate) use status::TEXT as METRICS_TEXT;
 
 use crate::security::{Access, NeedsToken, Token, TokenError, between_nodes};
@@ -93,6 +94,7 @@ pub struct Server {
     tls: Option<Reloading<ServerConfig>>,
     secret: NodeSecret,
     options: ServerOptions,
+    more_metrics: Option<MoreMetrics>,
 }
 
 /// Says when the node shuts down. It is among the extensions of each request, so that answers
@@ -130,7 +132,15 @@ impl Server {
             tls: tls.transpose()?,
             secret: node.cluster().secret.clone(),
             options,
+            more_metrics: None,
         })
+    }
+
+    /// Shows this text behind its own metrics. None of its names may be among those.
+    #[must_use]
+    pub fn showing(mut self, more: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.more_metrics = Some(Arc::new(more));
+        self
     }
 
     /// Serves until `shutdown` is done; then takes no more connections and requests, and returns
@@ -151,6 +161,10 @@ impl Server {
             metrics,
             readiness,
         } = self.options;
+        let metrics = status::Shown {
+            own: metrics,
+            more: self.more_metrics,
+        };
         let node = node.merge(prove(
             status::of_nodes(metrics.clone()),
             &self.secret,

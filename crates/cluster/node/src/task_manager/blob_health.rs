@@ -33,8 +33,8 @@ impl BlobHealth {
         if let News::Began | News::OtherReason = self.outage.failed(why) {
             tracing::warn!(
                 why,
-                "the blobs do not answer; tasks that need an artifact wait for them, those that run \
-                 go on"
+                "the blobs do not answer; checkpoints and tasks that need an artifact wait for \
+                 them, those that run go on"
             );
         }
         self.is_well.send_if_modified(std::mem::take);

@@ -11,13 +11,14 @@ use incumbent_cluster_core::Time;
 use incumbent_cluster_core::leader::Story;
 use incumbent_cluster_core::message::{Deploy, NodeInfo, Refused};
 use incumbent_cluster_core::task_manager::{
-    TaskManager as Machine, TaskManagerAction as Action, TaskManagerConfig as Config,
+    NotHeard, TaskManager as Machine, TaskManagerAction as Action, TaskManagerConfig as Config,
     TaskManagerEvent as Event,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::contract::TaskSaid;
 use super::gangs::{self, Gangs};
 use super::handle::Ordered;
 use super::leftovers::{Leftover, tidy_up};
@@ -47,6 +48,7 @@ pub(super) struct Driver {
     tasks: Arc<Tasks>,
     controls: HashMap<TaskId, TaskControl>,
     orders: mpsc::Receiver<Ordered>,
+    said: mpsc::Receiver<TaskSaid>,
     news: (mpsc::Sender<TaskNews>, mpsc::Receiver<TaskNews>),
     reporter: Reporter,
     no_ports: Outage,
@@ -76,7 +78,7 @@ impl Driver {
         info: NodeInfo,
         shared: Arc<Shared>,
         tasks: Arc<Tasks>,
-        orders: mpsc::Receiver<Ordered>,
+        (orders, said): (mpsc::Receiver<Ordered>, mpsc::Receiver<TaskSaid>),
     ) -> Self {
         let config = Config {
             nonce: node.nonce(),
@@ -95,6 +97,7 @@ impl Driver {
             tasks,
             controls: HashMap::new(),
             orders,
+            said,
             news: mpsc::channel(MOST_NEWS),
             sending: JoinSet::new(),
             running: JoinSet::new(),
@@ -178,6 +181,15 @@ impl Driver {
                 let _ = answer.send(verdict);
                 Event::Tick
             }
+            Some(TaskSaid { task, said, answer }) = self.said.recv() => {
+                let said = Event::Said { task, said };
+                let actions = self.machine.step(self.node.now(), said);
+                let heard = heard(&actions);
+                self.perform_all(actions);
+                // A task that does not wait for the answer says it again if it wants to know.
+                let _ = answer.send(heard);
+                Event::Tick
+            }
             Some(news) = self.news.1.recv() => self.understood(news),
             Some(Ok(reported)) = self.sending.join_next() => {
                 self.reporter.tell(&reported);
@@ -205,8 +217,8 @@ impl Driver {
 
     fn perform(&mut self, action: Action) {
         match action {
-            // Only an order is answered, and where it is taken.
-            Action::Accept | Action::Refuse(_) => {}
+            // What is answered is answered where it is taken.
+            Action::Accept | Action::Refuse(_) | Action::Heard | Action::NotHeard(_) => {}
             Action::Start {
                 deploy,
                 isolated_at,
@@ -228,10 +240,21 @@ impl Driver {
                     .spawn(send(client, to, report, sent_at, patience));
             }
             Action::Reserve { slot } => self.reserve(slot),
-            Action::Heard
-            | Action::NotHeard(_)
-            | Action::TellTask { .. }
-            | Action::CopyLast { .. } => {}
+            Action::TellTask { task, what } => {
+                if let Some(control) = self.controls.get(&task) {
+                    control.contract.tell(what);
+                }
+            }
+            Action::CopyLast {
+                task,
+                number,
+                savepoint,
+                part,
+            } => {
+                if let Some(control) = self.controls.get(&task) {
+                    control.contract.copy_last(number, savepoint, part);
+                }
+            }
             Action::Exit => self.has_left = true,
             Action::Tell(story) => tell(&story),
         }
@@ -330,6 +353,15 @@ fn verdict(actions: &[Action]) -> Result<(), Refused> {
         Some(Action::Accept) => Ok(()),
         Some(Action::Refuse(refused)) => Err(refused.clone()),
         Some(_) | None => unreachable!("the machine answers each order first"),
+    }
+}
+
+/// The answer to what a task has said, which is the first action.
+fn heard(actions: &[Action]) -> Result<(), NotHeard> {
+    match actions.first() {
+        Some(Action::Heard) => Ok(()),
+        Some(Action::NotHeard(why)) => Err(why.clone()),
+        Some(_) | None => unreachable!("the machine answers a task first"),
     }
 }
 

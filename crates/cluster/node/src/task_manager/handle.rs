@@ -10,6 +10,7 @@ use incumbent_cluster_core::TaskId;
 use incumbent_cluster_core::message::{Order, Refused};
 use tokio::sync::{mpsc, oneshot};
 
+use super::contract::Exposed;
 use super::log::{LogPiece, LogRead};
 use super::task_http::{NoAnswer, TaskHttp};
 use super::tasks::Tasks;
@@ -23,6 +24,7 @@ pub struct TaskManagerHandle {
     orders: mpsc::Sender<Ordered>,
     tasks: Arc<Tasks>,
     http: TaskHttp,
+    exposed: Exposed,
 }
 
 /// An order on its way to the loop.
@@ -38,12 +40,13 @@ pub(super) struct Ordered {
 pub struct Gone;
 
 impl TaskManagerHandle {
-    pub(super) fn new(tasks: Arc<Tasks>) -> (Self, mpsc::Receiver<Ordered>) {
+    pub(super) fn new(tasks: Arc<Tasks>, exposed: Exposed) -> (Self, mpsc::Receiver<Ordered>) {
         let (orders, receiver) = mpsc::channel(MOST_ORDERS);
         let handle = Self {
             orders,
             tasks,
             http: TaskHttp::new(),
+            exposed,
         };
         (handle, receiver)
     }
@@ -68,6 +71,11 @@ impl TaskManagerHandle {
     /// last report was acknowledged.
     pub fn unreported(&self) -> Option<String> {
         self.tasks.unreported()
+    }
+
+    /// The metrics that its tasks show, as text for Prometheus.
+    pub fn task_metrics(&self) -> String {
+        self.exposed.to_text()
     }
 
     /// Whether this TaskManager has the task, or its log.

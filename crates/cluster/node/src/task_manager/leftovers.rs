@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use incumbent_cluster_blobs::Blobs;
-use incumbent_cluster_core::TaskId;
+use incumbent_cluster_core::{NodeNonce, TaskId};
 use rustix::process::geteuid;
 
 use super::blob_health::BlobHealth;
+use super::contract::remove_apart;
 use super::kept::{MOST_STORING, store};
 use super::log::TaskLog;
 use super::task::LOG;
@@ -35,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Leftover {
     path: PathBuf,
+    nonce: NodeNonce,
     /// So that no other TaskManager tidies up as well.
     _lock: File,
 }
@@ -52,7 +54,11 @@ pub(super) fn leftovers(base: &Path, ours: &Owner) -> Vec<Leftover> {
         .flatten()
         .map(|entry| entry.path());
     let found = paths.filter_map(|path| match lock_leftover(&path, ours) {
-        Ok(lock) => lock.map(|lock| Leftover { path, _lock: lock }),
+        Ok(lock) => lock.map(|(nonce, lock)| Leftover {
+            path,
+            nonce,
+            _lock: lock,
+        }),
         Err(error) => {
             tracing::debug!(path = %path.display(), %error, "not a leftover");
             None
@@ -67,6 +73,7 @@ pub(super) async fn tidy_up(leftovers: Vec<Leftover>, blobs: &Blobs, health: &Bl
         let storing = leftover.store_logs(blobs, health);
         let is_stored = tokio::time::timeout(PATIENCE, storing).await.is_ok();
         let removed = tokio::task::spawn_blocking(move || {
+            remove_apart(leftover.nonce);
             let removed = remove(&leftover.path);
             (removed, leftover)
         });
@@ -109,7 +116,7 @@ fn logs(tasks: &Path) -> Vec<(TaskId, TaskLog)> {
 }
 
 /// The lock of the directory, if it is of a dead relative.
-fn lock_leftover(path: &Path, ours: &Owner) -> io::Result<Option<File>> {
+fn lock_leftover(path: &Path, ours: &Owner) -> io::Result<Option<(NodeNonce, File)>> {
     // Not followed: a link could lead anywhere.
     let found = fs::symlink_metadata(path)?;
     if !found.is_dir() || found.uid() != geteuid().as_raw() {
@@ -132,7 +139,7 @@ fn lock_leftover(path: &Path, ours: &Owner) -> io::Result<Option<File>> {
         return Ok(None);
     }
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some((theirs.nonce, file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -156,7 +163,6 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use incumbent_cluster_core::NodeNonce;
     use tempfile::TempDir;
 
     use super::super::work_dir::WorkDir;

@@ -32,9 +32,12 @@
 //! | tail in the blobs | [`LOG_TAIL`] | the end is kept |
 //! | artifacts that no task uses | [`ARTIFACT_CACHE`] | the one that was used longest ago goes |
 //! | draining | [`DRAIN`] | what is left is ended |
+//!
+//! Those of the task socket are in `contract/`.
 
 mod artifacts;
 mod blob_health;
+mod contract;
 mod driver;
 mod gangs;
 mod handle;
@@ -62,9 +65,13 @@ use incumbent::LivenessServer;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_cluster_core::message::NodeInfo;
 use incumbent_cluster_core::record::LivenessAddress;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use artifacts::ARTIFACT_CACHE;
+pub use contract::{
+    HEAD_TIME, LARGEST_ACK, LARGEST_ALL_METRICS, LARGEST_HEAD, LARGEST_TASK_METRICS,
+    MOST_CONNECTIONS, MOST_OF_TASK, MOST_TRANSFERS, UNREAD_TIME, task_document,
+};
 pub use handle::{Gone, TaskManagerHandle};
 pub use kept::{KEPT_LOG_BYTES, KEPT_LOGS, KeptLimits, LOG_TAIL};
 pub use log::{
@@ -78,6 +85,7 @@ pub use task_http::NoAnswer;
 
 use crate::wire::{Form, prove};
 use crate::{Node, NodeError};
+use contract::{Contracts, Exposed, MOST_SAID, SocketDir};
 use driver::Driver;
 use leftovers::Leftover;
 use tasks::Tasks;
@@ -122,10 +130,21 @@ impl TaskManager {
             work_dir.artifacts(),
             options.artifact_cache,
         );
+        let blob_health = Arc::new(blob_health::BlobHealth::new());
+        let exposed = Exposed::default();
+        let (said, hearing) = mpsc::channel(MOST_SAID);
+        let contracts = Contracts::new(
+            node.blobs().clone(),
+            Arc::clone(&blob_health),
+            sockets(&work_dir, node.nonce()).await?,
+            exposed.clone(),
+            said,
+        );
         let shared = Arc::new(task::Shared {
             work_dir,
             artifacts,
-            blob_health: Arc::new(blob_health::BlobHealth::new()),
+            blob_health,
+            contracts: Arc::new(contracts),
             ports: Mutex::new(ports::Ports::new(options.slots)),
             liveness,
             starting: Semaphore::new(MOST_STARTING),
@@ -135,8 +154,15 @@ impl TaskManager {
             kept: kept::Kept::new(options.kept),
         });
         let tasks = Arc::new(Tasks::default());
-        let (handle, orders) = TaskManagerHandle::new(Arc::clone(&tasks));
-        let mut driver = Driver::new(node.clone(), options, info, shared, tasks, orders);
+        let (handle, orders) = TaskManagerHandle::new(Arc::clone(&tasks), exposed);
+        let mut driver = Driver::new(
+            node.clone(),
+            options,
+            info,
+            shared,
+            tasks,
+            (orders, hearing),
+        );
         driver.leftovers = leftovers;
         Ok(Self {
             node,
@@ -184,6 +210,18 @@ async fn work_dir(node: &Node) -> Result<(WorkDir, Vec<Leftover>), NodeError> {
     made.map_err(|error| {
         NodeError::Options(format!(
             "cannot make a working directory in {shown}: {error}; name another one with --dir"
+        ))
+    })
+}
+
+async fn sockets(work_dir: &WorkDir, nonce: NodeNonce) -> Result<SocketDir, NodeError> {
+    let within = work_dir.path().to_owned();
+    let made = tokio::task::spawn_blocking(move || SocketDir::make(&within, nonce));
+    let made = made.await.expect("making it does not panic");
+    made.map_err(|error| {
+        NodeError::Options(format!(
+            "cannot make a directory for the sockets of tasks: {error}; name a shorter one with \
+             --dir, or in TMPDIR"
         ))
     })
 }

@@ -47,7 +47,8 @@ pub async fn run_task_manager(
         metrics,
         readiness: readiness(&node, &handle),
     };
-    let server = Server::new(&node, listener, options)?;
+    let of_tasks = handle.clone();
+    let server = Server::new(&node, listener, options)?.showing(move || of_tasks.task_metrics());
     let api = api::routes(&node, node.blobs().clone(), None);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = server.run(api, task_manager.router(), async {

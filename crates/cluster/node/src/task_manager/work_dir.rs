@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/<name>.<nonce>/owner                   locked while the process lives; says who it is
 //!                   /artifacts/<sha256>      the cache
+//!                   /s/<number>              the sockets of tasks
 //!                   /tasks/<job>-<incarnation>-<attempt>-<rank>/work   the directory of a task
 //!                                                              /log    its log
 //! ```
@@ -45,7 +46,7 @@ pub(super) struct Owner {
     cluster: String,
     /// The name of the TaskManager.
     name: String,
-    nonce: NodeNonce,
+    pub(super) nonce: NodeNonce,
     /// The host: a lock says nothing about a process of another machine.
     host: String,
 }
@@ -116,6 +117,10 @@ impl WorkDir {
         make_dir(&made.artifacts())?;
         make_dir(&made.tasks())?;
         Ok((made, leftovers))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The cache of artifacts.

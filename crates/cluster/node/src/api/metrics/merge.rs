@@ -11,7 +11,7 @@ const ANSWERED: &str = "incumbent_cluster_node_answered";
 
 /// Metrics of several nodes.
 #[derive(Debug, Default)]
-pub(super) struct Merged {
+pub(crate) struct Merged {
     families: BTreeMap<String, Family>,
     answered: String,
     comments: String,
@@ -27,20 +27,24 @@ struct Family {
 
 impl Merged {
     /// Says something to people.
-    pub(super) fn comment(&mut self, text: &str) {
+    pub(crate) fn comment(&mut self, text: &str) {
         let text = text.replace(['\n', '\r'], " ");
         let _ = writeln!(self.comments, "# {text}");
     }
 
     /// Whether this node has answered.
-    pub(super) fn answered(&mut self, node: &str, has: bool) {
+    pub(crate) fn answered(&mut self, node: &str, has: bool) {
         let (node, has) = (escaped(node), u8::from(has));
         let _ = writeln!(self.answered, "{ANSWERED}{{node=\"{node}\"}} {has}");
     }
 
     /// Adds what a node has said. Lines that are no metrics are left out.
-    pub(super) fn add(&mut self, node: &str, text: &str) {
-        let node = escaped(node);
+    pub(crate) fn add(&mut self, node: &str, text: &str) {
+        self.add_with(&format!("node=\"{}\"", escaped(node)), text);
+    }
+
+    /// Adds metrics as they are, or with this label.
+    pub(crate) fn add_with(&mut self, label: &str, text: &str) {
         let mut family = String::new();
         for line in text.lines() {
             let (name, is_about) = match line.strip_prefix("# ") {
@@ -68,17 +72,18 @@ impl Merged {
             let series = &mut self.families.entry(family.clone()).or_default().series;
             let rest = &line[name.len()..];
             let _ = match rest.strip_prefix('{') {
+                _ if label.is_empty() => writeln!(series, "{line}"),
                 Some(labels) if labels.starts_with('}') => {
-                    writeln!(series, "{name}{{node=\"{node}\"{labels}")
+                    writeln!(series, "{name}{{{label}{labels}")
                 }
-                Some(labels) => writeln!(series, "{name}{{node=\"{node}\",{labels}"),
-                None => writeln!(series, "{name}{{node=\"{node}\"}}{rest}"),
+                Some(labels) => writeln!(series, "{name}{{{label},{labels}"),
+                None => writeln!(series, "{name}{{{label}}}{rest}"),
             };
         }
     }
 
     /// All of it.
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = self.comments.clone();
         for (name, Family { help, kind, series }) in &self.families {
             if series.is_empty() {
@@ -91,6 +96,9 @@ impl Merged {
                 let _ = writeln!(text, "# TYPE {name} {kind}");
             }
             text.push_str(series);
+        }
+        if self.answered.is_empty() {
+            return text;
         }
         let _ = writeln!(
             text,

@@ -19,7 +19,7 @@ use super::Api;
 use super::locate::Asker;
 use crate::server::METRICS_TEXT;
 use crate::wire::METRICS;
-use merge::Merged;
+pub(crate) use merge::Merged;
 
 /// How long one node may take for its metrics. Slower ones are left out, because a
 /// scraper does not wait for ever either.

@@ -25,6 +25,7 @@ const OURS: &str = "INCUMBENT_";
 pub(super) fn of_task(
     deploy: &Deploy,
     work: &Path,
+    socket: &Path,
     env: Vec<(String, String)>,
     secrets: Vec<(String, OsString)>,
 ) -> Vec<(OsString, OsString)> {
@@ -36,7 +37,10 @@ pub(super) fn of_task(
     let jobs_own = plain
         .chain(secrets)
         .filter(|(name, _)| !name.starts_with(OURS));
-    let ours = identity(deploy).map(|(name, value)| (format!("{OURS}{name}"), value.into()));
+    let socket = ("TASK_SOCKET", socket.into());
+    let ours = identity(deploy).map(|(name, value)| (name, value.into()));
+    let ours = ours.chain([socket]);
+    let ours = ours.map(|(name, value)| (format!("{OURS}{name}"), value));
     let whole = inherited
         .into_iter()
         .chain([("TMPDIR".to_owned(), work.into())])
@@ -48,6 +52,8 @@ pub(super) fn of_task(
 /// Which task it is.
 fn identity(deploy: &Deploy) -> impl Iterator<Item = (&'static str, String)> {
     let task = deploy.task;
+    let restore = deploy.restore.as_ref();
+    let restore = restore.map(|point| ("RESTORE", point.from.number.to_string()));
     [
         ("JOB", task.job.to_string()),
         ("ATTEMPT", task.attempt.to_string()),
@@ -57,6 +63,7 @@ fn identity(deploy: &Deploy) -> impl Iterator<Item = (&'static str, String)> {
         ("PORT", deploy.port.to_string()),
     ]
     .into_iter()
+    .chain(restore)
 }
 
 /// Reads variables from files of this machine. Blocks.

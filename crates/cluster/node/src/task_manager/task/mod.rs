@@ -13,7 +13,8 @@ mod expand;
 mod prepare;
 mod process;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use tracing::Instrument as _;
 
 use super::artifacts::Artifacts;
 use super::blob_health::BlobHealth;
+use super::contract::{Contracts, TaskContract, TaskSocket};
 use super::kept::Kept;
 use super::log::{LogLimits, TaskLog};
 use super::metrics;
@@ -44,6 +46,7 @@ pub(super) struct Shared {
     pub(super) work_dir: WorkDir,
     pub(super) artifacts: Arc<Artifacts>,
     pub(super) blob_health: Arc<BlobHealth>,
+    pub(super) contracts: Arc<Contracts>,
     pub(super) ports: Mutex<Ports>,
     /// Each guard holds its socket (R9).
     pub(super) liveness: LivenessServer,
@@ -64,6 +67,7 @@ pub(super) struct TaskControl {
     pub(super) grace: Duration,
     /// The name of its job.
     pub(super) name: String,
+    pub(super) contract: Arc<TaskContract>,
 }
 
 /// What the TaskManager wishes of a task at present.
@@ -123,10 +127,14 @@ impl TaskControl {
 
     /// Ends it. A later call can only shorten the grace.
     pub(super) fn end(&self, grace: Duration) {
-        self.wish.send_modify(|wish| {
-            wish.end = Some(wish.end.map_or(grace, |earlier| earlier.min(grace)));
-        });
+        end(&self.wish, grace);
     }
+}
+
+fn end(wish: &watch::Sender<Wish>, grace: Duration) {
+    wish.send_modify(|wish| {
+        wish.end = Some(wish.end.map_or(grace, |earlier| earlier.min(grace)));
+    });
 }
 
 impl TaskEntry {
@@ -166,23 +174,30 @@ pub(super) fn start(
     );
     let grace = Duration::from_millis(deploy.grace_ms);
     let name = deploy.name.clone();
+    let ending = wish.clone();
+    let contract = shared.contracts.task(&deploy, move || end(&ending, grace));
     let run = Run {
         shared: Arc::clone(shared),
         entry: Arc::clone(entry),
+        contract: Arc::clone(&contract),
         deploy,
         wish: wish.subscribe(),
         news,
     };
-    (
-        TaskControl { wish, grace, name },
-        run.until_end().instrument(span),
-    )
+    let control = TaskControl {
+        wish,
+        grace,
+        name,
+        contract,
+    };
+    (control, run.until_end().instrument(span))
 }
 
 /// A task on its way.
 struct Run {
     shared: Arc<Shared>,
     entry: Arc<TaskEntry>,
+    contract: Arc<TaskContract>,
     deploy: Deploy,
     wish: watch::Receiver<Wish>,
     news: mpsc::Sender<TaskNews>,
@@ -199,6 +214,7 @@ impl Run {
                 (EndedHow::NotStarted { why }, Vec::new())
             }
         };
+        self.contract.close();
         self.entry.log.close();
         metrics::ended(&how);
         self.tell(What::Ended { how, last_lines }).await;
@@ -221,11 +237,13 @@ impl Run {
         let begun = tokio::time::Instant::now();
         let mut wish = self.wish.clone();
         let to_end = async move { wish.wait_for(|wish| wish.end.is_some()).await.is_ok() };
+        // Cut when the task has ended: what it said then counts.
+        let socket = TaskSocket::open(&self.contract).map_err(|error| no_socket(&error))?;
         let (place, prepared) = tokio::select! {
             biased;
             // Whatever it waits for: blobs that do not answer, or its turn.
             _ = to_end => return Err(NoProcess::Ordered),
-            prepared = self.prepare() => prepared?,
+            prepared = self.prepare(socket.path()) => prepared?,
         };
         // From here on nothing is given up: there may be a process, and then only its guard says
         // when it is gone (R8).
@@ -238,16 +256,22 @@ impl Run {
         self.tell(What::Started { pid }).await;
         let (how, last_lines) = process.wait(self.wish.clone(), self.deploy.isolation).await;
         self.entry.port.send_replace(None);
+        let how = match self.contract.not_restored() {
+            Some(why) => EndedHow::NotRestored {
+                why: why.to_owned(),
+            },
+            None => how,
+        };
         tracing::debug!(pid, ?how, "the task has ended");
         Ok((how, last_lines))
     }
 
-    async fn prepare(&self) -> Result<(SemaphorePermit<'_>, Prepared), NoProcess> {
+    async fn prepare(&self, socket: &Path) -> Result<(SemaphorePermit<'_>, Prepared), NoProcess> {
         // Without a place: an artifact that does not come must not keep others from starting.
         let artifact = prepare::artifact(&self.shared, &self.deploy).await?;
         let place = self.shared.starting.acquire().await;
         let place = place.expect("nobody closes it");
-        let prepared = prepare::prepare(&self.shared, &self.deploy, artifact).await?;
+        let prepared = prepare::prepare(&self.shared, &self.deploy, socket, artifact).await?;
         Ok((place, prepared))
     }
 
@@ -274,4 +298,11 @@ impl Run {
         // The loop is gone only when the process ends.
         let _ = self.news.send(TaskNews { task, what }).await;
     }
+}
+
+fn no_socket(error: &io::Error) -> NoProcess {
+    NoProcess::NotStarted(format!(
+        "the TaskManager cannot make the socket of the task: {error}; its disk is full, or it has \
+         too many open files, perhaps"
+    ))
 }

@@ -56,6 +56,7 @@ pub(super) async fn artifact(
 pub(super) async fn prepare(
     shared: &Shared,
     deploy: &Deploy,
+    socket: &Path,
     artifact: Option<Artifact>,
 ) -> Result<Prepared, NoProcess> {
     let dir = shared.work_dir.of_task(deploy.task);
@@ -73,7 +74,7 @@ pub(super) async fn prepare(
     })?;
     let args = command.collect();
     let env_files = deploy.env_files.clone();
-    let task = deploy.clone();
+    let (task, socket) = (deploy.clone(), socket.to_owned());
     // Files may be slow, and this one waits for its turn anyway.
     let prepared = tokio::task::spawn_blocking(move || {
         let made = make_dir(&work).and_then(|()| make_dir(&log));
@@ -86,7 +87,7 @@ pub(super) async fn prepare(
         Ok(Prepared {
             program,
             args,
-            env: environment::of_task(&task, &work, env, secrets),
+            env: environment::of_task(&task, &work, &socket, env, secrets),
             work,
             artifact: artifact.map(|(artifact, _)| artifact),
         })

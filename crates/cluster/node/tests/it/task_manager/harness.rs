@@ -16,7 +16,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::message::{
-    Ack, Command, Deploy, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd, TaskState,
+    Ack, Command, ContractReport, Deploy, EndedHow, NodeInfo, Order, Refused, Report, TaskEnd,
+    TaskState,
 };
 use incumbent_cluster_core::{
     Attempt, Incarnation, Isolation, JobId, NodeNonce, Rank, Seal, TaskId,
@@ -62,6 +63,8 @@ pub(super) struct Known {
     pub(super) info: Option<NodeInfo>,
     pub(super) ports: Vec<u16>,
     pub(super) tasks: BTreeMap<TaskId, TaskState>,
+    pub(super) contracts: BTreeMap<TaskId, ContractReport>,
+    pub(super) progress: BTreeMap<TaskId, String>,
     pub(super) is_draining: bool,
     pub(super) has_blobs: bool,
     pub(super) reports: u64,
@@ -198,6 +201,7 @@ async fn report(
     if report.is_full {
         known.full_reports += 1;
         known.tasks.clear();
+        known.contracts.clear();
     }
     if let Some(info) = report.node {
         known.info = Some(info);
@@ -207,10 +211,13 @@ async fn report(
     }
     known.is_draining = report.is_draining;
     known.has_blobs = report.has_blobs;
-    let tasks = report.tasks.into_iter();
-    known
-        .tasks
-        .extend(tasks.map(|task| (task.task, task.state)));
+    for task in report.tasks {
+        known.tasks.insert(task.task, task.state);
+        known.contracts.insert(task.task, task.contract);
+        if let Some(progress) = task.progress {
+            known.progress.insert(task.task, progress);
+        }
+    }
     Ok(Json(ack(shared.seal, report.seq)))
 }
 
@@ -248,7 +255,7 @@ impl Leader {
     }
 
     /// Where orders go.
-    fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.known().info.unwrap().port)
     }
 

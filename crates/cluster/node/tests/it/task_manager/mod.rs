@@ -1,6 +1,7 @@
 //! A TaskManager as a process, with real tasks, under a leader that does what the tests say.
 
 mod artifacts;
+mod contract;
 mod draining;
 mod ending;
 mod harness;

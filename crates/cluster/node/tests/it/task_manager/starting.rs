@@ -36,6 +36,7 @@ async fn a_task_has_an_empty_environment_but_for_what_it_is_given() {
         "INCUMBENT_PORT",
         "INCUMBENT_RANK",
         "INCUMBENT_TASKS",
+        "INCUMBENT_TASK_SOCKET",
         "LANG",
         "PATH",
         "TMPDIR",
