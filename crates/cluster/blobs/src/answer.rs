@@ -122,24 +122,31 @@ impl fmt::Display for Answer {
 impl StdError for Answer {}
 
 /// The innermost cause: it says most, and repeats nothing.
-fn cause(error: &object_store::Error) -> String {
+pub(crate) fn innermost(error: &object_store::Error) -> String {
     let mut innermost: &(dyn StdError + 'static) = error;
-    let mut is_late = false;
-    let mut has_met_http = false;
     while let Some(next) = innermost.source() {
-        if let Some(http) = next.downcast_ref::<HttpError>() {
-            has_met_http = true;
-            is_late = http.kind() == HttpErrorKind::Timeout;
-        }
         innermost = next;
     }
-    if is_late {
-        return "a request was not answered in time".to_owned();
+    innermost.to_string().chars().take(LONGEST).collect()
+}
+
+/// Why there was no answer.
+fn cause(error: &object_store::Error) -> String {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<HttpError>() {
+            Some(http) if http.kind() == HttpErrorKind::Timeout => {
+                return "a request was not answered in time".to_owned();
+            }
+            Some(_) => break,
+            None if error.is::<std::io::Error>() => break,
+            None => cause = error.source(),
+        }
     }
-    match has_met_http || innermost.is::<std::io::Error>() {
-        true => innermost.to_string().chars().take(LONGEST).collect(),
+    match cause {
+        Some(_) => innermost(error),
         // What the library says of itself may repeat anything.
-        false => kind(error).to_owned(),
+        None => kind(error).to_owned(),
     }
 }
 

@@ -19,8 +19,8 @@ const MAX_CHECK: usize = 64;
 
 impl Store {
     /// Fails if the directory is gone, or, with `marked`, if the place has lost the file that says
-    /// whose it is: then a volume was unmounted, and what is seen is its mount point, or a bucket was
-    /// emptied.
+    /// whose it is: then a volume was unmounted, and what is seen is its mount point, or a bucket
+    /// was emptied.
     pub(crate) async fn still_there(&self, marked: bool) -> Result<(), Error> {
         match &self.place {
             Place::Memory => Ok(()),

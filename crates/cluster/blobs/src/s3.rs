@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
 
+use crate::answer::innermost;
 use crate::error::Error;
 
 /// What is right, for messages.
@@ -135,7 +136,7 @@ impl Bucket {
         }
         // The bucket is the URL's, whatever the environment says.
         let store = builder.with_bucket_name(&self.name).build();
-        let store = store.map_err(|error| self.refused(first_line(&error.to_string())))?;
+        let store = store.map_err(|error| self.refused(&innermost(&error)))?;
         if self.prefix.is_empty() {
             return Ok(Arc::new(store));
         }
@@ -166,10 +167,6 @@ impl Bucket {
             source: None,
         }
     }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::settings::{CertificateFiles, ClientToken, socket};
 /// What both parts need.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PartArgs {
-    /// Where the files of the cluster are, the same for all nodes: file:///dir [default: the
-    /// directory of `incumbent up`]
+    /// Where the files of the cluster are, the same for all nodes: file:///dir or
+    /// s3://bucket/prefix [default: the directory of `incumbent up`]
     #[arg(long, value_name = "URL", env = "INCUMBENT_BLOBS")]
     pub(crate) blobs: Option<String>,
 

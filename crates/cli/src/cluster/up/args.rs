@@ -54,7 +54,8 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR", env = "INCUMBENT_UP_DIR")]
     pub(super) dir: Option<PathBuf>,
 
-    /// Where the files of the cluster are: file:///dir [default: blobs/ in the directory]
+    /// Where the files of the cluster are: file:///dir or s3://bucket/prefix [default: blobs/ in
+    /// the directory]
     #[arg(long, value_name = "URL", env = "INCUMBENT_BLOBS")]
     pub(super) blobs: Option<String>,
 
