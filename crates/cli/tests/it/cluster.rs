@@ -2,6 +2,7 @@
 
 mod bad_blobs;
 mod bad_tasks;
+mod bucket;
 mod deposed;
 mod hostile;
 mod jobs;

@@ -89,8 +89,8 @@ pub enum Error {
     /// The blobs belong to another cluster, or to none yet. Nothing was changed: a person has to
     /// decide.
     #[error(
-        "the blobs at {at} belong to {}, and this is cluster {ours}: give each cluster a directory of its own (--blobs), or, if \
-         the other cluster is gone for good, empty the directory first",
+        "the blobs at {at} belong to {}, and this is cluster {ours}: give each cluster a place of its own (--blobs), or, if \
+         the other cluster is gone for good, empty this one first",
         match theirs { Some(theirs) => format!("cluster {theirs}"), None => "no cluster yet".to_owned() }
     )]
     NotOurs {

@@ -27,8 +27,15 @@ impl Cluster {
 
     /// With flags for `up`. Returns when it answers.
     pub(super) fn with(place: Place, flags: &[&str]) -> Self {
+        Self::with_env(place, flags, Vec::new())
+    }
+
+    /// With flags and an environment for `up`. Returns when it answers.
+    pub(super) fn with_env(place: Place, flags: &[&str], env: Vec<(String, String)>) -> Self {
         let _ = std::fs::remove_file(place.path("up.out"));
-        let up = place.start("up", up(&place, flags));
+        let mut command = up(&place, flags);
+        command.envs(env);
+        let up = place.start("up", command);
         let url = eventually("up says where it answers", || {
             let out = place.note("up.out");
             out.contains("stop ")

@@ -17,7 +17,7 @@ async fn two_clusters_cannot_share_a_directory() {
     };
     assert_eq!((ours.as_str(), theirs.as_deref()), (THEIRS, Some(OURS)));
     let said = refused.to_string();
-    for part in [OURS, THEIRS, "--blobs", "empty the directory"] {
+    for part in [OURS, THEIRS, "--blobs", "empty this one"] {
         assert!(said.contains(part), "{said}");
     }
     assert!(!refused.is_outage(), "waiting does not help");

@@ -367,7 +367,7 @@ async fn the_janitor_deletes_nothing_in_blobs_of_another_cluster() {
     let error = tidied.error.unwrap();
     assert!(matches!(error, Error::NotOurs { .. }), "{error:?}");
     assert!(
-        error.to_string().contains("a directory of its own"),
+        error.to_string().contains("a place of its own"),
         "{error}"
     );
     assert_eq!(world.files(), before);
