@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectStoreExt};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -43,11 +43,10 @@ impl Store {
 
 impl Parts<'_> {
     /// Writes the next part.
-    pub(crate) async fn write(&mut self, doing: &str, part: Vec<Bytes>) -> Result<(), Error> {
+    pub(crate) async fn write(&mut self, doing: &str, part: Bytes) -> Result<(), Error> {
         let mut upload = self.take();
-        let part: PutPayload = part.into_iter().collect();
         let write = async move {
-            upload.get().put_part(part).await?;
+            upload.get().put_part(part.into()).await?;
             Ok(upload)
         };
         self.upload = Some(self.store.run(doing, write).await?);

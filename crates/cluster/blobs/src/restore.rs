@@ -65,7 +65,7 @@ impl Reading {
             .min(from + self.blobs.store.part_size() as u64);
         let part = self.part(from, to).await?;
         let hasher = std::mem::take(&mut self.hasher);
-        self.hasher = hash(hasher, vec![part.clone()]).await;
+        self.hasher = hash(hasher, part.clone()).await;
         if to == self.file.size {
             let found = std::mem::take(&mut self.hasher).finish().to_string();
             if found != self.file.sha256 {

@@ -3,9 +3,8 @@
 use std::mem;
 use std::pin::pin;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use object_store::PutPayload;
 use object_store::path::Path;
 use tokio::task::spawn_blocking;
 
@@ -79,11 +78,11 @@ impl Receiving<'_> {
     async fn all_but_the_last<E: Into<BoxError>>(
         &mut self,
         content: impl Stream<Item = Result<Bytes, E>> + Send,
-    ) -> Result<Vec<Bytes>, Error> {
+    ) -> Result<Bytes, Error> {
         let mut content = pin!(content);
         let whole = self.blobs.store.part_size();
-        let mut part = Vec::new();
-        let mut filled = 0;
+        // Copied: pieces as they come may be of one byte each, and hold on to far more.
+        let mut part = BytesMut::new();
         while let Some(bytes) = content.next().await {
             let mut bytes = bytes.map_err(|error| Error::Sender {
                 received: self.size,
@@ -97,19 +96,17 @@ impl Receiving<'_> {
                 });
             }
             // Parts of one length: some stores want that.
-            while filled + bytes.len() > whole {
-                part.push(bytes.split_to(whole - filled));
-                self.write(mem::take(&mut part)).await?;
-                filled = 0;
+            while part.len() + bytes.len() > whole {
+                part.extend_from_slice(&bytes.split_to(whole - part.len()));
+                self.write(mem::take(&mut part).freeze()).await?;
             }
-            filled += bytes.len();
-            part.push(bytes);
+            part.extend_from_slice(&bytes);
         }
-        Ok(part)
+        Ok(part.freeze())
     }
 
     /// Hashes and writes a part at the same time.
-    async fn write(&mut self, part: Vec<Bytes>) -> Result<(), Error> {
+    async fn write(&mut self, part: Bytes) -> Result<(), Error> {
         let doing = self.terms.doing;
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
@@ -127,7 +124,7 @@ impl Receiving<'_> {
         written
     }
 
-    async fn finish(mut self, last: Vec<Bytes>) -> Result<Received, Error> {
+    async fn finish(mut self, last: Bytes) -> Result<Received, Error> {
         let doing = self.terms.doing;
         self.hasher = hash(mem::take(&mut self.hasher), last.clone()).await;
         let digest = mem::take(&mut self.hasher).finish();
@@ -143,7 +140,6 @@ impl Receiving<'_> {
         let written = match self.parts.take() {
             None => {
                 // Nobody else has drawn this name: if it is taken, this write was repeated.
-                let last: PutPayload = last.into_iter().collect();
                 let created = self.blobs.store.create(doing, self.path.clone(), last);
                 created.await.map(drop)
             }
@@ -168,9 +164,9 @@ impl Receiving<'_> {
 }
 
 /// Off the threads that serve: a part takes a millisecond or more.
-pub(crate) async fn hash(mut hasher: Hasher, part: Vec<Bytes>) -> Hasher {
+pub(crate) async fn hash(mut hasher: Hasher, part: Bytes) -> Hasher {
     let hashing = spawn_blocking(move || {
-        part.iter().for_each(|bytes| hasher.update(bytes));
+        hasher.update(&part);
         hasher
     });
     hashing

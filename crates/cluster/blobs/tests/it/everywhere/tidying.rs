@@ -66,6 +66,8 @@ async fn lower_numbers_of_the_present_attempt_go_if_they_are_not_listed(place: P
     let (saved, _) = place.checkpoint(savepoint_id(9, 2, 1), 2).await;
     // Aborted.
     assert!(litter(&place, 2, 4).await);
+    // Of a number that is listed: it stays until the attempt is over.
+    assert!(litter(&place, 2, 3).await);
     let end = place.store(last(2, 7), "state", b"last").await;
 
     // Nothing is listed yet.

@@ -366,10 +366,7 @@ async fn the_janitor_deletes_nothing_in_blobs_of_another_cluster() {
     let tidied = janitor::tidy_job(world.blobs.clone(), guard, tidy(vec![listed])).await;
     let error = tidied.error.unwrap();
     assert!(matches!(error, Error::NotOurs { .. }), "{error:?}");
-    assert!(
-        error.to_string().contains("a place of its own"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("a place of its own"), "{error}");
     assert_eq!(world.files(), before);
 }
 
