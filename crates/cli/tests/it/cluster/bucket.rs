@@ -43,7 +43,7 @@ fn artifacts_and_ends_of_logs_are_in_the_bucket_and_secrets_are_not_with_the_tas
 
     until("the end of the log is in the bucket", || {
         let objects = double.objects();
-        objects.iter().any(|name| name.ends_with("/stdout"))
+        objects.iter().any(|name| name.contains("/logs/"))
     });
     let objects = double.objects();
     assert!(objects.contains(&"bucket/prod/cluster.json".to_owned()));
