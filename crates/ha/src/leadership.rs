@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::liveness::LivenessServer;
 use crate::node::{Command, Grant};
 use crate::term::{Guard, Term};
-use crate::{Error, Group, Record};
+use crate::{Error, Found, Group, Record};
 
 /// A term that this process holds: the only way to open a record for writing.
 ///
@@ -162,6 +162,28 @@ impl Leadership {
         name: &RecordName,
     ) -> Result<Record<T>, Error> {
         Record::open(&self.group.inner, &self.term, name).await
+    }
+
+    /// Opens a record if what is in it is wanted, and otherwise leaves it as it is: for records of
+    /// which a leader has no need to change all.
+    ///
+    /// `is_wanted` is asked once, with what a read found, or `None` if there is nothing. Nothing
+    /// keeps an older leader from changing what is left afterwards. A record that is wanted is
+    /// sealed as [`open`](Self::open) does, at the same cost, and may have changed since the read.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open); if the first read is not answered, at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`open`](Self::open).
+    pub async fn open_if<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &RecordName,
+        is_wanted: impl FnOnce(Option<&T>) -> bool,
+    ) -> Result<Found<T>, Error> {
+        Record::open_if(&self.group.inner, &self.term, name, is_wanted).await
     }
 
     /// Waits for the end of the term: superseded, not renewed in time, or the root deleted. Stop

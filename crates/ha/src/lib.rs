@@ -99,5 +99,5 @@ pub use node::describe;
 pub use observer::Observer;
 pub use open::{is_there, open};
 pub use read::{Snapshot, Stamp};
-pub use record::Record;
+pub use record::{Found, Record};
 pub use term::Guard;

@@ -6,7 +6,7 @@ use incumbent_backend::{Backend, Key, RecordName, Version};
 use incumbent_core::Nonce;
 use incumbent_core::election::LostBecause;
 use incumbent_core::record::RecordBody;
-use incumbent_core::write::{Step, Write};
+use incumbent_core::write::{Answer, Step, Write};
 use metrics::counter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::group::Inner;
-use crate::read::{Stamp, decode, read_record};
+use crate::read::{Snapshot, Stamp, decode, read_record};
 use crate::settle::{Patience, Settled, Unwritten, settle};
 use crate::term::Term;
 
@@ -44,6 +44,14 @@ pub struct Record<T> {
     /// The number of its creation, if a process that did not lead created it.
     created: Option<Nonce>,
     data: Option<T>,
+}
+
+/// What [`Leadership::open_if`](crate::Leadership::open_if) found.
+pub enum Found<T> {
+    /// It was wanted, and is open.
+    Open(Record<T>),
+    /// It was not wanted, and is left as it was: what was read, or `None` if there is nothing.
+    Left(Option<Snapshot<T>>),
 }
 
 /// What is done to a record.
@@ -83,6 +91,42 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     ) -> Result<Self, Error> {
         let key = group.key(name);
         let write = Write::open(term.seal, term.next_seq());
+        Self::seal(group, term, name, key, write).await
+    }
+
+    pub(crate) async fn open_if(
+        group: &Arc<Inner>,
+        term: &Arc<Term>,
+        name: &RecordName,
+        is_wanted: impl FnOnce(Option<&T>) -> bool,
+    ) -> Result<Found<T>, Error> {
+        let key = group.key(name);
+        let read = read_record(&*group.backend, &key, group.timing.request_timeout());
+        let read = read.await.inspect_err(|error| {
+            count(group, Operation::Open.label(), error.kind());
+        })?;
+        let snapshot = match &read {
+            Some((_, body)) => Snapshot::of(name, body)?,
+            None => None,
+        };
+        if !is_wanted(snapshot.as_ref().map(|snapshot| &snapshot.data)) {
+            return Ok(Found::Left(snapshot));
+        }
+        // The first thing that an open asks for is this read.
+        let (mut write, _) = Write::open(term.seal, term.next_seq());
+        let step = write.step(Answer::Read(read));
+        let opened = Self::seal(group, term, name, key, (write, step));
+        opened.await.map(Found::Open)
+    }
+
+    /// Takes an open through to its end.
+    async fn seal(
+        group: &Arc<Inner>,
+        term: &Arc<Term>,
+        name: &RecordName,
+        key: Key,
+        write: (Write, Step),
+    ) -> Result<Self, Error> {
         let settled = run(group, term, &key, Operation::Open, write).await?;
         let (version, body) = written(settled);
         Ok(Self {

@@ -85,6 +85,7 @@ pub(crate) enum Command {
 
 const CLUSTER_HELP: &str = "\
 All processes of a cluster run on this machine, on a directory: two JobManagers, two or three TaskManagers.
+`adoption` also takes the leader server, ZooKeeper, etcd (run .ci/servers) and a double of the Kubernetes API server.
 `others` kills the coordinators of Ray and Dask too, with the tasks of a job running. It needs a Python that has them:
   python3 -m venv peers && peers/bin/pip install ray distributed
   cargo run --release -p incumbent-bench -- cluster --table --python peers/bin/python
@@ -251,12 +252,15 @@ pub(crate) struct ClusterArgs {
     /// How many jobs of one sleeping task `many` runs.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) jobs: u32,
+    /// How many jobs `adoption` lets the next leader adopt, on each kind of store.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) adopted: u32,
     /// Only these parts.
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Checkpoints, ClusterPart::Many, ClusterPart::Others]
+        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Checkpoints, ClusterPart::Many, ClusterPart::Adoption, ClusterPart::Others]
     )]
     pub(crate) only: Vec<ClusterPart>,
     /// The Python that has Ray and Dask.
@@ -281,6 +285,8 @@ pub(crate) enum ClusterPart {
     Checkpoints,
     /// Many jobs: memory, adoption, idle guards.
     Many,
+    /// Many records on each kind of store: how long the next leader takes to open all of them.
+    Adoption,
     /// What a killed coordinator costs elsewhere.
     Others,
 }

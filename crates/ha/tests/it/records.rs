@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use incumbent::backend::Key;
-use incumbent::{Error, RecordName};
+use incumbent::{Creation, Error, Found, RecordName, Snapshot};
 use incumbent_backend_memory::MemoryBackend;
 
 use crate::node;
@@ -281,4 +281,39 @@ async fn a_deposed_leader_cannot_take_what_was_put_by_hand_after_an_erasure() {
     let mut job = new.open::<u32>(&record("jobs/1")).await.unwrap();
     assert_eq!(job.data(), Some(&7));
     job.commit(8).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_not_wanted_is_left_as_it_is() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let [kept, ended, absent] = ["kept", "ended", "absent"].map(|name| name.parse().unwrap());
+    {
+        let leadership = a.candidate().unwrap().campaign().await;
+        for (name, data) in [(&kept, 1_u32), (&ended, 0)] {
+            let mut record = leadership.open::<u32>(name).await.unwrap();
+            record.commit(data).await.unwrap();
+        }
+        leadership.resign(None).await;
+    }
+    let leadership = b.candidate().unwrap().campaign().await;
+    let before = a.read::<u32>(&ended).await.unwrap().unwrap().stamp;
+    let wanted = |data: Option<&u32>| data.is_some_and(|data| *data > 0);
+    let left = leadership.open_if(&ended, wanted).await.unwrap();
+    assert!(matches!(left, Found::Left(Some(Snapshot { data: 0, .. }))));
+    let after = a.read::<u32>(&ended).await.unwrap().unwrap().stamp;
+    assert_eq!(after, before);
+    let left = leadership.open_if(&absent, wanted).await.unwrap();
+    assert!(matches!(left, Found::Left(None)));
+    // No tombstone.
+    assert!(matches!(
+        a.create(&absent, &2_u32).await.unwrap(),
+        Creation::Created(_)
+    ));
+    let Found::Open(mut record) = leadership.open_if(&kept, wanted).await.unwrap() else {
+        panic!("it was wanted");
+    };
+    assert_eq!(record.data(), Some(&1));
+    assert_eq!(record.stamp().epoch(), leadership.epoch());
+    record.commit(3).await.unwrap();
 }

@@ -6,10 +6,12 @@
 //!   starts.rs   a job is submitted, and later its TaskManager is killed
 //!   checkpoints.rs   a job with state: its checkpoints, another number of tasks, a killed TaskManager
 //!   many.rs     a thousand jobs of one sleeping task
+//!   adoption.rs ten thousand jobs on each kind of store (stores.rs), adopted
 //!   others.rs   what a killed coordinator costs elsewhere: Flink, Ray, Dask
 //!               nodes.rs: the processes of a cluster; client.rs: asks /v1; task.rs, stateful.rs: measured tasks
 //! ```
 
+mod adoption;
 mod checkpoints;
 mod client;
 mod kills;
@@ -18,6 +20,7 @@ mod nodes;
 mod others;
 mod starts;
 pub(crate) mod stateful;
+mod stores;
 pub(crate) mod task;
 
 use std::path::Path;
@@ -41,6 +44,9 @@ pub(crate) async fn measure(
                 figures.extend(checkpoints::measure(above, &program, args).await?);
             }
             ClusterPart::Many => figures.extend(many::measure(above, &program, args).await?),
+            ClusterPart::Adoption => {
+                figures.extend(adoption::measure(above, &program, args).await?);
+            }
             ClusterPart::Others => sections.push(others::measure(above, &program, args).await?),
         }
     }

@@ -233,35 +233,46 @@ impl Nodes {
     }
 
     fn spawn(&self, part: &str, flags: &[&str]) -> Result<(SocketAddr, Child), Failure> {
-        let this = std::env::current_exe()?;
-        // Free a moment ago. Nobody else takes it, as the system hands out others first.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let place = self.dir.path().display();
-        let log = File::create(self.dir.path().join(format!("{part}-{address}.log")))?;
-        let mut command = Command::new(&this);
-        command
-            .args([disguise::TIED, &std::process::id().to_string()])
-            .arg(&self.program)
-            .arg(part)
-            .args(["--ha", &format!("file://{place}/ha")])
-            .args(["--blobs", &format!("file://{place}/blobs")])
-            .args(["--listen", &address.to_string()])
-            .args(flags);
-        // The user's configuration must not change the figures.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("INCUMBENT_") {
-                command.env_remove(name);
-            }
-        }
-        let child = command
-            .env("XDG_CONFIG_HOME", self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(log))
-            .kill_on_drop(true)
-            .spawn()?;
-        Ok((address, child))
+        let ha = format!("file://{}/ha", self.dir.path().display());
+        spawn(&self.program, self.dir.path(), &ha, part, flags)
     }
+}
+
+/// Starts a node of a cluster whose blobs and logs are in this directory.
+pub(super) fn spawn(
+    program: &Path,
+    dir: &Path,
+    ha: &str,
+    part: &str,
+    flags: &[&str],
+) -> Result<(SocketAddr, Child), Failure> {
+    let this = std::env::current_exe()?;
+    // Free a moment ago. Nobody else takes it, as the system hands out others first.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let log = File::create(dir.join(format!("{part}-{address}.log")))?;
+    let mut command = Command::new(&this);
+    command
+        .args([disguise::TIED, &std::process::id().to_string()])
+        .arg(program)
+        .arg(part)
+        .args(["--ha", ha])
+        .args(["--blobs", &format!("file://{}/blobs", dir.display())])
+        .args(["--listen", &address.to_string()])
+        .args(flags);
+    // The user's configuration must not change the figures.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("INCUMBENT_") {
+            command.env_remove(name);
+        }
+    }
+    let child = command
+        .env("XDG_CONFIG_HOME", dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log))
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((address, child))
 }
 
 /// How many nodes of this kind live.
@@ -294,7 +305,8 @@ pub(super) fn text(value: &Value) -> Result<&str, Failure> {
         .ok_or_else(|| format!("{value} is no text").into())
 }
 
-async fn kill(mut child: Child) -> Result<Instant, Failure> {
+/// Kills a process with -9, and returns when.
+pub(super) async fn kill(mut child: Child) -> Result<Instant, Failure> {
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     let pid = id.and_then(Pid::from_raw).ok_or("the process has ended")?;
     let at = stopwatch::now();

@@ -15,6 +15,14 @@ impl Body {
         Self(Mutex::new(Some(record)))
     }
 
+    /// Whether its job has ended.
+    pub(super) fn is_terminal(&self) -> bool {
+        let record = self.lock();
+        record
+            .as_ref()
+            .is_some_and(|record| record.state.is_terminal())
+    }
+
     /// Takes it out, if that was not done before.
     pub(super) fn take(&self) -> Option<Box<JobRecord>> {
         self.lock().take()

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use incumbent::{Error, Leadership, Record};
+use incumbent::{Error, Found, Leadership, Record};
 use incumbent_backend::causes;
 use incumbent_cluster_core::leader::{LeaderEvent, Opened, Unwritten};
 use incumbent_cluster_core::{Incarnation, JobId, JobRecord};
@@ -248,27 +248,26 @@ const NO_JOB: JobId = JobId::new(0);
 
 struct Fenced;
 
-/// Whether this record exists is read before it is sealed: sealing one that does not exist would
-/// leave a tombstone, over which nobody submits.
+/// Seals this record, unless its job has ended, or it does not exist: sealing one that does not
+/// exist would leave a tombstone, over which nobody submits.
 async fn read_and_seal(
     leadership: &Leadership,
     job: JobId,
 ) -> Result<(Opened, Option<Handle>), Fenced> {
     let name = job.record();
-    let read = leadership.group().read::<JobRecord>(&name).await;
-    match read {
-        Ok(None) => return Ok((Opened::Absent, None)),
-        Ok(Some(found)) if found.data.state.is_terminal() => {
-            return Ok((Opened::Record(Box::new(found.data)), None));
+    let lives = |body: Option<&Body>| body.is_some_and(|body| !body.is_terminal());
+    let record = match leadership.open_if::<Body>(&name, lives).await {
+        Ok(Found::Open(record)) => record,
+        Ok(Found::Left(left)) => {
+            let body = left.and_then(|left| left.data.take());
+            return Ok((body.map_or(Opened::Absent, Opened::Record), None));
         }
-        Ok(Some(_)) => {}
         Err(error) => return not_opened(job, &error),
-    }
-    match seal(leadership, job).await {
-        Ok(Some((body, handle))) => Ok((Opened::Record(body), Some(handle))),
-        Ok(None) => Ok((Opened::Absent, None)),
-        Err(error) => not_opened(job, &error),
-    }
+    };
+    Ok(match handle(record) {
+        Some((body, handle)) => (Opened::Record(body), Some(handle)),
+        None => (Opened::Absent, None),
+    })
 }
 
 /// Seals this record; `None` if there is nothing in it.
@@ -276,17 +275,21 @@ async fn seal(
     leadership: &Leadership,
     job: JobId,
 ) -> Result<Option<(Box<JobRecord>, Handle)>, Error> {
-    let record = leadership.open::<Body>(&job.record()).await?;
-    let body = record.data().and_then(Body::take);
-    Ok(body.map(|body| {
-        let incarnation = body.incarnation;
-        let record = Box::new(record);
-        let handle = Handle {
+    leadership.open(&job.record()).await.map(handle)
+}
+
+/// What is in an open record, and the handle of it; `None` if there is nothing in it.
+fn handle(record: Record<Body>) -> Option<(Box<JobRecord>, Handle)> {
+    let body = record.data().and_then(Body::take)?;
+    let incarnation = body.incarnation;
+    let record = Box::new(record);
+    Some((
+        body,
+        Handle {
             record,
             incarnation,
-        };
-        (body, handle)
-    }))
+        },
+    ))
 }
 
 /// The handle of this record. That of a job that has ended is opened now: it was only read.
