@@ -139,3 +139,89 @@ pub(super) fn describe() {
         "Size of the files that the janitor has deleted."
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use incumbent::{Epoch, Nonce, Seal, Time};
+    use incumbent_cluster_core::checkpoint::{Checkpoint, ManifestPointer};
+    use incumbent_cluster_core::{Attempt, Incarnation, NodeNonce};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use serde_json::json;
+
+    use super::*;
+
+    fn now(seconds: u64) -> Now {
+        Now {
+            time: Time::default(),
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        }
+    }
+
+    fn record(number: u64) -> JobRecord {
+        let spec = json!({ "name": "a", "command": ["true"], "checkpoints": {} });
+        let spec = serde_json::from_value(spec).unwrap();
+        let (id, incarnation) = (JobId::new(1), Incarnation::new(2));
+        let mut record = JobRecord::new(id, incarnation, spec, String::new(), 0);
+        record.state = JobState::Running;
+        record.checkpoints.push(Checkpoint {
+            number,
+            attempt: Attempt(1),
+            tasks: 1,
+            savepoint: None,
+            manifest: ManifestPointer {
+                object: String::new(),
+                sha256: String::new(),
+            },
+            bytes: 10,
+            completed_at: "1970-01-01T00:01:00Z".to_owned(),
+            took_ms: 5,
+        });
+        record
+    }
+
+    fn aborted(attempt: u32, number: u64, to: u128) -> Order {
+        Order {
+            seal: Seal {
+                epoch: Epoch::new(1),
+                nonce: Nonce::new(1),
+            },
+            to: NodeNonce::new(to),
+            seq: 1,
+            command: Command::Contract {
+                gang: Gang {
+                    job: JobId::new(1),
+                    incarnation: Incarnation::new(2),
+                    attempt: Attempt(attempt),
+                },
+                order: ContractOrder::Aborted { number },
+            },
+        }
+    }
+
+    #[test]
+    fn each_checkpoint_is_counted_once() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let before = Newest::of(&record(1), now(60)).unwrap();
+            let mut same = Newest::of(&record(1), now(60)).unwrap();
+            same.count(before);
+            let mut next = Newest::of(&record(2), now(60)).unwrap();
+            next.count(same);
+            set([next].into_iter(), Some(now(90)));
+            let mut given_up = Aborted::default();
+            for (attempt, number, to) in [(1, 3, 1), (1, 3, 2), (1, 4, 1), (2, 4, 1), (1, 4, 1)] {
+                given_up.see(&aborted(attempt, number, to));
+            }
+        });
+        let text = recorder.handle().render();
+        for line in [
+            "incumbent_cluster_checkpoints_total{outcome=\"completed\"} 1",
+            "incumbent_cluster_checkpoints_total{outcome=\"aborted\"} 3",
+            "incumbent_cluster_checkpoint_bytes_total 10",
+            "incumbent_cluster_checkpoint_bytes 10",
+            "incumbent_cluster_checkpoint_age_seconds 30",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}
