@@ -13,6 +13,9 @@ use crate::exit::Failure;
 use crate::settings::Output;
 use crate::show;
 
+/// How many of the attempts that ended are shown: the newest.
+const MOST_ATTEMPTS: usize = 10;
+
 pub(super) async fn show(client: &Client, job: &str, output: Output) -> Result<ExitCode, Failure> {
     print(&find(client, job).await?, output)?;
     Ok(ExitCode::SUCCESS)
@@ -48,6 +51,15 @@ pub(super) fn print(job: &JobView, output: Output) -> Result<(), Failure> {
         if has_progress {
             columns.push("PROGRESS");
         }
+        show::print(format!("\n{}\n", show::table(&columns, rows.collect())).as_bytes())?;
+    }
+    if !job.attempts.is_empty() {
+        let rows = job.attempts.iter().rev().take(MOST_ATTEMPTS).map(|ended| {
+            let number = ended.attempt.to_string();
+            let because = show::escape::printable(&ended.cause.message).into_owned();
+            vec![number, ended.ended_at.clone(), because]
+        });
+        let columns = ["ATTEMPT", "ENDED", "BECAUSE"];
         show::print(format!("\n{}\n", show::table(&columns, rows.collect())).as_bytes())?;
     }
     Ok(())
