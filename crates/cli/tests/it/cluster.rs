@@ -3,7 +3,9 @@
 mod bad_blobs;
 mod bad_tasks;
 mod bucket;
+mod counting;
 mod deposed;
+mod faults;
 mod hostile;
 mod jobs;
 mod kills;
@@ -13,6 +15,7 @@ mod networks;
 mod past;
 mod running;
 mod store_gone;
+mod storm;
 mod story;
 mod tls;
 mod up;
