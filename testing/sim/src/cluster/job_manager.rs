@@ -3,12 +3,14 @@
 //! It performs what the cores decide, as the real driver does. Records of jobs are numbers in the
 //! store: the world keeps what they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use incumbent_cluster_core::leader::{Leader, LeaderAction, LeaderConfig, LeaderEvent};
-use incumbent_cluster_core::message::{Ack, Command};
+use incumbent_cluster_core::leader::{
+    Leader, LeaderAction, LeaderConfig, LeaderEvent, Question, Ticket,
+};
+use incumbent_cluster_core::message::Ack;
 use incumbent_cluster_core::record::PlacedNode;
 use incumbent_cluster_core::{JobId, JobRecord, NodeNonce};
 use incumbent_core::election::{Action, Config, Election, Event, SwapAnswer};
@@ -17,8 +19,11 @@ use incumbent_core::write::{Answer, Step, Write};
 use incumbent_core::{Epoch, Nonce, Now, Seal, Time, Version};
 
 use super::fact::Fact;
+use super::janitor::{BlobWork, OfTerm};
+use super::mode::ClusterMutation;
+use super::mutate;
 use super::outbox::Outbox;
-use super::plan::{ClusterMutation, Plan};
+use super::plan::Plan;
 use super::world::Process;
 use crate::clock::{Clock, Instant};
 use crate::faults::nanos;
@@ -50,6 +55,8 @@ pub(super) struct Term {
     pub(super) handles: BTreeMap<JobId, (Version, Option<Nonce>)>,
     addresses: BTreeMap<NodeNonce, String>,
     pub(super) watched: BTreeMap<NodeNonce, PlacedNode>,
+    /// The numbers of checkpoints that this term commits, or has.
+    pub(super) numbers: BTreeSet<(JobId, u64)>,
     /// It was lost, and only a mutation keeps it.
     is_over: bool,
 }
@@ -85,6 +92,19 @@ pub(super) enum JobManagerMail {
         step: Step,
     },
     ListAgain,
+    /// For this term only.
+    OfTerm {
+        seal: Seal,
+        mail: Box<JobManagerMail>,
+    },
+    /// The savepoints of this job are marked: its record may be erased.
+    Erase {
+        job: JobId,
+    },
+    Asked {
+        ticket: Ticket,
+        question: Question,
+    },
     /// An event of the present leader: a report, a verdict, a hint.
     Leader(Box<LeaderEvent>),
 }
@@ -106,9 +126,15 @@ pub(super) struct Writing {
 }
 
 pub(super) enum Goal {
-    Floor { seal: Seal },
+    Floor {
+        seal: Seal,
+    },
     Open(JobId),
-    Commit(JobId),
+    Commit {
+        job: JobId,
+        /// The leader was told before that it took effect: a rule is left out.
+        is_told: bool,
+    },
     Erase(JobId),
 }
 
@@ -183,6 +209,20 @@ impl JobManager {
                 }
             }
             JobManagerMail::ListAgain => self.list(out),
+            JobManagerMail::OfTerm { seal, mail } => {
+                if self.term.as_ref().is_some_and(|term| term.seal == seal) {
+                    self.handle(*mail, out);
+                }
+            }
+            JobManagerMail::Erase { job } => self.erase(job, out),
+            JobManagerMail::Asked { ticket, question } => {
+                if let (Question::RemoveSavepoint(id), ClusterMutation::RemovedInUse) =
+                    (&question, out.plan.mutation)
+                {
+                    self.blob_work(BlobWork::Remove(*id), out);
+                }
+                self.lead(LeaderEvent::Asked { ticket, question }, out);
+            }
             JobManagerMail::Leader(event) => self.lead(*event, out),
         }
         self.sleep(out);
@@ -273,6 +313,7 @@ impl JobManager {
             handles: BTreeMap::new(),
             addresses: BTreeMap::new(),
             watched: BTreeMap::new(),
+            numbers: BTreeSet::new(),
             is_over: false,
         });
         self.lead(LeaderEvent::Tick, out);
@@ -301,6 +342,7 @@ impl JobManager {
     // The leader.
 
     pub(super) fn lead(&mut self, event: LeaderEvent, out: &mut Outbox<'_>) {
+        let event = mutate::event(event, out);
         if let LeaderEvent::Reported { report, address } = &event
             && let (Some(term), Some(address)) = (&mut self.term, address)
         {
@@ -330,23 +372,22 @@ impl JobManager {
                 self.begin(write, step, out.item(job), Goal::Open(job), out);
             }
             LeaderAction::Commit(record) => self.commit(seal, *record, out),
-            LeaderAction::Erase { job, .. } => {
-                let Some((version, _)) = term.handles.remove(&job) else {
-                    return;
+            LeaderAction::Erase { job, record, .. } => {
+                if record.savepoints.is_empty() {
+                    return self.erase(job, out);
+                }
+                let work = BlobWork::MarkAndErase {
+                    job,
+                    incarnation: record.incarnation,
+                    savepoints: record.savepoints,
                 };
-                let seq = self.fresh_seq();
-                let (write, step) = Write::erase(seal, seq, version);
-                self.begin(write, step, out.item(job), Goal::Erase(job), out);
+                self.blob_work(work, out);
             }
             LeaderAction::Dial(node) => {
                 term.addresses.entry(node.nonce).or_insert(node.address);
             }
             LeaderAction::Order(mut order) => {
-                if let (Command::Deploy(deploy), ClusterMutation::AdoptInHaste) =
-                    (&mut order.command, out.plan.mutation)
-                {
-                    deploy.isolation = out.job_plan(deploy.task.job).isolation;
-                }
+                mutate::order(&mut order, &term.numbers, out);
                 let address = term.addresses.get(&order.to).cloned();
                 let known = term.watched.get(&order.to).map(|node| node.address.clone());
                 if let Some(address) = address.or(known) {
@@ -369,11 +410,25 @@ impl JobManager {
             LeaderAction::Unwatch(node) => {
                 term.watched.remove(&node);
             }
-            LeaderAction::StoreManifest(_)
-            | LeaderAction::FindSavepoint(_)
-            | LeaderAction::MarkSavepoint { .. }
-            | LeaderAction::RemoveSavepoint(_)
-            | LeaderAction::Tidy(_) => {}
+            LeaderAction::StoreManifest(manifest) => {
+                self.blob_work(BlobWork::StoreManifest(manifest), out);
+            }
+            LeaderAction::FindSavepoint(id) => self.blob_work(BlobWork::Find(id), out),
+            LeaderAction::MarkSavepoint {
+                job,
+                incarnation,
+                savepoint,
+                ..
+            } => {
+                let work = BlobWork::Mark {
+                    job,
+                    incarnation,
+                    savepoint,
+                };
+                self.blob_work(work, out);
+            }
+            LeaderAction::RemoveSavepoint(id) => self.blob_work(BlobWork::Remove(id), out),
+            LeaderAction::Tidy(tidy) => self.blob_work(BlobWork::Tidy(tidy), out),
             LeaderAction::Answer { ticket, answer } => out.answered(ticket, answer),
             LeaderAction::Tell(story) => out.trace(|| format!("  leader says: {}", story.text)),
             LeaderAction::StepDown => {
@@ -394,21 +449,53 @@ impl JobManager {
 
     fn commit(&mut self, seal: Seal, mut record: JobRecord, out: &mut Outbox<'_>) {
         let job = record.id;
-        if out.plan.mutation == ClusterMutation::AdoptInHaste {
-            record.spec.isolation = out.job_plan(job).isolation;
-        }
+        mutate::commit(&mut record, out);
         let seq = self.fresh_seq();
         let Some(term) = &mut self.term else { return };
+        let last = record.checkpoints.last();
+        let has_new = last.is_some_and(|last| term.numbers.insert((job, last.number)));
+        let is_told = match out.plan.mutation {
+            ClusterMutation::ActBeforeSwap => true,
+            ClusterMutation::CommittedBeforeSwap => has_new,
+            _ => false,
+        };
         let Some((version, created)) = term.handles.get(&job).cloned() else {
             out.facts.push(Fact::Healed);
             panic!("the leader commits {job}, whose record is not open");
         };
         let data = out.keep(Arc::new(record));
         let (write, step) = Write::commit(seal, seq, version, created, Some(data));
-        self.begin(write, step, out.item(job), Goal::Commit(job), out);
-        if out.plan.mutation == ClusterMutation::ActBeforeSwap {
+        self.begin(
+            write,
+            step,
+            out.item(job),
+            Goal::Commit { job, is_told },
+            out,
+        );
+        if is_told {
             self.lead(LeaderEvent::Committed(job), out);
         }
+    }
+
+    pub(super) fn erase(&mut self, job: JobId, out: &mut Outbox<'_>) {
+        let Some(term) = &mut self.term else { return };
+        let Some((version, _)) = term.handles.remove(&job) else {
+            return;
+        };
+        let seal = term.seal;
+        let seq = self.fresh_seq();
+        let (write, step) = Write::erase(seal, seq, version);
+        self.begin(write, step, out.item(job), Goal::Erase(job), out);
+    }
+
+    fn blob_work(&self, work: BlobWork, out: &mut Outbox<'_>) {
+        let Some(term) = &self.term else { return };
+        let by = OfTerm {
+            host: self.host,
+            process: self.process,
+            seal: term.seal,
+        };
+        out.blob_work(by, work);
     }
 
     // Requests to the store.

@@ -4,7 +4,7 @@ use incumbent_cluster_core::leader::LeaderEvent;
 use incumbent_cluster_core::{JobId, NodeNonce};
 
 use super::job_manager::JobManagerMail;
-use super::plan::ClusterMutation;
+use super::mode::ClusterMutation;
 use super::world::{Event, World, host_of, process_of};
 use crate::clock::MILLISECOND;
 

@@ -6,15 +6,24 @@
 //!   simulation ─► plan (from the seed) ─► world ─┬─► job_manager: Election, Write, Leader
 //!                                                ├─► task_manager: TaskManager
 //!                                                ├─► tasks: processes whose life is known, and their guards
+//!                                                ├─► contract: what tasks read, stage and publish
+//!                                                ├─► blobs, janitor: files that lose answers
 //!                                                └─► fact ─► promises
 //! ```
 //!
 //! While faults rage, each promise is checked at each step. Then all faults are lifted, and every
 //! job that can run must run.
 
+mod blobs;
+mod contract;
 mod fact;
+mod faults;
+mod janitor;
 mod job_manager;
+mod jobs;
 mod looks;
+mod mode;
+mod mutate;
 mod network;
 mod outbox;
 mod owners;
@@ -27,5 +36,5 @@ mod upsets;
 mod world;
 mod writes;
 
-pub use plan::{ClusterMode, ClusterMutation};
+pub use mode::{ClusterMode, ClusterMutation};
 pub use simulation::{ClusterFailure, ClusterReport, ClusterSimulation};

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use incumbent_cluster_core::checkpoint::RankPart;
 use incumbent_cluster_core::leader::{Answer, Ticket};
-use incumbent_cluster_core::message::{Ack, Deploy, Order, Refused, Report};
-use incumbent_cluster_core::{JobId, JobRecord, NodeNonce, TaskId};
+use incumbent_cluster_core::message::{Ack, ContractOrder, Deploy, Order, Refused, Report};
+use incumbent_cluster_core::{JobId, JobRecord, NodeNonce, SavepointId, TaskId};
 use incumbent_core::{Epoch, Nonce, Seal};
 use serde_json::value::RawValue;
 
 use super::fact::Fact;
+use super::janitor::{BlobWork, OfTerm};
 use super::job_manager::{Acknowledged, JobManagerMail};
-use super::plan::{JobPlan, Plan};
+use super::jobs::JobPlan;
+use super::plan::Plan;
 use super::task_manager::TaskManagerMail;
 use super::world::{Event, Process, Request, item_of, raw};
 use crate::clock::Instant;
@@ -76,6 +79,25 @@ pub(super) enum Effect {
         task: TaskId,
         grace: u64,
     },
+    TellTask {
+        process: Process,
+        task: TaskId,
+        order: ContractOrder,
+        seal: Option<Seal>,
+    },
+    TaskHeard {
+        process: Process,
+        task: TaskId,
+        is_taken: bool,
+    },
+    CopyLast {
+        host: usize,
+        process: Process,
+        task: TaskId,
+        of: (u64, SavepointId),
+        part: RankPart,
+    },
+    BlobWork(OfTerm, BlobWork),
     Answered {
         ticket: Ticket,
         answer: Answer,
@@ -222,6 +244,50 @@ impl Outbox<'_> {
             task,
             grace,
         });
+    }
+
+    pub(super) fn tell_task(
+        &mut self,
+        process: Process,
+        task: TaskId,
+        order: ContractOrder,
+        seal: Option<Seal>,
+    ) {
+        self.effects.push(Effect::TellTask {
+            process,
+            task,
+            order,
+            seal,
+        });
+    }
+
+    pub(super) fn task_heard(&mut self, process: Process, task: TaskId, is_taken: bool) {
+        self.effects.push(Effect::TaskHeard {
+            process,
+            task,
+            is_taken,
+        });
+    }
+
+    pub(super) fn copy_last(
+        &mut self,
+        host: usize,
+        process: Process,
+        task: TaskId,
+        of: (u64, SavepointId),
+        part: RankPart,
+    ) {
+        self.effects.push(Effect::CopyLast {
+            host,
+            process,
+            task,
+            of,
+            part,
+        });
+    }
+
+    pub(super) fn blob_work(&mut self, by: OfTerm, work: BlobWork) {
+        self.effects.push(Effect::BlobWork(by, work));
     }
 
     pub(super) fn answered(&mut self, ticket: Ticket, answer: Answer) {

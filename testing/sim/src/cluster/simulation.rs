@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::ValueEnum;
 
-use super::plan::{ClusterMode, ClusterMutation};
+use super::mode::{ClusterMode, ClusterMutation};
 use super::world::World;
 use crate::oracle::Broken;
 use crate::simulation::message;

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use incumbent_cluster_core::checkpoint::RankPart;
 use incumbent_cluster_core::message::{Ack, EndedHow, NodeInfo, Order, Refused};
 use incumbent_cluster_core::record::LivenessAddress;
 use incumbent_cluster_core::task_manager::{
-    TaskManager, TaskManagerAction, TaskManagerConfig, TaskManagerEvent,
+    Said, TaskManager, TaskManagerAction, TaskManagerConfig, TaskManagerEvent,
 };
-use incumbent_cluster_core::{NodeNonce, TaskId};
+use incumbent_cluster_core::{NodeNonce, SavepointId, TaskId};
 use incumbent_core::{Now, Seal};
 
+use super::mode::ClusterMutation;
+
 use super::outbox::Outbox;
-use super::plan::{ClusterMutation, Plan};
+use super::plan::Plan;
 use super::world::Process;
 use crate::clock::{Clock, Instant};
 use crate::faults::nanos;
@@ -27,7 +30,18 @@ pub(super) struct TaskManagerProcess {
     tick_at: Option<Instant>,
     /// When each report that waits for its acknowledgement was sent.
     sent: BTreeMap<u64, Instant>,
+    /// The copies of last files that are being made: only the newest of a task counts.
+    copies: BTreeMap<TaskId, (u64, SavepointId, RankPart)>,
     pub(super) is_done: bool,
+}
+
+/// What an event came from, for what follows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Origin {
+    /// An order, whose answer goes to this request.
+    order: Option<(u64, Seal)>,
+    /// What a task said, which waits for an answer.
+    said: Option<TaskId>,
 }
 
 /// What reaches a TaskManager.
@@ -61,6 +75,19 @@ pub(super) enum TaskManagerMail {
         slot: u32,
         port: u16,
     },
+    /// A task said something, or what it had stored was copied for it.
+    Said {
+        task: TaskId,
+        said: Said,
+        is_by_task: bool,
+    },
+    /// A copy was not made.
+    CopyAgain {
+        task: TaskId,
+        number: u64,
+        savepoint: SavepointId,
+    },
+    Blobs(bool),
 }
 
 impl TaskManagerProcess {
@@ -99,9 +126,10 @@ impl TaskManagerProcess {
             machine: TaskManager::new(config, clock.now(out.now)),
             tick_at: None,
             sent: BTreeMap::new(),
+            copies: BTreeMap::new(),
             is_done: false,
         };
-        started.step(TaskManagerEvent::Tick, None, out);
+        started.step(TaskManagerEvent::Tick, Origin::default(), out);
         started.sleep(out);
         started
     }
@@ -113,13 +141,21 @@ impl TaskManagerProcess {
                     return;
                 }
                 self.tick_at = None;
-                self.step(TaskManagerEvent::Tick, None, out);
+                self.step(TaskManagerEvent::Tick, Origin::default(), out);
             }
             TaskManagerMail::LeaderSeen { seal, address } => {
-                self.step(TaskManagerEvent::LeaderSeen { seal, address }, None, out);
+                self.step(
+                    TaskManagerEvent::LeaderSeen { seal, address },
+                    Origin::default(),
+                    out,
+                );
             }
             TaskManagerMail::Ordered { order, request } => {
-                self.step(TaskManagerEvent::Ordered(order), Some(request), out);
+                let origin = Origin {
+                    order: Some((request, order.seal)),
+                    said: None,
+                };
+                self.step(TaskManagerEvent::Ordered(order), origin, out);
             }
             TaskManagerMail::Acknowledged(ack) => {
                 let Some(sent) = self.sent.remove(&ack.seq) else {
@@ -130,15 +166,27 @@ impl TaskManagerProcess {
                     _ => sent,
                 };
                 let sent_at = self.clock.now(counted).time;
-                self.step(TaskManagerEvent::Acknowledged { ack, sent_at }, None, out);
+                self.step(
+                    TaskManagerEvent::Acknowledged { ack, sent_at },
+                    Origin::default(),
+                    out,
+                );
             }
             TaskManagerMail::TimedOut { seq } => {
                 if self.sent.remove(&seq).is_some() {
-                    self.step(TaskManagerEvent::Unacknowledged { seq }, None, out);
+                    self.step(
+                        TaskManagerEvent::Unacknowledged { seq },
+                        Origin::default(),
+                        out,
+                    );
                 }
             }
             TaskManagerMail::Started { task, pid } => {
-                self.step(TaskManagerEvent::Started { task, pid }, None, out);
+                self.step(
+                    TaskManagerEvent::Started { task, pid },
+                    Origin::default(),
+                    out,
+                );
             }
             TaskManagerMail::Ended { task, how } => {
                 let last_lines = Vec::new();
@@ -148,12 +196,41 @@ impl TaskManagerProcess {
                         how,
                         last_lines,
                     },
-                    None,
+                    Origin::default(),
                     out,
                 );
             }
             TaskManagerMail::Reserved { slot, port } => {
-                self.step(TaskManagerEvent::Reserved { slot, port }, None, out);
+                self.step(
+                    TaskManagerEvent::Reserved { slot, port },
+                    Origin::default(),
+                    out,
+                );
+            }
+            TaskManagerMail::Said {
+                task,
+                said,
+                is_by_task,
+            } => {
+                let origin = Origin {
+                    order: None,
+                    said: is_by_task.then_some(task),
+                };
+                self.step(TaskManagerEvent::Said { task, said }, origin, out);
+            }
+            TaskManagerMail::CopyAgain {
+                task,
+                number,
+                savepoint,
+            } => {
+                let copy = self.copies.get(&task);
+                if let Some((_, _, part)) = copy.filter(|copy| copy.0 == number) {
+                    let of = (number, savepoint);
+                    out.copy_last(self.host, self.process, task, of, part.clone());
+                }
+            }
+            TaskManagerMail::Blobs(has_blobs) => {
+                self.step(TaskManagerEvent::Blobs(has_blobs), Origin::default(), out);
             }
         }
         self.sleep(out);
@@ -174,19 +251,19 @@ impl TaskManagerProcess {
         }
     }
 
-    fn step(&mut self, event: TaskManagerEvent, request: Option<u64>, out: &mut Outbox<'_>) {
+    fn step(&mut self, event: TaskManagerEvent, origin: Origin, out: &mut Outbox<'_>) {
         let now = self.now(out);
         out.trace(|| format!("  tm-{} gets {event:?}", self.host));
         for action in self.machine.step(now, event) {
-            self.perform(action, request, out);
+            self.perform(action, origin, out);
         }
     }
 
-    fn perform(&mut self, action: TaskManagerAction, request: Option<u64>, out: &mut Outbox<'_>) {
+    fn perform(&mut self, action: TaskManagerAction, origin: Origin, out: &mut Outbox<'_>) {
         let (host, process) = (self.host, self.process);
         match action {
-            TaskManagerAction::Accept => self.answer(request, None, out),
-            TaskManagerAction::Refuse(why) => self.answer(request, Some(why), out),
+            TaskManagerAction::Accept => answer(origin, None, out),
+            TaskManagerAction::Refuse(why) => answer(origin, Some(why), out),
             TaskManagerAction::Start {
                 deploy,
                 isolated_at,
@@ -212,19 +289,37 @@ impl TaskManagerProcess {
                 let at = out.now + nanos(Duration::from_micros(100));
                 out.wake_task_manager(host, process, at, TaskManagerMail::Reserved { slot, port });
             }
-            TaskManagerAction::Heard
-            | TaskManagerAction::NotHeard(_)
-            | TaskManagerAction::TellTask { .. }
-            | TaskManagerAction::CopyLast { .. } => {}
+            TaskManagerAction::Heard => heard(process, origin, true, out),
+            TaskManagerAction::NotHeard(_) => heard(process, origin, false, out),
+            TaskManagerAction::TellTask { task, what } => {
+                let seal = origin.order.map(|(_, seal)| seal);
+                out.tell_task(process, task, what, seal);
+            }
+            TaskManagerAction::CopyLast {
+                task,
+                number,
+                savepoint,
+                part,
+            } => {
+                let copy = (number, savepoint, part.clone());
+                self.copies.insert(task, copy);
+                out.copy_last(host, process, task, (number, savepoint), part);
+            }
             TaskManagerAction::Exit => self.is_done = true,
             TaskManagerAction::Tell(story) => {
                 out.trace(|| format!("  tm-{host} says: {}", story.text))
             }
         }
     }
+}
 
-    fn answer(&self, request: Option<u64>, refused: Option<Refused>, out: &mut Outbox<'_>) {
-        let request = request.expect("only an order is accepted or refused");
-        out.order_answered(request, refused);
+fn answer(origin: Origin, refused: Option<Refused>, out: &mut Outbox<'_>) {
+    let (request, _) = origin.order.expect("only an order is accepted or refused");
+    out.order_answered(request, refused);
+}
+
+fn heard(process: Process, origin: Origin, is_taken: bool, out: &mut Outbox<'_>) {
+    if let Some(task) = origin.said {
+        out.task_heard(process, task, is_taken);
     }
 }

@@ -3,9 +3,10 @@
 use incumbent_cluster_core::message::{Deploy, EndedHow};
 use incumbent_cluster_core::{NodeNonce, TaskId};
 
+use super::contract::{Contract, Step};
 use super::fact::Fact;
 use super::task_manager::TaskManagerMail;
-use super::world::{Event, Process, World, job_of};
+use super::world::{Event, Process, World, item_of};
 use crate::clock::{Instant, MILLISECOND};
 use crate::history::Item;
 
@@ -27,6 +28,8 @@ pub(super) struct Task {
     /// When its guard ends it.
     ends_at: Option<Instant>,
     is_ending: bool,
+    /// What it knows, if it speaks the contract.
+    pub(super) contract: Option<Box<Contract>>,
 }
 
 /// What happens to a task.
@@ -39,6 +42,8 @@ pub(super) enum TaskEvent {
     Deadline(Instant),
     /// Its guard has noticed that its TaskManager is dead.
     Orphaned,
+    /// It does something that the contract says.
+    Contract(Step),
 }
 
 impl World {
@@ -57,6 +62,7 @@ impl World {
             deploy.task
         );
         let is_exclusive = deploy.isolation.is_exclusive();
+        let contract = Contract::new(self, deploy);
         self.tasks.insert(
             key,
             Task {
@@ -67,6 +73,7 @@ impl World {
                 has_begun: false,
                 ends_at,
                 is_ending: false,
+                contract,
             },
         );
         let delay = self.dice.range(MILLISECOND, 30 * MILLISECOND);
@@ -113,6 +120,7 @@ impl World {
                 }
             }
             TaskEvent::Orphaned => self.end(key, EndedHow::Signaled { signal: 9 }),
+            TaskEvent::Contract(step) => self.contract_steps(key, step),
         }
     }
 
@@ -147,6 +155,7 @@ impl World {
         let mail = TaskManagerMail::Started { task: id, pid };
         let delay = self.dice.range(0, MILLISECOND);
         self.after(delay, Event::TaskManager((host, process), mail));
+        self.begin_contract(key);
         if fails {
             self.after(
                 life,
@@ -161,8 +170,11 @@ impl World {
     }
 
     fn works(&self, task: TaskId) -> Option<u64> {
-        let index = (0_u8..).find(|index| job_of(Item::Record(*index)) == task.job)?;
-        self.plan.jobs[usize::from(index)].works
+        let Item::Record(index) = item_of(task.job) else {
+            return None;
+        };
+        let job = &self.plan.jobs[usize::from(index)];
+        job.works.filter(|_| job.checkpoints.is_none())
     }
 
     /// The process ends, and everything that it started; then its guard says so.
@@ -177,8 +189,13 @@ impl World {
                 task: id,
             });
         }
+        // Of one that exits with 0 nothing else is learned first: see `hears_nothing`.
+        let longest = match how {
+            EndedHow::Exited { code: 0 } => 0,
+            _ => MILLISECOND,
+        };
         let mail = TaskManagerMail::Ended { task: id, how };
-        let delay = self.dice.range(0, MILLISECOND);
+        let delay = self.dice.range(0, longest);
         self.after(delay, Event::TaskManager((task.host, process), mail));
     }
 

@@ -4,8 +4,9 @@ use incumbent_cluster_core::leader::LeaderEvent;
 use incumbent_cluster_core::message::EndedHow;
 
 use super::fact::Fact;
+use super::faults::Upset;
 use super::job_manager::{JobManagerMail, Term};
-use super::plan::Upset;
+use super::task_manager::TaskManagerMail;
 use super::world::{Event, World};
 use crate::clock::Instant;
 use crate::faults::nanos;
@@ -84,7 +85,24 @@ impl World {
                 }
             }
             Upset::Outage => self.outage_until = until,
+            Upset::BlobOutage => {
+                self.blobs.outage_until = until;
+                self.show_blobs();
+                self.at(until, Event::BlobsBack);
+            }
             Upset::WrongVerdict => self.judge_wrongly(leader, task_manager),
+        }
+    }
+
+    /// TaskManagers notice whether the blobs answer.
+    pub(super) fn show_blobs(&mut self) {
+        let has_blobs = self.now >= self.blobs.outage_until;
+        for host in 0..self.task_managers.len() {
+            if let Some(process) = self.task_managers[host].process() {
+                let mail = TaskManagerMail::Blobs(has_blobs);
+                let delay = self.delay();
+                self.after(delay, Event::TaskManager((host, process), mail));
+            }
         }
     }
 
@@ -142,6 +160,8 @@ impl World {
         self.is_chaos = false;
         self.fact(Fact::Healed);
         self.outage_until = 0;
+        self.blobs.outage_until = 0;
+        self.show_blobs();
         self.cut_pairs.clear();
         for host in 0..self.job_managers.len() {
             self.job_managers[host].paused_until = 0;

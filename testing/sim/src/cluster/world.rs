@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use incumbent_cluster_core::leader::Ticket;
+use incumbent_cluster_core::leader::Tidy;
 use incumbent_cluster_core::message::{Order, Refused, Report};
 use incumbent_cluster_core::record::JobRecord;
 use incumbent_cluster_core::{JobId, NodeNonce, TaskId};
@@ -11,10 +11,14 @@ use incumbent_core::Epoch;
 use incumbent_core::record::RecordBody;
 use serde_json::value::RawValue;
 
+use super::blobs::{Blobs, File, Key};
 use super::fact::Fact;
+use super::janitor::{BlobWork, OfTerm};
 use super::job_manager::{Acknowledged, JobManager, JobManagerMail, TASK_MANAGER_NONCES};
+use super::mode::{ClusterMode, ClusterMutation};
 use super::outbox::{Effect, Outbox};
-use super::plan::{ClusterMode, ClusterMutation, Plan};
+use super::owners::Owner;
+use super::plan::Plan;
 use super::promises::Promises;
 use super::task_manager::{TaskManagerMail, TaskManagerProcess};
 use super::tasks::{Task, TaskEvent};
@@ -50,8 +54,11 @@ pub(super) struct World {
     pub(super) told: BTreeSet<(Epoch, NodeNonce)>,
     /// Orders that wait for their answers.
     pub(super) orders: BTreeMap<u64, SentOrder>,
-    /// Questions of owners that wait for their answers.
-    pub(super) asked: BTreeMap<Ticket, usize>,
+    pub(super) owners: Vec<Owner>,
+    pub(super) blobs: Blobs,
+    /// The newest list of the janitor of a term for each job.
+    pub(super) tidies: BTreeMap<(Process, Epoch, JobId), u64>,
+    pub(super) last_tidy: u64,
     pub(super) outage_until: Instant,
     /// From when to when a JobManager and a TaskManager do not reach each other.
     pub(super) cut_pairs: BTreeMap<(usize, usize), (Instant, Instant)>,
@@ -114,7 +121,12 @@ pub(super) enum Event {
     ResumeJobManager(usize),
     ResumeTaskManager(usize),
     Submit(usize),
-    Cancel(usize),
+    Owner(usize, u64),
+    PutFiles(Vec<(Key, File)>),
+    DeleteFiles(Vec<Key>),
+    BlobWork(OfTerm, BlobWork),
+    Tidy(OfTerm, Box<Tidy>, u64),
+    BlobsBack,
     Upset,
     Look,
     Poll,
@@ -162,7 +174,10 @@ impl World {
             dead: BTreeSet::new(),
             told: BTreeSet::new(),
             orders: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            owners: vec![Owner::default(); plan.jobs.len()],
+            blobs: Blobs::default(),
+            tidies: BTreeMap::new(),
+            last_tidy: 0,
             outage_until: 0,
             cut_pairs: BTreeMap::new(),
             late_acks: BTreeMap::new(),
@@ -255,7 +270,16 @@ impl World {
             Event::ResumeJobManager(host) => self.resume_job_manager(host),
             Event::ResumeTaskManager(host) => self.resume_task_manager(host),
             Event::Submit(index) => self.submit(index),
-            Event::Cancel(index) => self.cancel(index),
+            Event::Owner(index, round) => self.owner(index, round),
+            Event::PutFiles(files) => {
+                for (key, file) in files {
+                    self.put_file(key, file);
+                }
+            }
+            Event::DeleteFiles(keys) => self.delete_files(keys),
+            Event::BlobWork(by, work) => self.blob_work(by, work),
+            Event::Tidy(by, tidy, number) => self.tidy(by, tidy, number),
+            Event::BlobsBack => self.show_blobs(),
             Event::Upset => self.upset(),
             Event::Look => self.look(),
             Event::Poll => self.poll(),
@@ -322,6 +346,13 @@ impl World {
         let Some(mut running) = self.job_managers[host].running.take() else {
             return;
         };
+        if let JobManagerMail::Asked { ticket, .. } = mail
+            && !self.is_asked(ticket)
+        {
+            // Its owner hangs up before it is read.
+            self.job_managers[host].running = Some(running);
+            return;
+        }
         let before = running.term.as_ref().map(|term| term.seal);
         self.with_outbox(|out| running.handle(mail, out));
         if running
@@ -435,6 +466,25 @@ impl World {
                 task,
                 grace,
             } => self.end_task(process, task, grace),
+            Effect::TellTask {
+                process,
+                task,
+                order,
+                seal,
+            } => self.tell_task((process, task), order, seal),
+            Effect::TaskHeard {
+                process,
+                task,
+                is_taken,
+            } => self.task_heard((process, task), is_taken),
+            Effect::CopyLast {
+                host,
+                process,
+                task,
+                of,
+                part,
+            } => self.copy_last(host, (process, task), of, &part),
+            Effect::BlobWork(by, work) => self.blob_work(by, work),
             Effect::Answered { ticket, answer } => self.owner_answered(ticket, answer),
         }
     }
@@ -456,12 +506,15 @@ impl World {
             Item::Root => self.root_changed(),
             Item::Floor => {}
             Item::Record(_) => {
-                if let Some((_, Stored::Record(body))) = self.store.read(item)
-                    && let Some(index) = table_index(&body)
-                {
-                    let record = Arc::clone(&self.table[index]);
+                let job = job_of(item);
+                let Some((_, Stored::Record(body))) = self.store.read(item) else {
+                    self.fact(Fact::Erased { job });
+                    return reply;
+                };
+                if let Some(index) = table_index(&body) {
+                    let (record, seal) = (Arc::clone(&self.table[index]), body.seal);
                     self.counts.attempts = self.counts.attempts.max(record.attempt.0.into());
-                    self.fact(Fact::Stored { record });
+                    self.fact(Fact::Stored { record, seal });
                 }
             }
         }

@@ -8,8 +8,8 @@ use incumbent_core::write::{Answer, Refused, Step, Write};
 use incumbent_core::{Seal, Version};
 
 use super::job_manager::{Goal, JobManager, JobManagerMail, Waiting, Writing};
+use super::mode::ClusterMutation;
 use super::outbox::Outbox;
-use super::plan::ClusterMutation;
 use super::world::table_index;
 use crate::faults::nanos;
 use crate::history::Item;
@@ -97,11 +97,11 @@ impl JobManager {
                 };
                 self.lead(LeaderEvent::Opened { job, found }, out);
             }
-            Goal::Commit(job) => {
+            Goal::Commit { job, is_told } => {
                 if let Some(term) = &mut self.term {
                     term.handles.insert(job, (version, body.created));
                 }
-                if out.plan.mutation != ClusterMutation::ActBeforeSwap {
+                if !is_told {
                     self.lead(LeaderEvent::Committed(job), out);
                 }
             }
@@ -145,10 +145,8 @@ impl JobManager {
                 let found = Opened::Unavailable;
                 self.lead(LeaderEvent::Opened { job, found }, out);
             }
-            Goal::Commit(job) | Goal::Erase(job) => {
-                if out.plan.mutation == ClusterMutation::ActBeforeSwap {
-                    return;
-                }
+            Goal::Commit { is_told: true, .. } => {}
+            Goal::Commit { job, .. } | Goal::Erase(job) => {
                 let why = match refused {
                     Refused::NotApplied => Unwritten::NotApplied,
                     _ if out.plan.mutation == ClusterMutation::UnknownIsNotApplied => {

@@ -1,17 +1,27 @@
 //! What is promised. Each promise is checked from the [`Fact`]s alone.
 
+mod checkpoints;
+mod files;
+mod output;
+mod wishes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use incumbent_cluster_core::message::{Command, Order};
 use incumbent_cluster_core::{
-    Attempt, Desired, JobId, JobRecord, JobState, NodeNonce, Rank, TaskId,
+    Attempt, CauseKind, Desired, JobId, JobRecord, JobState, NodeNonce, Rank, TaskId,
 };
 use incumbent_core::Seal;
 
+use self::checkpoints::Checkpoints;
+use self::wishes::Wishes;
 use super::fact::Fact;
+use super::jobs::{JobPlan, Wish};
 use super::plan::Plan;
+use super::world::item_of;
 use crate::clock::Instant;
+use crate::history::Item;
 use crate::oracle::Broken;
 
 /// A promise, and how it was broken.
@@ -21,9 +31,11 @@ type Break = (&'static str, String);
 pub(super) struct Promises {
     is_truthful: bool,
     spares_tasks: bool,
-    finite: BTreeSet<JobId>,
+    jobs: Vec<JobPlan>,
     submitted: BTreeSet<JobId>,
-    canceled: BTreeSet<JobId>,
+    wishes: Wishes,
+    checkpoints: Checkpoints,
+    healed_at: Instant,
     records: BTreeMap<JobId, Arc<JobRecord>>,
     /// Which process and slot the store has ever said a rank of an attempt is at.
     placed: BTreeMap<TaskId, (NodeNonce, u32)>,
@@ -34,15 +46,14 @@ pub(super) struct Promises {
 
 impl Promises {
     pub(super) fn new(plan: &Plan) -> Self {
-        let finite = (0_u128..)
-            .zip(&plan.jobs)
-            .filter(|(_, job)| job.works.is_some());
         Self {
             is_truthful: plan.is_truthful(),
-            spares_tasks: plan.spares_tasks(),
-            finite: finite.map(|(index, _)| JobId::new(index + 1)).collect(),
+            spares_tasks: plan.mode.spares_tasks(),
+            jobs: plan.jobs.clone(),
             submitted: BTreeSet::new(),
-            canceled: BTreeSet::new(),
+            wishes: Wishes::default(),
+            checkpoints: Checkpoints::default(),
+            healed_at: 0,
             records: BTreeMap::new(),
             placed: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -56,11 +67,34 @@ impl Promises {
                 self.submitted.insert(*job);
                 Ok(())
             }
-            Fact::CancelAcknowledged { job } => {
-                self.canceled.insert(*job);
+            Fact::Wished { job, wish } => {
+                self.wishes.asked(*job, *wish);
+                if let Wish::RemoveSavepoint(id) = wish {
+                    self.checkpoints.files.unwanted(*id);
+                }
                 Ok(())
             }
-            Fact::Stored { record } => self.stored(record),
+            Fact::Acknowledged { job, wish } => {
+                self.wishes.acknowledged(*job, *wish);
+                Ok(())
+            }
+            Fact::Shown { job, savepoints } => {
+                let files = &self.checkpoints.files;
+                match savepoints.iter().find(|id| !files.has_savepoint(**id)) {
+                    Some(id) => Err((
+                        "a savepoint stays until it is removed",
+                        format!("{job} is said to have {id}"),
+                    )),
+                    None => Ok(()),
+                }
+            }
+            Fact::Asked { task, number, seal } => self.checkpoints.asked(*task, *number, *seal),
+            Fact::Published { task, piece } => self.checkpoints.outputs.publish(*task, *piece),
+            Fact::NotRestored { task } => self.not_restored(*task),
+            Fact::Wrote { key, content } => self.checkpoints.files.wrote(key, content),
+            Fact::Deleted { key } => self.checkpoints.files.deleted(key),
+            Fact::Stored { record, seal } => self.stored(at, record, *seal),
+            Fact::Erased { job } => self.erased(*job),
             Fact::Sent { seal, order } => self.sent(*seal, order),
             Fact::Began {
                 node,
@@ -72,14 +106,48 @@ impl Promises {
                 self.alive.remove(&(*node, *task));
                 Ok(())
             }
-            Fact::Healed => Ok(()),
+            Fact::Healed => {
+                self.healed_at = at;
+                Ok(())
+            }
             Fact::Settled => self.settled(),
         };
         seen.map_err(|(promise, how)| Broken { at, promise, how })
     }
 
-    fn stored(&mut self, record: &Arc<JobRecord>) -> Result<(), Break> {
+    fn plan(&self, job: JobId) -> &JobPlan {
+        match item_of(job) {
+            Item::Record(index) => &self.jobs[usize::from(index)],
+            Item::Root | Item::Floor => unreachable!("not the record of a job"),
+        }
+    }
+
+    fn not_restored(&self, task: TaskId) -> Result<(), Break> {
+        let record = self.records.get(&task.job);
+        if record.is_some_and(|record| record.attempt == task.attempt) {
+            let how = format!("{task} finds nothing");
+            return Err(("what the present attempt starts from is there", how));
+        }
+        Ok(())
+    }
+
+    fn erased(&mut self, job: JobId) -> Result<(), Break> {
+        let state = self.records.get(&job).map(|record| record.state);
+        if !state.is_some_and(JobState::is_terminal) || !self.wishes.is_removed(job) {
+            let how = format!("{job} was {state:?}");
+            return Err(("only what has ended and is not wanted is erased", how));
+        }
+        self.checkpoints.files.erased(job)
+    }
+
+    fn stored(&mut self, at: Instant, record: &Arc<JobRecord>, seal: Seal) -> Result<(), Break> {
         let job = record.id;
+        let plan = &self.jobs[usize::try_from(job.get() - 1).expect("few")];
+        let before = self.records.get(&job).map(|before| &**before);
+        self.wishes.stored(plan, before, record)?;
+        if plan.checkpoints.is_some() {
+            self.checkpoints.stored(at, plan, before, record, seal)?;
+        }
         if let Some(before) = self.records.get(&job) {
             if record.attempt < before.attempt || record.incarnation != before.incarnation {
                 let how = format!(
@@ -99,7 +167,14 @@ impl Promises {
                 ));
             }
         }
-        if self.spares_tasks && record.attempt > Attempt(1) {
+        let of_owner = [
+            CauseKind::Rescaled,
+            CauseKind::Stopped,
+            CauseKind::Canceled,
+            CauseKind::Refused,
+        ];
+        let mut causes = record.ended.iter().map(|ended| ended.cause.kind);
+        if self.spares_tasks && causes.any(|kind| !of_owner.contains(&kind)) {
             let how = format!("{job} is at attempt {}: {:?}", record.attempt, record.cause);
             return Err(("no task notices the death of a JobManager", how));
         }
@@ -149,7 +224,11 @@ impl Promises {
                     let how = format!("{seal:?} deploys {task}, which no record places there");
                     return Err(("an attempt is written before it is deployed", how));
                 }
+                if self.plan(task.job).checkpoints.is_some() {
+                    self.checkpoints.deploys(deploy)?;
+                }
             }
+            Command::Contract { gang, order } => self.checkpoints.tells(seal, *gang, *order)?,
             Command::End { task, .. } => {
                 let ended = self.ended.get(&task.job).copied().unwrap_or_default();
                 let is_placed = self
@@ -164,10 +243,7 @@ impl Promises {
                     ));
                 }
             }
-            Command::Report { .. }
-            | Command::Forget { .. }
-            | Command::Contract { .. }
-            | Command::Drain => {}
+            Command::Report { .. } | Command::Forget { .. } | Command::Drain => {}
         }
         Ok(())
     }
@@ -202,6 +278,9 @@ impl Promises {
 
     fn settled(&self) -> Result<(), Break> {
         for job in &self.submitted {
+            if self.wishes.is_removed(*job) {
+                continue;
+            }
             let Some(record) = self.records.get(job) else {
                 return Err((
                     "a submission that was acknowledged is not lost",
@@ -210,39 +289,55 @@ impl Promises {
             };
             self.is_well(record)
                 .map_err(|how| ("every job that can run runs after all faults", how))?;
+            self.wishes
+                .are_granted(record, &self.checkpoints.files)
+                .map_err(|how| ("a wish that was acknowledged is granted", how))?;
         }
         Ok(())
     }
 
     fn is_well(&self, record: &JobRecord) -> Result<(), String> {
         let job = record.id;
+        let plan = self.plan(job);
         let alive: Vec<TaskId> = self
             .alive
             .keys()
             .map(|(_, task)| *task)
             .filter(|task| task.job == job)
             .collect();
-        let wanted = self.canceled.contains(&job) || record.desired == Desired::Canceled;
+        let wanted = self.wishes.is_canceled(job) || record.desired == Desired::Canceled;
+        let is_finite = plan.works.is_some();
         match record.state {
             JobState::Canceled if wanted => {}
-            JobState::Finished if self.finite.contains(&job) => {}
-            JobState::Running if !wanted && self.finite.contains(&job) => return Ok(()),
-            JobState::Running if !wanted => {
-                let ranks: BTreeSet<Rank> = alive.iter().map(|task| task.rank).collect();
-                let is_whole = ranks.len() == record.spec.tasks as usize;
-                let is_present = alive.iter().all(|task| task.attempt == record.attempt);
-                if is_whole && is_present {
+            JobState::Finished if is_finite => {}
+            JobState::Suspended if self.wishes.may_be_stopped(job) => {}
+            // What it was to start from is not there.
+            JobState::Failed | JobState::Waiting
+                if plan.restore.is_some() && record.attempt.0 == 0 => {}
+            // A wish that the owner could not be told of may have taken effect.
+            JobState::Running if !wanted && !self.wishes.is_stopped(job) => {
+                if is_finite {
                     return Ok(());
                 }
-                return Err(format!(
-                    "{job} is at attempt {}, but these tasks run: {alive:?}",
-                    record.attempt
-                ));
+                let ranks: BTreeSet<Rank> = alive.iter().map(|task| task.rank).collect();
+                let is_whole = ranks.len() == record.placements.len();
+                let is_present = alive.iter().all(|task| task.attempt == record.attempt);
+                if !is_whole || !is_present {
+                    return Err(format!(
+                        "{job} is at attempt {}, but these tasks run: {alive:?}",
+                        record.attempt
+                    ));
+                }
+                let last = self.checkpoints.last_commit.get(&job).copied().unwrap_or(0);
+                if plan.checkpoints.is_some() && last <= self.healed_at {
+                    return Err(format!("{job} has completed no checkpoint since {last}"));
+                }
+                return Ok(());
             }
             _ => {
                 return Err(format!(
-                    "{job} is {:?}, desired {:?}: {:?}",
-                    record.state, record.desired, record.cause
+                    "{job} is {:?}, desired {:?}, intent {:?}, closing {:?}: {:?}",
+                    record.state, record.desired, record.intent, record.closing, record.cause
                 ));
             }
         }
