@@ -31,6 +31,7 @@ pub(super) struct Owner {
     /// Which of its wishes is next.
     step: usize,
     refusals: u32,
+    has_asked: bool,
     /// The question that waits for its answer.
     pub(super) ticket: Option<Ticket>,
     /// Which of its alarms counts.
@@ -74,6 +75,13 @@ impl World {
         if self.now < at {
             return self.next_alarm(index, at - self.now);
         }
+        // What is wished for the first time at the end is not granted before the end.
+        let (healed, recovery) = (self.plan.chaos, self.plan.recovery());
+        let owner = &mut self.owners[index];
+        if !owner.has_asked && self.now > healed + recovery / 4 {
+            return;
+        }
+        owner.has_asked = true;
         let leader = (0..self.job_managers.len()).find(|host| {
             let running = self.job_managers[*host].running.as_ref();
             running.is_some_and(|running| running.term.as_ref().is_some_and(Term::leads))
@@ -128,7 +136,7 @@ impl World {
             }
         }
         let owner = &mut self.owners[index];
-        (owner.step, owner.refusals) = (step + 1, 0);
+        (owner.step, owner.refusals, owner.has_asked) = (step + 1, 0, false);
         self.next_alarm(index, 0);
     }
 

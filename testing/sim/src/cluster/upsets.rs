@@ -8,8 +8,11 @@ use super::faults::Upset;
 use super::job_manager::{JobManagerMail, Term};
 use super::task_manager::TaskManagerMail;
 use super::world::{Event, World};
-use crate::clock::Instant;
+use crate::clock::{Instant, MILLISECOND};
 use crate::faults::nanos;
+
+/// How long a TaskManager takes to notice whether the blobs answer.
+const NOTICED_AFTER: u64 = 5 * MILLISECOND;
 
 impl World {
     pub(super) fn upset(&mut self) {
@@ -100,8 +103,8 @@ impl World {
         for host in 0..self.task_managers.len() {
             if let Some(process) = self.task_managers[host].process() {
                 let mail = TaskManagerMail::Blobs(has_blobs);
-                let delay = self.delay();
-                self.after(delay, Event::TaskManager((host, process), mail));
+                // In turn: each looks for itself.
+                self.after(NOTICED_AFTER, Event::TaskManager((host, process), mail));
             }
         }
     }

@@ -484,7 +484,7 @@ impl World {
                 of,
                 part,
             } => self.copy_last(host, (process, task), of, &part),
-            Effect::BlobWork(by, work) => self.blob_work(by, work),
+            Effect::BlobWork(by, work) => self.after(0, Event::BlobWork(by, work)),
             Effect::Answered { ticket, answer } => self.owner_answered(ticket, answer),
         }
     }

@@ -8,6 +8,7 @@ mod wishes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use incumbent_cluster_core::checkpoint::Intent;
 use incumbent_cluster_core::message::{Command, Order};
 use incumbent_cluster_core::{
     Attempt, CauseKind, Desired, JobId, JobRecord, JobState, NodeNonce, Rank, TaskId,
@@ -32,6 +33,8 @@ pub(super) struct Promises {
     is_truthful: bool,
     spares_tasks: bool,
     jobs: Vec<JobPlan>,
+    /// How many tasks find slots.
+    room: u32,
     submitted: BTreeSet<JobId>,
     wishes: Wishes,
     checkpoints: Checkpoints,
@@ -50,6 +53,7 @@ impl Promises {
             is_truthful: plan.is_truthful(),
             spares_tasks: plan.mode.spares_tasks(),
             jobs: plan.jobs.clone(),
+            room: plan.slots * u32::try_from(plan.task_managers.len()).expect("few"),
             submitted: BTreeSet::new(),
             wishes: Wishes::default(),
             checkpoints: Checkpoints::default(),
@@ -290,10 +294,22 @@ impl Promises {
             self.is_well(record)
                 .map_err(|how| ("every job that can run runs after all faults", how))?;
             self.wishes
-                .are_granted(record, &self.checkpoints.files)
+                .are_granted(record, &self.checkpoints.files, self.is_full())
                 .map_err(|how| ("a wish that was acknowledged is granted", how))?;
         }
         Ok(())
+    }
+
+    /// Whether there are more tasks than slots, since owners have rescaled their jobs.
+    fn is_full(&self) -> bool {
+        let wanted = self.records.values().map(|record| match record.state {
+            JobState::Suspended | JobState::Finished | JobState::Failed | JobState::Canceled => 0,
+            _ => match record.intent {
+                Some(Intent::Rescale { tasks }) => tasks.max(record.tasks()),
+                _ => record.tasks(),
+            },
+        });
+        wanted.sum::<u32>() > self.room
     }
 
     fn is_well(&self, record: &JobRecord) -> Result<(), String> {
@@ -314,6 +330,7 @@ impl Promises {
             // What it was to start from is not there.
             JobState::Failed | JobState::Waiting
                 if plan.restore.is_some() && record.attempt.0 == 0 => {}
+            JobState::Waiting | JobState::Restarting if self.is_full() => {}
             // A wish that the owner could not be told of may have taken effect.
             JobState::Running if !wanted && !self.wishes.is_stopped(job) => {
                 if is_finite {

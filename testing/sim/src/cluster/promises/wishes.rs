@@ -102,8 +102,8 @@ impl Wishes {
         let Some(before) = before else { return Ok(()) };
         let job = record.id;
         if before.attempt < record.attempt {
-            let (ranks, tasks) = (record.placements.len(), before.tasks());
-            if ranks != tasks as usize || before.tasks() != record.tasks() {
+            let (ranks, tasks) = (record.placements.len(), record.tasks());
+            if ranks != tasks as usize {
                 let how = format!("{job} has {tasks} tasks, and {ranks} are placed");
                 return Err(("an attempt has as many tasks as the record says", how));
             }
@@ -125,16 +125,24 @@ impl Wishes {
     }
 
     /// Whether all that was acknowledged is so, after all faults.
-    pub(super) fn are_granted(&self, record: &JobRecord, files: &Files) -> Result<(), String> {
+    pub(super) fn are_granted(
+        &self,
+        record: &JobRecord,
+        files: &Files,
+        is_full: bool,
+    ) -> Result<(), String> {
         let job = record.id;
         let Some(of) = self.jobs.get(&job) else {
             return Ok(());
         };
-        if record.state.is_terminal() {
+        let waits = matches!(record.state, JobState::Waiting | JobState::Restarting);
+        if record.state.is_terminal() || waits && is_full {
             return Ok(());
         }
+        let waits = record.intent.is_some() && is_full;
         if let Some((tasks, true)) = of.tasks
             && record.tasks() != tasks
+            && !waits
         {
             return Err(format!(
                 "{job} is to have {tasks} tasks, and has {}",
