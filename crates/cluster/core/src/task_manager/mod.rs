@@ -209,6 +209,9 @@ impl TaskManager {
         if let Some(slot) = self.tasks.ended(task, end) {
             // What it had used may be taken by another program now.
             self.ports.lost(slot, now.time);
+            // A heartbeat may be due before the slot has another port: the leader must not place
+            // anything on the one that it knows.
+            self.reporting.ports_changed = true;
         }
     }
 

@@ -122,6 +122,22 @@ fn one_report_is_under_way_and_a_lost_one_is_followed_by_another() {
 }
 
 #[test]
+fn an_end_is_never_reported_without_saying_that_the_port_is_lost() {
+    let mut alone = Alone::registered();
+    let first = sent(alone.order(1, deploy(1, 0))).expect("a change is reported at once");
+    alone.acknowledge(1, first.seq);
+    alone.at += HEARTBEAT;
+    // A heartbeat is due at the moment of the end, and the new port is not there yet.
+    let how = EndedHow::Exited { code: 0 };
+    let report = sent(alone.tell(ended(how))).expect("it is reported with the heartbeat");
+    assert_eq!((report.tasks.len(), report.ports), (1, Some(vec![0, 7001])));
+    alone.acknowledge(1, report.seq);
+    let (slot, port) = (0, 7002);
+    let report = sent(alone.tell(TaskManagerEvent::Reserved { slot, port }));
+    assert_eq!(report.unwrap().ports, Some(vec![7002, 7001]));
+}
+
+#[test]
 fn an_accepted_order_is_no_acknowledgement() {
     let mut alone = Alone::registered();
     let deadline = |actions: &[TaskManagerAction]| {
