@@ -71,6 +71,11 @@ fn every_promise_but_the_single_attempt_is_kept_with_wrong_verdicts() {
 }
 
 #[test]
+fn every_record_is_in_the_output_once_while_everything_goes_wrong() {
+    keeps_every_promise(ClusterMode::Checkpoints);
+}
+
+#[test]
 fn the_same_seed_twice_gives_the_same_history() {
     for mode in ClusterMode::ALL {
         for seed in 1000..1004 {
@@ -144,5 +149,138 @@ fn counting_silence_from_before_the_grant_is_seen() {
         ClusterMutation::SilenceBeforeGrant,
         ClusterMode::Everything,
         SINGLE,
+    );
+}
+
+/// Of rules about checkpoints.
+fn breaks_of_checkpoints(mutation: ClusterMutation, promise: &str) {
+    breaks(mutation, ClusterMode::Checkpoints, promise);
+}
+
+#[test]
+fn saying_committed_before_the_swap_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::CommittedBeforeSwap,
+        "only what a record says is said to be committed",
+    );
+}
+
+#[test]
+fn ending_tasks_before_the_swap_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::KillBeforeSwap,
+        "the end of an attempt is written before its tasks are ended",
+    );
+}
+
+#[test]
+fn using_a_number_and_its_paths_again_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::NumbersAgain,
+        "a path never has another content",
+    );
+}
+
+#[test]
+fn counting_what_an_older_attempt_has_acknowledged_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::OlderAcksCount,
+        "a checkpoint has what each rank of one attempt has stored",
+    );
+}
+
+#[test]
+fn committing_a_checkpoint_without_a_rank_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::RankMissing,
+        "a checkpoint has what each rank of one attempt has stored",
+    );
+}
+
+#[test]
+fn not_saying_again_what_an_earlier_leader_has_committed_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::CommittedNotRepeated,
+        "every job that can run runs",
+    );
+}
+
+#[test]
+fn starting_from_an_older_checkpoint_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::RestoreOlder,
+        "an attempt starts from the newest checkpoint",
+    );
+}
+
+#[test]
+fn suspending_before_everything_is_published_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::ClosedUnpublished,
+        "what is staged is published before a job is suspended",
+    );
+}
+
+#[test]
+fn finishing_before_everything_is_published_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::ClosedUnpublished,
+        "a finished job has its whole output",
+    );
+}
+
+#[test]
+fn finishing_by_exit_0_alone_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::ExitFinishes,
+        "a job finishes with a last checkpoint",
+    );
+}
+
+#[test]
+fn a_janitor_that_goes_by_listing_alone_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::JanitorByListing,
+        "what a record names is there",
+    );
+}
+
+#[test]
+fn a_janitor_that_takes_what_is_newer_than_its_list_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::JanitorTakesNewer,
+        "what a record names is there",
+    );
+}
+
+#[test]
+fn a_janitor_that_does_nothing_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::JanitorIdle,
+        "the janitor takes what no record can name",
+    );
+}
+
+#[test]
+fn removing_a_savepoint_that_is_needed_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::RemovedInUse,
+        "what a record names is there",
+    );
+}
+
+#[test]
+fn publishing_before_the_commit_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::PublishedWhenAcked,
+        "what is published is committed",
+    );
+}
+
+#[test]
+fn forgetting_what_a_skipped_checkpoint_has_staged_is_seen() {
+    breaks_of_checkpoints(
+        ClusterMutation::SkippedForgotten,
+        "committed checkpoints have each record of the input once",
     );
 }

@@ -178,7 +178,7 @@ impl World {
         if !self.is_chaos {
             return Fate::Answered(delay);
         }
-        let faults = self.plan.faults.blobs.clone();
+        let faults = self.plan.faults.blobs;
         if self.now < self.blobs.outage_until {
             return Fate::Unanswered(None);
         }

@@ -377,7 +377,7 @@ impl World {
         if !self.is_chaos {
             return false;
         }
-        let faults = self.plan.faults.contract.clone();
+        let faults = self.plan.faults.contract;
         let how = if self.dice.chance(faults.dies) {
             EndedHow::Exited { code: 1 }
         } else if self.dice.chance(faults.exits) && self.hears_nothing(key) {

@@ -21,7 +21,7 @@ pub(super) struct Faults {
 }
 
 /// How often a task that speaks the contract does what it should not.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ContractFaults {
     /// It is killed, per step of the contract.
     pub(super) dies: u32,
@@ -34,7 +34,7 @@ pub(super) struct ContractFaults {
 }
 
 /// How often the blobs do what they should not, per call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BlobFaults {
     /// The call or its answer is lost.
     pub(super) lost: u32,

@@ -83,6 +83,7 @@ impl World {
                 self.tell_term(by, PATIENCE, mail);
             }
             BlobWork::Remove(id) => self.remove(by, id),
+            BlobWork::Tidy(_) if self.plan.mutation == ClusterMutation::JanitorIdle => {}
             BlobWork::Tidy(tidy) => {
                 self.last_tidy += 1;
                 let number = self.last_tidy;

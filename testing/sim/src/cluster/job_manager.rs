@@ -12,7 +12,7 @@ use incumbent_cluster_core::leader::{
 };
 use incumbent_cluster_core::message::Ack;
 use incumbent_cluster_core::record::PlacedNode;
-use incumbent_cluster_core::{JobId, JobRecord, NodeNonce};
+use incumbent_cluster_core::{JobId, JobRecord, JobState, NodeNonce};
 use incumbent_core::election::{Action, Config, Election, Event, SwapAnswer};
 use incumbent_core::record::RecordBody;
 use incumbent_core::write::{Answer, Step, Write};
@@ -457,6 +457,10 @@ impl JobManager {
         let is_told = match out.plan.mutation {
             ClusterMutation::ActBeforeSwap => true,
             ClusterMutation::CommittedBeforeSwap => has_new,
+            ClusterMutation::KillBeforeSwap => {
+                matches!(record.state, JobState::Restarting | JobState::Stopping)
+                    && record.closing.is_none()
+            }
             _ => false,
         };
         let Some((version, created)) = term.handles.get(&job).cloned() else {

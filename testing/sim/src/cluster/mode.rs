@@ -64,6 +64,8 @@ pub enum ClusterMutation {
     SilenceBeforeGrant,
     /// A leader says that a checkpoint is committed before the store has confirmed the swap (R12).
     CommittedBeforeSwap,
+    /// The tasks of an attempt are ended before the store has confirmed that it has ended (R3, R5).
+    KillBeforeSwap,
     /// Numbers of checkpoints that TaskManagers have seen are used again, and so are the names of
     /// files (R12).
     NumbersAgain,
@@ -84,6 +86,8 @@ pub enum ClusterMutation {
     JanitorByListing,
     /// The janitor takes all that is not listed, also what is newer than the list (R15).
     JanitorTakesNewer,
+    /// The janitor never deletes anything.
+    JanitorIdle,
     /// A savepoint is removed though another job starts from it, or its own job (R15).
     RemovedInUse,
     /// Tasks publish what they have staged when it is acknowledged, and do not wait for the commit
@@ -95,7 +99,7 @@ pub enum ClusterMutation {
 
 impl ClusterMutation {
     /// Every rule left out in turn; without [`ClusterMutation::None`].
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::CountFromReceipt,
         Self::AdoptInHaste,
         Self::AcknowledgeWithoutGuard,
@@ -104,6 +108,7 @@ impl ClusterMutation {
         Self::GuardsHoldNothing,
         Self::SilenceBeforeGrant,
         Self::CommittedBeforeSwap,
+        Self::KillBeforeSwap,
         Self::NumbersAgain,
         Self::OlderAcksCount,
         Self::RankMissing,
@@ -113,6 +118,7 @@ impl ClusterMutation {
         Self::ExitFinishes,
         Self::JanitorByListing,
         Self::JanitorTakesNewer,
+        Self::JanitorIdle,
         Self::RemovedInUse,
         Self::PublishedWhenAcked,
         Self::SkippedForgotten,

@@ -75,13 +75,10 @@ impl World {
         if self.now < at {
             return self.next_alarm(index, at - self.now);
         }
-        // What is wished for the first time at the end is not granted before the end.
-        let (healed, recovery) = (self.plan.chaos, self.plan.recovery());
-        let owner = &mut self.owners[index];
-        if !owner.has_asked && self.now > healed + recovery / 4 {
+        if !self.owners[index].has_asked && self.is_late_for_wishes() {
             return;
         }
-        owner.has_asked = true;
+        self.owners[index].has_asked = true;
         let leader = (0..self.job_managers.len()).find(|host| {
             let running = self.job_managers[*host].running.as_ref();
             running.is_some_and(|running| running.term.as_ref().is_some_and(Term::leads))
@@ -138,6 +135,19 @@ impl World {
         let owner = &mut self.owners[index];
         (owner.step, owner.refusals, owner.has_asked) = (step + 1, 0, false);
         self.next_alarm(index, 0);
+    }
+
+    /// Whether an owner wishes nothing more.
+    pub(super) fn is_owner_done(&self, index: usize) -> bool {
+        let owner = &self.owners[index];
+        let wishes = &self.plan.jobs[index].wishes;
+        let is_late = !owner.has_asked && self.is_late_for_wishes();
+        owner.step >= wishes.len() || is_late
+    }
+
+    /// What is wished for the first time at the end is not granted before the end.
+    fn is_late_for_wishes(&self) -> bool {
+        self.now > self.plan.chaos + self.plan.recovery() / 4
     }
 
     /// Whether an owner still waits for an answer to this.

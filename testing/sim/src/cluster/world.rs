@@ -31,6 +31,12 @@ use crate::store::{Call, Reply, Store, Stored};
 use crate::trace::Trace;
 use crate::world::queue::Queue;
 
+/// In how many parts of the recovery it is looked whether all is well already.
+const EARLY_PARTS: u64 = 10;
+
+/// After so many of them in a row nothing more is waited for.
+const WELL_ENOUGH: u32 = 2;
+
 /// One life of one host's process.
 pub(super) type Process = u32;
 
@@ -65,6 +71,8 @@ pub(super) struct World {
     /// Until when acknowledgements to a TaskManager are late.
     pub(super) late_acks: BTreeMap<usize, Instant>,
     promises: Promises,
+    /// How often in a row all was well.
+    well: u32,
     pub(super) trace: Trace,
     facts: Vec<Fact>,
     pub(super) counts: Counts,
@@ -131,6 +139,8 @@ pub(super) enum Event {
     Look,
     Poll,
     Heal,
+    /// Looks whether all is well before it must be.
+    Glance,
     Settle,
 }
 
@@ -182,6 +192,7 @@ impl World {
             cut_pairs: BTreeMap::new(),
             late_acks: BTreeMap::new(),
             promises: Promises::new(&plan),
+            well: 0,
             trace,
             facts: Vec::new(),
             counts: Counts::default(),
@@ -212,7 +223,13 @@ impl World {
         let settled = healed + self.plan.recovery();
         self.at(healed, Event::Heal);
         self.at(settled, Event::Settle);
-        while self.now < settled {
+        for part in 1..EARLY_PARTS {
+            self.at(
+                healed + (settled - healed) / EARLY_PARTS * part,
+                Event::Glance,
+            );
+        }
+        while self.now < settled && self.well < WELL_ENOUGH {
             let (at, event) = self.queue.pop().expect("the end is in the queue");
             self.now = at;
             self.counts.events += 1;
@@ -284,6 +301,11 @@ impl World {
             Event::Look => self.look(),
             Event::Poll => self.poll(),
             Event::Heal => self.heal(),
+            Event::Glance => {
+                let is_done = (0..self.owners.len()).all(|index| self.is_owner_done(index));
+                let is_well = is_done && self.promises.are_settled(self.now);
+                self.well = if is_well { self.well + 1 } else { 0 };
+            }
             Event::Settle => {
                 for host in &self.job_managers {
                     let term = host

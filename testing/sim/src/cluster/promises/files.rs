@@ -7,12 +7,13 @@ use incumbent_cluster_core::checkpoint::{Manifest, RestorePoint};
 use incumbent_cluster_core::{JobId, JobRecord, SavepointId};
 
 use super::Break;
-use crate::cluster::blobs::{Content, Key, RankState};
+use crate::clock::Instant;
+use crate::cluster::blobs::{Content, Key, RankState, Root};
 
 /// All files, and which of them are needed.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    there: BTreeMap<Key, Arc<Content>>,
+    there: BTreeMap<Key, (Instant, Arc<Content>)>,
     /// What was ever in a file.
     ever: BTreeMap<Key, Arc<Content>>,
     /// What the record of each job needs.
@@ -34,7 +35,12 @@ struct Need {
 const THERE: &str = "what a record names is there";
 
 impl Files {
-    pub(super) fn wrote(&mut self, key: &Key, content: &Arc<Content>) -> Result<(), Break> {
+    pub(super) fn wrote(
+        &mut self,
+        at: Instant,
+        key: &Key,
+        content: &Arc<Content>,
+    ) -> Result<(), Break> {
         if let Some(before) = self.ever.get(key)
             && before != content
         {
@@ -42,7 +48,7 @@ impl Files {
             return Err(("a path never has another content", how));
         }
         self.ever.insert(key.clone(), Arc::clone(content));
-        self.there.insert(key.clone(), Arc::clone(content));
+        self.there.insert(key.clone(), (at, Arc::clone(content)));
         Ok(())
     }
 
@@ -131,7 +137,7 @@ impl Files {
     /// A manifest that is there.
     pub(super) fn manifest(&self, point: &RestorePoint) -> Result<&Manifest, Break> {
         let key = Key::of_manifest(&point.from, &point.manifest);
-        match self.there.get(&key).map(|content| &**content) {
+        match self.content(&key) {
             Some(Content::Manifest(manifest)) => Ok(manifest),
             _ => Err((THERE, format!("there is no {key:?} of {point:?}"))),
         }
@@ -139,7 +145,7 @@ impl Files {
 
     /// What each rank has stored, by rank.
     pub(super) fn states(&self, manifest: &Manifest) -> Vec<Option<&RankState>> {
-        let state = |key: &Key| match self.there.get(key).map(|content| &**content) {
+        let state = |key: &Key| match self.content(key) {
             Some(Content::State(state)) => Some(state),
             _ => None,
         };
@@ -150,6 +156,30 @@ impl Files {
                 files.find_map(|file| state(&Key::of_file(&manifest.id, file)))
             })
             .collect()
+    }
+
+    /// A file of this job that was there before then, and that no record will ever name again: a
+    /// checkpoint has been committed since.
+    pub(super) fn litter(&self, record: &JobRecord, before: Instant) -> Option<&Key> {
+        let needed = self.needed.get(&record.id)?;
+        let root = Root::Checkpoints(record.id, record.incarnation);
+        let is_last = format!("{}/final/", record.attempt.0);
+        let is_litter = |key: &Key| {
+            // Another job may start from a checkpoint that this one has dropped.
+            let others = self.needed.values().flatten();
+            !key.name.starts_with(&is_last)
+                && !needed
+                    .iter()
+                    .chain(others)
+                    .any(|need| need.keys.contains(key))
+        };
+        let mut there = self.there.iter();
+        let found = there.find(|(key, (at, _))| *at < before && key.root == root && is_litter(key));
+        found.map(|(key, _)| key)
+    }
+
+    fn content(&self, key: &Key) -> Option<&Content> {
+        self.there.get(key).map(|(_, content)| &**content)
     }
 
     fn keys_of(&self, point: &RestorePoint) -> Result<BTreeSet<Key>, Break> {

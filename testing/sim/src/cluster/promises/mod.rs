@@ -21,9 +21,13 @@ use super::fact::Fact;
 use super::jobs::{JobPlan, Wish};
 use super::plan::Plan;
 use super::world::item_of;
-use crate::clock::Instant;
+use crate::clock::{Instant, MILLISECOND};
 use crate::history::Item;
 use crate::oracle::Broken;
+
+/// What a commit has dropped is deleted within this time, if the job goes on and there are no
+/// faults.
+const TIDY_WITHIN: Instant = 3000 * MILLISECOND;
 
 /// A promise, and how it was broken.
 type Break = (&'static str, String);
@@ -95,7 +99,7 @@ impl Promises {
             Fact::Asked { task, number, seal } => self.checkpoints.asked(*task, *number, *seal),
             Fact::Published { task, piece } => self.checkpoints.outputs.publish(*task, *piece),
             Fact::NotRestored { task } => self.not_restored(*task),
-            Fact::Wrote { key, content } => self.checkpoints.files.wrote(key, content),
+            Fact::Wrote { key, content } => self.checkpoints.files.wrote(at, key, content),
             Fact::Deleted { key } => self.checkpoints.files.deleted(key),
             Fact::Stored { record, seal } => self.stored(at, record, *seal),
             Fact::Erased { job } => self.erased(*job),
@@ -114,7 +118,7 @@ impl Promises {
                 self.healed_at = at;
                 Ok(())
             }
-            Fact::Settled => self.settled(),
+            Fact::Settled => self.settled(at),
         };
         seen.map_err(|(promise, how)| Broken { at, promise, how })
     }
@@ -280,7 +284,15 @@ impl Promises {
         Ok(())
     }
 
-    fn settled(&self) -> Result<(), Break> {
+    /// Whether all is well already, and every input that ends has ended.
+    pub(super) fn are_settled(&self, at: Instant) -> bool {
+        let ends = |record: &JobRecord| {
+            self.plan(record.id).works.is_some() && record.state == JobState::Running
+        };
+        !self.records.values().any(|record| ends(record)) && self.settled(at).is_ok()
+    }
+
+    fn settled(&self, at: Instant) -> Result<(), Break> {
         for job in &self.submitted {
             if self.wishes.is_removed(*job) {
                 continue;
@@ -296,6 +308,16 @@ impl Promises {
             self.wishes
                 .are_granted(record, &self.checkpoints.files, self.is_full())
                 .map_err(|how| ("a wish that was acknowledged is granted", how))?;
+            let last = self.checkpoints.last_commit.get(job).copied().unwrap_or(0);
+            let since = last.min(at.saturating_sub(TIDY_WITHIN));
+            let litter = self
+                .checkpoints
+                .files
+                .litter(record, since.saturating_sub(TIDY_WITHIN));
+            if let Some(litter) = litter.filter(|_| record.state == JobState::Running) {
+                let how = format!("{litter:?} is still there");
+                return Err(("the janitor takes what no record can name", how));
+            }
         }
         Ok(())
     }
