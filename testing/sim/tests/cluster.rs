@@ -233,7 +233,7 @@ fn finishing_before_everything_is_published_is_seen() {
 fn finishing_by_exit_0_alone_is_seen() {
     breaks_of_checkpoints(
         ClusterMutation::ExitFinishes,
-        "a job finishes with a last checkpoint",
+        "a finished job has its whole output",
     );
 }
 

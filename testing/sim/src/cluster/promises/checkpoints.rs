@@ -145,13 +145,14 @@ impl Checkpoints {
         let closing = before.and_then(|before| before.closing);
         match record.state {
             JobState::Finished if is_new => {
-                if closing.map(|closing| closing.goal) != Some(Goal::Finished) {
-                    let how = format!("{job} is finished, and was closing {closing:?}");
-                    return Err(("a job finishes with a last checkpoint", how));
-                }
                 self.outputs
                     .is_whole(job, count, Some(plan.records()))
-                    .map_err(|how| ("a finished job has its whole output", how))
+                    .map_err(|how| ("a finished job has its whole output", how))?;
+                if closing.map(|closing| closing.goal) == Some(Goal::Finished) {
+                    return Ok(());
+                }
+                let how = format!("{job} is finished, and was closing {closing:?}");
+                Err(("a job finishes with a last checkpoint", how))
             }
             JobState::Suspended if is_new && !record.checkpoints.is_empty() => self
                 .outputs
