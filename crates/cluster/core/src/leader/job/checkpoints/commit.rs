@@ -61,9 +61,14 @@ pub(in crate::leader) fn checkpointed(
     Some(next)
 }
 
-/// Keeps the newest checkpoints, as many as the job wants, and never none.
+/// Keeps the newest checkpoints, as many as the job wants besides savepoints, and never none.
 fn trim(record: &mut JobRecord) {
-    let kept = (record.spec.checkpoints.as_ref()).map_or(1, |how| how.keep as usize);
-    let surplus = (record.checkpoints.len()).saturating_sub(kept.clamp(1, MOST_CHECKPOINTS));
-    record.checkpoints.drain(..surplus);
+    let wanted = (record.spec.checkpoints.as_ref()).map_or(1, |how| how.keep as usize);
+    let is_plain = |checkpoint: &Checkpoint| checkpoint.savepoint.is_none();
+    let plain = (record.checkpoints.iter()).filter(|checkpoint| is_plain(checkpoint));
+    let mut surplus = plain.count().saturating_sub(wanted.max(1));
+    while surplus > 0 || record.checkpoints.len() > MOST_CHECKPOINTS {
+        let oldest = record.checkpoints.remove(0);
+        surplus = surplus.saturating_sub(usize::from(is_plain(&oldest)));
+    }
 }
