@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checkpoint::RestorePoint;
+use crate::checkpoint::{RestoreFrom, RestorePoint};
 use crate::{Incarnation, JobId, JobRecord, SavepointId};
 
 /// What records say about each other.
@@ -31,12 +31,27 @@ impl Catalog {
         let pins = !record.state.is_terminal() && record.checkpoints.is_empty();
         match record.origin.as_ref().filter(|_| pins) {
             Some(origin) => self.pin(id, origin.clone()),
-            None => self.unpin(id),
+            None => {
+                if record.state.is_terminal() {
+                    self.is_not_to_start(record);
+                }
+                self.unpin(id)
+            }
+        }
+    }
+
+    /// The job has ended before it was known what it starts from.
+    fn is_not_to_start(&mut self, record: &JobRecord) {
+        if let Some(RestoreFrom::Savepoint { savepoint }) = record.spec.restore {
+            self.unwant_savepoint(record.id, savepoint);
         }
     }
 
     /// There is no such record any more.
-    pub(super) fn forget(&mut self, id: JobId) -> Option<JobId> {
+    pub(super) fn forget(&mut self, id: JobId, record: Option<&JobRecord>) -> Option<JobId> {
+        if let Some(record) = record {
+            self.is_not_to_start(record);
+        }
         self.set_savepoints(id, BTreeSet::new());
         self.unpin(id)
     }

@@ -45,6 +45,9 @@ impl Leader {
             return;
         };
         let unpinned = self.catalog.update(&job.record);
+        if job.record.state.is_terminal() {
+            self.origins.forget(id, job.record.spec.restore);
+        }
         if let Some(before) = before {
             for savepoint in &job.record.savepoints {
                 if before.savepoint(savepoint.id).is_none() {

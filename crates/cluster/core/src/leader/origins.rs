@@ -223,7 +223,8 @@ impl Leader {
 }
 
 impl Origins {
-    fn forget(&mut self, id: JobId, restore: Option<RestoreFrom>) {
+    /// This job looks for nothing any more.
+    pub(super) fn forget(&mut self, id: JobId, restore: Option<RestoreFrom>) {
         self.looked_again.remove(&id);
         if let Some(RestoreFrom::Savepoint { savepoint }) = restore
             && let Some(sought) = self.sought.get_mut(&savepoint)

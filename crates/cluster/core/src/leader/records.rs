@@ -194,7 +194,8 @@ impl Leader {
 
     /// There is no such record (any more): what is left of the job is unknown.
     fn drop_job(&mut self, now: Now, id: JobId) {
-        let unpinned = self.catalog.forget(id);
+        let record = self.jobs.open(id).map(|job| &job.record);
+        let unpinned = self.catalog.forget(id, record);
         self.is_to_tidy(unpinned);
         if let Some(Entry::Open(mut job)) = self.jobs.remove(id) {
             self.gangs.leave(&job);

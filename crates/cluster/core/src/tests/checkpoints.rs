@@ -1,11 +1,14 @@
 //! Checkpoints: asked, acknowledged, committed by one swap, told (R12, R13, R14).
 
+use incumbent_core::{Epoch, Nonce, Seal};
+
 use super::SECOND;
 use super::world::{Fault, World, checkpointing};
 use crate::checkpoint::RankPart;
-use crate::message::Acked;
+use crate::leader::{LeaderEvent, Question};
+use crate::message::{Acked, Command, Order, Refused};
 use crate::task_manager::Said;
-use crate::{CauseKind, Checkpointing, JobId, JobSpec, JobState};
+use crate::{CauseKind, Checkpointing, JobId, JobSpec, JobState, SavepointId};
 
 /// A job of two tasks on two TaskManagers that runs.
 fn running() -> (World, JobId) {
@@ -282,14 +285,65 @@ fn a_job_whose_ranks_have_all_finished_commits_a_last_checkpoint_and_publishes_i
     assert_eq!(world.record(job).state, JobState::Finished);
     assert!(world.alive(job).is_empty());
     world.check_output(job);
-    assert_eq!(world.blobs.output[&job].len(), 6);
+    assert_eq!(world.blobs.output[&job].len(), 3 + 6);
+}
+
+#[test]
+fn the_last_files_of_a_rank_that_has_finished_count_in_later_checkpoints() {
+    let mut world = World::new(&[2, 2]);
+    let job = world.submit(checkpointing("a", 3));
+    world.lengths.insert(job, 1);
+    world.run(SECOND * 3 + SECOND / 2);
+    let finished: Vec<bool> = {
+        let last = world.record(job).checkpoints.last().unwrap();
+        let manifest = &world.blobs.manifests[&last.manifest.object];
+        manifest.ranks.iter().map(|part| part.is_finished).collect()
+    };
+    assert_eq!(finished, [true, false, false]);
+    // Also of a savepoint, and in the next attempt.
+    let savepoint = SavepointId::new(7);
+    world.ask(Question::Savepoint { job, savepoint });
+    world.exit(world.task(job, 1, 2), 1, &[]);
+    world.run(SECOND * 20);
+    assert_eq!(world.record(job).state, JobState::Finished);
+    world.check_output(job);
+    assert_eq!(world.blobs.output[&job].len(), 1 + 4 + 7);
+}
+
+#[test]
+fn a_deposed_leader_commits_nothing_more() {
+    let (mut world, job) = running();
+    world.blobs.holds = true;
+    world.run(SECOND);
+    let older = Refused::Older {
+        newest: Seal {
+            epoch: Epoch::new(99),
+            nonce: Nonce::new(1),
+        },
+    };
+    let task = world.task(job, 1, 0);
+    let order = Order {
+        seal: world.seal(),
+        to: world.record(job).nodes[0].nonce,
+        seq: 1,
+        command: Command::End { task, grace_ms: 0 },
+    };
+    world.take_trace();
+    world.tell_leader(LeaderEvent::OrderRefused {
+        by: order.to,
+        order: Box::new(order),
+        why: older,
+    });
+    world.answer_manifests();
+    assert_eq!(world.take_trace(), ["step down"]);
+    assert_eq!(world.record(job).newest_checkpoint(), 0);
 }
 
 #[test]
 fn an_input_that_is_shorter_than_an_interval_keeps_its_output() {
     let mut world = World::new(&[2, 2]);
     world.lengths.insert(JobId::new(1), 0);
-    let job = world.submit(checkpointing("a", 2));
+    let job = world.submit(checkpointing("a", 1));
     world.run(SECOND / 10);
     assert_eq!(world.record(job).state, JobState::Finished);
     assert_eq!(world.record(job).newest_checkpoint(), 1);

@@ -171,6 +171,34 @@ fn suspended_comes_only_after_everything_is_published_whoever_dies_meanwhile() {
 }
 
 #[test]
+fn a_rank_that_leaves_before_it_knows_what_is_committed_has_not_published_it() {
+    let (mut world, job) = running(&[2, 2, 2], 2);
+    world.blobs.holds = true;
+    world.accepted(suspend(job));
+    world.run(SECOND / 10);
+    let rank = world.task(job, 1, 1);
+    let nonce = world.place_of(rank).unwrap();
+    world.nodes.get_mut(&nonce).unwrap().loses_orders = true;
+    world.answer_manifests();
+    assert_eq!(world.record(job).state, JobState::Stopping);
+    world.exit(rank, 0, &[]);
+    let record = world.record(job);
+    assert_eq!(record.state, JobState::Restarting);
+    assert!(
+        record
+            .cause
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("without being told to stop")
+    );
+    world.nodes.get_mut(&nonce).unwrap().loses_orders = false;
+    world.run(SECOND * 10);
+    assert_eq!(world.record(job).state, JobState::Suspended);
+    world.check_output(job);
+}
+
+#[test]
 fn a_job_that_is_closing_is_canceled_all_the_same() {
     let (mut world, job) = running(&[2, 2], 2);
     world.never_stops.insert(1);

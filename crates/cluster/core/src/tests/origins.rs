@@ -182,6 +182,9 @@ fn a_savepoint_is_found_when_the_record_of_its_job_is_gone() {
     assert!(view.why[0].contains("which is looked for"), "{view:?}");
     let why = world.conflict(Question::RemoveSavepoint(SAVEPOINT));
     assert!(why.contains("starts from savepoint"), "{why}");
+    world.done(Question::Cancel(job));
+    world.done(Question::RemoveSavepoint(SavepointId::new(99)));
+    let job = world.submit(from_savepoint("c"));
     world.blobs.is_out = false;
     world.run(SECOND * 5);
     let record = world.record(job);

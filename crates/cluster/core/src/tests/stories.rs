@@ -1,12 +1,52 @@
 //! A change of leader, an adoption, a restart: five log lines or fewer each.
 
 use super::SECOND;
-use super::world::{World, spec};
+use super::world::{World, checkpointing, spec};
+use crate::SavepointId;
+use crate::leader::Question;
 
 fn take_stories(world: &mut World) -> Vec<String> {
     (std::mem::take(&mut world.stories).into_iter())
         .map(|story| story.text)
         .collect()
+}
+
+#[test]
+fn checkpoints_are_no_lines_but_aborted_ones_and_intents_are() {
+    let mut world = World::new(&[2, 2]);
+    let job = world.submit(checkpointing("a", 2));
+    world.run(SECOND);
+    world.stories.clear();
+    world.run(SECOND * 20);
+    assert_eq!(world.stories, []);
+    world.late.insert(1);
+    world.run(SECOND * 61);
+    world.late.clear();
+    world.ask(Question::Rescale { job, tasks: 3 });
+    world.run(SECOND * 62);
+    let savepoint = SavepointId::new(7);
+    world.ask(Question::Suspend { job, savepoint });
+    world.run(SECOND);
+    let told: Vec<&str> = world
+        .stories
+        .iter()
+        .map(|story| story.text.as_str())
+        .collect();
+    let expected = [
+        "is aborted: rank 1 had not acknowledged it",
+        "is to have 3 tasks instead of 2: it makes a checkpoint first",
+        "a person gave the job 3 tasks instead of 2",
+        "its 3 tasks are started from checkpoint",
+        "is to be suspended: it makes savepoint",
+        "is its last one; its tasks publish what they have staged, then it is suspended",
+        "has savepoint 00000000000000000000000000000007",
+        "is suspended: nothing of it is left to run",
+    ];
+    let mut left = told.iter();
+    for text in expected {
+        assert!(left.any(|line| line.contains(text)), "{text}: {told:#?}");
+    }
+    assert!(told.len() <= expected.len() + 1, "{told:#?}");
 }
 
 #[test]

@@ -22,11 +22,12 @@ type Item = (u32, u64);
 pub(in crate::tests) struct App {
     /// Where it is in each of its sources.
     pub(in crate::tests) positions: BTreeMap<u32, u64>,
-    /// What is staged, and for which checkpoint.
-    staged: BTreeMap<Item, u64>,
+    /// What is staged, by which attempt and for which checkpoint.
+    staged: BTreeMap<Item, (u32, u64)>,
     /// The highest number that it has acknowledged, or heard of.
     seen: u64,
     has_finished: bool,
+    attempt: u32,
 }
 
 /// What is durable beyond processes.
@@ -37,8 +38,9 @@ pub(in crate::tests) struct Blobs {
     names: u64,
     pub(in crate::tests) marked: BTreeMap<SavepointId, RestorePoint>,
     pub(in crate::tests) removed: Vec<SavepointId>,
-    /// What was published: each item, and for which checkpoints it was staged.
-    pub(in crate::tests) output: BTreeMap<JobId, BTreeMap<Item, BTreeSet<u64>>>,
+    /// What was published: each item, and by which attempts and for which checkpoints it
+    /// was staged.
+    pub(in crate::tests) output: BTreeMap<JobId, BTreeMap<Item, BTreeSet<(u32, u64)>>>,
     pub(in crate::tests) tidied: Vec<Tidy>,
     /// Manifests cannot be written now; whether that is an outage.
     pub(in crate::tests) refuses: Option<bool>,
@@ -73,7 +75,10 @@ impl Blobs {
     /// What a rank of an attempt starts with.
     fn restore(&self, deploy: &Deploy) -> App {
         let rank = deploy.task.rank.0;
-        let mut app = App::default();
+        let mut app = App {
+            attempt: deploy.task.attempt.0,
+            ..App::default()
+        };
         let Some(from) = &deploy.restore else {
             app.positions.insert(rank, 0);
             return app;
@@ -97,35 +102,40 @@ impl Blobs {
     /// Publishing is repeatable: the same item of the same attempt and number.
     fn publish(&mut self, job: JobId, app: &mut App, up_to: u64) {
         let output = self.output.entry(job).or_default();
-        app.staged.retain(|item, number| {
-            if *number <= up_to {
-                output.entry(*item).or_default().insert(*number);
+        app.staged.retain(|item, by| {
+            let is_committed = by.1 <= up_to;
+            if is_committed {
+                output.entry(*item).or_default().insert(*by);
             }
-            *number > up_to
+            !is_committed
         });
     }
 }
 
 impl App {
     /// Takes one more item of each source that has more.
-    fn take(&mut self, number: u64, length: u64) {
+    fn take(&mut self, number: u64, length: impl Fn(u32) -> u64) {
         for (source, position) in &mut self.positions {
-            if *position < length {
-                self.staged.insert((*source, *position), number);
+            if *position < length(*source) {
+                let by = (self.attempt, number);
+                self.staged.insert((*source, *position), by);
                 *position += 1;
             }
         }
     }
 
-    fn is_at_end(&self, length: u64) -> bool {
-        self.positions.values().all(|position| *position >= length)
+    fn is_at_end(&self, length: impl Fn(u32) -> u64) -> bool {
+        let mut all = self.positions.iter();
+        all.all(|(source, position)| *position >= length(*source))
     }
 }
 
 impl World {
-    /// How many items each source of a job has.
-    fn length(&self, job: JobId) -> u64 {
-        self.lengths.get(&job).copied().unwrap_or(u64::MAX)
+    /// How many items each source of a job has: the first one as many, and each other one three
+    /// more than the one before.
+    fn length(&self, job: JobId) -> impl Fn(u32) -> u64 + Copy + use<> {
+        let first = self.lengths.get(&job).copied();
+        move |source| first.map_or(u64::MAX, |first| first + 3 * u64::from(source))
     }
 
     /// The process of a task that speaks the contract: it publishes what it starts from, and says

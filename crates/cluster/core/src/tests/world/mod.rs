@@ -48,7 +48,7 @@ pub(in crate::tests) struct World {
     committing: BTreeSet<JobId>,
     pub(in crate::tests) archived: Vec<JobId>,
     pub(in crate::tests) blobs: Blobs,
-    /// How many items each source of a job has; without end if not said.
+    /// How many items the first source of a job has; without end if not said.
     pub(in crate::tests) lengths: BTreeMap<JobId, u64>,
     /// Ranks that acknowledge no checkpoint.
     pub(in crate::tests) late: BTreeSet<u32>,
