@@ -3,10 +3,13 @@
 mod bad_blobs;
 mod bad_tasks;
 mod bucket;
+mod checkpoints;
+mod counters;
 mod counting;
 mod deposed;
 mod faults;
 mod hostile;
+mod intents;
 mod jobs;
 mod kills;
 mod logs;

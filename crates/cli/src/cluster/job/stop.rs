@@ -200,13 +200,13 @@ mod tests {
             json!({ "number": 7, "for_ms": 12, "missing": [0, 2], "savepoint": id });
         let mut aborted = none.clone();
         aborted["last_aborted"] =
-            json!({ "number": 7, "at": "then", "why": "it took too long", "late": [2] });
+            json!({ "number": 7, "at": "then", "why": "rank 2 was late", "late": [2] });
         for (view, words) in [
             (stopping("running", none.clone()), "hello runs: attempt 1"),
             (stopping("running", pending), "waits for ranks 0 and 2"),
             (
                 stopping("running", aborted),
-                "it took too long; rank 2 had not acknowledged it; it is tried again",
+                "rank 2 was late; it is tried again",
             ),
             (stopping("stopping", none), "its tasks are being ended"),
         ] {

@@ -32,10 +32,7 @@ fn story(job: &JobView, cluster: Option<&ClusterView>) -> Vec<String> {
     lines.extend(job.why.iter().skip(told).map(|why| format!("  {why}")));
     lines.extend(silent(job, cluster));
     let checkpoints = words::about_checkpoints(job, show::moment());
-    if !checkpoints.is_empty() {
-        lines.push("Checkpoints:".into());
-        lines.extend(checkpoints.into_iter().map(|line| format!("  {line}")));
-    }
+    lines.extend(checkpoints.into_iter().map(|line| format!("  {line}")));
     if let Some(cause) = &job.cause {
         let title = match job.state {
             JobState::Finished | JobState::Failed | JobState::Canceled => "It ended because:",

@@ -18,6 +18,10 @@ use crate::{Desired, JobId, JobState, NodeNonce};
 /// How long a new leader waits for the reports of ranks before it shows them as unknown.
 const SHOWN_UNKNOWN_AFTER: Duration = Duration::from_secs(2);
 
+/// How long TaskManagers may take to report to a new leader, before it refuses something because
+/// there are too few slots.
+const FIRST_REPORTS: Duration = Duration::from_secs(5);
+
 /// Pause between two looks at questions that wait for reports.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -119,6 +123,12 @@ impl Leader {
                              one"
                         ),
                         None => match too_few_slots(job, &mut self.nodes, wish, now.time) {
+                            // The slots of those that have not reported yet are not known.
+                            Some(_) if now.time.since(self.granted_at) < FIRST_REPORTS => {
+                                let again = now.time + LOOK_EVERY;
+                                self.timers.ring_by(Timer::Job(id), again);
+                                continue;
+                            }
                             Some(why) => why,
                             None => {
                                 job.wishes.change = Some(wish);

@@ -293,6 +293,9 @@ fn a_job_gets_another_number_of_tasks_and_its_output_stays_right() {
 #[test]
 fn rescaling_without_slots_is_refused_and_stops_nothing() {
     let (mut world, job) = running(&[2, 2], 2);
+    // A new leader waits for the reports of TaskManagers before it refuses.
+    world.run(SECOND * 6);
+    world.take_trace();
     let why = world.refusal(rescale(job, 5));
     assert!(why.contains("holds 2 slots, and 2 more are free"), "{why}");
     assert!(world.refusal(rescale(job, 0)).contains("1 to 1000"));

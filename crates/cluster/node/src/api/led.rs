@@ -72,7 +72,7 @@ pub(super) fn routes() -> Vec<Route<Led>> {
             .says(
                 "The job is named by its id. Idempotent: canceling again changes nothing, a stop names its \
                  savepoint, and a restart names the attempt that is to be over, so that a repeated one restarts \
-                 nothing twice. Answered when the wish is written down; it is carried out whoever leads.",
+                 nothing twice. Answered when the wish is written down; it is carried out by any leader.",
             )
             .takes::<WantedJob>("What is wanted")
             .answers::<JobView>(200, "The job, after the wish is written down")

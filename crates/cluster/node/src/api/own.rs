@@ -86,6 +86,14 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
             .gives(200, &["text/plain"], "Metrics for Prometheus"),
         Route::new(&[Get], "/v1/openapi.json", get(document), "openapi", "This document")
             .gives(200, &["application/json"], "The document"),
+        Route::new(
+            &[Get],
+            "/v1/task-openapi.json",
+            get(task_document),
+            "task_contract",
+            "The document of the task contract: of the socket that each task has",
+        )
+        .gives(200, &["application/json"], "The document"),
     ]
 }
 
@@ -120,6 +128,11 @@ fn task_http(path: &'static str, name: &str) -> Route<Arc<Api>> {
             (502, "Its node cannot be reached"),
             (504, "The task did not answer in time"),
         ])
+}
+
+async fn task_document() -> impl IntoResponse {
+    let document = crate::task_manager::task_document();
+    ([(CONTENT_TYPE, "application/json")], document)
 }
 
 async fn document(State(api): State<Arc<Api>>) -> impl IntoResponse {

@@ -10,33 +10,18 @@ use incumbent_cluster_core::view::{
 /// Most ranks that are named one by one.
 const MOST_NAMED: usize = 10;
 
-/// What there is to say of a job's checkpoints, one line each; nothing if it makes none.
+/// What there is to say of a job's checkpoints that are completed, one line each; nothing if it
+/// makes none. What it waits for is among the leader's reasons.
 pub fn about_checkpoints(job: &JobView, now: SystemTime) -> Vec<String> {
     let Some(checkpoints) = &job.checkpoints else {
         return Vec::new();
     };
-    let mut lines = Vec::new();
-    lines.extend(checkpoints.pending.as_ref().map(pending));
-    match &job.checkpoint {
-        Some(last) => lines.push(format!(
-            "the last completed one is {}",
-            completed(last, now)
-        )),
-        None => lines.push("no checkpoint is completed yet".into()),
-    }
-    let completed = job.checkpoint.as_ref().map_or(0, |last| last.number);
-    let last = checkpoints.last_aborted.as_ref();
-    if let Some(last) = last.filter(|last| last.number > completed) {
-        lines.push(aborted(last));
-        if checkpoints.aborted_in_row > 1 {
-            lines.push(format!(
-                "{} in a row were aborted",
-                checkpoints.aborted_in_row
-            ));
-        }
-    }
+    let mut lines = vec![match &job.checkpoint {
+        Some(last) => format!("its last completed checkpoint is {}", completed(last, now)),
+        None => "no checkpoint of it is completed yet".to_owned(),
+    }];
     if let Some(from) = &checkpoints.restored_from {
-        lines.push(format!("the job has started from {from}"));
+        lines.push(format!("it has started from {from}"));
     }
     lines
 }
@@ -59,21 +44,15 @@ pub fn pending(checkpoint: &PendingCheckpointView) -> String {
     }
 }
 
-/// A checkpoint that was aborted: why, and who was late.
+/// A checkpoint that was aborted, and why. That says which ranks were late.
 pub fn aborted(checkpoint: &AbortedCheckpointView) -> String {
     let AbortedCheckpointView {
         number,
         at,
         why,
-        late,
+        late: _,
     } = checkpoint;
-    match late[..] {
-        [] => format!("checkpoint {number} was aborted at {at}: {why}"),
-        ref late => format!(
-            "checkpoint {number} was aborted at {at}: {why}; {} not acknowledged it",
-            ranks_had(late)
-        ),
-    }
+    format!("checkpoint {number} was aborted at {at}: {why}")
 }
 
 /// A completed checkpoint in a line.
@@ -117,10 +96,6 @@ pub fn ranks(ranks: &[u32]) -> String {
 fn ranks_have(which: &[u32]) -> String {
     let have = if which.len() == 1 { "has" } else { "have" };
     format!("{} {have}", ranks(which))
-}
-
-fn ranks_had(which: &[u32]) -> String {
-    format!("{} had", ranks(which))
 }
 
 /// A time, with as many digits as people need.
@@ -197,20 +172,5 @@ mod tests {
         assert!(pending(&checkpoint).contains("8, 9 and 90 more have not"));
         checkpoint.missing = Vec::new();
         assert!(pending(&checkpoint).contains("acknowledged by all ranks"));
-    }
-
-    #[test]
-    fn who_was_late_for_one_that_was_aborted_is_named() {
-        let checkpoint = AbortedCheckpointView {
-            number: 8,
-            at: "2026-01-01T00:00:59Z".into(),
-            why: "it was not complete after 60 s".into(),
-            late: vec![1],
-        };
-        assert_eq!(
-            aborted(&checkpoint),
-            "checkpoint 8 was aborted at 2026-01-01T00:00:59Z: it was not complete after 60 s; rank 1 had not \
-             acknowledged it"
-        );
     }
 }

@@ -55,6 +55,15 @@ async fn every_operation_of_the_document_is_answered_and_every_reference_resolve
             assert!(is_routed, "{method} {path}: {reply:?}");
         }
     }
+    // The contract of tasks has a document of its own, which is a whole one, too.
+    let contract: Value = node.get("/v1/task-openapi.json").send().await.json();
+    assert!(contract["paths"]["/v1/ready"]["post"].is_object());
+    let mut found = Vec::new();
+    references(&contract, &mut found);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(contract.pointer(pointer).is_some(), "{reference}");
+    }
     // What the document does not have is not there.
     for path in ["/v1", "/v1/", "/v1/job", "/v2/jobs", "/"] {
         let reply = node.get(path).send().await;
