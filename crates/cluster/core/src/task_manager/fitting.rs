@@ -13,8 +13,8 @@ const LARGEST_LINES: usize = 8 * 1024 * 1024;
 /// leader reads, and several times the largest part of one task. What is left out follows at once.
 const LARGEST_PARTS: usize = 4 * 1024 * 1024;
 
-/// What a file of an acknowledged part takes in JSON besides its name and its path: names of fields,
-/// the digest, the size.
+/// What a file of an acknowledged part takes in JSON besides its name and its path: names of
+/// fields, the digest, the size.
 const FILE_OVERHEAD: usize = 160;
 
 /// Leaves out the last lines of tasks beyond [`LARGEST_LINES`]: the first failures are what people

@@ -27,7 +27,7 @@ pub(super) async fn events(State(contract): State<Arc<TaskContract>>) -> Result<
     Ok(([(CONTENT_TYPE, NDJSON)], lines).into_response())
 }
 
-/// What stands, and then what changes. It ends with the task.
+/// What stands, and then what changes. It ends with `stop`, or with the task.
 fn lines(
     mut standing: watch::Receiver<Standing>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
@@ -35,6 +35,9 @@ fn lines(
     let state = (standing, Told::default());
     futures::stream::unfold(state, async |(mut standing, mut told)| {
         loop {
+            if told.is_all() {
+                return None;
+            }
             standing.changed().await.ok()?;
             let news = told.news(&standing.borrow_and_update());
             if news.is_empty() {

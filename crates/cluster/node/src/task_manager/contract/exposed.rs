@@ -7,8 +7,8 @@ use incumbent_cluster_core::TaskId;
 
 use crate::api::Merged;
 
-/// Most metrics of all tasks together, in bytes: half of what is read of a node. Tasks beyond it are
-/// left out and named.
+/// Most metrics of all tasks together, in bytes: half of what is read of a node. Tasks beyond it
+/// are left out and named.
 pub const LARGEST_ALL_METRICS: usize = 2 * 1024 * 1024;
 
 /// Metrics of tasks. Cheap to clone.

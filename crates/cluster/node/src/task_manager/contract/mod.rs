@@ -74,8 +74,8 @@ use types::TaskIdentity;
 /// Files that one task stores or reads at a time.
 pub const MOST_OF_TASK: usize = 4;
 
-/// Files that all tasks of a TaskManager store or read at a time. Each takes two megabytes of memory
-/// at most.
+/// Files that all tasks of a TaskManager store or read at a time. Each takes two megabytes of
+/// memory at most.
 pub const MOST_TRANSFERS: usize = 64;
 
 /// How many things that tasks have said wait for the loop, which takes each in microseconds.

@@ -68,7 +68,7 @@ fn routes() -> Vec<Route<Arc<TaskContract>>> {
                 "Lines of JSON, for as long as the reader stays. A new reader is first told what stands: the \
                  last number that was committed, a higher one that was aborted, what is asked for and not \
                  acknowledged, `stop`. A slow reader is told the outcome and not the way: `committed 8` says \
-                 that 7 is as well.",
+                 that 7 is as well. `stop` is the last line.",
             )
             .gives_lines::<TaskEvent>(200, NDJSON, "Events, one a line")
             .fails(&[(409, "The job does not checkpoint")]),

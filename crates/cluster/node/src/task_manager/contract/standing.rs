@@ -97,6 +97,11 @@ impl Standing {
 }
 
 impl Told {
+    /// Whether nothing more will come.
+    pub(super) fn is_all(&self) -> bool {
+        self.is_stopped
+    }
+
     /// What has changed, in its order; it is known from now on.
     pub(super) fn news(&mut self, now: &Standing) -> Vec<TaskEvent> {
         let mut news = Vec::new();

@@ -21,6 +21,9 @@ async fn two_readers_are_told_the_same() {
             assert_eq!(reader.next().await, line);
         }
     }
+    for reader in &mut readers {
+        assert_eq!(reader.try_next().await, None, "nothing comes after stop");
+    }
 }
 
 #[tokio::test]
