@@ -89,6 +89,8 @@ All processes of a cluster run on this machine, on a directory: two JobManagers,
 `others` kills the coordinators of Ray and Dask too, with the tasks of a job running. It needs a Python that has them:
   python3 -m venv peers && peers/bin/pip install ray distributed
   cargo run --release -p incumbent-bench -- cluster --table --python peers/bin/python
+`counting` lets Flink's SQL count the same file in turns with the counting job, if --flink is given. It needs Java 17:
+  cargo run --release -p incumbent-bench -- cluster --table --only counting --flink
 Those that are missing are left out, and the table says so.";
 
 const GATEWAY_HELP: &str = "\
@@ -255,18 +257,24 @@ pub(crate) struct ClusterArgs {
     /// How many jobs `adoption` lets the next leader adopt, on each kind of store.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) adopted: u32,
+    /// How many records `counting` counts in each turn; eight times as many while processes are killed.
+    #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub(crate) records: u64,
+    /// How many turns everybody has in `counting`, and how often a process of each kind is killed there.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) turns: u32,
     /// Only these parts.
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Checkpoints, ClusterPart::Many, ClusterPart::Adoption, ClusterPart::Others]
+        default_values_t = [ClusterPart::Kills, ClusterPart::Starts, ClusterPart::Checkpoints, ClusterPart::Counting, ClusterPart::Many, ClusterPart::Adoption, ClusterPart::Others]
     )]
     pub(crate) only: Vec<ClusterPart>,
     /// The Python that has Ray and Dask.
     #[arg(long, value_name = "PATH", default_value = "python3")]
     pub(crate) python: PathBuf,
-    /// Measure Flink among the others, which needs Java and a download of some 300 MB.
+    /// Measure Flink in `counting` and among the others, which needs Java and a download of some 230 MB.
     #[arg(long)]
     pub(crate) flink: bool,
     /// The program to measure [default: `incumbent` beside this one, built if it is missing]
@@ -283,6 +291,8 @@ pub(crate) enum ClusterPart {
     Starts,
     /// A job with state: checkpoints, another number of tasks, a killed TaskManager.
     Checkpoints,
+    /// The counting job of `examples/jobs`, and with `--flink` the same in Flink's SQL.
+    Counting,
     /// Many jobs: memory, adoption, idle guards.
     Many,
     /// Many records on each kind of store: how long the next leader takes to open all of them.

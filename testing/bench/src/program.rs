@@ -17,13 +17,26 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
     // nothing.
     let program = target.join("release").join("incumbent");
     if !program.exists() {
-        build(&target)?;
+        build(&target, &["-p", "incumbent-cli"])?;
     }
     if !program.exists() {
         let program = program.display();
         return Err(format!("{program} was not built; name the program with --program").into());
     }
     Ok(program)
+}
+
+/// The release build of an example of a package, built if it is not there.
+pub(crate) fn find_example(package: &str, name: &str) -> Result<PathBuf, Failure> {
+    let target = target()?;
+    let example = target.join("release").join("examples").join(name);
+    if !example.exists() {
+        build(&target, &["-p", package, "--example", name])?;
+    }
+    if !example.exists() {
+        return Err(format!("{} was not built", example.display()).into());
+    }
+    Ok(example)
 }
 
 /// Where cargo builds.
@@ -34,10 +47,15 @@ pub(crate) fn target() -> Result<PathBuf, Failure> {
     Ok(target.to_owned())
 }
 
-fn build(target: &Path) -> Result<(), Failure> {
-    eprintln!("building the program that is measured: cargo build --release -p incumbent-cli");
+fn build(target: &Path, what: &[&str]) -> Result<(), Failure> {
+    eprintln!(
+        "building the program that is measured: cargo build --release {}",
+        what.join(" ")
+    );
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "-p", "incumbent-cli", "--target-dir"])
+        .args(["build", "--release"])
+        .args(what)
+        .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::null())

@@ -218,6 +218,9 @@ impl Tasks {
         let mut ready = 0;
         loop {
             let said = self.next(nodes).await?;
+            if said.attempt > attempt {
+                return Err(format!("attempt {attempt} has failed").into());
+            }
             ready += u32::from(said.what == What::Ready && said.attempt == attempt);
             if ready == count {
                 return Ok(said.at);

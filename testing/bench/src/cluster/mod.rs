@@ -5,6 +5,7 @@
 //!   kills.rs    the leading JobManager is killed, again and again, under a running job
 //!   starts.rs   a job is submitted, and later its TaskManager is killed
 //!   checkpoints.rs   a job with state: its checkpoints, another number of tasks, a killed TaskManager
+//!   counting/   the counting job of examples/jobs, beside Flink's SQL
 //!   many.rs     a thousand jobs of one sleeping task
 //!   adoption.rs ten thousand jobs on each kind of store (stores.rs), adopted
 //!   others.rs   what a killed coordinator costs elsewhere: Flink, Ray, Dask
@@ -14,6 +15,7 @@
 mod adoption;
 mod checkpoints;
 mod client;
+mod counting;
 mod kills;
 mod many;
 mod nodes;
@@ -42,6 +44,9 @@ pub(crate) async fn measure(
             ClusterPart::Starts => figures.extend(starts::measure(above, &program, args).await?),
             ClusterPart::Checkpoints => {
                 figures.extend(checkpoints::measure(above, &program, args).await?);
+            }
+            ClusterPart::Counting => {
+                sections.extend(counting::measure(above, &program, args).await?);
             }
             ClusterPart::Many => figures.extend(many::measure(above, &program, args).await?),
             ClusterPart::Adoption => {

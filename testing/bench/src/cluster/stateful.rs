@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 
-use incumbent_task::{Event, Task};
+use incumbent_task::{Error, Event, Task};
 
 /// `__stateful SOCKET BYTES`: all ranks together store BYTES. Tells the bench that listens at
 /// SOCKET a line for each thing that happens: `RANK ATTEMPT`, then `ready`, `asked N`,
@@ -19,15 +19,15 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         .ok_or_else(invalid)?;
     let task = Task::from_env().map_err(io::Error::other)?;
     let tasks = usize::try_from(task.tasks()).map_err(io::Error::other)?;
-    // Not compressible, and cheap to make.
-    let mut state: Vec<u8> = (0..(total / tasks) as u64)
+    // Not compressible, and cheap to make. After another number of tasks it is again as large.
+    let state: Vec<u8> = (0..(total / tasks) as u64)
         .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
         .collect();
     if let Some(restore) = task.restore().map_err(io::Error::other)? {
         // As a real one does: all of it is read by somebody, here in turns.
         for rank in restore.ranks.iter().map(|rank| rank.rank) {
             if rank % task.tasks() == task.rank() {
-                state = restore.bytes(rank, "state").map_err(io::Error::other)?;
+                restore.bytes(rank, "state").map_err(io::Error::other)?;
             }
         }
     }
@@ -41,8 +41,11 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
                 writeln!(bench, "asked {number}")?;
                 let mut part = task.checkpoint(number);
                 let stored = part.put_bytes("state", &state).map(drop);
-                // One that was aborted meanwhile is not measured.
-                let _ = stored.and_then(|()| part.ack());
+                match stored.and_then(|()| part.ack()) {
+                    // One that was aborted meanwhile is not measured.
+                    Ok(()) | Err(Error::NotPending { .. }) => {}
+                    Err(error) => return Err(io::Error::other(error)),
+                }
             }
             Event::Committed { number } => writeln!(bench, "committed {number}")?,
             Event::Stop => {
