@@ -1,6 +1,6 @@
 //! Some hundred seeds of jobs in every mode, and the proof that the promises can be seen to break.
 
-use incumbent_sim::cluster::{ClusterMode, ClusterMutation, ClusterSimulation};
+use incumbent_sim::cluster::{ClusterMode, ClusterMutation, ClusterReport, ClusterSimulation};
 
 /// Seeds of every mode in the normal tests. `simulate cluster` runs as many as one likes.
 const SEEDS: u64 = 60;
@@ -73,6 +73,29 @@ fn every_promise_but_the_single_attempt_is_kept_with_wrong_verdicts() {
 #[test]
 fn every_record_is_in_the_output_once_while_everything_goes_wrong() {
     keeps_every_promise(ClusterMode::Checkpoints);
+}
+
+#[test]
+fn checkpoints_are_made_for_every_reason_and_restored_in_every_way() {
+    let mut all = ClusterReport::default();
+    for seed in 0..3 * SEEDS {
+        let simulation = ClusterSimulation::new(seed, ClusterMode::Checkpoints);
+        all.add(&simulation.run(0).expect("other tests say so"));
+    }
+    let counts = [
+        all.checkpoints,
+        all.savepoints,
+        all.restored,
+        all.suspended,
+        all.finished,
+        all.rescaled,
+        all.closed_again,
+        all.not_completed,
+        all.from_others,
+        all.erased,
+    ];
+    println!("{all:?}");
+    assert!(counts.iter().all(|count| *count > 0), "{all:?}");
 }
 
 #[test]

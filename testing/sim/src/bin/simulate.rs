@@ -163,6 +163,7 @@ fn main() -> ExitCode {
                     facts: report.events,
                     terms: report.terms,
                     kills: report.kills,
+                    commits: report.checkpoints,
                     ..Sum::default()
                 })
             };

@@ -378,7 +378,17 @@ impl World {
             return false;
         }
         let faults = self.plan.faults.contract;
-        let how = if self.dice.chance(faults.dies) {
+        // Between the commit and the last piece that is published it matters most.
+        let is_closing = matches!(
+            step,
+            Step::Publish(_) | Step::Exit | Step::Told(ContractOrder::Stop, _)
+        );
+        let dies = if is_closing {
+            8 * faults.dies
+        } else {
+            faults.dies
+        };
+        let how = if self.dice.chance(dies) {
             EndedHow::Exited { code: 1 }
         } else if self.dice.chance(faults.exits) && self.hears_nothing(key) {
             EndedHow::Exited { code: 0 }

@@ -101,16 +101,25 @@ impl JobPlan {
         mode: ClusterMode,
         dice: &mut Dice,
     ) {
+        let taken: u32 = jobs.iter().map(|job| job.tasks).sum();
+        let spare = room - u64::from(taken);
         for index in 0..jobs.len() {
             let is_checkpointing = mode == ClusterMode::Checkpoints || dice.chance(400);
             if is_checkpointing {
                 jobs[index].checkpoint(chaos, mode, dice);
             }
-            if is_checkpointing && index > 0 && dice.chance(300) {
-                Self::restore(jobs, index, dice);
+            if is_checkpointing && index > 0 && dice.chance(500) {
+                Self::restore(jobs, index, chaos, dice);
             }
             if is_checkpointing || dice.chance(200) {
-                jobs[index].want(index, room, chaos, dice);
+                // Most of what is wanted has slots.
+                let tasks = u64::from(jobs[index].tasks);
+                let most = if dice.chance(800) {
+                    tasks + spare
+                } else {
+                    room
+                };
+                jobs[index].want(index, most, chaos, dice);
             }
             jobs[index].cancel(dice);
         }
@@ -165,27 +174,33 @@ impl JobPlan {
     }
 
     /// It starts from an earlier one, whose input it has.
-    fn restore(jobs: &mut [Self], index: usize, dice: &mut Dice) {
+    fn restore(jobs: &mut [Self], index: usize, chaos: u64, dice: &mut Dice) {
         let from = dice.index(index);
         let Some(plan) = jobs[from].checkpoints.clone() else {
             return;
         };
-        let savepoint = jobs[from].wishes.iter().find_map(|(_, wish)| match wish {
-            Wish::Savepoint(id) | Wish::Stop(id) => Some(*id),
+        let savepoint = jobs[from].wishes.iter().find_map(|(at, wish)| match wish {
+            Wish::Savepoint(id) | Wish::Stop(id) => Some((*at, *id)),
             _ => None,
         });
-        let restore = match savepoint {
-            Some(savepoint) if dice.chance(600) => RestoreFrom::Savepoint { savepoint },
-            _ => RestoreFrom::Job {
-                job: job_of(Item::Record(u8::try_from(from).expect("few"))),
-                checkpoint: None,
-            },
+        let (not_before, restore) = match savepoint {
+            Some((at, savepoint)) if dice.chance(600) => (at, RestoreFrom::Savepoint { savepoint }),
+            _ => {
+                let job = job_of(Item::Record(u8::try_from(from).expect("few")));
+                let checkpoint = None;
+                (
+                    jobs[from].submitted_at,
+                    RestoreFrom::Job { job, checkpoint },
+                )
+            }
         };
-        let (works, earlier) = (jobs[from].works, jobs[from].submitted_at);
+        let works = jobs[from].works;
+        // There is seldom something to start from at once.
+        let not_before = not_before + dice.range(chaos / 8, chaos / 2);
         let job = &mut jobs[index];
         job.restore = Some(restore);
         job.works = works;
-        job.submitted_at = job.submitted_at.max(earlier);
+        job.submitted_at = not_before.min(chaos + chaos / 8);
         let own = job.checkpoints.as_mut().expect("it checkpoints");
         own.partitions = plan.partitions;
     }
@@ -194,13 +209,17 @@ impl JobPlan {
         let is_checkpointing = self.checkpoints.is_some();
         let mut at = self.submitted_at + dice.range(0, chaos / 4);
         let mut is_stopped = false;
+        let mut tasks = u64::from(self.tasks);
         let mut made: Vec<SavepointId> = Vec::new();
-        for step in 0..dice.range(0, 5) {
+        for step in 0..dice.range(0, 6) {
             let id = SavepointId::new((index as u128 + 1) << 32 | u128::from(step));
             let wish = match dice.index(6) {
                 _ if is_stopped => Wish::Resume,
                 0 | 1 => Wish::Stop(id),
-                2 | 3 => Wish::Rescale(u32::try_from(dice.range(1, room + 1)).expect("few")),
+                2 | 3 => {
+                    tasks = (tasks + dice.range(0, room.max(2) - 1)) % room + 1;
+                    Wish::Rescale(u32::try_from(tasks).expect("few"))
+                }
                 4 if !made.is_empty() => Wish::RemoveSavepoint(dice.pick(&made)),
                 _ if is_checkpointing => Wish::Savepoint(id),
                 _ => continue,
@@ -221,9 +240,13 @@ impl JobPlan {
             let at = at.max(self.submitted_at);
             self.wishes.retain(|(then, _)| *then < at);
             self.wishes.push((at, Wish::Cancel));
-            if dice.chance(300) {
+            if dice.chance(600) {
                 self.wishes.push((at, Wish::Remove));
             }
+        } else if let Some(works) = self.works.filter(|_| dice.chance(300)) {
+            let last = self.wishes.last().map_or(0, |(at, _)| *at);
+            let at = last.max(self.submitted_at + 2 * works);
+            self.wishes.push((at, Wish::Remove));
         }
     }
 }

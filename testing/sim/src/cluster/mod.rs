@@ -12,8 +12,8 @@
 //! ```
 //!
 //! While faults rage, each promise is checked at each step. Then all faults are lifted, and every
-//! job that can run must run. `README.md` beside this file has the promises, and the rules that were
-//! left out to see them break.
+//! job that can run must run. `README.md` beside this file has the promises, and the rules that
+//! were left out to see them break.
 
 mod blobs;
 mod contract;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::ValueEnum;
+use incumbent_cluster_core::{CauseKind, JobRecord, JobState};
 
 use super::mode::{ClusterMode, ClusterMutation};
 use super::world::World;
@@ -34,6 +35,98 @@ pub struct ClusterReport {
     pub attempts: u64,
     /// Processes that were killed.
     pub kills: u64,
+    /// Checkpoints that were committed.
+    pub checkpoints: u64,
+    /// Savepoints among them.
+    pub savepoints: u64,
+    /// Attempts that started from a checkpoint.
+    pub restored: u64,
+    /// Jobs that were suspended with a savepoint.
+    pub suspended: u64,
+    /// Jobs that finished with a last checkpoint.
+    pub finished: u64,
+    /// Attempts that ended because of another number of tasks.
+    pub rescaled: u64,
+    /// Attempts that had to publish what an earlier one had left when its job closed.
+    pub closed_again: u64,
+    /// Attempts that failed because checkpoints were not completed.
+    pub not_completed: u64,
+    /// Jobs that started from another one, or from a savepoint.
+    pub from_others: u64,
+    /// Records that were erased.
+    pub erased: u64,
+}
+
+impl ClusterReport {
+    /// The record of a job says this now.
+    pub(super) fn count(&mut self, before: Option<&JobRecord>, record: &JobRecord) {
+        self.attempts = self.attempts.max(record.attempt.0.into());
+        let Some(before) = before else { return };
+        let newest = |record: &JobRecord| record.checkpoints.last().map(|last| last.number);
+        let is_new = |state| before.state != state && record.state == state;
+        let is_new_attempt = before.attempt < record.attempt;
+        let ended = record.ended.last().filter(|last| {
+            let known = before.ended.last().map(|last| last.attempt);
+            known != Some(last.attempt)
+        });
+        let has_ended = |kind| ended.is_some_and(|ended| ended.cause.kind == kind);
+        for (count, has_happened) in [
+            (&mut self.checkpoints, newest(before) < newest(record)),
+            (
+                &mut self.savepoints,
+                before.savepoints.len() < record.savepoints.len(),
+            ),
+            (
+                &mut self.restored,
+                is_new_attempt && record.restore_point().is_some(),
+            ),
+            (
+                &mut self.suspended,
+                is_new(JobState::Suspended) && before.closing.is_some(),
+            ),
+            (
+                &mut self.finished,
+                is_new(JobState::Finished) && before.closing.is_some(),
+            ),
+            (&mut self.rescaled, has_ended(CauseKind::Rescaled)),
+            (
+                &mut self.closed_again,
+                is_new_attempt && record.closing.is_some(),
+            ),
+            (
+                &mut self.not_completed,
+                has_ended(CauseKind::CheckpointsFailed),
+            ),
+            (
+                &mut self.from_others,
+                is_new_attempt && record.attempt.0 == 1 && record.origin.is_some(),
+            ),
+        ] {
+            *count += u64::from(has_happened);
+        }
+    }
+
+    /// Adds what came of another seed.
+    pub fn add(&mut self, other: &Self) {
+        self.attempts = self.attempts.max(other.attempts);
+        for (sum, more) in [
+            (&mut self.events, other.events),
+            (&mut self.terms, other.terms),
+            (&mut self.kills, other.kills),
+            (&mut self.checkpoints, other.checkpoints),
+            (&mut self.savepoints, other.savepoints),
+            (&mut self.restored, other.restored),
+            (&mut self.suspended, other.suspended),
+            (&mut self.finished, other.finished),
+            (&mut self.rescaled, other.rescaled),
+            (&mut self.closed_again, other.closed_again),
+            (&mut self.not_completed, other.not_completed),
+            (&mut self.from_others, other.from_others),
+            (&mut self.erased, other.erased),
+        ] {
+            *sum += more;
+        }
+    }
 }
 
 /// A broken promise, and how to see it again.
@@ -71,15 +164,7 @@ impl ClusterSimulation {
         let mut world = World::new(self.seed, self.mode, self.mutation, trace);
         let result = catch_unwind(AssertUnwindSafe(|| world.run()));
         let broken = match result {
-            Ok(Ok(())) => {
-                let counts = world.counts;
-                return Ok(ClusterReport {
-                    events: counts.events,
-                    terms: counts.terms,
-                    attempts: counts.attempts,
-                    kills: counts.kills,
-                });
-            }
+            Ok(Ok(())) => return Ok(world.counts),
             Ok(Err(broken)) => broken,
             Err(panic) => Broken {
                 at: world.now,

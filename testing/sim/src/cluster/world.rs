@@ -20,6 +20,7 @@ use super::outbox::{Effect, Outbox};
 use super::owners::Owner;
 use super::plan::Plan;
 use super::promises::Promises;
+use super::simulation::ClusterReport;
 use super::task_manager::{TaskManagerMail, TaskManagerProcess};
 use super::tasks::{Task, TaskEvent};
 use crate::clock::{Clock, Instant};
@@ -75,16 +76,7 @@ pub(super) struct World {
     well: u32,
     pub(super) trace: Trace,
     facts: Vec<Fact>,
-    pub(super) counts: Counts,
-}
-
-/// How much happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) events: u64,
-    pub(super) terms: u64,
-    pub(super) attempts: u64,
-    pub(super) kills: u64,
+    pub(super) counts: ClusterReport,
 }
 
 /// Where a process runs, and what is wrong there.
@@ -195,7 +187,7 @@ impl World {
             well: 0,
             trace,
             facts: Vec::new(),
-            counts: Counts::default(),
+            counts: ClusterReport::default(),
             dice,
             plan,
         }
@@ -530,12 +522,13 @@ impl World {
             Item::Record(_) => {
                 let job = job_of(item);
                 let Some((_, Stored::Record(body))) = self.store.read(item) else {
+                    self.counts.erased += 1;
                     self.fact(Fact::Erased { job });
                     return reply;
                 };
                 if let Some(index) = table_index(&body) {
                     let (record, seal) = (Arc::clone(&self.table[index]), body.seal);
-                    self.counts.attempts = self.counts.attempts.max(record.attempt.0.into());
+                    self.counts.count(self.promises.record(job), &record);
                     self.fact(Fact::Stored { record, seal });
                 }
             }

@@ -284,6 +284,11 @@ impl Promises {
         Ok(())
     }
 
+    /// What the record of a job said before what happens now.
+    pub(super) fn record(&self, job: JobId) -> Option<&JobRecord> {
+        self.records.get(&job).map(|record| &**record)
+    }
+
     /// Whether all is well already, and every input that ends has ended.
     pub(super) fn are_settled(&self, at: Instant) -> bool {
         let ends = |record: &JobRecord| {
