@@ -6,7 +6,9 @@ use super::SECOND;
 use super::world::{Fault, World, checkpointing};
 use crate::checkpoint::RankPart;
 use crate::leader::{LeaderEvent, Question};
-use crate::message::{Acked, Command, Order, Refused};
+use crate::message::{
+    Acked, Command, ContractReport, Order, Refused, Report, TaskReport, TaskState,
+};
 use crate::task_manager::Said;
 use crate::{CauseKind, Checkpointing, JobId, JobSpec, JobState, SavepointId};
 
@@ -308,6 +310,83 @@ fn the_last_files_of_a_rank_that_has_finished_count_in_later_checkpoints() {
     assert_eq!(world.record(job).state, JobState::Finished);
     world.check_output(job);
     assert_eq!(world.blobs.output[&job].len(), 1 + 4 + 7);
+}
+
+#[test]
+fn what_is_committed_is_told_again_if_that_was_lost() {
+    let (mut world, job) = running();
+    world.blobs.holds = true;
+    world.run(SECOND);
+    let nonce = world.record(job).nodes[0].nonce;
+    world.nodes.get_mut(&nonce).unwrap().loses_orders = true;
+    world.answer_manifests();
+    assert_eq!(world.record(job).newest_checkpoint(), 1);
+    world.late.extend([0, 1]);
+    world.run(SECOND * 2);
+    world.nodes.get_mut(&nonce).unwrap().loses_orders = false;
+    world.run(SECOND * 5);
+    assert_eq!(world.record(job).newest_checkpoint(), 1);
+    world.check_output(job);
+}
+
+#[test]
+fn a_number_that_was_given_out_is_not_used_again_by_the_next_attempt() {
+    let (mut world, job) = running();
+    world.late.insert(1);
+    world.run(SECOND);
+    world.exit(world.task(job, 1, 0), 1, &[]);
+    world.late.clear();
+    world.run(SECOND * 4);
+    let record = world.record(job);
+    let first = &record.checkpoints[0];
+    assert_eq!((first.number, first.attempt.0), (2, 2), "1 was given out");
+}
+
+#[test]
+fn a_report_of_another_number_completes_nothing() {
+    let (mut world, job) = running();
+    world.late.extend([0, 1]);
+    world.run(SECOND);
+    for (rank, nonce) in [0, 1].map(|rank| (rank, world.record(job).nodes[rank as usize].nonce)) {
+        let task = world.task(job, 1, rank);
+        let at = world.place_of(task).unwrap();
+        assert_eq!(at, nonce);
+        let part = world.part();
+        let contract = ContractReport {
+            is_ready: true,
+            has_begun: true,
+            seen: 1,
+            acked: Some(Acked { number: 2, part }),
+            ..ContractReport::default()
+        };
+        let report = Report {
+            seal: world.seal(),
+            from: nonce,
+            seq: 1_000_000,
+            is_full: false,
+            node: None,
+            ports: None,
+            tasks: vec![TaskReport {
+                task,
+                slot: 0,
+                state: TaskState::Running {
+                    pid: 1,
+                    since: String::new(),
+                },
+                contract,
+                progress: None,
+            }],
+            is_draining: false,
+            has_blobs: true,
+        };
+        world.take_trace();
+        world.tell_leader(LeaderEvent::Reported {
+            report: Box::new(report),
+            address: None,
+        });
+        assert_eq!(world.take_trace(), [""; 0]);
+    }
+    assert_eq!(world.record(job).newest_checkpoint(), 0);
 }
 
 #[test]
