@@ -57,8 +57,8 @@ pub enum TaskManagerAction {
         what: ContractOrder,
     },
     /// This rank has finished, and a savepoint is made: copy its last files to where those of the
-    /// savepoint lie. The answer is an [`Said::Acked`](super::Said) whose part is that of a finished
-    /// rank. Only the newest of a task counts.
+    /// savepoint lie. The answer is an [`Said::Acked`](super::Said) whose part is that of a
+    /// finished rank. Only the newest of a task counts.
     CopyLast {
         /// Which.
         task: TaskId,

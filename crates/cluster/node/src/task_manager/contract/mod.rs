@@ -46,6 +46,7 @@ mod types;
 mod upload;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use incumbent_cluster_blobs::Blobs;
@@ -104,6 +105,7 @@ pub(super) struct TaskContract {
     parts: Mutex<Parts>,
     transfers: Arc<Semaphore>,
     copying: copy::Copying,
+    has_ended: AtomicBool,
     /// Why it cannot go on.
     not_restored: OnceLock<String>,
     /// Ends the task.
@@ -154,6 +156,7 @@ impl Contracts {
             parts: Mutex::default(),
             transfers: Arc::new(Semaphore::new(MOST_OF_TASK)),
             copying: copy::Copying::default(),
+            has_ended: AtomicBool::new(false),
             not_restored: OnceLock::new(),
             end: End(Box::new(end)),
         })
@@ -184,8 +187,17 @@ impl TaskContract {
 
     /// It has ended: nothing of it is shown or done any more.
     pub(super) fn close(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
         self.copying.stop();
         self.contracts.exposed.remove(self.task);
+    }
+
+    /// Shows metrics, unless it has ended: its last request may be under way when it does.
+    fn show(&self, metrics: String) {
+        self.contracts.exposed.set(self.task, metrics);
+        if self.has_ended.load(Ordering::SeqCst) {
+            self.contracts.exposed.remove(self.task);
+        }
     }
 
     fn cannot_restore(&self, why: String) {

@@ -82,8 +82,7 @@ pub(super) async fn metrics(State(contract): Contract, body: Body) -> Result<Sta
     let metrics = TaskMetrics::parse(&text)
         .map_err(|bad| Problem::bad_request(format!("The metrics cannot be read: {bad}.")))?;
     let (name, rank) = (&contract.identity.name, contract.task.rank.0);
-    let shown = metrics.to_text(name, rank);
-    contract.contracts.exposed.set(contract.task, shown);
+    contract.show(metrics.to_text(name, rank));
     Ok(StatusCode::OK)
 }
 
