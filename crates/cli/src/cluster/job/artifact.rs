@@ -12,6 +12,7 @@ use hyper::Method;
 use hyper::header::CONTENT_LENGTH;
 use incumbent_cluster_core::Artifact;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use crate::cluster::client::{Answer, Ask, Client, ClientError, Upload};
 use crate::diagnostics;
@@ -85,13 +86,25 @@ fn is_executable(found: &Metadata) -> bool {
     found.permissions().mode() & 0o111 != 0
 }
 
-/// Sees to it that the cluster has this file, and returns what names it there.
+/// Sees to it that the cluster has this file, or this directory as one file, and returns what names
+/// it there.
 ///
 /// # Errors
 ///
 /// The file cannot be read, changes while it is read, or the cluster does not take it.
 pub(super) async fn upload(client: &Client, path: &Path) -> Result<Artifact, Failure> {
-    let artifact = digested(path).await?;
+    let pack = if path.is_dir() {
+        Some(packed(path).await?)
+    } else {
+        None
+    };
+    let file = pack.as_ref().map_or(path, NamedTempFile::path);
+    let mut artifact = digested(file).await?;
+    if pack.is_some() {
+        let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let name = whole.file_name().unwrap_or("artifact".as_ref());
+        artifact.name = format!("{}.zip", name.to_string_lossy());
+    }
     let at = format!("/v1/artifacts/{}", artifact.digest);
     match client.open(&Ask::new(Method::HEAD, &at)).await {
         Ok(answer) if is_whole(&answer, &artifact) => return Ok(artifact),
@@ -102,7 +115,7 @@ pub(super) async fn upload(client: &Client, path: &Path) -> Result<Artifact, Fai
     }
     let sent = Arc::new(AtomicU64::new(0));
     let body = Upload::File {
-        path: path.to_owned(),
+        path: file.to_owned(),
         length: artifact.size,
         sent: Arc::clone(&sent),
     };
@@ -126,6 +139,14 @@ fn is_whole(answer: &Answer, artifact: &Artifact) -> bool {
     length == Some(artifact.size)
 }
 
+async fn packed(dir: &Path) -> Result<NamedTempFile, Failure> {
+    let dir = dir.to_owned();
+    let packed = tokio::task::spawn_blocking(move || super::pack::packed(&dir));
+    packed
+        .await
+        .unwrap_or_else(|error| Err(Failure::new("cannot pack the artifact").because(error)))
+}
+
 async fn digested(path: &Path) -> Result<Artifact, Failure> {
     let path = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
@@ -134,13 +155,6 @@ async fn digested(path: &Path) -> Result<Artifact, Failure> {
             Failure::new(what).because(cause).code(Code::Usage)
         };
         let mut file = std::fs::File::open(&path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            let what = format!(
-                "the artifact {} is a directory; make an archive of it",
-                path.display()
-            );
-            return Err(Failure::new(what).code(Code::Usage));
-        }
         let (mut hash, mut size) = (Sha256::new(), 0);
         let mut piece = vec![0; PIECE];
         loop {

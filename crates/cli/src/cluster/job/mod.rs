@@ -9,6 +9,7 @@ mod find;
 mod list;
 mod logs;
 mod outcome;
+mod pack;
 mod progress;
 mod rescale;
 mod restore;

@@ -53,7 +53,7 @@ pub(super) const TOP: [Key; 13] = [
         "artifact",
         "\"./count.sh\"",
         "none",
-        "a file to upload; {artifact} is its path where a task runs",
+        "a file to upload, or a directory, which becomes one; {artifact} is its path where a task runs",
     ),
     key(
         "env",
