@@ -368,5 +368,46 @@ class Sink(unittest.TestCase):
             self.assertRaises(ValueError, FileSink, task, self.dir, name)
 
 
+class Example(unittest.TestCase):
+    def test_the_example_of_the_documentation_does_what_it_says(self):
+        lines = iter(sdk.__doc__.split("\n"))
+        for line in lines:
+            if line.endswith("::"):
+                break
+        code = []
+        for line in lines:
+            if line and not line.startswith("    "):
+                break
+            code.append(line[4:])
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        fake = Fake(self, tasks=2)
+        os.environ["INCUMBENT_TASK_SOCKET"] = fake.path
+        self.addCleanup(os.environ.pop, "INCUMBENT_TASK_SOCKET")
+        finished = threading.Event()
+        tell = fake.answer
+
+        def answer(to, status, body, **headers):
+            if to.path == "/v1/finish":
+                fake.tell({"event": "committed", "number": 2})
+                fake.tell({"event": "stop"})
+                finished.set()
+            tell(to, status, body, **headers)
+
+        fake.answer = answer
+        fake.tell({"event": "checkpoint", "number": 1})
+        exec("\n".join(code).replace("/mnt/output", directory.name), {})
+        self.assertTrue(finished.is_set())
+        found = []
+        for name in os.listdir(directory.name):
+            self.assertTrue(name.startswith("part-numbers-0-"), name)
+            with open(os.path.join(directory.name, name), encoding="ascii") as file:
+                found += file.read().split("\n")[:-1]
+        expected = [f"{counter} {at}" for counter in (0, 2, 4, 6) for at in range(1, 1001)]
+        self.assertEqual(sorted(found), sorted(expected))
+        stored = json.loads(fake.bodies["/v1/checkpoints/final/state"])
+        self.assertEqual(stored["counters"], {str(counter): 1000 for counter in (0, 2, 4, 6)})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use incumbent_task::{Error, Event, FileSink, Inbox, Task};
 
-use crate::input::{self, Record};
-use crate::state::State;
+use super::input::{self, Record};
+use super::state::State;
 
 /// Whatever goes wrong ends the attempt; the next one goes on from the last checkpoint.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn StdError>>;
@@ -23,8 +23,10 @@ const LOOKS: u64 = 50;
 
 /// What the command line says.
 pub(crate) struct Options {
-    pub(crate) input: PathBuf,
-    pub(crate) output: PathBuf,
+    /// Of input and output, if they are not said.
+    directory: PathBuf,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// How the input is made, if it is not there.
     pub(crate) records: u64,
     pub(crate) keys: u64,
@@ -37,9 +39,10 @@ impl Options {
     /// Reads `--name value` pairs.
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
         let mut options = Self {
-            input: "/tmp/incumbent-count/input.ndjson".into(),
-            output: "/tmp/incumbent-count/output".into(),
-            records: 100_000,
+            directory: "/tmp/incumbent-count".into(),
+            input: None,
+            output: None,
+            records: 120_000,
             keys: 100,
             seed: 1,
             rate: 0,
@@ -49,8 +52,9 @@ impl Options {
                 return Err(format!("{} has no value", pair[0]).into());
             };
             match name.as_str() {
-                "--input" => options.input = value.into(),
-                "--output" => options.output = value.into(),
+                "--directory" => options.directory = value.into(),
+                "--input" => options.input = Some(value.into()),
+                "--output" => options.output = Some(value.into()),
                 "--records" => options.records = value.parse()?,
                 "--keys" => options.keys = value.parse()?,
                 "--seed" => options.seed = value.parse()?,
@@ -58,16 +62,30 @@ impl Options {
                 _ => return Err(format!("there is no option {name}").into()),
             }
         }
+        options.keys = options.keys.max(1);
         Ok(options)
+    }
+
+    fn input(&self) -> PathBuf {
+        let usual = || {
+            let name = format!("input-{}-{}-{}.ndjson", self.records, self.keys, self.seed);
+            self.directory.join(name)
+        };
+        self.input.clone().unwrap_or_else(usual)
+    }
+
+    fn output(&self, task: &Task) -> PathBuf {
+        let usual = || self.directory.join(&task.identity().job);
+        self.output.clone().unwrap_or_else(usual)
     }
 }
 
 /// Runs one task to its end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     input::make(
-        &options.input,
+        &options.input(),
         options.records,
-        options.keys.max(1),
+        options.keys,
         options.seed,
     )?;
     let task = Task::from_env()?;
@@ -104,12 +122,12 @@ impl Counting {
             .iter()
             .flat_map(|state| state.staged.iter().cloned())
             .collect();
-        let mut counts = FileSink::new(task, &options.output, "counts")?;
-        let mut totals = FileSink::new(task, &options.output, "totals")?;
+        let mut counts = FileSink::new(task, options.output(task), "counts")?;
+        let mut totals = FileSink::new(task, options.output(task), "totals")?;
         counts.recover(&staged)?;
         totals.recover(&staged)?;
         let state = State::share(restored, task.rank(), task.tasks());
-        let mut input = BufReader::new(File::open(&options.input)?);
+        let mut input = BufReader::new(File::open(options.input())?);
         let at = match state.start() {
             Some(at) => input.seek(SeekFrom::Start(at))?,
             None => input.seek(SeekFrom::End(0))?,

@@ -2,12 +2,13 @@
 //!
 //! ```sh
 //! cargo build --release -p incumbent-task --example count
-//! incumbent job run --name count --tasks 2 --checkpoints -- target/release/examples/count --input /tmp/count/input.ndjson --output /tmp/count/output
+//! incumbent job run examples/jobs/count-rust.toml
 //! ```
 //!
-//! It is `examples/jobs/counter.py` once more, for more records a second. `job.rs` is the job;
-//! `state.rs` is what it keeps in a checkpoint, by key group, so that any number of tasks can go
-//! on with it; `input.rs` makes the input, if there is none, and what is right for it.
+//! It is `examples/jobs/counter` once more, for more records a second, with the same input, output
+//! and state. `job.rs` is the job; `state.rs` is what it keeps in a checkpoint, by key group, so
+//! that any number of tasks can go on with it; `input.rs` makes the input, if there is none, and
+//! what is right for it.
 
 mod input;
 mod job;

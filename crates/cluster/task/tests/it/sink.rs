@@ -1,4 +1,4 @@
-//! Output appears whole and once, whoever publishes it.
+//! Output appears whole and once, by whatever attempt.
 
 use std::fs;
 use std::io::Write;

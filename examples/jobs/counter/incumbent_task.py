@@ -1,0 +1,1 @@
+../../../sdk/python/incumbent_task.py
