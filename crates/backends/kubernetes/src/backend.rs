@@ -28,7 +28,7 @@ use crate::session::Session;
 use crate::settings::Settings;
 
 /// Each write is a revision that the whole Kubernetes cluster keeps for a while, and an event for
-/// whoever watches; a hundred writers at this pace are ten writes a second.
+/// each watch; a hundred writers at this pace make ten writes a second.
 const REGULAR_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Records in ConfigMaps. Clones share connections, limits and the watch.

@@ -72,25 +72,18 @@ async fn on(
         apart(move || async move { fill(&address, group, count).await }).await?;
         progress.step(|| format!("{group} is filled"));
     }
-    // A record that no leader has opened yet costs its first one a look at the floor.
-    let address = site.fast.clone();
-    apart(move || async move { seal(&address).await }).await?;
-    let (_, first) = adopt(program, &site, &site.fast).await?;
-    let mut leader = first;
     let (mut seals, mut adoptions, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let rounds = if site.limit.is_some() { 1 } else { ROUNDS };
     for round in 0..rounds {
         let address = site.address.clone();
         let sealed = apart(move || async move { seal(&address).await }).await?;
+        let (adopted, leader) = adopt(program, &site, &site.address).await?;
         kill(leader).await?;
-        let (adopted, next) = adopt(program, &site, &site.address).await?;
-        leader = next;
         seals.push(sealed);
         adoptions.push(adopted);
         ratios.push(adopted / sealed);
         progress.step(|| format!("{} of {rounds} rounds", round + 1));
     }
-    kill(leader).await?;
     let name = site.name;
     let mut figures = Vec::new();
     let mut add = |what: String, unit, samples: Vec<f64>, target: Option<(Statistic, f64)>| {
@@ -128,7 +121,8 @@ async fn group(address: &str, name: &str) -> Result<Group, Failure> {
     Ok(incumbent::open(address).await?.group(name)?)
 }
 
-/// Submits so many jobs, without leading.
+/// Submits so many jobs, and commits them as a leader does that has placed them: until then, each
+/// opening of a record also looks at the floor.
 async fn fill(address: &str, name: &str, count: u32) -> Result<(), Failure> {
     let group = group(address, name).await?;
     let created = stream::iter(1..=count).map(|number| {
@@ -144,6 +138,20 @@ async fn fill(address: &str, name: &str, count: u32) -> Result<(), Failure> {
         .buffer_unordered(SIDE_BY_SIDE)
         .try_collect::<()>()
         .await?;
+    let leadership = group.candidate()?.campaign().await;
+    let names = group.records().await?;
+    let committed = stream::iter(&names).map(|name| async {
+        let mut record = leadership.open::<Value>(name).await?;
+        if let Some(job) = record.data().cloned() {
+            record.commit(job).await?;
+        }
+        Ok::<_, Failure>(())
+    });
+    committed
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect::<()>()
+        .await?;
+    leadership.resign(None).await;
     group.close().await;
     Ok(())
 }
