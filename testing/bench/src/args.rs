@@ -257,10 +257,12 @@ pub(crate) struct ClusterArgs {
     /// How many jobs `adoption` lets the next leader adopt, on each kind of store.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) adopted: u32,
-    /// How many records `counting` counts in each turn; eight times as many while processes are killed.
+    /// How many records `counting` counts in each turn; eight times as many while processes are
+    /// killed.
     #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub(crate) records: u64,
-    /// How many turns everybody has in `counting`, and how often a process of each kind is killed there.
+    /// How many turns everybody has in `counting`, and how often a process of each kind is killed
+    /// there.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) turns: u32,
     /// Only these parts.
@@ -274,7 +276,8 @@ pub(crate) struct ClusterArgs {
     /// The Python that has Ray and Dask.
     #[arg(long, value_name = "PATH", default_value = "python3")]
     pub(crate) python: PathBuf,
-    /// Measure Flink in `counting` and among the others, which needs Java and a download of some 230 MB.
+    /// Measure Flink in `counting` and among the others, which needs Java and a download of some
+    /// 230 MB.
     #[arg(long)]
     pub(crate) flink: bool,
     /// The program to measure [default: `incumbent` beside this one, built if it is missing]
