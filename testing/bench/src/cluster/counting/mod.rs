@@ -236,8 +236,8 @@ fn speed(rows: &[Row], notes: &[String], has_flink: bool) -> Section {
     if has_flink {
         notes.push(
             "Flink divides the file, and sends records to the task that has the key; it parses with Jackson and writes to \
-             no file (`blackhole`). State on its heap, checkpoints each second, a heap of 1 GiB, a first turn to warm up \
-             that does not count. The processes of its client and of its ZooKeeper do not count either."
+             no file (`blackhole`). State on its heap, checkpoints each second, a heap of 1 GiB. A first turn warms up and \
+             does not count; Java goes on compiling after it, so more turns show Flink faster. The processes of its client and of its ZooKeeper do not count either."
                 .into(),
         );
     }
