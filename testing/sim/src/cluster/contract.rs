@@ -49,7 +49,8 @@ pub(super) struct Contract {
     /// The checkpoint that it was asked for.
     asked: Option<Asked>,
     upload: Option<Upload>,
-    /// The highest number that it has acknowledged.
+    /// The highest number that it has acknowledged, or was restored from: what comes later belongs
+    /// to higher ones, also if it is told once more that this one is committed.
     acked: u64,
     /// The highest number that it was told as committed.
     committed: u64,
@@ -164,7 +165,7 @@ impl Contract {
             saying: None,
             asked: None,
             upload: None,
-            acked: 0,
+            acked: deploy.restore.as_ref().map_or(0, |point| point.from.number),
             committed: 0,
             input: Input::Open,
             hangs,
