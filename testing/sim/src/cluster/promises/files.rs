@@ -161,17 +161,19 @@ impl Files {
     /// A file of this job that was there before then, and that no record will ever name again: a
     /// checkpoint has been committed since.
     pub(super) fn litter(&self, record: &JobRecord, before: Instant) -> Option<&Key> {
-        let needed = self.needed.get(&record.id)?;
         let root = Root::Checkpoints(record.id, record.incarnation);
         let is_last = format!("{}/final/", record.attempt.0);
+        // Another job may start from a checkpoint that this one has dropped. Beside the files of a
+        // listed one there may be those of tries whose answers were lost: they go with it.
+        let is_beside = |need: &Need, key: &Key| {
+            let from = &need.point.from;
+            let directory = format!("{}/{}/", from.attempt.0, from.number);
+            Root::of(from) == root && key.name.starts_with(&directory)
+        };
         let is_litter = |key: &Key| {
-            // Another job may start from a checkpoint that this one has dropped.
-            let others = self.needed.values().flatten();
+            let mut all = self.needed.values().flatten();
             !key.name.starts_with(&is_last)
-                && !needed
-                    .iter()
-                    .chain(others)
-                    .any(|need| need.keys.contains(key))
+                && !all.any(|need| need.keys.contains(key) || is_beside(need, key))
         };
         let mut there = self.there.iter();
         let found = there.find(|(key, (at, _))| *at < before && key.root == root && is_litter(key));
