@@ -29,6 +29,7 @@ fn a_job_that_counts_comes_out_right_under_random_faults() {
     while left > 0 {
         round += 1;
         left = weather(&mut storm, round, left);
+        eprintln!("round {round} came out right; {left} of {faults} faults are left");
     }
     eprintln!("{faults} faults in {round} rounds: {:?}", storm.struck);
 }

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -36,6 +37,10 @@ pub(super) enum Target {
     Up,
 }
 
+/// The processes that are stopped. A thread of its own lets each go on: what waits for an answer of
+/// one of them must not be what would let it go on.
+type Stopped = Arc<Mutex<Vec<i32>>>;
+
 /// A cluster in a storm.
 pub(super) struct Storm {
     random: u64,
@@ -43,7 +48,8 @@ pub(super) struct Storm {
     ha: String,
     store: Node,
     up: Node,
-    stopped: Vec<(Instant, i32)>,
+    /// Those that are stopped now.
+    stopped: Stopped,
     /// How often each was killed, and stopped.
     pub(super) struck: BTreeMap<(Target, &'static str), usize>,
     /// Dropped last.
@@ -64,7 +70,7 @@ impl Storm {
             ha,
             store,
             up,
-            stopped: Vec::new(),
+            stopped: Stopped::default(),
             struck: Default::default(),
             place,
         };
@@ -104,16 +110,8 @@ impl Storm {
         }
     }
 
-    /// Starts again what ended, and lets go on what was stopped for long enough.
+    /// Starts again what ended.
     pub(super) fn tend(&mut self) {
-        let now = now();
-        self.stopped.retain(|(until, pid)| {
-            let is_over = *until <= now;
-            if is_over {
-                kill(*pid, Signal::CONT);
-            }
-            !is_over
-        });
         if !self.store.is_running() {
             self.store = self.place.start("store", serve(&self.place, &self.ha));
         }
@@ -154,7 +152,7 @@ impl Storm {
 
     /// Everything goes on.
     pub(super) fn calm(&mut self) {
-        for (_, pid) in self.stopped.drain(..) {
+        for pid in self.stopped.lock().unwrap().drain(..) {
             kill(pid, Signal::CONT);
         }
         self.tend();
@@ -181,22 +179,31 @@ impl Storm {
         if is_kill {
             kill(pid, Signal::KILL);
         } else {
-            if self.stopped.len() >= MOST_STOPPED {
+            if self.stopped.lock().unwrap().len() >= MOST_STOPPED {
                 return false;
             }
-            kill(pid, Signal::STOP);
             let most = if self.draw(4) == 0 {
                 LONGEST_STOP_MS
             } else {
                 1_500
             };
             let millis = 50 + self.draw(most);
-            self.stopped
-                .push((now() + Duration::from_millis(millis), pid));
+            self.stop(pid, millis);
         }
         let how = if is_kill { "killed" } else { "stopped" };
         *self.struck.entry((target, how)).or_default() += 1;
         true
+    }
+
+    fn stop(&self, pid: i32, millis: u64) {
+        self.stopped.lock().unwrap().push(pid);
+        kill(pid, Signal::STOP);
+        let stopped = Arc::clone(&self.stopped);
+        std::thread::spawn(move || {
+            a_moment(millis);
+            kill(pid, Signal::CONT);
+            stopped.lock().unwrap().retain(|stopped| *stopped != pid);
+        });
     }
 
     fn find(&mut self, target: Target, job: &str) -> Option<i32> {
