@@ -56,7 +56,7 @@ fn the_gang_begins_when_all_are_ready() {
     world.run(SECOND * 5);
     assert!(!world.take_trace().iter().any(|line| line == "begin"));
     let view = world.view(job);
-    let waits = "rank 1 has not said that it is ready";
+    let waits = "not yet: rank 1";
     assert!(view.why.iter().any(|line| line.contains(waits)), "{view:?}");
     world.say(world.task(job, 1, 1), Said::Ready);
     assert_eq!(world.take_trace(), ["begin", "begin"]);

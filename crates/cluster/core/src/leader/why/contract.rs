@@ -29,7 +29,7 @@ pub(super) fn lines(
     }
     if let Some(which) = ranks(job, |rank| rank.runs() && !rank.is_ready()) {
         lines.push(format!(
-            "{which} has not said that it is ready (POST /v1/ready); no checkpoint begins before"
+            "no checkpoint begins before each task is ready (POST /v1/ready); not yet: {which}"
         ));
     }
     pending(job, now, lines);
@@ -62,7 +62,7 @@ fn pending(job: &Job, now: Now, lines: &mut Vec<String>) {
     let (number, since) = (pending.number, span(since));
     lines.push(match pending.stage {
         Stage::Asked => format!(
-            "checkpoint {number} was asked for {since} ago: {} has not acknowledged it",
+            "checkpoint {number} was asked for {since} ago, and not acknowledged by {}",
             cause::ranks_text(&pending.missing())
         ),
         Stage::Storing { .. } => {
