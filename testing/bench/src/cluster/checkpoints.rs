@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::client;
-use super::nodes::{Arrival, Nodes, address_of, text};
+use super::nodes::{Nodes, address_of, text};
 use crate::args::ClusterArgs;
 use crate::progress::Progress;
 use crate::report::Figure;
@@ -199,7 +200,7 @@ impl Tasks {
                     said = self.said.recv() => {
                         return said.ok_or_else(|| "this holds a sender".into());
                     }
-                    arrival = nodes.next_arrival() => listen(arrival?, self.told.clone()),
+                    stream = nodes.accept() => listen(stream?, self.told.clone()),
                 }
             }
         };
@@ -246,16 +247,16 @@ impl Tasks {
     }
 }
 
-/// Passes on what a task says until it ends.
-fn listen(arrival: Arrival, told: mpsc::UnboundedSender<Said>) {
+/// Passes on what a task says until it ends: first its rank and attempt.
+fn listen(stream: UnixStream, told: mpsc::UnboundedSender<Said>) {
     tokio::spawn(async move {
-        let Arrival {
-            rank,
-            attempt,
-            open,
-            ..
-        } = arrival;
-        let mut lines = BufReader::new(open).lines();
+        let mut lines = BufReader::new(stream).lines();
+        let Ok(Some(line)) = lines.next_line().await else {
+            return;
+        };
+        let Some((rank, attempt)) = who(&line) else {
+            return;
+        };
         while let Ok(Some(line)) = lines.next_line().await {
             let at = stopwatch::now();
             let Some(what) = what(&line) else { continue };
@@ -272,6 +273,11 @@ fn listen(arrival: Arrival, told: mpsc::UnboundedSender<Said>) {
             }
         }
     });
+}
+
+fn who(line: &str) -> Option<(u32, u32)> {
+    let (rank, attempt) = line.split_once(' ')?;
+    Some((rank.parse().ok()?, attempt.parse().ok()?))
 }
 
 fn what(line: &str) -> Option<What> {

@@ -39,7 +39,7 @@ pub(super) struct Arrival {
     pub(super) rank: u32,
     pub(super) attempt: u32,
     /// The task ends when this is closed.
-    pub(super) open: UnixStream,
+    _open: UnixStream,
 }
 
 impl Nodes {
@@ -170,10 +170,19 @@ impl Nodes {
         Ok(socket.to_owned())
     }
 
-    /// Waits for the next task that is started.
+    /// Waits for the next task that connects, and has not said anything yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no task.
+    pub(super) async fn accept(&self) -> Result<UnixStream, Failure> {
+        Ok(self.tasks.accept().await?.0)
+    }
+
+    /// Waits for the next task that is started, of those that say nothing but who they are.
     pub(super) async fn next_arrival(&self) -> Result<Arrival, Failure> {
         let accept = async {
-            let (stream, _) = self.tasks.accept().await?;
+            let stream = self.accept().await?;
             let at = stopwatch::now();
             let mut stream = BufReader::new(stream);
             let mut line = String::new();
@@ -183,7 +192,7 @@ impl Nodes {
                 at,
                 rank: rank.parse()?,
                 attempt: attempt.parse()?,
-                open: stream.into_inner(),
+                _open: stream.into_inner(),
             })
         };
         let arrived = tokio::time::timeout(PATIENCE, accept).await;
