@@ -89,6 +89,9 @@ _USUAL_WAIT, _LONGEST_WAIT = 1.0, 30.0
 _PIECE = 64 * 1024
 # Most events that wait to be taken: there is one checkpoint at a time, so there are few.
 _MOST_WAITING = 64
+# How many digits of the id of a job are in the names of last files: enough to tell the few jobs
+# apart that go on from each other in one directory.
+_JOB_DIGITS = 8
 
 
 class TaskError(Exception):
@@ -548,9 +551,10 @@ class FileSink:
     def stage_last(self) -> List[Dict[str, Any]]:
         """The same for the end of the input, to be stored with Task.last."""
         # Another attempt may have last files too, of another number of tasks, and no number of a
-        # checkpoint tells them apart.
+        # checkpoint tells them apart. Nor those of a job that starts from this one's checkpoint.
         task = self._task
-        published = f"part-{self._name}-{task.rank}-last-{task.attempt}"
+        job = task.job[:_JOB_DIGITS]
+        published = f"part-{self._name}-{task.rank}-last-{job}-{task.attempt}"
         return self._stage_as(self._number + 1, published)
 
     def committed(self, number: int) -> None:

@@ -24,9 +24,9 @@ END = object()
 class Fake:
     """A socket with a TaskManager behind it: one rank, and answers that tests steer."""
 
-    def __init__(self, test, attempt=1, rank=0, tasks=1, restore=None):
+    def __init__(self, test, attempt=1, rank=0, tasks=1, restore=None, job="1"):
         self.identity = {
-            "job": "1" * 32, "name": "x", "attempt": attempt, "rank": rank, "tasks": tasks,
+            "job": job * 32, "name": "x", "attempt": attempt, "rank": rank, "tasks": tasks,
             "peers": ["a:1"], "is_checkpointing": True, "restore": restore, "later": True,
         }
         self.heard, self.bodies, self.files, self.first, self.cut = [], {}, {}, {}, set()
@@ -282,8 +282,8 @@ class Sink(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.dir = directory.name
 
-    def sink(self, attempt=1, rank=0, tasks=1, restore=None):
-        return FileSink(Fake(self, attempt, rank, tasks, restore).task(), self.dir, "out")
+    def sink(self, attempt=1, rank=0, tasks=1, restore=None, job="1"):
+        return FileSink(Fake(self, attempt, rank, tasks, restore, job).task(), self.dir, "out")
 
     def staged(self, sink, text, number):
         sink.write(text.encode())
@@ -319,7 +319,16 @@ class Sink(unittest.TestCase):
         sink.committed(1)
         self.assertEqual(self.shown(), ({}, 1))
         sink.committed(2)
-        self.assertEqual(self.shown(), ({"part-out-0-last-2": "end"}, 0))
+        self.assertEqual(self.shown(), ({"part-out-0-last-11111111-2": "end"}, 0))
+
+    def test_a_job_that_goes_on_from_another_one_has_an_end_of_its_own(self):
+        for job in "12":
+            sink = self.sink(job=job)
+            sink.write(job.encode())
+            sink.stage_last()
+            sink.committed(1)
+        both = {"part-out-0-last-11111111-1": "1", "part-out-0-last-22222222-1": "2"}
+        self.assertEqual(self.shown(), (both, 0))
 
     def test_another_attempt_with_another_number_of_ranks_publishes_what_was_promised(self):
         promised = []

@@ -4,6 +4,7 @@
 //! write        .out-<job>-<attempt>-<rank>-<n>      hidden; no other process uses this name
 //! stage        synced, with its directory           the state names it: it is promised
 //! committed    part-out-<rank>-<number>             a hard link; then the hidden name goes
+//!              part-out-<rank>-last-<job>-<attempt> of the end of the input
 //! ```
 //!
 //! - What is published has the name that the *state* says, so it does not matter which attempt
@@ -23,6 +24,10 @@ use crate::{SinkError, Task};
 
 /// Longest name of a sink, in bytes: it is part of the names of files.
 const LONGEST_NAME: usize = 64;
+
+/// How many digits of the id of a job are in the names of last files: enough to tell the few jobs
+/// apart that go on from each other in one directory.
+const JOB_DIGITS: usize = 8;
 
 /// Output in files of a directory that all machines share. Files appear when the checkpoint is
 /// committed that they were staged for, whole and once, whatever was killed meanwhile.
@@ -145,8 +150,10 @@ impl FileSink {
     /// As [`stage`](Self::stage).
     pub fn stage_last(&mut self) -> Result<&[Staged], SinkError> {
         // Another attempt may have last files too, of other numbers of tasks, and no number of a
-        // checkpoint tells them apart.
-        let published = format!("part-{}-{}-last-{}", self.name, self.rank, self.attempt);
+        // checkpoint tells them apart. Nor those of a job that starts from this one's checkpoint.
+        let (name, rank, attempt) = (&self.name, self.rank, self.attempt);
+        let job = self.job.get(..JOB_DIGITS).unwrap_or(&self.job);
+        let published = format!("part-{name}-{rank}-last-{job}-{attempt}");
         self.stage_as(self.number + 1, published)
     }
 

@@ -55,12 +55,15 @@ impl Fake {
 
     /// A task of job `11…`.
     pub(crate) fn of(attempt: &str, rank: u32, tasks: u32) -> Self {
+        Self::of_job(&"1".repeat(32), attempt, rank, tasks)
+    }
+
+    pub(crate) fn of_job(job: &str, attempt: &str, rank: u32, tasks: u32) -> Self {
         let dir = tempfile::Builder::new().prefix("task-").tempdir().unwrap();
         let socket = dir.path().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
         let identity = format!(
-            r#"{{"job":"{}","name":"x","attempt":{attempt},"rank":{rank},"tasks":{tasks},"peers":["a:1"],"later":true}}"#,
-            "1".repeat(32)
+            r#"{{"job":"{job}","name":"x","attempt":{attempt},"rank":{rank},"tasks":{tasks},"peers":["a:1"],"later":true}}"#
         );
         let shared = Arc::new(Shared::default());
         shared.state.lock().unwrap().identity = identity;

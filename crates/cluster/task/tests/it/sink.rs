@@ -84,11 +84,28 @@ fn the_last_output_waits_for_a_checkpoint_that_it_counts_in() {
     sink.committed(1).unwrap();
     assert_eq!(shown(dir.path()), (vec![file("part-out-0-1", "one")], 1));
     sink.committed(2).unwrap();
-    let end = file("part-out-0-last-1", "end");
+    let end = file("part-out-0-last-11111111-1", "end");
     assert_eq!(
         shown(dir.path()),
         (vec![file("part-out-0-1", "one"), end], 0)
     );
+}
+
+#[test]
+fn a_job_that_goes_on_from_another_one_has_an_end_of_its_own() {
+    let dir = TempDir::new().unwrap();
+    for job in ["1", "2"] {
+        let task = Fake::of_job(&job.repeat(32), "1", 0, 1).task();
+        let mut sink = FileSink::new(&task, dir.path(), "out").unwrap();
+        sink.write_all(job.as_bytes()).unwrap();
+        sink.stage_last().unwrap();
+        sink.committed(1).unwrap();
+    }
+    let both = vec![
+        file("part-out-0-last-11111111-1", "1"),
+        file("part-out-0-last-22222222-1", "2"),
+    ];
+    assert_eq!(shown(dir.path()), (both, 0));
 }
 
 #[test]
