@@ -25,8 +25,12 @@ pub(super) fn after_end(record: &JobRecord, kind: CauseKind, ran: Option<Duratio
     if kind == CauseKind::Refused || kind == CauseKind::Canceled {
         return AfterEnd::Fail;
     }
+    // What is committed is published, if the job itself does not fail at it.
+    let only_publishes = record.closing.is_some() && !counts(kind);
     let (most, reset_after) = match &record.spec.restart {
-        Restart::None if kind == CauseKind::Restarted => return AfterEnd::Again { in_row: 0 },
+        Restart::None if kind == CauseKind::Restarted || only_publishes => {
+            return AfterEnd::Again { in_row: 0 };
+        }
         Restart::None => return AfterEnd::Fail,
         Restart::FixedDelay { attempts, .. } => (Some(*attempts), None),
         Restart::ExponentialDelay {

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use incumbent_core::Now;
 
-use super::job::Write;
-use super::job::intents::savepoint_of;
+use super::job::intents::{Wish, savepoint_of};
+use super::job::{Job, Write};
 use super::timers::Timer;
 use super::{Answer, Leader, LeaderAction, views};
-use crate::checkpoint::Intent;
 use crate::view::SavepointView;
-use crate::{JobRecord, SavepointId};
+use crate::{JobId, JobRecord, SavepointId};
 
 /// The savepoints whose files are being removed, and what became of that.
 #[derive(Debug, Default)]
@@ -61,7 +60,7 @@ impl Leader {
             )));
         }
         let Some(owner) = self.catalog.owner(savepoint) else {
-            if let Some(by) = self.maker_of(savepoint) {
+            if let Some(by) = self.makers_of(savepoint).next() {
                 return Some(Answer::Conflict(format!(
                     "job {by} is making savepoint {savepoint}; ask again when it is done"
                 )));
@@ -113,12 +112,33 @@ impl Leader {
             || owner.is_some_and(|job| job.wishes.unlist == Some(savepoint))
     }
 
-    /// The job that is making this savepoint.
-    fn maker_of(&self, savepoint: SavepointId) -> Option<crate::JobId> {
-        let makes = |intent: Intent| savepoint_of(intent) == Some(savepoint);
-        let mut jobs = self.jobs.iter();
-        let job = jobs.find(|job| job.record.intent.is_some_and(makes))?;
-        Some(job.record.id)
+    /// Why this job cannot make a savepoint of this id, if it is not the job's own: what lies under
+    /// it would be another one's, and would go with that.
+    pub(super) fn taken_by(&self, savepoint: SavepointId, job: JobId) -> Option<String> {
+        let is_other = |other: &JobId| *other != job;
+        if let Some(owner) = self.catalog.owner(savepoint).filter(is_other) {
+            return Some(format!(
+                "the id of that savepoint is another one's, of job {owner}; draw a new one"
+            ));
+        }
+        if let Some(maker) = self.makers_of(savepoint).find(is_other) {
+            return Some(format!(
+                "job {maker} is making a savepoint of that id; draw a new one"
+            ));
+        }
+        (self.is_being_removed(savepoint)).then(|| {
+            format!("savepoint {savepoint} is being removed: draw a new id for another one")
+        })
+    }
+
+    /// The jobs that are making this savepoint, or are about to write so down.
+    fn makers_of(&self, savepoint: SavepointId) -> impl Iterator<Item = JobId> {
+        let makes = move |job: &&Job| {
+            let wish = job.wishes.change.and_then(Wish::savepoint);
+            let intent = job.record.intent.and_then(savepoint_of);
+            wish == Some(savepoint) || intent == Some(savepoint)
+        };
+        self.jobs.iter().filter(makes).map(|job| job.record.id)
     }
 }
 

@@ -82,6 +82,11 @@ impl Leader {
                 job.write = Write::UnderWay(record.clone());
                 out.push(LeaderAction::Commit(record));
             }
+            // Since it was asked for, another job has begun to start from it.
+            Decision::Erase if self.catalog.pinned_by(id).is_some() => {
+                job.wishes.remove = false;
+                self.gangs.leave(job);
+            }
             Decision::Erase => {
                 self.gangs.leave(job);
                 job.write = Write::Erasing;

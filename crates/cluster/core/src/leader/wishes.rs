@@ -86,6 +86,10 @@ impl Leader {
                 Question::Restart(_) if held.asked_at.is_none() => {
                     self.questions.asked_at(ticket, attempt);
                     match job.record.state {
+                        // The next attempt publishes what this one has not.
+                        JobState::Stopping if job.record.closing.is_some() => {
+                            job.wishes.restart = Some(attempt);
+                        }
                         JobState::Running => job.wishes.restart = Some(attempt),
                         // It is to restart anyway: at once.
                         JobState::Restarting => job.ready_at = now.time,
@@ -112,31 +116,29 @@ impl Leader {
             let Some((_, wish)) = Wish::of(&held.question) else {
                 continue;
             };
+            let taken = (wish.savepoint()).and_then(|savepoint| self.taken_by(savepoint, id));
+            let Some(job) = self.jobs.open_mut(id) else {
+                return;
+            };
             let why = match verdict(&job.record, wish) {
                 Verdict::Done => continue,
                 Verdict::Write if job.wishes.change.is_some() => continue,
-                Verdict::Write => {
-                    let owner = wish.savepoint().and_then(|id| self.catalog.owner(id));
-                    match owner.filter(|owner| *owner != id) {
-                        Some(owner) => format!(
-                            "the id of that savepoint is another one's, of job {owner}; draw a new \
-                             one"
-                        ),
-                        None => match too_few_slots(job, &mut self.nodes, wish, now.time) {
-                            // The slots of those that have not reported yet are not known.
-                            Some(_) if now.time.since(self.granted_at) < FIRST_REPORTS => {
-                                let again = now.time + LOOK_EVERY;
-                                self.timers.ring_by(Timer::Job(id), again);
-                                continue;
-                            }
-                            Some(why) => why,
-                            None => {
-                                job.wishes.change = Some(wish);
-                                continue;
-                            }
-                        },
-                    }
-                }
+                Verdict::Write => match taken {
+                    Some(why) => why,
+                    None => match too_few_slots(job, &mut self.nodes, wish, now.time) {
+                        // The slots of those that have not reported yet are not known.
+                        Some(_) if now.time.since(self.granted_at) < FIRST_REPORTS => {
+                            let again = now.time + LOOK_EVERY;
+                            self.timers.ring_by(Timer::Job(id), again);
+                            continue;
+                        }
+                        Some(why) => why,
+                        None => {
+                            job.wishes.change = Some(wish);
+                            continue;
+                        }
+                    },
+                },
                 Verdict::Refuse(why) => why,
             };
             self.questions.answer(ticket, Answer::Conflict(why), out);
@@ -193,21 +195,22 @@ impl Leader {
             ))),
             Question::Restart(_) if !is_known => None,
             Question::Restart(_) => match state {
-                JobState::Running | JobState::Restarting => {
+                JobState::Stopping if job.record.closing.is_none() => {
+                    Some(Answer::Conflict(format!(
+                        "job {id} is being {}",
+                        match job.record.desired {
+                            Desired::Canceled => "canceled",
+                            Desired::Suspended | Desired::Running => "stopped",
+                        }
+                    )))
+                }
+                JobState::Running | JobState::Restarting | JobState::Stopping => {
                     let asked_at = held.asked_at?;
                     let is_done = job.record.attempt > asked_at || state == JobState::Restarting;
                     is_done.then(|| Some(Answer::Job(Box::new(self.full_view(id, now)?))))?
                 }
                 JobState::Waiting => Some(Answer::Conflict(format!(
                     "job {id} has no attempt yet that could be ended: it waits for slots"
-                ))),
-                JobState::Stopping => Some(Answer::Conflict(format!(
-                    "job {id} is being {}",
-                    match job.record.desired {
-                        Desired::Canceled => "canceled",
-                        Desired::Suspended => "stopped",
-                        Desired::Running => "finished: its tasks publish their last output",
-                    }
                 ))),
                 JobState::Suspended => Some(Answer::Conflict(format!(
                     "job {id} is suspended: resume it instead"

@@ -247,7 +247,7 @@ fn a_manifest_that_comes_late_commits_nothing() {
     world.blobs.holds = true;
     world.run(SECOND * 61);
     assert_eq!(world.record(job).newest_checkpoint(), 0);
-    world.answer_manifests();
+    world.answer_held();
     assert_eq!(world.record(job).newest_checkpoint(), 0, "it was aborted");
     world.run(SECOND * 2);
     assert!(world.record(job).newest_checkpoint() > 1);
@@ -319,7 +319,7 @@ fn what_is_committed_is_told_again_if_that_was_lost() {
     world.run(SECOND);
     let nonce = world.record(job).nodes[0].nonce;
     world.nodes.get_mut(&nonce).unwrap().loses_orders = true;
-    world.answer_manifests();
+    world.answer_held();
     assert_eq!(world.record(job).newest_checkpoint(), 1);
     world.late.extend([0, 1]);
     world.run(SECOND * 2);
@@ -413,7 +413,7 @@ fn a_deposed_leader_commits_nothing_more() {
         order: Box::new(order),
         why: older,
     });
-    world.answer_manifests();
+    world.answer_held();
     assert_eq!(world.take_trace(), ["step down"]);
     assert_eq!(world.record(job).newest_checkpoint(), 0);
 }

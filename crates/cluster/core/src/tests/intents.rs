@@ -7,10 +7,10 @@ use crate::leader::{Answer, Question};
 use crate::task_manager::TaskManagerEvent;
 use crate::{CauseKind, Desired, JobId, JobState, SavepointId};
 
-const SAVEPOINT: SavepointId = SavepointId::new(77);
+pub(super) const SAVEPOINT: SavepointId = SavepointId::new(77);
 const OTHER: SavepointId = SavepointId::new(78);
 
-fn running(slots: &[u32], tasks: u32) -> (World, JobId) {
+pub(super) fn running(slots: &[u32], tasks: u32) -> (World, JobId) {
     let mut world = World::new(slots);
     let job = world.submit(checkpointing("a", tasks));
     world.run(SECOND * 2 + SECOND / 2);
@@ -20,7 +20,7 @@ fn running(slots: &[u32], tasks: u32) -> (World, JobId) {
 
 impl World {
     /// Asks, and says why it was refused.
-    fn refusal(&mut self, question: Question) -> String {
+    pub(super) fn refusal(&mut self, question: Question) -> String {
         let ticket = self.ask(question);
         match self.answers.get(&ticket) {
             Some(Answer::Conflict(why)) => why.clone(),
@@ -28,7 +28,7 @@ impl World {
         }
     }
 
-    fn accepted(&mut self, question: Question) {
+    pub(super) fn accepted(&mut self, question: Question) {
         let ticket = self.ask(question);
         let answer = self.answers.get(&ticket);
         let is_accepted = matches!(answer, Some(Answer::Job(_) | Answer::Done));
@@ -36,16 +36,16 @@ impl World {
     }
 }
 
-fn suspend(job: JobId) -> Question {
+pub(super) fn suspend(job: JobId) -> Question {
     let savepoint = SAVEPOINT;
     Question::Suspend { job, savepoint }
 }
 
-fn rescale(job: JobId, tasks: u32) -> Question {
+pub(super) fn rescale(job: JobId, tasks: u32) -> Question {
     Question::Rescale { job, tasks }
 }
 
-fn save(job: JobId, savepoint: SavepointId) -> Question {
+pub(super) fn save(job: JobId, savepoint: SavepointId) -> Question {
     Question::Savepoint { job, savepoint }
 }
 
@@ -179,7 +179,7 @@ fn a_rank_that_leaves_before_it_knows_what_is_committed_has_not_published_it() {
     let rank = world.task(job, 1, 1);
     let nonce = world.place_of(rank).unwrap();
     world.nodes.get_mut(&nonce).unwrap().loses_orders = true;
-    world.answer_manifests();
+    world.answer_held();
     assert_eq!(world.record(job).state, JobState::Stopping);
     world.exit(rank, 0, &[]);
     let record = world.record(job);
@@ -313,7 +313,7 @@ fn an_attempt_that_fails_under_an_intent_to_rescale_begins_again_with_that_numbe
     world.accepted(rescale(job, 3));
     assert!(
         world
-            .refusal(suspend(job))
+            .refusal(save(job, SAVEPOINT))
             .contains("is being given 3 tasks")
     );
     world.exit(world.task(job, 1, 1), 1, &[]);
@@ -325,8 +325,8 @@ fn an_attempt_that_fails_under_an_intent_to_rescale_begins_again_with_that_numbe
     world.check_output(job);
 }
 
-#[test]
-fn an_intent_to_rescale_waits_for_slots_that_were_lost_and_goes_on_without_them() {
+/// A job of two tasks that is to have four, of whose slots two were lost.
+pub(super) fn waiting_for_slots() -> (World, JobId) {
     let (mut world, job) = running(&[2, 2], 2);
     world.late.insert(0);
     world.accepted(rescale(job, 4));
@@ -334,6 +334,12 @@ fn an_intent_to_rescale_waits_for_slots_that_were_lost_and_goes_on_without_them(
     let lost = record.nodes[1].nonce;
     world.late.clear();
     world.kill(lost);
+    (world, job)
+}
+
+#[test]
+fn an_intent_to_rescale_waits_for_slots_that_were_lost_and_goes_on_without_them() {
+    let (mut world, job) = waiting_for_slots();
     world.run(SECOND * 15);
     let record = world.record(job);
     assert_eq!(record.intent, Some(Intent::Rescale { tasks: 4 }));

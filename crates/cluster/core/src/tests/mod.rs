@@ -6,6 +6,7 @@ mod alone;
 mod checkpoints;
 mod contract;
 mod end_to_end;
+mod giving_way;
 mod intents;
 mod isolation;
 mod names;

@@ -232,3 +232,24 @@ fn a_new_leader_goes_on_looking_for_an_origin() {
         world.run(SECOND);
     }
 }
+
+#[test]
+fn a_removal_that_is_tried_again_spares_what_another_job_has_begun_to_start_from() {
+    let (mut world, other) = running();
+    world.done(Question::Cancel(other));
+    world.never_ready.insert(1);
+    world.never_erases = true;
+    let ticket = world.ask(Question::Remove(other));
+    let job = world.submit(from_job("b", other, None));
+    assert!(world.record(job).origin.is_some());
+    world.never_erases = false;
+    world.run(SECOND * 5);
+    let why = match world.answers.get(&ticket) {
+        Some(Answer::Conflict(why)) => why.clone(),
+        answer => panic!("{answer:?} instead of a refusal"),
+    };
+    assert!(why.contains("starts from a checkpoint"), "{why}");
+    assert!(world.store.contains_key(&other));
+    world.done(Question::Cancel(job));
+    world.done(Question::Remove(other));
+}

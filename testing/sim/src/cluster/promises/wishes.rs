@@ -26,6 +26,8 @@ struct OfJob {
     stop_before: Option<Stop>,
     tasks: Option<(u32, bool)>,
     asked_tasks: BTreeSet<u32>,
+    /// A stop was wished since: it takes the place of a rescale that is not carried out.
+    is_stopped_since: bool,
     savepoints: BTreeSet<SavepointId>,
 }
 
@@ -39,11 +41,15 @@ impl Wishes {
     pub(super) fn asked(&mut self, job: JobId, wish: Wish) {
         let of = self.jobs.entry(job).or_default();
         match wish {
-            Wish::Stop(_) => of.ask(Stop::Stop),
+            Wish::Stop(_) => {
+                of.is_stopped_since = true;
+                of.ask(Stop::Stop);
+            }
             Wish::Resume => of.ask(Stop::Resume),
             Wish::Rescale(tasks) => {
                 if of.tasks.is_none_or(|(before, _)| before != tasks) {
                     of.tasks = Some((tasks, false));
+                    of.is_stopped_since = false;
                 }
                 of.asked_tasks.insert(tasks);
             }
@@ -142,6 +148,7 @@ impl Wishes {
         let waits = record.intent.is_some() && is_full;
         if let Some((tasks, true)) = of.tasks
             && record.tasks() != tasks
+            && !of.is_stopped_since
             && !waits
         {
             return Err(format!(

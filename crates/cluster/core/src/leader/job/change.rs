@@ -133,6 +133,7 @@ pub(super) fn wished(record: &JobRecord, wish: Wish, now: Now) -> JobRecord {
             next.intent = None;
         }
         (Wish::Savepoint { id }, _) => next.intent = Some(Intent::Savepoint { id }),
+        (Wish::Rescale { tasks }, _) if tasks == record.tasks() => next.intent = None,
         (Wish::Rescale { tasks }, JobState::Running) if record.is_checkpointing() => {
             next.intent = Some(Intent::Rescale { tasks });
         }

@@ -135,16 +135,16 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
             }
         }
     }
-    if job.record.closing.is_some() {
-        // What is left is to publish, and to end.
-        return Decision::Rest(until);
-    }
     if job.wishes.restart == Some(job.record.attempt) {
         let cause = cause::plain(
             CauseKind::Restarted,
             "a person restarted the job".to_owned(),
         );
         return end_attempt(job, cause, now);
+    }
+    if job.record.closing.is_some() {
+        // What is left is to publish, and to end.
+        return Decision::Rest(until);
     }
     if let Some(record) = checkpointed(job, nodes, now) {
         return commit(record);
@@ -209,13 +209,13 @@ fn wished(job: &Job, now: Now) -> Option<Decision> {
 /// The record with the checkpoint that is ready to be committed.
 fn checkpointed(job: &Job, nodes: &Nodes, now: Now) -> Option<JobRecord> {
     let pending = job.checkpoints.pending.as_ref()?;
+    let wants_slots = matches!(job.record.intent, Some(Intent::Rescale { .. }));
+    let lacks_slots = wants_slots && !gangs::has_all(job, nodes, now.time);
     let purpose = match pending.purpose {
         // The slots were lost meanwhile: they are waited for again.
-        Purpose::Intent(Intent::Rescale { .. }) if !gangs::has_all(job, nodes, now.time) => {
-            Purpose::Interval
-        }
-        // What an owner wants comes before the end.
-        Purpose::Finish if job.record.intent.is_some() => Purpose::Interval,
+        Purpose::Intent(Intent::Rescale { .. }) if lacks_slots => Purpose::Interval,
+        // What an owner wants comes before the end, but for tasks that would have nothing to do.
+        Purpose::Finish if job.record.intent.is_some() && !lacks_slots => Purpose::Interval,
         purpose => purpose,
     };
     commit::checkpointed(&job.record, pending, purpose, now)

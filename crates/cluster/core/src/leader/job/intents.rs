@@ -98,10 +98,14 @@ fn refusal(record: &JobRecord, wish: Wish) -> Option<String> {
     if record.desired == Desired::Canceled {
         return Some(format!("job {id} is being canceled"));
     }
-    let is_withdrawal = wish == Wish::Resume
-        && matches!(record.intent, Some(Intent::Stop { .. }))
-        && record.state != JobState::Stopping;
-    if let Some(why) = busy(record).filter(|_| !is_withdrawal) {
+    let gives_way = match (wish, record.intent) {
+        (Wish::Resume, Some(Intent::Stop { .. })) => record.state != JobState::Stopping,
+        // It may wait for slots for long.
+        (Wish::Stop { .. }, Some(Intent::Rescale { .. })) => true,
+        (Wish::Rescale { tasks }, Some(Intent::Rescale { .. })) => tasks == record.tasks(),
+        _ => false,
+    };
+    if let Some(why) = busy(record).filter(|_| !gives_way) {
         return Some(format!("job {id} {why}; ask again when that is done"));
     }
     let makes_savepoint = match wish {

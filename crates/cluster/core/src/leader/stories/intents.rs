@@ -11,7 +11,7 @@ pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<Lead
         (None, Some(Intent::Savepoint { id })) => {
             format!("job {name:?} is to make savepoint {id}")
         }
-        (None, Some(Intent::Stop { savepoint })) => format!(
+        (None | Some(Intent::Rescale { .. }), Some(Intent::Stop { savepoint })) => format!(
             "job {name:?} is to be suspended: it makes savepoint {savepoint} first, then publishes \
              what is staged"
         ),
@@ -21,6 +21,11 @@ pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<Lead
         ),
         (Some(Intent::Stop { .. }), None) if record.closing.is_none() => {
             format!("job {name:?} goes on: it is not to be stopped any more")
+        }
+        (Some(Intent::Rescale { tasks }), None)
+            if record.closing.is_none() && before.tasks() == record.tasks() =>
+        {
+            format!("job {name:?} goes on as it is: it is not to have {tasks} tasks any more")
         }
         _ if before.origin.is_none() && record.origin.is_some() => {
             format!("job {name:?} is to start{}", restored_text(record))

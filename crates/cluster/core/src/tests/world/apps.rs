@@ -44,7 +44,7 @@ pub(in crate::tests) struct Blobs {
     pub(in crate::tests) tidied: Vec<Tidy>,
     /// Manifests cannot be written now; whether that is an outage.
     pub(in crate::tests) refuses: Option<bool>,
-    /// Answers about manifests are held back.
+    /// Answers about manifests and removals are held back.
     pub(in crate::tests) holds: bool,
     held: Vec<LeaderEvent>,
     /// The blobs do not say which savepoints there are.
@@ -266,8 +266,8 @@ impl World {
         Some(event)
     }
 
-    /// The answers about manifests that were held back.
-    pub(in crate::tests) fn answer_manifests(&mut self) {
+    /// The answers that were held back.
+    pub(in crate::tests) fn answer_held(&mut self) {
         self.blobs.holds = false;
         for event in std::mem::take(&mut self.blobs.held) {
             self.tell_leader(event);
@@ -283,15 +283,20 @@ impl World {
         LeaderEvent::SavepointFound { savepoint, found }
     }
 
-    pub(super) fn remove_savepoint_files(&mut self, savepoint: SavepointId) -> LeaderEvent {
+    pub(super) fn remove_savepoint_files(&mut self, savepoint: SavepointId) -> Option<LeaderEvent> {
         self.blobs.marked.remove(&savepoint);
         self.blobs.removed.push(savepoint);
         let is_it = |manifest: &Manifest| manifest.id.savepoint == Some(savepoint);
         self.blobs.manifests.retain(|_, manifest| !is_it(manifest));
-        LeaderEvent::SavepointRemoved {
+        let event = LeaderEvent::SavepointRemoved {
             savepoint,
             why_not: None,
+        };
+        if self.blobs.holds {
+            self.blobs.held.push(event);
+            return None;
         }
+        Some(event)
     }
 
     /// What the janitor does: it deletes what is not listed.

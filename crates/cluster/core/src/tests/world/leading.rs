@@ -52,6 +52,10 @@ impl World {
                     None => return,
                 }
             }
+            LeaderAction::Erase { job, .. } if self.never_erases => {
+                let why = Unwritten::NotApplied;
+                LeaderEvent::NotCommitted { job, why }
+            }
             LeaderAction::Erase {
                 job, is_archived, ..
             } => {
@@ -132,7 +136,12 @@ impl World {
                 self.blobs.marked.insert(savepoint.id, point);
                 return;
             }
-            LeaderAction::RemoveSavepoint(savepoint) => self.remove_savepoint_files(savepoint),
+            LeaderAction::RemoveSavepoint(savepoint) => {
+                match self.remove_savepoint_files(savepoint) {
+                    Some(event) => event,
+                    None => return,
+                }
+            }
             LeaderAction::Tidy(tidy) => return self.tidy(*tidy),
             LeaderAction::Tell(story) => return self.stories.push(story),
             LeaderAction::StepDown => {

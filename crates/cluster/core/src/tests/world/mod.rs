@@ -47,6 +47,8 @@ pub(in crate::tests) struct World {
     /// The jobs of which a commit is under way.
     committing: BTreeSet<JobId>,
     pub(in crate::tests) archived: Vec<JobId>,
+    /// Whether nothing can be erased.
+    pub(in crate::tests) never_erases: bool,
     pub(in crate::tests) blobs: Blobs,
     /// How many items the first source of a job has; without end if not said.
     pub(in crate::tests) lengths: BTreeMap<JobId, u64>,
@@ -136,6 +138,7 @@ impl World {
             silent: None,
             committing: BTreeSet::new(),
             archived: Vec::new(),
+            never_erases: false,
             blobs: Blobs::default(),
             lengths: BTreeMap::new(),
             late: BTreeSet::new(),

@@ -50,7 +50,11 @@ pub(in crate::leader) fn checkpointed(
     };
     match purpose {
         Purpose::Interval => {}
-        Purpose::Finish => close(&mut next, Goal::Finished),
+        // An intent that is left wants tasks that would have nothing to do.
+        Purpose::Finish => {
+            next.intent = None;
+            close(&mut next, Goal::Finished);
+        }
         Purpose::Intent(Intent::Savepoint { .. }) => next.intent = None,
         Purpose::Intent(Intent::Stop { .. }) => {
             next.intent = None;
