@@ -19,7 +19,7 @@ use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::checkpoint::{Manifest, Savepoint};
 use incumbent_cluster_core::leader::{LeaderEvent, Tidy};
 use incumbent_cluster_core::{Incarnation, JobId, SavepointId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use janitor::Janitor;
@@ -29,7 +29,7 @@ use janitor::Janitor;
 const MOST_MANIFESTS: usize = 16;
 
 /// Savepoints that are looked for, marked or removed side by side. People ask for these, so there
-/// are few; a new leader marks all that it finds.
+/// are few.
 const MOST_SAVEPOINTS: usize = 8;
 
 /// The files of one term. Dropping it drops what is under way, which harms nothing: a manifest that
@@ -38,6 +38,9 @@ pub(super) struct Checkpoints {
     files: Files,
     /// The manifest of each job that is being written. A job has one checkpoint at a time.
     manifests: HashMap<JobId, AbortHandle>,
+    /// The savepoints that are being marked. Each mark listens here for its withdrawal, so a sender
+    /// that is closed says that all marks of that savepoint have ended.
+    marks: HashMap<SavepointId, watch::Sender<bool>>,
     manifest_places: Arc<Semaphore>,
     savepoint_places: Arc<Semaphore>,
     tasks: JoinSet<()>,
@@ -62,6 +65,7 @@ impl Checkpoints {
                 events,
             },
             manifests: HashMap::new(),
+            marks: HashMap::new(),
             manifest_places: Arc::new(Semaphore::new(MOST_MANIFESTS)),
             savepoint_places: Arc::new(Semaphore::new(MOST_SAVEPOINTS)),
             tasks: JoinSet::new(),
@@ -95,19 +99,25 @@ impl Checkpoints {
         savepoint: Box<Savepoint>,
     ) {
         let (files, places) = (self.files.clone(), Arc::clone(&self.savepoint_places));
+        let marks = self.marks.entry(savepoint.id);
         let mark = savepoints::Mark {
             job,
             incarnation,
             name,
+            withdrawn: marks
+                .or_insert_with(|| watch::Sender::new(false))
+                .subscribe(),
             savepoint,
         };
         self.spawn(savepoints::mark(files, places, mark));
     }
 
-    /// Removes the files of a savepoint, and tells whether they are gone.
+    /// Removes the files of a savepoint, and tells whether they are gone. What still tries to mark it
+    /// is withdrawn first: a mark that came later would say that there is a savepoint.
     pub(super) fn remove_savepoint(&mut self, id: SavepointId) {
         let (files, places) = (self.files.clone(), Arc::clone(&self.savepoint_places));
-        self.spawn(savepoints::remove(files, places, id));
+        let marks = self.marks.remove(&id);
+        self.spawn(savepoints::remove(files, places, id, marks));
     }
 
     /// Lets the janitor know what it has to leave alone.
@@ -135,6 +145,7 @@ impl Checkpoints {
             }
         }
         self.manifests.retain(|_, task| !task.is_finished());
+        self.marks.retain(|_, marks| !marks.is_closed());
         self.tasks.spawn(work)
     }
 }

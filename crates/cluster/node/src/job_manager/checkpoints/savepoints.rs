@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use incumbent_cluster_blobs::Error;
+use incumbent_backend::causes;
+use incumbent_cluster_blobs::{Blobs, Error};
 use incumbent_cluster_core::checkpoint::Savepoint;
 use incumbent_cluster_core::leader::{FoundSavepoint, LeaderEvent};
 use incumbent_cluster_core::{Incarnation, JobId, SavepointId};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::Files;
 use super::trying::{GivenUp, try_until};
@@ -26,6 +27,8 @@ pub(super) struct Mark {
     pub(super) incarnation: Incarnation,
     pub(super) name: String,
     pub(super) savepoint: Box<Savepoint>,
+    /// Whether the savepoint is going to be removed. It is let go when nothing is written any more.
+    pub(super) withdrawn: watch::Receiver<bool>,
 }
 
 /// Looks for this savepoint, and tells the machine.
@@ -33,13 +36,13 @@ pub(super) async fn find(files: Files, places: Arc<Semaphore>, savepoint: Savepo
     let found = try_until(PATIENCE, &files.guard, || {
         let work = async {
             let _place = place(&places).await;
-            files.blobs.savepoint(savepoint).await
+            look(&files.blobs, savepoint).await
         };
         work.boxed()
     });
     let found = match found.await {
         None => return,
-        Some(Ok(marked)) => FoundSavepoint::Found(Box::new(marked.restore_point())),
+        Some(Ok(found)) => found,
         Some(Err(GivenUp {
             is_outage: true, ..
         })) => FoundSavepoint::Unavailable,
@@ -54,21 +57,36 @@ pub(super) async fn find(files: Files, places: Arc<Semaphore>, savepoint: Savepo
         .await;
 }
 
-/// Says beside the files of this savepoint that it was committed.
+/// A mark alone is no savepoint: the manifest must be there, too. What would start from it without
+/// looking would fail again and again.
+async fn look(blobs: &Blobs, savepoint: SavepointId) -> Result<FoundSavepoint, Error> {
+    let point = blobs.savepoint(savepoint).await?.restore_point();
+    match blobs.manifest(&point).await {
+        Ok(_) => Ok(FoundSavepoint::Found(Box::new(point))),
+        Err(gone @ Error::NotFound { .. }) => Ok(FoundSavepoint::Damaged(causes(&gone))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says beside the files of this savepoint that it was committed, unless that is withdrawn.
 pub(super) async fn mark(files: Files, places: Arc<Semaphore>, mark: Mark) {
     let Mark {
         job,
         incarnation,
         name,
         savepoint,
+        withdrawn,
     } = &mark;
     let marked = try_until(MARKING, &files.guard, || {
         let work = async {
             let _place = place(&places).await;
+            if *withdrawn.borrow() {
+                return Ok(());
+            }
             let marked = files
                 .blobs
                 .mark_savepoint(*job, *incarnation, name, savepoint);
-            marked.await
+            marked.await.map(drop)
         };
         work.boxed()
     });
@@ -82,10 +100,21 @@ pub(super) async fn mark(files: Files, places: Arc<Semaphore>, mark: Mark) {
     }
 }
 
-/// Removes the files of this savepoint, and tells the machine.
-pub(super) async fn remove(files: Files, places: Arc<Semaphore>, savepoint: SavepointId) {
+/// Removes the files of this savepoint when its marks have ended, and tells the machine.
+pub(super) async fn remove(
+    files: Files,
+    places: Arc<Semaphore>,
+    savepoint: SavepointId,
+    marks: Option<watch::Sender<bool>>,
+) {
+    if let Some(marks) = &marks {
+        marks.send_replace(true);
+    }
     let removed = try_until(PATIENCE, &files.guard, || {
         let work = async {
+            if let Some(marks) = &marks {
+                marks.closed().await;
+            }
             let _place = place(&places).await;
             files.blobs.remove_savepoint(savepoint).await
         };

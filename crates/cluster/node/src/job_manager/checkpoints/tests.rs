@@ -8,13 +8,14 @@ use incumbent::{Leadership, Store};
 use incumbent_backend_memory::MemoryBackend;
 use incumbent_cluster_blobs::Error;
 use incumbent_cluster_core::checkpoint::{
-    Checkpoint, CheckpointId, MANIFEST_FORMAT, PartKind, PartPlace, RankPart, RestorePoint,
+    CheckpointId, MANIFEST_FORMAT, PartKind, PartPlace, RankPart, RestorePoint,
 };
-use incumbent_cluster_core::leader::FoundSavepoint;
 use incumbent_cluster_core::{Attempt, Rank};
 
 use super::trying::{GivenUp, try_until};
 use super::*;
+
+mod savepoints;
 
 const JOB: JobId = JobId::new(7);
 const FIRST: Incarnation = Incarnation::new(1);
@@ -219,78 +220,6 @@ async fn nothing_is_begun_when_the_term_is_over() {
     guard.ended().await;
     let checked = try_until(Duration::from_secs(60), &guard, || Box::pin(blobs.check()));
     assert!(checked.await.is_none());
-}
-
-#[tokio::test]
-async fn a_savepoint_is_found_by_its_mark_until_it_is_removed() {
-    let mut world = World::new().await;
-    let savepoint = SavepointId::new(9);
-    let from = CheckpointId {
-        savepoint: Some(savepoint),
-        ..id(FIRST, 1)
-    };
-    let point = world.checkpoint(from).await;
-    let marked = Box::new(Savepoint {
-        id: savepoint,
-        checkpoint: Checkpoint {
-            number: 1,
-            attempt: Attempt(1),
-            tasks: 1,
-            savepoint: Some(savepoint),
-            manifest: point.manifest.clone(),
-            bytes: 5,
-            completed_at: "2026-01-01T00:00:00Z".to_owned(),
-            took_ms: 1,
-        },
-    });
-    let is_absent = |event: &LeaderEvent| {
-        let LeaderEvent::SavepointFound { found, .. } = event else {
-            return false;
-        };
-        matches!(found, FoundSavepoint::Absent)
-    };
-    world.checkpoints.find_savepoint(savepoint);
-    let event = world.event().await;
-    assert!(is_absent(&event), "{event:?}");
-    let checkpoints = &mut world.checkpoints;
-    checkpoints.mark_savepoint(JOB, FIRST, "a".to_owned(), marked);
-    let mark = world
-        .place()
-        .join(format!("savepoints/{savepoint}/savepoint.json"));
-    wait(|| mark.exists()).await;
-    world.checkpoints.find_savepoint(savepoint);
-    let event = world.event().await;
-    let LeaderEvent::SavepointFound {
-        found: FoundSavepoint::Found(found),
-        ..
-    } = event
-    else {
-        panic!("{event:?}");
-    };
-    assert_eq!(*found, point);
-    let good = std::fs::read(&mark).unwrap();
-    std::fs::write(&mark, br#"{"format":2}"#).unwrap();
-    world.checkpoints.find_savepoint(savepoint);
-    let event = world.event().await;
-    let LeaderEvent::SavepointFound {
-        found: FoundSavepoint::Damaged(why),
-        ..
-    } = event
-    else {
-        panic!("{event:?}");
-    };
-    assert!(why.contains("format 2"), "{why}");
-    std::fs::write(&mark, good).unwrap();
-    world.checkpoints.remove_savepoint(savepoint);
-    let event = world.event().await;
-    assert!(
-        matches!(event, LeaderEvent::SavepointRemoved { why_not: None, .. }),
-        "{event:?}"
-    );
-    assert_eq!(world.files(), BTreeSet::from(["cluster.json".to_owned()]));
-    world.checkpoints.find_savepoint(savepoint);
-    let event = world.event().await;
-    assert!(is_absent(&event), "{event:?}");
 }
 
 #[tokio::test]
