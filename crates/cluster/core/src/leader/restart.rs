@@ -80,7 +80,7 @@ pub(super) fn delay(record: &JobRecord) -> Duration {
 const MOST_DOUBLINGS: u32 = 40;
 
 /// Whether it is the job that did it.
-fn counts(kind: CauseKind) -> bool {
+pub(super) fn counts(kind: CauseKind) -> bool {
     match kind {
         CauseKind::TaskFailed
         | CauseKind::NotStarted

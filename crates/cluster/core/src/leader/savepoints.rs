@@ -59,10 +59,19 @@ impl Leader {
                 "job {by} starts from savepoint {savepoint} and has no checkpoint of its own yet"
             )));
         }
-        let Some(owner) = self.catalog.owner(savepoint) else {
+        let owner = self.catalog.owner(savepoint);
+        let Some(owner) = owner.filter(|owner| self.jobs.open(*owner).is_some()) else {
             if let Some(by) = self.makers_of(savepoint).next() {
                 return Some(Answer::Conflict(format!(
                     "job {by} is making savepoint {savepoint}; ask again when it is done"
+                )));
+            }
+            // It may be that one's, or what a job starts from that cannot be read.
+            if let Some((damaged, _)) = self.jobs.damaged().next() {
+                return Some(Answer::Conflict(format!(
+                    "no record that can be read names savepoint {savepoint}, and the one of job \
+                     {damaged} cannot be read: put back a copy of it, or delete it with `incumbent \
+                     records`; then ask again"
                 )));
             }
             self.removals.0.insert(savepoint, Removal::UnderWay);

@@ -120,6 +120,13 @@ impl Leader {
             let Some(job) = self.jobs.open_mut(id) else {
                 return;
             };
+            let given_up = match wish {
+                Wish::Savepoint { id } => job.checkpoints.why_given_up(id),
+                Wish::Stop { .. } | Wish::Resume | Wish::Rescale { .. } => None,
+            };
+            let taken = taken.or_else(|| {
+                given_up.map(|why| format!("that savepoint was given up, as {why}; draw a new id"))
+            });
             let why = match verdict(&job.record, wish) {
                 Verdict::Done => continue,
                 Verdict::Write if job.wishes.change.is_some() => continue,

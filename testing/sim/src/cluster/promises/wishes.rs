@@ -29,6 +29,8 @@ struct OfJob {
     /// A stop was wished since: it takes the place of a rescale that is not carried out.
     is_stopped_since: bool,
     savepoints: BTreeSet<SavepointId>,
+    /// Savepoints that were given up.
+    given_up: BTreeSet<SavepointId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Wishes {
 
     /// The record of a job says this now.
     pub(super) fn stored(
-        &self,
+        &mut self,
         plan: &JobPlan,
         before: Option<&JobRecord>,
         record: &JobRecord,
@@ -119,6 +121,14 @@ impl Wishes {
         if before.tasks() != record.tasks() && !is_asked(record.tasks()) {
             let how = format!("{job} has {} tasks now", record.tasks());
             return Err(("only its owner gives a job another number of tasks", how));
+        }
+        if let Some(Intent::Savepoint { id }) = before.intent
+            && before.state == record.state
+            && record.intent.is_none()
+            && record.savepoint(id).is_none()
+        {
+            let of = self.jobs.entry(job).or_default();
+            of.given_up.insert(id);
         }
         let is_new = before.state != record.state;
         let is_stopped = matches!(before.intent, Some(Intent::Stop { .. }));
@@ -156,7 +166,8 @@ impl Wishes {
                 record.tasks()
             ));
         }
-        match of.savepoints.iter().find(|id| !files.has_savepoint(**id)) {
+        let mut wanted = of.savepoints.difference(&of.given_up);
+        match wanted.find(|id| !files.has_savepoint(**id)) {
             Some(id) => Err(format!("{job} has no savepoint {id}: {:?}", record.intent)),
             None => Ok(()),
         }

@@ -143,6 +143,14 @@ pub(super) fn wished(record: &JobRecord, wish: Wish, now: Now) -> JobRecord {
     next
 }
 
+/// The savepoint that was wanted is not made; the job goes on.
+pub(super) fn savepoint_given_up(record: &JobRecord) -> JobRecord {
+    JobRecord {
+        intent: None,
+        ..record.clone()
+    }
+}
+
 /// The present attempt has ended, and the next one has these many tasks: no delay, and no restart
 /// is counted.
 pub(super) fn rescaled(record: &JobRecord, tasks: u32, now: Now) -> JobRecord {

@@ -146,6 +146,9 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
         // What is left is to publish, and to end.
         return Decision::Rest(until);
     }
+    if job.checkpoints.gives_up_savepoint(&job.record) {
+        return commit(change::savepoint_given_up(&job.record));
+    }
     if let Some(record) = checkpointed(job, nodes, now) {
         return commit(record);
     }

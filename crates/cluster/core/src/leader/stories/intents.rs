@@ -7,6 +7,7 @@ use crate::checkpoint::{Goal, Intent};
 /// An intent is written down, or withdrawn.
 pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<LeaderAction>) {
     let name = &record.spec.name;
+    let mut is_warning = false;
     let text = match (before.intent, record.intent) {
         (None, Some(Intent::Savepoint { id })) => {
             format!("job {name:?} is to make savepoint {id}")
@@ -21,6 +22,13 @@ pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<Lead
         ),
         (Some(Intent::Stop { .. }), None) if record.closing.is_none() => {
             format!("job {name:?} goes on: it is not to be stopped any more")
+        }
+        (Some(Intent::Savepoint { id }), None) if record.savepoint(id).is_none() => {
+            is_warning = true;
+            format!(
+                "job {name:?} makes no savepoint {id}: no checkpoint for it was completed; the job \
+                 goes on"
+            )
         }
         (Some(Intent::Rescale { tasks }), None)
             if record.closing.is_none() && before.tasks() == record.tasks() =>
@@ -41,7 +49,7 @@ pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<Lead
     out.push(LeaderAction::Tell(Story {
         job: Some(record.id),
         attempt: Some(record.attempt),
-        is_warning: false,
+        is_warning,
         text,
     }));
 }

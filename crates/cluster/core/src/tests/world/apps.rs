@@ -44,6 +44,8 @@ pub(in crate::tests) struct Blobs {
     pub(in crate::tests) tidied: Vec<Tidy>,
     /// Manifests cannot be written now; whether that is an outage.
     pub(in crate::tests) refuses: Option<bool>,
+    /// Manifests of savepoints cannot be written, as in an outage.
+    pub(in crate::tests) refuses_savepoints: bool,
     /// Answers about manifests and removals are held back.
     pub(in crate::tests) holds: bool,
     held: Vec<LeaderEvent>,
@@ -242,7 +244,8 @@ impl World {
 
     pub(super) fn store_manifest(&mut self, manifest: Manifest) -> Option<LeaderEvent> {
         let checkpoint = Box::new(manifest.id);
-        let event = match self.blobs.refuses {
+        let is_refused = self.blobs.refuses_savepoints && checkpoint.savepoint.is_some();
+        let event = match self.blobs.refuses.or(is_refused.then_some(true)) {
             Some(is_outage) => LeaderEvent::ManifestNotStored {
                 checkpoint,
                 why: "the bucket is gone".to_owned(),

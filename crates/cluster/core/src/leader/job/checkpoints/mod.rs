@@ -25,12 +25,12 @@ use incumbent_core::{Now, Time};
 use self::orders::Told;
 pub(in crate::leader) use self::pending::{Pending, Purpose, Stage};
 use super::{Job, cause};
-use crate::checkpoint::{CheckpointId, ManifestPointer};
+use crate::checkpoint::{CheckpointId, Intent, ManifestPointer};
 use crate::leader::nodes::Nodes;
-use crate::leader::{LeaderAction, LeaderConfig, stories};
+use crate::leader::{LeaderAction, LeaderConfig, restart, stories};
 use crate::message::Acked;
 use crate::moment::wall_text;
-use crate::{Cause, CauseKind, Checkpointing, JobRecord, NodeNonce, Rank};
+use crate::{Cause, CauseKind, Checkpointing, JobRecord, JobState, NodeNonce, Rank, SavepointId};
 
 /// Pause after a checkpoint was aborted: what was in the way is seldom gone at once.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -44,6 +44,14 @@ pub(in crate::leader) struct Checkpoints {
     pub(in crate::leader) aborted_in_row: u32,
     /// The last one that was aborted.
     pub(in crate::leader) last_aborted: Option<Aborted>,
+    /// The savepoint that is wanted, and how many checkpoints for it came to nothing in a row, also
+    /// in earlier attempts.
+    missed: Option<(SavepointId, u32)>,
+    /// The last savepoint that was given up, and why.
+    given_up: Option<(SavepointId, String)>,
+    /// Whether a checkpoint for an intent was aborted: one that is like any other comes next, so
+    /// that what stands in the way of the intent does not make the state old.
+    owes_plain: bool,
     /// The highest number that was met: in the record, in reports, or given out by this term.
     highest: u64,
     /// All numbers up to this one that are not committed are aborted.
@@ -67,10 +75,13 @@ pub(in crate::leader) struct Aborted {
 impl Checkpoints {
     /// The record is this now.
     pub(super) fn record_is(&mut self, record: &JobRecord, is_new_attempt: bool) {
+        self.note_savepoint(record);
         if is_new_attempt {
             *self = Self {
                 highest: self.highest,
                 last_aborted: self.last_aborted.take(),
+                missed: self.missed,
+                given_up: self.given_up.take(),
                 ..Self::default()
             };
         }
@@ -84,6 +95,53 @@ impl Checkpoints {
         if !record.is_to_run() {
             self.pending = None;
         }
+    }
+
+    /// The savepoint that is wanted: its attempt may have failed, or it is given up.
+    fn note_savepoint(&mut self, record: &JobRecord) {
+        let has_failed = (record.cause.as_ref()).is_some_and(|cause| restart::counts(cause.kind));
+        if record.state == JobState::Restarting
+            && has_failed
+            && let Some(pending) = &self.pending
+            && let Purpose::Intent(intent) = pending.purpose
+        {
+            self.missed(intent);
+        }
+        let is_wanted = |id| record.intent == Some(Intent::Savepoint { id });
+        if let Some((id, count)) = self.missed.take_if(|(id, _)| !is_wanted(*id))
+            && count >= most_failures(record)
+            && record.savepoint(id).is_none()
+        {
+            let last = self.last_aborted.as_ref();
+            let why = last.map_or(String::new(), |last| {
+                format!("; number {} was aborted: {}", last.number, last.why)
+            });
+            let text = format!("{count} checkpoints for it came to nothing{why}");
+            self.given_up = Some((id, text));
+        }
+    }
+
+    /// A checkpoint that an intent needs came to nothing.
+    fn missed(&mut self, intent: Intent) {
+        if let Intent::Savepoint { id } = intent {
+            let before = self.missed.filter(|(wanted, _)| *wanted == id);
+            self.missed = Some((id, before.map_or(0, |(_, count)| count) + 1));
+        }
+    }
+
+    /// Whether the savepoint that the record wants is to be given up: as many checkpoints for it
+    /// came to nothing as would fail an attempt.
+    pub(in crate::leader) fn gives_up_savepoint(&self, record: &JobRecord) -> bool {
+        let is_too_many = |&(id, count): &(SavepointId, u32)| {
+            record.intent == Some(Intent::Savepoint { id }) && count >= most_failures(record)
+        };
+        self.missed.as_ref().is_some_and(is_too_many)
+    }
+
+    /// Why this savepoint was given up, if it was.
+    pub(in crate::leader) fn why_given_up(&self, savepoint: SavepointId) -> Option<&str> {
+        let (_, why) = self.given_up.as_ref().filter(|(id, _)| *id == savepoint)?;
+        Some(why)
     }
 
     /// A rank of the attempt has acknowledged a part.
@@ -182,12 +240,21 @@ impl Job {
         }
     }
 
-    /// Gives up the pending checkpoint. If it counts and is one too many, the attempt has failed.
+    /// Gives up the pending checkpoint. If it counts and is one too many, the attempt has failed;
+    /// but one for a savepoint fails none, as the savepoint is given up instead.
     fn abort(&mut self, why: String, counts: bool, now: Now, out: &mut Vec<LeaderAction>) {
         let Some(pending) = self.checkpoints.pending.take() else {
             return;
         };
         let late = pending.missing();
+        let mut is_for_savepoint = false;
+        if let Purpose::Intent(intent) = pending.purpose
+            && pending.is_wanted(&self.record)
+        {
+            self.checkpoints.owes_plain = true;
+            self.checkpoints.missed(intent);
+            is_for_savepoint = matches!(intent, Intent::Savepoint { .. });
+        }
         self.checkpoints.aborted = self.checkpoints.aborted.max(pending.number);
         self.checkpoints.hold_until = Some(now.time + PAUSE);
         self.checkpoints.aborted_in_row += u32::from(counts);
@@ -198,8 +265,8 @@ impl Job {
             late,
         };
         stories::checkpoint_aborted(self, &aborted, counts, out);
-        let most = self.checkpointing().map_or(1, |how| how.failures.max(1));
-        if counts && self.checkpoints.aborted_in_row >= most && self.failure.is_none() {
+        let is_too_many = self.checkpoints.aborted_in_row >= most_failures(&self.record);
+        if counts && is_too_many && !is_for_savepoint && self.failure.is_none() {
             self.failure = Some(self.too_many_aborted(&aborted));
         }
         self.checkpoints.last_aborted = Some(aborted);
@@ -254,6 +321,11 @@ impl Job {
         let is_out = |nonce| nodes.get(nonce).is_some_and(|node| !node.has_blobs);
         self.record.nodes.iter().any(|place| is_out(place.nonce))
     }
+}
+
+/// How many in a row may come to nothing.
+fn most_failures(record: &JobRecord) -> u32 {
+    (record.spec.checkpoints.as_ref()).map_or(1, |how| how.failures.max(1))
 }
 
 fn pending_saw_outage(job: &Job) -> bool {

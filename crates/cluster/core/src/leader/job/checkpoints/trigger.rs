@@ -42,6 +42,7 @@ impl Job {
             let number = self.checkpoints.highest + 1;
             self.checkpoints.highest = number;
             self.checkpoints.counted_from = Some(now);
+            self.checkpoints.owes_plain = false;
             let pending = Pending::new(number, purpose, self.ranks.len(), now);
             self.checkpoints.pending = Some(pending);
         }
@@ -72,6 +73,7 @@ impl Job {
 
     fn due_purpose(&self, nodes: &Nodes, config: &LeaderConfig, now: Time) -> Option<Purpose> {
         match self.record.intent {
+            Some(_) if self.checkpoints.owes_plain => return Some(Purpose::Interval),
             // Slots for all tasks are held before anything is asked (R5).
             Some(Intent::Rescale { .. }) if !gangs::has_all(self, nodes, now) => {}
             Some(intent) => return Some(Purpose::Intent(intent)),
