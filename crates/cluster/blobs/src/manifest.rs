@@ -39,12 +39,17 @@ impl Blobs {
     ) -> Result<ManifestPointer, Error> {
         let what = format!("the manifest of {}", describe(&manifest.id));
         examine(&what, manifest)?;
+        let too_large = |what| Error::TooLarge {
+            what,
+            limit: LARGEST_MANIFEST as u64,
+        };
+        // One that is far too large is not even made.
+        if least_size(manifest) > LARGEST_MANIFEST {
+            return Err(too_large(what));
+        }
         let json = serde_json::to_vec(manifest).expect("numbers and texts are JSON");
         if json.len() > LARGEST_MANIFEST {
-            return Err(Error::TooLarge {
-                what,
-                limit: LARGEST_MANIFEST as u64,
-            });
+            return Err(too_large(what));
         }
         self.still_there().await?;
         let object = names::draw_manifest(epoch);
@@ -117,6 +122,14 @@ impl Blobs {
         examine(&what, &manifest)?;
         Ok(manifest)
     }
+}
+
+/// What it has as JSON at least: its texts.
+fn least_size(manifest: &Manifest) -> usize {
+    let files = manifest.ranks.iter().flat_map(|part| &part.files);
+    files
+        .map(|file| file.name.len() + file.object.len() + file.sha256.len())
+        .sum()
 }
 
 /// Refuses a manifest whose names lead elsewhere, or are not what names are.

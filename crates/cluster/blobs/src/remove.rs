@@ -18,6 +18,8 @@ pub struct Removed {
     pub bytes: u64,
     /// Files in the directory that this program does not write, and so did not remove.
     pub left: u64,
+    /// Whether there are more to remove: call it again, if you still lead.
+    pub more: bool,
 }
 
 impl Blobs {
@@ -26,7 +28,8 @@ impl Blobs {
     /// may share, are not touched.
     ///
     /// Only after the job's record is gone, so that no record names a file that is gone, and only
-    /// if no other job starts from its checkpoints. If it fails halfway, repeat it.
+    /// if no other job starts from its checkpoints. If it fails halfway, repeat it. At most
+    /// [`MAX_PAGE`] files and one are removed.
     ///
     /// # Errors
     ///
@@ -40,6 +43,9 @@ impl Blobs {
         let dir = names::job(job, incarnation);
         self.remove_below(&doing, dir, names::is_of_job, &mut removed)
             .await?;
+        if removed.more {
+            return Ok(removed);
+        }
         let archived = names::archived_incarnation(job, incarnation);
         if let Some(size) = self.store.size(&doing, archived.clone()).await?
             && self.store.delete(&doing, archived).await?
@@ -50,7 +56,7 @@ impl Blobs {
         Ok(removed)
     }
 
-    /// Removes all files below a directory that are ours.
+    /// Removes files below a directory that are ours, at most [`MAX_PAGE`] of them.
     pub(crate) async fn remove_below(
         &self,
         doing: &str,
@@ -58,20 +64,19 @@ impl Blobs {
         is_ours: fn(&str) -> bool,
         removed: &mut Removed,
     ) -> Result<(), Error> {
-        loop {
-            let judge = move |name: &str| match is_ours(name) {
-                true => Verdict::Take,
-                false => Verdict::Unknown,
-            };
-            let found = self.store.sift(doing, dir.clone(), MAX_PAGE, judge).await?;
-            let paths = found.taken.iter().map(|entry| entry.path.clone()).collect();
-            self.store.delete_all(doing, paths).await?;
-            removed.files += found.taken.len() as u64;
-            removed.bytes += found.taken.iter().map(|entry| entry.size).sum::<u64>();
-            if !found.more {
-                removed.left += found.strangers;
-                return Ok(());
-            }
+        let judge = move |name: &str| match is_ours(name) {
+            true => Verdict::Take,
+            false => Verdict::Unknown,
+        };
+        let found = self.store.sift(doing, dir, MAX_PAGE, judge).await?;
+        let paths = found.taken.iter().map(|entry| entry.path.clone()).collect();
+        self.store.delete_all(doing, paths).await?;
+        removed.files += found.taken.len() as u64;
+        removed.bytes += found.taken.iter().map(|entry| entry.size).sum::<u64>();
+        removed.more = found.more;
+        if !found.more {
+            removed.left += found.strangers;
         }
+        Ok(())
     }
 }

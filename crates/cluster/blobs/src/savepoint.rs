@@ -167,7 +167,7 @@ impl Blobs {
     }
 
     /// Removes a savepoint: first what says that it is one, then its files. Only after no record
-    /// names it. If it fails halfway, repeat it.
+    /// names it. If it fails halfway, repeat it. At most [`MAX_PAGE`] files and one are removed.
     ///
     /// # Errors
     ///

@@ -34,7 +34,8 @@ async fn exactly_one_incarnation_of_one_job_is_removed() {
         Removed {
             files: 3,
             bytes: 12,
-            left: 0
+            left: 0,
+            more: false,
         }
     );
     assert_eq!(dir.files().len(), before - 3);
@@ -84,7 +85,8 @@ async fn what_nobody_knows_is_never_deleted() {
         Removed {
             files: 1,
             bytes: 5,
-            left: 3
+            left: 3,
+            more: false,
         }
     );
     let mut left = foreign.to_vec();
@@ -121,4 +123,20 @@ async fn nothing_is_removed_from_the_blobs_of_another_cluster() {
         .await
         .unwrap_err();
     assert!(matches!(refused, Error::NotOurs { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn many_files_are_removed_in_pieces_so_that_a_leader_can_look_whether_it_leads() {
+    let dir = Dir::new().await;
+    let task = task(1, 1, 1, 0);
+    let logs = dir.path(&format!("jobs/{}/{}/logs/1", task.job, task.incarnation));
+    for rank in 0..1001 {
+        std::fs::create_dir_all(logs.join(rank.to_string())).unwrap();
+        std::fs::write(logs.join(format!("{rank}/stdout")), "1").unwrap();
+    }
+    let remove = || dir.blobs.remove_job(task.job, task.incarnation);
+    let first = remove().await.unwrap();
+    assert_eq!((first.files, first.more), (1000, true));
+    let second = remove().await.unwrap();
+    assert_eq!((second.files, second.more), (1, false));
 }

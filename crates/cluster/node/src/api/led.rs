@@ -196,8 +196,12 @@ async fn remove(State(led): State<Led>, Path(job): Path<String>) -> Result<Statu
         // lost.
         Answer::NotFound(_) => {
             if let Some(record) = archive::find(&led.blobs, id).await {
-                let removed = led.blobs.remove_job(id, record.incarnation).await;
-                removed.map_err(|error| Problem::of_blobs(&error))?;
+                let remove = || led.blobs.remove_job(id, record.incarnation);
+                while remove()
+                    .await
+                    .map_err(|error| Problem::of_blobs(&error))?
+                    .more
+                {}
             }
         }
         other => return Err(unexpected(other)),

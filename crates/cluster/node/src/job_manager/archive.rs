@@ -1,8 +1,8 @@
-//! [`Archive`]: jobs that ended long ago, as files (R11), and the files of jobs that are removed.
+//! [`Archive`]: jobs that ended long ago, as files (R11).
 
 use incumbent_backend::causes;
 use incumbent_cluster_blobs::Blobs;
-use incumbent_cluster_core::{Incarnation, JobId, JobRecord};
+use incumbent_cluster_core::JobRecord;
 
 /// Where old jobs go.
 #[derive(Clone)]
@@ -41,13 +41,5 @@ impl Archive {
             .blobs
             .put_archived_job(body.id, body.incarnation, json.into());
         kept.await.map(drop).map_err(|error| causes(&error))
-    }
-
-    /// Removes the files of a job whose record is gone. What cannot be removed is logged and left.
-    pub(super) async fn remove_files(&self, job: JobId, incarnation: Incarnation) {
-        if let Err(error) = self.blobs.remove_job(job, incarnation).await {
-            let why = causes(&error);
-            tracing::warn!(%job, why, "cannot remove the files of a removed job; they are left");
-        }
     }
 }

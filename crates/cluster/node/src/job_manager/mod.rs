@@ -57,6 +57,7 @@ mod lanes;
 mod questions;
 mod records;
 mod registry;
+mod remains;
 mod routes;
 mod run;
 mod standby;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::archive::Archive;
 use super::body::Body;
+use super::remains::Remains;
 
 /// Pause before a failure is told, so that a store that refuses at once is not asked a thousand
 /// times a second. A store that works again is found soon enough.
@@ -30,6 +31,7 @@ struct Handle {
 pub(super) struct Records {
     leadership: Arc<Leadership>,
     archive: Archive,
+    remains: Remains,
     /// Open, and nothing is being done to them.
     open: HashMap<JobId, Handle>,
     /// Listed or found in this term, so that no hint about them is news.
@@ -45,6 +47,8 @@ pub(super) struct Done {
     job: JobId,
     handle: Option<Handle>,
     told: Told,
+    /// Of which job there may be files that nobody wants any more.
+    remains: Option<Incarnation>,
 }
 
 /// What to tell the machine, or that there is nothing more to tell.
@@ -55,10 +59,11 @@ enum Told {
 }
 
 impl Records {
-    pub(super) fn new(leadership: Arc<Leadership>, archive: Archive) -> Self {
+    pub(super) fn new(leadership: Arc<Leadership>, archive: Archive, remains: Remains) -> Self {
         Self {
             leadership,
             archive,
+            remains,
             open: HashMap::new(),
             found: HashSet::new(),
             is_listed: false,
@@ -152,6 +157,8 @@ impl Records {
         let handle = self.open.remove(&job);
         let leadership = Arc::clone(&self.leadership);
         let blobs = self.archive.clone();
+        self.remains.erasing(job);
+        let files = self.remains.files();
         self.running.spawn(async move {
             let mut handle = match opened(&leadership, job, handle).await {
                 Ok(handle) => handle,
@@ -174,20 +181,23 @@ impl Records {
                 done.handle = Some(handle);
                 return done;
             }
-            let gone = if is_archived {
-                handle.record.erase().await
-            } else {
-                let deleted = handle.record.delete().await;
-                if deleted.is_ok() {
-                    // Pointer gone first, then files.
-                    blobs.remove_files(job, handle.incarnation).await;
+            if is_archived {
+                return match handle.record.erase().await {
+                    Ok(()) => told(job, LeaderEvent::Erased(job)),
+                    Err(error) => not_committed(job, None, &error).await,
+                };
+            }
+            let incarnation = handle.incarnation;
+            let mut done = match handle.record.delete().await {
+                // Pointer gone first, then files.
+                Ok(()) if files.remove(job, incarnation).await => {
+                    return told(job, LeaderEvent::Erased(job));
                 }
-                deleted
-            };
-            match gone {
                 Ok(()) => told(job, LeaderEvent::Erased(job)),
                 Err(error) => not_committed(job, None, &error).await,
-            }
+            };
+            done.remains = Some(incarnation);
+            done
         });
     }
 
@@ -212,6 +222,16 @@ impl Records {
         let Told::Event(event) = done.told else {
             return None;
         };
+        match (&*event, done.remains) {
+            (LeaderEvent::Erased(job), Some(remains)) => self.remains.remove(*job, remains),
+            (LeaderEvent::Opened { job, found }, _) => match found {
+                Opened::Record(record) => self.remains.opened(*job, Some(record)),
+                Opened::Absent => self.remains.opened(*job, None),
+                Opened::Damaged(_) | Opened::Unavailable => {}
+            },
+            (_, Some(remains)) => self.remains.unsure(done.job, remains),
+            (_, None) => {}
+        }
         match &*event {
             LeaderEvent::Listed(jobs) => {
                 self.is_listed = true;
@@ -239,6 +259,7 @@ impl Records {
 
     /// Drops what is under way, and waits until it is gone.
     pub(super) async fn end(mut self) {
+        self.remains.end().await;
         self.running.shutdown().await;
     }
 }
@@ -360,6 +381,7 @@ fn told(job: JobId, event: LeaderEvent) -> Done {
         job,
         handle: None,
         told: Told::Event(Box::new(event)),
+        remains: None,
     }
 }
 
@@ -368,5 +390,6 @@ fn fenced(job: JobId) -> Done {
         job,
         handle: None,
         told: Told::Fenced,
+        remains: None,
     }
 }

@@ -21,6 +21,7 @@ use super::gauges::Gauges;
 use super::lanes::Lanes;
 use super::questions::Questions;
 use super::records::Records;
+use super::remains::Remains;
 use super::told::tell;
 use super::watches::Watches;
 use crate::node::Node;
@@ -88,9 +89,10 @@ impl Term {
         };
         let now = node.now();
         let archive = Archive::new(node.blobs().clone());
+        let remains = Remains::new(node.blobs().clone(), guard.clone());
         let term = Self {
             leader: Leader::new(config, seal, now),
-            records: Records::new(Arc::clone(leadership), archive),
+            records: Records::new(Arc::clone(leadership), archive, remains),
             lanes: Lanes::new(node.client().clone(), guard.clone(), sender.clone()),
             checkpoints: Checkpoints::new(node.blobs().clone(), guard, sender.clone()),
             watches: Watches::new(node.group().holder().clone(), sender),

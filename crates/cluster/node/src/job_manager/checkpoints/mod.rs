@@ -112,8 +112,8 @@ impl Checkpoints {
         self.spawn(savepoints::mark(files, places, mark));
     }
 
-    /// Removes the files of a savepoint, and tells whether they are gone. What still tries to mark it
-    /// is withdrawn first: a mark that came later would say that there is a savepoint.
+    /// Removes the files of a savepoint, and tells whether they are gone. What still tries to mark
+    /// it is withdrawn first: a mark that came later would say that there is a savepoint.
     pub(super) fn remove_savepoint(&mut self, id: SavepointId) {
         let (files, places) = (self.files.clone(), Arc::clone(&self.savepoint_places));
         let marks = self.marks.remove(&id);

@@ -110,7 +110,7 @@ pub(super) async fn remove(
     if let Some(marks) = &marks {
         marks.send_replace(true);
     }
-    let removed = try_until(PATIENCE, &files.guard, || {
+    let remove = || {
         let work = async {
             if let Some(marks) = &marks {
                 marks.closed().await;
@@ -119,11 +119,24 @@ pub(super) async fn remove(
             files.blobs.remove_savepoint(savepoint).await
         };
         work.boxed()
-    });
-    let why_not = match removed.await {
-        None => return,
-        Some(Ok(removed)) => {
-            let (files, bytes, left) = (removed.files, removed.bytes, removed.left);
+    };
+    let (mut count, mut bytes) = (0, 0);
+    let last = loop {
+        match try_until(PATIENCE, &files.guard, remove).await {
+            None => return,
+            Some(Ok(removed)) => {
+                count += removed.files;
+                bytes += removed.bytes;
+                if !removed.more {
+                    break Ok(removed);
+                }
+            }
+            Some(Err(given_up)) => break Err(given_up),
+        }
+    };
+    let why_not = match last {
+        Ok(removed) => {
+            let (files, left) = (count, removed.left);
             tracing::info!(%savepoint, files, bytes, "the files of a savepoint are removed");
             if left > 0 {
                 tracing::warn!(
@@ -134,7 +147,7 @@ pub(super) async fn remove(
             }
             None
         }
-        Some(Err(given_up)) => Some(given_up.why),
+        Err(given_up) => Some(given_up.why),
     };
     files
         .tell(LeaderEvent::SavepointRemoved { savepoint, why_not })

@@ -188,6 +188,15 @@ impl Manager {
         self.store.as_ref().unwrap().set_faults(faults);
     }
 
+    /// Lets its store do what it is asked, and lose the answers.
+    pub(super) fn lose_answers(&self) {
+        let faults = Faults {
+            lost_answer: 1.0,
+            ..Faults::NONE
+        };
+        self.store.as_ref().unwrap().set_faults(faults);
+    }
+
     /// Lets each of its calls to the store take a while, up to this before it happens.
     pub(super) fn slow_store(&self, delay: Duration) {
         let faults = Faults {

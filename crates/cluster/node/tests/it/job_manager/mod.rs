@@ -10,5 +10,6 @@ mod many;
 mod orders;
 mod proofs;
 mod registering;
+mod removing;
 mod savepoints;
 mod stores;
