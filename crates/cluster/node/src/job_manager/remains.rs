@@ -88,8 +88,8 @@ impl Remains {
 }
 
 impl JobFiles {
-    /// Removes the files of this job, whose record is gone. Whether there is nothing more to do: not
-    /// if the blobs are out.
+    /// Removes the files of this job, whose record is gone. Whether there is nothing more to do:
+    /// not if the blobs are out.
     pub(super) async fn remove(&self, job: JobId, incarnation: Incarnation) -> bool {
         // A process that was stopped past its lease does nothing when it goes on.
         while self.guard.is_valid() {
