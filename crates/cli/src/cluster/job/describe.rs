@@ -39,10 +39,11 @@ pub(super) fn task_state(task: &TaskView) -> &'static str {
 pub(super) fn tasks_running(job: &JobView) -> String {
     let running = job.tasks.iter();
     let running = running.filter(|task| task.state == TaskViewState::Running);
-    let all = job
-        .spec
-        .as_ref()
-        .map_or(job.tasks.len(), |spec| spec.tasks as usize);
+    // A job that was rescaled has another number of tasks than it was submitted with.
+    let all = match (job.tasks.len(), &job.spec) {
+        (0, Some(spec)) => spec.tasks as usize,
+        (placed, _) => placed,
+    };
     format!("{}/{all}", running.count())
 }
 
@@ -148,6 +149,16 @@ pub(super) mod tests {
             "submitted_at": "2026-01-01T00:00:00Z", "ended_at": null, "incarnation": "0".repeat(16),
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_rescaled_job_has_as_many_tasks_as_it_was_given() {
+        let mut job = job("running", 2, &["running", "running", "starting"]);
+        let spec = json!({ "name": "hello", "tasks": 2, "command": ["x"] });
+        job.spec = Some(serde_json::from_value(spec).unwrap());
+        assert_eq!(tasks_running(&job), "2/3");
+        job.tasks.clear();
+        assert_eq!(tasks_running(&job), "0/2");
     }
 
     #[test]
