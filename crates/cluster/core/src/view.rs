@@ -309,13 +309,13 @@ impl CheckpointsView {
             pending: None,
             last_aborted: None,
             aborted_in_row: 0,
-            restored_from: record.origin.as_ref().map(origin),
+            restored_from: record.origin.as_ref().map(origin_text),
         }
     }
 }
 
 /// What a job started from, in words.
-fn origin(point: &RestorePoint) -> String {
+pub(crate) fn origin_text(point: &RestorePoint) -> String {
     let from = &point.from;
     match from.savepoint {
         Some(savepoint) => format!(

@@ -106,7 +106,7 @@ fn a_second_up_in_the_same_directory_is_told_of_the_first() {
     }
     assert_eq!(done.err.lines().count(), 1, "{}", done.err);
     assert_eq!(done.out, "");
-    // The first one is not disturbed. Who stands by is shown once it is connected to the leader.
+    // The first one is not disturbed. A standby is shown once it is connected to the leader.
     until("all nodes are there", || everything(&cluster).len() == 4);
 }
 

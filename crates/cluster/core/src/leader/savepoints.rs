@@ -7,7 +7,7 @@ use incumbent_core::Now;
 use super::job::intents::{Wish, savepoint_of};
 use super::job::{Job, Write};
 use super::timers::Timer;
-use super::{Answer, Leader, LeaderAction, views};
+use super::{Answer, Leader, LeaderAction};
 use crate::view::SavepointView;
 use crate::{JobId, JobRecord, SavepointId};
 
@@ -26,7 +26,7 @@ impl Leader {
     pub(super) fn all_savepoints(&self) -> Answer {
         let view = |(savepoint, owner)| -> Option<SavepointView> {
             let record = &self.jobs.open(owner)?.record;
-            Some(views::savepoint(record, record.savepoint(savepoint)?))
+            Some(SavepointView::of(record, record.savepoint(savepoint)?))
         };
         let mut all: Vec<SavepointView> = self.catalog.savepoints().filter_map(view).collect();
         all.sort_by(|a, b| a.checkpoint.completed_at.cmp(&b.checkpoint.completed_at));

@@ -10,13 +10,11 @@ use super::job::orders::peers_of;
 use super::job::rank::RankState;
 use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
-use crate::checkpoint::{Checkpoint, RestorePoint, Savepoint};
 use crate::view::{
     AbortedCheckpointView, CheckpointView, CheckpointsView, ClusterView, DamagedJobView, JobView,
-    LeaderView, NodeKind, NodeView, NodeViewState, PendingCheckpointView, SavepointView, TaskView,
-    TaskViewState,
+    LeaderView, NodeKind, NodeView, NodeViewState, PendingCheckpointView, TaskView, TaskViewState,
 };
-use crate::{JobRecord, JobState, NodeNonce, Rank};
+use crate::{JobState, NodeNonce, Rank};
 
 /// A job, without what only the view of one job has.
 pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
@@ -32,7 +30,7 @@ pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
         attempt: record.attempt.0,
         epoch: seal.epoch.get(),
         tasks,
-        checkpoint: record.checkpoints.last().map(checkpoint),
+        checkpoint: record.checkpoints.last().map(CheckpointView::of),
         checkpoints: None,
         savepoints: Vec::new(),
         restarts: record.restarts,
@@ -102,44 +100,18 @@ fn task(job: &Job, rank: usize, nodes: &Nodes, address: String, now: Time) -> Ta
     }
 }
 
-/// A completed checkpoint.
-fn checkpoint(checkpoint: &Checkpoint) -> CheckpointView {
-    CheckpointView {
-        number: checkpoint.number,
-        attempt: checkpoint.attempt.0,
-        tasks: checkpoint.tasks,
-        completed_at: checkpoint.completed_at.clone(),
-        bytes: checkpoint.bytes,
-        took_ms: checkpoint.took_ms,
-        savepoint: checkpoint.savepoint.map(|id| id.to_string()),
-    }
-}
-
-/// A savepoint of a record that is there.
-pub(super) fn savepoint(record: &JobRecord, savepoint: &Savepoint) -> SavepointView {
-    SavepointView {
-        id: savepoint.id.to_string(),
-        job: record.id.to_string(),
-        name: record.spec.name.clone(),
-        checkpoint: checkpoint(&savepoint.checkpoint),
-        has_job: true,
-    }
-}
-
 /// Most ranks that are named one by one.
 const MOST_RANKS: usize = 100;
 
 /// The checkpoints of a job that makes some.
 pub(super) fn checkpoints(job: &Job, config: &LeaderConfig, now: Time) -> Option<CheckpointsView> {
-    let record = &job.record;
     let how = job.checkpointing()?;
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let ranks = |ranks: &[Rank]| ranks.iter().take(MOST_RANKS).map(|rank| rank.0).collect();
     let pending = job.checkpoints.pending.as_ref();
     let aborted = job.checkpoints.last_aborted.as_ref();
+    let interval_ms = how.interval_ms.unwrap_or(ms(config.checkpoint_interval));
     Some(CheckpointsView {
-        interval_ms: how.interval_ms.unwrap_or(ms(config.checkpoint_interval)),
-        completed: record.checkpoints.iter().map(checkpoint).collect(),
         pending: pending.map(|pending| PendingCheckpointView {
             number: pending.number,
             for_ms: ms(now.since(pending.begun_at)),
@@ -153,20 +125,8 @@ pub(super) fn checkpoints(job: &Job, config: &LeaderConfig, now: Time) -> Option
             late: ranks(&aborted.late),
         }),
         aborted_in_row: job.checkpoints.aborted_in_row,
-        restored_from: record.origin.as_ref().map(origin_text),
+        ..CheckpointsView::of(&job.record, interval_ms)
     })
-}
-
-/// What a job started from, in words.
-pub(super) fn origin_text(origin: &RestorePoint) -> String {
-    let from = &origin.from;
-    match from.savepoint {
-        Some(savepoint) => format!(
-            "savepoint {savepoint} (checkpoint {} of job {})",
-            from.number, from.job
-        ),
-        None => format!("checkpoint {} of job {}", from.number, from.job),
-    }
 }
 
 fn is_gone(job: &Job, rank: usize, nodes: &Nodes) -> bool {

@@ -12,7 +12,7 @@ use super::questions::HELD_AT_MOST;
 use super::timers::Timer;
 use super::{Answer, Leader, LeaderAction, Question, Ticket, gangs, views};
 use crate::message::Command;
-use crate::view::JobView;
+use crate::view::{JobView, SavepointView};
 use crate::{Desired, JobId, JobState, NodeNonce};
 
 /// How long a new leader waits for the reports of ranks before it shows them as unknown.
@@ -321,9 +321,7 @@ impl Leader {
         let job = self.jobs.open(id)?;
         let mut view = views::job(job, &self.nodes, self.seal, now.time);
         view.checkpoints = views::checkpoints(job, &self.config, now.time);
-        view.savepoints = (job.record.savepoints.iter())
-            .map(|savepoint| views::savepoint(&job.record, savepoint))
-            .collect();
+        view.savepoints = SavepointView::all_of(&job.record);
         view.attempts.clone_from(&job.record.ended);
         view.spec = Some(job.record.spec.clone());
         view.why = super::why::lines(

@@ -1,8 +1,8 @@
 //! What is told of intents: written down, and carried out.
 
-use super::super::{LeaderAction, Story, views};
-use crate::JobRecord;
+use super::super::{LeaderAction, Story};
 use crate::checkpoint::{Goal, Intent};
+use crate::{JobRecord, view};
 
 /// An intent is written down, or withdrawn.
 pub(super) fn changed(before: &JobRecord, record: &JobRecord, out: &mut Vec<LeaderAction>) {
@@ -82,7 +82,7 @@ pub(super) fn closing_text(before: &JobRecord, record: &JobRecord) -> String {
 pub(super) fn restored_text(record: &JobRecord) -> String {
     match (record.checkpoints.last(), &record.origin) {
         (Some(last), _) => format!(" from checkpoint {}", last.number),
-        (None, Some(origin)) => format!(" from {}", views::origin_text(origin)),
+        (None, Some(origin)) => format!(" from {}", view::origin_text(origin)),
         (None, None) => String::new(),
     }
 }
