@@ -1,0 +1,1 @@
+//! Nexmark: a generator of persons, auctions and bids, and its queries as jobs.
