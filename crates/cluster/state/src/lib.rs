@@ -4,6 +4,8 @@
 //! with another number of tasks, and to answer a query while nothing runs. So the format knows
 //! nothing of the engine.
 
+mod block;
 mod group;
 
+pub use block::Block;
 pub use group::{GROUPS, KeyGroup, hash_key};

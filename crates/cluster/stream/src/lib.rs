@@ -1,13 +1,19 @@
+#![expect(dead_code, reason = "the engine is on its way")]
 //! Streams: jobs in Rust with exactly-once state.
 
 mod at;
 mod error;
+mod logic;
+mod meta;
+mod orders;
 mod sink;
 mod source;
+mod state;
 mod time;
 
 pub use at::{At, Waker};
 pub use error::{BoxError, Error, Result};
+pub use logic::{Data, Key};
 pub use sink::{Sink, Staged, Writer};
 pub use source::{Batch, Found, Read, Reader, Source};
 pub use time::Timestamp;

@@ -1,0 +1,64 @@
+//! [`Meta`]: what each rank says of itself in a checkpoint, besides its state.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Staged, Timestamp};
+
+/// The name of its file.
+pub(crate) const META_FILE: &str = "meta.json";
+
+/// The version of the format that this build writes.
+pub(crate) const META_VERSION: u32 = 1;
+
+/// The part of a rank in a checkpoint that is not keyed state: `meta.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    /// The version of the format.
+    pub(crate) version: u32,
+    /// Every keyed state of the job, by name.
+    pub(crate) states: BTreeMap<String, StateMeta>,
+    /// Every source of the job, by name, with the splits of this rank.
+    pub(crate) sources: BTreeMap<String, SourceMeta>,
+    /// Every sink of the job, by name, with what this rank has promised.
+    pub(crate) sinks: BTreeMap<String, SinkMeta>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateMeta {
+    /// What made it: `state`, `window`, `session`, `join`.
+    pub(crate) kind: String,
+    /// How many keys this rank had.
+    pub(crate) keys: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SourceMeta {
+    pub(crate) splits: BTreeMap<String, SplitMeta>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SplitMeta {
+    /// What its reader said of it.
+    pub(crate) position: Value,
+    /// It has been read to its end.
+    pub(crate) has_ended: bool,
+    /// The latest time that was seen in it.
+    pub(crate) latest: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SinkMeta {
+    pub(crate) staged: Vec<StagedMeta>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StagedMeta {
+    #[serde(flatten)]
+    pub(crate) staged: Staged,
+    /// The file of the checkpoint that has its bytes, of the same rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<String>,
+}
