@@ -6,6 +6,7 @@ mod error;
 mod logic;
 mod meta;
 mod orders;
+mod rounds;
 mod sink;
 mod source;
 mod state;
