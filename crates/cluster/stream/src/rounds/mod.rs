@@ -4,10 +4,15 @@
 
 mod ending;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod marks;
 mod time;
 
-pub(crate) use ending::{Ending, Saying};
-pub(crate) use gate::{Gate, Step};
-pub(crate) use marks::{Mark, Marks};
-pub(crate) use time::Time;
+#[allow(unused_imports, reason = "the engine is on its way")]
+pub(crate) use self::{
+    ending::{Ending, Saying},
+    gate::{Gate, Step},
+    marks::{Mark, Marks},
+    time::Time,
+};

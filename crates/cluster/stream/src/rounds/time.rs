@@ -28,3 +28,22 @@ impl Time {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Time;
+
+    #[test]
+    fn rounds_come_before_ticks_in_the_order_of_times() {
+        let last = Time(Time::begin(2).0 - 1);
+        assert_eq!(last.round(), 1);
+        assert!(Time::begin(1).next().unwrap() < last);
+        assert_eq!(Time::begin(7).round(), 7);
+    }
+
+    #[test]
+    fn a_source_never_counts_itself_into_the_next_round() {
+        assert_eq!(Time::begin(3).next(), Some(Time(Time::begin(3).0 + 1)));
+        assert_eq!(Time(Time::begin(4).0 - 1).next(), None);
+    }
+}
