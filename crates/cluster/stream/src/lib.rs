@@ -1,7 +1,9 @@
 #![expect(dead_code, reason = "the engine is on its way")]
 //! Streams: jobs in Rust with exactly-once state.
 
+mod api;
 mod at;
+mod engine;
 mod error;
 mod logic;
 mod meta;
@@ -12,6 +14,7 @@ mod source;
 mod state;
 mod time;
 
+pub use api::{Job, KeyedStream, Out, SourceStream, Stream};
 pub use at::{At, Waker};
 pub use error::{BoxError, Error, Result};
 pub use logic::{Data, Key};

@@ -32,6 +32,8 @@ pub(crate) struct StateMeta {
     pub(crate) kind: String,
     /// How many keys this rank had.
     pub(crate) keys: u64,
+    /// The watermark that it had seen.
+    pub(crate) watermark: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

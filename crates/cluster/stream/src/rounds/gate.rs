@@ -45,12 +45,17 @@ impl<B> Gate<B> {
         }
     }
 
+    /// Whether a batch of this time would be given back.
+    pub(crate) fn would_apply(&self, time: Time) -> bool {
+        time.round() <= self.round && self.due.is_empty()
+    }
+
     /// A batch of this time: it is given back if it may be applied now, and kept if not.
     pub(crate) fn batch(&mut self, time: Time, batch: B) -> Option<B> {
-        let round = time.round();
-        if round <= self.round && self.due.is_empty() {
+        if self.would_apply(time) {
             return Some(batch);
         }
+        let round = time.round();
         match round <= self.round {
             true => self.due.push_back(batch),
             false => self.kept.entry(round).or_default().push_back(batch),
@@ -76,6 +81,11 @@ impl<B> Gate<B> {
     /// The least time that can still arrive; `None` at the end of the input.
     pub(crate) fn frontier(&mut self, frontier: Option<Time>) {
         self.frontier = frontier;
+    }
+
+    /// The present round.
+    pub(crate) fn round(&self) -> u64 {
+        self.round
     }
 
     /// Whether records of later rounds wait.

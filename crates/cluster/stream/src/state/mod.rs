@@ -1,8 +1,12 @@
 //! Keyed state: tables that can be snapshotted while they change.
 
+mod table;
+
 use incumbent_state::Block;
 
 use crate::orders::{Answer, Asked};
+
+pub(crate) use table::Table;
 
 /// A table of any key and value, as the engine sees it.
 pub(crate) trait AnyTable {

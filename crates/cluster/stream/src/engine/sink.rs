@@ -1,0 +1,274 @@
+//! A sink of this rank: an operator that takes records, and a thread that writes them.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{JoinHandle, Thread};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::Probe as _;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::scheduling::Activator;
+
+use super::control::Seen;
+use super::snapshots::Part;
+use super::{Control, Flow};
+use crate::logic::{Data, Timed};
+use crate::orders::Snapshot;
+use crate::rounds::{Gate, Marks, Step, Time};
+use crate::{Error, Staged, Timestamp, Writer};
+
+/// How much unpublished output a sink may have in memory before it is given no more than the next
+/// checkpoint needs.
+const MOST_HELD: usize = 64 << 20;
+
+/// To the thread of a sink.
+enum Job<T> {
+    Write(Vec<T>),
+    Stage(Snapshot),
+    Commit(u64),
+}
+
+/// From the thread of a sink.
+pub(crate) enum Done {
+    Staged(Snapshot, Vec<Staged>),
+    Committed(u64),
+    Failed(Error),
+}
+
+/// A sink, as the loop of the worker sees it.
+pub(crate) struct SinkHandle {
+    pub(crate) name: String,
+    commands: Box<dyn Commands>,
+    done: Receiver<Done>,
+    shared: Arc<Shared>,
+    seen: Cell<u64>,
+    activator: Activator,
+    /// Jobs that are no writes and are not done.
+    outstanding: Cell<usize>,
+}
+
+/// What both threads look at.
+struct Shared {
+    sent: AtomicU64,
+    written: AtomicU64,
+    held: AtomicUsize,
+    records: AtomicUsize,
+    worker: Thread,
+}
+
+/// The sending half, without the type of its records.
+trait Commands {
+    fn stage(&self, snapshot: Snapshot);
+    fn commit(&self, number: u64);
+}
+
+impl<T> Commands for Sender<Job<T>> {
+    fn stage(&self, snapshot: Snapshot) {
+        // A thread that is gone has said why.
+        let _ = self.send(Job::Stage(snapshot));
+    }
+
+    fn commit(&self, number: u64) {
+        let _ = self.send(Job::Commit(number));
+    }
+}
+
+impl SinkHandle {
+    /// Makes what was written durable, for this snapshot.
+    pub(crate) fn stage(&self, snapshot: Snapshot) {
+        self.outstanding.set(self.outstanding.get() + 1);
+        self.commands.stage(snapshot);
+    }
+
+    /// Publishes everything up to this number.
+    pub(crate) fn commit(&self, number: u64) {
+        self.outstanding.set(self.outstanding.get() + 1);
+        self.commands.commit(number);
+    }
+
+    /// Whether its thread has nothing to stage or to publish.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.outstanding.get() == 0
+    }
+
+    /// What its thread has done since the last call. Wakes the operator if it has written.
+    pub(crate) fn done(&self) -> Option<Done> {
+        let written = self.shared.written.load(Ordering::Acquire);
+        if self.seen.replace(written) != written {
+            self.activator.activate();
+        }
+        let done = self.done.try_recv().ok()?;
+        self.outstanding
+            .set(self.outstanding.get().saturating_sub(1));
+        Some(done)
+    }
+
+    /// How many records wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.records.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a stream in this writer.
+pub(crate) fn attach_sink<'s, T, W>(
+    control: &Rc<Control>,
+    name: &str,
+    flow: Flow<'s, Timed<T>>,
+    writer: W,
+) where
+    T: Data,
+    W: Writer<T> + 'static,
+{
+    let scope = flow.scope();
+    let mut builder = OperatorBuilder::new(format!("sink {name}"), scope);
+    let mut input = builder.new_input(flow, Pipeline);
+    let (output, nothing) = builder.new_output::<Vec<()>>();
+    // It gives nothing, but what it holds is seen behind it.
+    let _output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<()>>>::from(output);
+    let activator = scope.activator_for(builder.operator_info().address);
+
+    let (jobs, todo) = channel();
+    let (tell, done) = channel();
+    let shared = Arc::new(Shared {
+        sent: AtomicU64::new(0),
+        written: AtomicU64::new(0),
+        held: AtomicUsize::new(0),
+        records: AtomicUsize::new(0),
+        worker: std::thread::current(),
+    });
+    start(name, writer, todo, tell, Arc::clone(&shared));
+    control
+        .snapshots
+        .borrow_mut()
+        .expect(Part::Sink(name.to_owned()));
+    control.sinks.borrow_mut().push(SinkHandle {
+        name: name.to_owned(),
+        commands: Box::new(jobs.clone()),
+        done,
+        shared: Arc::clone(&shared),
+        seen: Cell::new(0),
+        activator,
+        outstanding: Cell::new(0),
+    });
+
+    let probe = control.probe.clone();
+    let control = Rc::clone(control);
+    let name = name.to_owned();
+    let busy = control.busy(&name);
+    let round = control.round.get();
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut gate = Gate::new(round, Marks::new(0, Timestamp::MIN));
+        let mut seen = Seen::default();
+        // Batches that the thread has not written yet, with the times that they hold up.
+        let mut unwritten: VecDeque<(u64, Capability<u64>)> = VecDeque::new();
+        let mut full: VecDeque<(Capability<u64>, Vec<Timed<T>>)> = VecDeque::new();
+        move |frontiers| {
+            let _working = busy.begin();
+            let written = shared.written.load(Ordering::Acquire);
+            while unwritten
+                .front()
+                .is_some_and(|(number, _)| *number <= written)
+            {
+                unwritten.pop_front();
+            }
+            seen.update(&control, &mut gate);
+            let mut write = |capability: Capability<u64>, batch: Vec<Timed<T>>| {
+                busy.took(batch.len());
+                shared.records.fetch_add(batch.len(), Ordering::Relaxed);
+                let number = shared.sent.fetch_add(1, Ordering::AcqRel) + 1;
+                let records = batch.into_iter().map(|(_, record)| record).collect();
+                // A thread that is gone has said why.
+                let _ = jobs.send(Job::Write(records));
+                unwritten.push_back((number, capability));
+            };
+            input.for_each(|capability, batch| {
+                let time = Time(*capability.time());
+                let batch = (capability.retain(0), std::mem::take(batch));
+                if let Some(batch) = gate.batch(time, batch) {
+                    full.push_back(batch);
+                }
+            });
+            gate.frontier(frontiers[0].frontier().first().map(|time| Time(*time)));
+            loop {
+                let is_full = shared.held.load(Ordering::Acquire) >= MOST_HELD;
+                // A checkpoint that was asked for relieves it, and needs what is before it.
+                if is_full && !control.is_asked_above(gate.round()) {
+                    break;
+                }
+                if let Some((capability, batch)) = full.pop_front() {
+                    write(capability, batch);
+                    continue;
+                }
+                match gate.next() {
+                    None => break,
+                    Some(Step::Apply(batch)) => full.push_back(batch),
+                    Some(Step::Watermark(..)) => {}
+                    Some(Step::Snapshot(number)) => {
+                        let sinks = control.sinks.borrow();
+                        let own = sinks.iter().find(|sink| sink.name == name);
+                        own.expect("it is there as long as the operator")
+                            .stage(Snapshot::Checkpoint(number));
+                    }
+                }
+            }
+        }
+    });
+    nothing.probe_with(&probe);
+}
+
+fn start<T: Data, W: Writer<T> + 'static>(
+    name: &str,
+    mut writer: W,
+    todo: Receiver<Job<T>>,
+    tell: Sender<Done>,
+    shared: Arc<Shared>,
+) -> JoinHandle<()> {
+    let sink = name.to_owned();
+    let run = move || {
+        for job in todo {
+            let done = match job {
+                Job::Write(records) => {
+                    let count = records.len();
+                    let result = writer.write(records);
+                    shared.records.fetch_sub(count, Ordering::Relaxed);
+                    shared.written.fetch_add(1, Ordering::AcqRel);
+                    result.map(|()| None)
+                }
+                Job::Stage(Snapshot::Checkpoint(number)) => (writer.stage(number))
+                    .map(|staged| Some(Done::Staged(Snapshot::Checkpoint(number), staged))),
+                Job::Stage(Snapshot::Last) => {
+                    (writer.stage_last()).map(|staged| Some(Done::Staged(Snapshot::Last, staged)))
+                }
+                Job::Commit(number) => {
+                    (writer.commit(number)).map(|()| Some(Done::Committed(number)))
+                }
+            };
+            shared.held.store(writer.held_bytes(), Ordering::Release);
+            let has_failed = done.is_err();
+            let done = done.unwrap_or_else(|cause| {
+                let name = sink.clone();
+                Some(Done::Failed(Error::Sink { name, cause }))
+            });
+            if let Some(done) = done {
+                // A worker that is gone wants nothing more.
+                let _ = tell.send(done);
+            }
+            shared.worker.unpark();
+            if has_failed {
+                return;
+            }
+        }
+    };
+    (std::thread::Builder::new()
+        .name(format!("sink {name}"))
+        .spawn(run))
+    .expect("a process that runs has room for a thread of each sink")
+}

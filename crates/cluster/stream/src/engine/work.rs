@@ -1,0 +1,362 @@
+//! [`work`]: the loop of a worker, from the first record to the last snapshot.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Input as _;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::worker::Worker;
+
+use super::report::{now, samples};
+use super::sink::Done;
+use super::snapshots::Snapshots;
+use super::{Control, Opened, Wiring};
+use crate::api::Job;
+use crate::meta::StateMeta;
+use crate::orders::{Order, Query, Report, Snapshot};
+use crate::rounds::{Ending, Saying};
+use crate::{At, Result};
+
+/// How many bytes of state are encoded between two steps of the dataflow: about half a millisecond.
+const ENCODE_STEP: usize = 128 << 10;
+
+/// How long a worker sleeps if nothing wakes it.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// How often samples are reported.
+const SAMPLES_EVERY: Duration = Duration::from_secs(2);
+
+/// What connects a worker to the runtime.
+pub(crate) struct Seat {
+    pub(crate) at: At,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) reports: Sender<Report>,
+}
+
+/// Runs a job on this thread until it is told to stop, or fails. After the end of the input it
+/// reports its last snapshot, and goes on to answer and to publish.
+///
+/// # Errors
+///
+/// What failed: a source, a sink.
+pub(crate) fn work(
+    wiring: Wiring,
+    build: &dyn Fn(&Job<'_>),
+    opened: Opened,
+    seat: Seat,
+) -> Result<()> {
+    let mut worker = wiring.worker();
+    let round = opened.round;
+    let snapshots = Snapshots::new(seat.reports.clone());
+    let control = Rc::new(Control::new(seat.at.clone(), opened, snapshots));
+    worker.dataflow::<u64, _, _>(|scope| build(&Job::building(scope, Rc::clone(&control))));
+    let sayings = Sayings::new(&mut worker);
+    let ending = Ending::new(seat.at.rank, seat.at.tasks, round);
+    let _ = seat.reports.send(Report::Built);
+    Loop {
+        worker,
+        control,
+        seat,
+        sayings: Some(sayings),
+        ending,
+        phase: Phase::Running,
+        sampled: now(),
+    }
+    .run()
+}
+
+/// What ranks say to each other about the end of the input: a dataflow of its own.
+struct Sayings {
+    say: InputHandle<u64, CapacityContainerBuilder<Vec<Saying>>>,
+    heard: Rc<RefCell<Vec<Saying>>>,
+}
+
+impl Sayings {
+    fn new(worker: &mut Worker) -> Self {
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let all = Rc::clone(&heard);
+        let say = worker.dataflow::<u64, _, _>(|scope| {
+            let (say, said) = scope.new_input::<Vec<Saying>>();
+            said.broadcast()
+                .sink(Pipeline, "ending", move |(input, _)| {
+                    input.for_each(|_, batch| all.borrow_mut().append(batch));
+                });
+            say
+        });
+        Self { say, heard }
+    }
+
+    fn say(&mut self, saying: Saying) {
+        self.say.send(saying);
+        self.say.flush();
+    }
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Sources may have something.
+    Running,
+    /// All sources of all ranks have ended; what is in flight is worked off.
+    Draining,
+    /// The last snapshot is under way, or reported.
+    Ended,
+}
+
+struct Loop {
+    worker: Worker,
+    control: Rc<Control>,
+    seat: Seat,
+    sayings: Option<Sayings>,
+    ending: Ending,
+    phase: Phase,
+    sampled: Instant,
+}
+
+impl Loop {
+    fn run(mut self) -> Result<()> {
+        loop {
+            loop {
+                match self.seat.orders.try_recv() {
+                    Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return self.publish(),
+                    Ok(order) => self.carry_out(order),
+                    Err(TryRecvError::Empty) => break,
+                }
+            }
+            let has_read = self.read()?;
+            self.look_at_sinks()?;
+            let is_encoding = self.encode();
+            self.end();
+            self.sample();
+            let rest = match has_read || is_encoding {
+                true => Duration::ZERO,
+                false => self.rest(),
+            };
+            match self.phase {
+                // There is nothing left to step.
+                Phase::Ended if !is_encoding => std::thread::park_timeout(rest),
+                _ => {
+                    self.worker.step_or_park(Some(rest));
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Checkpoint { number } => {
+                if self.ending.may_enter(number) {
+                    self.enter(number);
+                }
+            }
+            Order::Committed { number } => {
+                self.control.decided(number);
+                for sink in self.control.sinks.borrow().iter() {
+                    sink.commit(number);
+                }
+            }
+            Order::Aborted { number } => self.give_up(|each| each == Snapshot::Checkpoint(number)),
+            Order::Query(query) => self.answer(query),
+            Order::Stop => {}
+        }
+    }
+
+    /// All sources of this rank move to a round.
+    fn enter(&self, number: u64) {
+        let control = &self.control;
+        control.ask(number);
+        control.round.set(number);
+        let snapshot = Snapshot::Checkpoint(number);
+        control.snapshots.borrow_mut().begin(snapshot);
+        for source in control.sources.borrow_mut().iter_mut() {
+            let meta = source.meta();
+            source.enter(number);
+            (control.snapshots.borrow_mut()).source(snapshot, source.name(), meta);
+        }
+    }
+
+    fn give_up(&self, which: impl Fn(Snapshot) -> bool) {
+        let control = &self.control;
+        let encoding = control.snapshots.borrow().encoding();
+        for (name, snapshot, _) in encoding {
+            if which(snapshot) {
+                self.with_state(&name, |table| table.give_up_snapshot());
+            }
+        }
+        control.snapshots.borrow_mut().give_up(&which);
+        control.abort_all(|number| which(Snapshot::Checkpoint(number)));
+    }
+
+    fn read(&self) -> Result<bool> {
+        let mut has_read = false;
+        if self.phase == Phase::Running {
+            for source in self.control.sources.borrow_mut().iter_mut() {
+                has_read |= source.step(&self.control)?;
+            }
+        }
+        Ok(has_read)
+    }
+
+    fn look_at_sinks(&self) -> Result<()> {
+        for sink in self.control.sinks.borrow().iter() {
+            while let Some(done) = sink.done() {
+                match done {
+                    Done::Staged(snapshot, staged) => {
+                        let mut snapshots = self.control.snapshots.borrow_mut();
+                        snapshots.sink(snapshot, &sink.name, staged);
+                    }
+                    Done::Committed(_) => {}
+                    Done::Failed(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes some more of what is being snapshotted.
+    fn encode(&self) -> bool {
+        let encoding = self.control.snapshots.borrow().encoding();
+        for (name, snapshot, watermark) in encoding {
+            let mut blocks = Vec::new();
+            let mut meta = None;
+            self.with_state(&name, |table| {
+                if table.next_blocks(ENCODE_STEP, &mut blocks) {
+                    meta = Some(StateMeta {
+                        kind: table.kind().to_owned(),
+                        keys: table.keys(),
+                        watermark,
+                    });
+                }
+            });
+            let mut snapshots = self.control.snapshots.borrow_mut();
+            for block in blocks {
+                snapshots.block(snapshot, block);
+            }
+            if let Some(meta) = meta {
+                snapshots.state(snapshot, &name, meta);
+            }
+        }
+        self.control.snapshots.borrow().is_encoding()
+    }
+
+    /// The end of the input: see `rounds/ending.rs`.
+    fn end(&mut self) {
+        match self.phase {
+            Phase::Running => self.agree(),
+            Phase::Draining => {
+                // It is stepped until nothing is in flight, and sinks have written all.
+                if self.control.probe.done() {
+                    self.phase = Phase::Ended;
+                    self.last_snapshot();
+                }
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    fn agree(&mut self) {
+        let Some(sayings) = &mut self.sayings else {
+            return;
+        };
+        let has_ended = (self.control.sources.borrow().iter()).all(|source| source.has_ended());
+        if has_ended && let Some(saying) = self.ending.exhausted() {
+            sayings.say(saying);
+        }
+        let heard = std::mem::take(&mut *sayings.heard.borrow_mut());
+        for saying in heard {
+            if let Some(saying) = self.ending.heard(saying) {
+                sayings.say(saying);
+            }
+        }
+        if let Some(highest) = self.ending.closed() {
+            self.sayings = None;
+            self.give_up(|each| each > Snapshot::Checkpoint(highest) && each != Snapshot::Last);
+            // What they hold is let go with them; their positions are kept for the last snapshot.
+            for source in self.control.sources.borrow_mut().iter_mut() {
+                source.close();
+            }
+            self.phase = Phase::Draining;
+        }
+    }
+
+    fn last_snapshot(&self) {
+        let control = &self.control;
+        control.snapshots.borrow_mut().begin(Snapshot::Last);
+        for source in control.sources.borrow().iter() {
+            (control.snapshots.borrow_mut()).source(Snapshot::Last, source.name(), source.meta());
+        }
+        for state in control.states.borrow().iter() {
+            state.table.with_table(&mut |table| table.begin_snapshot());
+            let watermark = state.watermark.get();
+            (control.snapshots.borrow_mut()).encode(Snapshot::Last, &state.name, watermark);
+        }
+        for sink in control.sinks.borrow().iter() {
+            sink.stage(Snapshot::Last);
+        }
+    }
+
+    /// Waits until sinks have published what was committed, as nobody will do it after a stop.
+    fn publish(&self) -> Result<()> {
+        loop {
+            self.look_at_sinks()?;
+            if self
+                .control
+                .sinks
+                .borrow()
+                .iter()
+                .all(|sink| sink.is_quiet())
+            {
+                return Ok(());
+            }
+            std::thread::park_timeout(LONGEST_REST);
+        }
+    }
+
+    fn answer(&self, query: Query) {
+        let mut answer = None;
+        self.with_state(&query.state, |table| {
+            answer = Some(table.query(&query.what))
+        });
+        let answer = answer.unwrap_or_else(|| {
+            let states = self.control.states.borrow();
+            let names: Vec<_> = states.iter().map(|state| state.name.as_str()).collect();
+            Err(format!(
+                "there is no state `{}`; there are {}",
+                query.state,
+                names.join(", ")
+            ))
+        });
+        // Nobody may wait for it any more.
+        let _ = query.answer.send(answer);
+    }
+
+    fn with_state(&self, name: &str, mut each: impl FnMut(&mut dyn crate::state::AnyTable)) {
+        let states = self.control.states.borrow();
+        if let Some(state) = states.iter().find(|state| state.name == name) {
+            state.table.with_table(&mut each);
+        }
+    }
+
+    fn rest(&self) -> Duration {
+        let sources = self.control.sources.borrow();
+        let rest = match self.phase {
+            Phase::Running => sources.iter().filter_map(|source| source.rest()).min(),
+            Phase::Draining | Phase::Ended => None,
+        };
+        rest.unwrap_or(LONGEST_REST)
+    }
+
+    fn sample(&mut self) {
+        let interval = self.sampled.elapsed();
+        if interval >= SAMPLES_EVERY {
+            self.sampled = now();
+            let _ = (self.seat.reports).send(Report::Metrics(samples(&self.control, interval)));
+        }
+    }
+}
