@@ -65,10 +65,37 @@ impl Plan {
         }
     }
 
-    /// The names of all states, with what made them.
-    pub(crate) fn kinds(&self) -> BTreeMap<String, &'static str> {
-        let kind = |(name, state): (&String, &Box<dyn Restorable>)| (name.clone(), state.kind());
-        self.states.iter().map(kind).collect()
+    /// What of a checkpoint does not fit this job, as sentences.
+    pub(crate) fn unfit(&self, restored: &Restored) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut look = |kind: &str, name: &String, is_there: bool| {
+            if !is_there && !self.forgotten.contains(name) {
+                faults.push(format!(
+                    "the checkpoint has the {kind} `{name}`, and this job has none of that name: name it so, or say \
+                     job.forget(\"{name}\")"
+                ));
+            }
+        };
+        for (name, meta) in &restored.states {
+            look(
+                "state",
+                name,
+                self.states
+                    .get(name)
+                    .is_some_and(|state| state.kind() == meta.kind),
+            );
+        }
+        for name in restored.sources.keys() {
+            look("source", name, self.sources.contains_key(name));
+        }
+        for (name, staged) in &restored.sinks {
+            look(
+                "sink",
+                name,
+                self.sinks.contains_key(name) || staged.is_empty(),
+            );
+        }
+        faults
     }
 
     /// Restores all states, opens all sources and sinks: what was staged at the checkpoint is

@@ -1,11 +1,13 @@
 //! Keyed state: tables that can be snapshotted while they change.
 
+mod files;
 mod table;
 
 use incumbent_state::Block;
 
 use crate::orders::{Answer, Asked};
 
+pub(crate) use files::{StateFiles, read_blocks};
 pub(crate) use table::Table;
 
 /// A table of any key and value, as the engine sees it.

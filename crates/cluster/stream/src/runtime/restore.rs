@@ -1,0 +1,84 @@
+//! What a task starts from: its share of a checkpoint.
+
+use incumbent_state::KeyGroup;
+use incumbent_task::{Restore, Task};
+
+use crate::engine::Plan;
+use crate::meta::{META_FILE, META_VERSION, Meta};
+use crate::orders::Restored;
+use crate::state::read_blocks;
+use crate::{Error, Result};
+
+pub(super) const META_FILE_NAME: &str = META_FILE;
+
+/// Reads this rank's share of the checkpoint that the job starts from, if there is one.
+///
+/// # Errors
+///
+/// [`Error::DoesNotFit`], [`Error::Task`].
+pub(super) fn read(task: &Task, plan: &Plan) -> Result<Restored> {
+    let Some(restore) = task.restore()? else {
+        return Ok(Restored::default());
+    };
+    let mut restored = Restored {
+        number: restore.number,
+        ..Restored::default()
+    };
+    for (rank, bytes) in restore.all(META_FILE)? {
+        let meta: Meta = serde_json::from_slice(&bytes).map_err(|error| damaged(rank, &error))?;
+        if meta.version > META_VERSION {
+            let fault = format!(
+                "it is of version {} of the format, and this build knows {META_VERSION}: run a later build",
+                meta.version
+            );
+            return Err(Error::DoesNotFit(vec![fault]));
+        }
+        merge(&mut restored, &restore, rank, meta)?;
+    }
+    let faults = plan.unfit(&restored);
+    if !faults.is_empty() {
+        return Err(Error::DoesNotFit(faults));
+    }
+    let owned = KeyGroup::owned(task.rank(), task.tasks());
+    for rank in &restore.ranks {
+        for file in &rank.files {
+            read_blocks(
+                &restore,
+                rank.rank,
+                &file.name,
+                owned.clone(),
+                &mut restored.blocks,
+            )?;
+        }
+    }
+    Ok(restored)
+}
+
+fn merge(restored: &mut Restored, restore: &Restore, rank: u32, meta: Meta) -> Result<()> {
+    for (name, state) in meta.states {
+        let known = restored.states.entry(name).or_insert_with(|| state.clone());
+        known.keys += state.keys;
+        known.watermark = known.watermark.min(state.watermark);
+    }
+    for (name, source) in meta.sources {
+        let known = restored.sources.entry(name).or_default();
+        known.splits.extend(source.splits);
+    }
+    for (name, sink) in meta.sinks {
+        let known = restored.sinks.entry(name).or_default();
+        for each in sink.staged {
+            let mut staged = each.staged;
+            if let Some(file) = each.file {
+                staged.bytes = Some(restore.bytes(rank, &file)?.into());
+            }
+            known.push(staged);
+        }
+    }
+    Ok(())
+}
+
+fn damaged(rank: u32, error: &serde_json::Error) -> Error {
+    Error::DoesNotFit(vec![format!(
+        "{META_FILE} of rank {rank} cannot be read: {error}"
+    )])
+}
