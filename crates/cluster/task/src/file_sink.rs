@@ -7,6 +7,8 @@
 //!              part-out-<rank>-last-<job>-<attempt> of the end of the input
 //! ```
 //!
+//! With an extension (`part-out-<rank>-<number>.csv`), if the sink was given one.
+//!
 //! - What is published has the name that the *state* says, so it does not matter which attempt
 //!   publishes it, or how often: the link is there already, or it is made.
 //! - Numbers of checkpoints rise over all attempts, so no two published files want one name.
@@ -51,6 +53,23 @@ pub struct FileSink {
     staged: Vec<Staged>,
     /// The last number that something was staged for, or could have been.
     number: u64,
+    /// With its dot; empty if there is none.
+    extension: String,
+}
+
+/// Which rank of which attempt writes, for output without a [`Task`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The id of the job.
+    pub job: String,
+    /// The number of the attempt.
+    pub attempt: u64,
+    /// The rank, from 0.
+    pub rank: u32,
+    /// How many tasks the job has.
+    pub tasks: u32,
+    /// The number of the checkpoint that it starts from, or 0.
+    pub restored: u64,
 }
 
 /// A file that is staged: it will be published, by whatever attempt, if the checkpoint is
@@ -83,6 +102,23 @@ impl FileSink {
     ///
     /// [`SinkError::Name`], [`SinkError::Io`].
     pub fn new(task: &Task, dir: impl AsRef<Path>, name: &str) -> Result<Self, SinkError> {
+        let identity = task.identity();
+        let place = Place {
+            job: identity.job.clone(),
+            attempt: identity.attempt,
+            rank: identity.rank,
+            tasks: identity.tasks,
+            restored: identity.restore.unwrap_or(0),
+        };
+        Self::at(place, dir, name)
+    }
+
+    /// The same, without a [`Task`]. No two that write at the same time may have the same place.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkError::Name`], [`SinkError::Io`].
+    pub fn at(place: Place, dir: impl AsRef<Path>, name: &str) -> Result<Self, SinkError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(is_allowed) {
             return Err(SinkError::Name {
@@ -93,20 +129,32 @@ impl FileSink {
         fs::create_dir_all(dir).map_err(io_error("cannot make the directory", dir))?;
         // The state names it, and another attempt has another working directory.
         let dir = fs::canonicalize(dir).map_err(io_error("cannot find the directory", dir))?;
-        let identity = task.identity();
         Ok(Self {
             dir,
             name: name.to_owned(),
-            job: identity.job.clone(),
-            attempt: identity.attempt,
-            rank: identity.rank,
-            tasks: identity.tasks,
+            job: place.job,
+            attempt: place.attempt,
+            rank: place.rank,
+            tasks: place.tasks,
             opened: 0,
             open: None,
             staged: Vec::new(),
             // What stands is told again, and an end that is staged now is not in it.
-            number: identity.restore.unwrap_or(0),
+            number: place.restored,
+            extension: String::new(),
         })
+    }
+
+    /// Has published names end with a dot and this.
+    #[must_use]
+    pub fn with_extension(mut self, extension: &str) -> Self {
+        self.extension = format!(".{extension}");
+        self
+    }
+
+    /// Its directory, as all processes of this machine find it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Publishes what the restored states of *all* ranks say is staged, or this rank's share of
@@ -123,9 +171,19 @@ impl FileSink {
             .zip(0..)
             .filter(|(_, at)| at % self.tasks == self.rank);
         let share: Vec<_> = share.map(|(staged, _)| staged.clone()).collect();
-        self.publish(&share)?;
+        self.recover_share(&share, staged)
+    }
+
+    /// The same, with a share that the caller has chosen out of all: each that is staged belongs to
+    /// the share of one rank.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover`](Self::recover).
+    pub fn recover_share(&mut self, share: &[Staged], all: &[Staged]) -> Result<(), SinkError> {
+        self.publish(share)?;
         match self.rank {
-            0 => self.remove_litter(staged),
+            0 => self.remove_litter(all),
             _ => Ok(()),
         }
     }
@@ -138,7 +196,10 @@ impl FileSink {
     ///
     /// [`SinkError::Io`]: do not acknowledge; exit with a failure.
     pub fn stage(&mut self, number: u64) -> Result<&[Staged], SinkError> {
-        let published = format!("part-{}-{}-{number}", self.name, self.rank);
+        let published = format!(
+            "part-{}-{}-{number}{}",
+            self.name, self.rank, self.extension
+        );
         self.number = number;
         self.stage_as(number, published)
     }
@@ -153,7 +214,8 @@ impl FileSink {
         // checkpoint tells them apart. Nor those of a job that starts from this one's checkpoint.
         let (name, rank, attempt) = (&self.name, self.rank, self.attempt);
         let job = self.job.get(..JOB_DIGITS).unwrap_or(&self.job);
-        let published = format!("part-{name}-{rank}-last-{job}-{attempt}");
+        let end = &self.extension;
+        let published = format!("part-{name}-{rank}-last-{job}-{attempt}{end}");
         self.stage_as(self.number + 1, published)
     }
 

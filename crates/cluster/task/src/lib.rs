@@ -129,7 +129,7 @@ mod task;
 
 pub use error::{Error, SinkError};
 pub use events::{Event, Events, Inbox};
-pub use file_sink::{FileSink, Staged};
+pub use file_sink::{FileSink, Place, Staged};
 pub use part::{Part, StoredFile};
 pub use restore::{Restore, RestoredFile, RestoredRank};
 pub use task::{Identity, Task};
