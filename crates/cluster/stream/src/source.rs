@@ -105,6 +105,11 @@ impl<R> Batch<R> {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// Its records, as a test of a reader wants them.
+    pub fn into_records(self) -> Vec<R> {
+        self.records
+    }
 }
 
 impl<R> Default for Batch<R> {

@@ -234,13 +234,13 @@ impl<T: DeserializeOwned + 'static> Reader for FileReader<T> {
 
 impl Split {
     fn new<T>(format: &Format<T>, name: &str, position: Option<Value>) -> Result<Self, Error> {
-        let position = position.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let position = position.unwrap_or_default();
         let as_text = position.to_string();
         let refused = |_| Error::Position {
             file: name.to_owned(),
             position: as_text,
         };
-        let is_new = position.as_object().is_some_and(serde_json::Map::is_empty);
+        let is_new = position.is_null();
         let position = match format {
             #[cfg(feature = "parquet")]
             Format::Parquet(_) if is_new => Where::Rows(RowPosition::default()),
