@@ -5,6 +5,7 @@ mod api;
 mod at;
 mod engine;
 mod error;
+mod join;
 mod logic;
 mod mesh;
 mod meta;
@@ -15,12 +16,17 @@ mod sink;
 mod source;
 mod state;
 mod time;
+mod windows;
 
 pub use api::{Job, KeyedStream, Out, SourceStream, Stream};
 pub use at::{At, Waker};
 pub use error::{BoxError, Error, Result};
+pub use join::{Either, Join, PairJoin, WindowJoin};
 pub use logic::{Data, Key};
 pub use runtime::run;
 pub use sink::{Sink, Staged, Writer};
 pub use source::{Batch, Found, Read, Reader, Source};
 pub use time::Timestamp;
+pub use windows::{
+    Aggregate, FixedWindows, Session, Sliding, Tumbling, Window, Windowed, WindowedStream, Windows,
+};
