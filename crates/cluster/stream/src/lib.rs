@@ -15,6 +15,8 @@ mod runtime;
 mod sink;
 mod source;
 mod state;
+#[cfg(test)]
+mod testing;
 mod time;
 mod windows;
 
