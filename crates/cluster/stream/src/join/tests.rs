@@ -14,12 +14,16 @@ use crate::windows::Aggregate;
 type Key = u8;
 type Pair = (Key, u32, u32);
 type Out = Vec<Timed<Paired<Pair, Either<u32, u32>>>>;
+/// Pairs with their times, and what was late.
+type Given = (Vec<(i64, Pair)>, Vec<Either<u32, u32>>);
 
 fn pair(key: &Key, left: &u32, right: &u32) -> Pair {
     (*key, *left, *right)
 }
 
-fn pairs(bounds: Bounds) -> Pairs<Key, u32, u32, Pair, fn(&Key, &u32, &u32) -> Pair> {
+type Join = Pairs<Key, u32, u32, Pair, fn(&Key, &u32, &u32) -> Pair>;
+
+fn pairs(bounds: Bounds) -> Join {
     Pairs::new(Table::new("join", "join"), bounds, pair, true)
 }
 
@@ -32,8 +36,8 @@ fn keyed(key: Key, time: i64, value: Either<u32, u32>) -> Keyed<Key, Either<u32,
     }
 }
 
-/// Pairs with their times, and what was late, in no order.
-fn given(out: Out) -> (Vec<(i64, Pair)>, Vec<Either<u32, u32>>) {
+/// In no order.
+fn given(out: Out) -> Given {
     let (mut pairs, mut late) = (Vec::new(), Vec::new());
     for (time, paired) in out {
         match paired {
