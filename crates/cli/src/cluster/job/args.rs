@@ -167,7 +167,8 @@ pub(crate) struct RunJobArgs {
     pub(crate) fenced: bool,
 
     /// The tasks speak the task contract: what they know is kept by checkpoints. Every second, or
-    /// as often as the store of the cluster allows.
+    /// as often as the store of the cluster allows. A program made with incumbent-stream, which is
+    /// uploaded, has them and is fenced without being told.
     #[arg(long, env = "INCUMBENT_JOB_CHECKPOINTS", value_parser = BoolishValueParser::new())]
     pub(crate) checkpoints: bool,
 

@@ -19,6 +19,7 @@ mod savepoint;
 mod show;
 mod spec;
 mod stop;
+mod stream;
 mod wait;
 mod why;
 

@@ -1,12 +1,13 @@
 //! A job, as the command line and a job file say it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use incumbent_cluster_core::{Artifact, Isolation, JobId, JobSpec, Restart, job_file};
 
 use super::args::RunJobArgs;
 use super::artifact::{Program, program};
 use super::restore;
+use super::stream::is_stream_job;
 use crate::exit::{Code, Failure};
 
 /// How long a task may take to end after SIGTERM, if its job does not say.
@@ -33,6 +34,14 @@ pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
         Some(file) => super::file::read(file)?,
         None => of_command(args)?,
     };
+    if args.file.is_none()
+        && let Some(program) = &wanted.upload
+        && is_stream_job(program).map_err(|cause| unreadable(program, cause))?
+    {
+        // All its effects go through checkpoints.
+        wanted.spec.checkpoints.get_or_insert_default();
+        wanted.spec.isolation = Isolation::Fenced;
+    }
     let spec = &mut wanted.spec;
     if let Some(name) = &args.name {
         spec.name.clone_from(name);
@@ -151,6 +160,10 @@ fn variable(text: &str) -> Result<(String, String), Failure> {
             "a value of --env is no variable; write K=V, as in --env LEVEL=debug",
         )),
     }
+}
+
+fn unreadable(path: &Path, cause: std::io::Error) -> Failure {
+    Failure::new(format!("cannot read {}", path.display())).because(cause)
 }
 
 /// The name of the program and six digits of the id: unique enough, and the same for a repeated
