@@ -17,6 +17,7 @@ mod front;
 mod identity;
 pub mod job_manager;
 mod node;
+mod query;
 pub mod security;
 pub mod server;
 pub mod task_manager;

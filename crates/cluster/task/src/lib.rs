@@ -110,6 +110,9 @@
 //!   when all are as they were stored.
 //! - **Output appears once**, by [`FileSink`].
 //!
+//! - **Queries are answered beside the work**: a thread that reads [`Task::queries`] answers them
+//!   with [`Task::answer`], and whoever asks any node of the cluster sees the state of all ranks.
+//!
 //! # Why it blocks
 //!
 //! A task waits for its TaskManager only when it has nothing better to do, and a program that has
@@ -124,6 +127,7 @@ mod events;
 mod file_sink;
 mod http;
 mod part;
+mod queries;
 mod restore;
 mod task;
 
@@ -131,5 +135,6 @@ pub use error::{Error, SinkError};
 pub use events::{Event, Events, Inbox};
 pub use file_sink::{FileSink, Place, Staged};
 pub use part::{Part, StoredFile};
+pub use queries::{Answer, Asked, Queries, Query};
 pub use restore::{Restore, RestoredFile, RestoredRank};
 pub use task::{Identity, Task};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::http::{self, Answer, Body, Incoming, Unanswered};
-use crate::{Error, Events, Inbox, Part, Restore};
+use crate::{Error, Events, Inbox, Part, Queries, Query, Restore};
 
 /// The variable that names the socket.
 pub(crate) const SOCKET: &str = "INCUMBENT_TASK_SOCKET";
@@ -164,6 +164,25 @@ impl Task {
     /// What this task is told, read on a thread of its own, to look at between two pieces of work.
     pub fn inbox(&self) -> Inbox {
         Inbox::new(self.events())
+    }
+
+    /// What is asked of the state of this task, waiting for each query. Read them on a thread of
+    /// their own, and answer each with [`Task::answer`]: somebody waits.
+    pub fn queries(&self) -> Queries {
+        Queries::new(self.clone())
+    }
+
+    /// Answers a query. If nobody waits for it any more, that is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the answer is too large; [`Error::Gone`].
+    pub fn answer(&self, query: &Query, answer: &crate::Answer) -> Result<(), Error> {
+        let body = serde_json::to_vec(answer).expect("texts and JSON are JSON");
+        match self.post(&query.path(), &body) {
+            Err(Error::Refused { status: 404, .. }) => Ok(()),
+            answered => answered,
+        }
     }
 
     /// This rank's part of a checkpoint that it was asked for.

@@ -244,7 +244,7 @@ fn parameters(path: &str) -> Vec<Parameter> {
     let parameter = |name: &str| {
         let name = name.trim_start_matches('*');
         let description = match name {
-            "id" => "The id of a job: 32 hexadecimal digits",
+            "id" => "The id of a query, as it was read",
             "job" => {
                 "The id of a job, or the name of a live one, or else of the one of this name that ended last"
             }

@@ -10,10 +10,11 @@ use incumbent_cluster_core::TaskId;
 use incumbent_cluster_core::message::{Order, Refused};
 use tokio::sync::{mpsc, oneshot};
 
-use super::contract::Exposed;
+use super::contract::{Exposed, Unanswered};
 use super::log::{LogPiece, LogRead};
 use super::task_http::{NoAnswer, TaskHttp};
 use super::tasks::Tasks;
+use crate::query::{Question, RankAnswer};
 
 /// How many orders wait for the loop, which takes each in microseconds. More wait to be taken.
 const MOST_ORDERS: usize = 1024;
@@ -92,6 +93,25 @@ impl TaskManagerHandle {
         read: LogRead,
     ) -> Option<impl Stream<Item = io::Result<LogPiece>> + Send + use<>> {
         Some(self.tasks.get(task)?.log.read(read))
+    }
+
+    /// Asks a task about its state.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future withdraws the question.
+    pub(crate) async fn query(
+        &self,
+        task: TaskId,
+        question: &Question,
+    ) -> Result<RankAnswer, Unanswered> {
+        let entry = self.tasks.get(task).ok_or(Unanswered::NoSuchTask)?;
+        let contract = entry.contract().ok_or(Unanswered::NoSuchTask)?;
+        contract.query(question).await
     }
 
     /// Passes a request on to the HTTP of a task, at the port that it was granted and at no other

@@ -14,9 +14,11 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use incumbent_cluster_core::{Attempt, Incarnation, JobId, Rank, TaskId};
 use serde::Deserialize;
 
+use super::contract::Unanswered;
 use super::handle::TaskManagerHandle;
 use super::log::{FRAMES, LogFrom, LogPiece, LogRead, frames};
 use super::task_http::NoAnswer;
+use crate::query::{Question, RankAnswer};
 use crate::wire::{ORDERS, Orders, Outcomes, Problem};
 
 /// How often a follower of a silent task hears that the connection is well.
@@ -32,9 +34,11 @@ pub(super) fn orders(handle: TaskManagerHandle) -> Router {
 /// The paths of tasks.
 pub(super) fn tasks(handle: TaskManagerHandle) -> Router {
     const LOG: &str = "/node/v1/tasks/{job}/{incarnation}/{attempt}/{rank}/log";
+    const QUERY: &str = "/node/v1/tasks/{job}/{incarnation}/{attempt}/{rank}/query";
     const HTTP: &str = "/node/v1/tasks/{job}/{incarnation}/{attempt}/{rank}/http/{endpoint}";
     Router::new()
         .route(LOG, get(log))
+        .route(QUERY, post(query))
         .route(HTTP, any(http))
         .route(&format!("{HTTP}/"), any(http))
         .route(&format!("{HTTP}/{{*path}}"), any(http))
@@ -105,6 +109,16 @@ fn framed(
             Err(_) => Some((Ok(frames::heartbeat()), (pieces, Some(offset)))),
         }
     })
+}
+
+/// Asks a task about its state.
+async fn query(
+    State(handle): State<TaskManagerHandle>,
+    Path(path): Path<(String, String, String, String)>,
+    Json(question): Json<Question>,
+) -> Result<Json<RankAnswer>, Problem> {
+    let answer = handle.query(task(path)?, &question).await;
+    answer.map(Json).map_err(unanswered)
 }
 
 /// Passes a request on to the task.
@@ -183,6 +197,18 @@ fn no_answer(error: NoAnswer) -> Problem {
         NoAnswer::BadPath => (StatusCode::BAD_REQUEST, "bad-path"),
     };
     Problem::new(status, kind, "the task gave no answer", error.to_string())
+}
+
+fn unanswered(why: Unanswered) -> Problem {
+    let (status, kind) = match &why {
+        Unanswered::NoSuchTask => (StatusCode::NOT_FOUND, "not-found"),
+        Unanswered::NotQueryable => (StatusCode::CONFLICT, "not-queryable"),
+        Unanswered::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "too-many"),
+        Unanswered::Late => (StatusCode::GATEWAY_TIMEOUT, "slow-task"),
+        Unanswered::BadAnswer(_) => (StatusCode::BAD_GATEWAY, "bad-answer"),
+        Unanswered::TooLarge => (StatusCode::BAD_GATEWAY, "answer-too-large"),
+    };
+    Problem::new(status, kind, "the task gave no answer", why.to_string())
 }
 
 impl IntoResponse for NoAnswer {

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) cut: Vec<String>,
     /// All lines of events, and how often their readers were cut off.
     events: Vec<String>,
+    /// All queries; a new reader is asked all again.
+    queries: Vec<String>,
     cuts: usize,
 }
 
@@ -92,6 +94,12 @@ impl Fake {
     /// Tells the task an event.
     pub(crate) fn tell(&self, line: &str) {
         self.state().events.push(line.to_owned());
+        self.shared.changed.notify_all();
+    }
+
+    /// Asks the task.
+    pub(crate) fn ask(&self, line: &str) {
+        self.state().queries.push(line.to_owned());
         self.shared.changed.notify_all();
     }
 
@@ -161,7 +169,11 @@ impl Shared {
         let (status, body) = match (method, path) {
             ("GET", "/v1/events") => {
                 drop(state);
-                return self.serve_events(from.into_inner());
+                return self.serve_lines(from.into_inner(), |state| &state.events);
+            }
+            ("GET", "/v1/queries") => {
+                drop(state);
+                return self.serve_lines(from.into_inner(), |state| &state.queries);
             }
             ("GET", "/v1/task") => (200, state.identity.clone().into_bytes()),
             ("POST", "/v1/ready") => (200, br#"{"peers":["a:1","b:2"]}"#.to_vec()),
@@ -188,18 +200,18 @@ impl Shared {
         (!meets.is_empty()).then(|| meets.remove(0))
     }
 
-    fn serve_events(&self, mut to: UnixStream) {
+    fn serve_lines(&self, mut to: UnixStream, of: fn(&State) -> &Vec<String>) {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         to.write_all(head.as_bytes()).unwrap();
         let mut told = 0;
         let mut state = self.state.lock().unwrap();
         let cuts = state.cuts;
         while state.cuts == cuts {
-            if told == state.events.len() {
+            if told == of(&state).len() {
                 state = self.changed.wait(state).unwrap();
                 continue;
             }
-            let line = format!("{}\n", state.events[told]);
+            let line = format!("{}\n", of(&state)[told]);
             told += 1;
             // In two chunks, as it may come.
             let (one, two) = line.split_at(line.len() / 2);

@@ -5,4 +5,5 @@
 mod contract;
 mod fake;
 mod python;
+mod queries;
 mod sink;

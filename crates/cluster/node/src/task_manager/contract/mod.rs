@@ -4,6 +4,7 @@
 //! ```text
 //!   task ── HTTP ──► socket.rs ──► routes.rs ─┬─ requests.rs   who am I, ready, ack, finish, …
 //!                                             ├─ events.rs     a stream of what stands
+//!                                             ├─ query_requests.rs   ◄── queries.rs
 //!                                             ├─ upload.rs     files ──► parts.rs, blobs
 //!                                             └─ download.rs   files ◄── restore.rs, blobs
 //!          said.rs ──► the loop, which says Heard or NotHeard
@@ -26,6 +27,8 @@
 //! | silence of a body that is sent, or not taken | 30 s, [`UNREAD_TIME`] | 408, cut |
 //! | body of an acknowledgement | [`LARGEST_ACK`] | 413 |
 //! | metrics of a task, of all tasks | [`LARGEST_TASK_METRICS`], [`LARGEST_ALL_METRICS`] | 413, left out and named |
+//! | queries that wait for a task | [`MOST_QUERIES`] | 503 for those who ask |
+//! | an answer to a query: time, bytes | [`QUERY_TIME`], [`LARGEST_QUERY_ANSWER`] | 504, 413 |
 //! | progress | [`LONGEST_PROGRESS`](incumbent_cluster_core::message::LONGEST_PROGRESS) | 413 |
 
 mod copy;
@@ -35,6 +38,8 @@ mod exposed;
 mod metrics_text;
 mod parts;
 mod problems;
+mod queries;
+mod query_requests;
 mod requests;
 mod restore;
 mod routes;
@@ -57,6 +62,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use download::UNREAD_TIME;
 pub use exposed::LARGEST_ALL_METRICS;
+pub use queries::{LARGEST_QUERY_ANSWER, MOST_QUERIES, QUERY_TIME, Unanswered};
 pub use requests::{LARGEST_ACK, LARGEST_TASK_METRICS};
 pub use routes::task_document;
 pub use socket::{HEAD_TIME, LARGEST_HEAD, MOST_CONNECTIONS};
@@ -67,7 +73,9 @@ pub(super) use socket::TaskSocket;
 pub(super) use socket_dir::{SocketDir, remove_apart};
 
 use super::blob_health::BlobHealth;
+use crate::query::{Question, RankAnswer};
 use parts::Parts;
+use queries::Queries;
 use restore::{Restore, Restores};
 use standing::Standing;
 use types::TaskIdentity;
@@ -105,6 +113,7 @@ pub(super) struct TaskContract {
     parts: Mutex<Parts>,
     transfers: Arc<Semaphore>,
     copying: copy::Copying,
+    queries: Queries,
     has_ended: AtomicBool,
     /// Why it cannot go on.
     not_restored: OnceLock<String>,
@@ -156,6 +165,7 @@ impl Contracts {
             parts: Mutex::default(),
             transfers: Arc::new(Semaphore::new(MOST_OF_TASK)),
             copying: copy::Copying::default(),
+            queries: Queries::default(),
             has_ended: AtomicBool::new(false),
             not_restored: OnceLock::new(),
             end: End(Box::new(end)),
@@ -180,6 +190,15 @@ impl TaskContract {
         self.copying.begin(Arc::clone(self), checkpoint, part);
     }
 
+    /// Asks the task about its state.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`].
+    pub(super) async fn query(&self, question: &Question) -> Result<RankAnswer, Unanswered> {
+        self.queries.ask(question, QUERY_TIME).await
+    }
+
     /// Why the task was ended, if what it was to start from is gone or altered.
     pub(super) fn not_restored(&self) -> Option<&str> {
         self.not_restored.get().map(String::as_str)
@@ -189,6 +208,7 @@ impl TaskContract {
     pub(super) fn close(&self) {
         self.has_ended.store(true, Ordering::SeqCst);
         self.copying.stop();
+        self.queries.end();
         self.contracts.exposed.remove(self.task);
     }
 

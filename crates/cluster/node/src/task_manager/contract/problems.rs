@@ -113,6 +113,14 @@ pub(super) fn nothing_to_restore() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "nothing-to-restore", title, detail)
 }
 
+/// Nobody waits for this answer.
+pub(super) fn no_such_query() -> Problem {
+    let detail = "Nobody waits for an answer under this id: it was answered already, or the time of \
+                  whoever asked was over. Go on with the next one.";
+    let title = "No such query";
+    Problem::new(StatusCode::NOT_FOUND, "no-such-query", title, detail)
+}
+
 /// What the task was to start from is gone or altered: it is ended.
 pub(super) fn not_restored(why: &str) -> Problem {
     let detail = format!("{why}. The task is ended.");

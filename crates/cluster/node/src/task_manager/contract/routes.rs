@@ -11,10 +11,12 @@ use utoipa::openapi::HttpMethod::{Get, Post, Put};
 
 use super::TaskContract;
 use super::events::{NDJSON, events};
+use super::query_requests::{self, QueryLine};
 use super::standing::TaskEvent;
 use super::types::{FileView, Named, Peers, RestoreView, TaskIdentity};
 use super::{download, requests, upload};
 use crate::api::{Document, Problem, Route, as_problem};
+use crate::query::RankAnswer;
 
 const ABOUT: &str = "What a task says to its TaskManager and is told by it: HTTP on the Unix socket that \
      INCUMBENT_TASK_SOCKET names. Every request may be sent again. Errors are \
@@ -135,6 +137,22 @@ fn routes() -> Vec<Route<Arc<TaskContract>>> {
             .takes_text("One line of at most 200 bytes")
             .gives(200, &[], "It is shown with the next report to the leader")
             .fails(&[(400, "It is not one line of text"), (413, "Too long")]),
+        Route::new(&[Get], "/v1/queries", get(query_requests::lines), "queries", "What is asked of the state")
+            .says(
+                "Lines of JSON, for as long as the reader stays: a key, a range of keys, or a list of the names \
+                 of states. A task that reads them answers queries. A new reader takes the place of the one \
+                 before, and is given all that waits. Unlike most, it is there for every job.",
+            )
+            .gives_lines::<QueryLine>(200, NDJSON, "Queries, one a line"),
+        Route::new(&[Post], "/v1/queries/{id}", post(query_requests::answer), "answer_query", "Answer a query")
+            .says("`entries` of a key or a range, `states` of a list, or `refused` with the reason.")
+            .takes::<RankAnswer>("The answer, at most 1 MiB")
+            .gives(200, &[], "It is given to whoever asked")
+            .fails(&[
+                (400, "The answer cannot be read; whoever asked is told"),
+                (404, "Nobody waits for it: it was answered, or came late"),
+                (413, "Too large; whoever asked is told"),
+            ]),
         Route::new(&[Get], "/v1/openapi.json", get(document), "task_openapi", "This document")
             .gives(200, &["application/json"], "The document"),
     ]

@@ -15,7 +15,7 @@ mod process;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use incumbent::LivenessServer;
@@ -105,6 +105,8 @@ pub(super) struct TaskEntry {
     pub(super) log: TaskLog,
     /// The port that it was granted, while its process runs.
     port: watch::Sender<Option<u16>>,
+    /// Its socket, from the moment at which it begins until it has ended.
+    contract: OnceLock<Weak<TaskContract>>,
 }
 
 /// Why a task has no process.
@@ -144,7 +146,13 @@ impl TaskEntry {
             id: deploy.task,
             log: TaskLog::new(dir),
             port: watch::Sender::new(None),
+            contract: OnceLock::new(),
         })
+    }
+
+    /// What its socket has; `None` if it has ended.
+    pub(super) fn contract(&self) -> Option<Arc<TaskContract>> {
+        self.contract.get()?.upgrade()
     }
 
     /// The port of its process; `None` if it has none at present.
@@ -176,6 +184,8 @@ pub(super) fn start(
     let name = deploy.name.clone();
     let ending = wish.clone();
     let contract = shared.contracts.task(&deploy, move || end(&ending, grace));
+    // An entry is started once.
+    let _ = entry.contract.set(Arc::downgrade(&contract));
     let run = Run {
         shared: Arc::clone(shared),
         entry: Arc::clone(entry),

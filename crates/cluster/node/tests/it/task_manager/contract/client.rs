@@ -36,7 +36,7 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-/// The lines of `GET /v1/events`.
+/// The lines of `GET /v1/events`, or of queries.
 pub(super) struct Events {
     body: futures::stream::BoxStream<'static, Result<Bytes, axum::Error>>,
     text: String,
@@ -136,7 +136,12 @@ impl Task {
     }
 
     pub(super) async fn events(&self) -> Events {
-        let answer = self.send(Method::GET, "/v1/events", Body::empty()).await;
+        self.lines("/v1/events").await
+    }
+
+    /// The lines of a stream.
+    pub(super) async fn lines(&self, path: &str) -> Events {
+        let answer = self.send(Method::GET, path, Body::empty()).await;
         let answer = answer.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let body = Body::new(answer.into_body()).into_data_stream();

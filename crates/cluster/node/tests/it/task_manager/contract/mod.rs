@@ -7,6 +7,7 @@ mod curl;
 mod events;
 mod leaders;
 mod outages;
+mod queries;
 mod restore;
 mod shown;
 mod sockets;
