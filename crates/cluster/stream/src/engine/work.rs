@@ -274,9 +274,12 @@ impl Loop {
                 sayings.say(saying);
             }
         }
+        // Before others can hear that this rank has closed: nothing was stepped since it was said.
         if let Some(highest) = self.ending.closed() {
-            self.sayings = None;
             self.give_up(|each| each > Snapshot::Checkpoint(highest) && each != Snapshot::Last);
+        }
+        if self.ending.is_over() {
+            self.sayings = None;
             // What they hold is let go with them; their positions are kept for the last snapshot.
             for source in self.control.sources.borrow_mut().iter_mut() {
                 source.close();

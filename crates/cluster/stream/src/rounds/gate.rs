@@ -9,7 +9,7 @@ use crate::Timestamp;
 ///
 /// Give it what arrives ([`batch`](Self::batch), [`marks`](Self::marks)), then the frontier, then
 /// take steps until there is none.
-#[derive(Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Gate<B> {
     /// The present round. All records of earlier ones have been applied.
     round: u64,

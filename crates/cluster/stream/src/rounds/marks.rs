@@ -8,7 +8,7 @@ use super::Time;
 use crate::Timestamp;
 
 /// What one rank of a source says of its event time, from a tick on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Mark {
     /// Nothing earlier will come. [`Timestamp::MAX`] at its end.
     At(Timestamp),
@@ -20,7 +20,7 @@ pub(crate) enum Mark {
 type Origin = (u32, u32);
 
 /// The least of what all ranks of all sources above an operator have said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Marks {
     /// How many ranks of sources there are to hear of.
     expected: usize,

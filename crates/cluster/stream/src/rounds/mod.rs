@@ -7,6 +7,8 @@ mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod marks;
+#[cfg(test)]
+mod model;
 mod time;
 
 #[allow(unused_imports, reason = "the engine is on its way")]
