@@ -84,6 +84,11 @@ impl Snapshots {
         !self.encoding.is_empty()
     }
 
+    /// Whether one is not whole yet.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     pub(crate) fn block(&self, snapshot: Snapshot, block: Block) {
         if self.open.contains_key(&snapshot) {
             self.report(Report::Block(snapshot, block));

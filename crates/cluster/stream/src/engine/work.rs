@@ -251,7 +251,10 @@ impl Loop {
             Phase::Running => self.agree(),
             Phase::Draining => {
                 // It is stepped until nothing is in flight, and sinks have written all.
-                if self.control.probe.done() {
+                // A checkpoint that is under way comes first: what others acknowledge must not be put
+                // together with last files.
+                let is_under_way = self.control.snapshots.borrow().is_under_way();
+                if self.control.probe.done() && !is_under_way {
                     self.phase = Phase::Ended;
                     self.last_snapshot();
                 }
