@@ -61,8 +61,8 @@
 //!   nothing is replaced. Without a cluster this is checked at start.
 //! - A directory has to be on a file system with hard links: this is tried at start.
 //! - The parts of an upload that no checkpoint knows, after a kill -9, stay in the bucket until a
-//!   rule of it aborts them (`AbortIncompleteMultipartUpload`). Its time has to be longer than a job
-//!   is ever down: seven days is a good choice.
+//!   rule of it aborts them (`AbortIncompleteMultipartUpload`). Its time has to be longer than a
+//!   job is ever down: seven days is a good choice.
 //!
 //! Start reading in `files.rs`; inside, at `reader.rs` and `writer.rs`.
 

@@ -19,7 +19,7 @@ pub(crate) type Looked = Result<Vec<String>, Error>;
 #[derive(Debug)]
 pub(crate) struct Looking {
     pub(crate) found: Receiver<Looked>,
-    /// Whoever looks waits on the other end.
+    /// The thread that looks waits on the other end.
     _stop: Box<dyn std::any::Any + Send>,
 }
 

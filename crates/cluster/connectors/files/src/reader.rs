@@ -24,8 +24,8 @@ use crate::position::RowPosition;
 use crate::text::Text;
 use crate::{Error, FileSet};
 
-/// How many files are open at once: each holds a descriptor and some 256 KiB. Which was not read for
-/// longest is closed, and opened again at its position. What is packed stays open, as its
+/// How many files are open at once: each holds a descriptor and some 256 KiB. Which was not read
+/// for longest is closed, and opened again at its position. What is packed stays open, as its
 /// position is far from its beginning.
 const MOST_OPEN: usize = 64;
 
@@ -148,7 +148,7 @@ impl<T: DeserializeOwned + 'static> Reader for FileReader<T> {
     fn discover(&mut self) -> Result<Found, BoxError> {
         let mut names = std::mem::take(&mut self.first);
         if let Some(looking) = &self.looking {
-            // Whoever looks sends its error before it ends.
+            // The thread that looks sends its error before it ends.
             while let Ok(looked) = looking.found.try_recv() {
                 names.extend(looked?);
             }

@@ -1,4 +1,4 @@
-//! Fetching the bytes of an object ahead of who reads them.
+//! Fetches the bytes of an object before they are read.
 
 use std::io::{self, Read};
 

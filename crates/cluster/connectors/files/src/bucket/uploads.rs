@@ -19,15 +19,15 @@ use crate::Error;
 use crate::place::Place;
 use crate::writer::LOCAL_JOB;
 
-/// How much is sent at once. S3 wants at least 5 MiB in all parts but the last, all of one size, and
-/// takes 10,000 of them: a file may have 80 GB.
+/// How much is sent at once. S3 wants at least 5 MiB in all parts but the last, all of one size,
+/// and takes 10,000 of them: a file may have 80 GB.
 const PART: usize = 8 * 1024 * 1024;
 
 /// How long an upload that nobody will want is tried to be aborted, when the task ends.
 const ABORT: Duration = Duration::from_secs(2);
 
-/// How many digits of the id of a job are in the names of objects: enough to tell the few jobs apart
-/// that write to one prefix. With the attempt and a count, no two objects want one name.
+/// How many digits of the id of a job are in the names of objects: enough to tell the few jobs
+/// apart that write to one prefix. With the attempt and a count, no two objects want one name.
 const JOB_DIGITS: usize = 8;
 
 pub(crate) struct Uploads {

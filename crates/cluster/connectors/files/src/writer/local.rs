@@ -10,7 +10,6 @@ use incumbent_task::{FileSink, Place, Staged as StagedFile};
 use super::LOCAL_JOB;
 use crate::Error;
 
-/// Output in a directory.
 pub(crate) struct Local {
     sink: FileSink,
 }
