@@ -43,6 +43,7 @@ pub(super) fn run(describe: impl Fn(&Job<'_>) + Send + Sync + 'static) -> Result
         tasks: identity.tasks,
         waker: Waker::new(move || worker.unpark()),
     };
+    let number = restored.number;
     let opened = plan.open(&at, restored)?;
     let peers = task.ready()?;
     let wiring = match mesh {
@@ -51,7 +52,7 @@ pub(super) fn run(describe: impl Fn(&Job<'_>) + Send + Sync + 'static) -> Result
     };
     let (order, orders) = channel();
     let (report, reports) = channel::<Report>();
-    listen(&task, order, std::thread::current())?;
+    listen(&task, number, order, std::thread::current())?;
     upload::start(task, reports)?;
     let seat = Seat {
         at,
@@ -62,12 +63,16 @@ pub(super) fn run(describe: impl Fn(&Job<'_>) + Send + Sync + 'static) -> Result
 }
 
 /// Passes on what the task is told, on a thread of its own.
-fn listen(task: &Task, orders: Sender<Order>, worker: Thread) -> Result<()> {
+///
+/// That the checkpoint is committed which the job started from is already published, and told again:
+/// what a sink stages as its last now is not in it, and must not be published with it.
+fn listen(task: &Task, restored: u64, orders: Sender<Order>, worker: Thread) -> Result<()> {
     let events = task.events();
     let pass_on = move || {
         for event in events {
             let order = match event {
                 Ok(Event::Checkpoint { number, .. }) => Order::Checkpoint { number },
+                Ok(Event::Committed { number }) if number <= restored => continue,
                 Ok(Event::Committed { number }) => Order::Committed { number },
                 Ok(Event::Aborted { number }) => Order::Aborted { number },
                 Ok(Event::Stop) => Order::Stop,

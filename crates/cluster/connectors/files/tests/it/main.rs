@@ -18,6 +18,7 @@ use serde_json::Value;
 
 mod bad;
 mod buckets;
+mod local;
 mod reading;
 mod stores;
 mod watching;

@@ -222,7 +222,7 @@ fn output_that_cannot_be_written_says_where() {
         "{error}"
     );
 
-    // A device that is always full.
+    // A directory below what is a file.
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     let files = Files::ndjson::<Row>(format!("{}/file/below", dir.path().display()));
