@@ -35,6 +35,10 @@ pub enum Error {
         #[source]
         cause: BoxError,
     },
+    /// Something in a state cannot be stored, so the job cannot have checkpoints. The attempt ends:
+    /// mend the job.
+    #[error("{0}")]
+    State(String),
     /// The TaskManager does not answer, or refuses. The attempt ends.
     #[error("the TaskManager")]
     Task(#[from] incumbent_task::Error),

@@ -16,8 +16,9 @@ pub trait Data: Clone + Send + Serialize + DeserializeOwned + 'static {}
 
 impl<T: Clone + Send + Serialize + DeserializeOwned + 'static> Data for T {}
 
-/// What records can be keyed by. `Hash` decides which task has a key, so it must write the same for
-/// keys that are equal, in every build of the job.
+/// What records can be keyed by. What serde writes for a key decides which task has it
+/// ([`incumbent_state::hash_key`]), so it must be the same for keys that are equal, in every build
+/// of the job.
 pub trait Key: Data + Eq + Hash + Ord {}
 
 impl<T: Data + Eq + Hash + Ord> Key for T {}

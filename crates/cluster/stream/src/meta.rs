@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Staged, Timestamp};
+pub(crate) use incumbent_state::{META_FILE, StateFile};
 
-/// The name of its file.
-pub(crate) const META_FILE: &str = "meta.json";
+use crate::{Staged, Timestamp};
 
 /// The version of the format that this build writes.
 pub(crate) const META_VERSION: u32 = 1;
@@ -20,6 +19,9 @@ pub(crate) struct Meta {
     pub(crate) version: u32,
     /// Every keyed state of the job, by name.
     pub(crate) states: BTreeMap<String, StateMeta>,
+    /// The files of this rank that have its state.
+    #[serde(default)]
+    pub(crate) files: Vec<StateFile>,
     /// Every source of the job, by name, with the splits of this rank.
     pub(crate) sources: BTreeMap<String, SourceMeta>,
     /// Every sink of the job, by name, with what this rank has promised.

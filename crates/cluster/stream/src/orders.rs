@@ -2,13 +2,14 @@
 //! TaskManager (or, without a cluster, decides by itself). Both sides are threads of one process.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::mpsc::Sender;
 
 use incumbent_state::Block;
 use serde_json::Value;
 
 use crate::meta::{SourceMeta, StateMeta};
-use crate::{Error, Staged};
+use crate::{Error, Result, Staged};
 
 /// From the runtime to the worker. Whoever sends one wakes the worker
 /// ([`Waker`](crate::Waker)) afterwards.
@@ -121,5 +122,34 @@ pub(crate) struct Restored {
     /// What all ranks have staged, with its bytes.
     pub(crate) sinks: BTreeMap<String, Vec<Staged>>,
     /// The blocks of the key groups that this rank owns.
-    pub(crate) blocks: Vec<Block>,
+    pub(crate) blocks: Blocks,
+}
+
+/// Blocks of a checkpoint, read while they are taken: state is never in memory twice.
+pub(crate) struct Blocks(Box<dyn Iterator<Item = Result<Block>> + Send>);
+
+impl Blocks {
+    pub(crate) fn new(blocks: impl Iterator<Item = Result<Block>> + Send + 'static) -> Self {
+        Self(Box::new(blocks))
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Block>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self::new(std::iter::empty())
+    }
+}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks").finish_non_exhaustive()
+    }
 }

@@ -4,7 +4,7 @@ use incumbent_state::Block;
 
 use crate::Timestamp;
 use crate::logic::Logic;
-use crate::state::AnyTable;
+use crate::state::{AnyTable, Misfits};
 
 /// Numbers that look random, the same for the same seed.
 pub(crate) struct Random(u64);
@@ -28,9 +28,11 @@ pub(crate) fn reopened<L: Logic>(logic: &mut L, mut new: L, watermark: Timestamp
     let mut blocks = Vec::new();
     logic.table().begin_snapshot();
     all_blocks(logic.table(), &mut blocks);
+    let mut misfits = Misfits::default();
     for block in &blocks {
-        new.table().restore(block).unwrap();
+        new.table().restore(block, &mut misfits);
     }
+    assert_eq!(misfits.sentences(), Vec::<String>::new());
     new.restored();
     if watermark > Timestamp::MIN {
         while !new.watermark(watermark, &mut Vec::new()) {}
@@ -40,5 +42,5 @@ pub(crate) fn reopened<L: Logic>(logic: &mut L, mut new: L, watermark: Timestamp
 
 /// All blocks of the snapshot that has begun.
 pub(crate) fn all_blocks(table: &mut dyn AnyTable, blocks: &mut Vec<Block>) {
-    while !table.next_blocks(64 << 10, blocks) {}
+    while !table.next_blocks(64 << 10, blocks).unwrap() {}
 }

@@ -22,6 +22,7 @@ pub(crate) use sink::attach_sink;
 pub(crate) use source::{Extract, SourceRun};
 pub(crate) use stateful::stateful;
 pub(crate) use wiring::Wiring;
+#[allow(unused_imports, reason = "the runtime is on its way")]
 pub(crate) use work::{Seat, work};
 
 /// What a job runs in: a scope of timely, with our times in it.

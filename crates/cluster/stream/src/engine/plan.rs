@@ -7,8 +7,9 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use incumbent_state::Block;
+use incumbent_state::{Block, KeyGroup};
 use serde_json::Value;
 
 use super::Wiring;
@@ -16,6 +17,7 @@ use crate::api::Job;
 use crate::logic::Logic;
 use crate::meta::StateMeta;
 use crate::orders::Restored;
+use crate::state::{Misfits, Names};
 use crate::{At, BoxError, Error, Result, Staged, Timestamp};
 
 pub(crate) type OpenSource =
@@ -67,35 +69,16 @@ impl Plan {
 
     /// What of a checkpoint does not fit this job, as sentences.
     pub(crate) fn unfit(&self, restored: &Restored) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut look = |kind: &str, name: &String, is_there: bool| {
-            if !is_there && !self.forgotten.contains(name) {
-                faults.push(format!(
-                    "the checkpoint has the {kind} `{name}`, and this job has none of that name: name it so, or say \
-                     job.forget(\"{name}\")"
-                ));
-            }
+        let states = self.states.iter();
+        let names = Names {
+            states: states
+                .map(|(name, state)| (name.clone(), state.kind()))
+                .collect(),
+            sources: self.sources.keys().cloned().collect(),
+            sinks: self.sinks.keys().cloned().collect(),
+            forgotten: self.forgotten.clone(),
         };
-        for (name, meta) in &restored.states {
-            look(
-                "state",
-                name,
-                self.states
-                    .get(name)
-                    .is_some_and(|state| state.kind() == meta.kind),
-            );
-        }
-        for name in restored.sources.keys() {
-            look("source", name, self.sources.contains_key(name));
-        }
-        for (name, staged) in &restored.sinks {
-            look(
-                "sink",
-                name,
-                self.sinks.contains_key(name) || staged.is_empty(),
-            );
-        }
-        faults
+        names.unfit(restored)
     }
 
     /// Restores all states, opens all sources and sinks: what was staged at the checkpoint is
@@ -105,13 +88,21 @@ impl Plan {
     ///
     /// [`Error::DoesNotFit`], [`Error::Source`], [`Error::Sink`].
     pub(crate) fn open(mut self, at: &At, restored: Restored) -> Result<Opened> {
-        let restore = |block: &Block| match self.states.get_mut(&block.state) {
-            Some(state) => state.restore(block),
-            // It is one of those that are forgotten.
-            None => Ok(()),
-        };
-        let refused: Vec<_> =
-            (restored.blocks.iter().map(restore).filter_map(Result::err)).collect();
+        let mut misfits = Misfits::default();
+        for state in self.states.values_mut() {
+            state.own(KeyGroup::owned(at.rank, at.tasks));
+        }
+        for block in restored.blocks {
+            let block = block?;
+            // What is not there, or is made otherwise now, is forgotten.
+            let kind = restored.states.get(&block.state).map(|meta| &*meta.kind);
+            if let Some(state) = self.states.get_mut(&block.state)
+                && kind.is_none_or(|kind| kind == state.kind())
+            {
+                state.restore(&block, &mut misfits);
+            }
+        }
+        let refused = misfits.sentences();
         if !refused.is_empty() {
             return Err(Error::DoesNotFit(refused));
         }
@@ -165,7 +156,8 @@ fn named(at: &At, name: &str) -> At {
 /// A logic whose types are not known here.
 pub(crate) trait Restorable {
     fn kind(&self) -> &'static str;
-    fn restore(&mut self, block: &Block) -> Result<(), String>;
+    fn own(&mut self, groups: Range<u32>);
+    fn restore(&mut self, block: &Block, misfits: &mut Misfits);
     fn restored(&mut self);
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
@@ -176,8 +168,12 @@ impl<L: Logic> Restorable for RefCell<L> {
         self.borrow_mut().table().kind()
     }
 
-    fn restore(&mut self, block: &Block) -> Result<(), String> {
-        self.get_mut().table().restore(block)
+    fn own(&mut self, groups: Range<u32>) {
+        self.get_mut().table().own(groups);
+    }
+
+    fn restore(&mut self, block: &Block, misfits: &mut Misfits) {
+        self.get_mut().table().restore(block, misfits);
     }
 
     fn restored(&mut self) {

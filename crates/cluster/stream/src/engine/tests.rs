@@ -11,7 +11,7 @@ use timely::communication::allocator::ProcessBuilder;
 use super::{Plan, Seat, Wiring, work};
 use crate::api::Job;
 use crate::meta::SourceMeta;
-use crate::orders::{Order, Report, Restored, Snapshot, Whole};
+use crate::orders::{Blocks, Order, Report, Restored, Snapshot, Whole};
 use crate::{
     At, Batch, BoxError, Found, Read, Reader, Sink, Source, Staged, Timestamp, Waker, Writer,
 };
@@ -238,14 +238,16 @@ fn restored_of(number: u64, parts: &[(Whole, Vec<incumbent_state::Block>)]) -> R
         number,
         ..Restored::default()
     };
+    let mut all_blocks = Vec::new();
     for (whole, blocks) in parts {
         for (name, meta) in &whole.sources {
             let all: &mut SourceMeta = restored.sources.entry(name.clone()).or_default();
             all.splits.extend(meta.splits.clone());
         }
         restored.states.extend(whole.states.clone());
-        restored.blocks.extend(blocks.iter().cloned());
+        all_blocks.extend(blocks.iter().cloned());
     }
+    restored.blocks = Blocks::new(all_blocks.into_iter().map(Ok));
     restored
 }
 

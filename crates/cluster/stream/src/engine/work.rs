@@ -1,6 +1,7 @@
 //! [`work`]: the loop of a worker, from the first record to the last snapshot.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
@@ -21,10 +22,14 @@ use crate::api::Job;
 use crate::meta::StateMeta;
 use crate::orders::{Order, Query, Report, Snapshot};
 use crate::rounds::{Ending, Saying};
-use crate::{At, Result};
+use crate::state::Question;
+use crate::{At, Error, Result};
 
 /// How many bytes of state are encoded between two steps of the dataflow: about half a millisecond.
 const ENCODE_STEP: usize = 128 << 10;
+
+/// How many keys are looked at for a query between two steps: about half a millisecond.
+const ANSWER_STEP: usize = 2_000;
 
 /// How long a worker sleeps if nothing wakes it.
 const LONGEST_REST: Duration = Duration::from_secs(5);
@@ -67,6 +72,7 @@ pub(crate) fn work(
         ending,
         phase: Phase::Running,
         sampled: now(),
+        questions: VecDeque::new(),
     }
     .run()
 }
@@ -117,6 +123,8 @@ struct Loop {
     ending: Ending,
     phase: Phase,
     sampled: Instant,
+    /// Queries that are being answered.
+    questions: VecDeque<(Query, Question)>,
 }
 
 impl Loop {
@@ -131,16 +139,18 @@ impl Loop {
             }
             let has_read = self.read()?;
             self.look_at_sinks()?;
-            let is_encoding = self.encode();
+            let is_encoding = self.encode()?;
+            let is_answering = self.answer();
             self.end();
             self.sample();
-            let rest = match has_read || is_encoding {
+            let is_busy = is_encoding || is_answering;
+            let rest = match has_read || is_busy {
                 true => Duration::ZERO,
                 false => self.rest(),
             };
             match self.phase {
                 // There is nothing left to step.
-                Phase::Ended if !is_encoding => std::thread::park_timeout(rest),
+                Phase::Ended if !is_busy => std::thread::park_timeout(rest),
                 _ => {
                     self.worker.step_or_park(Some(rest));
                 }
@@ -162,7 +172,7 @@ impl Loop {
                 }
             }
             Order::Aborted { number } => self.give_up(|each| each == Snapshot::Checkpoint(number)),
-            Order::Query(query) => self.answer(query),
+            Order::Query(query) => self.ask(query),
             Order::Stop => {}
         }
     }
@@ -219,21 +229,25 @@ impl Loop {
         Ok(())
     }
 
-    /// Encodes some more of what is being snapshotted.
-    fn encode(&self) -> bool {
+    /// Encodes some more of what is being snapshotted: of one state, until it is whole, as the
+    /// files of a checkpoint are for few ranks each if states come one after the other.
+    fn encode(&self) -> Result<bool> {
         let encoding = self.control.snapshots.borrow().encoding();
-        for (name, snapshot, watermark) in encoding {
+        if let Some((name, snapshot, watermark)) = encoding.into_iter().next() {
             let mut blocks = Vec::new();
+            let mut is_whole = Ok(false);
             let mut meta = None;
             self.with_state(&name, |table| {
-                if table.next_blocks(ENCODE_STEP, &mut blocks) {
+                is_whole = table.next_blocks(ENCODE_STEP, &mut blocks);
+                if is_whole == Ok(true) {
                     meta = Some(StateMeta {
                         kind: table.kind().to_owned(),
-                        keys: table.keys(),
+                        keys: table.snapshot_keys(),
                         watermark,
                     });
                 }
             });
+            is_whole.map_err(Error::State)?;
             let mut snapshots = self.control.snapshots.borrow_mut();
             for block in blocks {
                 snapshots.block(snapshot, block);
@@ -242,7 +256,7 @@ impl Loop {
                 snapshots.state(snapshot, &name, meta);
             }
         }
-        self.control.snapshots.borrow().is_encoding()
+        Ok(self.control.snapshots.borrow().is_encoding())
     }
 
     /// The end of the input: see `rounds/ending.rs`.
@@ -324,22 +338,40 @@ impl Loop {
         }
     }
 
-    fn answer(&self, query: Query) {
-        let mut answer = None;
+    /// Begins to answer.
+    fn ask(&mut self, query: Query) {
+        let mut question = None;
         self.with_state(&query.state, |table| {
-            answer = Some(table.query(&query.what))
+            question = Some(table.ask(&query.what))
         });
-        let answer = answer.unwrap_or_else(|| {
-            let states = self.control.states.borrow();
-            let names: Vec<_> = states.iter().map(|state| state.name.as_str()).collect();
-            Err(format!(
-                "there is no state `{}`; there are {}",
-                query.state,
-                names.join(", ")
-            ))
-        });
+        if let Some(question) = question {
+            self.questions.push_back((query, question));
+            return;
+        }
+        let states = self.control.states.borrow();
+        let names: Vec<_> = states.iter().map(|state| state.name.as_str()).collect();
         // Nobody may wait for it any more.
-        let _ = query.answer.send(answer);
+        let _ = query.answer.send(Err(format!(
+            "there is no state `{}`; there are {}",
+            query.state,
+            names.join(", ")
+        )));
+    }
+
+    /// Answers some more of what was asked, each in turn. Returns whether there is more to answer.
+    fn answer(&mut self) -> bool {
+        if let Some((query, mut question)) = self.questions.pop_front() {
+            let mut answer = None;
+            self.with_state(&query.state, |table| {
+                answer = table.answer(&mut question, ANSWER_STEP);
+            });
+            match answer {
+                // Nobody may wait for it any more.
+                Some(answer) => drop(query.answer.send(answer)),
+                None => self.questions.push_back((query, question)),
+            }
+        }
+        !self.questions.is_empty()
     }
 
     fn with_state(&self, name: &str, mut each: impl FnMut(&mut dyn crate::state::AnyTable)) {

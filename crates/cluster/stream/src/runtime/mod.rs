@@ -76,7 +76,11 @@ fn code(error: &Error) -> u8 {
     match error {
         Error::Malformed(_) | Error::DoesNotFit(_) => OF_NO_USE,
         Error::Peers(_) => PEER_LOST,
-        Error::Source { .. } | Error::Sink { .. } | Error::Task(_) | Error::Io { .. } => 1,
+        Error::Source { .. }
+        | Error::Sink { .. }
+        | Error::State(_)
+        | Error::Task(_)
+        | Error::Io { .. } => 1,
     }
 }
 

@@ -5,13 +5,14 @@ use incumbent_task::{Restore, Task};
 
 use crate::engine::Plan;
 use crate::meta::{META_FILE, META_VERSION, Meta};
-use crate::orders::Restored;
-use crate::state::read_blocks;
+use crate::orders::{Blocks, Restored};
+use crate::state::RestoredBlocks;
 use crate::{Error, Result};
 
 pub(super) const META_FILE_NAME: &str = META_FILE;
 
-/// Reads this rank's share of the checkpoint that the job starts from, if there is one.
+/// Reads this rank's share of the checkpoint that the job starts from, if there is one. Its blocks
+/// are read when they are taken.
 ///
 /// # Errors
 ///
@@ -24,6 +25,7 @@ pub(super) fn read(task: &Task, plan: &Plan) -> Result<Restored> {
         number: restore.number,
         ..Restored::default()
     };
+    let mut files = Vec::new();
     for (rank, bytes) in restore.all(META_FILE)? {
         let meta: Meta = serde_json::from_slice(&bytes).map_err(|error| damaged(rank, &error))?;
         if meta.version > META_VERSION {
@@ -33,6 +35,7 @@ pub(super) fn read(task: &Task, plan: &Plan) -> Result<Restored> {
             );
             return Err(Error::DoesNotFit(vec![fault]));
         }
+        files.extend(meta.files.iter().map(|file| (rank, file.clone())));
         merge(&mut restored, &restore, rank, meta)?;
     }
     let faults = plan.unfit(&restored);
@@ -40,17 +43,8 @@ pub(super) fn read(task: &Task, plan: &Plan) -> Result<Restored> {
         return Err(Error::DoesNotFit(faults));
     }
     let owned = KeyGroup::owned(task.rank(), task.tasks());
-    for rank in &restore.ranks {
-        for file in &rank.files {
-            read_blocks(
-                &restore,
-                rank.rank,
-                &file.name,
-                owned.clone(),
-                &mut restored.blocks,
-            )?;
-        }
-    }
+    let open = move |rank, name: &str| Ok(restore.open(rank, name)?);
+    restored.blocks = Blocks::new(RestoredBlocks::new(files, owned, open));
     Ok(restored)
 }
 

@@ -7,7 +7,7 @@ use incumbent_task::{Error as TaskError, Part, Task};
 
 use super::restore::META_FILE_NAME;
 use super::{give_up, io};
-use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta};
+use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile};
 use crate::orders::{Report, Snapshot, Whole};
 use crate::state::StateFiles;
 use crate::{Error, Result};
@@ -32,29 +32,50 @@ pub(super) fn start(task: Task, reports: Receiver<Report>) -> Result<()> {
 
 struct Uploads {
     task: Task,
-    /// The state of snapshots that are not whole yet.
-    open: BTreeMap<Snapshot, StateFiles>,
+    /// Snapshots that are not whole yet.
+    open: BTreeMap<Snapshot, Open>,
+}
+
+/// A snapshot whose files are stored as they become whole.
+struct Open {
+    part: Part,
+    files: StateFiles,
 }
 
 impl Uploads {
     fn take(&mut self, report: Report) -> Result<()> {
         match report {
             Report::Begun(snapshot) => {
-                self.open.insert(snapshot, StateFiles::new());
+                let part = match snapshot {
+                    Snapshot::Checkpoint(number) => self.task.checkpoint(number),
+                    Snapshot::Last => self.task.last(),
+                };
+                let files = StateFiles::default();
+                self.open.insert(snapshot, Open { part, files });
             }
             Report::Block(snapshot, block) => {
-                if let Some(files) = self.open.get_mut(&snapshot) {
-                    files
-                        .add(block)
-                        .map_err(io("cannot keep a snapshot in the directory of this task"))?;
+                if let Some(open) = self.open.get_mut(&snapshot)
+                    && let Some(file) = open.files.add(&block).map_err(io("cannot store state"))?
+                    && !is_pending(open.part.put_bytes(&file.name, file.bytes))?
+                {
+                    // What was staged belongs to the next one.
+                    self.open.remove(&snapshot);
                 }
             }
             Report::GivenUp(snapshot) => {
                 self.open.remove(&snapshot);
             }
             Report::Whole(snapshot, whole) => {
-                let files = self.open.remove(&snapshot).unwrap_or_else(StateFiles::new);
-                self.store(snapshot, whole, files)?;
+                if let Some(mut open) = self.open.remove(&snapshot) {
+                    let (last, files) = (open.files.finish()).map_err(io("cannot store state"))?;
+                    if let Some(file) = last
+                        && !is_pending(open.part.put_bytes(&file.name, file.bytes))?
+                    {
+                        return Ok(());
+                    }
+                    let put = put(&mut open.part, whole, files);
+                    is_pending(put.and_then(|()| open.part.ack()))?;
+                }
             }
             // What is shown is not worth the job.
             Report::Metrics(text) => drop(self.task.metrics(&text)),
@@ -63,46 +84,42 @@ impl Uploads {
         }
         Ok(())
     }
+}
 
-    fn store(&self, snapshot: Snapshot, whole: Whole, files: StateFiles) -> Result<()> {
-        let mut part = match snapshot {
-            Snapshot::Checkpoint(number) => self.task.checkpoint(number),
-            Snapshot::Last => self.task.last(),
-        };
-        match self.put(&mut part, whole, files).and_then(|()| part.ack()) {
-            // What was staged belongs to the next one.
-            Ok(()) | Err(TaskError::NotPending { .. }) => Ok(()),
-            Err(error) => Err(Error::Task(error)),
-        }
+/// `false` if the checkpoint has been aborted.
+fn is_pending<T>(stored: Result<T, TaskError>) -> Result<bool> {
+    match stored {
+        Ok(_) => Ok(true),
+        Err(TaskError::NotPending { .. }) => Ok(false),
+        Err(error) => Err(Error::Task(error)),
     }
+}
 
-    fn put(&self, part: &mut Part, whole: Whole, files: StateFiles) -> Result<(), TaskError> {
-        for (name, file) in files.into_files().map_err(TaskError::Source)? {
-            part.put(&name, file)?;
-        }
-        let mut sinks = BTreeMap::new();
-        for (name, all) in whole.sinks {
-            let mut meta = SinkMeta::default();
-            for (index, staged) in all.into_iter().enumerate() {
-                let file = staged
-                    .bytes
-                    .as_ref()
-                    .map(|_| format!("sink-{name}-{index}"));
-                if let (Some(file), Some(bytes)) = (&file, &staged.bytes) {
-                    part.put_bytes(file, bytes)?;
-                }
-                meta.staged.push(StagedMeta { staged, file });
+/// Stores what a snapshot has besides state.
+fn put(part: &mut Part, whole: Whole, files: Vec<StateFile>) -> Result<(), TaskError> {
+    let mut sinks = BTreeMap::new();
+    for (name, all) in whole.sinks {
+        let mut meta = SinkMeta::default();
+        for (index, staged) in all.into_iter().enumerate() {
+            let file = staged
+                .bytes
+                .as_ref()
+                .map(|_| format!("sink-{name}-{index}"));
+            if let (Some(file), Some(bytes)) = (&file, &staged.bytes) {
+                part.put_bytes(file, bytes)?;
             }
-            sinks.insert(name, meta);
+            meta.staged.push(StagedMeta { staged, file });
         }
-        let meta = Meta {
-            version: META_VERSION,
-            states: whole.states,
-            sources: whole.sources,
-            sinks,
-        };
-        let meta = serde_json::to_vec(&meta).map_err(|error| TaskError::Source(error.into()))?;
-        part.put_bytes(META_FILE_NAME, meta)?;
-        Ok(())
+        sinks.insert(name, meta);
     }
+    let meta = Meta {
+        version: META_VERSION,
+        states: whole.states,
+        files,
+        sources: whole.sources,
+        sinks,
+    };
+    let meta = serde_json::to_vec(&meta).map_err(|error| TaskError::Source(error.into()))?;
+    part.put_bytes(META_FILE_NAME, meta)?;
+    Ok(())
 }

@@ -1,61 +1,60 @@
-//! State on its way into and out of the files of a checkpoint.
+//! [`StateFiles`]: the blocks of a snapshot, on their way into files.
 
-use std::io::{self, Cursor};
-use std::ops::Range;
+use std::io;
 
-use incumbent_state::{Block, KeyGroup};
-use incumbent_task::Restore;
+use incumbent_state::{Block, Splitter, StateFile, StateWriter};
 
-use crate::Result;
-
-/// The files of one snapshot.
+/// The blocks of one snapshot of a rank, as they come, in files of about 64 MiB. One of them is in
+/// memory: take each away when it is whole.
+#[derive(Debug, Default)]
 pub(crate) struct StateFiles {
-    blocks: Vec<(String, u64, u32, Vec<u8>)>,
+    splitter: Splitter,
+    open: Option<StateWriter<Vec<u8>>>,
+    done: Vec<StateFile>,
+}
+
+/// A file that is whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WholeFile {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl StateFiles {
-    pub(crate) fn new() -> Self {
-        Self { blocks: Vec::new() }
+    /// Takes a block, and gives the file before it if that is whole now.
+    ///
+    /// # Errors
+    ///
+    /// The block cannot be stored: it is too large.
+    pub(crate) fn add(&mut self, block: &Block) -> io::Result<Option<WholeFile>> {
+        let begins = self.splitter.begins_file(block);
+        let whole = if begins { self.end_file()? } else { None };
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => StateWriter::new(Vec::new())?,
+        };
+        file.push(block)?;
+        self.open = Some(file);
+        Ok(whole)
     }
 
-    pub(crate) fn add(&mut self, block: Block) -> io::Result<()> {
-        let group = u64::from(block.group.number()) << 57;
-        self.blocks
-            .push((block.state, group, block.entries, block.bytes));
-        Ok(())
+    /// The last file, if there is one, and all files by name, which `meta.json` has to list.
+    ///
+    /// # Errors
+    ///
+    /// The index of the last file is too large.
+    pub(crate) fn finish(mut self) -> io::Result<(Option<WholeFile>, Vec<StateFile>)> {
+        let last = self.end_file()?;
+        Ok((last, self.done))
     }
 
-    /// The files, with their names.
-    pub(crate) fn into_files(self) -> io::Result<Vec<(String, Cursor<Vec<u8>>)>> {
-        let bytes = rmp_serde::to_vec(&self.blocks).map_err(io::Error::other)?;
-        Ok(vec![("state-0-128".to_owned(), Cursor::new(bytes))])
+    fn end_file(&mut self) -> io::Result<Option<WholeFile>> {
+        let Some(file) = self.open.take() else {
+            return Ok(None);
+        };
+        let (bytes, contents) = file.finish()?;
+        let name = format!("state-{:04}", self.done.len());
+        self.done.push(contents.named(&name));
+        Ok(Some(WholeFile { name, bytes }))
     }
-}
-
-/// Adds the blocks of a file that belong to these key groups; of other files, nothing.
-pub(crate) fn read_blocks(
-    restore: &Restore,
-    rank: u32,
-    file: &str,
-    owned: Range<u32>,
-    into: &mut Vec<Block>,
-) -> Result<()> {
-    if !file.starts_with("state-") {
-        return Ok(());
-    }
-    let bytes = restore.bytes(rank, file)?;
-    let blocks: Vec<(String, u64, u32, Vec<u8>)> = rmp_serde::from_slice(&bytes)
-        .map_err(|error| crate::Error::DoesNotFit(vec![error.to_string()]))?;
-    for (state, group, entries, bytes) in blocks {
-        let group = KeyGroup::of(group);
-        if owned.contains(&group.number()) {
-            into.push(Block {
-                state,
-                group,
-                entries,
-                bytes,
-            });
-        }
-    }
-    Ok(())
 }

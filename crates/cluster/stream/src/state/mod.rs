@@ -1,13 +1,27 @@
 //! Keyed state: tables that can be snapshotted while they change.
+//!
+//! Start reading in `table.rs`; `snapshot.rs` says how a snapshot does not stop the worker.
 
 mod files;
+mod fits;
+mod misfits;
+mod question;
+mod restore;
+mod shard;
+mod snapshot;
 mod table;
+
+use std::ops::Range;
 
 use incumbent_state::Block;
 
 use crate::orders::{Answer, Asked};
 
-pub(crate) use files::{StateFiles, read_blocks};
+pub(crate) use files::StateFiles;
+pub(crate) use fits::Names;
+pub(crate) use misfits::Misfits;
+pub(crate) use question::Question;
+pub(crate) use restore::RestoredBlocks;
 pub(crate) use table::Table;
 
 /// A table of any key and value, as the engine sees it.
@@ -21,28 +35,41 @@ pub(crate) trait AnyTable {
     /// How many keys it has.
     fn keys(&self) -> u64;
 
+    /// How many keys it had when the last snapshot began.
+    fn snapshot_keys(&self) -> u64;
+
+    /// Says which key groups this rank owns. Before that, it owns all.
+    fn own(&mut self, groups: Range<u32>);
+
     /// Begins a snapshot of the table as it is now. One that is under way is given up.
     fn begin_snapshot(&mut self);
 
-    /// Encodes the next shards of the snapshot, at most until about this many bytes have been
-    /// encoded, and returns whether the snapshot is whole. Shards that had to be encoded since the
-    /// last call, because they were about to change, come too.
-    fn next_blocks(&mut self, bytes: usize, blocks: &mut Vec<Block>) -> bool;
+    /// Encodes the next keys of the snapshot, at most until about this many bytes have been encoded,
+    /// and returns whether the snapshot is whole. What had to be encoded since the last call, because
+    /// it was about to change, comes with the keys around it.
+    ///
+    /// Blocks come in the order of their key groups. To have files that few ranks need to read after
+    /// a restart, finish one table before the next.
+    ///
+    /// # Errors
+    ///
+    /// A key or a value cannot be encoded: the job cannot have checkpoints.
+    fn next_blocks(&mut self, bytes: usize, blocks: &mut Vec<Block>) -> Result<bool, String>;
 
     /// Gives the snapshot that is under way up.
     fn give_up_snapshot(&mut self);
 
-    /// Takes a block of a checkpoint in: only keys of groups that this rank owns are given.
-    ///
-    /// # Errors
-    ///
-    /// What does not fit: the key, and serde's reason.
-    fn restore(&mut self, block: &Block) -> Result<(), String>;
+    /// Takes a block of a checkpoint in: only keys of groups that this rank owns are given. What does
+    /// not fit is added to `misfits`: ask it when all blocks have been given.
+    fn restore(&mut self, block: &Block, misfits: &mut Misfits);
 
-    /// Answers a query.
+    /// Begins to answer a query. The state may change while it is answered.
+    fn ask(&self, asked: &Asked) -> Question;
+
+    /// Goes on with the answer for at most this many keys; `None` if it has to be called again.
     ///
     /// # Errors
     ///
     /// Why the key cannot be one of this table.
-    fn query(&self, asked: &Asked) -> Result<Answer, String>;
+    fn answer(&self, question: &mut Question, keys: usize) -> Option<Result<Answer, String>>;
 }
