@@ -21,6 +21,9 @@ pub struct EncodeError(#[from] rmp_serde::encode::Error);
 #[error(transparent)]
 pub struct DecodeError(#[from] rmp_serde::decode::Error);
 
+/// How deep a value may be nested to be read: deeper, it might not fit the stack of a thread.
+pub const MOST_DEPTH: usize = 256;
+
 type Config = HumanReadableConfig<StructMapConfig<DefaultConfig>>;
 
 pub(crate) fn serializer<W: io::Write>(out: W) -> rmp_serde::Serializer<W, Config> {
@@ -57,6 +60,7 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 /// What serde says.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut from = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    from.set_max_depth(MOST_DEPTH);
     Ok(T::deserialize(&mut from)?)
 }
 
