@@ -18,6 +18,9 @@ The gateway beside HAProxy and nginx:
 Jobs that outlive their JobManager, beside Ray and Dask:
   cargo run --release -p incumbent-bench -- cluster --table
 
+Stream jobs, beside Flink's SQL:
+  cargo run --release -p incumbent-bench -- stream --table --flink 2.3.0
+
 How to read them:
   p50 is the median, p25 and p75 enclose the middle half: the spread.
   PASS and MISS compare with the targets that the project has set itself.
@@ -66,7 +69,7 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `cluster`, `gateway`, `kubernetes` and `server`, in about two and a half
+    /// Everything but `cluster`, `gateway`, `kubernetes`, `server` and `stream`, in about two and a half
     /// minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
@@ -81,7 +84,18 @@ pub(crate) enum Command {
     /// Jobs: what a killed JobManager and a killed TaskManager cost; in about five minutes.
     #[command(after_help = CLUSTER_HELP)]
     Cluster(ClusterArgs),
+    /// Jobs of `incumbent-stream`: what a record costs, beside Flink and a plain loop.
+    #[command(after_help = STREAM_HELP)]
+    Stream(StreamArgs),
 }
+
+const STREAM_HELP: &str = "\
+All processes of a cluster run on this machine: a JobManager and three TaskManagers. Everything is tied to two processors.
+`--flink VERSION` lets Flink's SQL do the same with the same files, in turns; it may be given several times. It needs
+Java 17 and downloads some 230 MB, once:
+  cargo run --release -p incumbent-bench -- stream --table --flink 1.20.5 --flink 2.3.0
+  k/CPU-s   thousands of records for each second of a processor, of all processes together
+A figure is a median, and what follows it in brackets the least and the most of all turns.";
 
 const CLUSTER_HELP: &str = "\
 All processes of a cluster run on this machine, on a directory: two JobManagers, two or three TaskManagers.
@@ -302,6 +316,43 @@ pub(crate) enum ClusterPart {
     Adoption,
     /// What a killed coordinator costs elsewhere.
     Others,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StreamArgs {
+    /// How many events of Nexmark there are in the files.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub(crate) events: u64,
+    /// How many turns everybody has, and how often a worker is killed.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) turns: u32,
+    /// Only these parts.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values_t = [StreamPart::Queries, StreamPart::Plain, StreamPart::Kills, StreamPart::Lookups]
+    )]
+    pub(crate) only: Vec<StreamPart>,
+    /// Measure a Flink of this version, too.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) flink: Vec<String>,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+/// What `stream` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StreamPart {
+    /// The keyed count and Nexmark's q0, q5 and q8.
+    Queries,
+    /// The keyed count beside a loop without an engine, and what checkpoints cost.
+    Plain,
+    /// From kill -9 of a worker to the next record in the sink.
+    Kills,
+    /// Live state, through a node that is neither leader nor owner.
+    Lookups,
 }
 
 /// What `gateway` measures.

@@ -8,6 +8,7 @@
 //!   server               server/ lets the leader server and a real ZooKeeper take turns
 //!   gateway              gateway/ lets the gateway, HAProxy and nginx take turns, and replaces leaders behind them
 //!   cluster              cluster/ kills JobManagers and TaskManagers under running jobs
+//!   stream               stream/ lets jobs of incumbent-stream, a plain loop and Flink's SQL take turns
 //!                        stats.rs and report.rs make one table of it
 //! ```
 //!
@@ -32,6 +33,7 @@ mod runners;
 mod server;
 mod stats;
 mod stopwatch;
+mod stream;
 mod takeover;
 
 use std::io::IsTerminal;
@@ -44,7 +46,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use args::{
     Cli, ClusterArgs, Command, CommitsArgs, GatewayArgs, IdleArgs, KubernetesArgs, ServerArgs,
-    TakeoverArgs,
+    StreamArgs, TakeoverArgs,
 };
 use report::{Figure, Report, Section};
 use takeover::How;
@@ -110,7 +112,7 @@ struct Measured {
 fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
     Ok(match cli.command {
         // The temporary directory may be in memory, where nothing is ever synced.
-        Command::Server(_) => cli.common.dir_or(program::target()?),
+        Command::Server(_) | Command::Stream(_) => cli.common.dir_or(program::target()?),
         _ => cli.common.dir(),
     })
 }
@@ -124,6 +126,7 @@ enum Step {
     Kubernetes(KubernetesArgs),
     Gateway(GatewayArgs),
     Cluster(ClusterArgs),
+    Stream(StreamArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -136,6 +139,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Kubernetes(args) => vec![Step::Kubernetes(args.clone())],
         Command::Gateway(args) => vec![Step::Gateway(args.clone())],
         Command::Cluster(args) => vec![Step::Cluster(args.clone())],
+        Command::Stream(args) => vec![Step::Stream(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -171,6 +175,11 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
                 }
                 Step::Cluster(args) => {
                     let (figures, more) = cluster::measure(&dir, &args).await?;
+                    sections = more;
+                    figures
+                }
+                Step::Stream(args) => {
+                    let (figures, more) = stream::measure(&dir, &args).await?;
                     sections = more;
                     figures
                 }

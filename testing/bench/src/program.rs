@@ -39,6 +39,19 @@ pub(crate) fn find_example(package: &str, name: &str) -> Result<PathBuf, Failure
     Ok(example)
 }
 
+/// The release build of a binary of a package, built if it is not there.
+pub(crate) fn find_binary(package: &str, name: &str) -> Result<PathBuf, Failure> {
+    let target = target()?;
+    let binary = target.join("release").join(name);
+    if !binary.exists() {
+        build(&target, &["-p", package, "--bin", name])?;
+    }
+    if !binary.exists() {
+        return Err(format!("{} was not built", binary.display()).into());
+    }
+    Ok(binary)
+}
+
 /// Where cargo builds.
 pub(crate) fn target() -> Result<PathBuf, Failure> {
     let own = std::env::current_exe()?;

@@ -20,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// An answer, read to its end.
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
 }
 
-pub(super) async fn ask(
+pub(crate) async fn ask(
     node: SocketAddr,
     method: Method,
     path: &str,
@@ -54,7 +54,7 @@ pub(super) async fn ask(
 }
 
 /// Asks, and takes anything but success for a failure.
-pub(super) async fn json(
+pub(crate) async fn json(
     node: SocketAddr,
     method: Method,
     path: &str,
@@ -71,12 +71,12 @@ pub(super) async fn json(
     Ok(serde_json::from_slice(&answered.body)?)
 }
 
-pub(super) async fn get(node: SocketAddr, path: &str) -> Result<Value, Failure> {
+pub(crate) async fn get(node: SocketAddr, path: &str) -> Result<Value, Failure> {
     json(node, Method::GET, path, None).await
 }
 
 /// Asks until the answer is as wanted.
-pub(super) async fn until(
+pub(crate) async fn until(
     node: SocketAddr,
     path: &str,
     wanted: impl Fn(&Value) -> bool,

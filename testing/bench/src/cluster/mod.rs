@@ -14,11 +14,11 @@
 
 mod adoption;
 mod checkpoints;
-mod client;
+pub(crate) mod client;
 mod counting;
 mod kills;
 mod many;
-mod nodes;
+pub(crate) mod nodes;
 mod others;
 mod starts;
 pub(crate) mod stateful;

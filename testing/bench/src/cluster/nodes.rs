@@ -23,7 +23,7 @@ use crate::{Failure, disguise, stopwatch};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster on a directory. Dropping it ends its processes.
-pub(super) struct Nodes {
+pub(crate) struct Nodes {
     program: PathBuf,
     /// By their addresses.
     job_managers: BTreeMap<SocketAddr, Child>,
@@ -34,17 +34,17 @@ pub(super) struct Nodes {
 }
 
 /// A task that runs.
-pub(super) struct Arrival {
-    pub(super) at: Instant,
-    pub(super) rank: u32,
-    pub(super) attempt: u32,
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) rank: u32,
+    pub(crate) attempt: u32,
     /// The task ends when this is closed.
     _open: UnixStream,
 }
 
 impl Nodes {
     /// With two JobManagers.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         program: &Path,
         above: &Path,
         task_managers: u32,
@@ -53,7 +53,7 @@ impl Nodes {
         Self::start_with(program, above, 2, task_managers, slots).await
     }
 
-    pub(super) async fn start_with(
+    pub(crate) async fn start_with(
         program: &Path,
         above: &Path,
         job_managers: u32,
@@ -81,13 +81,13 @@ impl Nodes {
         Ok(nodes)
     }
 
-    pub(super) fn start_job_manager(&mut self) -> Result<(), Failure> {
+    pub(crate) fn start_job_manager(&mut self) -> Result<(), Failure> {
         let (address, child) = self.spawn("job-manager", &[])?;
         self.job_managers.insert(address, child);
         Ok(())
     }
 
-    pub(super) fn start_task_manager(&mut self) -> Result<(), Failure> {
+    pub(crate) fn start_task_manager(&mut self) -> Result<(), Failure> {
         let slots = self.slots.to_string();
         let (address, child) = self.spawn("task-manager", &["--slots", &slots])?;
         self.task_managers.insert(address, child);
@@ -95,7 +95,7 @@ impl Nodes {
     }
 
     /// Waits until somebody leads and knows all TaskManagers.
-    pub(super) async fn until_all_are_there(&self) -> Result<(), Failure> {
+    pub(crate) async fn until_all_are_there(&self) -> Result<(), Failure> {
         // The newest listens last.
         for node in self.task_managers.keys() {
             client::until(*node, "/v1/cluster", |_| true).await?;
@@ -111,13 +111,13 @@ impl Nodes {
     }
 
     /// A node that is not killed: a TaskManager, or a JobManager if there is none.
-    pub(super) fn any(&self) -> SocketAddr {
+    pub(crate) fn any(&self) -> SocketAddr {
         let mut nodes = self.task_managers.keys().chain(self.job_managers.keys());
         *nodes.next().expect("a cluster has nodes")
     }
 
     /// Submits a job of measured tasks, and returns its id and when the request was sent.
-    pub(super) async fn submit(
+    pub(crate) async fn submit(
         &self,
         tasks: u32,
         fenced: bool,
@@ -134,7 +134,7 @@ impl Nodes {
         .await
     }
 
-    pub(super) async fn submit_command(
+    pub(crate) async fn submit_command(
         &self,
         tasks: u32,
         fenced: bool,
@@ -148,7 +148,7 @@ impl Nodes {
     }
 
     /// Submits a job under a name of its own, which is restarted at once.
-    pub(super) async fn submit_spec(&self, mut spec: Value) -> Result<(String, Instant), Failure> {
+    pub(crate) async fn submit_spec(&self, mut spec: Value) -> Result<(String, Instant), Failure> {
         let id = random_id()?;
         spec["name"] = json!(format!("bench-{id}"));
         spec["restart"] = json!({ "strategy": "fixed-delay", "delay_ms": 0, "attempts": 1000 });
@@ -164,7 +164,7 @@ impl Nodes {
     }
 
     /// Where tasks report.
-    pub(super) fn socket(&self) -> Result<String, Failure> {
+    pub(crate) fn socket(&self) -> Result<String, Failure> {
         let socket = self.dir.path().join("tasks");
         let socket = socket.to_str().ok_or("the directory is not UTF-8")?;
         Ok(socket.to_owned())
@@ -175,12 +175,12 @@ impl Nodes {
     /// # Cancel safety
     ///
     /// Dropping the future loses no task.
-    pub(super) async fn accept(&self) -> Result<UnixStream, Failure> {
+    pub(crate) async fn accept(&self) -> Result<UnixStream, Failure> {
         Ok(self.tasks.accept().await?.0)
     }
 
     /// Waits for the next task that is started, of those that say nothing but who they are.
-    pub(super) async fn next_arrival(&self) -> Result<Arrival, Failure> {
+    pub(crate) async fn next_arrival(&self) -> Result<Arrival, Failure> {
         let accept = async {
             let stream = self.accept().await?;
             let at = stopwatch::now();
@@ -200,7 +200,7 @@ impl Nodes {
     }
 
     /// Waits until these many tasks have arrived.
-    pub(super) async fn arrivals(&self, count: u32) -> Result<Vec<Arrival>, Failure> {
+    pub(crate) async fn arrivals(&self, count: u32) -> Result<Vec<Arrival>, Failure> {
         let mut arrivals = Vec::new();
         for _ in 0..count {
             arrivals.push(self.next_arrival().await?);
@@ -209,13 +209,13 @@ impl Nodes {
     }
 
     /// Whether a task has arrived that nobody waits for.
-    pub(super) async fn has_arrival(&self) -> bool {
+    pub(crate) async fn has_arrival(&self) -> bool {
         let soon = tokio::time::timeout(Duration::from_millis(1), self.tasks.accept());
         matches!(soon.await, Ok(Ok(_)))
     }
 
     /// Kills the leading JobManager with -9, and returns when, and its address.
-    pub(super) async fn kill_leader(&mut self) -> Result<Instant, Failure> {
+    pub(crate) async fn kill_leader(&mut self) -> Result<Instant, Failure> {
         let cluster = client::get(self.any(), "/v1/cluster").await?;
         let address = text(&cluster["leader"]["address"])?.parse()?;
         let child = self.job_managers.remove(&address);
@@ -223,13 +223,13 @@ impl Nodes {
     }
 
     /// Kills the TaskManager at this address with -9, and returns when.
-    pub(super) async fn kill_task_manager(&mut self, at: SocketAddr) -> Result<Instant, Failure> {
+    pub(crate) async fn kill_task_manager(&mut self, at: SocketAddr) -> Result<Instant, Failure> {
         let child = self.task_managers.remove(&at);
         kill(child.ok_or("no TaskManager of this bench has this address")?).await
     }
 
     /// What the leading JobManager keeps in memory, in MiB.
-    pub(super) async fn memory_of_leader(&self) -> Result<f64, Failure> {
+    pub(crate) async fn memory_of_leader(&self) -> Result<f64, Failure> {
         let cluster = client::get(self.any(), "/v1/cluster").await?;
         let pid = cluster["leader"]["pid"]
             .as_u64()
@@ -248,7 +248,7 @@ impl Nodes {
 }
 
 /// Starts a node of a cluster whose blobs and logs are in this directory.
-pub(super) fn spawn(
+pub(crate) fn spawn(
     program: &Path,
     dir: &Path,
     ha: &str,
@@ -285,21 +285,21 @@ pub(super) fn spawn(
 }
 
 /// How many nodes of this kind live.
-pub(super) fn live(cluster: &Value, kind: &str) -> usize {
+pub(crate) fn live(cluster: &Value, kind: &str) -> usize {
     let nodes = cluster["nodes"].as_array().map_or(&[][..], Vec::as_slice);
     let is_live = |node: &&Value| node["kind"] == kind && node["state"] == "live";
     nodes.iter().filter(is_live).count()
 }
 
 /// The process ids of a job's tasks, by rank; fails if one does not run.
-pub(super) fn pids(job: &Value) -> Result<Vec<u64>, Failure> {
+pub(crate) fn pids(job: &Value) -> Result<Vec<u64>, Failure> {
     let tasks = job["tasks"].as_array().ok_or("the job has no tasks")?;
     let pid = |task: &Value| task["pid"].as_u64().ok_or("a task has no process");
     Ok(tasks.iter().map(pid).collect::<Result<_, _>>()?)
 }
 
 /// Where a TaskManager of this name listens.
-pub(super) async fn address_of(nodes: &Nodes, name: &str) -> Result<std::net::SocketAddr, Failure> {
+pub(crate) async fn address_of(nodes: &Nodes, name: &str) -> Result<std::net::SocketAddr, Failure> {
     let cluster = client::get(nodes.any(), "/v1/cluster").await?;
     let all = cluster["nodes"]
         .as_array()
@@ -308,14 +308,14 @@ pub(super) async fn address_of(nodes: &Nodes, name: &str) -> Result<std::net::So
     Ok(text(&node.ok_or("no such node")?["address"])?.parse()?)
 }
 
-pub(super) fn text(value: &Value) -> Result<&str, Failure> {
+pub(crate) fn text(value: &Value) -> Result<&str, Failure> {
     value
         .as_str()
         .ok_or_else(|| format!("{value} is no text").into())
 }
 
 /// Kills a process with -9, and returns when.
-pub(super) async fn kill(mut child: Child) -> Result<Instant, Failure> {
+pub(crate) async fn kill(mut child: Child) -> Result<Instant, Failure> {
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     let pid = id.and_then(Pid::from_raw).ok_or("the process has ended")?;
     let at = stopwatch::now();
