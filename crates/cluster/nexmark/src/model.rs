@@ -4,15 +4,31 @@ use serde::{Deserialize, Serialize};
 
 /// Something that happened. As JSON, an object with one field, which says what:
 /// `{"bid":{"auction":1000,…}}`.
+///
+/// A job that needs only some fields reads events of smaller types: what these leave out is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Event {
+pub enum Event<P = Person, A = Auction, B = Bid> {
     /// Somebody has registered.
-    Person(Person),
+    Person(P),
     /// Somebody offers something.
-    Auction(Auction),
+    Auction(A),
     /// Somebody bids on it.
-    Bid(Bid),
+    Bid(B),
+}
+
+/// Something that happened at a time.
+pub trait Happened {
+    /// When it happened, in milliseconds since 1970.
+    fn date_time(&self) -> i64;
+}
+
+/// Of something that is not needed, when it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Other {
+    /// In milliseconds since 1970.
+    pub date_time: i64,
 }
 
 /// Somebody who sells or bids.
@@ -83,13 +99,50 @@ pub struct Bid {
     pub extra: String,
 }
 
-impl Event {
-    /// When it happened, in milliseconds since 1970.
-    pub fn date_time(&self) -> i64 {
+impl<P, A, B> Event<P, A, B> {
+    /// The person, if it is one.
+    pub fn person(self) -> Option<P> {
         match self {
-            Self::Person(person) => person.date_time,
-            Self::Auction(auction) => auction.date_time,
-            Self::Bid(bid) => bid.date_time,
+            Self::Person(person) => Some(person),
+            Self::Auction(_) | Self::Bid(_) => None,
+        }
+    }
+
+    /// The auction, if it is one.
+    pub fn auction(self) -> Option<A> {
+        match self {
+            Self::Auction(auction) => Some(auction),
+            Self::Person(_) | Self::Bid(_) => None,
+        }
+    }
+
+    /// The bid, if it is one.
+    pub fn bid(self) -> Option<B> {
+        match self {
+            Self::Bid(bid) => Some(bid),
+            Self::Person(_) | Self::Auction(_) => None,
         }
     }
 }
+
+impl<P: Happened, A: Happened, B: Happened> Happened for Event<P, A, B> {
+    fn date_time(&self) -> i64 {
+        match self {
+            Self::Person(person) => person.date_time(),
+            Self::Auction(auction) => auction.date_time(),
+            Self::Bid(bid) => bid.date_time(),
+        }
+    }
+}
+
+macro_rules! happened {
+    ($($type:ty),*) => {
+        $(impl Happened for $type {
+            fn date_time(&self) -> i64 {
+                self.date_time
+            }
+        })*
+    };
+}
+
+happened!(Person, Auction, Bid, Other);

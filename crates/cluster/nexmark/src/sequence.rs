@@ -277,6 +277,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::Happened;
 
     #[test]
     fn the_same_number_gives_the_same_event_in_every_release() {
