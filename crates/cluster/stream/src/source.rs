@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{At, BoxError};
+use crate::logic::Timed;
+use crate::{At, BoxError, Timestamp};
 
 /// Where records come from: a description that each rank opens for itself.
 ///
@@ -80,14 +81,15 @@ pub enum Read {
 /// Records on their way from a reader to the worker.
 #[derive(Debug)]
 pub struct Batch<R> {
-    pub(crate) records: Vec<R>,
+    /// With the time of each, which the engine fills in.
+    pub(crate) records: Vec<Timed<R>>,
     pub(crate) bytes: usize,
 }
 
 impl<R> Batch<R> {
     /// Adds a record that takes about this many bytes in memory. Flow control counts them.
     pub fn push(&mut self, record: R, bytes: usize) {
-        self.records.push(record);
+        self.records.push((Timestamp::MIN, record));
         self.bytes += bytes;
     }
 
@@ -108,7 +110,7 @@ impl<R> Batch<R> {
 
     /// Its records, as a test of a reader wants them.
     pub fn into_records(self) -> Vec<R> {
-        self.records
+        self.records.into_iter().map(|(_, record)| record).collect()
     }
 }
 

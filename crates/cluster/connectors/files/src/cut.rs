@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr3, memrchr};
 
 /// How many bytes make a batch.
-pub(crate) const BATCH: usize = 64 * 1024;
+pub(crate) const BATCH: usize = 32 * 1024;
 
 /// The end of the last line that ends in the first [`BATCH`] bytes; if none does, of the first
 /// line. 0 if no line ends.

@@ -209,23 +209,15 @@ where
         let bytes = self.batch.bytes.max(self.batch.len() * LEAST_BYTES);
         self.batch.bytes = 0;
         self.busy.took(self.batch.len());
-        let extract = self.extract.borrow();
-        let mut timed: Vec<Timed<R::Record>> = match &*extract {
-            Some((time, _)) => {
-                let records = self.batch.records.drain(..);
-                records.map(|record| (time(&record), record)).collect()
-            }
-            None => {
-                let records = self.batch.records.drain(..);
-                records.map(|record| (Timestamp::MIN, record)).collect()
-            }
-        };
-        if extract.is_some() {
-            let latest = timed.iter().map(|(time, _)| *time).max();
+        let size = self.batch.len();
+        let mut timed = std::mem::replace(&mut self.batch.records, Vec::with_capacity(size));
+        if let Some((time_of, _)) = &*self.extract.borrow() {
             let known = self.splits.get_mut(split).expect("it was read");
-            known.latest = known.latest.max(latest);
+            for (time, record) in &mut timed {
+                *time = time_of(record);
+                known.latest = known.latest.max(Some(*time));
+            }
         }
-        drop(extract);
         if let Some(outputs) = &mut self.outputs {
             outputs.records.send_batch(&mut timed);
         }
