@@ -282,7 +282,7 @@ mod tests {
         open.retain(|split| {
             let mut batch = Batch::default();
             let read = reader.read(split, &mut batch).unwrap();
-            all.append(&mut batch.records);
+            all.extend(batch.into_records());
             read != Read::Ended
         });
         all
