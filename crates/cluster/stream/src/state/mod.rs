@@ -5,6 +5,8 @@
 mod files;
 mod fits;
 mod misfits;
+#[cfg(test)]
+mod pause;
 mod question;
 mod restore;
 mod shard;

@@ -82,6 +82,8 @@ struct UnderWay {
     number: Number,
     /// Shards of lower hashes are written.
     cursor: u64,
+    /// How many bytes of the shard at the cursor are written.
+    shard_bytes: usize,
     /// A block that is not full yet.
     open: Option<Block>,
 }
@@ -166,6 +168,7 @@ impl Snapshots {
         self.under_way = Some(UnderWay {
             number: Number(self.begun),
             cursor: 0,
+            shard_bytes: 0,
             open: None,
         });
     }
@@ -236,11 +239,10 @@ impl UnderWay {
     ) -> Result<bool, String> {
         let number = self.number;
         let shard = group.shard_mut(first);
-        let mut all_bytes = 0;
         if let Some(saved) = shard.saved.take()
             && saved.number == number
         {
-            all_bytes += saved.bytes.len();
+            self.shard_bytes += saved.bytes.len();
             *budget = budget.saturating_sub(saved.bytes.len());
             self.append(state, first, last, *saved);
         }
@@ -260,7 +262,7 @@ impl UnderWay {
             open.entries += 1;
             open.last = open.last.max(last);
             let bytes = open.bytes.len() - before;
-            all_bytes += bytes;
+            self.shard_bytes += bytes;
             *budget = budget.saturating_sub(bytes);
             if open.bytes.len() >= LARGE_BLOCK_BYTES {
                 blocks.extend(self.open.take());
@@ -278,8 +280,9 @@ impl UnderWay {
         {
             blocks.extend(self.open.take());
         }
-        if all_bytes > LARGE_BLOCK_BYTES {
-            divide(group, state, first, last, all_bytes);
+        let bytes = std::mem::take(&mut self.shard_bytes);
+        if bytes > LARGE_BLOCK_BYTES {
+            divide(group, state, first, last, bytes);
         }
         Ok(true)
     }
