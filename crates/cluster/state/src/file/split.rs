@@ -2,8 +2,8 @@
 
 use crate::Block;
 
-/// A file of about this size is ended: a rank that needs a part of it has not much to skip, and
-/// whoever writes it may hold it in memory.
+/// A file of about this size is ended: a rank that needs a part of it has not much to skip, and the
+/// rank that writes it may hold it in memory.
 const FILE_BYTES: u64 = 64 << 20;
 
 /// A file of at least this size is ended when the groups begin anew: the next table is being
