@@ -1,5 +1,5 @@
-//! Starts servers of others for tests, benchmarks and comparisons: [`etcd`], [`zookeeper`] and
-//! [`moto`], which speaks S3.
+//! Starts servers of others for tests, benchmarks and comparisons: [`etcd`], [`zookeeper`],
+//! [`postgres`] and [`moto`], which speaks S3.
 //!
 //! Each is a process on 127.0.0.1 with its own ports and a temporary directory. It ends when its
 //! value is dropped, and also when the process that started it dies for any reason. If a server is
@@ -20,6 +20,7 @@
 pub mod etcd;
 pub mod moto;
 mod ports;
+pub mod postgres;
 mod process;
 mod proxy;
 mod running;

@@ -11,6 +11,7 @@ mod logic;
 mod mesh;
 mod meta;
 mod orders;
+pub mod outbox;
 mod rounds;
 mod runtime;
 mod sink;

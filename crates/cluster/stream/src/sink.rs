@@ -12,7 +12,8 @@ pub trait Sink<T>: Send + Sync + 'static {
 
     /// Opens it for this rank. `staged` has what *all* ranks had staged at the checkpoint that the
     /// job starts from. That checkpoint is committed, so this publishes the share of it that is this
-    /// rank's ([`At::is_mine`] of [`Staged::name`]), again or for the first time.
+    /// rank's ([`At::is_mine`] of [`Staged::name`], or of another name that `note` has), again or for
+    /// the first time.
     ///
     /// It is called before the job is ready, and may wait.
     ///
@@ -55,6 +56,17 @@ pub trait Writer<T>: Send {
     ///
     /// Ends the attempt.
     fn commit(&mut self, number: u64) -> Result<(), BoxError>;
+
+    /// Waits until all that was committed is published. It is the last call, before the rank ends
+    /// because it was told to stop. A sink whose [`commit`](Self::commit) returns before that, so
+    /// that checkpoints go on while what is behind the sink is out, waits here.
+    ///
+    /// # Errors
+    ///
+    /// Ends the attempt.
+    fn close(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
 
     /// How many bytes it keeps in memory until they are published. From 64 MiB on it is given no
     /// more than the next checkpoint needs.

@@ -1,4 +1,5 @@
 //! Real servers start, stop and restart.
 
 mod etcd;
+mod postgres;
 mod zookeeper;
