@@ -16,7 +16,7 @@
 //! Each batch therefore has an [id](BatchId) that does not change. A [`Carrier`] gives it to the
 //! other system, which can then tell a repetition:
 //!
-//! - A batch with an id is the same batch, byte for byte, whoever delivers it.
+//! - A batch with an id is the same batch, byte for byte, whichever process delivers it.
 //! - Of all batches with the same job, sink and rank, each is delivered for the first time after
 //!   all that have a lower [position](BatchId::position). So the other system needs to remember
 //!   the highest one only.

@@ -11,9 +11,9 @@ pub trait Sink<T>: Send + Sync + 'static {
     type Writer: Writer<T> + 'static;
 
     /// Opens it for this rank. `staged` has what *all* ranks had staged at the checkpoint that the
-    /// job starts from. That checkpoint is committed, so this publishes the share of it that is this
-    /// rank's ([`At::is_mine`] of [`Staged::name`], or of another name that `note` has), again or for
-    /// the first time.
+    /// job starts from. That checkpoint is committed, so this publishes the share that is this
+    /// rank's ([`At::is_mine`] of [`Staged::name`], or of another name that `note` has), again or
+    /// for the first time.
     ///
     /// It is called before the job is ready, and may wait.
     ///
@@ -49,8 +49,8 @@ pub trait Writer<T>: Send {
     /// Ends the attempt.
     fn stage_last(&mut self) -> Result<Vec<Staged>, BoxError>;
 
-    /// Publishes all that was staged up to this number. It is repeatable: a failure in the middle is
-    /// mended by the next attempt, which does it again.
+    /// Publishes all that was staged up to this number. It is repeatable: a failure in the middle
+    /// is mended by the next attempt, which does it again.
     ///
     /// # Errors
     ///
