@@ -33,12 +33,15 @@ enum Job<T> {
     Write(Vec<T>),
     Stage(Snapshot),
     Commit(u64),
+    Close,
 }
 
 /// From the thread of a sink.
 pub(crate) enum Done {
     Staged(Snapshot, Vec<Staged>),
     Committed(u64),
+    /// All that was committed is published.
+    Closed,
     Failed(Error),
 }
 
@@ -67,6 +70,7 @@ struct Shared {
 trait Commands {
     fn stage(&self, snapshot: Snapshot);
     fn commit(&self, number: u64);
+    fn close(&self);
 }
 
 impl<T> Commands for Sender<Job<T>> {
@@ -77,6 +81,10 @@ impl<T> Commands for Sender<Job<T>> {
 
     fn commit(&self, number: u64) {
         let _ = self.send(Job::Commit(number));
+    }
+
+    fn close(&self) {
+        let _ = self.send(Job::Close);
     }
 }
 
@@ -91,6 +99,12 @@ impl SinkHandle {
     pub(crate) fn commit(&self, number: u64) {
         self.outstanding.set(self.outstanding.get() + 1);
         self.commands.commit(number);
+    }
+
+    /// Waits, on its thread, until all that was committed is published.
+    pub(crate) fn close(&self) {
+        self.outstanding.set(self.outstanding.get() + 1);
+        self.commands.close();
     }
 
     /// Whether its thread has nothing to stage or to publish.
@@ -250,6 +264,7 @@ fn start<T: Data, W: Writer<T> + 'static>(
                 Job::Commit(number) => {
                     (writer.commit(number)).map(|()| Some(Done::Committed(number)))
                 }
+                Job::Close => writer.close().map(|()| Some(Done::Closed)),
             };
             shared.held.store(writer.held_bytes(), Ordering::Release);
             let has_failed = done.is_err();

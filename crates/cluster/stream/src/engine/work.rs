@@ -221,7 +221,7 @@ impl Loop {
                         let mut snapshots = self.control.snapshots.borrow_mut();
                         snapshots.sink(snapshot, &sink.name, staged);
                     }
-                    Done::Committed(_) => {}
+                    Done::Committed(_) | Done::Closed => {}
                     Done::Failed(error) => return Err(error),
                 }
             }
@@ -323,6 +323,9 @@ impl Loop {
 
     /// Waits until sinks have published what was committed, as nobody will do it after a stop.
     fn publish(&self) -> Result<()> {
+        for sink in self.control.sinks.borrow().iter() {
+            sink.close();
+        }
         loop {
             self.look_at_sinks()?;
             if self
