@@ -53,12 +53,20 @@
 //! # Writing
 //!
 //! There is one file per rank and checkpoint, if there was anything to write:
-//! `part-<sink>-<rank>-<checkpoint>.<ndjson, csv or parquet>`, of the end of the input
-//! `part-<sink>-<rank>-last-<job>-<attempt>.…`. The name of the sink has 1 to 64 letters, digits,
-//! `-` and `_`. Files may be taken away once a *later* checkpoint is committed.
 //!
-//! - Where there is output of another job already, under the same names, the attempt fails and
-//!   nothing is replaced. Without a cluster this is checked at start.
+//! | where | name |
+//! |---|---|
+//! | a directory | `part-<sink>-<rank>-<checkpoint>.ndjson` (or `.csv`, `.parquet`) |
+//! | the same, of the end of the input | `part-<sink>-<rank>-last-<job>-<attempt>.ndjson` |
+//! | a bucket | `part-<sink>-<rank>-<job>-<attempt>-<n>.ndjson` |
+//!
+//! The name of the sink has 1 to 64 letters, digits, `-` and `_`. Files may be taken away once a
+//! *later* checkpoint is committed. A Parquet file has as many row groups as 16 MiB of memory make;
+//! one upload has at most 10,000 parts of 8 MiB.
+//!
+//! - Where a directory has output of another job under the same names, the attempt fails, and
+//!   nothing is replaced: give each job a directory of its own. Without a cluster, names are the
+//!   same in each run: output of an earlier run is refused at start.
 //! - A directory has to be on a file system with hard links: this is tried at start.
 //! - The parts of an upload that no checkpoint knows, after a kill -9, stay in the bucket until a
 //!   rule of it aborts them (`AbortIncompleteMultipartUpload`). Its time has to be longer than a
