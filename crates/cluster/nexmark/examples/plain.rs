@@ -1,5 +1,5 @@
-//! What the query `count` does, as a loop without an engine: `plain DIR`. It is what a stream job is
-//! measured against.
+//! What the query `count` does, as a loop without an engine: `plain DIR`. It is what a stream job
+//! is measured against.
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Something that happened. As JSON, an object with one field, which says what:
 /// `{"bid":{"auction":1000,…}}`.
 ///
-/// A job that needs only some fields reads events of smaller types: what these leave out is skipped.
+/// A job that needs only some fields reads events of smaller types: what these leave out is
+/// skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Event<P = Person, A = Auction, B = Bid> {

@@ -64,8 +64,8 @@ impl<R> Generator<R> {
         self
     }
 
-    /// Makes so many records a second, of all tasks together. What was missed while the job stood is
-    /// not caught up with.
+    /// Makes so many records a second, of all tasks together. What was missed while the job stood
+    /// is not caught up with.
     ///
     /// # Panics
     ///

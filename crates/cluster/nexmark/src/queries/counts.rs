@@ -14,8 +14,8 @@ pub struct Counts {
     pub output: String,
 }
 
-/// How often each of some keys was met, without an end. Each count is shown at once, and may be shown
-/// again after a failure: it is for measuring how long nothing comes.
+/// How often each of some keys was met, without an end. Each count is shown at once, and may be
+/// shown again after a failure: it is for measuring how long nothing comes.
 pub fn counts(job: &Job<'_>, of: &Counts) {
     let keys = of.keys;
     let numbers = Generator::new(move |n| Random::of_event(n).below(keys)).rate(of.rate);
