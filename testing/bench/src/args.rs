@@ -323,6 +323,9 @@ pub(crate) struct StreamArgs {
     /// How many events of Nexmark there are in the files.
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub(crate) events: u64,
+    /// How many tasks a job has, and how many files the events are in.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) tasks: u32,
     /// How many turns everybody has, and how often a worker is killed.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) turns: u32,

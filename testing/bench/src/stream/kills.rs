@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::flink::Flink;
 use super::ours::{Ours, Running};
-use super::{INTERVAL_MS, PATIENCE, TASKS, sql};
+use super::{INTERVAL_MS, PATIENCE, sql};
 use crate::args::StreamArgs;
 use crate::cluster::client;
 use crate::cluster::nodes::{address_of, pids, text};
@@ -38,7 +38,6 @@ enum Killed {
 }
 
 pub(super) async fn measure(
-    place: &Path,
     ours: &mut Ours,
     flinks: &mut [Flink],
     args: &StreamArgs,
@@ -47,15 +46,14 @@ pub(super) async fn measure(
     let (mut tasks, mut managers) = (Vec::new(), Vec::new());
     let mut theirs: Vec<Vec<Duration>> = flinks.iter().map(|_| Vec::new()).collect();
     for round in 0..args.turns {
-        tasks.push(kill(ours, Killed::Task).await?);
-        managers.push(kill(ours, Killed::TaskManager).await?);
+        tasks.push(kill(ours, Killed::Task, args.tasks).await?);
+        managers.push(kill(ours, Killed::TaskManager, args.tasks).await?);
         for (flink, times) in flinks.iter_mut().zip(&mut theirs) {
             let statements = sql::printed_counts(KEYS, RATE);
-            times.push(flink.kill(statements, TASKS, WARM).await?);
+            times.push(flink.kill(statements, args.tasks, WARM).await?);
         }
         progress.step(|| format!("{} of {} rounds", round + 1, args.turns));
     }
-    let _ = place;
     let mut figures = Vec::new();
     for (what, times) in [("a task", tasks), ("its TaskManager", managers)] {
         let what = format!("kill -9 of {what} to the next record in the sink ({KEYS} keys)");
@@ -70,11 +68,11 @@ pub(super) async fn measure(
 }
 
 /// A job that counts keys, and shows each count at once.
-pub(super) async fn start(ours: &mut Ours) -> Result<Running, Failure> {
+pub(super) async fn start(ours: &mut Ours, tasks: u32) -> Result<Running, Failure> {
     let (keys, rate) = (KEYS.to_string(), RATE.to_string());
     let arguments = ["--keys", &keys, "--rate", &rate];
     let job = ours
-        .submit("counts", &arguments, TASKS, INTERVAL_MS)
+        .submit("counts", &arguments, tasks, INTERVAL_MS)
         .await?;
     let begin = stopwatch::now();
     ours.checkpoint_after(&job, 2).await?;
@@ -82,8 +80,8 @@ pub(super) async fn start(ours: &mut Ours) -> Result<Running, Failure> {
     Ok(job)
 }
 
-async fn kill(ours: &mut Ours, killed: Killed) -> Result<Duration, Failure> {
-    let job = start(ours).await?;
+async fn kill(ours: &mut Ours, killed: Killed, tasks: u32) -> Result<Duration, Failure> {
+    let job = start(ours, tasks).await?;
     let view = client::get(ours.nodes.any(), &job.path).await?;
     let last = view["checkpoint"]["number"].as_u64().unwrap_or_default();
     ours.checkpoint_after(&job, last).await?;

@@ -1,6 +1,5 @@
 //! State of a running job is asked for, through a node that is neither leader nor owner.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::kills::{self, KEYS};
@@ -21,10 +20,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The slowest of a hundred, in milliseconds.
 const AIM: f64 = 5.0;
 
-pub(super) async fn measure(place: &Path, ours: &mut Ours) -> Result<Vec<Figure>, Failure> {
+pub(super) async fn measure(ours: &mut Ours, tasks: u32) -> Result<Vec<Figure>, Failure> {
     let mut progress = Progress::new("lookups");
-    let _ = place;
-    let job = kills::start(ours).await?;
+    let job = kills::start(ours, tasks).await?;
     let view = client::get(ours.nodes.any(), &job.path).await?;
     let owners: Vec<&str> = (view["tasks"].as_array().into_iter().flatten())
         .filter_map(|task| task["node"].as_str())

@@ -31,9 +31,6 @@ use crate::args::{StreamArgs, StreamPart};
 use crate::report::{Figure, Section};
 use crate::{Failure, program};
 
-/// Of the jobs: one for each of the processors.
-const TASKS: u32 = 2;
-
 /// What everything runs on, if the machine has more.
 const CORES: usize = 2;
 
@@ -80,7 +77,7 @@ pub(crate) async fn measure(
     let mut notes = Vec::new();
     let mut flinks = Vec::new();
     for version in &args.flink {
-        match flink::Flink::start(version, TASKS).await {
+        match flink::Flink::start(version, args.tasks).await {
             Ok(started) => flinks.push(started),
             Err(failure) => notes.push(format!("Flink {version} was not measured: {failure}.")),
         }
@@ -88,7 +85,7 @@ pub(crate) async fn measure(
     if args.flink.is_empty() {
         notes.push("Flink was left out: --flink VERSION measures it, too.".into());
     }
-    let mut ours = ours::Ours::start(&programs, above, &place).await?;
+    let mut ours = ours::Ours::start(&programs, above, &place, args.tasks).await?;
     let (mut figures, mut sections) = (Vec::new(), Vec::new());
     for part in &args.only {
         match part {
@@ -99,9 +96,9 @@ pub(crate) async fn measure(
                 sections.push(plain::measure(&programs, &place, &mut ours, args).await?);
             }
             StreamPart::Kills => {
-                figures.extend(kills::measure(&place, &mut ours, &mut flinks, args).await?);
+                figures.extend(kills::measure(&mut ours, &mut flinks, args).await?);
             }
-            StreamPart::Lookups => figures.extend(lookups::measure(&place, &mut ours).await?),
+            StreamPart::Lookups => figures.extend(lookups::measure(&mut ours, args.tasks).await?),
         }
     }
     for flink in flinks {

@@ -37,9 +37,10 @@ impl Ours {
         programs: &Programs,
         above: &Path,
         place: &Path,
+        slots: u32,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            nodes: Nodes::start_with(&programs.incumbent, above, 1, 3, super::TASKS).await?,
+            nodes: Nodes::start_with(&programs.incumbent, above, 1, 3, slots).await?,
             nexmark: programs.nexmark.clone(),
             place: place.to_owned(),
             jobs: 0,
@@ -139,10 +140,15 @@ impl Ours {
         number: u64,
     ) -> Result<u64, Failure> {
         let number_of = |view: &Value| view["checkpoint"]["number"].as_u64();
+        // A job that fails at once, again and again, is told as soon as it does.
+        let fails = |view: &Value| view["attempt"].as_u64() > Some(1);
         let view = client::until(self.nodes.any(), &job.path, |view| {
-            number_of(view) > Some(number)
+            number_of(view) > Some(number) || fails(view)
         })
         .await?;
+        if fails(&view) {
+            return Err(format!("the job was restarted: {}", view["cause"]).into());
+        }
         Ok(number_of(&view).unwrap_or_default())
     }
 

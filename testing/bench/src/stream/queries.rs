@@ -8,7 +8,7 @@ use serde_json::json;
 use super::flink::{Flink, lines_below};
 use super::ours::Ours;
 use super::row::{Row, median, verdict};
-use super::{INTERVAL_MS, Programs, TASKS, input, sql};
+use super::{INTERVAL_MS, Programs, input, sql};
 use crate::Failure;
 use crate::args::StreamArgs;
 use crate::progress::Progress;
@@ -28,7 +28,8 @@ pub(super) async fn measure(
     notes: &[String],
     args: &StreamArgs,
 ) -> Result<Section, Failure> {
-    let input = input::make(programs, place, args.events, TASKS).await?;
+    let tasks = args.tasks;
+    let input = input::make(programs, place, args.events, tasks).await?;
     let others: Vec<u32> = flinks.iter().filter_map(Flink::root).collect();
     let mut table = vec![head()];
     let (mut found, mut has_miss) = (Vec::new(), false);
@@ -46,7 +47,7 @@ pub(super) async fn measure(
         for turn in 0..=args.turns {
             let mut done = Vec::new();
             let (ours_turn, output) = ours
-                .turn(query, &input, TASKS, INTERVAL_MS, &others)
+                .turn(query, &input, tasks, INTERVAL_MS, &others)
                 .await?;
             let lines = lines_below(&output)?;
             fs::remove_dir_all(&output)?;
@@ -59,7 +60,7 @@ pub(super) async fn measure(
                     let output = place.join("flink");
                     let statements = sql::statements(query, &input.dir, &output);
                     let turn = flink
-                        .turn(statements, input.records, TASKS, mini_batch)
+                        .turn(statements, input.records, tasks, mini_batch)
                         .await?;
                     done.push(turn);
                     if query != "count" {
@@ -110,7 +111,7 @@ pub(super) async fn measure(
     }
     let mut notes = notes.to_vec();
     notes.push(format!(
-        "{} events of Nexmark in {TASKS} files of JSON lines, {TASKS} tasks, a checkpoint each second, on the same two \
+        "{} events of Nexmark in {tasks} files of JSON lines, {tasks} tasks, a checkpoint each second, on the same two \
          processors in turns; a first turn does not count. Thousands of records; median (least–most). CPU: all processes of \
          the cluster, with tasks and guards; of Flink the JobManager and the TaskManager, without its client. Memory: the \
          most that these had together.",
