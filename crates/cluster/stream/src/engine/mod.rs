@@ -4,6 +4,8 @@
 //! job before it runs, then [`work`], which runs it; the operators are beside them.
 
 mod control;
+mod gossip;
+mod pace;
 mod plan;
 mod report;
 mod sink;

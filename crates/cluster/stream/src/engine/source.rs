@@ -43,6 +43,12 @@ pub(crate) trait Driver {
     /// Moves to this round.
     fn enter(&mut self, round: u64);
 
+    /// Where it is in the time of the dataflow.
+    fn time(&self) -> Time;
+
+    /// Goes to this time, if it is later and in the present round.
+    fn keep_up(&mut self, ahead: Time);
+
     /// The splits, with their positions now.
     fn meta(&self) -> SourceMeta;
 
@@ -324,6 +330,16 @@ where
 
     fn enter(&mut self, round: u64) {
         self.advance(Time::begin(round));
+    }
+
+    fn time(&self) -> Time {
+        self.time
+    }
+
+    fn keep_up(&mut self, ahead: Time) {
+        if ahead > self.time && ahead.round() == self.time.round() {
+            self.advance(ahead);
+        }
     }
 
     fn meta(&self) -> SourceMeta {

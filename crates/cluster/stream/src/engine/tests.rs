@@ -19,10 +19,13 @@ use crate::{
 /// Numbers, in splits of a hundred.
 struct Numbers {
     to: u64,
+    /// What each is said to take.
+    bytes: usize,
 }
 
 struct NumbersReader {
     to: u64,
+    bytes: usize,
     at: BTreeMap<String, u64>,
 }
 
@@ -36,6 +39,7 @@ impl Source for Numbers {
             .map(|(name, at)| (name, at.as_u64().unwrap()));
         Ok(NumbersReader {
             to: self.to,
+            bytes: self.bytes,
             at: at.collect(),
         })
     }
@@ -55,7 +59,7 @@ impl Reader for NumbersReader {
         let first: u64 = split.parse::<u64>()? * 100;
         let at = self.at.entry(split.to_owned()).or_insert(0);
         for number in *at..(*at + 10).min(100) {
-            batch.push(first + number, 8);
+            batch.push(first + number, self.bytes);
         }
         *at += 10;
         Ok(if *at >= 100 { Read::Ended } else { Read::More })
@@ -217,7 +221,7 @@ impl Gang {
 /// Counts numbers by their remainder, and counts those counts again by their parity.
 fn job(to: u64, shelf: Shelf) -> impl Fn(&Job<'_>) + Clone + Send {
     move |job: &Job<'_>| {
-        job.source("numbers", Numbers { to })
+        job.source("numbers", Numbers { to, bytes: 8 })
             .event_time(|number| Timestamp(*number as i64), Duration::ZERO)
             .key_by(|number| number % 7)
             .state("by-seven", |key, _, count: &mut u64, out| {
@@ -296,4 +300,25 @@ fn a_job_goes_on_from_a_snapshot_with_another_number_of_tasks() {
     gang.order(|| Order::Committed { number: number + 1 });
     gang.stop();
     expect_counts(shelf.published.lock().unwrap().clone(), 100_000);
+}
+
+#[test]
+fn a_rank_that_has_ended_holds_no_other_up() {
+    // One split, so one rank of three has something, and each batch fills the window.
+    let shelf = Shelf::default();
+    let to_shelf = shelf.clone();
+    let describe = move |job: &Job<'_>| {
+        let numbers = Numbers {
+            to: 100,
+            bytes: 1 << 20,
+        };
+        (job.source("numbers", numbers))
+            .map(|number| (number % 2, number))
+            .sink("shelf", to_shelf.clone());
+    };
+    let gang = Gang::start(3, Restored::default, describe);
+    gang.whole(Snapshot::Last).unwrap();
+    gang.order(|| Order::Committed { number: 1 });
+    gang.stop();
+    assert_eq!(shelf.published.lock().unwrap().len(), 100);
 }

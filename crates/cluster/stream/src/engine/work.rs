@@ -1,19 +1,14 @@
 //! [`work`]: the loop of a worker, from the first record to the last snapshot.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::InputHandle;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Input as _;
-use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
+use super::gossip::Gossip;
+use super::pace::Pace;
 use super::report::{now, samples};
 use super::sink::Done;
 use super::snapshots::Snapshots;
@@ -61,7 +56,8 @@ pub(crate) fn work(
     let snapshots = Snapshots::new(seat.reports.clone());
     let control = Rc::new(Control::new(seat.at.clone(), opened, snapshots));
     worker.dataflow::<u64, _, _>(|scope| build(&Job::building(scope, Rc::clone(&control))));
-    let sayings = Sayings::new(&mut worker);
+    let sayings = Gossip::new(&mut worker, "ending");
+    let pace = Pace::new(&mut worker, seat.at.tasks);
     let ending = Ending::new(seat.at.rank, seat.at.tasks, round);
     let _ = seat.reports.send(Report::Built);
     Loop {
@@ -69,39 +65,13 @@ pub(crate) fn work(
         control,
         seat,
         sayings: Some(sayings),
+        pace,
         ending,
         phase: Phase::Running,
         sampled: now(),
         questions: VecDeque::new(),
     }
     .run()
-}
-
-/// What ranks say to each other about the end of the input: a dataflow of its own.
-struct Sayings {
-    say: InputHandle<u64, CapacityContainerBuilder<Vec<Saying>>>,
-    heard: Rc<RefCell<Vec<Saying>>>,
-}
-
-impl Sayings {
-    fn new(worker: &mut Worker) -> Self {
-        let heard = Rc::new(RefCell::new(Vec::new()));
-        let all = Rc::clone(&heard);
-        let say = worker.dataflow::<u64, _, _>(|scope| {
-            let (say, said) = scope.new_input::<Vec<Saying>>();
-            said.broadcast()
-                .sink(Pipeline, "ending", move |(input, _)| {
-                    input.for_each(|_, batch| all.borrow_mut().append(batch));
-                });
-            say
-        });
-        Self { say, heard }
-    }
-
-    fn say(&mut self, saying: Saying) {
-        self.say.send(saying);
-        self.say.flush();
-    }
 }
 
 /// How far a worker is.
@@ -119,7 +89,9 @@ struct Loop {
     worker: Worker,
     control: Rc<Control>,
     seat: Seat,
-    sayings: Option<Sayings>,
+    /// About the end of the input, until all agree.
+    sayings: Option<Gossip<Saying>>,
+    pace: Pace,
     ending: Ending,
     phase: Phase,
     sampled: Instant,
@@ -138,6 +110,7 @@ impl Loop {
                 }
             }
             let has_read = self.read()?;
+            self.pace.keep(&self.control);
             self.look_at_sinks()?;
             let is_encoding = self.encode()?;
             let is_answering = self.answer();
@@ -285,7 +258,7 @@ impl Loop {
         if has_ended && let Some(saying) = self.ending.exhausted() {
             sayings.say(saying);
         }
-        let heard = std::mem::take(&mut *sayings.heard.borrow_mut());
+        let heard = sayings.heard();
         for saying in heard {
             if let Some(saying) = self.ending.heard(saying) {
                 sayings.say(saying);
@@ -390,6 +363,7 @@ impl Loop {
             Phase::Running => sources.iter().filter_map(|source| source.rest()).min(),
             Phase::Draining | Phase::Ended => None,
         };
+        let rest = rest.into_iter().chain(self.pace.rest()).min();
         rest.unwrap_or(LONGEST_REST)
     }
 
