@@ -22,6 +22,7 @@ mod running;
 mod store_gone;
 mod storm;
 mod story;
+mod streams;
 mod tls;
 mod up;
 mod usage;

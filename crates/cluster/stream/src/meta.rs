@@ -60,7 +60,6 @@ pub(crate) struct SinkMeta {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StagedMeta {
-    #[serde(flatten)]
     pub(crate) staged: Staged,
     /// The file of the checkpoint that has its bytes, of the same rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]

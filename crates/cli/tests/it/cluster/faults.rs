@@ -14,7 +14,7 @@ const FAULTS: usize = 25;
 /// Of a hundred draws, how many are a wish of the owner and not a fault.
 const WISHES: u64 = 20;
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
@@ -35,26 +35,31 @@ fn a_job_that_counts_comes_out_right_under_random_faults() {
 }
 
 /// Runs one job to its end under at most so many faults, and returns how many are left.
-fn weather(storm: &mut Storm, round: usize, mut left: usize) -> usize {
+fn weather(storm: &mut Storm, round: usize, left: usize) -> usize {
     let counting = Counting::new(&storm.place, round);
     storm.calm();
     let id = counting.submit(storm);
     let name = counting.name();
+    let left = to_its_end(storm, name, &id, left);
+    counting.assert_right(&storm.show(name));
+    left
+}
+
+/// Strikes at most so many times until a job has finished, and returns how many are left.
+pub(super) fn to_its_end(storm: &mut Storm, name: &str, id: &str, mut left: usize) -> usize {
     loop {
         let view = storm.show(name);
         match view["state"].as_str().unwrap() {
-            "finished" => break,
+            "finished" => return left,
             "failed" | "canceled" => panic!("{view:#}"),
-            "suspended" => resume(storm, &id),
+            "suspended" => resume(storm, id),
             _ if left == 0 => storm.calm(),
-            _ if storm.draw(100) < WISHES => wish(storm, &id),
+            _ if storm.draw(100) < WISHES => wish(storm, id),
             _ => left -= usize::from(storm.strike(name)),
         }
         storm.pause();
         storm.go_on(name, &view);
     }
-    counting.assert_right(&storm.show(name));
-    left
 }
 
 /// What an owner may want, asked once: in a storm the answer may be lost.

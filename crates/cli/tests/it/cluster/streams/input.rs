@@ -1,0 +1,49 @@
+//! What the job of these tests reads.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Something that a user did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) id: u64,
+    pub(super) user: u64,
+    /// In milliseconds, in order in each file.
+    pub(super) time: i64,
+}
+
+const USERS: u64 = 40;
+
+/// More than a job of these tests has tasks.
+const FILES: u64 = 7;
+
+/// Between two records, and after each thousand: sessions end there.
+const STEP_MS: u64 = 20;
+const PAUSE_MS: u64 = 5_000;
+
+/// Writes so many records to files below a directory, the same ones for the same seed.
+pub(super) fn write(dir: &Path, records: u64, seed: u64) {
+    fs::create_dir_all(dir).unwrap();
+    let file = |at: u64| fs::File::create(dir.join(format!("{at}.ndjson"))).unwrap();
+    let mut files: Vec<_> = (0..FILES)
+        .map(|at| std::io::BufWriter::new(file(at)))
+        .collect();
+    for id in 0..records {
+        let mixed = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let record = Record {
+            id,
+            user: (mixed >> 33) % USERS,
+            time: i64::try_from(id * STEP_MS + id / 1_000 * PAUSE_MS).unwrap(),
+        };
+        let file = &mut files[usize::try_from((mixed >> 20) % FILES).unwrap()];
+        serde_json::to_writer(&mut *file, &record).unwrap();
+        file.write_all(b"\n").unwrap();
+    }
+    for mut file in files {
+        file.flush().unwrap();
+    }
+}

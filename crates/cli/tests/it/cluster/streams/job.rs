@@ -1,0 +1,273 @@
+//! A job with three operators with state in a row, windows, sessions and a join. What it gives does
+//! not depend on the order in which records of different tasks meet.
+//!
+//! Its program is this test program: it runs [`the_program_of_a_stream`] and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use incumbent_stream::{Data, Job, Session, Sliding, Stream, Timestamp};
+use incumbent_stream_files::{FileSet, Files};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::super::witness::a_moment;
+use super::input::Record;
+use crate::harness::Done;
+
+/// Where it reads and writes.
+const DIR: &str = "STREAM_DIR";
+
+/// How many records a task reads between two pauses; without it, it reads all it can.
+const PACE: &str = "STREAM_PACE";
+const PAUSE_MS: u64 = 10;
+
+/// Which version of the job it is: the second one has a field and an operator more, the third one
+/// lacks the end of the chain.
+const VERSION: &str = "STREAM_VERSION";
+
+/// The directories that it writes to.
+const SINKS: [&str; 4] = ["chain", "sliding", "sessions", "pairs"];
+
+const TEST: &str = "cluster::streams::job::the_program_of_a_stream";
+
+/// Where a job of these tests reads and writes.
+pub(super) struct Streaming {
+    pub(super) name: String,
+    dir: PathBuf,
+}
+
+/// What the first version keeps for a user.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    n: u64,
+}
+
+/// What the second version keeps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct SeenAndLatest {
+    n: u64,
+    #[serde(default)]
+    latest: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Nth {
+    user: u64,
+    id: u64,
+    n: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Count {
+    key: u64,
+    n: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pair {
+    user: u64,
+    record: u64,
+    other: u64,
+}
+
+fn describe(job: &Job<'_>, dir: &Path) {
+    let records = read(job, dir, "records");
+    let others = read(job, dir, "others");
+    let users = records.key_by(|record| record.user);
+    let version: u32 = std::env::var(VERSION).map_or(1, |text| text.parse().unwrap());
+    let nth = match version {
+        2 => users.state(
+            "users",
+            |user, record: Record, seen: &mut SeenAndLatest, out| {
+                seen.n += 1;
+                seen.latest = record.id;
+                out.give(Nth::new(*user, &record, seen.n));
+            },
+        ),
+        _ => users.state("users", |user, record: Record, seen: &mut Seen, out| {
+            seen.n += 1;
+            out.give(Nth::new(*user, &record, seen.n));
+        }),
+    };
+    if version == 2 {
+        let tens = nth.key_by(|nth| nth.n % 10);
+        let tens = tens.state("tens", |key, _, n: &mut u64, out| {
+            *n += 1;
+            out.give(Count { key: *key, n: *n });
+        });
+        tens.sink("tens", written(dir, "tens"));
+    }
+    if version < 3 {
+        chain(&nth, dir);
+    }
+    let every = Sliding::of(Duration::from_secs(10), Duration::from_secs(5));
+    let sliding = nth.key_by(|nth| nth.user).window("in-windows", every);
+    sliding.count().sink("sliding", written(dir, "sliding"));
+    let gap = Session::gap(Duration::from_secs(3));
+    let sessions = nth.key_by(|nth| nth.user % 11).window("in-sessions", gap);
+    sessions.count().sink("sessions", written(dir, "sessions"));
+    let pairs = users.join("near", &others.key_by(|other| other.user));
+    let pairs = pairs.within(Duration::from_secs(2));
+    let pairs = pairs.apply(|user, record: &Record, other: &Record| Pair {
+        user: *user,
+        record: record.id,
+        other: other.id,
+    });
+    pairs.sink("pairs", written(dir, "pairs"));
+}
+
+/// The second and the third operator with state in a row.
+fn chain(nth: &Stream<'_, Nth>, dir: &Path) {
+    let sevenths = nth.key_by(|nth| nth.n % 7);
+    let sevenths = sevenths.state("sevenths", |key, _, n: &mut u64, out| {
+        *n += 1;
+        out.give(Count { key: *key, n: *n });
+    });
+    let fifths = sevenths.key_by(|count| count.n % 5);
+    let fifths = fifths.state("fifths", |key, _, n: &mut u64, out| {
+        *n += 1;
+        out.give(Count { key: *key, n: *n });
+    });
+    fifths.sink("chain", written(dir, "chain"));
+}
+
+fn read<'s>(job: &Job<'s>, dir: &Path, name: &str) -> Stream<'s, Record> {
+    let files = Files::ndjson::<Record>(dir.join(name).display().to_string());
+    let pace: Option<u64> = std::env::var(PACE).ok().map(|text| text.parse().unwrap());
+    let mut count = 0;
+    let records = job.source(name, files);
+    let records = records.event_time(|record| Timestamp(record.time), Duration::ZERO);
+    records.map(move |record| {
+        count += 1;
+        if pace.is_some_and(|pace| count % pace == 0) {
+            a_moment(PAUSE_MS);
+        }
+        record
+    })
+}
+
+fn written<T: Data>(dir: &Path, name: &str) -> FileSet<T> {
+    Files::ndjson(dir.join("output").join(name).display().to_string())
+}
+
+impl Nth {
+    fn new(user: u64, record: &Record, n: u64) -> Self {
+        let id = record.id;
+        Self { user, id, n }
+    }
+}
+
+impl Streaming {
+    /// With so many records in a directory of its own.
+    pub(super) fn new(dir: PathBuf, name: &str, records: u64, seed: u64) -> Self {
+        super::input::write(&dir.join("records"), records, seed);
+        super::input::write(&dir.join("others"), records / 4, seed + 1);
+        let name = name.to_owned();
+        Self { name, dir }
+    }
+
+    /// Writes a job file. Each task reads so many records between two pauses.
+    pub(super) fn job_file(&self, tasks: u32, pace: u64, more: &str) -> String {
+        let name = &self.name;
+        let file = self.dir.join("job.toml").display().to_string();
+        let text = format!(
+            "name = \"{name}\"\ntasks = {tasks}\ncommand = {}\nfenced = true\n{more}\n\
+             [env]\n{DIR} = {}\n{PACE} = \"{pace}\"\n",
+            json!(program()),
+            json!(self.dir.display().to_string()),
+        );
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// The flags that make it another version, which does not pause.
+    pub(super) fn version(version: u32) -> [String; 4] {
+        let env = || "--env".to_owned();
+        let pace = format!("{PACE}={}", u64::MAX);
+        [env(), format!("{VERSION}={version}"), env(), pace]
+    }
+
+    /// That its output is that of a run without a cluster and without faults, line for line.
+    #[track_caller]
+    pub(super) fn assert_right(&self) {
+        let reference = self.dir.join("reference");
+        for name in ["records", "others"] {
+            let link = reference.join(name);
+            std::fs::create_dir_all(&reference).unwrap();
+            std::os::unix::fs::symlink(self.dir.join(name), link).unwrap();
+        }
+        let [program, arguments @ ..] = &program()[..] else {
+            unreachable!("a program has a name");
+        };
+        let mut alone = Command::new(program);
+        alone.args(arguments).env(DIR, &reference).env_remove(PACE);
+        alone.env_remove("INCUMBENT_TASK_SOCKET");
+        let alone: Done = crate::harness::finished(alone);
+        assert_eq!(alone.code, Some(0), "{}", alone.err);
+        for sink in SINKS {
+            let expected = lines(&reference.join("output").join(sink));
+            let found = lines(&self.dir.join("output").join(sink));
+            assert!(!expected.is_empty(), "{sink} has no reference");
+            assert_same(sink, &found, &expected);
+        }
+    }
+}
+
+fn program() -> Vec<String> {
+    let program = std::env::current_exe().unwrap();
+    let program = program.to_str().unwrap().to_owned();
+    let arguments = [TEST, "--exact", "--nocapture"].map(str::to_owned);
+    [program].into_iter().chain(arguments).collect()
+}
+
+/// All published lines of a directory, sorted, with the files that they are in.
+fn lines(dir: &Path) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with("part-") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.ends_with('\n'), "{name} is not whole");
+            lines.extend(text.lines().map(|line| (line.to_owned(), name.clone())));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[track_caller]
+fn assert_same(sink: &str, found: &[(String, String)], expected: &[(String, String)]) {
+    let same = found
+        .iter()
+        .zip(expected)
+        .take_while(|(a, b)| a.0 == b.0)
+        .count();
+    let around = |lines: &[(String, String)]| {
+        let from = same.saturating_sub(2);
+        lines[from..lines.len().min(same + 3)].to_vec()
+    };
+    assert!(
+        found.len() == expected.len() && same == found.len(),
+        "{sink}: {} lines, {} expected; they differ at {same}: {:#?}, expected {:#?}",
+        found.len(),
+        expected.len(),
+        around(found),
+        around(expected),
+    );
+}
+
+/// Not a test, but the program of a task, if it is started as one.
+#[test]
+fn the_program_of_a_stream() {
+    let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else {
+        return;
+    };
+    let code = incumbent_stream::run(move |job| describe(job, &dir));
+    let known = [0, 75, 78]
+        .into_iter()
+        .find(|known| code == ExitCode::from(*known));
+    std::process::exit(known.map_or(1, i32::from));
+}

@@ -1,0 +1,71 @@
+//! A stream job in a storm: what it gives is what it gives without one.
+
+use serde_json::Value;
+
+use super::super::faults::{number, to_its_end};
+use super::super::running::Cluster;
+use super::super::storm::Storm;
+use super::job::Streaming;
+use crate::harness::Place;
+
+/// How many faults strike in the normal tests. `STREAM_FAULTS=1000` is the long run, and
+/// `STREAM_SEED` draws the same faults again, though not at the same moments.
+const FAULTS: usize = 15;
+
+/// How many records a job reads, and how many each task reads between two pauses of 10 ms.
+const RECORDS: u64 = 24_000;
+const PACE: u64 = 10;
+
+const OFTEN: &str = "[checkpoints]\ninterval = \"300ms\"\ntimeout = \"20s\"\n\
+                     [restart]\nstrategy = \"fixed-delay\"\ndelay = \"100ms\"\nattempts = 1000000";
+
+#[test]
+fn a_stream_job_finishes_with_the_output_of_a_run_alone() {
+    let cluster = Cluster::new();
+    let dir = cluster.place.path("stream");
+    let job = Streaming::new(dir, "stream", 4_000, 1);
+    let file = job.job_file(2, 200, "[checkpoints]\ninterval = \"200ms\"");
+    cluster.ask(&["job", "run", &file]).assert_code(0);
+    let _log = cluster.follow("log", &["stream"]);
+    let ended = cluster.job("stream", "has ended", |view| {
+        matches!(view["state"].as_str(), Some("finished" | "failed"))
+    });
+    assert_eq!(ended["state"], "finished", "{ended:#}");
+    let log = || cluster.place.note("log.out");
+    assert_eq!(ended["restarts"], 0, "{ended:#} {}", log());
+    job.assert_right();
+}
+
+#[test]
+fn a_stream_job_comes_out_right_under_random_faults() {
+    let seed = number("STREAM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let faults = number("STREAM_FAULTS").map_or(FAULTS, |n| usize::try_from(n).unwrap());
+    eprintln!("STREAM_SEED={seed}");
+    let mut storm = Storm::new(seed);
+    let mut left = faults;
+    let mut round = 0;
+    while left > 0 {
+        round += 1;
+        left = weather(&mut storm, round, left);
+        eprintln!("round {round} came out right; {left} of {faults} faults are left");
+    }
+    eprintln!("{faults} faults in {round} rounds: {:?}", storm.struck);
+}
+
+fn weather(storm: &mut Storm, round: usize, left: usize) -> usize {
+    let name = format!("stream-{round}");
+    let seed = storm.draw(1_000_000);
+    let job = Streaming::new(path(&storm.place, &name), &name, RECORDS, seed);
+    storm.calm();
+    let file = job.job_file(4, PACE, OFTEN);
+    let run: Value = storm.ask(&["job", "run", &file]).assert_code(0).json();
+    let left = to_its_end(storm, &name, run["id"].as_str().unwrap(), left);
+    let view = storm.show(&name);
+    eprintln!("{name} in attempt {}", view["attempt"]);
+    job.assert_right();
+    left
+}
+
+fn path(place: &Place, name: &str) -> std::path::PathBuf {
+    place.path(name)
+}
