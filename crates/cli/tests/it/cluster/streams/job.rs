@@ -97,7 +97,7 @@ fn describe(job: &Job<'_>, dir: &Path) {
             *n += 1;
             out.give(Count { key: *key, n: *n });
         });
-        tens.sink("tens", written(dir, "tens"));
+        tens.sink("by-tens", written(dir, "tens"));
     }
     if version < 3 {
         chain(&nth, dir);
