@@ -17,6 +17,7 @@
 
 pub mod checkpoint;
 mod dice;
+pub mod exit;
 mod id;
 pub mod job_file;
 pub mod leader;

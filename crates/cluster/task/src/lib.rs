@@ -124,6 +124,7 @@
 
 mod error;
 mod events;
+pub mod exit;
 mod file_sink;
 mod http;
 mod part;

@@ -119,10 +119,10 @@ impl Leader {
                     node.is_draining = true;
                     self.touched.extend(&node.jobs);
                 }
-                self.not_begun(by, order, why);
+                self.not_begun(now, by, order, why);
                 self.nodes.changed(by, now.time);
             }
-            Refused::SlotTaken { .. } => self.not_begun(by, order, why),
+            Refused::SlotTaken { .. } => self.not_begun(now, by, order, why),
             // As if it had not arrived: it may be another process, or a moment.
             Refused::SomebodyElse { .. } | Refused::Remembering { .. } => {
                 self.undelivered(now, by, order, &why.to_string(), out);
@@ -134,7 +134,7 @@ impl Leader {
     }
 
     /// A rank cannot be started where the record places it.
-    fn not_begun(&mut self, at: NodeNonce, order: &Order, why: &Refused) {
+    fn not_begun(&mut self, now: Now, at: NodeNonce, order: &Order, why: &Refused) {
         let Command::Deploy(deploy) = &order.command else {
             return;
         };
@@ -145,7 +145,7 @@ impl Leader {
             return;
         };
         if job.ranks[rank].state == RankState::Absent {
-            job.refused(rank, why);
+            job.refused(rank, why, now.time);
             self.touched.insert(deploy.task.job);
         }
     }

@@ -138,7 +138,7 @@ impl Leader {
             job.contract_orders_may_be_lost(nonce);
             for rank in 0..job.ranks.len() {
                 if job.nonce_of(rank) == Some(nonce) && !reported.contains(&job.task(rank)) {
-                    job.not_reported(rank);
+                    job.not_reported(rank, now.time);
                 }
             }
             self.touched.insert(id);

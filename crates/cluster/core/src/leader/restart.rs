@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{CauseKind, JobRecord, Restart};
+use crate::{Cause, CauseKind, JobRecord, Restart, exit};
 
 /// What follows the end of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub(super) enum AfterEnd {
 }
 
 /// What follows the end of an attempt that ran for `ran`, `None` if not all of it ever ran.
-pub(super) fn after_end(record: &JobRecord, kind: CauseKind, ran: Option<Duration>) -> AfterEnd {
-    if kind == CauseKind::Refused || kind == CauseKind::Canceled {
+pub(super) fn after_end(record: &JobRecord, cause: &Cause, ran: Option<Duration>) -> AfterEnd {
+    let kind = cause.kind;
+    if kind == CauseKind::Refused || kind == CauseKind::Canceled || exit::is_final(cause) {
         return AfterEnd::Fail;
     }
     // What is committed is published, if the job itself does not fail at it.

@@ -3,7 +3,7 @@
 use super::SECOND;
 use super::world::{World, spec};
 use crate::task_manager::TaskManagerEvent;
-use crate::{CauseKind, JobSpec, JobState, Restart};
+use crate::{CauseKind, JobSpec, JobState, Restart, exit};
 
 fn with(restart: Restart) -> JobSpec {
     JobSpec {
@@ -114,4 +114,76 @@ fn ended_attempts_are_kept_up_to_a_limit() {
     let ended = &world.record(job).ended;
     assert_eq!(ended.len(), crate::record::MOST_ENDED_ATTEMPTS);
     assert_eq!(ended.last().unwrap().attempt.0, 30);
+}
+
+#[test]
+fn the_cause_is_the_rank_that_failed_and_not_one_that_lost_it() {
+    let mut world = World::new(&[1, 1, 1]);
+    let spec = JobSpec {
+        restart: Restart::None,
+        ..spec("a", 3)
+    };
+    let job = world.submit(spec);
+    world.exit(world.task(job, 1, 0), exit::PEER_LOST, &["rank 2 has gone"]);
+    assert_eq!(world.record(job).state, JobState::Running, "it is waited");
+    world.exit(world.task(job, 1, 2), 101, &["panicked at main.rs"]);
+    let cause = world.view(job).cause.unwrap();
+    assert_eq!(
+        (cause.rank, cause.exit_code),
+        (Some(crate::Rank(2)), Some(101))
+    );
+    assert_eq!(cause.last_lines, ["panicked at main.rs"]);
+}
+
+#[test]
+fn ranks_that_lost_each_other_are_a_cause_after_a_second_or_when_all_have_ended() {
+    let mut world = World::new(&[1, 1, 1]);
+    let job = world.submit(spec("a", 2));
+    world.exit(world.task(job, 1, 1), exit::PEER_LOST, &[]);
+    world.run(SECOND * 9 / 10);
+    assert_eq!(world.record(job).ended.len(), 0);
+    world.run(SECOND / 5);
+    let ended = world.record(job).ended.clone();
+    assert_eq!(ended[0].cause.rank, Some(crate::Rank(1)));
+
+    world.run(60 * SECOND);
+    for rank in [1, 0] {
+        assert_eq!(world.record(job).ended.len(), 1);
+        world.exit(world.task(job, 2, rank), exit::PEER_LOST, &[]);
+    }
+    assert_eq!(world.record(job).ended.len(), 2, "nothing better comes");
+}
+
+#[test]
+fn a_dead_task_manager_is_the_cause_of_what_lost_its_rank() {
+    let mut world = World::new(&[1, 1, 1]);
+    let job = world.submit(spec("a", 2));
+    let lost = world.place_of(world.task(job, 1, 0)).unwrap();
+    world.exit(world.task(job, 1, 1), exit::PEER_LOST, &[]);
+    world.kill(lost);
+    world.settle();
+    let ended = world.record(job).ended.clone();
+    assert_eq!(ended[0].cause.kind, CauseKind::NodeDied);
+    assert_eq!(
+        world.record(job).restarts_in_row,
+        0,
+        "the job did not do it"
+    );
+}
+
+#[test]
+fn a_task_that_says_that_retrying_is_of_no_use_fails_its_job() {
+    let mut world = World::new(&[1]);
+    let job = world.submit(spec("a", 1));
+    let lines = ["the checkpoint does not fit this job"];
+    world.exit(world.task(job, 1, 0), exit::OF_NO_USE, &lines);
+    let view = world.view(job);
+    assert_eq!((view.state, view.attempt), (JobState::Failed, 1));
+    let cause = view.cause.unwrap();
+    assert!(
+        cause.message.ends_with("would fail in the same way"),
+        "{}",
+        cause.message
+    );
+    assert_eq!(cause.last_lines, lines);
 }

@@ -4,7 +4,7 @@ use super::Job;
 use super::rank::RankState;
 use crate::message::{EndedHow, TaskEnd};
 use crate::record::LARGEST_CAUSE;
-use crate::{Cause, CauseKind, Rank};
+use crate::{Cause, CauseKind, Rank, exit};
 
 /// Most of the last lines of a task that a cause keeps.
 const MOST_LINES: usize = 20;
@@ -53,7 +53,7 @@ pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause>
         EndedHow::Exited { code: 0 } => (CauseKind::TaskFailed, left_early(job, rank, at)),
         EndedHow::Exited { code } => (
             CauseKind::TaskFailed,
-            format!("rank {id} on {at} exited with {code}"),
+            format!("rank {id} on {at} exited with {code}{}", meaning(*code)),
         ),
         EndedHow::Signaled { signal } => (
             CauseKind::TaskFailed,
@@ -97,6 +97,15 @@ pub(super) fn of_rank(job: &Job, rank: usize, is_drained: bool) -> Option<Cause>
         last_lines: last_lines(&end.last_lines, room),
         ..cause
     })
+}
+
+/// What a code means besides that the rank has failed.
+fn meaning(code: i32) -> &'static str {
+    match code {
+        exit::PEER_LOST => ": it has lost another task of this job, and that is the cause",
+        exit::OF_NO_USE => ": it says that another attempt would fail in the same way",
+        _ => "",
+    }
 }
 
 /// A rank of a job that checkpoints has exited with 0 before it was told to stop.

@@ -62,7 +62,7 @@ pub(in crate::leader) fn decide(job: &Job, nodes: &Nodes, now: Now) -> Decision 
 /// The attempt ends with this cause. What follows says the restart strategy.
 pub(in crate::leader) fn end_attempt(job: &Job, cause: Cause, now: Now) -> Decision {
     let ran = job.running_since.map(|since| now.time.since(since));
-    let then = after_end(&job.record, cause.kind, ran);
+    let then = after_end(&job.record, &cause, ran);
     Decision::Commit(Box::new(change::attempt_ended(
         &job.record,
         cause,
@@ -98,13 +98,14 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
     if job.is_to_be_canceled() {
         return commit(change::stopping(&job.record));
     }
-    if let Some(cause) = &job.failure {
+    let awaited = job.cause_is_awaited_until(now.time);
+    if let (Some(cause), None) = (&job.failure, awaited) {
         return end_attempt(job, cause.clone(), now);
     }
     if let Some(goal) = job.has_ended_well() {
         return commit(change::closed(&job.record, goal, now));
     }
-    let mut until = None;
+    let mut until = awaited;
     let mut to_move = 0;
     for (at, rank) in job.ranks.iter().enumerate() {
         let Some(nonce) = job.nonce_of(at) else {
@@ -141,6 +142,9 @@ fn running(job: &Job, nodes: &Nodes, now: Now) -> Decision {
             "a person restarted the job".to_owned(),
         );
         return end_attempt(job, cause, now);
+    }
+    if awaited.is_some() {
+        return Decision::Rest(until);
     }
     if job.record.closing.is_some() {
         // What is left is to publish, and to end.

@@ -37,6 +37,7 @@ use super::names::NameClaim;
 use super::nodes::Nodes;
 use super::restart;
 use crate::checkpoint::Goal;
+use crate::exit;
 use crate::message::{Refused, TaskReport, TaskState};
 use crate::{
     Attempt, Cause, CauseKind, Desired, JobRecord, JobState, NodeNonce, SavepointId, TaskId,
@@ -44,6 +45,10 @@ use crate::{
 
 /// First and longest pause before a commit that did not take effect is tried again.
 const COMMIT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long the end of a rank that has lost another one waits for that one's: reports of two
+/// TaskManagers may overtake each other. While it passes, nothing of the job works.
+const CAUSE_TIME: Duration = Duration::from_secs(1);
 
 /// A job whose record is open.
 #[derive(Debug)]
@@ -54,8 +59,10 @@ pub(super) struct Job {
     pub(super) write: Write,
     /// The ranks of the record's attempt.
     pub(super) ranks: Vec<Rank>,
-    /// What failed first in this attempt.
+    /// What failed first in this attempt, or what seems to be the cause of that.
     pub(super) failure: Option<Cause>,
+    /// Since when `failure` is the loss of another rank, whose own failure is waited for.
+    failed_by_loss_at: Option<Time>,
     /// When the next attempt may begin, as far as the restart strategy goes.
     pub(super) ready_at: Time,
     /// Since when all ranks of this attempt run, or are done.
@@ -112,6 +119,7 @@ impl Job {
             record,
             write: Write::Idle,
             failure: None,
+            failed_by_loss_at: None,
             ready_at: now,
             running_since: None,
             waiting_since: None,
@@ -162,6 +170,7 @@ impl Job {
 
     fn begin_attempt(&mut self, nodes: &Nodes) {
         self.failure = None;
+        self.failed_by_loss_at = None;
         self.running_since = None;
         // Of a job that had ended before this term, every task that is reported is unknown.
         let has_ranks = !(self.record.state.is_at_rest() && self.is_adopted);
@@ -251,8 +260,8 @@ impl Job {
         if let Some(acked) = acked {
             self.checkpoints.acked(rank, acked);
         }
-        if self.record.is_to_run() && self.failure.is_none() {
-            self.failure = cause::of_rank(self, rank, is_drained);
+        if let Some(cause) = cause::of_rank(self, rank, is_drained) {
+            self.failed(cause, now);
         }
         if let RankState::Ended(end) = &mut self.ranks[rank].state {
             // What is worth keeping of them is in the cause.
@@ -271,7 +280,7 @@ impl Job {
     }
 
     /// Its TaskManager has reported everything, and this rank was not in it.
-    pub(super) fn not_reported(&mut self, rank: usize) {
+    pub(super) fn not_reported(&mut self, rank: usize, now: Time) {
         self.orders_may_be_lost(rank);
         let seen = &mut self.ranks[rank];
         match seen.state {
@@ -280,23 +289,47 @@ impl Job {
             RankState::Absent | RankState::Ended(_) => {}
             RankState::Starting | RankState::Running { .. } | RankState::Ending { .. } => {
                 seen.state = RankState::Ended(Box::new(cause::lost()));
-                if self.record.is_to_run() && self.failure.is_none() {
-                    self.failure = cause::of_rank(self, rank, false);
+                if let Some(cause) = cause::of_rank(self, rank, false) {
+                    self.failed(cause, now);
                 }
             }
         }
     }
 
     /// Its TaskManager refuses to start this rank.
-    pub(super) fn refused(&mut self, rank: usize, why: &Refused) {
-        if self.record.is_to_run() && self.failure.is_none() {
-            let kind = match why {
-                Refused::Draining => CauseKind::Drained,
-                _ => CauseKind::NotStarted,
-            };
-            let message = format!("rank {rank} could not be started: {why}");
-            self.failure = Some(cause::about(self, rank, kind, message));
+    pub(super) fn refused(&mut self, rank: usize, why: &Refused, now: Time) {
+        let kind = match why {
+            Refused::Draining => CauseKind::Drained,
+            _ => CauseKind::NotStarted,
+        };
+        let message = format!("rank {rank} could not be started: {why}");
+        self.failed(cause::about(self, rank, kind, message), now);
+    }
+
+    /// Something of this attempt has failed. What failed first is the cause; but a rank that has
+    /// lost another one often ends before that one's end is reported.
+    fn failed(&mut self, cause: Cause, now: Time) {
+        if !self.record.is_to_run() {
+            return;
         }
+        let is_consequence = exit::is_consequence(&cause);
+        let is_better = match &self.failure {
+            None => true,
+            Some(before) => exit::is_consequence(before) && !is_consequence,
+        };
+        if is_better {
+            self.failed_by_loss_at = is_consequence.then_some(now);
+            self.failure = Some(cause);
+        }
+    }
+
+    /// Until when the failure that is known waits for its cause; `None` if it is the cause, or no
+    /// other comes.
+    pub(super) fn cause_is_awaited_until(&self, now: Time) -> Option<Time> {
+        let until = self.failed_by_loss_at? + CAUSE_TIME;
+        let have_all_ended =
+            (self.ranks.iter()).all(|rank| matches!(rank.state, RankState::Ended(_)));
+        (now < until && !have_all_ended).then_some(until)
     }
 
     /// What the job is next, if all its ranks have ended as they should: with 0, and if they
