@@ -124,7 +124,9 @@ impl Control {
     }
 
     pub(crate) fn busy(&self, name: &str) -> Rc<Busy> {
-        Rc::clone(self.busy.borrow_mut().entry(name.to_owned()).or_default())
+        let mut busy = self.busy.borrow_mut();
+        let of = || Rc::new(Busy::of(name));
+        Rc::clone(busy.entry(name.to_owned()).or_insert_with(of))
     }
 }
 

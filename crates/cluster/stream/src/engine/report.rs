@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Control;
 use crate::Timestamp;
+use crate::runtime::operator;
 
 /// What an operator has done since the worker began.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Busy {
+    name: Rc<str>,
     pub(crate) time: Cell<Duration>,
     pub(crate) records_in: Cell<u64>,
     pub(crate) records_out: Cell<u64>,
@@ -18,11 +21,22 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
+    pub(crate) fn of(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            time: Cell::default(),
+            records_in: Cell::default(),
+            records_out: Cell::default(),
+            told: Cell::default(),
+        }
+    }
+
     /// Counts the time until the guard is dropped.
     pub(crate) fn begin(&self) -> Working<'_> {
         Working {
             busy: self,
             since: now(),
+            before: operator::enter(Some(Rc::clone(&self.name))),
         }
     }
 
@@ -39,10 +53,13 @@ impl Busy {
 pub(crate) struct Working<'b> {
     busy: &'b Busy,
     since: Instant,
+    /// The operator that goes on afterwards.
+    before: Option<Rc<str>>,
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
+        operator::enter(self.before.take());
         self.busy
             .time
             .set(self.busy.time.get() + self.since.elapsed());

@@ -1,12 +1,12 @@
 //! What the worker reports, on its way to the TaskManager.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use incumbent_task::{Error as TaskError, Part, Task};
 
 use super::restore::META_FILE_NAME;
-use super::{give_up, io};
+use super::{exit, io, shown, spawn};
 use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile};
 use crate::orders::{Report, Snapshot, Whole};
 use crate::state::StateFiles;
@@ -15,23 +15,23 @@ use crate::{Error, Result};
 /// Carries reports to the TaskManager, on a thread of its own.
 pub(super) fn start(task: Task, reports: Receiver<Report>) -> Result<()> {
     let mut uploads = Uploads {
+        shown: shown::start(task.clone())?,
         task,
         open: BTreeMap::new(),
     };
     let carry = move || {
         for report in reports {
             if let Err(error) = uploads.take(report) {
-                give_up(&error);
+                exit::with(&error);
             }
         }
     };
-    let thread = std::thread::Builder::new().name("uploads".to_owned());
-    thread.spawn(carry).map_err(io("cannot start a thread"))?;
-    Ok(())
+    spawn("uploads", carry).map(drop)
 }
 
 struct Uploads {
     task: Task,
+    shown: SyncSender<String>,
     /// Snapshots that are not whole yet.
     open: BTreeMap<Snapshot, Open>,
 }
@@ -77,10 +77,10 @@ impl Uploads {
                     is_pending(put.and_then(|()| open.part.ack()))?;
                 }
             }
-            // What is shown is not worth the job.
-            Report::Metrics(text) => drop(self.task.metrics(&text)),
+            // If the last ones are still on their way, these are left out.
+            Report::Metrics(text) => drop(self.shown.try_send(text)),
             Report::Built => {}
-            Report::Failed(error) => give_up(&error),
+            Report::Failed(error) => exit::with(&error),
         }
         Ok(())
     }

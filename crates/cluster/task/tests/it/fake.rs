@@ -26,6 +26,8 @@ struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) identity: String,
+    /// The answer to `ready`; none yet if empty.
+    pub(crate) ready: String,
     /// `METHOD PATH` of each request that was answered.
     pub(crate) heard: Vec<String>,
     /// The body that came with the last request to a path.
@@ -65,10 +67,14 @@ impl Fake {
         let socket = dir.path().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
         let identity = format!(
-            r#"{{"job":"{job}","name":"x","attempt":{attempt},"rank":{rank},"tasks":{tasks},"peers":["a:1"],"later":true}}"#
+            r#"{{"job":"{job}","name":"x","attempt":{attempt},"rank":{rank},"tasks":{tasks},"peers":["a:1"],"is_checkpointing":true,"later":true}}"#
         );
         let shared = Arc::new(Shared::default());
-        shared.state.lock().unwrap().identity = identity;
+        {
+            let mut state = shared.state.lock().unwrap();
+            state.identity = identity;
+            state.ready = r#"{"peers":["a:1","b:2"]}"#.to_owned();
+        }
         let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -87,8 +93,31 @@ impl Fake {
         Task::connect(&self.socket).unwrap()
     }
 
+    pub(crate) fn socket(&self) -> &std::path::Path {
+        &self.socket
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
+    }
+
+    /// Waits until something about it is so: what it has heard, most often. Every now and then,
+    /// `meanwhile` is called.
+    pub(crate) fn wait(&self, is_so: impl Fn(&State) -> bool, mut meanwhile: impl FnMut()) {
+        let mut state = self.state();
+        while !is_so(&state) {
+            drop(state);
+            meanwhile();
+            let often = std::time::Duration::from_millis(100);
+            let waited = self.shared.changed.wait_timeout(self.state(), often);
+            state = waited.unwrap().0;
+        }
+    }
+
+    /// Changes what it answers.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.shared.changed.notify_all();
     }
 
     /// Tells the task an event.
@@ -165,6 +194,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         state.heard.push(request.clone());
         state.bodies.insert(path.to_owned(), body);
+        self.changed.notify_all();
         let cut = usize::from(state.cut.iter().any(|cut| cut == path));
         let (status, body) = match (method, path) {
             ("GET", "/v1/events") => {
@@ -176,7 +206,12 @@ impl Shared {
                 return self.serve_lines(from.into_inner(), |state| &state.queries);
             }
             ("GET", "/v1/task") => (200, state.identity.clone().into_bytes()),
-            ("POST", "/v1/ready") => (200, br#"{"peers":["a:1","b:2"]}"#.to_vec()),
+            ("POST", "/v1/ready") => {
+                while state.ready.is_empty() {
+                    state = self.changed.wait(state).unwrap();
+                }
+                (200, state.ready.clone().into_bytes())
+            }
             ("GET", path) => match state.files.get(path) {
                 Some(file) => (200, file.clone()),
                 None => (

@@ -1,0 +1,70 @@
+//! As a task, by the task contract.
+
+use crate::gang::Gang;
+use crate::job::{LENGTH, all_once, allow, published};
+
+#[test]
+fn a_finite_job_stores_its_last_files_publishes_and_stops() {
+    for tasks in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        allow(dir.path(), LENGTH);
+        let mut gang = Gang::start(dir.path(), 1, tasks, None);
+        gang.finish();
+        assert!(published(dir.path()).is_empty(), "nothing is committed");
+        gang.commit(1);
+        gang.stop();
+        for (code, said) in gang.ended() {
+            assert_eq!(code, Some(0), "{said}");
+        }
+        assert_eq!(published(dir.path()), all_once());
+    }
+}
+
+#[test]
+fn a_killed_attempt_goes_on_from_its_checkpoint_with_another_number_of_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    allow(dir.path(), 30);
+    let mut gang = Gang::start(dir.path(), 1, 2, None);
+    let first = gang.checkpoint(1);
+    gang.commit(1);
+    allow(dir.path(), 70);
+    // Read and not in a checkpoint: the next attempt reads it again.
+    gang.kill();
+
+    let mut gang = Gang::start(dir.path(), 2, 3, Some((1, &first)));
+    let second = gang.checkpoint(2);
+    gang.kill();
+
+    allow(dir.path(), LENGTH);
+    let mut gang = Gang::start(dir.path(), 3, 1, Some((2, &second)));
+    gang.finish();
+    gang.commit(3);
+    gang.stop();
+    for (code, said) in gang.ended() {
+        assert_eq!(code, Some(0), "{said}");
+    }
+    assert_eq!(published(dir.path()), all_once());
+}
+
+#[test]
+fn a_stop_in_the_middle_publishes_what_is_committed_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    allow(dir.path(), 30);
+    let mut gang = Gang::start(dir.path(), 1, 2, None);
+    let files = gang.checkpoint(1);
+    allow(dir.path(), 60);
+    gang.commit(1);
+    gang.stop();
+    for (code, said) in gang.ended() {
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let staged: usize = files.iter().map(staged_lines).sum();
+    assert_eq!(published(dir.path()).values().sum::<u64>(), staged as u64);
+}
+
+fn staged_lines(files: &std::collections::BTreeMap<String, Vec<u8>>) -> usize {
+    let sinks = files.iter().filter(|(name, _)| name.starts_with("sink-"));
+    sinks
+        .map(|(_, bytes)| bytes.iter().filter(|byte| **byte == b'\n').count())
+        .sum()
+}
