@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod generator;
 mod join;
+pub mod kit;
 mod logic;
 mod mesh;
 mod meta;

@@ -84,9 +84,15 @@ pub struct Batch<R> {
     /// With the time of each, which the engine fills in.
     pub(crate) records: Vec<Timed<R>>,
     pub(crate) bytes: usize,
+    pub(crate) time: Option<Timestamp>,
 }
 
 impl<R> Batch<R> {
+    /// Moves the event time of the split, as a record of this time would.
+    pub(crate) fn advance(&mut self, time: Timestamp) {
+        self.time = self.time.max(Some(time));
+    }
+
     /// Adds a record that takes about this many bytes in memory. Flow control counts them.
     pub fn push(&mut self, record: R, bytes: usize) {
         self.records.push((Timestamp::MIN, record));
@@ -119,6 +125,7 @@ impl<R> Default for Batch<R> {
         Self {
             records: Vec::new(),
             bytes: 0,
+            time: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use super::Stream;
 use super::stream::SourceStream;
 use crate::engine::{Control, Extract, Flow, Plan, Scope, SourceRun, Told};
+use crate::kit::Ends;
 use crate::logic::{Data, Logic, Timed};
 use crate::{Sink, Source};
 
@@ -22,12 +24,15 @@ use crate::{Sink, Source};
 /// so it must do the same each time, and nothing else.
 pub struct Job<'s> {
     inner: Rc<Inner<'s>>,
+    /// In a test: what stands for sources and sinks.
+    ends: Option<Arc<Ends>>,
 }
 
 impl Clone for Job<'_> {
     fn clone(&self) -> Self {
         Self {
             inner: Rc::clone(&self.inner),
+            ends: self.ends.clone(),
         }
     }
 }
@@ -46,6 +51,17 @@ enum Phase {
 impl<'s> Job<'s> {
     /// Reads a source. The name must be the job's own for it: checkpoints know it by that.
     pub fn source<S>(&self, name: &str, source: S) -> SourceStream<'s, S::Record>
+    where
+        S: Source,
+        S::Record: Data,
+    {
+        match &self.ends {
+            None => self.read(name, source),
+            Some(ends) => self.read(name, ends.source::<S::Record>(name)),
+        }
+    }
+
+    fn read<S>(&self, name: &str, source: S) -> SourceStream<'s, S::Record>
     where
         S: Source,
         S::Record: Data,
@@ -90,6 +106,19 @@ impl<'s> Job<'s> {
         }
     }
 
+    /// This job with other sources and sinks.
+    pub(crate) fn replacing(&self, ends: &Arc<Ends>) -> Self {
+        Self {
+            inner: Rc::clone(&self.inner),
+            ends: Some(Arc::clone(ends)),
+        }
+    }
+
+    /// What stands for its sources and sinks, in a test.
+    pub(crate) fn ends(&self) -> Option<&Arc<Ends>> {
+        self.ends.as_ref()
+    }
+
     pub(crate) fn planning(scope: Scope<'s>) -> Self {
         Self::new(scope, Phase::Planning(RefCell::default()))
     }
@@ -105,6 +134,7 @@ impl<'s> Job<'s> {
                 phase,
                 sources: Cell::new(0),
             }),
+            ends: None,
         }
     }
 

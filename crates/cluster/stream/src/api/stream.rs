@@ -100,6 +100,13 @@ impl<'s, T: Data> Stream<'s, T> {
 
     /// Sends records to a sink. The name must be the job's own for it.
     pub fn sink<S: Sink<T>>(&self, name: &str, sink: S) {
+        match self.job.ends() {
+            None => self.write(name, sink),
+            Some(ends) => self.write(name, ends.sink::<T>(name)),
+        }
+    }
+
+    fn write<S: Sink<T>>(&self, name: &str, sink: S) {
         match self.job.control() {
             None => self.job.plan_sink(name, sink),
             Some(control) => {

@@ -202,7 +202,9 @@ where
                 known.position = self.reader.position(split);
             }
         }
-        let has_some = !self.batch.is_empty();
+        let time = self.batch.time.take();
+        known.latest = known.latest.max(time);
+        let has_some = !self.batch.is_empty() || time.is_some();
         if has_some {
             self.give(split);
         }
@@ -266,8 +268,7 @@ where
             Some(first) => {
                 let least = times.fold(first.latest, |least, split| least.min(split.latest));
                 // What comes at the same millisecond is not late.
-                let latest = least?.minus(*disorder).minus(Duration::from_millis(1));
-                Some(Mark::At(latest))
+                Some(Mark::At(least?.minus(*disorder)))
             }
         }
     }
