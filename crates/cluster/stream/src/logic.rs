@@ -53,5 +53,9 @@ pub(crate) trait Logic: 'static {
     fn table(&mut self) -> &mut dyn AnyTable;
 
     /// The table has been filled from a checkpoint: rebuild what is derived from it (timers).
-    fn restored(&mut self);
+    ///
+    /// # Errors
+    ///
+    /// What of it does not fit this logic, as a sentence.
+    fn restored(&mut self) -> Result<(), String>;
 }

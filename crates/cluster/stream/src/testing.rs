@@ -33,7 +33,7 @@ pub(crate) fn reopened<L: Logic>(logic: &mut L, mut new: L, watermark: Timestamp
         new.table().restore(block, &mut misfits);
     }
     assert_eq!(misfits.sentences(), Vec::<String>::new());
-    new.restored();
+    new.restored().unwrap();
     if watermark > Timestamp::MIN {
         while !new.watermark(watermark, &mut Vec::new()) {}
     }

@@ -90,5 +90,7 @@ where
         &mut self.table
     }
 
-    fn restored(&mut self) {}
+    fn restored(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }

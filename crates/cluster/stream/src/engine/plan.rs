@@ -102,7 +102,9 @@ impl Plan {
                 state.restore(&block, &mut misfits);
             }
         }
-        let refused = misfits.sentences();
+        let mut refused = misfits.sentences();
+        let restored_states = self.states.values_mut().map(|state| state.restored());
+        refused.extend(restored_states.filter_map(Result::err));
         if !refused.is_empty() {
             return Err(Error::DoesNotFit(refused));
         }
@@ -111,8 +113,7 @@ impl Plan {
             splits: restored.sources,
             ..Opened::default()
         };
-        for (name, mut state) in self.states {
-            state.restored();
+        for (name, state) in self.states {
             let meta: Option<&StateMeta> = restored.states.get(&name);
             let watermark = meta.map_or(Timestamp::MIN, |meta| meta.watermark);
             opened.states.insert(name, (state.into_any(), watermark));
@@ -158,7 +159,7 @@ pub(crate) trait Restorable {
     fn kind(&self) -> &'static str;
     fn own(&mut self, groups: Range<u32>);
     fn restore(&mut self, block: &Block, misfits: &mut Misfits);
-    fn restored(&mut self);
+    fn restored(&mut self) -> Result<(), String>;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
@@ -176,8 +177,8 @@ impl<L: Logic> Restorable for RefCell<L> {
         self.get_mut().table().restore(block, misfits);
     }
 
-    fn restored(&mut self) {
-        self.get_mut().restored();
+    fn restored(&mut self) -> Result<(), String> {
+        self.get_mut().restored()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -267,7 +267,7 @@ where
         &mut self.table
     }
 
-    fn restored(&mut self) {
+    fn restored(&mut self) -> Result<(), String> {
         let bounds = self.bounds;
         restore_timers(
             &mut self.table,
@@ -275,5 +275,6 @@ where
             |kept| deadline(&bounds, kept),
             |kept| &mut kept.timer,
         );
+        Ok(())
     }
 }

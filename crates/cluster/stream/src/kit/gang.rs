@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::PATIENCE;
 use crate::api::Job;
 use crate::engine::{Plan, Seat, Wiring, work};
-use crate::orders::{Asked, Order, Query, Report, Restored, Snapshot, Whole};
+use crate::orders::{Asked, Blocks, Order, Query, Report, Restored, Snapshot, Whole};
 use crate::runtime::threads;
 use crate::{At, Error, Waker};
 
@@ -294,6 +294,7 @@ fn restored(number: u64, parts: &[Part], rank: u32, tasks: u32) -> Restored {
         ..Restored::default()
     };
     let owned = KeyGroup::owned(rank, tasks);
+    let mut owned_blocks = Vec::new();
     for part in parts {
         for (name, state) in &part.whole.states {
             let known = restored.states.entry(name.clone());
@@ -310,8 +311,9 @@ fn restored(number: u64, parts: &[Part], rank: u32, tasks: u32) -> Restored {
         }
         let blocks = part.blocks.iter();
         let mine = blocks.filter(|block| owned.contains(&block.group.number()));
-        restored.blocks.extend(mine.cloned());
+        owned_blocks.extend(mine.cloned().map(Ok));
     }
+    restored.blocks = Blocks::new(owned_blocks.into_iter());
     restored
 }
 

@@ -64,11 +64,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A job in a test. It runs on threads of this process.
 ///
 /// Sources are replaced by what [`Test::give`] gives them and sinks by what [`Test::taken`] takes;
-/// the job's own are never opened. **Nothing is settled before [`Test::run`]**: what is given between
-/// two runs is one go, and the watermark may follow at its end.
+/// the job's own are never opened. **Nothing is settled before [`Test::run`]**: what is given
+/// between two runs is one go, and the watermark may follow at its end.
 ///
-/// All methods panic if the job fails, and when a name or a type is not the job's: it is a test that
-/// calls them.
+/// All methods panic if the job fails, and when a name or a type is not the job's: it is a test
+/// that calls them.
 pub struct Test {
     describe: Arc<gang::Describe>,
     ends: Arc<Ends>,
@@ -140,8 +140,8 @@ impl Test {
         self.ends.any_feed(source).end();
     }
 
-    /// Waits until everything that was given has been worked off, with what follows from it in event
-    /// time. A checkpoint is made and committed, so that output is visible.
+    /// Waits until everything that was given has been worked off, with what follows from it in
+    /// event time. A checkpoint is made and committed, so that output is visible.
     pub fn run(&mut self) {
         let ends = Arc::clone(&self.ends);
         self.gang.wake();

@@ -224,10 +224,34 @@ fn another_build_goes_on_from_the_checkpoint_if_it_fits() {
     let page = test.state::<After>("pages", &"home");
     assert_eq!(page, Some(After { clicks: 2, last: 7 }));
     let refused = test.upgrade(clicks).unwrap_err().to_string();
+    assert!(refused.contains("`pages`"), "{refused}");
+}
+
+fn windows_of(size: u64) -> impl Fn(&Job<'_>) + Send + Sync + 'static {
+    move |job| {
+        let clicks = job
+            .source("clicks", Nothing::<Click>::new())
+            .event_time(|click| Timestamp(click.1), Duration::ZERO)
+            .key_by(|click| click.0.clone());
+        let windows = Tumbling::of(Duration::from_millis(size));
+        let counts = clicks.window("per-size", windows).count();
+        counts.sink("counts", Nothing::new());
+    }
+}
+
+#[test]
+fn windows_of_another_length_are_refused_and_not_mixed() {
+    let mut test = Test::new(windows_of(10));
+    test.give("clicks", click("home", 3));
+    test.run();
+    let refused = test.upgrade(windows_of(20)).unwrap_err().to_string();
     assert!(
-        refused.contains("`pages`") && refused.contains("`out`"),
+        refused.contains("window `per-size`") && refused.contains("from 0 to 10"),
         "{refused}"
     );
+    test.upgrade(windows_of(10)).unwrap();
+    test.end();
+    assert_eq!(test.taken::<Count>("counts"), [count("home", 0, 10, 1)]);
 }
 
 #[test]

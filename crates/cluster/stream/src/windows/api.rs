@@ -69,7 +69,7 @@ impl<K, T, W: fmt::Debug> fmt::Debug for WindowedStream<'_, K, T, W> {
 
 impl<'s, K: Key, T: Data, W: Windows> WindowedStream<'s, K, T, W> {
     /// Keeps windows for this long after their end. A record that comes in this time gives the
-    /// result of its window again, with the record in it: whoever reads the results keeps the last
+    /// result of its window again, with the record in it: a reader of the results keeps the last
     /// one of each window. Sessions that such a record joins give one result, and what they gave
     /// before is not taken back.
     ///
@@ -189,9 +189,9 @@ impl<'s, K: Key, T: Data, W: FixedWindows> WindowedStream<'s, K, T, W> {
     /// A value that each record changes, in the order in which they come. It begins with
     /// `S::default()`.
     ///
-    /// Each window has a value of its own, so with [`Sliding`](crate::Sliding) windows each record is
-    /// added as often as they overlap. An [`Aggregate`], which can be merged, is added to once; it
-    /// suits sessions too.
+    /// Each window has a value of its own, so with [`Sliding`](crate::Sliding) windows each record
+    /// is added as often as they overlap. An [`Aggregate`], which can be merged, is added to once;
+    /// it suits sessions too.
     pub fn fold<S: Data + Default>(
         self,
         add: impl Fn(&mut S, T) + 'static,

@@ -53,6 +53,15 @@ impl Grid {
             .take_while(move |start| *start > first)
     }
 
+    /// Whether this is one of its panes.
+    pub(super) fn is_pane(&self, start: i64, end: i64) -> bool {
+        let step = match self.width == self.size {
+            true => self.every,
+            false => self.width,
+        };
+        end - start == self.width && self.floor(start, step) == start
+    }
+
     /// The end of the last window that has a pane.
     pub(super) fn last_end(&self, pane: i64) -> i64 {
         self.floor(pane, self.every) + self.size
@@ -123,6 +132,7 @@ mod tests {
                     let panes: Vec<i64> = grid.panes(time).collect();
                     let mut made: Vec<i64> = Vec::new();
                     for pane in panes {
+                        assert!(grid.is_pane(pane, pane + grid.width));
                         let mut after = i64::MIN;
                         while let Some(end) = grid.next_end(pane, after) {
                             assert!(grid.has(end, pane) && grid.is_end(end));

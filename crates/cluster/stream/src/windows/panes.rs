@@ -211,14 +211,27 @@ impl<K: Key, T: Data, A: Aggregate<T>> Logic for Panes<K, T, A> {
         &mut self.table
     }
 
-    fn restored(&mut self) {
+    fn restored(&mut self) -> Result<(), String> {
         let grid = self.grid;
+        let panes = self.table.iter().flat_map(|(_, kept)| &kept.windows);
+        let mut spans = panes.map(|pane| (pane.start, pane.end));
+        let other = spans.find(|(start, end)| !grid.is_pane(*start, *end));
+        drop(spans);
+        if let Some((start, end)) = other {
+            return Err(format!(
+                "{} `{}`: the checkpoint has windows or slices from {start} to {end}, and this job makes \
+                 others: give them a new name",
+                self.table.kind(),
+                self.table.name(),
+            ));
+        }
         super::restore_timers(
             &mut self.table,
             &mut self.timers,
             |kept| deadline(&grid, kept, i64::MIN),
             |kept| &mut kept.timer,
         );
+        Ok(())
     }
 }
 

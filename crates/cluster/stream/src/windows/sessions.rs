@@ -204,7 +204,7 @@ impl<K: Key, T: Data, A: Aggregate<T>> Logic for Sessions<K, T, A> {
         &mut self.table
     }
 
-    fn restored(&mut self) {
+    fn restored(&mut self) -> Result<(), String> {
         let lateness = self.lateness;
         super::restore_timers(
             &mut self.table,
@@ -212,5 +212,6 @@ impl<K: Key, T: Data, A: Aggregate<T>> Logic for Sessions<K, T, A> {
             |kept| deadline(kept, i64::MIN, lateness),
             |kept| &mut kept.timer,
         );
+        Ok(())
     }
 }

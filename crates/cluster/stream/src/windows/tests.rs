@@ -155,8 +155,8 @@ fn keyed<T>(key: Key, time: i64, value: T) -> Keyed<Key, T> {
     }
 }
 
-/// Gives random records and watermarks to a logic and a model. Now and then the logic is replaced by
-/// a new one that is restored from a snapshot of it.
+/// Gives random records and watermarks to a logic and a model. Now and then the logic is replaced
+/// by a new one that is restored from a snapshot of it.
 fn compare<L>(seed: u64, mut model: impl Model, new: impl Fn() -> L)
 where
     L: Logic<Key = Key, Value = u32, Out = Fired<Key, Vec<u32>, u32>>,
