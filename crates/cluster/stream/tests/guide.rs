@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use incumbent_stream::kit::Nothing;
-use incumbent_stream::{Job, KeyedStream, Session, Sliding, Stream, Timestamp, Tumbling};
+use incumbent_stream::{Job, KeyedStream, Session, Sliding, Timestamp, Tumbling};
 use incumbent_stream_files::Files;
 
 #[allow(dead_code, reason = "its main is not called")]
@@ -75,12 +75,12 @@ fn lateness(clicks: &ById<'_>) {
         .count();
 }
 
-fn join<'s>(orders: &ById<'s>, payments: &ById<'s>) -> Stream<'s, (u64, u64)> {
+fn join<'s>(orders: &ById<'s>, payments: &ById<'s>) {
     let paid = orders
         .join("paid", payments)
         .within(Duration::from_secs(3600))
         .apply(|id, order, payment| (*id, order.price - payment.price));
-    paid
+    paid.sink("out", Nothing::new());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_the_guide_shows_is_a_job() {
             .key_by(|record| record.id);
         windows(&orders);
         lateness(&orders);
-        join(&orders, &payments).sink("out", Nothing::new());
+        join(&orders, &payments);
     };
     incumbent_stream::kit::check(all).unwrap();
 }
