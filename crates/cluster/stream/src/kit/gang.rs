@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::PATIENCE;
 use crate::api::Job;
 use crate::engine::{Plan, Seat, Wiring, work};
+use crate::mesh::threads;
 use crate::orders::{Asked, Blocks, Order, Query, Report, Restored, Snapshot, Whole};
-use crate::runtime::threads;
 use crate::{At, Error, Waker};
 
 pub(super) type Describe = dyn Fn(&Job<'_>) + Send + Sync;
