@@ -1,7 +1,7 @@
 //! A source and a sink of one's own: lines of a file, and files that appear when they are whole.
 //!
-//! `own INPUT OUTPUT`: counts the words of a file, and writes them to a directory. All tasks have to
-//! see both.
+//! `own INPUT OUTPUT`: counts the words of a file, and writes them to a directory. All tasks have
+//! to see both.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
