@@ -23,7 +23,8 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// Writes a batch, if it was not written before. It is one statement, so it is one transaction,
-    /// which begins when the server has read it all: whoever sends it and then stops holds no lock.
+    /// which begins when the server has read it all: a process that sends it and then stops holds
+    /// no lock.
     ///
     /// Parameters: job, sink, target, rank, attempt, batch, rows as an array of JSON texts.
     ///

@@ -67,7 +67,7 @@ impl From<tokio_postgres::Error> for Trouble {
             let explained = incumbent_tls::explain(&error).map(|why| why.advice);
             return match explained {
                 Some(advice) => Self::refused(format!(
-                    "TLS: {advice} (a CA of your own is given with ca; sslmode=disable is without TLS)"
+                    "TLS: {advice} (ca names a CA of your own; sslmode=disable is without TLS)"
                 )),
                 None if is_final(&error) => Self::refused(chain(&error)),
                 None => Self::Out(chain(&error)),
@@ -93,7 +93,7 @@ impl From<tokio_postgres::Error> for Trouble {
 
 /// Whether the same may succeed later, without anybody's doing or by that of an administrator.
 fn is_out(state: &SqlState) -> bool {
-    // Connection, rollback for a conflict, resources, intervention (a restart, a time limit), system.
+    // Connection, rollback for a conflict, resources, intervention (a restart), system.
     let classes = ["08", "40", "53", "57", "58", "XX"];
     let states = [
         SqlState::LOCK_NOT_AVAILABLE,

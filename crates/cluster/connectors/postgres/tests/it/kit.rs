@@ -87,7 +87,7 @@ pub(crate) fn staged(sink: &Postgres, at: &At, rows: &[Row]) -> (Outbox<Row>, Ve
     (writer, staged)
 }
 
-/// Waits until it is true. Whoever waits for ever has found a mistake.
+/// Waits until it is true. A test that waits for ever has found a mistake.
 pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     for _ in 0..6000 {
         if is_true() {
