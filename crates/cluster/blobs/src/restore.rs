@@ -42,6 +42,35 @@ impl Blobs {
     }
 }
 
+impl Blobs {
+    /// A range of a file of a checkpoint, as it is stored. Unlike with
+    /// [`Blobs::read_checkpoint_file`], **its digest is not compared**: that is of the whole. The
+    /// caller knows a checksum of the range, or does without.
+    ///
+    /// `of` is a checkpoint whose manifest names the file, and the range lies inside of it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NotFound`]: the file is gone.
+    /// - [`Error::Damaged`]: it is shorter than it was, or `file` names none of its checkpoint.
+    /// - [`Error::Denied`], [`Error::Unavailable`]: as [`Blobs::check`]; read it again.
+    pub async fn read_checkpoint_range(
+        &self,
+        of: &CheckpointId,
+        file: &StoredFile,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, Error> {
+        let reading = Reading {
+            blobs: self.clone(),
+            of: *of,
+            file: file.clone(),
+            hasher: Hasher::default(),
+            from: None,
+        };
+        reading.part(range.start, range.end).await
+    }
+}
+
 /// A file that is being read.
 struct Reading {
     blobs: Blobs,

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::rescale::RescaleArgs;
 use super::resume::ResumeArgs;
 use super::savepoint::MakeSavepointArgs;
+use super::state::StateArgs;
 use super::stop::StopArgs;
 use crate::cluster::client::ClusterArgs;
 use crate::settings::Output;
@@ -70,7 +71,9 @@ pub(crate) enum JobCommand {
     },
     /// Print what the tasks of a job print.
     Logs(LogsArgs),
-    /// Say in words why a job does not run, or why it ended.
+    /// Show what a job knows: its states, their keys and values.
+    State(StateArgs),
+    /// Say in words why a job does not run, or why it ended, or what in it is slow.
     Why {
         #[command(flatten)]
         job: JobRef,

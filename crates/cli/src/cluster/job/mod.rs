@@ -18,6 +18,7 @@ mod run;
 mod savepoint;
 mod show;
 mod spec;
+mod state;
 mod stop;
 mod stream;
 mod wait;
@@ -43,6 +44,7 @@ pub(crate) async fn job(args: JobArgs) -> Result<ExitCode, Failure> {
             cluster,
             output,
         } => show::show(&Client::new(&cluster)?, &job.job, output).await,
+        JobCommand::State(args) => state::state(args).await,
         JobCommand::Logs(args) => logs::logs(args).await,
         JobCommand::Why { job, cluster } => why::why(&Client::new(&cluster)?, &job.job).await,
         JobCommand::Cancel { job, wait, cluster } => {

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::{ClusterView, JobView, NodeViewState, TaskViewState};
-use incumbent_cluster_node::api::words;
+use incumbent_cluster_node::api::{Why, words};
 
 use super::describe::{cause_lines, standing};
-use super::find::find;
+use super::find::{find, path};
 use crate::cluster::client::{Ask, Client};
 use crate::exit::Failure;
 use crate::show;
@@ -19,18 +19,28 @@ pub(super) async fn why(client: &Client, job: &str) -> Result<ExitCode, Failure>
     let job = find(client, job).await?;
     // The story is told without its nodes, too.
     let cluster: Option<ClusterView> = client.json(&Ask::get("/v1/cluster")).await.ok();
-    for line in story(&job, cluster.as_ref()) {
+    // So it is without what its tasks say of themselves.
+    let told: Option<Why> = match job.state {
+        JobState::Running => client
+            .json(&Ask::get(format!("{}/why", path(&job.id))))
+            .await
+            .ok(),
+        _ => None,
+    };
+    let pace = told.map(|why| why.pace).unwrap_or_default();
+    for line in story(&job, cluster.as_ref(), &pace) {
         show::line(show::escape::printable(&line))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn story(job: &JobView, cluster: Option<&ClusterView>) -> Vec<String> {
+fn story(job: &JobView, cluster: Option<&ClusterView>, pace: &[String]) -> Vec<String> {
     let mut lines = vec![standing(job)];
     // The first one is part of the sentence before, if it waits.
     let told = usize::from(job.state == JobState::Waiting);
     lines.extend(job.why.iter().skip(told).map(|why| format!("  {why}")));
     lines.extend(silent(job, cluster));
+    lines.extend(pace.iter().map(|line| format!("  {line}")));
     let checkpoints = words::about_checkpoints(job, show::moment());
     lines.extend(checkpoints.into_iter().map(|line| format!("  {line}")));
     if let Some(cause) = &job.cause {

@@ -65,9 +65,6 @@ pub(super) fn routes() -> Vec<Route<Led>> {
         Route::new(&[Get], "/v1/jobs/{job}/tasks", get(tasks), "list_tasks", "The tasks of the present attempt")
             .answers::<TaskList>(200, "The tasks")
             .fails(&[no_job, damaged]),
-        Route::new(&[Get], "/v1/jobs/{job}/why", get(why), "explain_job", "Why a job is as it is, in words")
-            .answers::<Why>(200, "The reasons")
-            .fails(&[no_job, damaged]),
         Route::new(&[Put], "/v1/jobs/{job}/desired", put(wish::want_job), "want_job", "Run, stop, rescale or cancel a job")
             .says(
                 "The job is named by its id. Idempotent: canceling again changes nothing, a stop names its \
@@ -174,17 +171,6 @@ async fn tasks(State(led): State<Led>, Path(job): Path<String>) -> Answered<Task
     Ok(Json(TaskList {
         attempt: job.attempt,
         tasks: job.tasks,
-    }))
-}
-
-async fn why(State(led): State<Led>, Path(job): Path<String>) -> Answered<Why> {
-    let job = led.named(job).await?;
-    Ok(Json(Why {
-        lines: view::why(&job, led.now()),
-        id: job.id,
-        name: job.name,
-        state: job.state,
-        cause: job.cause,
     }))
 }
 

@@ -8,6 +8,8 @@
 //!          │    locate.rs     reads the record, which says where a task is, for
 //!          │      logs/       its log, and
 //!          │      task_http.rs  its own HTTP
+//!          │    state/        of a job: asked of its tasks, or read from its checkpoint
+//!          │    why.rs        what the leader says of a job, and which operator is slow (pace.rs)
 //!          │    metrics/      of all nodes
 //!          └─ the leader: led.rs, behind NodeLayer: passed on to it, held while nobody leads
 //!               wish.rs        what is wanted of a job
@@ -31,6 +33,9 @@
 //! | logs of ranks that are read at a time | [`MOST_LOGS`] | 503 |
 //! | ranks whose logs are told together | [`MOST_TOGETHER`] | 400: name a rank |
 //! | a line of a log | [`LONGEST_LINE`] | it comes in pieces |
+//! | entries of a range of state | [`MOST_ENTRIES`], usually [`USUAL_ENTRIES`] | 400 |
+//! | the answer of a rank to a query | [`QUERY_TIME`](crate::task_manager::QUERY_TIME) | 504, which names the rank |
+//! | a state that is scanned for a range, as a checkpoint has it | 256 MiB, 2 scans at a time | 413, 503 |
 //! | first byte of a task's answer | 60 s | 504 |
 //! | metrics of a node: time, size | [`SCRAPE_TIME`], [`LARGEST_METRICS`] | it is left out and named |
 //! | metrics of all nodes | [`WHOLE_SCRAPE`] | the rest is left out and named |
@@ -45,14 +50,17 @@ mod locate;
 mod logs;
 mod metrics;
 mod own;
+mod pace;
 mod problem;
 mod route;
 mod savepoints;
 mod seams;
+mod state;
 mod submit;
 mod task_http;
 mod types;
 mod view;
+mod why;
 mod wish;
 pub mod words;
 
@@ -74,9 +82,10 @@ pub use metrics::{LARGEST_METRICS, SCRAPE_TIME, WHOLE_SCRAPE};
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
 pub use savepoints::{MOST_SAVEPOINTS, USUAL_SAVEPOINTS};
 pub use seams::AskLeader;
+pub use state::{MOST_ENTRIES, USUAL_ENTRIES};
 pub use types::{
-    ArtifactView, AttemptList, JobList, LogEnd, LogLine, NodeList, SavepointList, TaskList,
-    UnreadableSavepoint, WantedJob, WantedNode, Why,
+    ArtifactView, AsOf, AttemptList, JobList, LogEnd, LogLine, NodeList, SavepointList, StateEntry,
+    StateNames, StateRange, StateValue, TaskList, UnreadableSavepoint, WantedJob, WantedNode, Why,
 };
 
 pub(crate) use artifacts::of_upload;
@@ -105,6 +114,8 @@ pub(crate) struct Api {
     records: logs::RecordWatch,
     /// The nodes that the leader named last.
     nodes: metrics::LastNodes,
+    /// What queries of the state of jobs share.
+    state: state::States,
     /// The OpenAPI document.
     document: String,
 }
@@ -130,6 +141,7 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
         logs: Arc::new(Semaphore::new(MOST_LOGS)),
         records: logs::RecordWatch::default(),
         nodes: metrics::LastNodes::default(),
+        state: state::States::default(),
         document: document.into_json(),
     };
     // Some paths have methods of both kinds.

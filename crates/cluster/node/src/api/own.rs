@@ -14,7 +14,8 @@ use utoipa::openapi::schema::Type;
 
 use super::route::Route;
 use super::types::ArtifactView;
-use super::{Api, artifacts, checkpoints, logs, metrics, submit, task_http};
+use super::types::{StateNames, StateRange, StateValue, Why};
+use super::{Api, artifacts, checkpoints, logs, metrics, state, submit, task_http, why};
 
 pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
     const ARTIFACT: &str = "/v1/artifacts/{digest}";
@@ -52,6 +53,27 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
         )
         .answers::<CheckpointsView>(200, "What is kept, what is pending, and what went wrong last")
         .fails(&[(404, "No such job, or it makes no checkpoints"), (500, "The record of the job is damaged")]),
+        Route::new(&[Get], "/v1/jobs/{job}/why", get(why::of_job), "explain_job", "Why a job is as it is, in words")
+            .answers::<Why>(200, "The reasons")
+            .fails(&[(404, "No such job"), (500, "The record of the job is damaged")]),
+        of_state(
+            Route::new(&[Get], "/v1/jobs/{job}/state", get(state::names), "state_names", "The names of the states of a job")
+                .answers::<StateNames>(200, "The names"),
+        ),
+        of_state(
+            Route::new(&[Get], "/v1/jobs/{job}/state/{state}", get(state::range), "state_range", "Some keys of a state, in order")
+                .says("Keys in the order of their JSON: null, booleans, numbers, strings, arrays, objects.")
+                .query("from", Type::String, "The first key; without it, from the beginning")
+                .query("to", Type::String, "The key before which it ends; without it, to the end")
+                .query("limit", Type::Integer, "Most entries: 1 to 1000, usually 100")
+                .query("key-type", Type::String, KEY_TYPE)
+                .answers::<StateRange>(200, "The lowest keys of the range, with their values"),
+        ),
+        of_state(
+            Route::new(&[Get], "/v1/jobs/{job}/state/{state}/{key}", get(state::value), "state_value", "The value of a key")
+                .query("key-type", Type::String, KEY_TYPE)
+                .answers::<StateValue>(200, "The value"),
+        ),
         Route::new(&[Put], ARTIFACT, put(artifacts::upload), "upload_artifact", "Upload a file of jobs")
             .takes_bytes("The file, at most 1 GiB")
             .answers::<ArtifactView>(201, "It is kept")
@@ -95,6 +117,28 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
         )
         .gives(200, &["application/json"], "The document"),
     ]
+}
+
+const KEY_TYPE: &str = "`json` or `text`: how keys are written. Without it, what is JSON (a number, true, false, a \
+     quoted string, an array, an object) is that, and all else is a string";
+
+fn of_state(route: Route<Arc<Api>>) -> Route<Arc<Api>> {
+    route
+        .query(
+            "as-of",
+            Type::String,
+            "`live` (if not said): what the tasks know now, which is not committed yet. `checkpoint`: what the \
+             newest committed checkpoint has; nothing needs to run",
+        )
+        .fails(&[
+            (400, "The key fits no key of the state (`bad-key`), or the request is malformed"),
+            (404, "By type: not-found (the job), unknown-state, no-such-key, no-checkpoint"),
+            (409, "By type: not-running, not-queryable (the program answers no queries), other-format (of a checkpoint)"),
+            (413, "The state is too large to be scanned for a range"),
+            (502, "A TaskManager cannot be reached, or a task answered what is no answer; says which rank"),
+            (503, "The store or the blobs do not answer, or too much is asked at a time"),
+            (504, "A task did not answer in time; says which rank"),
+        ])
 }
 
 fn of_log(route: Route<Arc<Api>>) -> Route<Arc<Api>> {

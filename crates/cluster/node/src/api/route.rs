@@ -249,6 +249,8 @@ fn parameters(path: &str) -> Vec<Parameter> {
                 "The id of a job, or the name of a live one, or else of the one of this name that ended last"
             }
             "savepoint" => "The id of a savepoint: 32 hexadecimal digits",
+            "state" => "The name of a state",
+            "key" => "A key, as JSON or as text",
             "rank" => "The place of a task in its gang, from 0",
             "digest" => "A SHA-256: 64 hexadecimal digits in lower case",
             "n" => "The number of a checkpoint, or `final`",

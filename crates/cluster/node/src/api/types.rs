@@ -6,6 +6,84 @@ use incumbent_cluster_core::{Cause, JobState, SavepointId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Which state is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AsOf {
+    /// What the tasks know now. It is not committed yet.
+    #[default]
+    Live,
+    /// What the newest committed checkpoint has.
+    Checkpoint,
+}
+
+/// The value of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateValue {
+    /// The name of the state.
+    pub state: String,
+    /// The key: any JSON.
+    #[schema(value_type = Object)]
+    pub key: serde_json::Value,
+    /// Its value: any JSON.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+    /// The rank that has it.
+    pub rank: u32,
+    /// Whether it is live.
+    pub as_of: AsOf,
+    /// The attempt that it is of.
+    pub attempt: u32,
+    /// The number of the checkpoint that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+}
+
+/// Some keys of a state, in the order of their JSON, with their values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateRange {
+    /// The name of the state.
+    pub state: String,
+    /// The lowest keys of the range.
+    pub entries: Vec<StateEntry>,
+    /// Whether the range has more than the limit let through.
+    pub more: bool,
+    /// Whether it is live.
+    pub as_of: AsOf,
+    /// The attempt that it is of.
+    pub attempt: u32,
+    /// The number of the checkpoint that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+}
+
+/// A key, its value, and where it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateEntry {
+    /// The key: any JSON.
+    #[schema(value_type = Object)]
+    pub key: serde_json::Value,
+    /// Its value: any JSON.
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+    /// The rank that has it.
+    pub rank: u32,
+}
+
+/// The names of the states of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StateNames {
+    /// The names.
+    pub states: Vec<String>,
+    /// Whether they are of the tasks that run.
+    pub as_of: AsOf,
+    /// The attempt that they are of.
+    pub attempt: u32,
+    /// The number of the checkpoint that they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+}
+
 /// A page of jobs, newest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
@@ -54,6 +132,10 @@ pub struct Why {
     /// What there is to say, one line each: what it waits for, what failed first, which node is
     /// silent since when.
     pub lines: Vec<String>,
+    /// Which operator of a stream job is slow, by the metrics that its tasks push. It is in
+    /// `lines`, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pace: Vec<String>,
     /// Why the last attempt failed, or the job ended.
     pub cause: Option<Cause>,
 }

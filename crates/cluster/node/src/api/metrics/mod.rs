@@ -103,7 +103,8 @@ fn tell_apart(nodes: &mut BTreeMap<String, String>) {
     }
 }
 
-async fn scrape(api: &Api, address: &str) -> Result<String, String> {
+/// The metrics of the node at this address.
+pub(super) async fn scrape(api: &Api, address: &str) -> Result<String, String> {
     let client = api.node.client();
     let asked = client.whole(Method::GET, address, METRICS, Bytes::new(), SCRAPE_TIME);
     match asked.await {

@@ -115,8 +115,8 @@ pub(super) fn nothing_to_restore() -> Problem {
 
 /// Nobody waits for this answer.
 pub(super) fn no_such_query() -> Problem {
-    let detail = "Nobody waits for an answer under this id: it was answered already, or the time of \
-                  whoever asked was over. Go on with the next one.";
+    let detail = "Nobody waits for an answer under this id: it was answered already, or it \
+                  came too late. Go on with the next one.";
     let title = "No such query";
     Problem::new(StatusCode::NOT_FOUND, "no-such-query", title, detail)
 }

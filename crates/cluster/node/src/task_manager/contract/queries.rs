@@ -1,7 +1,7 @@
 //! [`Queries`]: questions about the state of a task, on their way to it and back.
 //!
-//! The task reads them as lines (`query_lines.rs`) and posts answers. Whoever asks waits here, and
-//! for nobody else: a task that is slow, or stands still, holds up its own queries only.
+//! The task reads them as lines (`query_lines.rs`) and posts answers. The node that asks waits
+//! here, and for nothing else: a task that is slow, or stands still, holds up its own queries only.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -234,7 +234,7 @@ mod tests {
         let (reader, _) = queries.new_reader();
         let late = queries.ask(&question, QUERY_TIME).await;
         assert_eq!(late, Err(Unanswered::Late));
-        // Whoever reads late is not given what nobody waits for.
+        // What nobody waits for is not given to a late reader.
         assert_eq!(queries.unread(reader).unwrap(), b"");
         let waiting: Vec<_> = (0..MOST_QUERIES)
             .map(|_| queries.begin(&question).unwrap())

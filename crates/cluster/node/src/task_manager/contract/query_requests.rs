@@ -61,7 +61,7 @@ pub(super) async fn answer(
         }
     };
     let answer = serde_json::from_slice::<RankAnswer>(&bytes).map_err(|error| {
-        // Whoever asked is told as well: nothing better will come.
+        // The node that asked is told as well: nothing better will come.
         let bad = Unanswered::BadAnswer(error.to_string());
         contract.queries.answer(&id, Err(bad));
         Problem::bad_request(format!("The answer cannot be read: {error}."))

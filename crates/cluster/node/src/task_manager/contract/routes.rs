@@ -147,11 +147,11 @@ fn routes() -> Vec<Route<Arc<TaskContract>>> {
         Route::new(&[Post], "/v1/queries/{id}", post(query_requests::answer), "answer_query", "Answer a query")
             .says("`entries` of a key or a range, `states` of a list, or `refused` with the reason.")
             .takes::<RankAnswer>("The answer, at most 1 MiB")
-            .gives(200, &[], "It is given to whoever asked")
+            .gives(200, &[], "It is passed on to the node that asked")
             .fails(&[
-                (400, "The answer cannot be read; whoever asked is told"),
+                (400, "The answer cannot be read; the node that asked is told"),
                 (404, "Nobody waits for it: it was answered, or came late"),
-                (413, "Too large; whoever asked is told"),
+                (413, "Too large; the node that asked is told"),
             ]),
         Route::new(&[Get], "/v1/openapi.json", get(document), "task_openapi", "This document")
             .gives(200, &["application/json"], "The document"),
