@@ -70,13 +70,13 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 from urllib.parse import quote
 
 __all__ = [
     "Aborted", "Checkpoint", "Committed", "Event", "FileSink", "Gone", "Inbox", "Lost", "NotATask",
-    "NotPending", "NotRestored", "Part", "Refused", "Restore", "RestoredRank", "StoredFile", "Stop",
-    "Taken", "Task", "TaskError",
+    "NotPending", "NotRestored", "Part", "Query", "Refused", "Restore", "RestoredRank", "StoredFile",
+    "Stop", "Taken", "Task", "TaskError",
 ]
 
 # How often a request is sent whose connection breaks. All of them may be sent twice.
@@ -163,6 +163,21 @@ class Stop:
 
 
 Event = Union[Checkpoint, Committed, Aborted, Stop]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of the state of this task: the value of `key`, or if `limit` is set the lowest
+    keys of a range, or if there is no `state` the names of all states. Somebody waits."""
+
+    id: str
+    state: Optional[str] = None
+    key: Any = None
+    start: Any = None
+    """The first key of the range; None: from the beginning."""
+    end: Any = None
+    """The key before which it ends; None: to the end."""
+    limit: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -281,6 +296,51 @@ class Task:
     def inbox(self) -> Inbox:
         """The same events, read on a thread of its own, to look at between two pieces of work."""
         return Inbox(self.events())
+
+    def queries(self) -> Iterator[Query]:
+        """What is asked of the state of this task, waiting for each. A task that reads them answers
+        queries; the newest reader is the only one. Read them on a thread of their own.
+
+        A connection that breaks is made anew behind the scenes; a query may come twice then.
+        Raises Gone.
+        """
+        while True:
+            with self._ask("GET", "/v1/queries") as lines:
+                while True:
+                    try:
+                        line = lines.readline()
+                    except (OSError, http.client.HTTPException):
+                        break
+                    if not line.endswith(b"\n"):
+                        break  # What is left of a line will be asked again.
+                    query = _query(line)
+                    if query is not None:
+                        yield query
+            time.sleep(_PAUSE)
+
+    def answer(
+        self, query: Query, entries: Iterable[Tuple[Any, Any]] = (), *, is_owner: bool = False,
+        more: bool = False, states: Iterable[str] = (), refused: str = "", detail: str = "",
+    ) -> None:
+        """Answers a query with keys and their values, or the names of states. `is_owner` says that
+        the key belongs to this rank, whether it is there or not; `more`, that the range has more
+        than the limit. `refused` is unknown-state (with `states`), bad-key or not-now (with
+        `detail`). If nobody waits any more, that is no error. Raises Refused if it is too large:
+        1 MiB; Gone."""
+        told: Dict[str, Any] = {
+            "entries": [{"key": key, "value": value} for key, value in entries],
+            "is_owner": is_owner, "more": more, "states": list(states),
+        }
+        if refused:
+            told["refused"] = refused
+        if detail:
+            told["detail"] = detail
+        path = f"/v1/queries/{_escaped(query.id)}"
+        try:
+            self._done("POST", path, json.dumps(told).encode(), "application/json")
+        except Refused as error:
+            if error.status != 404:
+                raise
 
     def checkpoint(self, number: int) -> Part:
         """This rank's part of a checkpoint that it was asked for."""
@@ -697,6 +757,20 @@ def _problem(answer: http.client.HTTPResponse) -> Dict[str, str]:
         return {name: str(problem.get(name) or "") for name in ("type", "title", "detail")}
     except (ValueError, AttributeError):
         return {"type": "", "title": text.strip(), "detail": ""}
+
+
+def _query(line: bytes) -> Optional[Query]:
+    """A query. None if it is of a later version."""
+    try:
+        told = json.loads(line)
+        if told.get("list") is True:
+            return Query(told["id"])
+        if "key" in told:
+            return Query(told["id"], told["state"], told["key"])
+        of = told["range"]
+        return Query(told["id"], told["state"], None, of.get("from"), of.get("to"), int(of["limit"]))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _retry_after(answer: http.client.HTTPResponse) -> float:

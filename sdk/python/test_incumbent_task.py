@@ -31,6 +31,7 @@ class Fake:
         }
         self.heard, self.bodies, self.files, self.first, self.cut = [], {}, {}, {}, set()
         self.events, self.cuts, self.changed = [], 0, threading.Condition()
+        self.queries = []
         directory = tempfile.TemporaryDirectory(prefix="task-")
         self.path = os.path.join(directory.name, "socket")
         fake = self
@@ -68,6 +69,11 @@ class Fake:
             self.events.append(line)
             self.changed.notify_all()
 
+    def ask(self, line):
+        with self.changed:
+            self.queries.append(line)
+            self.changed.notify_all()
+
     def cut_events(self):
         with self.changed:
             self.cuts += 1
@@ -86,7 +92,9 @@ class Fake:
         self.heard.append(request)
         self.bodies[to.path] = body
         if request == "GET /v1/events":
-            return self.serve_events(to)
+            return self.serve_lines(to, self.events)
+        if request == "GET /v1/queries":
+            return self.serve_lines(to, self.queries)
         if request == "GET /v1/task":
             return self.answer(to, 200, self.identity)
         if request == "POST /v1/ready":
@@ -111,7 +119,7 @@ class Fake:
             body, to.close_connection = body[:-1], True
         to.wfile.write(body)
 
-    def serve_events(self, to):
+    def serve_lines(self, to, lines):
         to.send_response(200)
         to.send_header("Transfer-Encoding", "chunked")
         to.end_headers()
@@ -120,17 +128,53 @@ class Fake:
         with self.changed:
             cuts = self.cuts
             while self.cuts == cuts:
-                for line in self.events[told:]:
+                for line in lines[told:]:
                     text = line if isinstance(line, str) else json.dumps(line)
                     text = text.encode() + b"\n"
                     # In two chunks, as it may come.
                     for part in (text[:3], text[3:]):
                         if part:
                             to.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-                told = len(self.events)
+                told = len(lines)
                 to.wfile.flush()
                 self.changed.wait()
 
+
+
+class Queries(unittest.TestCase):
+    def test_queries_are_read_and_answered_also_after_a_lost_connection(self):
+        fake = Fake(self)
+        task = fake.task()
+        fake.ask({"id": "1", "state": "totals", "key": None})
+        fake.ask({"id": "2", "of": "a later version"})
+        fake.ask({"id": "3", "state": "totals", "range": {"from": [1, "a"], "limit": 2}})
+        queries = task.queries()
+        key, of = next(queries), next(queries)
+        self.assertEqual(key, sdk.Query("1", "totals", None))
+        self.assertEqual(of, sdk.Query("3", "totals", None, [1, "a"], None, 2))
+        task.answer(key, [(None, {"n": 3})], is_owner=True)
+        task.answer(of, [([1, "a"], 1)], more=True)
+        fake.cut_events()
+        fake.ask({"id": "4", "list": True})
+        again = [next(queries), next(queries), next(queries)]
+        self.assertEqual(again, [key, of, sdk.Query("4")])
+        task.answer(again[2], states=["totals"])
+        task.answer(key, refused="bad-key", detail="it is a string")
+        answers = {id: json.loads(fake.bodies[f"/v1/queries/{id}"]) for id in "134"}
+        self.assertEqual(answers["3"]["entries"], [{"key": [1, "a"], "value": 1}])
+        self.assertTrue(answers["3"]["more"])
+        self.assertEqual(answers["4"]["states"], ["totals"])
+        self.assertEqual(answers["1"]["refused"], "bad-key")
+
+    def test_an_answer_that_nobody_waits_for_is_no_error_and_one_that_is_too_large_is(self):
+        fake = Fake(self)
+        task = fake.task()
+        fake.ask({"id": "1", "state": "x", "key": 1})
+        query = next(task.queries())
+        fake.first["POST /v1/queries/1"] = [(404, {"title": "no"}), (413, {"title": "no"})]
+        task.answer(query)
+        with self.assertRaises(sdk.Refused):
+            task.answer(query)
 
 
 class Contract(unittest.TestCase):

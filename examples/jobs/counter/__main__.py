@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from collections import Counter
 
 from incumbent_task import Checkpoint, Committed, FileSink, NotPending, Stop, Task
@@ -64,6 +65,28 @@ class Groups:
         """All that comes before this byte is counted."""
         for group in self.of.values():
             group["offset"] = max(group["offset"], offset)
+
+
+def answer_queries(task, groups):
+    """Answers what people ask of the counts, beside the work: `incumbent job state count counts k0001`."""
+    for query in task.queries():
+        if query.state is None:
+            task.answer(query, states=["counts"])
+        elif query.state != "counts":
+            task.answer(query, refused="unknown-state", states=["counts"])
+        elif query.limit is None and not isinstance(query.key, str):
+            task.answer(query, refused="bad-key", detail="keys are strings")
+        elif query.limit is None:
+            group = groups.of.get(group_of(query.key))
+            total = group and group["counts"].get(query.key)
+            entries = [] if total is None else [(query.key, total)]
+            task.answer(query, entries, is_owner=group is not None)
+        else:
+            # A copy of each: the work goes on meanwhile.
+            found = [entry for one in groups.of.values() for entry in list(one["counts"].items())]
+            start, end = query.start or "", query.end
+            found = sorted(e for e in found if e[0] >= start and (end is None or e[0] < end))
+            task.answer(query, found[:query.limit], more=len(found) > query.limit)
 
 
 class Counting:
@@ -207,6 +230,7 @@ def main():
     make_input(args)
     task = Task.from_env()
     counting = Counting(task, args)
+    threading.Thread(target=answer_queries, args=(task, counting.groups), daemon=True).start()
     task.ready()
     counting.work()
     return 0

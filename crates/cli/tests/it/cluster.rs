@@ -19,6 +19,7 @@ mod lost;
 mod networks;
 mod past;
 mod running;
+mod state;
 mod store_gone;
 mod storm;
 mod story;

@@ -7,6 +7,7 @@ Each counter of 0 to 7 goes to LIMIT, belongs to one rank, and has a line of out
 import json
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.environ["SDK"])
 from incumbent_task import Checkpoint, Committed, FileSink, NotPending, Stop, Task  # noqa: E402
@@ -35,6 +36,25 @@ def store(part, staged):
     part.ack()
 
 
+def answer_queries():
+    """Its counters can be looked at: state `counters`, whose keys are strings."""
+    for query in task.queries():
+        if query.state is None:
+            task.answer(query, states=["counters"])
+        elif query.state != "counters":
+            task.answer(query, refused="unknown-state", states=["counters"])
+        elif query.limit is None and not isinstance(query.key, str):
+            task.answer(query, refused="bad-key", detail="keys are strings")
+        elif query.limit is None:
+            found = [(c, at) for c, at in list(counters.items()) if c == query.key]
+            task.answer(query, found, is_owner=bool(found))
+        else:
+            found = sorted((c, at) for c, at in list(counters.items())
+                           if c >= (query.start or "") and (query.end is None or c < query.end))
+            task.answer(query, found[:query.limit], more=len(found) > query.limit)
+
+
+threading.Thread(target=answer_queries, daemon=True).start()
 task.ready()
 task.metrics(f"# TYPE counted gauge\ncounted {sum(counters.values())}\n# EOF\n")
 inbox, has_finished = task.inbox(), False

@@ -2,7 +2,7 @@
 //! lead, none of this runs.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::route::Route;
 use super::seams::AskLeader;
 use super::types::{
-    AttemptList, JobList, NodeList, SavepointList, TaskList, WantedJob, WantedNode, Why,
+    AttemptList, JobList, NodeList, SavepointList, TaskList, WantedJob, WantedNode,
 };
 use super::{archive, body, savepoints, view, wish};
 
@@ -40,8 +40,6 @@ pub const USUAL_JOBS: usize = 1000;
 pub(super) struct Led {
     pub(super) leader: Option<Arc<dyn AskLeader>>,
     pub(super) blobs: Blobs,
-    /// The wall clock, for people.
-    pub(super) now: fn() -> SystemTime,
 }
 
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
@@ -231,10 +229,6 @@ pub(super) fn by_id(job: &str) -> Result<JobId, Problem> {
 }
 
 impl Led {
-    fn now(&self) -> SystemTime {
-        (self.now)()
-    }
-
     pub(super) async fn ask(&self, question: Question) -> Result<Answer, Problem> {
         let Some(leader) = &self.leader else {
             return Err(ended());

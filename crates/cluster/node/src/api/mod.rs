@@ -128,7 +128,6 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
     let answering = led::Led {
         leader,
         blobs: blobs.clone(),
-        now: submit::now,
     };
     let led = document.router(led::routes()).with_state(answering);
     let led: Router = led.layer(passing);

@@ -64,6 +64,7 @@ async fn ask_ranks(api: &Api, record: &JobRecord, question: &Question) -> Result
     let ranks = (0..).zip(&record.placements).map(|(rank, _)| Rank(rank));
     let asked =
         ranks.map(|rank| async move { (rank, ask_rank(api, record, rank, question).await) });
+    let asked: Vec<_> = asked.collect();
     let mut asked = futures::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
     let attempt = record.attempt.0;
     let (mut answers, mut failed) = (Vec::new(), None);

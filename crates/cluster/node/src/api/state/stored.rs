@@ -78,6 +78,13 @@ enum Failed {
     For(Problem),
 }
 
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        let (Failed::Gone(problem) | Failed::For(problem)) = failed;
+        problem
+    }
+}
+
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
         Self::For(problem)
@@ -95,15 +102,16 @@ impl From<blobs::Error> for Failed {
 }
 
 pub(super) async fn names(api: &Arc<Api>, id: JobId) -> Result<StateNames, Problem> {
-    newest(api, id, async |opened| {
-        Ok(StateNames {
-            states: opened.states.clone(),
-            as_of: AsOf::Checkpoint,
-            attempt: opened.point.from.attempt.0,
-            checkpoint: Some(opened.point.from.number),
-        })
+    let opened = match newest(api, id, false).await {
+        Err(Failed::Gone(_)) => newest(api, id, true).await?,
+        opened => opened?,
+    };
+    Ok(StateNames {
+        states: opened.states.clone(),
+        as_of: AsOf::Checkpoint,
+        attempt: opened.point.from.attempt.0,
+        checkpoint: Some(opened.point.from.number),
     })
-    .await
 }
 
 /// The value of the key, or else of the other one.
@@ -114,24 +122,36 @@ pub(super) async fn value(
     key: Value,
     other: Option<Value>,
 ) -> Result<StateValue, Problem> {
-    newest(api, id, async |opened| {
-        opened.check(state)?;
-        for key in [Some(&key), other.as_ref()].into_iter().flatten() {
-            if let Some((rank, key, value)) = find(api, opened, state, key).await? {
-                return Ok(StateValue {
-                    state: state.to_owned(),
-                    key,
-                    value,
-                    rank,
-                    as_of: AsOf::Checkpoint,
-                    attempt: opened.point.from.attempt.0,
-                    checkpoint: Some(opened.point.from.number),
-                });
-            }
-        }
-        Err(no_such_key(state, &key).into())
+    let keys = (&key, other.as_ref());
+    Ok(match value_now(api, id, state, keys, false).await {
+        Err(Failed::Gone(_)) => value_now(api, id, state, keys, true).await?,
+        found => found?,
     })
-    .await
+}
+
+async fn value_now(
+    api: &Arc<Api>,
+    id: JobId,
+    state: &str,
+    (key, other): (&Value, Option<&Value>),
+    is_again: bool,
+) -> Result<StateValue, Failed> {
+    let opened = newest(api, id, is_again).await?;
+    opened.check(state)?;
+    for key in [Some(key), other].into_iter().flatten() {
+        if let Some((rank, key, value)) = find(api, &opened, state, key).await? {
+            return Ok(StateValue {
+                state: state.to_owned(),
+                key,
+                value,
+                rank,
+                as_of: AsOf::Checkpoint,
+                attempt: opened.point.from.attempt.0,
+                checkpoint: Some(opened.point.from.number),
+            });
+        }
+    }
+    Err(no_such_key(state, key).into())
 }
 
 pub(super) async fn range(
@@ -140,42 +160,42 @@ pub(super) async fn range(
     state: &str,
     range: KeyRange,
 ) -> Result<StateRange, Problem> {
-    newest(api, id, async |opened| {
-        opened.check(state)?;
-        let (entries, more) = scan(api, opened, state, &range).await?;
-        Ok(StateRange {
-            state: state.to_owned(),
-            entries,
-            more,
-            as_of: AsOf::Checkpoint,
-            attempt: opened.point.from.attempt.0,
-            checkpoint: Some(opened.point.from.number),
-        })
+    Ok(match range_now(api, id, state, &range, false).await {
+        Err(Failed::Gone(_)) => range_now(api, id, state, &range, true).await?,
+        found => found?,
     })
-    .await
 }
 
-/// Answers from the newest checkpoint; if files of it are gone meanwhile, from the one after it.
-async fn newest<T>(
+async fn range_now(
     api: &Arc<Api>,
     id: JobId,
-    answer: impl AsyncFn(&Opened) -> Result<T, Failed>,
-) -> Result<T, Problem> {
-    let try_one = async |record: &incumbent_cluster_core::JobRecord| {
-        let point = record.restore_point().ok_or_else(|| none_yet(id))?;
-        let opened = api.state.stored.get(&api.blobs, point).await?;
-        answer(&opened).await
+    state: &str,
+    range: &KeyRange,
+    is_again: bool,
+) -> Result<StateRange, Failed> {
+    let opened = newest(api, id, is_again).await?;
+    opened.check(state)?;
+    let (entries, more) = scan(api, &opened, state, range).await?;
+    Ok(StateRange {
+        state: state.to_owned(),
+        entries,
+        more,
+        as_of: AsOf::Checkpoint,
+        attempt: opened.point.from.attempt.0,
+        checkpoint: Some(opened.point.from.number),
+    })
+}
+
+/// The newest checkpoint that the record names; `is_again` if files of the one that the kept record
+/// names are gone: there is a newer one by now.
+async fn newest(api: &Arc<Api>, id: JobId, is_again: bool) -> Result<Arc<Opened>, Failed> {
+    let record = match is_again {
+        true => api.state.records.read(api, id).await?,
+        false => api.state.records.get(api, id).await?,
     };
-    let record = api.state.records.get(api, id).await?;
-    match try_one(&record).await {
-        Ok(answer) => Ok(answer),
-        Err(Failed::For(problem)) if problem.name() != "no-checkpoint" => Err(problem),
-        Err(Failed::Gone(_) | Failed::For(_)) => {
-            let record = api.state.records.read(api, id).await?;
-            let answered = try_one(&record).await;
-            answered.map_err(|(Failed::Gone(problem) | Failed::For(problem))| problem)
-        }
-    }
+    let point = record.restore_point();
+    let point = point.ok_or_else(|| Failed::Gone(none_yet(id)))?;
+    api.state.stored.get(&api.blobs, point).await
 }
 
 async fn find(
@@ -224,6 +244,7 @@ async fn scan(
         let block = read_block(&api.blobs, opened, file, at).await?;
         Ok::<_, Failed>((file, block))
     });
+    let blocks: Vec<_> = blocks.collect();
     let mut blocks = futures::stream::iter(blocks).buffered(SIDE_BY_SIDE);
     while let Some((file, block)) = blocks.try_next().await? {
         let KeyRange { from, to, limit } = range.clone();

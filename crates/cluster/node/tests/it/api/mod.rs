@@ -10,6 +10,8 @@ mod openapi;
 mod savepoints;
 mod security;
 mod serving;
+mod state;
+mod stored;
 mod submit;
 mod task_http;
 mod tls;

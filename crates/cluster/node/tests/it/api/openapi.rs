@@ -46,6 +46,8 @@ async fn every_operation_of_the_document_is_answered_and_every_reference_resolve
                 .replace("{job}", &job)
                 .replace("{digest}", &digest)
                 .replace("{savepoint}", &"a".repeat(32))
+                .replace("{state}", "totals")
+                .replace("{key}", "alice")
                 .replace("{rank}", "0")
                 .replace("{node}", "tm")
                 .replace("{path}", "x");
