@@ -47,7 +47,7 @@ impl Blobs {
     /// [`Blobs::read_checkpoint_file`], **its digest is not compared**: that is of the whole. The
     /// caller knows a checksum of the range, or does without.
     ///
-    /// `of` is a checkpoint whose manifest names the file, and the range lies inside of it.
+    /// `of` is a checkpoint whose manifest names the file, and the range is one of its bytes.
     ///
     /// # Errors
     ///

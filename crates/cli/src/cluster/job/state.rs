@@ -48,7 +48,7 @@ pub(crate) struct StateArgs {
 
     /// One key [default: a range of keys]
     #[arg(value_name = "KEY", requires = "state", allow_hyphen_values = true)]
-    pub(crate) key: Option<String>,
+    pub(crate) one: Option<String>,
 
     /// What the tasks know now, or what the newest checkpoint has.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Moment::Live, env = "INCUMBENT_STATE_AS_OF")]
@@ -59,7 +59,7 @@ pub(crate) struct StateArgs {
         long,
         value_name = "KEY",
         requires = "state",
-        conflicts_with = "key",
+        conflicts_with = "one",
         allow_hyphen_values = true
     )]
     pub(crate) from: Option<String>,
@@ -69,7 +69,7 @@ pub(crate) struct StateArgs {
         long,
         value_name = "KEY",
         requires = "state",
-        conflicts_with = "key",
+        conflicts_with = "one",
         allow_hyphen_values = true
     )]
     pub(crate) to: Option<String>,
@@ -79,7 +79,7 @@ pub(crate) struct StateArgs {
         long,
         value_name = "N",
         requires = "state",
-        conflicts_with = "key",
+        conflicts_with = "one",
         env = "INCUMBENT_STATE_LIMIT"
     )]
     pub(crate) limit: Option<u32>,
@@ -118,7 +118,7 @@ pub(crate) enum KeyType {
 pub(super) async fn state(args: StateArgs) -> Result<ExitCode, Failure> {
     let client = Client::new(&args.cluster)?;
     let is_json = args.output.is_json();
-    match (&args.state, &args.key) {
+    match (&args.state, &args.one) {
         (None, _) => {
             let names: StateNames = ask(&client, &args).await?;
             for name in &names.states {
@@ -202,7 +202,7 @@ async fn ask<T: DeserializeOwned>(client: &Client, args: &StateArgs) -> Result<T
 
 fn path_of(args: &StateArgs) -> String {
     let mut path = format!("{}/state", path(&args.job.job));
-    for part in [&args.state, &args.key].into_iter().flatten() {
+    for part in [&args.state, &args.one].into_iter().flatten() {
         path.push('/');
         path.push_str(&segment(part));
     }

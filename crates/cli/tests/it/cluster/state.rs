@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::counters::{Counting, cluster};
 use super::running::{Cluster, raw};
+use super::witness::now;
 use crate::harness::until;
 
 /// Asks one node.
@@ -88,7 +89,7 @@ fn times(nodes: &[Value], id: &str) {
         let address = node["address"].as_str().unwrap();
         let mut times: Vec<_> = (0..300)
             .map(|number| {
-                let begun = std::time::Instant::now();
+                let begun = now();
                 let path = format!("/v1/jobs/{id}/state/counters/{}", number % 8);
                 assert!(ask(address, &path).is_some());
                 begun.elapsed()

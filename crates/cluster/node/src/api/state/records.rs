@@ -22,7 +22,7 @@ const OLDEST: Duration = Duration::from_secs(60);
 const MOST_KEPT: usize = 256;
 
 /// Records that were read lately. A record that is behind names tasks that have ended, or files
-/// that are gone: whoever meets them calls [`Records::read`] and tries again.
+/// that are gone: code that meets them calls [`Records::read`] and tries again.
 #[derive(Default)]
 pub(in super::super) struct Records {
     kept: Mutex<HashMap<JobId, Kept>>,

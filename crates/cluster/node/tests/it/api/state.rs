@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use incumbent_cluster_core::JobState;
-use incumbent_cluster_node::api::{StateNames, StateRange, StateValue, Why};
-use incumbent_cluster_node::wire::{Form, METRICS, Problem, prove};
+use incumbent_cluster_node::api::{StateNames, StateRange, StateValue};
+use incumbent_cluster_node::wire::{Form, Problem, prove};
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, FakeLeader, How, Running, id, record, view};
+use super::harness::{Cluster, How, Running, id, record};
 
 /// What ranks answer.
 type Answers = Arc<dyn Fn(u32, &Value) -> Result<Value, Problem> + Send + Sync>;
@@ -36,9 +36,6 @@ async fn task_manager(cluster: &Cluster, answers: Answers) -> Running {
         };
     let path = "/node/v1/tasks/{job}/{incarnation}/{attempt}/{rank}/query";
     let routes = Router::new().route(path, post(query));
-    let metrics = "stream_busy_ratio{job=\"job\",rank=\"1\",operator=\"totals\"} 0.97\n\
-                   stream_waits{job=\"job\",rank=\"0\",source=\"lines\"} 1\n";
-    let routes = routes.route(METRICS, get(async move || metrics));
     let node = prove(routes, &first.node.cluster().secret, Form::Streams);
     cluster
         .node(How {
@@ -238,27 +235,6 @@ async fn a_job_that_has_moved_is_found_where_it_is_now() {
         assert_eq!(found.value, json!(2));
     }
     assert_eq!(calls.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn why_names_the_operator_that_sources_wait_for() {
-    let cluster = Cluster::new();
-    let there = task_manager(&cluster, Arc::new(numbers)).await;
-    let fake = FakeLeader::default();
-    fake.add(view(id(1), "job"));
-    let node = cluster
-        .node(How {
-            leader: Some(fake.into()),
-            ..How::default()
-        })
-        .await;
-    let leadership = node.lead().await;
-    node.write(&record(id(1), 2, there.address)).await;
-    let why: Why = node.get("/v1/jobs/job/why").send().await.json();
-    let expected = "sources wait for operator `totals` of rank 1, which is busy 97 % of the time";
-    assert_eq!(why.pace, [expected]);
-    assert!(why.lines.contains(&expected.to_owned()), "{why:?}");
-    drop(leadership);
 }
 
 /// Not a claim: what a query costs, through a node that is neither leader nor owner.
