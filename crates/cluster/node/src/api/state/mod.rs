@@ -73,7 +73,11 @@ pub(super) async fn value(
         // The keys may be strings that look like something else.
         (Err(problem), Some(other)) if is_bad(&problem) => {
             let found = live_value(&api, id, &state, other).await;
-            found.map(Json).map_err(|_| problem)
+            // Of two reasons, the one of the form that the state could have.
+            found.map(Json).map_err(|other| match problem.name() {
+                "bad-key" => other,
+                _ => problem,
+            })
         }
         (found, _) => found.map(Json),
     }

@@ -47,8 +47,11 @@ fn blocks<K: Serialize, V: Serialize>(name: &str, pairs: &[(K, V)], rank: u32) -
     blocks
 }
 
+/// A state: its name, and its blocks of a rank.
+type Made<'a> = (&'a str, &'a dyn Fn(u32) -> Vec<Block>);
+
 /// A suspended job whose newest checkpoint has these states.
-async fn suspended(blobs: &Blobs, states: &[(&str, &dyn Fn(u32) -> Vec<Block>)]) -> JobRecord {
+async fn suspended(blobs: &Blobs, states: &[Made<'_>]) -> JobRecord {
     let mut record = record(id(1), TASKS, "127.0.0.1:1".parse().unwrap());
     (record.state, record.placements) = (JobState::Suspended, Vec::new());
     let number = 7;
@@ -175,8 +178,7 @@ async fn the_newest_checkpoint_is_read_while_nothing_runs_and_nobody_leads() {
 async fn an_altered_block_is_never_shown() {
     let cluster = Cluster::new();
     let node = cluster.node(How::default()).await;
-    let states: [(&str, &dyn Fn(u32) -> Vec<Block>); 1] =
-        [("words", &|rank| blocks("words", &words(), rank))];
+    let states: [Made<'_>; 1] = [("words", &|rank| blocks("words", &words(), rank))];
     let record = suspended(node.node.blobs(), &states).await;
     node.write(&record).await;
     // Its beginning, with the first blocks; the index at its end stays.
@@ -210,8 +212,7 @@ async fn keys_of_fifty_thousand_are_found_and_their_times_are_printed() {
     let cluster = Cluster::new();
     let node = cluster.node(How::default()).await;
     let many: Vec<(String, u64)> = (0..50_000).map(|n| (format!("key-{n}"), n)).collect();
-    let states: [(&str, &dyn Fn(u32) -> Vec<Block>); 1] =
-        [("many", &|rank| blocks("many", &many, rank))];
+    let states: [Made<'_>; 1] = [("many", &|rank| blocks("many", &many, rank))];
     let record = suspended(node.node.blobs(), &states).await;
     node.write(&record).await;
     let mut times = Vec::new();
