@@ -66,7 +66,7 @@ fn each_node_shows_what_the_tasks_know() {
         .assert_code(0);
     assert_eq!(one.json()["rank"], 1);
     let flags = [
-        "job", "state", "count", "counters", "--from", "\"6\"", "--output", "table",
+        "job", "state", "count", "counters", "--from", "\"6\"", "--format", "table",
     ];
     let table = cluster.ask(&flags).assert_code(0);
     assert!(table.out.starts_with("KEY"), "{}", table.out);
