@@ -323,7 +323,9 @@ where
                 }
             }
         }
-        if has_read || self.present_mark() != self.mark || had_ended != self.has_ended() {
+        let mark = self.present_mark();
+        let has_news = mark.is_some() && mark != self.mark;
+        if has_read || has_news || had_ended != self.has_ended() {
             self.tick();
         }
         Ok(has_read)

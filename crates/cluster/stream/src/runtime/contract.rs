@@ -10,7 +10,7 @@ use std::time::Duration;
 use incumbent_task::{Event, Identity, Task};
 
 use super::program::Program;
-use super::{Describe, exit, restore, spawn, upload};
+use super::{Describe, exit, queries, restore, spawn, upload};
 use crate::engine::{Plan, Seat, Wiring, work};
 use crate::mesh::{Channels, Greeting, MEETING_TIME, Mesh, listen};
 use crate::orders::{Order, Report};
@@ -53,6 +53,7 @@ pub(super) fn run(describe: &Arc<Describe>) -> Result<()> {
         waker: Waker::new(move || worker.unpark()),
     };
     let number = restored.number;
+    let states = plan.states.keys().cloned().collect();
     let opened = plan.open(&at, restored)?;
     let peers = task.ready()?;
     let Channels { wiring, threads } = match meeting {
@@ -64,7 +65,8 @@ pub(super) fn run(describe: &Arc<Describe>) -> Result<()> {
     };
     let (order, orders) = channel();
     let (report, reports) = channel::<Report>();
-    pass_events_on(&task, number, order, std::thread::current())?;
+    pass_events_on(&task, number, order.clone(), std::thread::current())?;
+    queries::pass_on(&task, states, order, std::thread::current())?;
     upload::start(task, reports)?;
     let seat = Seat {
         at,

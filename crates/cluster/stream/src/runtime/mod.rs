@@ -16,6 +16,7 @@ mod exit;
 mod local;
 pub(crate) mod operator;
 mod program;
+mod queries;
 mod restore;
 mod shown;
 mod upload;
