@@ -26,6 +26,8 @@ pub(crate) struct Control {
     version: Cell<u64>,
     /// The present round of this rank's sources.
     pub(crate) round: Cell<u64>,
+    /// The input has ended everywhere: what is in flight is worked off.
+    pub(crate) is_draining: Cell<bool>,
     pub(crate) snapshots: RefCell<Snapshots>,
     pub(crate) states: RefCell<Vec<StateHandle>>,
     pub(crate) sources: RefCell<Vec<Box<dyn Driver>>>,
@@ -62,6 +64,7 @@ impl Control {
             probe: Probe::new(),
             asked: RefCell::default(),
             version: Cell::new(0),
+            is_draining: Cell::new(false),
             snapshots: RefCell::new(snapshots),
             states: RefCell::default(),
             sources: RefCell::default(),
@@ -85,6 +88,11 @@ impl Control {
     /// Whether a checkpoint is asked for that some part of this rank has no snapshot of yet.
     pub(crate) fn is_asked_above(&self, round: u64) -> bool {
         self.asked.borrow().range(round + 1..).next().is_some()
+    }
+
+    /// Whether a sink of this rank has as much in memory as it may.
+    pub(crate) fn is_any_sink_full(&self) -> bool {
+        self.sinks.borrow().iter().any(SinkHandle::is_full)
     }
 
     /// Forgets numbers up to this one: they are decided.

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -27,6 +28,9 @@ use crate::{Error, Staged, Timestamp, Writer};
 /// How much unpublished output a sink may have in memory before it is given no more than the next
 /// checkpoint needs.
 const MOST_HELD: usize = 64 << 20;
+
+/// How often it is looked whether a sink that holds something holds less.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// To the thread of a sink.
 enum Job<T> {
@@ -52,6 +56,7 @@ pub(crate) struct SinkHandle {
     done: Receiver<Done>,
     shared: Arc<Shared>,
     seen: Cell<u64>,
+    had_room: Cell<bool>,
     activator: Activator,
     /// Jobs that are no writes and are not done.
     outstanding: Cell<usize>,
@@ -118,10 +123,23 @@ impl SinkHandle {
         if self.seen.replace(written) != written {
             self.activator.activate();
         }
+        if self.had_room.replace(!self.is_full()) == self.is_full() {
+            self.activator.activate();
+        }
         let done = self.done.try_recv().ok()?;
         self.outstanding
             .set(self.outstanding.get().saturating_sub(1));
         Some(done)
+    }
+
+    /// Whether it has as much in memory as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.held.load(Ordering::Acquire) >= MOST_HELD
+    }
+
+    /// The input has ended everywhere: it takes what is left.
+    pub(crate) fn drain(&self) {
+        self.activator.activate();
     }
 
     /// How many records wait to be written.
@@ -168,6 +186,7 @@ pub(crate) fn attach_sink<'s, T, W>(
         done,
         shared: Arc::clone(&shared),
         seen: Cell::new(0),
+        had_room: Cell::new(true),
         activator,
         outstanding: Cell::new(0),
     });
@@ -213,8 +232,10 @@ pub(crate) fn attach_sink<'s, T, W>(
             gate.frontier(frontiers[0].frontier().first().map(|time| Time(*time)));
             loop {
                 let is_full = shared.held.load(Ordering::Acquire) >= MOST_HELD;
-                // A checkpoint that was asked for relieves it, and needs what is before it.
-                if is_full && !control.is_asked_above(gate.round()) {
+                // A checkpoint that was asked for relieves it, and needs what is before it. So does
+                // the end of the input.
+                let is_awaited = control.is_asked_above(gate.round()) || control.is_draining.get();
+                if is_full && !is_awaited {
                     break;
                 }
                 if let Some((capability, batch)) = full.pop_front() {
@@ -247,7 +268,26 @@ fn start<T: Data, W: Writer<T> + 'static>(
 ) -> JoinHandle<()> {
     let sink = name.to_owned();
     let run = move || {
-        for job in todo {
+        loop {
+            let job = match todo.recv_timeout(LOOK_AGAIN) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Disconnected) => return,
+                // What it holds may be delivered by a thread of its own.
+                Err(RecvTimeoutError::Timeout) => {
+                    let held = writer.held_bytes();
+                    if shared.held.swap(held, Ordering::AcqRel) != held {
+                        shared.worker.unpark();
+                    }
+                    if held == 0 {
+                        match todo.recv() {
+                            Ok(job) => job,
+                            Err(_) => return,
+                        }
+                    } else {
+                        continue;
+                    }
+                }
+            };
             let done = match job {
                 Job::Write(records) => {
                     let count = records.len();

@@ -19,11 +19,21 @@ use crate::{At, Batch, Error, Read, Reader, Result, Timestamp};
 /// network and a pipeline of operators need to be busy, and little beside the state of a job.
 const WINDOW: usize = 8 << 20;
 
+/// How much is read for one tick, in bytes. Each tick is told to all ranks, so batches of a few
+/// records share one.
+const TICK: usize = 32 << 10;
+
+/// How often splits are asked for one tick, at most.
+const MOST_READS: usize = 64;
+
 /// How many records one batch of a source that counts no bytes stands for, at least.
 const LEAST_BYTES: usize = 16;
 
 /// How long a source has nothing before it counts as idle and holds no watermark up.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+/// A worker that has not asked for as long as this was stopped, or had too much to do.
+const AWAY: Duration = Duration::from_secs(2);
 
 /// How often a source that is not complete is asked for new splits, besides when it wakes the worker.
 const DISCOVER_EVERY: Duration = Duration::from_millis(500);
@@ -100,6 +110,7 @@ pub(crate) struct SourceRun<R: Reader<Record: Clone + 'static>> {
     bytes_in_flight: usize,
     is_held_up: bool,
     steps: u64,
+    stepped: Instant,
     busy: Rc<Busy>,
 }
 
@@ -153,6 +164,7 @@ where
             bytes_in_flight: 0,
             is_held_up: false,
             steps: 0,
+            stepped: now(),
             busy: control.busy(name),
         }
     }
@@ -288,7 +300,9 @@ where
             self.bytes_in_flight -= bytes;
             self.in_flight.pop_front();
         }
-        self.is_held_up = self.bytes_in_flight >= WINDOW || self.time.next().is_none();
+        self.is_held_up = self.bytes_in_flight >= WINDOW
+            || self.time.next().is_none()
+            || control.is_any_sink_full();
         !self.is_held_up
     }
 
@@ -312,13 +326,23 @@ where
         let busy = Rc::clone(&self.busy);
         let _working = busy.begin();
         self.steps += 1;
+        // Nobody has asked it meanwhile: that is not the same as having nothing.
+        let was_away = self.stepped.elapsed() >= AWAY;
+        self.stepped = now();
+        if was_away || self.is_held_up {
+            self.last_record = self.stepped;
+        }
         self.discover()?;
         let had_ended = self.has_ended();
         let mut has_read = false;
         if self.has_room(control) {
-            while let Some(split) = self.furthest_behind() {
-                if self.read(&split)? {
-                    has_read = true;
+            let most = self.bytes_in_flight + TICK;
+            for _ in 0..MOST_READS {
+                let Some(split) = self.furthest_behind() else {
+                    break;
+                };
+                has_read |= self.read(&split)?;
+                if self.bytes_in_flight >= most {
                     break;
                 }
             }

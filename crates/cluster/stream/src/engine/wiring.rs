@@ -6,6 +6,8 @@ use timely::communication::allocator::thread::Thread;
 use timely::communication::allocator::zero_copy::allocator::TcpBuilder;
 use timely::worker::Worker;
 
+use super::report::now;
+
 /// How a worker reaches the others. It can be made on one thread and used on another.
 pub(crate) enum Wiring {
     /// There are no others.
@@ -24,6 +26,7 @@ impl Wiring {
             Self::Threads(builder) => Allocator::Process(builder.build()),
             Self::Mesh(builder) => Allocator::Tcp(builder.build()),
         };
-        Worker::new(timely::WorkerConfig::default(), allocator, None)
+        // Without a clock it never rests.
+        Worker::new(timely::WorkerConfig::default(), allocator, Some(now()))
     }
 }

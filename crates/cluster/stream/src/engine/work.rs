@@ -144,7 +144,14 @@ impl Loop {
                     sink.commit(number);
                 }
             }
-            Order::Aborted { number } => self.give_up(|each| each == Snapshot::Checkpoint(number)),
+            Order::Aborted { number } => {
+                self.give_up(|each| each <= Snapshot::Checkpoint(number));
+                // A rank that was never asked for it goes there all the same: others are there, and
+                // would wait for it.
+                if self.ending.may_enter(number) {
+                    self.move_to(number);
+                }
+            }
             Order::Query(query) => self.ask(query),
             Order::Stop => {}
         }
@@ -153,14 +160,21 @@ impl Loop {
     /// All sources of this rank move to a round.
     fn enter(&self, number: u64) {
         let control = &self.control;
+        // An earlier one is decided, or it would not be asked for this one; it may not have heard.
+        self.give_up(|each| each < Snapshot::Checkpoint(number));
         control.ask(number);
-        control.round.set(number);
         let snapshot = Snapshot::Checkpoint(number);
         control.snapshots.borrow_mut().begin(snapshot);
-        for source in control.sources.borrow_mut().iter_mut() {
-            let meta = source.meta();
+        for source in control.sources.borrow().iter() {
+            (control.snapshots.borrow_mut()).source(snapshot, source.name(), source.meta());
+        }
+        self.move_to(number);
+    }
+
+    fn move_to(&self, number: u64) {
+        self.control.round.set(number);
+        for source in self.control.sources.borrow_mut().iter_mut() {
             source.enter(number);
-            (control.snapshots.borrow_mut()).source(snapshot, source.name(), meta);
         }
     }
 
@@ -275,6 +289,10 @@ impl Loop {
                 source.close();
             }
             self.phase = Phase::Draining;
+            self.control.is_draining.set(true);
+            for sink in self.control.sinks.borrow().iter() {
+                sink.drain();
+            }
         }
     }
 

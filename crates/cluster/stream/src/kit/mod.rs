@@ -17,13 +17,13 @@
 //! }
 //!
 //! let mut test = Test::new(clicks);
-//! test.give("clicks", ("home".to_owned(), 10_000));
-//! test.give("clicks", ("home".to_owned(), 20_000));
+//! test.give("clicks", ("home".to_owned(), 10_000_i64));
+//! test.give("clicks", ("home".to_owned(), 20_000_i64));
 //! test.run();
 //! assert!(test.taken::<Windowed<String, u64>>("counts").is_empty(), "the minute is not over");
 //!
 //! test.restart(2);
-//! test.give("clicks", ("home".to_owned(), 70_000));
+//! test.give("clicks", ("home".to_owned(), 70_000_i64));
 //! test.run();
 //! let counts = test.taken::<Windowed<String, u64>>("counts");
 //! assert_eq!((counts[0].key.as_str(), counts[0].value), ("home", 2));

@@ -62,14 +62,18 @@ impl Marks {
     /// time is on its way, and what has a later one would come too late for it.
     pub(crate) fn apply(&mut self, until: Option<Time>) -> Option<(Time, Timestamp)> {
         let mut first = None;
+        let mut risen = None;
         while let Some(entry) = self.waiting.first_entry() {
             if until.is_some_and(|until| *entry.key() >= until) {
                 break;
             }
             first = first.or(Some(*entry.key()));
             self.heard.extend(entry.remove());
+            // After each time: what is idle may go on behind the others, and ranks that apply the
+            // same times in other portions must come to the same watermark.
+            risen = risen.max(self.least());
         }
-        let watermark = self.least()?;
+        let watermark = risen?;
         if watermark <= self.watermark {
             return None;
         }
@@ -97,6 +101,22 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::{Mark, Marks, Time, Timestamp};
+
+    #[test]
+    fn the_watermark_does_not_depend_on_the_portions_in_which_times_are_applied() {
+        let say = |marks: &mut Marks| {
+            marks.say(tick(1), 0, 0, at(100));
+            marks.say(tick(1), 0, 1, Mark::Idle);
+            marks.say(tick(2), 0, 1, at(20));
+        };
+        let (mut whole, mut portions) = (two(), two());
+        say(&mut whole);
+        say(&mut portions);
+        assert_eq!(before(&mut whole, 9), Some(100));
+        assert_eq!(before(&mut portions, 2), Some(100));
+        assert_eq!(before(&mut portions, 9), None);
+        assert_eq!(whole.watermark(), portions.watermark());
+    }
 
     const END: Mark = Mark::At(Timestamp::MAX);
 
