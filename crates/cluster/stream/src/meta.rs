@@ -1,6 +1,7 @@
 //! [`Meta`]: what each rank says of itself in a checkpoint, besides its state.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +9,12 @@ use serde_json::Value;
 pub(crate) use incumbent_state::{META_FILE, StateFile};
 
 use crate::{Staged, Timestamp};
+
+/// The file of a checkpoint that has the bytes that a sink has staged, all in one: there may be more
+/// of them than a checkpoint may have files.
+pub(crate) fn sink_file(name: &str) -> String {
+    format!("sink-{name}")
+}
 
 /// The version of the format that this build writes.
 pub(crate) const META_VERSION: u32 = 1;
@@ -61,7 +68,7 @@ pub(crate) struct SinkMeta {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StagedMeta {
     pub(crate) staged: Staged,
-    /// The file of the checkpoint that has its bytes, of the same rank.
+    /// Where its bytes are in the file of its sink ([`sink_file`]), of the same rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) file: Option<String>,
+    pub(crate) bytes: Option<Range<usize>>,
 }

@@ -4,7 +4,7 @@ use incumbent_state::KeyGroup;
 use incumbent_task::{Restore, Task};
 
 use crate::engine::Plan;
-use crate::meta::{META_FILE, META_VERSION, Meta};
+use crate::meta::{META_FILE, META_VERSION, Meta, StagedMeta, sink_file};
 use crate::orders::{Blocks, Restored};
 use crate::state::RestoredBlocks;
 use crate::{Error, Result};
@@ -59,16 +59,27 @@ fn merge(restored: &mut Restored, restore: &Restore, rank: u32, meta: Meta) -> R
         known.splits.extend(source.splits);
     }
     for (name, sink) in meta.sinks {
-        let known = restored.sinks.entry(name).or_default();
+        let known = restored.sinks.entry(name.clone()).or_default();
+        let has_bytes = |each: &StagedMeta| each.bytes.as_ref().is_some_and(|at| !at.is_empty());
+        let file = match sink.staged.iter().any(has_bytes) {
+            true => restore.bytes(rank, &sink_file(&name))?,
+            false => Vec::new(),
+        };
         for each in sink.staged {
             let mut staged = each.staged;
-            if let Some(file) = each.file {
-                staged.bytes = Some(restore.bytes(rank, &file)?.into());
+            if let Some(at) = each.bytes {
+                let bytes = file.get(at).ok_or_else(|| cut_short(rank, &name))?;
+                staged.bytes = Some(bytes.into());
             }
             known.push(staged);
         }
     }
     Ok(())
+}
+
+fn cut_short(rank: u32, sink: &str) -> Error {
+    let fault = format!("what sink `{sink}` of rank {rank} has staged is not all there");
+    Error::DoesNotFit(vec![fault])
 }
 
 fn damaged(rank: u32, error: &serde_json::Error) -> Error {

@@ -7,7 +7,7 @@ use incumbent_task::{Error as TaskError, Part, Task};
 
 use super::restore::META_FILE_NAME;
 use super::{exit, io, shown, spawn};
-use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile};
+use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile, sink_file};
 use crate::orders::{Report, Snapshot, Whole};
 use crate::state::StateFiles;
 use crate::{Error, Result};
@@ -100,15 +100,17 @@ fn put(part: &mut Part, whole: Whole, files: Vec<StateFile>) -> Result<(), TaskE
     let mut sinks = BTreeMap::new();
     for (name, all) in whole.sinks {
         let mut meta = SinkMeta::default();
-        for (index, staged) in all.into_iter().enumerate() {
-            let file = staged
-                .bytes
-                .as_ref()
-                .map(|_| format!("sink-{name}-{index}"));
-            if let (Some(file), Some(bytes)) = (&file, &staged.bytes) {
-                part.put_bytes(file, bytes)?;
-            }
-            meta.staged.push(StagedMeta { staged, file });
+        let mut file = Vec::new();
+        for staged in all {
+            let bytes = staged.bytes.as_ref().map(|bytes| {
+                let from = file.len();
+                file.extend_from_slice(bytes);
+                from..file.len()
+            });
+            meta.staged.push(StagedMeta { staged, bytes });
+        }
+        if !file.is_empty() {
+            part.put_bytes(&sink_file(&name), file)?;
         }
         sinks.insert(name, meta);
     }
