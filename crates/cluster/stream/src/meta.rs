@@ -10,8 +10,8 @@ pub(crate) use incumbent_state::{META_FILE, StateFile};
 
 use crate::{Staged, Timestamp};
 
-/// The file of a checkpoint that has the bytes that a sink has staged, all in one: there may be more
-/// of them than a checkpoint may have files.
+/// The file of a checkpoint that has the bytes that a sink has staged, all in one: there may be
+/// more of them than a checkpoint may have files.
 pub(crate) fn sink_file(name: &str) -> String {
     format!("sink-{name}")
 }

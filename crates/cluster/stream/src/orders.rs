@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::meta::{SourceMeta, StateMeta};
 use crate::{Error, Result, Staged};
 
-/// From the runtime to the worker. Whoever sends one wakes the worker
+/// From the runtime to the worker. The sender wakes the worker
 /// ([`Waker`](crate::Waker)) afterwards.
 #[derive(Debug)]
 pub(crate) enum Order {

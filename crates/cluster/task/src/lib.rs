@@ -111,7 +111,8 @@
 //! - **Output appears once**, by [`FileSink`].
 //!
 //! - **Queries are answered beside the work**: a thread that reads [`Task::queries`] answers them
-//!   with [`Task::answer`], and whoever asks any node of the cluster sees the state of all ranks.
+//!   with [`Task::answer`], and anyone who asks any node of the cluster sees the state of all
+//!   ranks.
 //!
 //! # Why it blocks
 //!

@@ -1,5 +1,5 @@
-//! Whether a program is a stream job, made with `incumbent-stream`: such a program needs checkpoints,
-//! and all its effects go through them, so nobody has to say so.
+//! Whether a program is a stream job, made with `incumbent-stream`: such a program needs
+//! checkpoints, and all its effects go through them, so nobody has to say so.
 
 use std::fs::File;
 use std::io::{self, Read};

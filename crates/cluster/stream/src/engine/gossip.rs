@@ -12,8 +12,8 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
-/// What each says, all hear, the one who said it too. It is a dataflow of its own, whose time stands
-/// still: it holds up nothing.
+/// What each says, all hear, the one who said it too. It is a dataflow of its own, whose time
+/// stands still: it holds up nothing.
 pub(crate) struct Gossip<T: ExchangeData + Clone> {
     say: InputHandle<u64, CapacityContainerBuilder<Vec<T>>>,
     heard: Rc<RefCell<Vec<T>>>,

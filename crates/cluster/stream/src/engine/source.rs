@@ -35,7 +35,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(10);
 /// A worker that has not asked for as long as this was stopped, or had too much to do.
 const AWAY: Duration = Duration::from_secs(2);
 
-/// How often a source that is not complete is asked for new splits, besides when it wakes the worker.
+/// How often a source that is not complete is asked for new splits, besides when it wakes the
+/// worker.
 const DISCOVER_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) type Input<T> = InputHandle<u64, CapacityContainerBuilder<Vec<T>>>;

@@ -24,7 +24,8 @@ use crate::rounds::{Gate, Marks, Step, Time};
 /// How long an operator works on one watermark before others have a turn.
 const TURN: Duration = Duration::from_millis(5);
 
-/// Puts out what has been collected. It is no function, as timely does not name what a session needs.
+/// Puts out what has been collected. It is no function, as timely does not name what a session
+/// needs.
 macro_rules! give {
     ($output:ident, $capability:ident, $out:ident) => {
         if !$out.is_empty() {
@@ -36,8 +37,8 @@ macro_rules! give {
 
 type Output<T> = OutputBuilder<u64, CapacityContainerBuilder<Vec<T>>>;
 
-/// Runs a logic over a stream of records, on the rank that owns each key. `told` is what the sources
-/// above it say of event time, and `sources` how many of them there are.
+/// Runs a logic over a stream of records, on the rank that owns each key. `told` is what the
+/// sources above it say of event time, and `sources` how many of them there are.
 pub(crate) fn stateful<'s, L: Logic>(
     control: &Rc<Control>,
     name: &str,
@@ -84,7 +85,8 @@ pub(crate) fn stateful<'s, L: Logic>(
         let mut gate = Gate::new(round, marks);
         let mut seen = Seen::default();
         let mut out: Vec<Timed<L::Out>> = Vec::new();
-        // What sources said at these times has not been applied: the times are held for what follows.
+        // What sources said at these times has not been applied: the times are held for what
+        // follows.
         let mut said: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
         let mut unfinished: Option<(Capability<u64>, Timestamp)> = None;
         let mut is_first = true;

@@ -251,8 +251,8 @@ impl Loop {
         match self.phase {
             Phase::Running => self.agree(),
             Phase::Draining => {
-                // It is stepped until nothing is in flight, and sinks have written all.
-                // A checkpoint that is under way comes first: what others acknowledge must not be put
+                // It is stepped until nothing is in flight, and sinks have written all. A
+                // checkpoint that is under way comes first: what others acknowledge must not be put
                 // together with last files.
                 let is_under_way = self.control.snapshots.borrow().is_under_way();
                 if self.control.probe.done() && !is_under_way {

@@ -1,6 +1,6 @@
 //! The connections between the ranks of a job, and timely's channels on top of them.
 //!
-//! timely's own start-up trusts whoever connects: a port scan ends it, and a silent connection
+//! timely's own start-up trusts anyone who connects: a port scan ends it, and a silent connection
 //! blocks it. So the sockets are made here. Rank `i` dials every `j < i` and accepts every `j > i`;
 //! both sides of a connection say who they are before it counts ([`Greeting`]).
 //!
@@ -53,8 +53,8 @@ enum News {
 }
 
 impl Mesh {
-    /// Connects to all other ranks, whose addresses are `peers`. Whoever else connects meanwhile is
-    /// dropped.
+    /// Connects to all other ranks, whose addresses are `peers`. Anyone else who connects meanwhile
+    /// is dropped.
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
 //! [`Time`]: when a record is in the dataflow.
 
-/// A moment of the dataflow: a round, which is the number of the last checkpoint that was asked for,
-/// and a tick in it, a small step of a source.
+/// A moment of the dataflow: a round, which is the number of the last checkpoint that was asked
+/// for, and a tick in it, a small step of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Time(pub(crate) u64);
 
-/// How many bits of a time are ticks. A round has four billion: at ten thousand a second, five days.
-/// A source that has used them up waits for the next round.
+/// How many bits of a time are ticks. A round has four billion: at ten thousand a second, five
+/// days. A source that has used them up waits for the next round.
 const TICK_BITS: u32 = 32;
 
 impl Time {

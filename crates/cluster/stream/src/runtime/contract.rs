@@ -103,8 +103,8 @@ fn meet(
 
 /// Passes on what the task is told, on a thread of its own.
 ///
-/// That the checkpoint is committed which the job started from is already published, and told again:
-/// what a sink stages as its last now is not in it, and must not be published with it.
+/// That the checkpoint is committed which the job started from is already published, and told
+/// again: what a sink stages as its last now is not in it, and must not be published with it.
 fn pass_events_on(task: &Task, restored: u64, orders: Sender<Order>, worker: Thread) -> Result<()> {
     let events = task.events();
     let pass_on = move || {

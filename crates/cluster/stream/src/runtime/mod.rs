@@ -32,6 +32,15 @@ use crate::{Error, Result};
 #[used]
 static MARK: &[u8] = b"incumbent-stream-job-version-1";
 
+/// Shows what sources and sinks log on standard error, unless the job shows it itself.
+fn log() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // The job's own stands.
+    let _ = subscriber.with_max_level(tracing::Level::INFO).try_init();
+}
+
 /// The variable that a task finds its TaskManager by.
 const SOCKET: &str = "INCUMBENT_TASK_SOCKET";
 
@@ -62,6 +71,7 @@ type Describe = dyn Fn(&Job<'_>) + Send + Sync;
 pub fn run(describe: impl Fn(&Job<'_>) + Send + Sync + 'static) -> ExitCode {
     std::hint::black_box(MARK);
     exit::on_panic();
+    log();
     let describe: Arc<Describe> = Arc::new(describe);
     let ended = match std::env::var_os(SOCKET) {
         Some(_) => contract::run(&describe),

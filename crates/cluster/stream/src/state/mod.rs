@@ -46,12 +46,12 @@ pub(crate) trait AnyTable {
     /// Begins a snapshot of the table as it is now. One that is under way is given up.
     fn begin_snapshot(&mut self);
 
-    /// Encodes the next keys of the snapshot, at most until about this many bytes have been encoded,
-    /// and returns whether the snapshot is whole. What had to be encoded since the last call, because
-    /// it was about to change, comes with the keys around it.
+    /// Encodes the next keys of the snapshot, at most until about this many bytes have been
+    /// encoded, and returns whether the snapshot is whole. What had to be encoded since the last
+    /// call, because it was about to change, comes with the keys around it.
     ///
-    /// Blocks come in the order of their key groups. To have files that few ranks need to read after
-    /// a restart, finish one table before the next.
+    /// Blocks come in the order of their key groups. To have files that few ranks need to read
+    /// after a restart, finish one table before the next.
     ///
     /// # Errors
     ///
@@ -61,8 +61,8 @@ pub(crate) trait AnyTable {
     /// Gives the snapshot that is under way up.
     fn give_up_snapshot(&mut self);
 
-    /// Takes a block of a checkpoint in: only keys of groups that this rank owns are given. What does
-    /// not fit is added to `misfits`: ask it when all blocks have been given.
+    /// Takes a block of a checkpoint in: only keys of groups that this rank owns are given. What
+    /// does not fit is added to `misfits`: ask it when all blocks have been given.
     fn restore(&mut self, block: &Block, misfits: &mut Misfits);
 
     /// Begins to answer a query. The state may change while it is answered.

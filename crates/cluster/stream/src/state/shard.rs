@@ -1,9 +1,9 @@
 //! [`Group`] and [`Shard`]: where the keys of one key group lie.
 //!
 //! A group is an extendible hash: a directory, indexed by the bits of the hash below those of the
-//! group, points to shards of at most [`Shard::most_buckets`] places. A full shard is divided in two, and
-//! no more keys than those of one shard are ever moved at once. The directory doubles now and then:
-//! it has four bytes for each shard.
+//! group, points to shards of at most [`Shard::most_buckets`] places. A full shard is divided in
+//! two, and no more keys than those of one shard are ever moved at once. The directory doubles now
+//! and then: it has four bytes for each shard.
 
 use std::mem::size_of;
 

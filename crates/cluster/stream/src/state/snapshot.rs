@@ -1,9 +1,9 @@
 //! How a snapshot does not stop the worker.
 //!
 //! `begin` only counts: all keys are *not written* then. Between batches of records the worker
-//! encodes some, shard after shard in the order of hashes. A key that is about to change, and is not
-//! written, is encoded first, by itself: what it was is kept with its shard ([`Saved`]) until the
-//! shard's turn. So nothing waits for more than one key, and every key is encoded once.
+//! encodes some, shard after shard in the order of hashes. A key that is about to change, and is
+//! not written, is encoded first, by itself: what it was is kept with its shard ([`Saved`]) until
+//! the shard's turn. So nothing waits for more than one key, and every key is encoded once.
 //!
 //! A key that is written before its shard's turn has a *mark*: seven bits beside its hash, which
 //! name the snapshot. They mean nothing to the next snapshot, so nobody clears them, except every
@@ -109,7 +109,8 @@ impl Marks {
 }
 
 impl<K: Eq, S> Shard<K, S> {
-    /// The snapshot that does not have this shard yet, if there is one. Its keys can be marked then.
+    /// The snapshot that does not have this shard yet, if there is one. Its keys can be marked
+    /// then.
     pub(super) fn unwritten(&mut self, snapshots: &Snapshots) -> Option<Number> {
         let number = snapshots.number()?;
         if self.marks.is_written(number) {

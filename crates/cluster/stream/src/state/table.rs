@@ -14,8 +14,9 @@ use crate::{Data, Key};
 
 /// The keys of one state that this rank has, with their values.
 ///
-/// A value that is to be changed comes from [`Table::get_mut`] or [`Table::entry`], anew each time: the
-/// table has to know of a change before it is made. `hash` is [`hash_key`] of the key, everywhere.
+/// A value that is to be changed comes from [`Table::get_mut`] or [`Table::entry`], anew each time:
+/// the table has to know of a change before it is made. `hash` is [`hash_key`] of the key,
+/// everywhere.
 #[derive(Debug)]
 pub(crate) struct Table<K, S> {
     name: String,

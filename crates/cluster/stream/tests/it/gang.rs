@@ -142,8 +142,8 @@ impl Gang {
     }
 }
 
-/// A port that is free, and that nobody is given who does not ask for it: it is below those that the
-/// system gives away.
+/// A port that is free, and that nobody is given who does not ask for it: it is below those that
+/// the system gives away.
 fn port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
