@@ -1,5 +1,23 @@
-#![expect(dead_code, reason = "the engine is on its way")]
 //! Streams: jobs in Rust with exactly-once state.
+//!
+//! You describe *what* to compute; the library keeps state and output exactly once through every
+//! kill, as a job of the cluster, and runs the same job alone or in a test. docs/guide/streams.md
+//! begins with thirty lines that work.
+//!
+//! ```text
+//!  source ──► map, filter, flat_map ──► key_by ──► state / window / join ──► sink
+//!  positions                            ranks own  snapshots, queries        staged, then
+//!  in checkpoints                       key groups                           published
+//! ```
+//!
+//! - [`run`] is what `main` calls, with a function that describes a [`Job`].
+//! - [`Source`] and [`Sink`] are traits: implement them for what this crate does not know.
+//!   [`outbox`] is for sinks of systems that cannot hide output.
+//! - [`kit`] runs a job in a test.
+//!
+//! To change it: `rounds/` decides when a record is applied and when a state is a snapshot;
+//! `engine/` carries that out on Timely Dataflow; `runtime/` speaks the task contract. The reasons
+//! are in docs/design/0014-streams.md.
 
 mod api;
 mod at;

@@ -9,7 +9,7 @@ use incumbent_state::Block;
 use serde_json::Value;
 
 use crate::meta::{SourceMeta, StateMeta};
-use crate::{Error, Result, Staged};
+use crate::{Result, Staged};
 
 /// From the runtime to the worker. The sender wakes the worker
 /// ([`Waker`](crate::Waker)) afterwards.
@@ -98,8 +98,6 @@ pub(crate) enum Report {
     GivenUp(Snapshot),
     /// The samples of this worker, in the text form of OpenMetrics.
     Metrics(String),
-    /// The worker cannot go on.
-    Failed(Error),
 }
 
 /// What a snapshot has besides blocks.

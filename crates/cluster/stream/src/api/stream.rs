@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concatenate as _;
 use timely::dataflow::operators::generic::operator::Operator as _;
-use timely::dataflow::operators::{Concatenate as _, Probe as _};
 
 use super::job::Above;
 use super::{Job, KeyedStream};
@@ -142,15 +142,6 @@ impl<'s, T: Data> Stream<'s, T> {
             Rc::clone(&self.above),
             self.has_time,
         )
-    }
-
-    /// Sources may not be ahead of this stream, although it leads nowhere.
-    pub(crate) fn probed(self) -> Self {
-        let Some(control) = self.job.control() else {
-            return self;
-        };
-        let flow = self.flow.probe_with(&control.probe);
-        Self { flow, ..self }
     }
 }
 

@@ -5,8 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use timely::scheduling::Activator;
-
 use super::report::Busy;
 use super::sink::SinkHandle;
 use super::snapshots::{Part, Snapshots};
@@ -39,7 +37,6 @@ pub(crate) struct Control {
 pub(crate) struct StateHandle {
     pub(crate) name: String,
     pub(crate) table: Rc<dyn WithTable>,
-    pub(crate) activator: Activator,
     pub(crate) watermark: Rc<Cell<Timestamp>>,
     pub(crate) kept: Rc<Cell<usize>>,
 }

@@ -43,7 +43,7 @@ enum Job<T> {
 /// From the thread of a sink.
 pub(crate) enum Done {
     Staged(Snapshot, Vec<Staged>),
-    Committed(u64),
+    Committed,
     /// All that was committed is published.
     Closed,
     Failed(Error),
@@ -301,9 +301,7 @@ fn start<T: Data, W: Writer<T> + 'static>(
                 Job::Stage(Snapshot::Last) => {
                     (writer.stage_last()).map(|staged| Some(Done::Staged(Snapshot::Last, staged)))
                 }
-                Job::Commit(number) => {
-                    (writer.commit(number)).map(|()| Some(Done::Committed(number)))
-                }
+                Job::Commit(number) => writer.commit(number).map(|()| Some(Done::Committed)),
                 Job::Close => writer.close().map(|()| Some(Done::Closed)),
             };
             shared.held.store(writer.held_bytes(), Ordering::Release);

@@ -70,7 +70,6 @@ pub(crate) fn stateful<'s, L: Logic>(
     control.states.borrow_mut().push(StateHandle {
         name: name.to_owned(),
         table: Rc::clone(&logic) as _,
-        activator: activator.clone(),
         watermark: Rc::clone(&watermark),
         kept: Rc::clone(&kept),
     });

@@ -202,7 +202,6 @@ impl Gang {
                         break;
                     }
                     Report::Whole(Snapshot::Last, _) => return None,
-                    Report::Failed(error) => panic!("{error:?}"),
                     _ => {}
                 }
             }

@@ -208,7 +208,7 @@ impl Loop {
                         let mut snapshots = self.control.snapshots.borrow_mut();
                         snapshots.sink(snapshot, &sink.name, staged);
                     }
-                    Done::Committed(_) | Done::Closed => {}
+                    Done::Committed | Done::Closed => {}
                     Done::Failed(error) => return Err(error),
                 }
             }

@@ -200,7 +200,7 @@ impl Gang {
                 self.parts.entry((snapshot, rank)).or_default().whole = whole;
                 *self.whole.entry(snapshot).or_default() += 1;
             }
-            News::Report(Report::Failed(error)) | News::Ended(Err(error)) => {
+            News::Ended(Err(error)) => {
                 panic!("the job has failed: {}", with_causes(&error))
             }
             News::Panicked => panic!("task {rank} has panicked: its message is above"),

@@ -89,6 +89,7 @@ impl<B> Gate<B> {
     }
 
     /// Whether records of later rounds wait.
+    #[cfg(test)]
     pub(crate) fn is_keeping(&self) -> bool {
         !self.kept.is_empty() || !self.due.is_empty()
     }

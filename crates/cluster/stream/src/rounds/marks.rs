@@ -41,6 +41,7 @@ impl Marks {
     }
 
     /// The watermark that has been applied.
+    #[cfg(test)]
     pub(crate) fn watermark(&self) -> Timestamp {
         self.watermark
     }

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What the thread that commits hears.
 enum News {
     Reported(u32, Report),
-    Ended(u32, Result<()>),
+    Ended(Result<()>),
     Interrupted,
 }
 
@@ -127,7 +127,7 @@ fn start(at: At, wiring: Wiring, describe: Arc<Describe>, tell: Sender<News>) ->
             };
             work(wiring, &*describe, opened, seat)
         });
-        let _ = tell.send(News::Ended(rank, ended));
+        let _ = tell.send(News::Ended(ended));
     })?;
     Ok(Rank {
         orders,
@@ -205,10 +205,9 @@ impl Committing {
             News::Reported(rank, Report::Whole(Snapshot::Last, _)) => {
                 self.finished.insert(rank);
             }
-            News::Reported(_, Report::Failed(error)) => return Err(error),
             // A snapshot that is given up is one for which the last files stand.
             News::Reported(..) => {}
-            News::Ended(_, ended) => {
+            News::Ended(ended) => {
                 self.ended += 1;
                 return ended;
             }

@@ -80,7 +80,6 @@ impl Uploads {
             // If the last ones are still on their way, these are left out.
             Report::Metrics(text) => drop(self.shown.try_send(text)),
             Report::Built => {}
-            Report::Failed(error) => exit::with(&error),
         }
         Ok(())
     }

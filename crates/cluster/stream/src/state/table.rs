@@ -70,19 +70,6 @@ impl<K: Key, S: Data> Table<K, S> {
         }
     }
 
-    /// The same, for a key that is not needed any more. It gives the one that is in the table.
-    pub(crate) fn entry_owned(
-        &mut self,
-        hash: u64,
-        key: K,
-        default: impl FnOnce() -> S,
-    ) -> (&K, &mut S) {
-        match self.entry_of(hash, &key) {
-            Found::Occupied(entry) => (&entry.key, &mut entry.value),
-            Found::Vacant(vacant) => vacant.insert(hash, key, default()),
-        }
-    }
-
     fn entry_of(&mut self, hash: u64, key: &K) -> Found<'_, K, S> {
         let group = &mut self.groups[group_of(hash)];
         let shard = group.shard_with_room(hash, &self.name, &self.snapshots);
@@ -125,6 +112,7 @@ impl<K: Key, S: Data> Table<K, S> {
     }
 
     /// How many keys it has.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.keys as usize
     }
