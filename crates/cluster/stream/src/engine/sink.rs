@@ -27,7 +27,7 @@ use crate::{Error, Staged, Timestamp, Writer};
 
 /// How much unpublished output a sink may have in memory before it is given no more than the next
 /// checkpoint needs.
-const MOST_HELD: usize = 64 << 20;
+pub(super) const MOST_HELD: usize = 64 << 20;
 
 /// How often it is looked whether a sink that holds something holds less.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -74,6 +74,8 @@ impl Reader for NumbersReader {
 #[derive(Clone, Default)]
 struct Shelf {
     published: Arc<Mutex<Vec<(u64, u64)>>>,
+    /// It says that it has too much in memory, from the first record to the first commit.
+    is_heavy: bool,
 }
 
 struct ShelfWriter {
@@ -107,6 +109,11 @@ impl Writer<(u64, u64)> for ShelfWriter {
 
     fn stage_last(&mut self) -> Result<Vec<Staged>, BoxError> {
         self.stage(0)
+    }
+
+    fn held_bytes(&self) -> usize {
+        let is_held = !self.open.is_empty() || !self.staged.is_empty();
+        usize::from(self.shelf.is_heavy && is_held) * super::sink::MOST_HELD
     }
 
     fn commit(&mut self, number: u64) -> Result<(), BoxError> {
@@ -320,4 +327,32 @@ fn a_rank_that_has_ended_holds_no_other_up() {
     gang.order(|| Order::Committed { number: 1 });
     gang.stop();
     assert_eq!(shelf.published.lock().unwrap().len(), 100);
+}
+
+#[test]
+fn a_sink_that_is_full_at_the_end_of_the_input_takes_what_is_left() {
+    let shelf = Shelf {
+        is_heavy: true,
+        ..Shelf::default()
+    };
+    let to_shelf = shelf.clone();
+    let describe = move |job: &Job<'_>| {
+        let numbers = job
+            .source("numbers", Numbers { to: 300, bytes: 8 })
+            .event_time(|number| Timestamp(*number as i64), Duration::ZERO);
+        // It fires when all has ended, and the sink is full by then.
+        let counts = numbers
+            .key_by(|number| number % 2)
+            .window("counts", crate::Tumbling::hours(1))
+            .count()
+            .map(|counted| (counted.key, counted.value));
+        (numbers.map(|number| (number, number)))
+            .union(&counts)
+            .sink("shelf", to_shelf.clone());
+    };
+    let gang = Gang::start(1, Restored::default, describe);
+    gang.whole(Snapshot::Last).unwrap();
+    gang.order(|| Order::Committed { number: 1 });
+    gang.stop();
+    assert_eq!(shelf.published.lock().unwrap().len(), 302);
 }
