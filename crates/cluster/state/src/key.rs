@@ -1,5 +1,6 @@
 //! A key that is known as JSON, as the bytes that it was stored by.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::msgpack::{self, head};
@@ -19,7 +20,7 @@ pub fn key_bytes(key: &Value, example: &[u8]) -> Vec<Vec<u8>> {
         forms.push(like);
     }
     // A JSON value is always encodable.
-    if let Ok(plain) = msgpack::to_vec(key)
+    if let Ok(plain) = msgpack::to_vec(&Plain(key))
         && !forms.contains(&plain)
     {
         forms.push(plain);
@@ -66,10 +67,12 @@ fn encode_like(value: &Value, example: &mut &[u8], into: &mut Vec<u8>) -> Option
         0x00..=0x7f | 0xe0..=0xff | 0xcc..=0xd3 | 0xc2 | 0xc3 => match value {
             // A path is text: `7` and `true` stand for themselves.
             Value::String(text) => match serde_json::from_str::<Value>(text).ok()? {
-                value @ (Value::Number(_) | Value::Bool(_)) => msgpack::encode(&value, into).ok(),
+                value @ (Value::Number(_) | Value::Bool(_)) => {
+                    msgpack::encode(&Plain(&value), into).ok()
+                }
                 _ => None,
             },
-            value => msgpack::encode(value, into).ok(),
+            value => msgpack::encode(&Plain(value), into).ok(),
         },
         0xc4..=0xc6 => {
             let bytes = unhex(value.as_str()?)?;
@@ -82,7 +85,30 @@ fn encode_like(value: &Value, example: &mut &[u8], into: &mut Vec<u8>) -> Option
             into.extend_from_slice(&bytes);
             Some(())
         }
-        _ => msgpack::encode(value, into).ok(),
+        _ => msgpack::encode(&Plain(value), into).ok(),
+    }
+}
+
+/// A JSON value, encoded as what it is. Its own `Serialize` makes something else of numbers if any
+/// crate of the program asks serde_json for numbers of any precision.
+struct Plain<'v>(&'v Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => to.serialize_unit(),
+            Value::Bool(value) => to.serialize_bool(*value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => to.serialize_u64(value),
+                (None, Some(value)) => to.serialize_i64(value),
+                (None, None) => to.serialize_f64(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => to.serialize_str(text),
+            Value::Array(values) => to.collect_seq(values.iter().map(Plain)),
+            Value::Object(fields) => {
+                to.collect_map(fields.iter().map(|(name, value)| (name, Plain(value))))
+            }
+        }
     }
 }
 
@@ -108,7 +134,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
     use serde_json::json;
 
     use super::*;

@@ -74,10 +74,15 @@ async fn the_document_says_what_there_is() {
         for (method, operation) in methods.as_object().unwrap() {
             operations += 1;
             assert!(operation["operationId"].is_string());
+            // It is a stream, also of a job that does not checkpoint: its own tests read it.
+            if (path.as_str(), method.as_str()) == ("/v1/queries", "get") {
+                continue;
+            }
             let path = path
                 .replace("{n}", "1")
                 .replace("{file}", "f")
-                .replace("{rank}", "0");
+                .replace("{rank}", "0")
+                .replace("{id}", "1");
             let method: Method = method.to_uppercase().parse().unwrap();
             let reply = task.ask(method.clone(), &path, "").await;
             let text = String::from_utf8_lossy(&reply.body).into_owned();
@@ -86,7 +91,7 @@ async fn the_document_says_what_there_is() {
             assert!(is_routed, "{method} {path}: {reply:?}");
         }
     }
-    assert_eq!(operations, 11);
+    assert_eq!(operations, 13);
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
