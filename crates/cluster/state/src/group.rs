@@ -68,7 +68,7 @@ pub fn hash_key_bytes(bytes: &[u8]) -> u64 {
 /// booleans, and arrays of them. Of an object the order of fields is lost: see
 /// [`key_bytes`](crate::key_bytes).
 pub fn hash_json_key(key: &Value) -> u64 {
-    hash_key(key)
+    hash_key(&crate::key::Plain(key))
 }
 
 /// An encoded key, which takes no allocation if it is short: each record needs one.
