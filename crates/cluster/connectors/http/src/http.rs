@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends each record as a POST, at least once: see the [crate](crate).
+/// Sends each record as a POST, at least once: see [`crate`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Http {

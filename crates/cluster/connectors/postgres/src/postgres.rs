@@ -20,7 +20,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The table that says how far each rank is, if the author does not say it.
 const PROGRESS_TABLE: &str = "incumbent_progress";
 
-/// Writes rows into a table of PostgreSQL, each once: see the [crate](crate).
+/// Writes rows into a table of PostgreSQL, each once: see [`crate`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Postgres {

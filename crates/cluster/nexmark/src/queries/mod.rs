@@ -32,7 +32,7 @@ use crate::{Event, Happened};
 /// A job that reads events from one place and writes results to another.
 pub type Query = fn(&Job<'_>, &str, &str);
 
-/// All of them by name, without [`counts`], which reads nothing.
+/// All of them by name, without [`counts()`], which reads nothing.
 pub const QUERIES: [(&str, Query); 9] = [
     ("count", count),
     ("q0", q0),

@@ -1,7 +1,7 @@
 //! The engine: operators on Timely Dataflow, and the loop of a worker.
 //!
 //! Nothing else names timely, but `mesh`, which makes its sockets. Start with [`Plan`], which is a
-//! job before it runs, then [`work`], which runs it; the operators are beside them.
+//! job before it runs, then [`work()`], which runs it; the operators are beside them.
 
 mod control;
 mod gossip;
