@@ -68,6 +68,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Run(args) => run::run(&common, *args).await,
             Command::Observe(args) => look::observe(&common, args).await,
             Command::Status(args) => look::status(&common, args).await,
+            Command::Ui(args) => look::ui(&common, args).await,
             Command::Resign(args) => operate::resign(&common, args).await,
             Command::Records(args) => records::records(&common, args).await,
             Command::Purge(args) => operate::purge(&common, args).await,

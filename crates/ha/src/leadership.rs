@@ -15,7 +15,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use crate::deadline::Deadline;
 use crate::liveness::LivenessServer;
 use crate::node::{Command, Grant};
-use crate::term::{Guard, Term};
+use crate::term::{Guard, Taken, Term};
 use crate::{Error, Found, Group, Record};
 
 /// A term that this process holds: the only way to open a record for writing.
@@ -27,6 +27,7 @@ pub struct Leadership {
     group: Group,
     term: Arc<Term>,
     deadline: Deadline,
+    taken: Taken,
     server: Option<Arc<LivenessServer>>,
     /// The endpoints that were published, to keep them few.
     published: Mutex<BTreeSet<EndpointName>>,
@@ -47,6 +48,7 @@ impl Leadership {
             group,
             term: grant.term,
             deadline,
+            taken: grant.taken,
             server,
             published: Mutex::default(),
             _turn: turn,
@@ -62,6 +64,11 @@ impl Leadership {
     /// Epoch and nonce of this term.
     pub fn seal(&self) -> Seal {
         self.term.seal
+    }
+
+    /// Why this term could be won, and how long nobody led before. For people.
+    pub fn taken(&self) -> Taken {
+        self.taken
     }
 
     /// The group.

@@ -100,4 +100,4 @@ pub use observer::Observer;
 pub use open::{is_there, open};
 pub use read::{Snapshot, Stamp};
 pub use record::{Found, Record};
-pub use term::Guard;
+pub use term::{Guard, Taken};

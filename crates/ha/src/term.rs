@@ -33,6 +33,16 @@ pub struct Guard {
     pub(crate) term: std::sync::Arc<Term>,
 }
 
+/// Why a term could be won. For people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Why the leader before led no more, in words.
+    pub because: &'static str,
+    /// How long nobody led until this term was won, as far as this process knows: since it noticed,
+    /// or since the last sign of a leader whose lease had to expire.
+    pub unled: Duration,
+}
+
 impl Term {
     pub(crate) fn new(seal: Seal, clock: Clock) -> Self {
         Self {

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::cluster::{JobArgs, JobManagerArgs, NodeArgs, SavepointArgs, TaskManagerArgs, UpArgs};
 use crate::flink::FlinkArgs;
 use crate::gateway::GatewayArgs;
-use crate::look::{ObserveArgs, StatusArgs};
+use crate::look::{ObserveArgs, StatusArgs, UiArgs};
 use crate::operate::{PurgeArgs, ResignArgs};
 use crate::records::RecordsArgs;
 use crate::run::RunArgs;
@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Observe(ObserveArgs),
     /// Show who leads now.
     Status(StatusArgs),
+    /// Show in a browser who leads any group, and its records.
+    Ui(UiArgs),
     /// Ask the present leader to hand over.
     Resign(ResignArgs),
     /// Look at records, and change them.

@@ -194,6 +194,9 @@ pub struct ClusterView {
     /// Jobs whose records cannot be read. Their tasks are left alone.
     #[serde(default)]
     pub damaged: Vec<DamagedJobView>,
+    /// TaskManagers that have reported of late and are not verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedNodeView>,
 }
 
 /// A job whose record cannot be read.
@@ -239,6 +242,32 @@ pub struct NodeView {
     pub state: NodeViewState,
     /// Since how many milliseconds nothing was heard of it.
     pub silent_ms: u64,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The address that its last full report came from, if the leader has verified it by connecting
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// What it advertises: `host` or `host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertised: Option<String>,
+}
+
+/// A TaskManager that is not verified: the leader cannot connect back to it, so it gets no tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedNodeView {
+    /// Its name, as it says.
+    pub name: String,
+    /// The address that it reports from.
+    pub seen: String,
+    /// What it advertises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertised: Option<String>,
+    /// Why it is not verified, and what to do.
+    pub why: String,
+    /// How long ago it tried last, in milliseconds.
+    pub ago_ms: u64,
 }
 
 /// Kinds of nodes.

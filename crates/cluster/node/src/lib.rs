@@ -14,6 +14,7 @@
 pub mod api;
 mod error;
 mod front;
+mod group_pages;
 mod identity;
 pub mod job_manager;
 mod node;
@@ -25,6 +26,7 @@ pub mod wire;
 
 pub use error::NodeError;
 pub use front::run_front;
+pub use group_pages::run_group_pages;
 pub use identity::{ClusterIdentity, NodeSecret};
 pub use job_manager::{JobManager, JobManagerHandle, NotLeading, run_job_manager};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Clock;
 use crate::liveness::LivenessServer;
-use crate::term::Term;
+use crate::term::{Taken, Term};
 
 /// Most commands that wait for the node. Further senders wait.
 pub(crate) const MOST_COMMANDS: usize = 64;
@@ -58,6 +58,7 @@ pub(crate) enum Command {
 /// A term, given to the campaign that won it.
 pub(crate) struct Grant {
     pub(crate) term: Arc<Term>,
+    pub(crate) taken: Taken,
     /// Dropped when the work of the term has ended.
     pub(crate) work: oneshot::Sender<Infallible>,
 }

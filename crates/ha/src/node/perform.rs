@@ -20,14 +20,16 @@ impl Node {
                 self.floor = Some(requests::seal_floor(&self.setup, seal))
             }
             Action::Granted { seal, vacancy } => {
-                self.story.granted(seal, vacancy, self.setup.clock.time());
+                let (now, lease) = (self.setup.clock.time(), self.setup.config.timing.lease());
+                let taken = self.story.granted(seal, vacancy, now, lease);
                 let term = Arc::new(Term::new(seal, self.setup.clock));
                 self.term = Some(Arc::clone(&term));
                 self.ended = Some(term.lost());
                 self.extend();
                 let (sender, receiver) = oneshot::channel();
                 let campaigner = self.campaigner.take();
-                match campaigner.map(|campaigner| campaigner.send(Grant { term, work: sender })) {
+                let work = sender;
+                match campaigner.map(|campaigner| campaigner.send(Grant { term, taken, work })) {
                     Some(Ok(())) => {
                         self.work = Some(receiver);
                         self.working = Some(seal.nonce);

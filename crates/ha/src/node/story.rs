@@ -1,5 +1,7 @@
 //! Logs and metrics: a change of leader in five lines.
 
+use std::time::Duration;
+
 use incumbent_core::election::{Election, Event, LostBecause, SwapAnswer, Vacancy};
 use incumbent_core::root::Root;
 use incumbent_core::{HolderName, Seal, Time, View};
@@ -8,6 +10,7 @@ use metrics::{counter, gauge, histogram};
 use super::Setup;
 use super::rivals::Verdict;
 use crate::liveness::SignOfDeath;
+use crate::term::Taken;
 
 /// What was logged already.
 pub(super) struct Story {
@@ -110,7 +113,14 @@ impl Story {
         );
     }
 
-    pub(super) fn granted(&mut self, seal: Seal, vacancy: Vacancy, now: Time) {
+    /// A term was won. Returns why there was one to win.
+    pub(super) fn granted(
+        &mut self,
+        seal: Seal,
+        vacancy: Vacancy,
+        now: Time,
+        lease: Duration,
+    ) -> Taken {
         let because = match vacancy {
             Vacancy::Absent if seal.epoch.get() > 1 => "the root was removed by hand",
             Vacancy::Absent => "nobody has led before",
@@ -123,10 +133,9 @@ impl Story {
             },
             Vacancy::Own => "the last term was this process's own",
         };
-        let took = self
-            .claimed_at
-            .take()
-            .map_or(0.0, |at| now.since(at).as_secs_f64());
+        let claimed_at = self.claimed_at.take();
+        let claiming = claimed_at.map_or(Duration::ZERO, |at| now.since(at));
+        let took = claiming.as_secs_f64();
         tracing::info!(
             group = self.group,
             node = self.holder,
@@ -138,6 +147,14 @@ impl Story {
         gauge!("incumbent_role", "group" => self.group.clone()).set(1.0);
         histogram!("incumbent_takeover_seconds", "group" => self.group.clone()).record(took);
         counter!("incumbent_terms_total", "group" => self.group.clone()).increment(1);
+        let silence = match vacancy {
+            Vacancy::Expired => lease,
+            _ => Duration::ZERO,
+        };
+        Taken {
+            because,
+            unled: claiming + silence,
+        }
     }
 
     pub(super) fn lost(&self, seal: Seal, why: &LostBecause) {

@@ -165,6 +165,7 @@ pub(super) fn cluster(
                 why: why.to_owned(),
             })
             .collect(),
+        refused: Vec::new(),
     }
 }
 
@@ -195,6 +196,9 @@ fn node_view(nonce: NodeNonce, node: &Node, nodes: &Nodes, now: Time) -> NodeVie
         },
         state,
         silent_ms: u64::try_from(silent_ms).unwrap_or(u64::MAX),
+        version: info.map(|info| info.version.clone()),
+        seen: None,
+        advertised: info.and_then(|info| info.advertise.clone()),
     }
 }
 

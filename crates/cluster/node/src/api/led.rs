@@ -17,6 +17,7 @@ use serde::Deserialize;
 use utoipa::openapi::HttpMethod::{Delete, Get, Put};
 use utoipa::openapi::schema::Type;
 
+use super::overview::{self, Looks};
 use super::problem::Problem;
 use super::route::Route;
 use super::seams::AskLeader;
@@ -40,6 +41,7 @@ pub const USUAL_JOBS: usize = 1000;
 pub(super) struct Led {
     pub(super) leader: Option<Arc<dyn AskLeader>>,
     pub(super) blobs: Blobs,
+    pub(super) looks: Looks,
 }
 
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
@@ -47,7 +49,8 @@ pub(super) type Answered<T> = Result<Json<T>, Problem>;
 pub(super) fn routes() -> Vec<Route<Led>> {
     let no_job = (404, "No such job");
     let damaged = (500, "The record of the job is damaged");
-    vec![
+    let mut routes = overview::routes();
+    routes.extend([
         Route::new(&[Get], "/v1/jobs", get(jobs), "list_jobs", "Jobs, newest first")
             .query("limit", Type::Integer, "Most jobs on the page: 1 to 10000, usually 1000")
             .query("after", Type::String, "`next` of the page before")
@@ -104,7 +107,8 @@ pub(super) fn routes() -> Vec<Route<Led>> {
             .takes::<WantedNode>("What is wanted")
             .gives(204, &[], "It is written down")
             .fails(&[(404, "No such TaskManager"), (409, "Not as things stand")]),
-    ]
+    ]);
+    routes
 }
 
 #[derive(Deserialize)]

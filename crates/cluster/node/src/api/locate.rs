@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue};
 use axum::http::{HeaderMap, Request};
 use incumbent_cluster_core::view::JobView;
 use incumbent_cluster_core::{Attempt, Incarnation, JobId, JobRecord, Rank, TaskId};
@@ -12,6 +12,7 @@ use tower_service::Service as _;
 
 use super::problem::Problem;
 use super::{Api, archive};
+use crate::Node;
 
 /// How long to wait for the leader, who knows the names of jobs.
 const NAME: Duration = Duration::from_secs(35);
@@ -38,7 +39,7 @@ impl Asker {
     /// The one who sent this request.
     pub(super) fn of<B>(request: &axum::http::Request<B>) -> Self {
         let mut headers = HeaderMap::new();
-        let fields = [HOST, AUTHORIZATION].into_iter();
+        let fields = [HOST, AUTHORIZATION, COOKIE].into_iter();
         headers.extend(fields.filter_map(|name| {
             let value = request.headers().get(&name)?.clone();
             Some((name, value))
@@ -50,6 +51,21 @@ impl Asker {
         }
         let peer = request.extensions().get::<Peer>().cloned();
         Self { headers, peer }
+    }
+
+    /// This node itself, for those whom it has allowed to listen.
+    pub(super) fn of_node(node: &Node) -> Self {
+        let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("localhost"))]);
+        let token = node.options().token.as_ref();
+        let bearer = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        if let Some(Ok(mut bearer)) = bearer {
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        Self {
+            headers,
+            peer: None,
+        }
     }
 }
 

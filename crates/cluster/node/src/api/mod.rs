@@ -10,10 +10,13 @@
 //!          │      task_http.rs  its own HTTP
 //!          │    state/        of a job: asked of its tasks, or read from its checkpoint
 //!          │    why.rs        what the leader says of a job, and which operator is slow (pace.rs)
-//!          │    metrics/      of all nodes
+//!          │    metrics/      of all nodes; job_metrics.rs: of one job
+//!          │    job_file.rs   what a job file stands for
+//!          │    group/        who leads and led, records, what changes, and how to log in
 //!          └─ the leader: led.rs, behind NodeLayer: passed on to it, held while nobody leads
 //!               wish.rs        what is wanted of a job
 //!               savepoints.rs  made, listed, removed
+//!               overview/      the cluster at a glance, and many jobs in pages
 //! ```
 //!
 //! What a node does itself never passes the leader, so it goes on while nobody leads. Routes and
@@ -30,6 +33,13 @@
 //! | waiting for a leader, for its answer | 30 s, [`LONGEST_QUESTION`] | 503 |
 //! | jobs on a page | [`MOST_JOBS`], usually [`USUAL_JOBS`] | 400 |
 //! | savepoints on a page | [`MOST_SAVEPOINTS`], usually [`USUAL_SAVEPOINTS`] | 400 |
+//! | series of the metrics of a job | [`MOST_SERIES`] | the rest is left out and counted |
+//! | rows of jobs on a page | [`MOST_ROWS`], usually [`USUAL_ROWS`] | 400 |
+//! | things that are wrong, in the overview | [`MOST_WRONG`] | the others are counted |
+//! | tasks that are named of one node | [`MOST_TASKS_OF_NODE`] | the others are counted |
+//! | names of records on a page | [`MOST_NAMES`], usually [`USUAL_NAMES`] | 400 |
+//! | lists and records that are read for others at a time | [`MOST_READS`] | 503 |
+//! | listeners to events, and how long | [`MOST_LISTENERS`], [`LONGEST_STREAM`] | 503; it ends |
 //! | logs of ranks that are read at a time | [`MOST_LOGS`] | 503 |
 //! | ranks whose logs are told together | [`MOST_TOGETHER`] | 400: name a rank |
 //! | a line of a log | [`LONGEST_LINE`] | it comes in pieces |
@@ -45,10 +55,15 @@ mod artifacts;
 mod body;
 mod check;
 mod checkpoints;
+mod group;
+mod gzip;
+mod job_file;
+mod job_metrics;
 mod led;
 mod locate;
 mod logs;
 mod metrics;
+mod overview;
 mod own;
 mod pace;
 mod problem;
@@ -76,9 +91,21 @@ use incumbent_gateway::NodeLayer;
 use tokio::sync::Semaphore;
 
 pub use artifacts::MOST_UPLOADS;
+pub use group::{
+    ASKING, FeatureKind, Features, LONGEST_STREAM, LeaderNow, LeaderState, LeadershipStory, LogIn,
+    MOST_LISTENERS, MOST_NAMES, MOST_READS, RecordNames, RecordView, RootView, Session,
+    USUAL_NAMES,
+};
+pub use job_file::JobFileView;
+pub use job_metrics::{JobMetrics, MOST_SERIES, Series};
 pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
 pub use logs::{LONGEST_LINE, MOST_LOGS, MOST_TOGETHER};
 pub use metrics::{LARGEST_METRICS, SCRAPE_TIME, WHOLE_SCRAPE};
+pub use overview::{
+    About, JobCounts, JobRow, JobRows, MOST_ROWS, MOST_TASKS_OF_NODE, MOST_WRONG, Marks,
+    NodeCounts, NodeRow, NodeRows, Overview, RowCheckpoint, Severity, SlotCounts, TaskOfNode,
+    USUAL_ROWS, Wrong,
+};
 pub use problem::{FieldProblem, PROBLEM_JSON, Problem, Processed};
 pub use savepoints::{MOST_SAVEPOINTS, USUAL_SAVEPOINTS};
 pub use seams::AskLeader;
@@ -90,6 +117,7 @@ pub use types::{
 
 pub(crate) use artifacts::of_upload;
 pub(crate) use body::{steady, whole};
+pub(crate) use group::{OfGroup, Seen};
 pub(crate) use metrics::Merged;
 pub(crate) use problem::chain;
 pub(crate) use route::{Document, Route};
@@ -128,10 +156,12 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
     let answering = led::Led {
         leader,
         blobs: blobs.clone(),
+        looks: overview::Looks::default(),
     };
     let led = document.router(led::routes()).with_state(answering);
     let led: Router = led.layer(passing);
     let own = document.router(own::routes());
+    let of_group = document.router(group::routes());
     let api = Api {
         node: node.clone(),
         blobs,
@@ -143,9 +173,28 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
         state: state::States::default(),
         document: document.into_json(),
     };
+    let api = Arc::new(api);
+    let source: Arc<dyn group::Source> = api.clone();
+    let of_group = of_group.with_state(Arc::new(OfGroup::of_cluster(node, source)));
     // Some paths have methods of both kinds.
-    own.with_state(Arc::new(api))
-        .merge(led)
+    complete(own.with_state(api).merge(of_group).merge(led))
+}
+
+/// The routes of a group that is no cluster, and the pages.
+pub(crate) fn group_router(of: Arc<OfGroup>) -> Router {
+    let mut document = Document::new();
+    let routes = document.router(group::routes()).with_state(of);
+    let document: bytes::Bytes = document.into_json().into();
+    let document = move || async { ([(CONTENT_TYPE, "application/json")], document) };
+    let routes = routes.route("/v1/openapi.json", axum::routing::get(document));
+    complete(routes)
+}
+
+/// Adds what is served besides `/v1`, and makes all answers alike.
+fn complete(routes: Router) -> Router {
+    routes
+        .layer(axum::middleware::from_fn(gzip::compressed))
+        .merge(incumbent_cluster_ui::pages())
         .fallback(async |request: Request| {
             let path = request.uri().path();
             Problem::not_found(format!(

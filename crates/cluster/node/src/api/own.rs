@@ -6,13 +6,18 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::{any, get, put};
+use axum::routing::{any, get, post, put};
 use incumbent_cluster_core::JobSpec;
 use incumbent_cluster_core::view::{CheckpointsView, JobView};
 use utoipa::openapi::HttpMethod::{Delete, Get, Head, Patch, Post, Put};
 use utoipa::openapi::schema::Type;
 
+use super::events::{self, LeaderNow};
+use super::features::{self, Features};
+use super::job_file::{self, JobFileView};
+use super::job_metrics::{self, JobMetrics};
 use super::route::Route;
+use super::session::{self, LogIn, Session};
 use super::types::ArtifactView;
 use super::types::{StateNames, StateRange, StateValue, Why};
 use super::{Api, artifacts, checkpoints, logs, metrics, state, submit, task_http, why};
@@ -56,6 +61,15 @@ pub(super) fn routes() -> Vec<Route<Arc<Api>>> {
         Route::new(&[Get], "/v1/jobs/{job}/why", get(why::of_job), "explain_job", "Why a job is as it is, in words")
             .answers::<Why>(200, "The reasons")
             .fails(&[(404, "No such job"), (500, "The record of the job is damaged")]),
+        Route::new(&[Get], "/v1/jobs/{job}/metrics", get(job_metrics::of_job), "job_metrics", "The metrics of the tasks of a job")
+            .says("What its tasks show, and the processor time and memory that they take. TaskManagers that do not answer are named.")
+            .answers::<JobMetrics>(200, "The newest values")
+            .fails(&[(404, "No such job"), (500, "The record of the job is damaged")]),
+        Route::new(&[Post], "/v1/job-file", post(job_file::read), "read_job_file", "Read a job file")
+            .says("Says what it stands for, and submits nothing. Upload the artifact, add it to the specification, and submit that.")
+            .takes_text("A job file, in TOML")
+            .answers::<JobFileView>(200, "What it stands for")
+            .fails(&[(422, "It is no job file; `errors` names each wrong line")]),
         of_state(
             Route::new(&[Get], "/v1/jobs/{job}/state", get(state::names), "state_names", "The names of the states of a job")
                 .answers::<StateNames>(200, "The names"),

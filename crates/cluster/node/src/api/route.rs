@@ -251,6 +251,7 @@ fn parameters(path: &str) -> Vec<Parameter> {
             "savepoint" => "The id of a savepoint: 32 hexadecimal digits",
             "state" => "The name of a state",
             "key" => "A key, as JSON or as text",
+            "name" => "The name of a record; it may have slashes",
             "rank" => "The place of a task in its gang, from 0",
             "digest" => "A SHA-256: 64 hexadecimal digits in lower case",
             "n" => "The number of a checkpoint, or `final`",

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use incumbent::{Candidate, EndpointName, Error, Leadership};
 use incumbent_backend::causes;
+use tokio::time::Instant;
 
+use super::ledger;
 use super::standby::announce;
 use super::term::{Ended, Term};
 use super::{JobManagerHandle, Shared};
@@ -73,6 +75,7 @@ impl JobManager {
 
     /// One term, from its grant until nothing of it goes on.
     async fn lead(&self, leadership: Leadership, shutdown: impl Future<Output = ()>) -> Ended {
+        let granted_at = Instant::now();
         let leadership = Arc::new(leadership);
         let node = &self.shared.node;
         let (term, door) = Term::begin(&self.shared, &leadership);
@@ -81,7 +84,11 @@ impl JobManager {
         self.shared.door.send_replace(Some(door));
         let (ended, unanswered) = {
             let mut term = std::pin::pin!(term.run(&leadership, shutdown));
-            let activation = activate(&leadership, node);
+            let activation = async {
+                if activate(&leadership, node).await {
+                    ledger::write_down(&leadership, node, granted_at).await;
+                }
+            };
             // Beside the term (R10): reports are acknowledged and records are opened meanwhile.
             tokio::select! {
                 ended = &mut term => ended,
@@ -120,16 +127,18 @@ impl JobManager {
     }
 }
 
-/// Says to everybody who leads, and where. Ends when that is done; if the term is over before, the
-/// loop of the term notices.
-async fn activate(leadership: &Leadership, node: &Node) {
+/// Says to everybody who leads, and where. Ends when that is done, and returns whether it is; if the
+/// term is over before, the loop of the term notices.
+async fn activate(leadership: &Leadership, node: &Node) -> bool {
     let endpoint: EndpointName = ENDPOINT.parse().expect("it is a name");
     let activated = async {
         leadership.publish(&endpoint, &node.url()).await?;
         leadership.activate().await
     };
     let epoch = leadership.epoch().get();
-    match activated.await {
+    let activated = activated.await;
+    let is_active = activated.is_ok();
+    match activated {
         // The election has a line about it.
         Ok(()) => tracing::debug!(node = node.name(), epoch, "everybody is told who leads"),
         Err(Error::Fenced { .. }) => {}
@@ -141,4 +150,5 @@ async fn activate(leadership: &Leadership, node: &Node) {
             "cannot say to others that this JobManager leads"
         ),
     }
+    is_active
 }

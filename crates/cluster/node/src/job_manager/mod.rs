@@ -54,6 +54,7 @@ mod cluster_view;
 mod door;
 mod gauges;
 mod lanes;
+mod ledger;
 mod questions;
 mod records;
 mod registry;
@@ -75,6 +76,8 @@ use crate::node::Node;
 pub use campaign::JobManager;
 use door::{Door, Input};
 pub use gauges::describe_metrics;
+pub use ledger::LeaderChange;
+pub(crate) use ledger::{Ledger, MOST_CHANGES, ledger_record};
 pub(crate) use registry::worker;
 pub use run::run_job_manager;
 

@@ -25,6 +25,11 @@ const MOST_VERIFYING: usize = 64;
 /// How many TaskManagers are remembered. More are verified with each full report.
 const MOST_KNOWN: usize = 16 * 1024;
 
+/// How many TaskManagers are shown that are not verified, and how long after they tried: they try
+/// again every few seconds.
+const MOST_REFUSED: usize = 64;
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
 /// How long an announcement counts: it comes every five seconds.
 const ANNOUNCED_FOR: Duration = Duration::from_secs(12);
 
@@ -41,6 +46,16 @@ pub(super) struct Registry {
 struct Known {
     nodes: HashMap<NodeNonce, Verified>,
     standbys: HashMap<NodeNonce, (Announcement, Instant)>,
+    refused: HashMap<NodeNonce, (Refused, Instant)>,
+}
+
+/// A TaskManager that was not verified.
+#[derive(Clone)]
+pub(super) struct Refused {
+    pub(super) name: String,
+    pub(super) from: IpAddr,
+    pub(super) advertise: Option<String>,
+    pub(super) why: String,
 }
 
 /// A TaskManager that took a connection and proved to be the process that reported.
@@ -85,7 +100,9 @@ impl Registry {
             return Err(bad("a full report says what its TaskManager is"));
         };
         if info.is_tls != is_tls {
-            return Err(other_tls(info));
+            let problem = other_tls(info);
+            self.known().refuse(report.from, info, peer, &problem);
+            return Err(problem);
         }
         let claim = Claim {
             from: peer.ip().to_canonical(),
@@ -99,8 +116,14 @@ impl Registry {
         let nonce = worker(report.from);
         let advertise = info.advertise.as_deref();
         let verified = verify_same(peer, advertise, info.port, nonce, VERIFYING).await;
-        let address = verified.map_err(|error| unreachable(info, &error))?;
-        let address = address.to_string();
+        let address = match verified {
+            Ok(address) => address.to_string(),
+            Err(error) => {
+                let problem = unreachable(info, &error);
+                self.known().refuse(report.from, info, peer, &problem);
+                return Err(problem);
+            }
+        };
         self.known().note(report.from, claim, address.clone());
         Ok(address)
     }
@@ -128,6 +151,23 @@ impl Registry {
         fresh
     }
 
+    /// From where this TaskManager reported when it was verified.
+    pub(super) fn seen(&self, nonce: NodeNonce) -> Option<IpAddr> {
+        let known = self.known();
+        known.nodes.get(&nonce).map(|verified| verified.claim.from)
+    }
+
+    /// The TaskManagers that were not verified of late, and how long ago they tried.
+    pub(super) fn refused(&self) -> Vec<(Refused, Duration)> {
+        let now = Instant::now();
+        let known = self.known();
+        let tried = known.refused.values();
+        let tried = tried.map(|(refused, at)| (refused.clone(), now.duration_since(*at)));
+        let mut fresh: Vec<_> = tried.filter(|(_, age)| *age < REFUSED_FOR).collect();
+        fresh.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        fresh
+    }
+
     /// Forgets a TaskManager that is gone.
     pub(super) fn forget(&self, nonce: NodeNonce) {
         self.known().nodes.remove(&nonce);
@@ -144,7 +184,23 @@ impl Known {
         (known.claim == *claim).then(|| known.address.clone())
     }
 
+    fn refuse(&mut self, nonce: NodeNonce, info: &NodeInfo, peer: SocketAddr, why: &Problem) {
+        let now = Instant::now();
+        self.refused
+            .retain(|_, (_, at)| now.duration_since(*at) < REFUSED_FOR);
+        if self.refused.len() < MOST_REFUSED || self.refused.contains_key(&nonce) {
+            let refused = Refused {
+                name: info.name.clone(),
+                from: peer.ip().to_canonical(),
+                advertise: info.advertise.clone(),
+                why: why.detail.clone(),
+            };
+            self.refused.insert(nonce, (refused, now));
+        }
+    }
+
     fn note(&mut self, nonce: NodeNonce, claim: Claim, address: String) {
+        self.refused.remove(&nonce);
         if self.nodes.len() < MOST_KNOWN || self.nodes.contains_key(&nonce) {
             self.nodes.insert(nonce, Verified { claim, address });
         }

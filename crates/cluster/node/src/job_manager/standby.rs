@@ -29,6 +29,8 @@ pub(super) async fn announce(node: &Node) {
             name: node.name().to_owned(),
             pid: node.pid(),
             address: node.address().to_owned(),
+            advertise: node.options().advertise.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         };
         let client = node.client();
         let told = client.post::<Value>(leader, ANNOUNCEMENTS, &announcement, PATIENCE);

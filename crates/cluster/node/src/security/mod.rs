@@ -5,7 +5,8 @@
 //! ```text
 //!   request ──► host.rs     without a token: only names of this machine (a rebound name is refused)
 //!           ──► browser.rs  everything but GET and HEAD: not from a foreign page
-//!           ──► token.rs    with a token: `Authorization: Bearer`, except for /healthz and /readyz
+//!           ──► token.rs    with a token: `Authorization: Bearer`, except for /healthz and /readyz,
+//!               session.rs  the pages, and what they need to log in; or the cookie of a session
 //!   answer  ◄── headers.rs  nosniff, no referrer, nobody else's resource; no CORS
 //! ```
 //!
@@ -21,27 +22,38 @@ mod browser;
 mod headers;
 mod host;
 mod passed_on;
+mod session;
 mod token;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 
+pub use session::SESSION_TIME;
 pub use token::{LONGEST_TOKEN, SHORTEST_TOKEN, Token, TokenError};
 
 pub(crate) use headers::{between_nodes, is_of_task};
 pub(crate) use passed_on::{answer_of_task, request_to_task};
 
+use crate::Node;
 use crate::api::Problem;
 use headers::secured;
 
 /// Paths that ask for no token: they say nothing but whether the process is well, and what asks
 /// them (a kubelet) has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What a page asks before anybody has logged in.
+pub(crate) const FEATURES: &str = "/v1/features";
+
+/// Where a browser logs in and out.
+pub(crate) const SESSION: &str = "/v1/session";
 
 /// Requests that were refused, by why.
 const REFUSED: &str = "incumbent_cluster_access_refused_total";
@@ -78,6 +90,27 @@ impl Access {
         })
     }
 
+    /// For what a node says to pages of itself. It asks for nothing more than the node's token.
+    pub(crate) fn of(node: &Node) -> Self {
+        let token = node.options().token.clone();
+        // Without one that can be used, the node does not serve.
+        let token = token.and_then(|token| Token::new(token).ok());
+        Self {
+            token: token.map(Arc::new),
+        }
+    }
+
+    /// The token, if there is one.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
+    /// Whether this request has the token or a session, if they are needed.
+    pub(crate) fn allows(&self, request: &Request) -> bool {
+        let token = self.token.as_ref();
+        token.is_none_or(|token| session::check(token, request, now()).is_ok())
+    }
+
     /// Lets these routes answer only what may be asked.
     pub(crate) fn protect(self, routes: Router) -> Router {
         routes
@@ -105,10 +138,28 @@ impl Access {
         }
         browser::check(request)?;
         match &self.token {
-            Some(token) if !OPEN.contains(&request.uri().path()) => token.check(request.headers()),
+            Some(token) if !is_open(request) => session::check(token, request, now()),
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Whether a request needs no token: the pages say nothing of the cluster, and who has no session
+/// yet must be able to begin one.
+fn is_open(request: &Request) -> bool {
+    let path = request.uri().path();
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    OPEN.contains(&path)
+        || path == SESSION
+        || (is_reading && (path == FEATURES || incumbent_cluster_ui::is_page(path)))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sessions end at a time that all nodes can read"
+)]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 #[cfg(test)]

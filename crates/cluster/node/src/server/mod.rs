@@ -3,6 +3,7 @@
 //! ```text
 //!   a connection ──► connection.rs ─┬─ "incumbent-worker …" ──► who am I? (verified by connecting back)
 //!                    TLS, limits    └─ HTTP ─┬─ /v1       security/, then api/
+//!                                            ├─ /, /ui    the pages, likewise
 //!                                            ├─ /metrics, /healthz, /readyz   status.rs
 //!                                            └─ /node/v1  other nodes only
 //! ```
@@ -177,31 +178,52 @@ impl Server {
             between_nodes(response)
         }));
         let routes = self.access.protect(api.merge(status)).merge(node);
-        let (stop, stopping) = watch::channel(false);
-        let shared = Arc::new(connection::Shared {
-            routes,
-            tls: self.tls.clone(),
-            nonce,
-            ending: Ending(stopping),
-        });
-        if let Some(tls) = &self.tls {
-            tls.follow_in_background();
-        }
-        let mut connections = JoinSet::new();
-        tokio::select! {
-            () = shutdown => {}
-            () = accept(&self.socket, &shared, &mut connections) => {}
-        }
-        drop(self.socket);
-        let _ = stop.send(true);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            let left = connections.len();
-            tracing::info!(
-                left,
-                "the time to shut down is over; cutting the connections that are left"
-            );
-        }
+        serve(self.socket, routes, nonce, self.tls, shutdown).await;
+    }
+}
+
+/// Serves routes for people and programs that have passed [`Access`], and nothing else: without
+/// TLS, and for no other node.
+pub(crate) async fn serve_alone(
+    socket: TcpListener,
+    access: Access,
+    routes: Router,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve(socket, access.protect(routes), None, None, shutdown).await;
+}
+
+async fn serve(
+    socket: TcpListener,
+    routes: Router,
+    nonce: Option<WorkerNonce>,
+    tls: Option<Reloading<ServerConfig>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stop, stopping) = watch::channel(false);
+    let shared = Arc::new(connection::Shared {
+        routes,
+        tls: tls.clone(),
+        nonce,
+        ending: Ending(stopping),
+    });
+    if let Some(tls) = &tls {
+        tls.follow_in_background();
+    }
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = shutdown => {}
+        () = accept(&socket, &shared, &mut connections) => {}
+    }
+    drop(socket);
+    let _ = stop.send(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let left = connections.len();
+        tracing::info!(
+            left,
+            "the time to shut down is over; cutting the connections that are left"
+        );
     }
 }
 

@@ -14,6 +14,7 @@ use super::contract::{Exposed, Unanswered};
 use super::log::{LogPiece, LogRead};
 use super::task_http::{NoAnswer, TaskHttp};
 use super::tasks::Tasks;
+use super::usage::Usages;
 use crate::query::{Question, RankAnswer};
 
 /// How many orders wait for the loop, which takes each in microseconds. More wait to be taken.
@@ -26,6 +27,7 @@ pub struct TaskManagerHandle {
     tasks: Arc<Tasks>,
     http: TaskHttp,
     exposed: Exposed,
+    usages: Usages,
 }
 
 /// An order on its way to the loop.
@@ -48,6 +50,7 @@ impl TaskManagerHandle {
             tasks,
             http: TaskHttp::new(),
             exposed,
+            usages: Usages::default(),
         };
         (handle, receiver)
     }
@@ -74,9 +77,9 @@ impl TaskManagerHandle {
         self.tasks.unreported()
     }
 
-    /// The metrics that its tasks show, as text for Prometheus.
+    /// The metrics that its tasks show, and what they take of the machine, as text for Prometheus.
     pub fn task_metrics(&self) -> String {
-        self.exposed.to_text()
+        self.exposed.to_text() + &self.usages.to_text(&self.tasks)
     }
 
     /// Whether this TaskManager has the task, or its log.

@@ -53,6 +53,7 @@ mod run;
 mod task;
 mod task_http;
 mod tasks;
+mod usage;
 mod work_dir;
 
 use std::net::SocketAddr;

@@ -34,6 +34,13 @@ impl Tasks {
         self.lock().get(&task).cloned()
     }
 
+    /// All of them, in the order of their ids.
+    pub(super) fn all(&self) -> Vec<Arc<TaskEntry>> {
+        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        all.sort_by_key(|entry| entry.id);
+        all
+    }
+
     pub(super) fn remove(&self, task: TaskId) {
         self.lock().remove(&task);
     }

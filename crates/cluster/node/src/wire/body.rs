@@ -29,4 +29,10 @@ pub struct Announcement {
     pub pid: u32,
     /// `host:port`.
     pub address: String,
+    /// What it advertises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }

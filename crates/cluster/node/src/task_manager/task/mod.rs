@@ -105,6 +105,10 @@ pub(super) struct TaskEntry {
     pub(super) log: TaskLog,
     /// The port that it was granted, while its process runs.
     port: watch::Sender<Option<u16>>,
+    /// Its process, while it runs.
+    pid: watch::Sender<Option<u32>>,
+    /// The name of its job.
+    job_name: String,
     /// Its socket, from the moment at which it begins until it has ended.
     contract: OnceLock<Weak<TaskContract>>,
 }
@@ -146,6 +150,8 @@ impl TaskEntry {
             id: deploy.task,
             log: TaskLog::new(dir),
             port: watch::Sender::new(None),
+            pid: watch::Sender::new(None),
+            job_name: deploy.name.clone(),
             contract: OnceLock::new(),
         })
     }
@@ -153,6 +159,12 @@ impl TaskEntry {
     /// What its socket has; `None` if it has ended.
     pub(super) fn contract(&self) -> Option<Arc<TaskContract>> {
         self.contract.get()?.upgrade()
+    }
+
+    /// Its process, if it runs, and the name of its job.
+    pub(super) fn process(&self) -> Option<(u32, &str)> {
+        let pid = *self.pid.borrow();
+        pid.map(|pid| (pid, &self.job_name[..]))
     }
 
     /// The port of its process; `None` if it has none at present.
@@ -263,8 +275,10 @@ impl Run {
         let pid = process.pid();
         tracing::debug!(pid, "the task runs");
         self.entry.port.send_replace(Some(self.deploy.port));
+        self.entry.pid.send_replace(Some(pid));
         self.tell(What::Started { pid }).await;
         let (how, last_lines) = process.wait(self.wish.clone(), self.deploy.isolation).await;
+        self.entry.pid.send_replace(None);
         self.entry.port.send_replace(None);
         let how = match self.contract.not_restored() {
             Some(why) => EndedHow::NotRestored {

@@ -381,6 +381,7 @@ impl FakeLeader {
             slots_free: 0,
             is_complete: true,
             damaged: Vec::new(),
+            refused: Vec::new(),
         }
     }
 }
@@ -491,6 +492,9 @@ pub(super) fn node_view(name: &str, address: SocketAddr) -> NodeView {
         slots_free: 1,
         state: NodeViewState::Live,
         silent_ms: 0,
+        version: None,
+        seen: None,
+        advertised: None,
     }
 }
 

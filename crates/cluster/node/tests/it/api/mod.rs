@@ -2,11 +2,14 @@
 
 mod artifacts;
 mod checkpoints;
+mod group;
 mod harness;
 mod led;
 mod logs;
 mod metrics;
 mod openapi;
+mod overview;
+mod pages;
 mod savepoints;
 mod security;
 mod serving;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use incumbent_cluster_core::view::{ClusterView, JobView, NodeKind, TaskViewState};
 use incumbent_cluster_core::{JobId, JobState};
+use incumbent_cluster_node::api::{JobCounts, LeadershipStory, Overview};
 use incumbent_cluster_node::{NodeOptions, run_job_manager};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
@@ -122,4 +123,35 @@ async fn a_job_is_submitted_followed_adopted_and_canceled_through_a_node_without
     for (_, manager) in managers {
         manager.abort();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_leader_writes_down_that_it_leads_and_why_the_one_before_does_not() {
+    let cluster = Cluster::new();
+    let front = cluster.node(How::default()).await;
+    let story = async || -> LeadershipStory { front.get("/v1/leadership").send().await.json() };
+    let first = job_manager(&cluster, "one").await;
+    wait("the first writes it down", async || {
+        story().await.changes.len() == 1
+    })
+    .await;
+    let _second = job_manager(&cluster, "two").await;
+    first.abort();
+    wait("the second writes it down", async || {
+        story().await.changes.len() == 2
+    })
+    .await;
+    let story = story().await;
+    assert!(story.is_recorded);
+    let [second, first] = &story.changes[..] else {
+        panic!("{story:?}");
+    };
+    assert_eq!((&first.leader[..], &second.leader[..]), ("one", "two"));
+    assert!(second.epoch > first.epoch && second.pid == std::process::id());
+    assert_eq!(first.why, "nobody has led before");
+    assert!(second.why.contains("the last leader"), "{second:?}");
+    assert_eq!(story.root.unwrap().holder, "two");
+    // It is no job, and no reason to be careful.
+    let overview: Overview = front.get("/v1/overview").send().await.json();
+    assert!(overview.is_complete || overview.jobs == JobCounts::default());
 }
