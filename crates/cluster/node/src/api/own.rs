@@ -12,12 +12,9 @@ use incumbent_cluster_core::view::{CheckpointsView, JobView};
 use utoipa::openapi::HttpMethod::{Delete, Get, Head, Patch, Post, Put};
 use utoipa::openapi::schema::Type;
 
-use super::events::{self, LeaderNow};
-use super::features::{self, Features};
 use super::job_file::{self, JobFileView};
 use super::job_metrics::{self, JobMetrics};
 use super::route::Route;
-use super::session::{self, LogIn, Session};
 use super::types::ArtifactView;
 use super::types::{StateNames, StateRange, StateValue, Why};
 use super::{Api, artifacts, checkpoints, logs, metrics, state, submit, task_http, why};

@@ -19,7 +19,10 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// The last look of this node, while it leads.
 #[derive(Clone, Default)]
-pub(in super::super) struct Looks(Arc<Mutex<Option<(Instant, Arc<Look>)>>>);
+pub(in super::super) struct Looks(Arc<Mutex<Last>>);
+
+/// When it was taken, and what was seen.
+type Last = Option<(Instant, Arc<Look>)>;
 
 /// All jobs and nodes at one moment.
 pub(super) struct Look {

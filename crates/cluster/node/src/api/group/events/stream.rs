@@ -60,10 +60,8 @@ pub(super) fn response(
     };
     let pieces = futures::stream::unfold(Some(stream), |stream| async {
         let mut stream = stream?;
-        match stream.next().await {
-            Some(bytes) => Some((Ok::<_, io::Error>(bytes), Some(stream))),
-            None => None,
-        }
+        let bytes = stream.next().await?;
+        Some((Ok::<_, io::Error>(bytes), Some(stream)))
     });
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();
@@ -118,7 +116,7 @@ impl Written {
         let last = self.overview.replace(Arc::clone(overview));
         let marks = last.as_ref().map(|last| &last.marks);
         if last.as_ref() != Some(overview) {
-            event(&mut text, "overview", overview);
+            event(&mut text, "overview", &**overview);
         }
         if marks.map(|marks| &marks.jobs) != Some(&overview.marks.jobs) {
             event(&mut text, "jobs", &json!({ "mark": overview.marks.jobs }));
