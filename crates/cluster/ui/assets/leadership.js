@@ -14,7 +14,7 @@ export function leadership(view) {
 function present({ now, group }) {
   if (now.state === 'none') return card('Nobody leads', h('p', {}, now.why), h('p', {}, 'Tasks go on. A candidate takes over as soon as it may.'));
   return card(now.state === 'active' ? 'The leader' : 'About to lead', facts([
-    ['name', now.name], ['epoch', String(now.epoch)], ['since', ago(now.since)], ['address', now.address], ['group', group],
+    ['name', now.name], ['epoch', String(now.epoch)], ['began to lead', ago(now.since)], ['address', now.address], ['group', group],
   ]));
 }
 
@@ -42,7 +42,7 @@ function changes({ changes, is_recorded: isRecorded }) {
   return [
     h('h2', {}, 'Changes'),
     h('p', { class: 'muted' }, isRecorded ? 'As each leader has written it down; the newest 100.' : 'What this process has seen since it was started.'),
-    table('Changes of the leader', [{ name: 'Epoch', class: 'right' }, 'Leader', 'Since', { name: 'Nobody led for', class: 'right' }, 'Why the one before led no more', 'Address', { name: 'Process', class: 'right' }],
+    table('Changes of the leader', [{ name: 'Epoch', class: 'right' }, 'Leader', 'Began to lead', { name: 'Nobody led for', class: 'right' }, 'Why the one before led no more', 'Address', { name: 'Process', class: 'right' }],
       changes.map(change => ({
         key: String(change.epoch),
         cells: [String(change.epoch), h('strong', {}, change.leader), ago(change.since), duration(change.nobody_led_ms), change.why, change.address, change.pid ? String(change.pid) : '–'],

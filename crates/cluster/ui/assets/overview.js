@@ -57,7 +57,7 @@ function leader({ leader, epoch }, story) {
   const change = story?.changes.find(change => change.epoch === epoch);
   return card('Leader', facts([
     ['JobManager', leader.name],
-    ['leads since', ago(leader.since)],
+    ['began to lead', ago(leader.since)],
     ['epoch', String(epoch)],
     ['address', leader.address],
     ['process', String(leader.pid)],

@@ -64,7 +64,7 @@ export function submit(view) {
   };
   const root = h('form', { class: 'submit', onsubmit: send },
     h('div', {}, drop(take, dropped), card('The job', fields.element)),
-    card('The job file', h('label', { for: 'jobfile' }, 'TOML, as ', h('code', {}, 'incumbent job run FILE.toml'), ' takes it'), text, hint, status,
+    card('The job file', h('label', { for: 'jobfile' }, h('span', {}, 'TOML, as ', h('code', {}, 'incumbent job run FILE.toml'), ' takes it')), text, hint, status,
       h('div', { class: 'buttons' }, h('button', { type: 'submit', class: 'primary' }, 'Submit the job'), button('Keep the file', () => keep(text.value)))));
   renew();
   view.show(h('h1', {}, 'Submit a job'), root);

@@ -9,7 +9,6 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::param::{clock_ticks_per_second, page_size};
 use tokio::time::Instant;
 
 use super::tasks::Tasks;
@@ -19,6 +18,10 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Most processes of one task that are looked at. A task with more shows less than it takes.
 const MOST_PROCESSES: usize = 256;
+
+/// Ticks of a second in `/proc`: the same on all architectures of Linux that this runs on, whatever
+/// the kernel counts by itself.
+const TICKS: f64 = 100.0;
 
 const CPU: &str = "incumbent_cluster_task_cpu_seconds_total";
 const MEMORY: &str = "incumbent_cluster_task_memory_bytes";
@@ -74,12 +77,8 @@ fn text(tasks: &Tasks) -> String {
 fn usage(pid: u32) -> Option<Usage> {
     let mut whole = of_process(pid)?;
     let mut below = children(pid);
-    let mut seen = 1;
-    while let Some(pid) = below.pop() {
-        seen += 1;
-        if seen > MOST_PROCESSES {
-            break;
-        }
+    for _ in 1..MOST_PROCESSES {
+        let Some(pid) = below.pop() else { break };
         if let Some(usage) = of_process(pid) {
             whole.cpu_seconds += usage.cpu_seconds;
             whole.memory_bytes += usage.memory_bytes;
@@ -90,25 +89,34 @@ fn usage(pid: u32) -> Option<Usage> {
 }
 
 fn of_process(pid: u32) -> Option<Usage> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    read(&stat)
+    let of = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
+    Some(Usage {
+        cpu_seconds: cpu_seconds(&of("stat")?)?,
+        // A process that has ended and is not waited for has none.
+        memory_bytes: memory_bytes(&of("status")?).unwrap_or_default(),
+    })
 }
 
-/// Reads a line of `/proc/PID/stat`. The name of the program is in brackets and may have any of
-/// them itself.
-fn read(stat: &str) -> Option<Usage> {
+/// The time of a process, and of what has ended below it, from a line of `/proc/PID/stat`. The name
+/// of the program is in brackets, and may have some itself.
+fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     // The third field of the line is the first here.
     let number = |at: usize| fields.get(at - 3)?.parse::<u64>().ok();
-    // Its own, and of what has ended below it.
     let ticks = number(14)? + number(15)? + number(16)? + number(17)?;
     #[expect(clippy::cast_precision_loss, reason = "hundredths of a second")]
-    let cpu_seconds = ticks as f64 / clock_ticks_per_second() as f64;
-    Some(Usage {
-        cpu_seconds,
-        memory_bytes: number(24)? * page_size() as u64,
-    })
+    let seconds = ticks as f64 / TICKS;
+    Some(seconds)
+}
+
+/// Resident memory, from `/proc/PID/status`.
+fn memory_bytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// The children of all threads of a process, if the kernel lists them.
@@ -131,15 +139,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_whatever_the_program_is_called() {
+    fn what_the_kernel_says_is_read_whatever_the_program_is_called() {
         let line =
-            "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 30 20 20 0 1 0 100 1000000 25 0 0";
-        let usage = read(line).unwrap();
-        let ticks = clock_ticks_per_second() as f64;
-        assert!((usage.cpu_seconds - 250.0 / ticks).abs() < 1e-9);
-        assert_eq!(usage.memory_bytes, 25 * page_size() as u64);
-        assert_eq!(read(""), None);
-        assert_eq!(read("7 (a) S 1"), None);
+            "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 30 20 20 0 1 0 100 1000000 25";
+        assert!((cpu_seconds(line).unwrap() - 2.5).abs() < 1e-9);
+        assert_eq!(cpu_seconds(""), None);
+        assert_eq!(cpu_seconds("7 (a) S 1"), None);
+        let status = "Name:\ta\nVmHWM:\t 9000 kB\nVmRSS:\t  1234 kB\nRssAnon:\t 1 kB\n";
+        assert_eq!(memory_bytes(status), Some(1234 * 1024));
+        assert_eq!(memory_bytes("Name:\ta\n"), None);
     }
 
     #[test]
