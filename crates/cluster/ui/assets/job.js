@@ -8,15 +8,19 @@ import { h } from './dom.js';
 import { logs } from './logs.js';
 import { lookup } from './lookup.js';
 import { metrics } from './metrics.js';
-import { facts, state, table } from './parts.js';
+import { facts, state } from './parts.js';
+import { tasks } from './tasks.js';
 import { ago, count } from './time.js';
 
-/** Parts by what follows the id in the address; `isFor` says which jobs have one. */
+/**
+ * Parts by what follows the id in the address; `isFor` says which jobs have one, and `wants` what is
+ * asked for, too.
+ */
 const PARTS = {
-  '': { title: 'Tasks', draw: tasks },
+  '': { title: 'Tasks', draw: tasks, wants: 'metrics' },
   checkpoints: { title: 'Checkpoints', draw: checkpoints, isFor: job => job.checkpoints },
   attempts: { title: 'Attempts', draw: attempts },
-  metrics: { title: 'Metrics', draw: kept('metrics', metrics) },
+  metrics: { title: 'Metrics', draw: kept('charts', metrics) },
   logs: { title: 'Logs', draw: kept('logs', logs) },
   state: { title: 'State', draw: kept('lookup', lookup), isFor: job => job.checkpoints },
   file: { title: 'Job file', draw: file },
@@ -36,7 +40,9 @@ export function job(view, id, [name = '']) {
   const path = `jobs/${encodeURIComponent(id)}`;
   const memory = {};
   const ask = async signal => {
-    const [found, why] = await Promise.all([get(path, {}, signal), get(`${path}/why`, {}, signal).catch(() => null)]);
+    const more = name => get(`${path}/${name}`, {}, signal).catch(() => null);
+    const [found, why, metrics] = await Promise.all([get(path, {}, signal), more('why'), part.wants && more(part.wants)]);
+    if (metrics) memory.metrics = metrics;
     return { job: found, why };
   };
   const draw = ({ job, why }, stale) => {
@@ -69,15 +75,6 @@ function parts(job, id, current) {
   const there = Object.entries(PARTS).filter(([, { isFor }]) => !isFor || isFor(job));
   return h('nav', { class: 'tabs', 'aria-label': 'Parts of the job' }, there.map(([name, { title }]) =>
     h('a', { href: `#/jobs/${encodeURIComponent(id)}${name && `/${name}`}`, 'aria-current': name === current && 'page' }, title)));
-}
-
-function tasks(job) {
-  if (!job.tasks.length) return h('p', { class: 'muted' }, 'No task is placed: it has no slots yet, or has ended.');
-  const columns = [{ name: 'Rank', class: 'right' }, 'State', 'TaskManager', 'Since', { name: 'Process', class: 'right' }, 'Progress'];
-  return table('Tasks by rank', columns, job.tasks.map(task => ({
-    key: String(task.rank),
-    cells: [String(task.rank), state(task.state), task.node ?? '–', task.since ? ago(task.since) : '–', task.pid ? String(task.pid) : '–', task.progress ?? ''],
-  })));
 }
 
 function file(job) {

@@ -17,7 +17,7 @@ const MOST_DRAWN = 60;
 /** Charts of a job, until the page is left. */
 export function metrics(job, view) {
   const seen = new Map();
-  const root = h('div', { 'data-keep': true, 'data-key': 'metrics' }, h('p', { class: 'muted', role: 'status' }, 'Asking the TaskManagers…'));
+  const root = h('div', { 'data-keep': true, 'data-key': 'charts' }, h('p', { class: 'muted', role: 'status' }, 'Asking the TaskManagers…'));
   let timer = 0;
   const look = async () => {
     try {

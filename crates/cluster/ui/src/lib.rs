@@ -62,6 +62,7 @@ const ASSETS: Assets = assets![
     "records.js",
     "sha256.js",
     "submit.js",
+    "tasks.js",
     "time.js",
     "upload.js",
 ];

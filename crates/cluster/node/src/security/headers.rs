@@ -1,8 +1,8 @@
 //! What every answer says to browsers.
 
 use axum::http::header::{
-    CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::response::Response;
 
@@ -37,6 +37,12 @@ pub(crate) fn secured(mut response: Response) -> Response {
         return response;
     }
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // The pages have a wider one. Nothing else is shown as a page.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers
         .entry(CACHE_CONTROL)
