@@ -28,4 +28,4 @@ pub mod zookeeper;
 
 pub use ports::free_port;
 pub use proxy::{Mode, Proxy};
-pub use running::Running;
+pub use running::{Running, skip};

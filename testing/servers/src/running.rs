@@ -154,7 +154,7 @@ pub(crate) fn start<T>(name: &str, mut start: impl FnMut() -> io::Result<T>) -> 
 /// # Panics
 ///
 /// If the environment variable `required` is set.
-pub(crate) fn skip(missing: &str, required: &str, remedy: &str) {
+pub fn skip(missing: &str, required: &str, remedy: &str) {
     assert!(
         std::env::var_os(required).is_none(),
         "{required} is set, and there is no {missing}: {remedy}"

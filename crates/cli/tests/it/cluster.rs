@@ -18,7 +18,7 @@ mod logs;
 mod lost;
 mod networks;
 mod past;
-mod running;
+pub(crate) mod running;
 mod state;
 mod store_gone;
 mod storm;

@@ -8,6 +8,7 @@
 mod cluster;
 mod command;
 mod counter;
+mod dashboards;
 mod diagnostics;
 mod disk;
 mod flink;
@@ -15,6 +16,7 @@ mod gateway;
 mod harness;
 mod kubernetes;
 mod look;
+mod pages;
 mod purge;
 mod records;
 mod secrets;

@@ -10,28 +10,28 @@ use serde_json::Value;
 use crate::harness::{Answer, Done, Node, Place, eventually, finished, runs, until};
 
 /// A task that prints a line with a number each 20 ms, from 1.
-pub(super) const COUNT: &str = r#"i=0; while :; do i=$((i + 1)); echo "rank $INCUMBENT_RANK attempt $INCUMBENT_ATTEMPT line $i"; sleep 0.02; done"#;
+pub(crate) const COUNT: &str = r#"i=0; while :; do i=$((i + 1)); echo "rank $INCUMBENT_RANK attempt $INCUMBENT_ATTEMPT line $i"; sleep 0.02; done"#;
 
 /// A cluster, and where it runs. Everything ends when it is dropped.
-pub(super) struct Cluster {
-    pub(super) up: Node,
-    pub(super) url: String,
-    pub(super) place: Place,
+pub(crate) struct Cluster {
+    pub(crate) up: Node,
+    pub(crate) url: String,
+    pub(crate) place: Place,
 }
 
 impl Cluster {
     /// With two TaskManagers of two slots.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Place::new(), &[])
     }
 
     /// With flags for `up`. Returns when it answers.
-    pub(super) fn with(place: Place, flags: &[&str]) -> Self {
+    pub(crate) fn with(place: Place, flags: &[&str]) -> Self {
         Self::with_env(place, flags, Vec::new())
     }
 
     /// With flags and an environment for `up`. Returns when it answers.
-    pub(super) fn with_env(place: Place, flags: &[&str], env: Vec<(String, String)>) -> Self {
+    pub(crate) fn with_env(place: Place, flags: &[&str], env: Vec<(String, String)>) -> Self {
         let _ = std::fs::remove_file(place.path("up.out"));
         let mut command = up(&place, flags);
         command.envs(env);
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// With a token for everybody. Returns when somebody leads.
-    pub(super) fn with_token(place: Place, token: &str) -> Self {
+    pub(crate) fn with_token(place: Place, token: &str) -> Self {
         let up = place.start("up", up(&place, &["--token-file", token]));
         let url = address(&place);
         let cluster = Self { up, url, place };
@@ -65,30 +65,30 @@ impl Cluster {
     }
 
     /// `incumbent` with this cluster as the usual one.
-    pub(super) fn incumbent(&self, args: &[&str]) -> Command {
+    pub(crate) fn incumbent(&self, args: &[&str]) -> Command {
         let mut command = self.place.incumbent(args);
         command.env("INCUMBENT_CLUSTER", &self.url);
         command
     }
 
-    pub(super) fn ask(&self, args: &[&str]) -> Done {
+    pub(crate) fn ask(&self, args: &[&str]) -> Done {
         finished(self.incumbent(args))
     }
 
     /// Submits `sh -c SCRIPT`.
-    pub(super) fn run(&self, flags: &[&str], script: &str) -> Value {
+    pub(crate) fn run(&self, flags: &[&str], script: &str) -> Value {
         let all = [&["job", "run"], flags, &["--", "sh", "-c", script]].concat();
         self.ask(&all).assert_code(0).json()
     }
 
     /// `job show`, as JSON.
-    pub(super) fn show(&self, job: &str) -> Value {
+    pub(crate) fn show(&self, job: &str) -> Value {
         self.ask(&["job", "show", job]).assert_code(0).json()
     }
 
     /// Waits until a job looks so.
     #[track_caller]
-    pub(super) fn job(&self, job: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn job(&self, job: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         eventually(&format!("{job} {what}"), || {
             let view = self.show(job);
             is(&view).then_some(view)
@@ -97,7 +97,7 @@ impl Cluster {
 
     /// Waits until all tasks of this attempt run, and returns the job.
     #[track_caller]
-    pub(super) fn running(&self, job: &str, attempt: u64) -> Value {
+    pub(crate) fn running(&self, job: &str, attempt: u64) -> Value {
         self.job(job, &format!("runs in attempt {attempt}"), |view| {
             view["state"] == "running"
                 && view["attempt"] == attempt
@@ -106,16 +106,16 @@ impl Cluster {
     }
 
     /// `GET /v1/cluster`; `null` while nobody answers.
-    pub(super) fn view(&self) -> Value {
+    pub(crate) fn view(&self) -> Value {
         get(&self.url, "/v1/cluster").unwrap_or_default()
     }
 
-    pub(super) fn nodes(&self) -> Vec<Value> {
+    pub(crate) fn nodes(&self) -> Vec<Value> {
         self.view()["nodes"].as_array().cloned().unwrap_or_default()
     }
 
     /// The process ids of the nodes of a kind that are not known to be dead.
-    pub(super) fn pids(&self, kind: &str) -> Vec<i32> {
+    pub(crate) fn pids(&self, kind: &str) -> Vec<i32> {
         let nodes = self.nodes();
         let of_kind = nodes
             .iter()
@@ -124,14 +124,14 @@ impl Cluster {
     }
 
     /// The process id of the TaskManager that has this task.
-    pub(super) fn node_of(&self, task: &Value) -> i32 {
+    pub(crate) fn node_of(&self, task: &Value) -> i32 {
         let nodes = self.nodes();
         let found = nodes.iter().find(|node| node["name"] == task["node"]);
         pid(found.unwrap_or_else(|| panic!("no node of {task} in {nodes:?}")))
     }
 
     /// Starts `job logs --follow` into `NAME.out`.
-    pub(super) fn follow(&self, name: &str, flags: &[&str]) -> Node {
+    pub(crate) fn follow(&self, name: &str, flags: &[&str]) -> Node {
         let all = [&["job", "logs", "--follow"], flags].concat();
         self.place.start(name, self.incumbent(&all))
     }
@@ -147,7 +147,7 @@ fn address(place: &Place) -> String {
 }
 
 /// `incumbent up` on a free port, with its directory in this place.
-pub(super) fn up(place: &Place, flags: &[&str]) -> Command {
+pub(crate) fn up(place: &Place, flags: &[&str]) -> Command {
     let dir = place.path("cluster");
     let mut command = place.incumbent(&["up", "--listen", "127.0.0.1:0"]);
     command.arg("--dir").arg(dir).args(flags);
@@ -155,11 +155,11 @@ pub(super) fn up(place: &Place, flags: &[&str]) -> Command {
     command
 }
 
-pub(super) fn tasks(job: &Value) -> &[Value] {
+pub(crate) fn tasks(job: &Value) -> &[Value] {
     job["tasks"].as_array().map_or(&[], Vec::as_slice)
 }
 
-pub(super) fn pid(of: &Value) -> i32 {
+pub(crate) fn pid(of: &Value) -> i32 {
     let pid = of["pid"]
         .as_i64()
         .unwrap_or_else(|| panic!("no pid in {of}"));
@@ -167,18 +167,18 @@ pub(super) fn pid(of: &Value) -> i32 {
 }
 
 /// The process ids of a job's tasks, by rank.
-pub(super) fn task_pids(job: &Value) -> Vec<i32> {
+pub(crate) fn task_pids(job: &Value) -> Vec<i32> {
     tasks(job).iter().map(pid).collect()
 }
 
 /// Waits until none of these processes runs.
 #[track_caller]
-pub(super) fn gone(what: &str, pids: &[i32]) {
+pub(crate) fn gone(what: &str, pids: &[i32]) {
     until(what, || !pids.iter().any(|pid| runs(*pid)));
 }
 
 /// An answer of JSON, if there is one.
-pub(super) fn get(url: &str, path: &str) -> Option<Value> {
+pub(crate) fn get(url: &str, path: &str) -> Option<Value> {
     let address = url.strip_prefix("http://")?;
     let host = format!("host: {address}");
     let answer = raw(address, "GET", path, &[&host], "")?;
@@ -186,7 +186,7 @@ pub(super) fn get(url: &str, path: &str) -> Option<Value> {
 }
 
 /// A request with these header lines and no others that matter.
-pub(super) fn raw(
+pub(crate) fn raw(
     address: &str,
     method: &str,
     path: &str,
@@ -233,18 +233,18 @@ fn unchunked(mut body: &str) -> Option<String> {
 }
 
 /// Ends a child as Ctrl-C does, and waits for its code.
-pub(super) fn interrupted(node: &mut Node) -> Option<i32> {
+pub(crate) fn interrupted(node: &mut Node) -> Option<i32> {
     node.signal(Signal::INT);
     node.code()
 }
 
 /// Waits for a child of our own.
-pub(super) fn code_of(child: &mut Child) -> Option<i32> {
+pub(crate) fn code_of(child: &mut Child) -> Option<i32> {
     eventually("the child has ended", || child.try_wait().unwrap()).code()
 }
 
 /// The numbers of the lines of one rank and attempt in a note, in the order in which they came.
-pub(super) fn lines(cluster: &Cluster, note: &str, rank: u32, attempt: u32) -> Vec<u64> {
+pub(crate) fn lines(cluster: &Cluster, note: &str, rank: u32, attempt: u32) -> Vec<u64> {
     let start = format!("rank {rank} attempt {attempt} line ");
     let text = std::fs::read_to_string(cluster.place.path(note)).unwrap_or_default();
     let whole = text
@@ -255,7 +255,7 @@ pub(super) fn lines(cluster: &Cluster, note: &str, rank: u32, attempt: u32) -> V
 }
 
 #[track_caller]
-pub(super) fn assert_gapless(numbers: &[u64]) {
+pub(crate) fn assert_gapless(numbers: &[u64]) {
     let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
     assert_eq!(numbers, expected);
 }

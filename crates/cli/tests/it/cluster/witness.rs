@@ -102,7 +102,7 @@ impl Witness {
 impl Cluster {
     /// The process id of a leader that runs, waiting for one.
     #[track_caller]
-    pub(super) fn leader(&self) -> i32 {
+    pub(crate) fn leader(&self) -> i32 {
         self.leader_after(0)
     }
 
@@ -117,7 +117,7 @@ impl Cluster {
     }
 
     /// Kills the leader with -9.
-    pub(super) fn kill_leader(&self) {
+    pub(crate) fn kill_leader(&self) {
         kill(self.leader(), Signal::KILL);
     }
 
