@@ -188,6 +188,45 @@ fn an_input_that_is_shorter_than_an_interval_comes_out_once() {
 }
 
 #[test]
+fn the_job_in_one_file_knows_after_a_kill_what_it_had_stored_and_answers() {
+    if !python() {
+        return;
+    }
+    let cluster = cluster();
+    run(&cluster, &example("visits.toml"), &[]);
+    let first = runs_again(&cluster, "visits", 1, 2);
+    until("visits are counted", || visits(&cluster) > 0);
+    // All of these are in a checkpoint that begins later.
+    let stored = visits(&cluster);
+    another_checkpoint(&cluster, "visits");
+    another_checkpoint(&cluster, "visits");
+    kill_task_manager(&cluster, &tasks(&first)[0]);
+    runs_again(&cluster, "visits", 2, 2);
+    until("the tasks answer again", || visits(&cluster) >= stored);
+    cluster
+        .ask(&["job", "rescale", "visits", "3"])
+        .assert_code(0);
+    runs_again(&cluster, "visits", 3, 3);
+    until("three ranks have it all", || visits(&cluster) >= stored);
+    let one = cluster.ask(&["job", "state", "visits", "pages", "/page/7"]);
+    assert_eq!(one.assert_code(0).json()["key"], "/page/7");
+}
+
+/// What the ranks have counted together; 0 while they do not all answer.
+fn visits(cluster: &Cluster) -> u64 {
+    let asked = cluster.ask(&["job", "state", "visits", "pages"]);
+    if asked.code != Some(0) {
+        return 0;
+    }
+    let found = asked.json();
+    let entries = found["entries"].as_array().cloned().unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| entry["value"].as_u64())
+        .sum()
+}
+
+#[test]
 fn a_training_goes_on_from_its_last_checkpoint() {
     if !python() {
         return;
