@@ -11,6 +11,7 @@ import { jobs } from './jobs.js';
 import { leadership } from './leadership.js';
 import { askForToken, logOut } from './login.js';
 import { nodes } from './nodes.js';
+import { learn, others } from './others.js';
 import { overview } from './overview.js';
 import { records } from './records.js';
 import { submit } from './submit.js';
@@ -98,7 +99,7 @@ class View {
       clearTimeout(slow);
       if (this.signal.aborted) return;
       if (data !== null) draw(data, failed && stale(failed));
-      else if (failed.status !== 401) this.show(problem(failed, look));
+      else if (failed.status !== 401) this.show(h('h1', {}, document.title.split(' · ')[0]), problem(failed, look));
       timer = setTimeout(() => !document.hidden && look(), wanted ? SHORTEST_PAUSE : every);
     };
     let last = 0;
@@ -173,10 +174,10 @@ function tell() {
     : leader?.state === 'active' ? ['good', `${leader.name} leads`] : ['warn', 'nobody leads'];
   show(document.getElementById('live'), h('span', { class: `state ${kind}` },
     h('span', { 'aria-hidden': 'true' }, kind === 'good' ? '●' : '○'), ` ${words}`));
-  const says = state === 'lost' ? 'This node does not answer. Jobs go on; the page connects again by itself, and any other node has the same pages.'
+  const says = state === 'lost' ? 'This node does not answer. Jobs go on, and the page connects again by itself.'
     : leader && leader.state !== 'active' ? `${leader.why} Tasks go on; what is asked of the leader waits for the next one.` : '';
   banner.hidden = !says;
-  if (banner.textContent !== says) banner.textContent = says;
+  show(banner, says, state === 'lost' && others());
 }
 
 async function start() {
@@ -187,6 +188,7 @@ async function start() {
   login.addEventListener('needed', askWho);
   live.addEventListener('state', tell);
   live.addEventListener('leader', tell);
+  for (const kind of ['leader', 'nodes']) live.addEventListener(kind, () => features.kind === 'cluster' && learn());
   setInterval(() => document.hidden || tick(document), 1000);
   addEventListener('hashchange', route);
   features = await get('features').catch(() => features);

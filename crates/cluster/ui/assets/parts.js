@@ -35,19 +35,20 @@ export function figure(number, words, href) {
 }
 
 /**
- * A table that scrolls by itself on a narrow window. `columns` are names, or `{ name, class }`;
- * each row is `{ key, cells }`.
+ * A table that scrolls by itself if its window is too narrow; on a phone, its rows become blocks.
+ * `columns` are names, or `{ name, class }`; each row is `{ key, cells }`.
  */
 export function table(caption, columns, rows) {
   const named = columns.map(column => (typeof column === 'string' ? { name: column } : column));
   return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
-    h('table', {},
+    // Roles are said, because a browser forgets them where blocks are made of a table.
+    h('table', { role: 'table' },
       h('caption', { class: 'unseen' }, caption),
-      h('thead', {}, h('tr', {}, named.map(column =>
-        h('th', { scope: 'col', class: column.class, 'aria-sort': column.sorted }, column.head ?? column.name)))),
-      h('tbody', {}, rows.map(({ key, cells, class: kind }) =>
-        h('tr', { 'data-key': key, class: kind }, cells.map((cell, index) =>
-          h('td', { class: named[index].class, 'data-name': named[index].name }, cell)))))));
+      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, named.map(column =>
+        h('th', { role: 'columnheader', scope: 'col', class: column.class, 'aria-sort': column.sorted }, column.head ?? column.name)))),
+      h('tbody', { role: 'rowgroup' }, rows.map(({ key, cells, class: kind }) =>
+        h('tr', { role: 'row', 'data-key': key, class: kind }, cells.map((cell, index) =>
+          h('td', { role: 'cell', class: named[index].class, 'data-name': named[index].name }, cell)))))));
 }
 
 /** Where there is nothing yet, and what to do about it. */

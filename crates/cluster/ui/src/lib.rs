@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   assets/index.html   one shell for all pages
-//!          *.css        base.css (colours, text), parts.css (what pages are made of)
+//!          *.css        base.css (colours, text), parts.css (what pages are made of), narrow.css
 //!          main.js      which page is shown; one file a page: overview.js, jobs.js, job.js, …
 //!          dom.js       makes elements: text is always text, so a script in a name is one more name
 //!          api.js, live.js, time.js, chart.js …   what pages share
@@ -39,6 +39,7 @@ macro_rules! assets {
 const ASSETS: Assets = assets![
     "base.css",
     "parts.css",
+    "narrow.css",
     "icon.svg",
     "main.js",
     "actions.js",
@@ -57,6 +58,7 @@ const ASSETS: Assets = assets![
     "lookup.js",
     "metrics.js",
     "nodes.js",
+    "others.js",
     "overview.js",
     "parts.js",
     "records.js",
