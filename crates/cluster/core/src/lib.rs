@@ -16,6 +16,7 @@
 //! `leader/` and `task_manager/`.
 
 pub mod checkpoint;
+pub mod demand;
 mod dice;
 pub mod exit;
 mod id;
@@ -24,6 +25,7 @@ pub mod leader;
 pub mod message;
 mod moment;
 mod nearest;
+pub mod pods;
 pub mod record;
 mod spec;
 pub mod task_manager;

@@ -197,6 +197,48 @@ pub struct ClusterView {
     /// TaskManagers that have reported of late and are not verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedNodeView>,
+    /// The pods that Kubernetes was asked for, if it makes TaskManagers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodView>,
+}
+
+/// A pod that Kubernetes was asked for. Its TaskManager has the same name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PodView {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub state: PodViewState,
+    /// Slots of its TaskManager.
+    pub slots: u32,
+    /// The epoch of the leader that asked for it.
+    pub epoch: u64,
+    /// The node of Kubernetes that it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Why it does not get further, in the words of Kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// How far a pod is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PodViewState {
+    /// Kubernetes was asked for it and has not answered.
+    Asked,
+    /// It has not started.
+    Pending,
+    /// It runs, and its TaskManager has not registered.
+    Running,
+    /// Its TaskManager takes tasks.
+    Registered,
+    /// Its TaskManager is silent or dead.
+    Lost,
+    /// It is being given back.
+    Leaving,
+    /// It has ended.
+    Ended,
 }
 
 /// A job whose record cannot be read.

@@ -28,6 +28,9 @@ pub use error::NodeError;
 pub use front::run_front;
 pub use group_pages::run_group_pages;
 pub use identity::{ClusterIdentity, NodeSecret};
-pub use job_manager::{JobManager, JobManagerHandle, NotLeading, run_job_manager};
+pub use job_manager::{
+    JobManager, JobManagerHandle, MakeTaskManagers, NotLeading, SupplyTerm, run_job_manager,
+    run_job_manager_with,
+};
 pub use node::{DEFAULT_GROUP, ENDPOINT, Node, NodeOptions};
 pub use task_manager::{TaskManagerHandle, TaskManagerOptions, run_task_manager};

@@ -2,6 +2,7 @@
 
 use super::{Question, Ticket};
 use crate::checkpoint::{CheckpointId, ManifestPointer, RestorePoint};
+use crate::demand::Supply;
 use crate::message::{Order, Refused, Report};
 use crate::{JobId, JobRecord, NodeNonce, SavepointId};
 
@@ -104,6 +105,10 @@ pub enum LeaderEvent {
         /// Why not, if not: it may be tried again.
         why_not: Option<String>,
     },
+    /// What is done about the slots that are missing, by whoever makes TaskManagers.
+    Supplied(Box<Supply>),
+    /// The TaskManager of this name is not needed: it is to leave, if nothing is in it.
+    Retire(String),
     /// Nothing but the time has changed.
     Tick,
 }

@@ -9,7 +9,9 @@ use super::job::Job;
 use super::job::intents::Wish;
 use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
+use super::supply::gang_need;
 use crate::checkpoint::Intent;
+use crate::demand::GangNeed;
 use crate::record::{PlacedNode, Placement};
 use crate::{JobId, NodeNonce};
 
@@ -53,6 +55,12 @@ impl Gangs {
     /// How many older gangs wait before this one.
     pub(super) fn before(&self, job: &Job) -> usize {
         self.waiting.range(..key(job)).count()
+    }
+
+    /// What each of them lacks, the oldest first.
+    pub(super) fn needs(&self, jobs: &Jobs, nodes: &Nodes, now: Time) -> Vec<GangNeed> {
+        let waiting = self.waiting.iter().filter_map(|(_, id)| jobs.open(*id));
+        waiting.map(|job| gang_need(job, nodes, now)).collect()
     }
 
     /// Serves the gangs that can be served now: the oldest first, and a younger one only with slots
@@ -178,6 +186,13 @@ pub(super) fn hold_all(job: &mut Job, nodes: &mut Nodes, wanted: u32, now: Time)
 pub(super) fn has_all(job: &Job, nodes: &Nodes, now: Time) -> bool {
     let usable = |&&(nonce, slot): &&(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
     job.held.iter().filter(usable).count() >= wanted(job) as usize
+}
+
+/// Slots that the job would have to get to have this many.
+pub(super) fn lacking(job: &Job, nodes: &Nodes, wanted: u32, now: Time) -> u32 {
+    let usable = |&&(nonce, slot): &&(NodeNonce, u32)| is_usable(job, nodes, nonce, slot, now);
+    let held = job.held.iter().filter(usable).count();
+    wanted.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
 }
 
 /// Where the next attempt runs, if the job holds slots for all its tasks and nothing is in them.

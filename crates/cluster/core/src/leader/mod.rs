@@ -37,6 +37,7 @@ mod savepoints;
 mod settle;
 mod slots;
 mod stories;
+mod supply;
 mod terminal;
 mod timers;
 mod views;
@@ -69,6 +70,7 @@ use self::terminal::Terminal;
 use self::timers::{Timer, Timers};
 use self::why::cause_of_absence;
 use crate::JobId;
+use crate::demand::Supply;
 use crate::dice::Dice;
 
 /// If nothing was looked at for this part of the silence, this process was asleep, and reports may
@@ -96,6 +98,10 @@ pub struct Leader {
     stories: Stories,
     timers: Timers,
     dice: Dice,
+    /// What is done about slots that are missing, if somebody makes TaskManagers.
+    supply: Option<Supply>,
+    /// Jobs that are to have so many tasks, and until when slots are wanted for them.
+    growing: Vec<(JobId, u32, Time)>,
     /// The jobs to settle in this step.
     touched: BTreeSet<JobId>,
 }
@@ -123,6 +129,8 @@ impl Leader {
             stories: Stories::new(seal),
             timers,
             dice: Dice::new(seal.nonce),
+            supply: None,
+            growing: Vec::new(),
             touched: BTreeSet::new(),
             config,
         }
@@ -201,6 +209,8 @@ impl Leader {
             LeaderEvent::SavepointRemoved { savepoint, why_not } => {
                 self.savepoint_removed(now, savepoint, why_not, out);
             }
+            LeaderEvent::Supplied(supply) => self.supplied(*supply),
+            LeaderEvent::Retire(name) => self.retire(now, &name, out),
             LeaderEvent::Tick => {}
         }
     }

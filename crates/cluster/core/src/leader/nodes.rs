@@ -58,6 +58,8 @@ pub(super) struct Node {
     /// The number of its newest report.
     pub(super) last_seq: Option<u64>,
     pub(super) is_draining: bool,
+    /// Whether this term wants it to leave, as nobody needs it.
+    pub(super) is_retired: bool,
     /// Whether this term has ordered it to drain.
     pub(super) is_drain_ordered: bool,
     /// Whether its present silence was logged.
@@ -327,6 +329,7 @@ impl Node {
             heard_at: None,
             last_seq: None,
             is_draining: false,
+            is_retired: false,
             is_drain_ordered: false,
             is_silence_told: false,
             has_blobs: true,
@@ -351,6 +354,7 @@ impl Node {
             && self.is_verified
             && !self.is_dead
             && !self.is_draining
+            && !self.is_retired
             && self.failing_since.is_none()
     }
 

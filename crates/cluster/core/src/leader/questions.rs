@@ -14,6 +14,9 @@ use crate::{Attempt, JobId};
 /// Longest time that a question is held. Anyone who asks through a gateway has given up by then.
 pub(super) const HELD_AT_MOST: Duration = Duration::from_secs(20);
 
+/// How long before that a question counts as late.
+const LATE_BEFORE: Duration = Duration::from_secs(3);
+
 /// Most questions that are held; more are refused at once.
 const MOST_HELD: usize = 10_000;
 
@@ -33,6 +36,13 @@ pub(super) struct Held {
     /// The attempt that the job had when it was asked.
     pub(super) asked_at: Option<Attempt>,
     deadline: Time,
+}
+
+impl Held {
+    /// Whether it must be answered now, if with something better than that nothing is known.
+    pub(super) fn is_late(&self, now: Time) -> bool {
+        now + LATE_BEFORE >= self.deadline
+    }
 }
 
 impl Questions {

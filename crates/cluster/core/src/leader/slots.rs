@@ -33,6 +33,11 @@ impl Slots {
         u32::try_from(free).unwrap_or(u32::MAX)
     }
 
+    /// Whether no task is in any, and none is held.
+    pub(super) fn are_idle(&self) -> bool {
+        (self.slots.iter()).all(|slot| slot.task.is_none() && slot.held_by.is_none())
+    }
+
     /// The first free one, and its port.
     pub(super) fn first_free(&self) -> Option<(u32, u16)> {
         let at = self.slots.iter().position(Slot::is_free)?;

@@ -10,6 +10,7 @@ use super::job::orders::peers_of;
 use super::job::rank::RankState;
 use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
+use crate::demand::Supply;
 use crate::view::{
     AbortedCheckpointView, CheckpointView, CheckpointsView, ClusterView, DamagedJobView, JobView,
     LeaderView, NodeKind, NodeView, NodeViewState, PendingCheckpointView, TaskView, TaskViewState,
@@ -141,6 +142,7 @@ pub(super) fn cluster(
     nodes: &Nodes,
     jobs: &Jobs,
     is_complete: bool,
+    supply: Option<&Supply>,
     now: Time,
 ) -> ClusterView {
     let shown: Vec<NodeView> = (nodes.iter())
@@ -166,6 +168,7 @@ pub(super) fn cluster(
             })
             .collect(),
         refused: Vec::new(),
+        pods: supply.map_or_else(Vec::new, |supply| supply.pods.clone()),
     }
 }
 

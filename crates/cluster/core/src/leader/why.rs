@@ -12,6 +12,7 @@ use super::job::rank::RankState;
 use super::job::{Job, Write, cause};
 use super::nodes::Nodes;
 use super::presence::{GoneBecause, Presence};
+use crate::demand::Supply;
 use crate::moment::wall_text;
 use crate::{Cause, CauseKind, Isolation, JobState, NodeNonce, Rank, Restart};
 
@@ -41,18 +42,22 @@ pub(super) fn lines(
     gangs: &Gangs,
     config: &LeaderConfig,
     is_complete: bool,
+    supply: Option<&Supply>,
     now: Now,
 ) -> Vec<String> {
     let mut lines = Vec::new();
     match job.record.state {
         JobState::Waiting => {
             contract::waits_for_origin(job, &mut lines);
-            waits_for_slots(job, nodes, gangs, is_complete, &mut lines);
+            waits_for_slots(job, nodes, gangs, is_complete, supply, &mut lines);
         }
         JobState::Running => {
             not_up(job, nodes, &mut lines);
             silent(job, nodes, now, &mut lines);
             contract::lines(job, nodes, config, now, &mut lines);
+            if job.waits_to_grow(nodes, now.time) {
+                made(supply, &mut lines);
+            }
             draining(job, nodes, &mut lines);
         }
         JobState::Restarting => {
@@ -67,7 +72,7 @@ pub(super) fn lines(
                     "the next attempt begins in {wait}: the restart delay"
                 ));
             } else {
-                waits_for_slots(job, nodes, gangs, is_complete, &mut lines);
+                waits_for_slots(job, nodes, gangs, is_complete, supply, &mut lines);
             }
         }
         JobState::Stopping if job.record.closing.is_some() => {
@@ -120,6 +125,7 @@ fn waits_for_slots(
     nodes: &Nodes,
     gangs: &Gangs,
     is_complete: bool,
+    supply: Option<&Supply>,
     lines: &mut Vec<String>,
 ) {
     let wanted = job.record.tasks();
@@ -129,7 +135,19 @@ fn waits_for_slots(
     let usable = nodes.usable_slots();
     let free: u32 = nodes.with_free().map(|(free, ..)| free).sum();
     let tasks = if wanted == 1 { "task" } else { "tasks" };
-    if usable < wanted {
+    let most = supply.map_or(0, |supply| supply.most_slots);
+    if usable < wanted && wanted <= most {
+        lines.push(format!(
+            "it has {wanted} {tasks}, and all TaskManagers together have {usable} slots: Kubernetes \
+             is asked for TaskManagers with {} more",
+            wanted - usable
+        ));
+    } else if usable < wanted && supply.is_some() {
+        lines.push(format!(
+            "it has {wanted} {tasks}, and all TaskManagers together have {usable} slots: Kubernetes \
+             is asked for {most} slots at most (--most-task-managers, --slots-per-pod)"
+        ));
+    } else if usable < wanted {
         lines.push(format!(
             "it has {wanted} {tasks}, and all TaskManagers together have {usable} slots: start \
              TaskManagers with {} more",
@@ -143,6 +161,7 @@ fn waits_for_slots(
              are free, {missing} are missing"
         ));
     }
+    made(supply, lines);
     let without_blobs = (nodes.iter())
         .filter(|(_, n)| n.takes_tasks() && !n.has_blobs)
         .count();
@@ -156,6 +175,20 @@ fn waits_for_slots(
         lines.push(format!("{before} older jobs wait before it"));
     }
     unusable_nodes(nodes, lines);
+}
+
+/// What is done about slots that are missing.
+fn made(supply: Option<&Supply>, lines: &mut Vec<String>) {
+    let Some(supply) = supply else {
+        return;
+    };
+    if supply.coming > 0 {
+        let coming = supply.coming;
+        lines.push(format!(
+            "{coming} slots are on their way, in pods of Kubernetes"
+        ));
+    }
+    lines.extend(supply.why.iter().cloned());
 }
 
 /// TaskManagers that have slots which cannot be used.

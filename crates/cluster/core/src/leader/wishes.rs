@@ -9,6 +9,7 @@ use super::job::{Job, Write};
 use super::jobs::Entry;
 use super::nodes::Nodes;
 use super::questions::HELD_AT_MOST;
+use super::supply::{Growth, growth};
 use super::timers::Timer;
 use super::{Answer, Leader, LeaderAction, Question, Ticket, gangs, views};
 use crate::message::Command;
@@ -39,6 +40,7 @@ impl Leader {
                 &self.nodes,
                 &self.jobs,
                 self.adoption.is_complete(),
+                self.supply.as_ref(),
                 now.time,
             );
             let answer = Answer::Cluster(Box::new(view));
@@ -139,7 +141,24 @@ impl Leader {
                             self.timers.ring_by(Timer::Job(id), again);
                             continue;
                         }
-                        Some(why) => why,
+                        Some(why) => match growth(self.supply.as_ref(), job, wish) {
+                            Growth::Never => why,
+                            Growth::Meanwhile => {
+                                job.wishes.change = Some(wish);
+                                continue;
+                            }
+                            Growth::First => {
+                                if let Wish::Rescale { tasks } = wish {
+                                    self.want_to_grow(id, tasks, now.time);
+                                }
+                                if !held.is_late(now.time) {
+                                    let again = now.time + LOOK_EVERY;
+                                    self.timers.ring_by(Timer::Job(id), again);
+                                    continue;
+                                }
+                                format!("{why}; they are being made: ask again in a while")
+                            }
+                        },
                         None => {
                             job.wishes.change = Some(wish);
                             continue;
@@ -330,6 +349,7 @@ impl Leader {
             &self.gangs,
             &self.config,
             self.adoption.is_complete(),
+            self.supply.as_ref(),
             now,
         );
         Some(view)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::ledger;
 use super::standby::announce;
 use super::term::{Ended, Term};
-use super::{JobManagerHandle, Shared};
+use super::{JobManagerHandle, MakeTaskManagers, Shared};
 use crate::NodeError;
 use crate::node::{ENDPOINT, Node};
 
@@ -33,10 +33,19 @@ impl JobManager {
     ///
     /// [`NodeError::Store`].
     pub fn new(node: Node) -> Result<Self, NodeError> {
+        Self::with(node, None)
+    }
+
+    /// The same, with somebody who makes TaskManagers while this process leads.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Store`].
+    pub fn with(node: Node, maker: Option<Arc<dyn MakeTaskManagers>>) -> Result<Self, NodeError> {
         super::describe_metrics();
         Ok(Self {
             candidate: node.group().candidate()?,
-            shared: Arc::new(Shared::new(node)),
+            shared: Arc::new(Shared::new(node, maker)),
         })
     }
 

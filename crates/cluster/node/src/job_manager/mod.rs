@@ -7,8 +7,8 @@
 //!   routes.rs, JobManagerHandle ─door.rs┘   records.rs  lanes.rs  watches.rs  questions.rs  told.rs
 //!   reports, hints, questions               open,       orders    proof of    answers       the log
 //!                                           commit                death
-//!                                        checkpoints/
-//!                                        manifests, savepoints, the janitor
+//!                                        checkpoints/                        supply.rs
+//!                                        manifests, savepoints, the janitor  more TaskManagers
 //! ```
 //!
 //! # What holds
@@ -62,6 +62,7 @@ mod remains;
 mod routes;
 mod run;
 mod standby;
+mod supply;
 mod term;
 mod told;
 mod watches;
@@ -79,7 +80,8 @@ pub use gauges::describe_metrics;
 pub use ledger::LeaderChange;
 pub(crate) use ledger::{Ledger, MOST_CHANGES, ledger_record};
 pub(crate) use registry::worker;
-pub use run::run_job_manager;
+pub use run::{run_job_manager, run_job_manager_with};
+pub use supply::{MakeTaskManagers, SupplyTerm};
 
 /// Asks the JobManager of this process. Cheap to clone.
 #[derive(Clone)]
@@ -96,14 +98,16 @@ pub struct NotLeading;
 /// What the campaign, the terms and the handles share.
 struct Shared {
     node: Node,
+    /// Makes TaskManagers, if somebody does.
+    maker: Option<Arc<dyn MakeTaskManagers>>,
     /// The present term, if this process leads.
     door: watch::Sender<Option<Arc<Door>>>,
 }
 
 impl Shared {
-    fn new(node: Node) -> Self {
+    fn new(node: Node, maker: Option<Arc<dyn MakeTaskManagers>>) -> Self {
         let door = watch::Sender::new(None);
-        Self { node, door }
+        Self { node, maker, door }
     }
 }
 

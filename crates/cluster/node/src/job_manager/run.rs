@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::JobManager;
+use super::{JobManager, MakeTaskManagers};
 use crate::server::{Readiness, Server, ServerOptions};
 use crate::{Node, NodeError, NodeOptions, api};
 
@@ -29,6 +29,26 @@ pub async fn run_job_manager(
     metrics: PrometheusHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
+    run_job_manager_with(listener, options, metrics, None, shutdown).await
+}
+
+/// Does what [`run_job_manager`] does, with somebody who makes TaskManagers while this process
+/// leads.
+///
+/// # Errors
+///
+/// [`NodeError`]: it cannot begin.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends all connections at once, and gives up the term in the background.
+pub async fn run_job_manager_with(
+    listener: TcpListener,
+    options: NodeOptions,
+    metrics: PrometheusHandle,
+    maker: Option<Arc<dyn MakeTaskManagers>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), NodeError> {
     let mut shutdown = std::pin::pin!(shutdown);
     let bound = listener.local_addr().map_err(|cause| NodeError::Listen {
         address: options.listen,
@@ -44,7 +64,7 @@ pub async fn run_job_manager(
         readiness: readiness(&node),
     };
     let server = Server::new(&node, listener, options)?;
-    let manager = JobManager::new(node.clone())?;
+    let manager = JobManager::with(node.clone(), maker)?;
     let handle = manager.handle();
     let asked: Arc<dyn api::AskLeader> = Arc::new(handle.clone());
     let api = api::routes(&node, node.blobs().clone(), Some(asked));

@@ -22,6 +22,7 @@ use super::lanes::Lanes;
 use super::questions::Questions;
 use super::records::Records;
 use super::remains::Remains;
+use super::supply::Supplying;
 use super::told::tell;
 use super::watches::Watches;
 use crate::node::Node;
@@ -67,6 +68,7 @@ pub(super) struct Term {
     questions: Questions,
     reports: HashMap<(NodeNonce, u64), oneshot::Sender<Ack>>,
     gauges: Gauges,
+    supplying: Option<Supplying>,
     inputs: mpsc::Receiver<Input>,
     events: mpsc::Receiver<LeaderEvent>,
     /// What the loop itself has to tell the machine next.
@@ -90,6 +92,8 @@ impl Term {
         let now = node.now();
         let archive = Archive::new(node.blobs().clone());
         let remains = Remains::new(node.blobs().clone(), guard.clone());
+        let supplying = (shared.maker.as_ref())
+            .map(|maker| Supplying::begin(maker, &node, seal, guard.clone(), sender.clone()));
         let term = Self {
             leader: Leader::new(config, seal, now),
             records: Records::new(Arc::clone(leadership), archive, remains),
@@ -99,6 +103,7 @@ impl Term {
             questions: Questions::default(),
             reports: HashMap::new(),
             gauges: Gauges::new(now),
+            supplying,
             door: Arc::clone(&door),
             inputs,
             events,
@@ -129,6 +134,9 @@ impl Term {
             if self.is_over {
                 break Ended::Superseded;
             }
+            if let Some(supplying) = &mut self.supplying {
+                supplying.look(&self.leader, self.node.now().time);
+            }
             let sleep = self.until_tick();
             tokio::select! {
                 why = &mut lost => break Ended::Lost(why),
@@ -149,6 +157,9 @@ impl Term {
         };
         // TaskManagers that wait are told first: they look for the next leader.
         drop((self.reports, self.watches));
+        if let Some(supplying) = self.supplying {
+            supplying.end().await;
+        }
         self.lanes.end().await;
         self.checkpoints.end().await;
         self.records.end().await;
@@ -163,7 +174,11 @@ impl Term {
         let now = self.node.now().time;
         let wake = self.leader.next_wake();
         let wake = wake.map_or(LONGEST_SLEEP, |at| at.since(now));
-        wake.min(self.gauges.until_due(now)).min(LONGEST_SLEEP)
+        let supplying = self.supplying.as_ref();
+        let look = supplying.and_then(|supplying| supplying.until_due(now));
+        wake.min(self.gauges.until_due(now))
+            .min(look.unwrap_or(LONGEST_SLEEP))
+            .min(LONGEST_SLEEP)
     }
 
     fn take(&mut self, input: Input) {

@@ -33,10 +33,11 @@ use incumbent_core::{Pace, Time};
 use self::checkpoints::Checkpoints;
 use self::intents::Wish;
 use self::rank::{Rank, RankState};
+use super::gangs;
 use super::names::NameClaim;
 use super::nodes::Nodes;
 use super::restart;
-use crate::checkpoint::Goal;
+use crate::checkpoint::{Goal, Intent};
 use crate::exit;
 use crate::message::{Refused, TaskReport, TaskState};
 use crate::{
@@ -356,6 +357,12 @@ impl Job {
             (true, None) => false,
             (false, _) => rank.is_done(),
         }
+    }
+
+    /// Whether it is to have more tasks, and waits for slots while the present ones go on.
+    pub(super) fn waits_to_grow(&self, nodes: &Nodes, now: Time) -> bool {
+        matches!(self.record.intent, Some(Intent::Rescale { .. }))
+            && !gangs::has_all(self, nodes, now)
     }
 
     /// Whether its owner wants it canceled.

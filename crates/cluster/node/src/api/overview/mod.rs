@@ -146,6 +146,7 @@ mod tests {
             is_complete: true,
             damaged: Vec::new(),
             refused: Vec::new(),
+            pods: Vec::new(),
         }
     }
 }

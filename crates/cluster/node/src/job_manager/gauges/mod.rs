@@ -134,6 +134,8 @@ impl Gauges {
             | LeaderEvent::ManifestNotStored { .. }
             | LeaderEvent::SavepointFound { .. }
             | LeaderEvent::SavepointRemoved { .. }
+            | LeaderEvent::Supplied(_)
+            | LeaderEvent::Retire(_)
             | LeaderEvent::Tick => {}
         }
     }

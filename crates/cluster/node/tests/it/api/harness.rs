@@ -382,6 +382,7 @@ impl FakeLeader {
             is_complete: true,
             damaged: Vec::new(),
             refused: Vec::new(),
+            pods: Vec::new(),
         }
     }
 }
