@@ -76,7 +76,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::Gateway(args) => gateway::gateway(&common, *args).await,
             Command::Serve(args) => serve::serve(*args).await,
             Command::Up(args) => cluster::up(&common, *args).await,
-            Command::JobManager(args) => cluster::job_manager(&common, *args).await,
+            Command::JobManager(args) => Box::pin(cluster::job_manager(&common, *args)).await,
             Command::TaskManager(args) => cluster::task_manager(&common, *args).await,
             Command::Job(args) => cluster::job(*args).await,
             Command::Node(args) => cluster::node(*args).await,

@@ -134,6 +134,12 @@ pub(crate) struct KubernetesArgs {
     /// A real API server, by a kubeconfig file.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// How many jobs wait for pods, on the double; 0 for none.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) pods: u32,
+    /// Measure only that.
+    #[arg(long)]
+    pub(crate) only_pods: bool,
     /// How often the leader is replaced, each way.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,

@@ -18,7 +18,7 @@ use crate::report::Figure;
 use crate::runners::{Runners, Spot};
 use crate::stats::{Statistic, Summary};
 use crate::takeover::{self, How};
-use crate::{Failure, program, stopwatch};
+use crate::{Failure, pods, program, stopwatch};
 
 /// Time for standbys to see the leader, so that the requests of the election are not counted.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -45,8 +45,15 @@ struct Site {
 }
 
 pub(crate) async fn measure(above: &Path, args: KubernetesArgs) -> Result<Vec<Figure>, Failure> {
-    let site = Site::new(&args).await?;
     let mut figures = Vec::new();
+    if args.pods > 0 && args.kubeconfig.is_none() {
+        let program = program::find(args.group.program.as_deref())?;
+        figures.extend(pods::measure(above, program, args.pods).await?);
+    }
+    if args.only_pods {
+        return Ok(figures);
+    }
+    let site = Site::new(&args).await?;
     let takeovers = [
         (How::Killed, args.rounds, "killed"),
         (How::Asked, args.rounds, "asked"),

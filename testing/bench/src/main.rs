@@ -26,6 +26,7 @@ mod gateway;
 mod idle;
 mod kubernetes;
 mod machine;
+mod pods;
 mod program;
 mod progress;
 mod report;

@@ -79,6 +79,11 @@ impl Double {
         }
     }
 
+    /// What all requests share.
+    pub(crate) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -211,6 +216,26 @@ impl Double {
                 }
             }
             crate::act::write::committed(store, key, object)
+        })
+    }
+
+    /// Their names, in order.
+    pub fn names(&self, resource: &str, namespace: &str) -> Vec<String> {
+        let state = self.world.state();
+        let all = state.store.list(kind(resource), namespace);
+        all.map(|(key, _)| key.name.clone()).collect()
+    }
+
+    /// Deletes an object as a client with all rights does: a pod on a node is given time to end.
+    /// Returns whether there was one.
+    pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> bool {
+        let (key, now) = (place(resource, namespace, name), now());
+        self.world.with_store(|store| {
+            let Some(object) = store.get(&key) else {
+                return false;
+            };
+            let options = Value::Null;
+            crate::act::delete::remove(store, kind(resource), key, &object, &options, &now).is_ok()
         })
     }
 

@@ -1,10 +1,10 @@
 //! A test double of the Kubernetes API server: ConfigMaps, Leases, Pods, Deployments, StatefulSets,
 //! Roles, RoleBindings and namespaces, in memory, with the rules of the real server and with faults
-//! on demand.
+//! on demand; and of what acts on pods there ([`Kubelet`]).
 //!
-//! The claims in `tests/it` hold for it and for real API servers alike. It has no controllers, no
-//! scheduler, no kubelet, no garbage collector, no admission and no TLS, and gives objects few
-//! defaults; see the README.
+//! The claims in `tests/it` hold for it and for real API servers alike. By
+//! itself nothing acts on the objects. It has no admission but for a quota of pods and no TLS, and
+//! gives objects few defaults; see the README.
 //!
 //! ```no_run
 //! use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Verb};
@@ -24,12 +24,14 @@
 //!   request/  taking requests apart, users and roles, answers
 //!   act/      reading, writing, patching, deleting, watching
 //!   store/    objects, their rules, revisions and history
+//!   kubelet/  nodes, which start pods as processes; controllers
 //! fault.rs, seen.rs, world.rs   faults, the log, what requests share
 //! ```
 
 mod act;
 mod double;
 mod fault;
+mod kubelet;
 mod options;
 mod request;
 mod seen;
@@ -41,6 +43,7 @@ mod world;
 
 pub use double::Double;
 pub use fault::{Fault, FaultId, How, Match};
+pub use kubelet::{Kubelet, KubeletOptions};
 pub use options::Options;
 pub use request::access::Rule;
 pub use seen::Seen;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule};
+use incumbent_kubernetes_double::{
+    Double, Fault, How, Kubelet, KubeletOptions, Match, Options, Rule,
+};
 
 /// A test double of the Kubernetes API server, in memory. A client without a token may do
 /// everything: listen on loopback only.
@@ -29,12 +31,28 @@ struct Arguments {
     /// As --user, for a user who may do everything.
     #[arg(long, value_name = "USER=TOKEN", value_parser = user)]
     admin: Vec<(String, String)>,
+    /// Start the commands of pods as processes: an image and the program that it is. May be
+    /// repeated; other images never come.
+    #[arg(long, value_name = "IMAGE=PROGRAM", value_parser = image)]
+    image: Vec<(String, PathBuf)>,
+    /// The nodes on which pods run. `kubectl delete node NAME` cuts one off, with its pods.
+    #[arg(long, value_name = "NAME", default_values = ["node-1", "node-2"])]
+    node: Vec<String>,
+    /// Where pods have their directories and logs.
+    #[arg(long, value_name = "DIR", default_value = "kubelet-double")]
+    dir: PathBuf,
     /// Seconds between bookmarks of a watch.
     #[arg(long, default_value_t = 60)]
     bookmark_every: u64,
     /// Delay every answer by this many milliseconds.
     #[arg(long, default_value_t = 0)]
     delay: u64,
+}
+
+fn image(text: &str) -> Result<(String, PathBuf), String> {
+    let (image, program) = text.split_once('=').ok_or("it is not IMAGE=PROGRAM")?;
+    let program = std::fs::canonicalize(program).map_err(|error| format!("{program}: {error}"))?;
+    Ok((image.to_owned(), program))
 }
 
 fn user(text: &str) -> Result<(String, String), String> {
@@ -70,6 +88,15 @@ async fn main() -> ExitCode {
             how,
         });
     }
+    let _kubelet = if arguments.image.is_empty() {
+        None
+    } else {
+        let dir = std::path::absolute(&arguments.dir).unwrap_or(arguments.dir);
+        let mut options = KubeletOptions::new(dir);
+        options.nodes = arguments.node;
+        options.images.extend(arguments.image);
+        Some(Kubelet::start(&double, options))
+    };
     eprintln!("kubernetes-double: listening on {}", double.url());
     match arguments.kubeconfig {
         None => print!("{}", double.kubeconfig(None)),

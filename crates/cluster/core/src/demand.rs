@@ -1,5 +1,5 @@
 //! [`Demand`]: which slots the jobs lack, as the leader sees it at one moment; and [`Supply`]: what
-//! whoever makes TaskManagers does about it.
+//! the maker of TaskManagers does about it.
 
 use serde::{Deserialize, Serialize};
 

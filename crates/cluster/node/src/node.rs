@@ -155,9 +155,10 @@ impl Node {
         let cluster = identity(&group).await?;
         let blobs = blobs(&options.blobs, &cluster.id).await?;
         let is_tls = options.tls.is_some();
-        let client = Client::new(
+        let client = Client::seen_at(
             cluster.secret.clone(),
             is_tls.then_some(&options.upstream_tls),
+            Some(bound.ip()).filter(|ip| !ip.is_unspecified()),
         )?;
         let mut passing = incumbent_gateway::Options::to(ENDPOINT.parse().expect("it is a name"));
         passing.upstream_tls = options.upstream_tls.clone();

@@ -43,7 +43,8 @@ pub(crate) fn delete_collection(store: &mut Store, ask: &Ask, now: &Now) -> Done
     ))
 }
 
-fn remove(
+/// Deletes an object, as options say.
+pub(crate) fn remove(
     store: &mut Store,
     resource: &'static Resource,
     key: Key,

@@ -2,6 +2,7 @@
 
 pub(crate) mod delete;
 pub(crate) mod patch;
+pub(crate) mod quota;
 pub(crate) mod read;
 pub(crate) mod watch;
 pub(crate) mod write;

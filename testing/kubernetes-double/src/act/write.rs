@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::act::quota;
 use crate::request::ask::Ask;
 use crate::request::status::{Cause, Refusal};
 use crate::store::object;
@@ -253,6 +254,7 @@ fn insert(store: &mut Store, ask: &Ask, mut object: Value, now: &Now) -> Done {
     if store.get(&key).is_some() {
         return Err(Refusal::already_exists(resource, name));
     }
+    quota::check(store, resource, &ask.namespace, name)?;
     Ok((201, committed(store, key, object)))
 }
 

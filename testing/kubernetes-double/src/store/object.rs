@@ -161,7 +161,7 @@ fn body(
             Ok(())
         }
         // The real server shows them even if they are empty.
-        "Namespace" | "Pod" | "Deployment" | "StatefulSet" => {
+        "Namespace" | "Pod" | "Deployment" | "StatefulSet" | "ReplicaSet" | "Node" => {
             for field in ["spec", "status"] {
                 if !object.entry(field).or_insert_with(|| json!({})).is_object() {
                     return Err(mistyped(resource, resource.kind, "an object was expected"));

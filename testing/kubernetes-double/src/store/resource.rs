@@ -41,7 +41,7 @@ const BASE: Resource = Resource {
 };
 
 /// Every resource there is.
-pub(crate) static RESOURCES: [Resource; 9] = [
+pub(crate) static RESOURCES: [Resource; 17] = [
     Resource {
         kind: "ConfigMap",
         plural: "configmaps",
@@ -94,6 +94,58 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         ..BASE
     },
     Resource {
+        kind: "Node",
+        plural: "nodes",
+        singular: "node",
+        short: &["no"],
+        namespaced: false,
+        status: true,
+        ..BASE
+    },
+    Resource {
+        kind: "ServiceAccount",
+        plural: "serviceaccounts",
+        singular: "serviceaccount",
+        short: &["sa"],
+        fields: &[
+            "automountServiceAccountToken",
+            "secrets",
+            "imagePullSecrets",
+        ],
+        ..BASE
+    },
+    Resource {
+        kind: "Service",
+        plural: "services",
+        singular: "service",
+        short: &["svc"],
+        status: true,
+        ..BASE
+    },
+    Resource {
+        kind: "Secret",
+        plural: "secrets",
+        singular: "secret",
+        fields: &["data", "stringData", "type", "immutable"],
+        ..BASE
+    },
+    Resource {
+        kind: "PersistentVolumeClaim",
+        plural: "persistentvolumeclaims",
+        singular: "persistentvolumeclaim",
+        short: &["pvc"],
+        status: true,
+        ..BASE
+    },
+    Resource {
+        kind: "ResourceQuota",
+        plural: "resourcequotas",
+        singular: "resourcequota",
+        short: &["quota"],
+        status: true,
+        ..BASE
+    },
+    Resource {
         group: "coordination.k8s.io",
         kind: "Lease",
         plural: "leases",
@@ -122,6 +174,26 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         categories: &["all"],
         status: true,
         generation: true,
+        ..BASE
+    },
+    Resource {
+        group: "apps",
+        kind: "ReplicaSet",
+        plural: "replicasets",
+        singular: "replicaset",
+        short: &["rs"],
+        categories: &["all"],
+        status: true,
+        generation: true,
+        ..BASE
+    },
+    Resource {
+        group: "policy",
+        kind: "PodDisruptionBudget",
+        plural: "poddisruptionbudgets",
+        singular: "poddisruptionbudget",
+        short: &["pdb"],
+        status: true,
         ..BASE
     },
     Resource {

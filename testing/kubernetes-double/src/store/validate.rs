@@ -28,7 +28,7 @@ pub(crate) fn validate(
         "ConfigMap" => config_map(object, before, &mut causes),
         "Lease" => lease(&object["spec"], &mut causes),
         "Pod" => containers("spec.containers", &object["spec"], &mut causes),
-        "Deployment" | "StatefulSet" => workload(&object["spec"], &mut causes),
+        "Deployment" | "StatefulSet" | "ReplicaSet" => workload(&object["spec"], &mut causes),
         "Role" => role(object, &mut causes),
         "RoleBinding" => role_binding(object, before, &mut causes),
         _ => {}

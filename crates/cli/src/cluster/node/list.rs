@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use incumbent_cluster_core::view::{ClusterView, NodeKind, NodeView, NodeViewState};
+use incumbent_cluster_core::view::{
+    ClusterView, NodeKind, NodeView, NodeViewState, PodView, PodViewState,
+};
 
 use crate::cluster::client::{Ask, Client};
 use crate::exit::Failure;
@@ -17,7 +19,10 @@ pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Fa
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let is_node = |pod: &&PodView| pod.state == PodViewState::Registered;
+    let pods = cluster.pods.iter().filter(|pod| !is_node(pod)).map(pod_row);
     let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
+    let rows = rows.chain(pods);
     let columns = ["KIND", "NAME", "STATE", "PID", "ADDRESS", "SLOTS", "FREE"];
     show::print(format!("{}\n", show::table(&columns, rows.collect())).as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -48,5 +53,33 @@ fn row(node: &NodeView, cluster: &ClusterView) -> Vec<String> {
         node.address.clone(),
         slots,
         free,
+    ]
+}
+
+/// A pod that is no TaskManager yet, or no longer.
+fn pod_row(pod: &PodView) -> Vec<String> {
+    let state = match pod.state {
+        PodViewState::Asked => "asked for",
+        PodViewState::Pending => "pending",
+        PodViewState::Running => "starting",
+        PodViewState::Registered => "registered",
+        PodViewState::Lost => "lost",
+        PodViewState::Leaving => "leaving",
+        PodViewState::Ended => "ended",
+    };
+    let state = match &pod.why {
+        Some(why) => format!("{state}: {why}"),
+        None => state.to_owned(),
+    };
+    let node = pod.node.clone().unwrap_or_else(|| "-".to_owned());
+    let slots = pod.slots.to_string();
+    vec![
+        "pod".into(),
+        pod.name.clone(),
+        state,
+        "-".into(),
+        node,
+        slots,
+        "-".into(),
     ]
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::pods::MakerArgs;
 use crate::settings::{CertificateFiles, ClientToken, socket};
 
 /// What both parts need.
@@ -55,7 +56,7 @@ On one machine, `incumbent up` starts all of this. On several:
   incumbent job-manager  --ha zookeeper://zk1,zk2/prod --blobs file:///shared/blobs --listen 10.0.0.1:8081 --token-file token
   incumbent task-manager --ha zookeeper://zk1,zk2/prod --blobs file:///shared/blobs --listen 10.0.0.2:8081 --token-file token --slots 8
 Beyond loopback, a token is needed: anyone who may submit a job may run any program.
-docs/guide/cluster.md tells more.";
+docs/guide/cluster.md tells more, docs/guide/kubernetes-cluster.md how Kubernetes makes the TaskManagers.";
 
 /// A JobManager: one of them leads, and looks after the jobs.
 #[derive(Debug, Args)]
@@ -63,6 +64,8 @@ docs/guide/cluster.md tells more.";
 pub(crate) struct JobManagerArgs {
     #[command(flatten)]
     pub(crate) part: PartArgs,
+    #[command(flatten)]
+    pub(crate) maker: MakerArgs,
 }
 
 const TASK_MANAGER_HELP: &str = "\

@@ -1,6 +1,7 @@
 //! `incumbent job-manager` and `incumbent task-manager`: one process of a cluster each.
 
 mod args;
+mod pods;
 mod supervised;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use incumbent::backend::causes;
 use incumbent_cluster_node::security::{Access, Token};
 use incumbent_cluster_node::task_manager::TaskManagerOptions;
-use incumbent_cluster_node::{NodeError, NodeOptions, run_job_manager, run_task_manager};
+use incumbent_cluster_node::{NodeError, NodeOptions, run_job_manager_with, run_task_manager};
 use incumbent_gateway::{ServerTls, UpstreamTls};
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
@@ -33,8 +34,13 @@ pub(crate) async fn job_manager(
     let mut signals = signals()?;
     let options = options(common, &args.part)?;
     let metrics = status_server::recorder()?;
+    let maker = tokio::select! {
+        maker = pods::maker(common, &args.part, args.maker, &options) => maker?,
+        () = signals.end() => return Ok(ExitCode::SUCCESS),
+    };
     let listener = listen(&options).await?;
-    let run = run_job_manager(listener, options, metrics, async { signals.end().await });
+    let shutdown = async { signals.end().await };
+    let run = run_job_manager_with(listener, options, metrics, maker, shutdown);
     run.await.map_err(node_failure)?;
     Ok(ExitCode::SUCCESS)
 }

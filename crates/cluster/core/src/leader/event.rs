@@ -105,7 +105,7 @@ pub enum LeaderEvent {
         /// Why not, if not: it may be tried again.
         why_not: Option<String>,
     },
-    /// What is done about the slots that are missing, by whoever makes TaskManagers.
+    /// What is done about the slots that are missing, by the maker of TaskManagers.
     Supplied(Box<Supply>),
     /// The TaskManager of this name is not needed: it is to leave, if nothing is in it.
     Retire(String),

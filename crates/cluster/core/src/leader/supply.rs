@@ -1,4 +1,4 @@
-//! What jobs lack of slots, for whoever makes TaskManagers; and what becomes of that.
+//! What jobs lack of slots, for the maker of TaskManagers; and what becomes of that.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::message::Command;
 use crate::{JobId, JobState, NodeNonce};
 
 /// How long slots are wanted for a job that was to have more tasks than there are slots, and that
-/// cannot go on while it waits for them. Whoever asked asks again meanwhile.
+/// cannot go on while it waits for them. The client that asked asks again meanwhile.
 const GROW_FOR: Duration = Duration::from_secs(300);
 
 /// What may become of a wish for more tasks than there are slots.

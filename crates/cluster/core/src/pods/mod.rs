@@ -8,7 +8,7 @@
 //!
 //! # What holds
 //!
-//! - **Nothing is asked for before all pods are listed**, whoever asked for them, and before all
+//! - **Nothing is asked for before all pods are listed**, of whichever leader, and before all
 //!   records of jobs are open.
 //! - **Two leaders never make the same pod twice.** A name has the epoch of the leader that asks
 //!   and a number that rises within its term. A request whose answer is lost is repeated under the

@@ -1,4 +1,4 @@
-//! [`MakeTaskManagers`]: whoever makes TaskManagers while slots are missing, and its part of a term.
+//! [`MakeTaskManagers`]: the maker of TaskManagers while slots are missing, and its part of a term.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub trait MakeTaskManagers: Send + Sync {
     fn make(&self, term: SupplyTerm) -> BoxFuture<'_, ()>;
 }
 
-/// One term, as whoever makes TaskManagers sees it.
+/// One term, as the maker of TaskManagers sees it.
 pub struct SupplyTerm {
     node: Node,
     seal: Seal,

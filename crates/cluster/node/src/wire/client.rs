@@ -1,5 +1,6 @@
 //! [`Client`]: asks other nodes.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -51,11 +52,25 @@ impl Client {
     ///
     /// [`TlsError`].
     pub fn new(secret: NodeSecret, tls: Option<&UpstreamTls>) -> Result<Self, TlsError> {
+        Self::seen_at(secret, tls, None)
+    }
+
+    /// The same, which connects from this address where that is possible: a TaskManager is known by
+    /// the address that it is seen under, and must be reached there.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn seen_at(
+        secret: NodeSecret,
+        tls: Option<&UpstreamTls>,
+        from: Option<IpAddr>,
+    ) -> Result<Self, TlsError> {
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MOST_IDLE)
-            .build(Connector::new(tls)?);
+            .build(Connector::new(tls, from)?);
         Ok(Self {
             http,
             secret,

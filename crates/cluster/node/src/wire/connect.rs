@@ -1,6 +1,7 @@
 //! Connections to other nodes: TCP, or TLS on top of it.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,7 @@ use incumbent_tls::{ClientFiles, Identity, Reloading, TlsError, Trust, server_na
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
@@ -28,6 +29,8 @@ const ALPN: &[&[u8]] = &[b"http/1.1"];
 #[derive(Clone)]
 pub(super) struct Connector {
     tls: Option<Tls>,
+    /// The address that others are to see, if there is one.
+    from: Option<IpAddr>,
 }
 
 #[derive(Clone)]
@@ -44,9 +47,9 @@ pub(super) enum Wire {
 
 impl Connector {
     /// Over TLS if there are options for it. Must be called inside a Tokio runtime.
-    pub(super) fn new(tls: Option<&UpstreamTls>) -> Result<Self, TlsError> {
+    pub(super) fn new(tls: Option<&UpstreamTls>, from: Option<IpAddr>) -> Result<Self, TlsError> {
         let Some(options) = tls else {
-            return Ok(Self { tls: None });
+            return Ok(Self { tls: None, from });
         };
         let identity = options.identity.clone();
         let files = ClientFiles {
@@ -58,6 +61,7 @@ impl Connector {
         let name = options.name.as_deref().map(server_name).transpose()?;
         Ok(Self {
             tls: Some(Tls { config, name }),
+            from,
         })
     }
 
@@ -65,7 +69,7 @@ impl Connector {
         let host = to.host().ok_or(io::ErrorKind::InvalidInput)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = to.port_u16().ok_or(io::ErrorKind::InvalidInput)?;
-        let stream = in_time(TcpStream::connect((host, port))).await?;
+        let stream = in_time(tcp(host, port, self.from)).await?;
         stream.set_nodelay(true)?;
         let Some(tls) = self.tls else {
             return Ok(TokioIo::new(Wire::Plain(stream)));
@@ -78,6 +82,35 @@ impl Connector {
         let stream = in_time(connector.connect(name, stream)).await?;
         Ok(TokioIo::new(Wire::Tls(Box::new(stream))))
     }
+}
+
+/// Connects, from this address where that is possible.
+async fn tcp(host: &str, port: u16, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else {
+        return TcpStream::connect((host, port)).await;
+    };
+    let mut failed = None;
+    for to in tokio::net::lookup_host((host, port)).await? {
+        match tcp_from(from, to).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+async fn tcp_from(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    // Loopback reaches nobody else.
+    let is_alike = from.is_ipv4() == to.is_ipv4() && from.is_loopback() == to.ip().is_loopback();
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if is_alike {
+        // If it is this host's no more, the connection may do without.
+        let _ = socket.bind(SocketAddr::new(from, 0));
+    }
+    socket.connect(to).await
 }
 
 async fn in_time<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
