@@ -67,7 +67,7 @@ function head(job, why, look) {
       ['last checkpoint', job.checkpoint && [`${job.checkpoint.number}, `, ago(job.checkpoint.completed_at)]],
       ['id', h('code', { class: 'id' }, job.id)],
     ]),
-    lines.length > 0 && h('ul', { class: 'lines', 'aria-label': 'Why it is as it is' }, lines.map(line => h('li', {}, line))),
+    lines.length > 0 && h('ul', { class: 'lines', 'aria-label': 'Why it is as it is' }, lines.map(line => h('li', { class: line.startsWith('  ') && 'said' }, line.trim()))),
   ];
 }
 

@@ -161,7 +161,7 @@ async function leaveSession() {
 function askWho() {
   leave();
   live.stop();
-  show(document.getElementById('nav'));
+  for (const id of ['nav', 'live']) show(document.getElementById(id));
   askForToken(main, () => {
     live.start();
     route();

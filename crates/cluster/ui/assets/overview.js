@@ -17,8 +17,8 @@ export function overview(view) {
   let [newest, story] = [null, null];
   const draw = (now, stale) => {
     newest = now ?? newest;
-    view.show(h('h1', {}, 'Overview'), stale, newest && wrong(newest), h('div', { class: 'cards' },
-      newest ? [leader(newest, story), slots(newest), jobs(newest)] : before(story)));
+    view.show(h('h1', {}, 'Overview'), stale, newest && wrong(newest, isNow()), h('div', { class: 'cards' },
+      newest ? [leader(newest, story, isNow()), slots(newest), jobs(newest)] : before(story)));
   };
   // Any node knows this, also while nobody leads.
   const learn = async () => {
@@ -26,10 +26,14 @@ export function overview(view) {
     if (story && !view.signal.aborted) draw(newest, null);
   };
   view.on(live, 'overview', ({ detail }) => draw(detail, null));
+  view.on(live, 'state', () => newest && draw(newest, null));
   view.on(live, 'leader', ({ detail }) => (detail.state === 'active' ? look() : null, learn()));
   const look = view.poll(signal => get('overview', {}, signal), draw, { every: 10_000 });
   learn();
 }
+
+/** Whether what is shown is the present state: the node answers, and somebody leads. */
+const isNow = () => live.state !== 'lost' && live.leader?.state !== 'none';
 
 /** What is known while no leader has answered yet. */
 function before(story) {
@@ -41,9 +45,10 @@ function before(story) {
     h('p', {}, h('a', { href: '#/leadership' }, 'The story of changes')));
 }
 
-function wrong({ wrong, wrong_more: more }) {
+function wrong({ wrong, wrong_more: more }, isNow) {
+  if (!wrong.length && !isNow) return h('p', { class: 'muted' }, 'Nothing was wrong when a leader answered last.');
   if (!wrong.length) return h('p', { class: 'allwell' }, h('span', { 'aria-hidden': 'true' }, '✓ '), 'Nothing is wrong.');
-  return h('section', { class: 'card wrong', 'aria-live': 'polite' }, h('h2', {}, 'What is wrong now'),
+  return h('section', { class: 'card wrong', 'aria-live': 'polite' }, h('h2', {}, isNow ? 'What is wrong now' : 'What was wrong when a leader answered last'),
     h('ul', {}, wrong.map(({ severity, text, about }) => {
       const place = about && PLACES[about.kind]?.(about.id);
       return h('li', { class: severity === 'error' ? 'bad' : 'warn' },
@@ -53,9 +58,9 @@ function wrong({ wrong, wrong_more: more }) {
     more > 0 && h('p', { class: 'muted' }, `and ${count(more, 'more thing')}`));
 }
 
-function leader({ leader, epoch }, story) {
+function leader({ leader, epoch }, story, isNow) {
   const change = story?.changes.find(change => change.epoch === epoch);
-  return card('Leader', facts([
+  return card(isNow ? 'Leader' : 'The last leader', facts([
     ['JobManager', leader.name],
     ['began to lead', ago(leader.since)],
     ['epoch', String(epoch)],

@@ -58,7 +58,7 @@ impl Site {
         self.open(format!("jobs/{id}/{part}").trim_end_matches('/'));
     }
 
-    /// Looks at what is shown: on a phone and on a desk, light and dark. Nothing lies outside of the
+    /// Looks at what is shown: on a phone and on a desk, light and dark. Nothing lies outside the
     /// window, axe-core has nothing to say, and neither has the console.
     pub(super) fn look(&self, name: &str) {
         self.hear(name, self.browser.console().errors());

@@ -150,7 +150,7 @@ fn each_action_says_what_it_does_and_does_it(site: &Site) {
         !job["savepoints"].as_array().is_none_or(Vec::is_empty)
     });
 
-    // Whoever thinks better of it changes nothing.
+    // If you think better of it, nothing changes.
     browser.click("Cancel");
     browser.click("Leave it as it is");
     browser.click("Cancel");

@@ -1,5 +1,6 @@
-//! How long pages of a cluster with 1,000 jobs take until they can be used, what they weigh, and how
-//! soon they show what happens. A command for people, in docs/testing.md; no limit in normal tests.
+//! How long pages of a cluster with 1,000 jobs take until they can be used, what they weigh, and
+//! how soon they show what happens. A command for people, in docs/testing.md; no limit in normal
+//! tests.
 
 use std::fmt::Write as _;
 
