@@ -152,7 +152,8 @@ class Committed:
 
 @dataclass(frozen=True)
 class Aborted:
-    """It will never be complete: keep what is staged for it, it belongs to the next one."""
+    """It will never be complete: keep what is staged for it, it belongs to the next one. This rank
+    may never have been asked for it."""
 
     number: int
 

@@ -27,7 +27,8 @@ pub enum Event {
         /// The number.
         number: u64,
     },
-    /// It will never be complete: keep what is staged for it, it belongs to the next one.
+    /// It will never be complete: keep what is staged for it, it belongs to the next one. This rank
+    /// may never have been asked for it.
     Aborted {
         /// The number.
         number: u64,

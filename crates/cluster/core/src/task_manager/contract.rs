@@ -7,6 +7,9 @@
 //!              └───────────────┴─────────────────────────┘
 //! ```
 //!
+//! A task is told of an abort also if it was never asked for that number: other ranks were, and may
+//! wait for it.
+//!
 //! Everything that a task has said is in its report until a leader has decided about it, however
 //! many leaders there are meanwhile.
 
@@ -91,11 +94,15 @@ impl Contract {
             }
             ContractOrder::Aborted { number } => {
                 let pending = self.pending.map(|pending| pending.number);
+                let is_new = number > self.report.seen;
                 self.settle(number);
-                // It is told of its own number: it may never have heard of the other.
+                // Of its own number first. Others were asked for the higher one, and may wait until
+                // this rank knows of it, too; nobody waits for one that has finished.
                 let own = pending.filter(|&own| own <= number);
-                let told = own.map(|number| Effect::Tell(ContractOrder::Aborted { number }));
-                told.into_iter().collect()
+                let others = (is_new && !self.report.has_finished).then_some(number);
+                let told = own.into_iter().chain(others);
+                told.map(|number| Effect::Tell(ContractOrder::Aborted { number }))
+                    .collect()
             }
         }
     }

@@ -186,7 +186,7 @@ fn a_trigger_that_is_not_above_all_that_were_seen_is_ignored() {
     for number in [1, 8, 9] {
         assert_eq!(order(&mut alone, 1, trigger(number)), []);
     }
-    assert_eq!(order(&mut alone, 1, aborted(12)), []);
+    assert_eq!(order(&mut alone, 1, aborted(12)), [aborted(12)]);
     assert_eq!(order(&mut alone, 1, trigger(12)), []);
     assert_eq!(order(&mut alone, 1, trigger(13)), [trigger(13)]);
     assert_eq!((report(&alone).seen, report(&alone).committed), (13, 9));
@@ -266,12 +266,36 @@ fn what_was_never_asked_for_or_was_aborted_is_not_acknowledged() {
 }
 
 #[test]
-fn an_abort_says_the_number_that_the_task_was_asked_for() {
+fn an_abort_says_the_number_that_the_task_was_asked_for_first() {
     let mut alone = running();
     order(&mut alone, 1, trigger(3));
     // Another TaskManager has seen number 5.
-    assert_eq!(order(&mut alone, 1, aborted(5)), [aborted(3)]);
+    assert_eq!(order(&mut alone, 1, aborted(5)), [aborted(3), aborted(5)]);
     assert_eq!(report(&alone).seen, 5);
+}
+
+#[test]
+fn a_rank_hears_once_that_a_number_is_aborted_that_it_was_never_asked_for() {
+    let mut alone = running();
+    assert_eq!(order(&mut alone, 1, aborted(5)), [aborted(5)]);
+    // The next leader says so as well, and it says less than what is known.
+    alone.see(2);
+    alone.order_seq = 0;
+    for number in [5, 4] {
+        assert_eq!(order(&mut alone, 2, aborted(number)), [], "{number}");
+    }
+    assert_eq!(order(&mut alone, 2, trigger(5)), []);
+    assert_eq!(order(&mut alone, 2, trigger(6)), [trigger(6)]);
+}
+
+#[test]
+fn a_rank_that_has_finished_hears_of_no_abort_but_its_own() {
+    let mut alone = running();
+    order(&mut alone, 1, trigger(1));
+    say(&mut alone, Said::Finished(part("last"))).0.unwrap();
+    assert_eq!(order(&mut alone, 1, aborted(1)), [aborted(1)]);
+    assert_eq!(order(&mut alone, 1, aborted(3)), []);
+    assert_eq!(report(&alone).seen, 3);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(super) struct Standing {
     asked: u64,
     /// What it has not answered yet.
     pending: Option<(u64, Option<SavepointId>)>,
+    has_finished: bool,
     pub(super) is_stopped: bool,
 }
 
@@ -51,7 +52,8 @@ pub(super) enum TaskEvent {
         /// The number.
         number: u64,
     },
-    /// This number will never be complete. What was staged for it belongs to the next one.
+    /// This number will never be complete. What was staged for it belongs to the next one. This
+    /// rank may never have been asked for it.
     Aborted {
         /// The number.
         number: u64,
@@ -88,6 +90,7 @@ impl Standing {
     /// Nothing more will come of the task: it is asked for nothing.
     pub(super) fn finished(&mut self) {
         self.pending = None;
+        self.has_finished = true;
     }
 
     /// Whether this number is decided.
@@ -111,10 +114,16 @@ impl Told {
                 number: now.committed,
             });
         }
-        // Of a number that it was never asked for, it needs to know nothing.
-        let is_its_own = now.aborted <= now.asked;
-        if is_its_own && now.aborted > self.aborted.max(now.committed) {
+        // Others may wait until it knows of a number that it was never asked for, and nobody waits
+        // for a rank that has finished.
+        let is_of_interest = now.aborted <= now.asked || !now.has_finished;
+        let known = self.aborted.max(now.committed);
+        if is_of_interest && now.aborted > known {
             self.aborted = now.aborted;
+            if self.asked > known && self.asked < now.aborted {
+                let number = self.asked;
+                news.push(TaskEvent::Aborted { number });
+            }
             news.push(TaskEvent::Aborted {
                 number: now.aborted,
             });
@@ -221,6 +230,27 @@ mod tests {
         }
         let committed = r#"{"event":"committed","number":10000}"#;
         assert_eq!(texts(told.news(&now)), [committed]);
+    }
+
+    #[test]
+    fn a_reader_is_told_that_a_number_is_aborted_that_it_was_never_asked_for() {
+        let (mut now, mut told) = (Standing::default(), Told::default());
+        now.take(aborted(2));
+        let two = TaskEvent::Aborted { number: 2 };
+        assert_eq!(told.news(&now), [two]);
+        assert!(told.news(&now).is_empty());
+        now.take(asked(3));
+        told.news(&now);
+        // It was asked for 3, and others for 5: it hears of both, however slow it is.
+        now.take(aborted(3));
+        now.take(aborted(5));
+        let both = [3, 5].map(|number| TaskEvent::Aborted { number });
+        assert_eq!(told.news(&now), both);
+        // A new reader knows of neither.
+        assert_eq!(Told::default().news(&now), both[1..]);
+        now.take(committed(6));
+        let committed = TaskEvent::Committed { number: 6 };
+        assert_eq!(told.news(&now), [committed]);
     }
 
     #[test]

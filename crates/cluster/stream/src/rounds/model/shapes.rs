@@ -103,6 +103,14 @@ fn a_join_keeps_each_record_once() {
 }
 
 #[test]
+fn an_abort_that_is_heard_of_by_a_rank_that_was_never_asked_changes_nothing() {
+    holds(&Shape {
+        aborts: 1,
+        ..chain()
+    });
+}
+
+#[test]
 fn windows_are_never_late_for_each_other() {
     holds(&Shape {
         triggers: 0,

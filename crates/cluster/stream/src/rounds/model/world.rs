@@ -91,6 +91,8 @@ struct RankAt {
     /// What its TaskManager has been asked for and not been told the end of.
     pending: Option<u64>,
     has_acked: bool,
+    /// The highest number that it was asked for, or that it was told is aborted.
+    seen: u64,
     last: Option<Part>,
 }
 
@@ -101,6 +103,13 @@ struct Part {
     read: Records,
     /// What its operators have applied, and fired.
     states: [Option<(Records, Records)>; KINDS],
+}
+
+impl RankAt {
+    /// Whether it does not know that this number is aborted, and has not finished.
+    fn has_not_heard(&self, aborted: u64) -> bool {
+        self.seen < aborted && self.last.is_none()
+    }
 }
 
 #[derive(Clone, Hash)]
@@ -145,6 +154,7 @@ impl World {
             snapshots: BTreeMap::new(),
             pending: None,
             has_acked: false,
+            seen: 0,
             last: None,
         };
         let source = SourceAt {
@@ -211,7 +221,8 @@ impl World {
         }
         let at = &self.ranks[rank];
         let unanswered = at.pending.filter(|_| !at.has_acked);
-        if unanswered.is_some_and(|number| number <= leader.aborted) {
+        let is_own = unanswered.is_some_and(|number| number <= leader.aborted);
+        if is_own || at.has_not_heard(leader.aborted) {
             actions.push(Action::TellAborted { rank });
         }
         let part = unanswered.and_then(|number| at.snapshots.get(&number));
@@ -277,8 +288,16 @@ impl World {
                 self.leader.pending = None;
             }
             Action::TellAborted { rank } => {
-                if let Some(number) = self.ranks[rank].pending.take() {
-                    self.aborted(shape, rank, number);
+                let number = self.leader.aborted;
+                let at = &mut self.ranks[rank];
+                let is_news = at.has_not_heard(number);
+                at.seen = at.seen.max(number);
+                if let Some(own) = at.pending.take_if(|own| *own <= number) {
+                    self.aborted(shape, rank, own);
+                }
+                // Others may be there, though it was never asked for it.
+                if is_news && self.ranks[rank].ending.may_enter(number) {
+                    self.move_sources(shape, rank, number);
                 }
             }
             Action::Acknowledge { rank } => {
@@ -527,6 +546,7 @@ impl World {
         pending.asked[rank] = true;
         pending.read[rank] = read;
         let at = &mut self.ranks[rank];
+        at.seen = number;
         let before = at.pending.replace(number);
         let was_acked = std::mem::take(&mut at.has_acked);
         if let Some(last) = at.last.clone() {
@@ -547,6 +567,11 @@ impl World {
         for kind in 0..KINDS {
             self.ops[kind * shape.ranks + rank].gate.asked(number);
         }
+        self.move_sources(shape, rank, number);
+        Ok(())
+    }
+
+    fn move_sources(&mut self, shape: &Shape, rank: usize, number: u64) {
         for source in self.sources_of(shape, rank) {
             let has_more = self.sources[source].read < shape.sources[source].records.len();
             let at = &mut self.sources[source];
@@ -556,7 +581,6 @@ impl World {
                 _ => at.at = moved,
             }
         }
-        Ok(())
     }
 
     fn aborted(&mut self, shape: &Shape, rank: usize, number: u64) {
