@@ -21,16 +21,23 @@ const OLDEST: Duration = Duration::from_secs(60);
 /// How many records are kept. Each has at most 400 KiB, and most have some.
 const MOST_KEPT: usize = 256;
 
-/// Records that were read lately. A record that is behind names tasks that have ended, or files
-/// that are gone: code that meets them calls [`Records::read`] and tries again.
+/// Records that were read lately. A record that is behind names tasks that have ended: code that
+/// meets them calls [`Records::read`] and tries again. It also names an older checkpoint, which
+/// nobody notices: code that wants the newest one calls [`Records::newest`].
 #[derive(Default)]
 pub(in super::super) struct Records {
     kept: Mutex<HashMap<JobId, Kept>>,
+    /// Who reads the newest record of a job; others wait for their turn.
+    turns: Mutex<HashMap<JobId, Turn>>,
     names: Mutex<HashMap<String, (JobId, Instant)>>,
 }
 
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 struct Kept {
     record: Arc<JobRecord>,
+    /// The reading of it began then.
+    begun_at: Instant,
     read_at: Instant,
     is_being_read: bool,
 }
@@ -77,8 +84,42 @@ impl Records {
         }
     }
 
+    /// The record as it was when this was called, or later. While the store is out, it is one that
+    /// was read before.
+    ///
+    /// Of any number of calls at the same time, two read the store.
+    pub(super) async fn newest(&self, api: &Api, id: JobId) -> Result<Arc<JobRecord>, Problem> {
+        let called_at = Instant::now();
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let kept = |is_good: &dyn Fn(&Kept) -> bool| {
+            let kept = self.kept();
+            let good = kept.get(&id).filter(|kept| is_good(kept));
+            good.map(|kept| Arc::clone(&kept.record))
+        };
+        if let Some(record) = kept(&|kept| kept.begun_at >= called_at) {
+            return Ok(record);
+        }
+        match self.read(api, id).await {
+            Err(problem) if is_outage(&problem) => {
+                kept(&|kept| kept.read_at.elapsed() < OLDEST).ok_or(problem)
+            }
+            read => read,
+        }
+    }
+
+    fn turn(&self, id: JobId) -> Turn {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= MOST_KEPT {
+            // Those that nobody waits for.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(turns.entry(id).or_default())
+    }
+
     /// The record as it is now.
     pub(super) async fn read(&self, api: &Api, id: JobId) -> Result<Arc<JobRecord>, Problem> {
+        let begun_at = Instant::now();
         let read = api.record(id).await.map(Arc::new);
         let mut kept = self.kept();
         match &read {
@@ -86,9 +127,11 @@ impl Records {
                 if kept.len() >= MOST_KEPT {
                     kept.retain(|_, kept| kept.read_at.elapsed() < FRESH);
                 }
-                if kept.len() < MOST_KEPT {
+                let is_newer = |other: &Kept| other.begun_at < begun_at;
+                if kept.get(&id).map_or(kept.len() < MOST_KEPT, is_newer) {
                     let known = Kept {
                         record: Arc::clone(record),
+                        begun_at,
                         read_at: Instant::now(),
                         is_being_read: false,
                     };
@@ -96,7 +139,7 @@ impl Records {
                 }
             }
             // It was removed, or is damaged.
-            Err(problem) if problem.status < 502 => drop(kept.remove(&id)),
+            Err(problem) if !is_outage(problem) => drop(kept.remove(&id)),
             Err(_) => {
                 if let Some(kept) = kept.get_mut(&id) {
                     kept.is_being_read = false;
@@ -113,4 +156,9 @@ impl Records {
     fn names(&self) -> MutexGuard<'_, HashMap<String, (JobId, Instant)>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The store has not answered; else the record was removed, or is damaged.
+fn is_outage(problem: &Problem) -> bool {
+    problem.status >= 502
 }

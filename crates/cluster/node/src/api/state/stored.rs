@@ -102,8 +102,8 @@ impl From<blobs::Error> for Failed {
 }
 
 pub(super) async fn names(api: &Arc<Api>, id: JobId) -> Result<StateNames, Problem> {
-    let opened = match newest(api, id, false).await {
-        Err(Failed::Gone(_)) => newest(api, id, true).await?,
+    let opened = match newest(api, id).await {
+        Err(Failed::Gone(_)) => newest(api, id).await?,
         opened => opened?,
     };
     Ok(StateNames {
@@ -123,8 +123,8 @@ pub(super) async fn value(
     other: Option<Value>,
 ) -> Result<StateValue, Problem> {
     let keys = (&key, other.as_ref());
-    Ok(match value_now(api, id, state, keys, false).await {
-        Err(Failed::Gone(_)) => value_now(api, id, state, keys, true).await?,
+    Ok(match value_now(api, id, state, keys).await {
+        Err(Failed::Gone(_)) => value_now(api, id, state, keys).await?,
         found => found?,
     })
 }
@@ -134,9 +134,8 @@ async fn value_now(
     id: JobId,
     state: &str,
     (key, other): (&Value, Option<&Value>),
-    is_again: bool,
 ) -> Result<StateValue, Failed> {
-    let opened = newest(api, id, is_again).await?;
+    let opened = newest(api, id).await?;
     opened.check(state)?;
     for key in [Some(key), other].into_iter().flatten() {
         if let Some((rank, key, value)) = find(api, &opened, state, key).await? {
@@ -160,8 +159,8 @@ pub(super) async fn range(
     state: &str,
     range: KeyRange,
 ) -> Result<StateRange, Problem> {
-    Ok(match range_now(api, id, state, &range, false).await {
-        Err(Failed::Gone(_)) => range_now(api, id, state, &range, true).await?,
+    Ok(match range_now(api, id, state, &range).await {
+        Err(Failed::Gone(_)) => range_now(api, id, state, &range).await?,
         found => found?,
     })
 }
@@ -171,9 +170,8 @@ async fn range_now(
     id: JobId,
     state: &str,
     range: &KeyRange,
-    is_again: bool,
 ) -> Result<StateRange, Failed> {
-    let opened = newest(api, id, is_again).await?;
+    let opened = newest(api, id).await?;
     opened.check(state)?;
     let (entries, more) = scan(api, &opened, state, range).await?;
     Ok(StateRange {
@@ -186,13 +184,10 @@ async fn range_now(
     })
 }
 
-/// The newest checkpoint that the record names; `is_again` if files of the one that the kept record
-/// names are gone: there is a newer one by now.
-async fn newest(api: &Arc<Api>, id: JobId, is_again: bool) -> Result<Arc<Opened>, Failed> {
-    let record = match is_again {
-        true => api.state.records.read(api, id).await?,
-        false => api.state.records.get(api, id).await?,
-    };
+/// The newest checkpoint that the record names. If its files are gone, there is a newer one by now:
+/// ask again.
+async fn newest(api: &Arc<Api>, id: JobId) -> Result<Arc<Opened>, Failed> {
+    let record = api.state.records.newest(api, id).await?;
     let point = record.restore_point();
     let point = point.ok_or_else(|| Failed::Gone(none_yet(id)))?;
     api.state.stored.get(&api.blobs, point).await
