@@ -71,6 +71,8 @@
 mod carrier;
 mod check;
 mod error;
+#[cfg(test)]
+mod guard_tests;
 mod password;
 mod postgres;
 mod session;
