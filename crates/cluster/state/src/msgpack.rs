@@ -86,6 +86,47 @@ pub fn length(bytes: &[u8]) -> Result<usize, Damaged> {
     Ok(at)
 }
 
+/// Whether the first value is nested so deeply that [`decode`] may refuse it. Whether it does
+/// depends on its type: not all that takes a level here takes one there.
+///
+/// # Errors
+///
+/// The bytes end before the value does, or are no MessagePack.
+pub fn is_deep(bytes: &[u8]) -> Result<bool, Damaged> {
+    // A level takes a byte at least.
+    if bytes.len() < MOST_DEPTH - 1 {
+        return Ok(false);
+    }
+    let mut at = 0;
+    // How many values are still to come at each level.
+    let mut open = Vec::new();
+    loop {
+        let (head, payload, values) = head(bytes.get(at..).ok_or(Damaged::CUT)?)?;
+        at = at
+            .checked_add(head)
+            .and_then(|at| at.checked_add(payload))
+            .ok_or(Damaged::CUT)?;
+        if values > 0 {
+            open.push(values);
+            if open.len() >= MOST_DEPTH - 1 {
+                return Ok(true);
+            }
+            continue;
+        }
+        // The last value of a level ends it, which is a value of the level around it.
+        while let Some(left) = open.last_mut() {
+            *left -= 1;
+            if *left > 0 {
+                break;
+            }
+            open.pop();
+        }
+        if open.is_empty() {
+            return Ok(false);
+        }
+    }
+}
+
 /// Of the value that begins here: how long its marker with lengths is, how many bytes of its own
 /// follow, and how many values it holds.
 pub(crate) fn head(bytes: &[u8]) -> Result<(usize, usize, u64), Damaged> {

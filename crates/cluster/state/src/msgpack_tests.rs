@@ -192,6 +192,22 @@ fn what_is_nested_too_deeply_is_an_error() {
 }
 
 #[test]
+fn what_may_be_nested_too_deeply_is_known_when_it_is_written() {
+    let wrap = |inner, _| Nested {
+        inner: Some(Box::new(inner)),
+    };
+    for depth in [0, 1, 100, 200, 252, 253, 254, 255, 256, 300] {
+        let value = (0..depth).fold(Nested { inner: None }, wrap);
+        // Something wide is before it and something behind it: neither makes it deeper.
+        let bytes = to_vec(&(vec![vec![1, 2]; 300], value, [0; 9])).unwrap();
+        let comes_back = decode::<(Vec<Vec<u8>>, Nested, [u8; 9])>(&bytes).is_ok();
+        let is_deep = is_deep(&bytes).unwrap();
+        assert!(comes_back || is_deep, "{depth} levels are lost");
+        assert_eq!(is_deep, depth >= 253, "{depth}");
+    }
+}
+
+#[test]
 fn damaged_bytes_never_panic() {
     let value = (
         order(),

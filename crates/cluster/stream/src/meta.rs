@@ -39,10 +39,22 @@ pub(crate) struct Meta {
 pub(crate) struct StateMeta {
     /// What made it: `state`, `window`, `session`, `join`.
     pub(crate) kind: String,
+    /// What must be the same for it to be restored, besides names and types: the length of windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shape: Option<String>,
     /// How many keys this rank had.
     pub(crate) keys: u64,
     /// The watermark that it had seen.
     pub(crate) watermark: Timestamp,
+}
+
+impl StateMeta {
+    /// Whether a state that is made so can go on with it. Checkpoints of older builds have no
+    /// shape.
+    pub(crate) fn is_of(&self, kind: &str, shape: Option<&str>) -> bool {
+        let is_other = |then: &str| shape.is_some_and(|now| now != then);
+        self.kind == kind && !self.shape.as_deref().is_some_and(is_other)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

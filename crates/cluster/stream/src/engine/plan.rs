@@ -72,7 +72,7 @@ impl Plan {
         let states = self.states.iter();
         let names = Names {
             states: states
-                .map(|(name, state)| (name.clone(), state.kind()))
+                .map(|(name, state)| (name.clone(), (state.kind(), state.shape())))
                 .collect(),
             sources: self.sources.keys().cloned().collect(),
             sinks: self.sinks.keys().cloned().collect(),
@@ -95,9 +95,9 @@ impl Plan {
         for block in restored.blocks {
             let block = block?;
             // What is not there, or is made otherwise now, is forgotten.
-            let kind = restored.states.get(&block.state).map(|meta| &*meta.kind);
+            let meta = restored.states.get(&block.state);
             if let Some(state) = self.states.get_mut(&block.state)
-                && kind.is_none_or(|kind| kind == state.kind())
+                && meta.is_none_or(|meta| meta.is_of(state.kind(), state.shape().as_deref()))
             {
                 state.restore(&block, &mut misfits);
             }
@@ -157,6 +157,7 @@ fn named(at: &At, name: &str) -> At {
 /// A logic whose types are not known here.
 pub(crate) trait Restorable {
     fn kind(&self) -> &'static str;
+    fn shape(&self) -> Option<String>;
     fn own(&mut self, groups: Range<u32>);
     fn restore(&mut self, block: &Block, misfits: &mut Misfits);
     fn restored(&mut self) -> Result<(), String>;
@@ -167,6 +168,10 @@ pub(crate) trait Restorable {
 impl<L: Logic> Restorable for RefCell<L> {
     fn kind(&self) -> &'static str {
         self.borrow_mut().table().kind()
+    }
+
+    fn shape(&self) -> Option<String> {
+        self.borrow_mut().table().shape().map(str::to_owned)
     }
 
     fn own(&mut self, groups: Range<u32>) {

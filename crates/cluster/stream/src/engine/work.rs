@@ -229,6 +229,7 @@ impl Loop {
                 if is_whole == Ok(true) {
                     meta = Some(StateMeta {
                         kind: table.kind().to_owned(),
+                        shape: table.shape().map(str::to_owned),
                         keys: table.snapshot_keys(),
                         watermark,
                     });

@@ -246,12 +246,47 @@ fn windows_of_another_length_are_refused_and_not_mixed() {
     test.run();
     let refused = test.upgrade(windows_of(20)).unwrap_err().to_string();
     assert!(
-        refused.contains("window `per-size`") && refused.contains("from 0 to 10"),
+        refused.contains("window `per-size` has windows of 10 ms")
+            && refused.contains("windows of 20 ms in this job"),
         "{refused}"
     );
     test.upgrade(windows_of(10)).unwrap();
     test.end();
     assert_eq!(test.taken::<Count>("counts"), [count("home", 0, 10, 1)]);
+}
+
+fn sliding_of(size: u64, forgets: bool) -> impl Fn(&Job<'_>) + Send + Sync + 'static {
+    move |job| {
+        if forgets {
+            job.forget("sliding");
+        }
+        let clicks = job
+            .source("clicks", Nothing::<Click>::new())
+            .event_time(|click| Timestamp(click.1), Duration::ZERO)
+            .key_by(|click| click.0.clone());
+        let (size, every) = (Duration::from_millis(size), Duration::from_millis(10));
+        let counts = clicks.window("sliding", Sliding::of(size, every)).count();
+        counts.sink("counts", Nothing::new());
+    }
+}
+
+#[test]
+fn sliding_windows_of_another_length_are_refused_although_their_slices_are_the_same() {
+    let mut test = Test::new(sliding_of(20, false));
+    test.give("clicks", click("home", 3));
+    test.run();
+    let refused = test.upgrade(sliding_of(30, false)).unwrap_err().to_string();
+    assert!(
+        refused.contains("windows of 20 ms, one each 10 ms in the checkpoint"),
+        "{refused}"
+    );
+    // If it is meant, the new ones begin with nothing.
+    test.upgrade(sliding_of(30, true)).unwrap();
+    test.give("clicks", click("home", 7));
+    test.end();
+    let counts = sorted(test.taken::<Count>("counts"));
+    let one = |start| count("home", start, start + 30, 1);
+    assert_eq!(counts, [one(-20), one(-10), one(0)]);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::orders::Restored;
 /// The names of a job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    /// All states, with what makes them.
-    pub(crate) states: BTreeMap<String, &'static str>,
+    /// All states, with what makes them, and their shape.
+    pub(crate) states: BTreeMap<String, (&'static str, Option<String>)>,
     pub(crate) sources: BTreeSet<String>,
     pub(crate) sinks: BTreeSet<String>,
     /// What of a checkpoint may be lost.
@@ -29,8 +29,13 @@ impl Names {
         for (name, meta) in self.remembered(&restored.states) {
             let keys = counted(meta.keys, "key");
             match self.states.get(name) {
-                Some(kind) if *kind == meta.kind => {}
-                Some(kind) => unfit.push(format!(
+                Some((kind, shape)) if meta.is_of(kind, shape.as_deref()) => {}
+                Some((kind, Some(shape))) if *kind == meta.kind => unfit.push(format!(
+                    "{kind} `{name}` has {} in the checkpoint, and {shape} in this job: its {keys} \
+                     would be lost; give the new one another name, or say job.forget(\"{name}\")",
+                    meta.shape.as_deref().unwrap_or_default()
+                )),
+                Some((kind, _)) => unfit.push(format!(
                     "state `{name}` was made by {} when the checkpoint was, and is made by {kind} in \
                      this job: its {keys} would be lost; give the new one another name, or say \
                      job.forget(\"{name}\")",
@@ -38,8 +43,8 @@ impl Names {
                 )),
                 None => {
                     let new = self.states.iter();
-                    let new = new.filter(|(new, kind)| {
-                        **kind == meta.kind && !restored.states.contains_key(*new)
+                    let new = new.filter(|(new, (kind, _))| {
+                        *kind == meta.kind && !restored.states.contains_key(*new)
                     });
                     unfit.push(format!(
                         "state `{name}` (made by {}) is in the checkpoint and not in this job: its \
@@ -129,6 +134,7 @@ mod tests {
     fn checkpoint() -> Restored {
         let state = |kind: &str, keys| StateMeta {
             kind: kind.to_owned(),
+            shape: (kind == "window").then(|| "windows of 10 ms".to_owned()),
             keys,
             watermark: Timestamp::MIN,
         };
@@ -164,7 +170,7 @@ mod tests {
         Names {
             states: states
                 .iter()
-                .map(|(name, kind)| ((*name).to_owned(), *kind))
+                .map(|(name, kind)| ((*name).to_owned(), (*kind, None)))
                 .collect(),
             sources: others(),
             sinks: others(),

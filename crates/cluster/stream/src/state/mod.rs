@@ -19,7 +19,7 @@ use incumbent_state::Block;
 
 use crate::orders::{Answer, Asked};
 
-pub(crate) use files::StateFiles;
+pub(crate) use files::{StateFiles, WholeFile};
 pub(crate) use fits::Names;
 pub(crate) use misfits::Misfits;
 pub(crate) use question::Question;
@@ -33,6 +33,10 @@ pub(crate) trait AnyTable {
 
     /// What made it: `state`, `window`, `session`, `join`.
     fn kind(&self) -> &'static str;
+
+    /// What must be the same for a checkpoint to fit, besides names and types: the length of
+    /// windows, for people.
+    fn shape(&self) -> Option<&str>;
 
     /// How many keys it has.
     fn keys(&self) -> u64;

@@ -12,6 +12,7 @@
 use hashbrown::HashTable;
 use incumbent_state::{Block, KeyGroup, MOST_BLOCK, msgpack, to_json};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::shard::{Entry, Group, Shard, group_of};
 
@@ -28,6 +29,11 @@ const HEAD_BYTES: usize = 4 << 10;
 
 /// How many marks there are; 0 is none.
 const MARKS: u64 = 127;
+
+/// What can be written and read again.
+pub(super) trait Stored: Serialize + DeserializeOwned {}
+
+impl<T: Serialize + DeserializeOwned> Stored for T {}
 
 /// A snapshot that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +130,7 @@ impl<K: Eq, S> Shard<K, S> {
     }
 }
 
-impl<K: Serialize, S: Serialize> Entry<K, S> {
+impl<K: Stored, S: Stored> Entry<K, S> {
     /// Keeps what it is, as it is about to change and this snapshot does not have its shard yet.
     pub(super) fn save(
         &mut self,
@@ -183,7 +189,7 @@ impl Snapshots {
     }
 
     /// Goes on until about this many bytes have been encoded. Returns whether it is whole.
-    pub(super) fn next_blocks<K: Eq + Serialize, S: Serialize>(
+    pub(super) fn next_blocks<K: Eq + Stored, S: Stored>(
         &mut self,
         state: &str,
         groups: &mut [Group<K, S>],
@@ -229,7 +235,7 @@ impl Snapshots {
 
 impl UnderWay {
     /// Writes some of a shard, and returns whether all of it is written now.
-    fn step<K: Eq + Serialize, S: Serialize>(
+    fn step<K: Eq + Stored, S: Stored>(
         &mut self,
         state: &str,
         group: &mut Group<K, S>,
@@ -355,13 +361,13 @@ fn empty(state: &str, first: u64, last: u64) -> Block {
 }
 
 /// Appends a key and its value. After an error nothing has been appended.
-fn encode<K: Serialize, S: Serialize>(
-    entry: &Entry<K, S>,
-    into: &mut Vec<u8>,
-) -> Result<(), String> {
+fn encode<K: Stored, S: Stored>(entry: &Entry<K, S>, into: &mut Vec<u8>) -> Result<(), String> {
     let before = into.len();
     let encoded = msgpack::encode(&entry.key, into)
         .map_err(|error| format!("a key cannot be encoded: {error}"))
+        .and_then(|()| {
+            comes_back::<K>(&into[before..]).map_err(|error| format!("a key cannot be {error}"))
+        })
         .and_then(|()| {
             let behind_key = into.len();
             let said = msgpack::encode(&entry.value, into).map_err(|error| error.to_string());
@@ -370,7 +376,10 @@ fn encode<K: Serialize, S: Serialize>(
                 Ok(()) if bytes > MOST_BLOCK - HEAD_BYTES => {
                     format!("takes {bytes} bytes, more than {}", MOST_BLOCK - HEAD_BYTES)
                 }
-                Ok(()) => return Ok(()),
+                Ok(()) => match comes_back::<S>(&into[behind_key..]) {
+                    Ok(()) => return Ok(()),
+                    Err(reason) => format!("cannot be {reason}"),
+                },
                 Err(reason) => format!("cannot be encoded: {reason}"),
             };
             let key = to_json(&into[before..behind_key]).unwrap_or_default();
@@ -380,4 +389,16 @@ fn encode<K: Serialize, S: Serialize>(
         into.truncate(before);
     }
     encoded
+}
+
+/// What is nested so deeply that it may not be read again is read once, to see.
+fn comes_back<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
+    match msgpack::is_deep(bytes) {
+        Ok(false) => Ok(()),
+        Ok(true) => match msgpack::decode::<T>(bytes) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("read again, as it is nested too deeply: {error}")),
+        },
+        Err(error) => Err(format!("read again: {error}")),
+    }
 }

@@ -21,6 +21,7 @@ use crate::{Data, Key};
 pub(crate) struct Table<K, S> {
     name: String,
     kind: &'static str,
+    shape: Option<String>,
     owned: Range<u32>,
     keys: u64,
     snapshot_keys: u64,
@@ -34,12 +35,19 @@ impl<K: Key, S: Data> Table<K, S> {
         Self {
             name: name.into(),
             kind,
+            shape: None,
             owned: 0..GROUPS,
             keys: 0,
             snapshot_keys: 0,
             groups: groups(),
             snapshots: Snapshots::default(),
         }
+    }
+
+    /// A checkpoint that says another shape does not fit.
+    pub(crate) fn with_shape(mut self, shape: String) -> Self {
+        self.shape = Some(shape);
+        self
     }
 
     /// The value of a key.
@@ -188,6 +196,10 @@ impl<K: Key, S: Data> AnyTable for Table<K, S> {
 
     fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    fn shape(&self) -> Option<&str> {
+        self.shape.as_deref()
     }
 
     fn keys(&self) -> u64 {

@@ -150,6 +150,7 @@ impl<'s, K: Key, T: Data, W: Windows> WindowedStream<'s, K, T, W> {
         stream.needs_time(self.kind, &name);
         let lateness = millis_of(self.lateness);
         let gives_late = self.late.is_some();
+        let said = shape.said();
         let fired: Stream<'s, Fired<K, A::Result, T>> = match shape.or_any() {
             Shape::Fixed {
                 size,
@@ -158,6 +159,7 @@ impl<'s, K: Key, T: Data, W: Windows> WindowedStream<'s, K, T, W> {
             } => {
                 let grid = Grid::new(size, every, offset, lateness, merges);
                 let table = Table::new(name.as_str(), self.kind);
+                let table = table.with_shape(said.expect("it has a length"));
                 stream.with_logic(&name, Panes::new(table, grid, aggregate, gives_late))
             }
             Shape::Session { gap } => {

@@ -164,6 +164,29 @@ impl Shape {
         }
     }
 
+    /// What of it a checkpoint must have been made with, for people. Sessions go on with another
+    /// gap.
+    pub(crate) fn said(self) -> Option<String> {
+        match self {
+            Self::Session { .. } => None,
+            Self::Fixed {
+                size,
+                every,
+                offset,
+            } => {
+                let each = match size == every {
+                    true => String::new(),
+                    false => format!(", one each {every} ms"),
+                };
+                let moved = match offset {
+                    0 => String::new(),
+                    offset => format!(", moved by {offset} ms"),
+                };
+                Some(format!("windows of {size} ms{each}{moved}"))
+            }
+        }
+    }
+
     /// It, or anything that can be calculated with: the job is refused.
     pub(crate) fn or_any(self) -> Self {
         match self.fault() {

@@ -169,6 +169,32 @@ fn a_value_that_cannot_be_stored_is_named() {
     }
 }
 
+#[test]
+fn a_value_that_could_not_be_read_again_is_refused_when_it_is_stored() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Nested {
+        inner: Option<Box<Nested>>,
+    }
+    let nested = |depth| {
+        let wrap = |inner, _| Nested {
+            inner: Some(Box::new(inner)),
+        };
+        (0..depth).fold(Nested { inner: None }, wrap)
+    };
+    for (depth, is_stored) in [(100, true), (254, true), (255, false), (300, false)] {
+        let mut table = Table::<u64, Nested>::new("deep", "state");
+        table.entry(hash_key(&5), &5, || nested(depth));
+        table.begin_snapshot();
+        match table.next_blocks(1 << 20, &mut Vec::new()) {
+            Ok(is_whole) => assert!(is_whole && is_stored, "{depth}"),
+            Err(said) => {
+                let words = "the value of key 5 cannot be read again, as it is nested too deeply";
+                assert!(!is_stored && said.contains(words), "{depth}: {said}");
+            }
+        }
+    }
+}
+
 /// Marks come again after 127 snapshots.
 #[test]
 fn a_mark_of_long_ago_means_nothing() {
