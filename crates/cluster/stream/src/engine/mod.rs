@@ -7,6 +7,7 @@ mod control;
 mod gossip;
 mod pace;
 mod plan;
+mod quiet;
 mod report;
 mod sink;
 mod snapshots;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 
+use super::quiet::Quiet;
 use super::report::{Busy, now};
 use super::{Control, Told};
 use crate::logic::Timed;
@@ -28,12 +29,6 @@ const MOST_READS: usize = 64;
 
 /// How many records one batch of a source that counts no bytes stands for, at least.
 const LEAST_BYTES: usize = 16;
-
-/// How long a source has nothing before it counts as idle and holds no watermark up.
-const IDLE_AFTER: Duration = Duration::from_secs(10);
-
-/// A worker that has not asked for as long as this was stopped, or had too much to do.
-const AWAY: Duration = Duration::from_secs(2);
 
 /// How often a source that is not complete is asked for new splits, besides when it wakes the
 /// worker.
@@ -104,14 +99,13 @@ pub(crate) struct SourceRun<R: Reader<Record: Clone + 'static>> {
     splits: BTreeMap<String, Split>,
     is_complete: bool,
     discovered: Option<Instant>,
-    last_record: Instant,
+    quiet: Quiet,
     mark: Option<Mark>,
     batch: Batch<R::Record>,
     in_flight: VecDeque<(Time, usize)>,
     bytes_in_flight: usize,
     is_held_up: bool,
     steps: u64,
-    stepped: Instant,
     busy: Rc<Busy>,
 }
 
@@ -158,14 +152,13 @@ where
             splits: mine.map(|(name, meta)| (name, split(meta))).collect(),
             is_complete: false,
             discovered: None,
-            last_record: now(),
+            quiet: Quiet::new(now()),
             mark: None,
             batch: Batch::default(),
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
             is_held_up: false,
             steps: 0,
-            stepped: now(),
             busy: control.busy(name),
         }
     }
@@ -226,7 +219,7 @@ where
 
     /// Puts the batch into the dataflow, at this tick.
     fn give(&mut self, split: &str) {
-        self.last_record = now();
+        self.quiet.gave(now());
         let bytes = self.batch.bytes.max(self.batch.len() * LEAST_BYTES);
         self.batch.bytes = 0;
         self.busy.took(self.batch.len());
@@ -274,7 +267,7 @@ where
             return Some(Mark::At(Timestamp::MAX));
         }
         let live = self.splits.values().filter(|split| !split.has_ended);
-        let is_quiet = self.discovered.is_some() && self.last_record.elapsed() >= IDLE_AFTER;
+        let is_quiet = self.discovered.is_some() && self.quiet.is_idle(now());
         let mut times = live.filter(|split| !(is_quiet && split.is_waiting));
         match times.next() {
             None => Some(Mark::Idle),
@@ -327,12 +320,7 @@ where
         let busy = Rc::clone(&self.busy);
         let _working = busy.begin();
         self.steps += 1;
-        // Nobody has asked it meanwhile: that is not the same as having nothing.
-        let was_away = self.stepped.elapsed() >= AWAY;
-        self.stepped = now();
-        if was_away || self.is_held_up {
-            self.last_record = self.stepped;
-        }
+        self.quiet.asked(now(), self.is_held_up);
         self.discover()?;
         let had_ended = self.has_ended();
         let mut has_read = false;

@@ -1,5 +1,7 @@
 //! The engine by itself: sources and sinks of memory, and a test that plays the runtime.
 
+mod flow;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};

@@ -18,7 +18,8 @@ pub(crate) const LENGTH: u64 = 100;
 /// A directory that has what the job reads: `limit`, a number up to which sources read now.
 const DIR: &str = "JOB_DIR";
 
-/// What goes wrong: `panic` in the operator, `sink` in the sink, `names` in the description.
+/// What goes wrong: `panic` in the operator, `sink` in the sink, `names` in the description. With
+/// `pieces`, nothing does, and the sink stages each record by itself.
 const FAULT: &str = "JOB_FAULT";
 
 /// The process of a job.
@@ -110,6 +111,7 @@ fn describe(job: &Job<'_>, dir: &Path, fault: &str) {
     let sink = Lines {
         dir: dir.to_owned(),
         fails: fault == "sink",
+        is_in_pieces: fault == "pieces",
     };
     seen.sink("lines", sink);
     if fault == "names" {
@@ -182,12 +184,14 @@ impl Reader for NumbersReader {
 struct Lines {
     dir: PathBuf,
     fails: bool,
+    is_in_pieces: bool,
 }
 
 struct LinesWriter {
     at: At,
     dir: PathBuf,
     fails: bool,
+    is_in_pieces: bool,
     open: String,
     staged: Vec<Staged>,
     count: u64,
@@ -201,6 +205,7 @@ impl Sink<u64> for Lines {
             at: at.clone(),
             dir: self.dir.clone(),
             fails: self.fails,
+            is_in_pieces: self.is_in_pieces,
             open: String::new(),
             staged: Vec::new(),
             count: 0,
@@ -229,14 +234,19 @@ impl LinesWriter {
     }
 
     fn promise(&mut self, from: u64) -> Vec<Staged> {
-        if !self.open.is_empty() {
+        let open = std::mem::take(&mut self.open);
+        let pieces: Vec<&str> = match self.is_in_pieces {
+            true => open.split_inclusive('\n').collect(),
+            false => vec![&open],
+        };
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             self.count += 1;
             let At { attempt, rank, .. } = self.at;
             self.staged.push(Staged {
                 name: format!("{attempt}-{rank}-{}", self.count),
                 from,
                 note: Value::Null,
-                bytes: Some(std::mem::take(&mut self.open).into_bytes().into()),
+                bytes: Some(piece.as_bytes().into()),
             });
         }
         self.staged.clone()
