@@ -7,7 +7,8 @@
 //!   main thread                         others
 //!   plan, restore, open, ready, mesh
 //!   worker ◄── orders ───────────────── events: what the TaskManager says
-//!     └─────── reports ──► uploads: files of checkpoints, acknowledgements
+//!     └─────── reports ──► files: blocks, put together
+//!                             ├───────► uploads: files of checkpoints, acknowledgements
 //!                             └───────► shown: metrics and progress
 //! ```
 

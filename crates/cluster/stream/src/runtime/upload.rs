@@ -1,85 +1,187 @@
 //! What the worker reports, on its way to the TaskManager.
+//!
+//! ```text
+//!  worker ──reports──► sort: blocks into files ──► store: files, then the acknowledgement
+//!                        │                           waits while blobs are out
+//!                        └► shown: samples
+//! ```
+//!
+//! So the worker never waits for blobs, and what waits for them is in files ([`Spool`]).
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender};
+mod spool;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use incumbent_task::{Error as TaskError, Part, Task};
 
+use self::spool::{MOST_IN_MEMORY, Spool, Waiting};
 use super::restore::META_FILE_NAME;
 use super::{exit, io, shown, spawn};
 use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile, sink_file};
 use crate::orders::{Report, Snapshot, Whole};
-use crate::state::StateFiles;
+use crate::state::{StateFiles, WholeFile};
 use crate::{Error, Result};
 
-/// Carries reports to the TaskManager, on a thread of its own.
+/// Carries reports to the TaskManager, on threads of its own.
 pub(super) fn start(task: Task, reports: Receiver<Report>) -> Result<()> {
-    let mut uploads = Uploads {
+    let (store, to_store) = channel();
+    let given_up = GivenUp::default();
+    let mut sorting = Sorting {
         shown: shown::start(task.clone())?,
+        spool: Spool::new(std::env::temp_dir(), MOST_IN_MEMORY),
+        open: BTreeMap::new(),
+        given_up: given_up.clone(),
+        store,
+    };
+    let mut storing = Storing {
         task,
         open: BTreeMap::new(),
+        given_up,
     };
-    let carry = move || {
+    let sort = move || {
         for report in reports {
-            if let Err(error) = uploads.take(report) {
+            if let Err(error) = sorting.take(report) {
                 exit::with(&error);
             }
         }
     };
-    spawn("uploads", carry).map(drop)
+    let store = move || {
+        for each in to_store {
+            if let Err(error) = storing.take(each) {
+                exit::with(&error);
+            }
+        }
+    };
+    spawn("files", sort)?;
+    spawn("uploads", store).map(drop)
 }
 
-struct Uploads {
-    task: Task,
+/// Snapshots that are of no use any more, though parts of them may wait to be stored.
+#[derive(Clone, Default)]
+struct GivenUp(Arc<Mutex<BTreeSet<Snapshot>>>);
+
+/// What is to be stored, in this order.
+enum Store {
+    Begin(Snapshot),
+    File(Snapshot, String, Waiting),
+    /// What a snapshot has besides state, with the names of the files that have the state.
+    Whole(Snapshot, Whole, Vec<StateFile>),
+    /// Nothing more comes of it.
+    End(Snapshot),
+}
+
+/// Puts blocks together to files.
+struct Sorting {
     shown: SyncSender<String>,
+    spool: Spool,
     /// Snapshots that are not whole yet.
-    open: BTreeMap<Snapshot, Open>,
+    open: BTreeMap<Snapshot, StateFiles>,
+    given_up: GivenUp,
+    store: Sender<Store>,
 }
 
-/// A snapshot whose files are stored as they become whole.
-struct Open {
-    part: Part,
-    files: StateFiles,
+/// Stores files.
+struct Storing {
+    task: Task,
+    open: BTreeMap<Snapshot, Part>,
+    given_up: GivenUp,
 }
 
-impl Uploads {
+impl GivenUp {
+    fn add(&self, snapshot: Snapshot) {
+        self.with(|all| all.insert(snapshot));
+    }
+
+    fn has(&self, snapshot: Snapshot) -> bool {
+        self.with(|all| all.contains(&snapshot))
+    }
+
+    fn remove(&self, snapshot: Snapshot) {
+        self.with(|all| all.remove(&snapshot));
+    }
+
+    fn with<R>(&self, each: impl FnOnce(&mut BTreeSet<Snapshot>) -> R) -> R {
+        each(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Sorting {
     fn take(&mut self, report: Report) -> Result<()> {
         match report {
             Report::Begun(snapshot) => {
-                let part = match snapshot {
-                    Snapshot::Checkpoint(number) => self.task.checkpoint(number),
-                    Snapshot::Last => self.task.last(),
-                };
-                let files = StateFiles::default();
-                self.open.insert(snapshot, Open { part, files });
+                self.open.insert(snapshot, StateFiles::default());
+                self.pass_on(Store::Begin(snapshot));
             }
             Report::Block(snapshot, block) => {
-                if let Some(open) = self.open.get_mut(&snapshot)
-                    && let Some(file) = open.files.add(&block).map_err(io("cannot store state"))?
-                    && !is_pending(open.part.put_bytes(&file.name, file.bytes))?
+                if let Some(files) = self.open.get_mut(&snapshot)
+                    && let Some(file) = files.add(&block).map_err(io("cannot store state"))?
                 {
-                    // What was staged belongs to the next one.
-                    self.open.remove(&snapshot);
+                    self.file(snapshot, file);
                 }
             }
             Report::GivenUp(snapshot) => {
                 self.open.remove(&snapshot);
+                self.given_up.add(snapshot);
+                self.pass_on(Store::End(snapshot));
             }
             Report::Whole(snapshot, whole) => {
-                if let Some(mut open) = self.open.remove(&snapshot) {
-                    let (last, files) = (open.files.finish()).map_err(io("cannot store state"))?;
-                    if let Some(file) = last
-                        && !is_pending(open.part.put_bytes(&file.name, file.bytes))?
-                    {
-                        return Ok(());
+                if let Some(files) = self.open.remove(&snapshot) {
+                    let (last, files) = files.finish().map_err(io("cannot store state"))?;
+                    if let Some(file) = last {
+                        self.file(snapshot, file);
                     }
-                    let put = put(&mut open.part, whole, files);
-                    is_pending(put.and_then(|()| open.part.ack()))?;
+                    self.pass_on(Store::Whole(snapshot, whole, files));
                 }
             }
             // If the last ones are still on their way, these are left out.
             Report::Metrics(text) => drop(self.shown.try_send(text)),
             Report::Built => {}
+        }
+        Ok(())
+    }
+
+    fn file(&self, snapshot: Snapshot, file: WholeFile) {
+        let waiting = self.spool.keep(file.bytes);
+        self.pass_on(Store::File(snapshot, file.name, waiting));
+    }
+
+    fn pass_on(&self, store: Store) {
+        // A thread that is gone has ended the process.
+        let _ = self.store.send(store);
+    }
+}
+
+impl Storing {
+    fn take(&mut self, store: Store) -> Result<()> {
+        match store {
+            Store::Begin(snapshot) => {
+                let part = match snapshot {
+                    Snapshot::Checkpoint(number) => self.task.checkpoint(number),
+                    Snapshot::Last => self.task.last(),
+                };
+                self.open.insert(snapshot, part);
+            }
+            Store::File(snapshot, name, mut waiting) => {
+                if !self.given_up.has(snapshot)
+                    && let Some(part) = self.open.get_mut(&snapshot)
+                    && !is_pending(waiting.put(part, &name))?
+                {
+                    // What was staged belongs to the next one.
+                    self.open.remove(&snapshot);
+                }
+            }
+            Store::Whole(snapshot, whole, files) => {
+                if let Some(mut part) = self.open.remove(&snapshot) {
+                    let put = put(&mut part, whole, files);
+                    is_pending(put.and_then(|()| part.ack()))?;
+                }
+            }
+            Store::End(snapshot) => {
+                self.open.remove(&snapshot);
+                self.given_up.remove(snapshot);
+            }
         }
         Ok(())
     }
