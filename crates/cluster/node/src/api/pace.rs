@@ -1,6 +1,6 @@
 //! Which operator of a stream job is slow, out of the metrics that its tasks push. Pure.
 //!
-//! `stream_busy_ratio{operator}`, `stream_waits{source}`, `stream_held_bytes{operator}` and
+//! `stream_busy_ratio{operator}`, `stream_waits{source}`, `stream_held_records{operator}` and
 //! `stream_watermark_lag_seconds{source}`; a job that pushes none of them is told nothing.
 
 /// From this share of its time on, an operator is what others wait for.
@@ -49,11 +49,11 @@ pub(super) fn pace(texts: &[String], job: &str) -> Vec<String> {
             percent(&busy)
         )),
         Some(_) if waits => {
-            let held = highest("stream_held_bytes").filter(|held| held.value > 0.0);
+            let held = highest("stream_held_records").filter(|held| held.value > 0.0);
             lines.push(match held {
                 Some(held) => format!(
-                    "sources wait although no operator is busy: `{}` of rank {} holds {} bytes that it cannot pass \
-                     on yet",
+                    "sources wait although no operator is busy: `{}` of rank {} holds {} records that it cannot \
+                     pass on yet",
                     held.of, held.rank, held.value
                 ),
                 None => "sources wait although no operator is busy: a sink is slow, or another rank".to_owned(),
@@ -130,14 +130,14 @@ mod tests {
         let slow = [
             "stream_busy_ratio{JOB=\"0\",operator=\"split\"} 0.02",
             "stream_waits{JOB=\"0\",source=\"lines\"} 1",
-            "stream_held_bytes{JOB=\"2\",operator=\"totals\"} 8388608",
+            "stream_held_records{JOB=\"2\",operator=\"totals\"} 8388608",
             "stream_watermark_lag_seconds{JOB=\"0\",source=\"lines\"} 61.7",
         ];
         assert_eq!(
             told(&slow),
             [
-                "sources wait although no operator is busy: `totals` of rank 2 holds 8388608 bytes that it cannot \
-                 pass on yet",
+                "sources wait although no operator is busy: `totals` of rank 2 holds 8388608 records that it \
+                 cannot pass on yet",
                 "source `lines` of rank 0 is 62 s behind",
             ]
         );

@@ -41,10 +41,17 @@ impl<K, T> std::fmt::Debug for KeyedStream<'_, K, T> {
 
 impl<'s, K: Key, T: Data> KeyedStream<'s, K, T> {
     pub(crate) fn new(stream: &Stream<'s, T>, mut key: impl FnMut(&T) -> K + 'static) -> Self {
+        let control = stream.job.control();
+        let busy = control.map(|control| control.busy("key_by()"));
         let mut out = Vec::new();
         let flow = stream.flow.clone().unary(Pipeline, "key_by", move |_, _| {
             move |input, output| {
                 input.for_each(|capability, batch| {
+                    let _working = busy.as_ref().map(|busy| {
+                        busy.took(batch.len());
+                        busy.gave(batch.len());
+                        busy.begin()
+                    });
                     out.extend(batch.drain(..).map(|(time, value)| {
                         let key = key(&value);
                         Keyed {

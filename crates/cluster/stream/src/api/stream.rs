@@ -59,14 +59,14 @@ impl<'s, T: Data> Stream<'s, T> {
 
     /// Makes one record of each.
     pub fn map<U: Data>(&self, mut each: impl FnMut(T) -> U + 'static) -> Stream<'s, U> {
-        self.batches("map", move |time, record, out| {
+        self.counted("map()", move |time, record, out| {
             out.push((time, each(record)))
         })
     }
 
     /// Keeps the records for which this is true.
     pub fn filter(&self, mut keeps: impl FnMut(&T) -> bool + 'static) -> Stream<'s, T> {
-        self.batches("filter", move |time, record, out| {
+        self.counted("filter()", move |time, record, out| {
             if keeps(&record) {
                 out.push((time, record));
             }
@@ -79,7 +79,7 @@ impl<'s, T: Data> Stream<'s, T> {
         I: IntoIterator,
         I::Item: Data,
     {
-        self.batches("flat_map", move |time, record, out| {
+        self.counted("flat_map()", move |time, record, out| {
             out.extend(each(record).into_iter().map(|record| (time, record)));
         })
     }
@@ -120,14 +120,42 @@ impl<'s, T: Data> Stream<'s, T> {
     pub(crate) fn batches<U: Data>(
         &self,
         name: &str,
+        each: impl FnMut(Timestamp, T, &mut Vec<Timed<U>>) + 'static,
+    ) -> Stream<'s, U> {
+        self.run(name, false, each)
+    }
+
+    /// The same with a closure of the author's, who is told how long it takes: of all of a kind
+    /// together, as they have no names. No name of the author's has brackets.
+    pub(crate) fn counted<U: Data>(
+        &self,
+        kind: &str,
+        each: impl FnMut(Timestamp, T, &mut Vec<Timed<U>>) + 'static,
+    ) -> Stream<'s, U> {
+        self.run(kind, true, each)
+    }
+
+    fn run<U: Data>(
+        &self,
+        name: &str,
+        is_counted: bool,
         mut each: impl FnMut(Timestamp, T, &mut Vec<Timed<U>>) + 'static,
     ) -> Stream<'s, U> {
+        let control = self.job.control().filter(|_| is_counted);
+        let busy = control.map(|control| control.busy(name));
         let mut out = Vec::new();
         let flow = self.flow.clone().unary(Pipeline, name, move |_, _| {
             move |input, output| {
                 input.for_each(|capability, batch| {
+                    let _working = busy.as_ref().map(|busy| {
+                        busy.took(batch.len());
+                        busy.begin()
+                    });
                     for (time, record) in batch.drain(..) {
                         each(time, record, &mut out);
+                    }
+                    if let Some(busy) = &busy {
+                        busy.gave(out.len());
                     }
                     if !out.is_empty() {
                         output.session(&capability).give_container(&mut out);
