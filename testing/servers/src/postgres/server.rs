@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use super::install::Install;
 use crate::free_port;
@@ -23,9 +24,9 @@ const SETTINGS: &[&str] = &[
     "autovacuum=off",
 ];
 
-/// How often a start on the data of a killed server is tried. Its processes notice the death of the
+/// How long a start on the data of a killed server is tried. Its processes notice the death of the
 /// first one only when they look, and nothing starts before they are gone.
-const STARTS_AFTER_KILL: usize = 20;
+const LONGEST_RESTART: Duration = Duration::from_secs(60);
 
 /// The options of a [`Postgres`]. The defaults suit most tests.
 #[derive(Clone, Debug, Default)]
@@ -178,16 +179,19 @@ impl Postgres {
     /// # Panics
     ///
     /// If the server does not start.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for the end of processes that are not its children"
+    )]
     pub fn restart(&self) {
         self.kill();
-        let mut why = None;
-        for _ in 0..STARTS_AFTER_KILL {
-            match self.launch() {
-                Ok(()) => return,
-                Err(error) => why = Some(error),
-            }
+        let until = Instant::now() + LONGEST_RESTART;
+        while let Err(error) = self.launch() {
+            assert!(
+                Instant::now() < until,
+                "PostgreSQL does not start again: {error}"
+            );
         }
-        panic!("PostgreSQL does not start again: {why:?}");
     }
 
     fn launch(&self) -> io::Result<()> {

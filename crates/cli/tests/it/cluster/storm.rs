@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use incumbent_servers::postgres::Postgres;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -35,6 +36,7 @@ pub(super) enum Target {
     Task,
     Store,
     Up,
+    Database,
 }
 
 /// The processes that are stopped. A thread of its own lets each go on: what waits for an answer of
@@ -48,6 +50,8 @@ pub(super) struct Storm {
     ha: String,
     store: Node,
     up: Node,
+    /// Where the job writes rows, if it does.
+    pub(super) database: Option<Arc<Postgres>>,
     /// Those that are stopped now.
     stopped: Stopped,
     /// How often each was killed, and stopped.
@@ -70,6 +74,7 @@ impl Storm {
             ha,
             store,
             up,
+            database: None,
             stopped: Stopped::default(),
             struck: Default::default(),
             place,
@@ -167,9 +172,13 @@ impl Storm {
             30..55 => Target::TaskManager,
             55..60 => Target::Guard,
             60..85 => Target::Task,
-            85..97 => Target::Store,
-            _ => Target::Up,
+            85..95 => Target::Store,
+            95..98 => Target::Up,
+            _ => Target::Database,
         };
+        if target == Target::Database {
+            return self.strike_database();
+        }
         let found = self.find(target, job);
         let Some(pid) = found.filter(|pid| runs(*pid)) else {
             return false;
@@ -195,6 +204,16 @@ impl Storm {
         true
     }
 
+    /// Kills the server and starts it again: what was on its way is answered to nobody.
+    fn strike_database(&mut self) -> bool {
+        let Some(database) = &self.database else {
+            return false;
+        };
+        database.restart();
+        *self.struck.entry((Target::Database, "killed")).or_default() += 1;
+        true
+    }
+
     fn stop(&self, pid: i32, millis: u64) {
         self.stopped.lock().unwrap().push(pid);
         kill(pid, Signal::STOP);
@@ -210,6 +229,7 @@ impl Storm {
         match target {
             Target::Store => Some(self.store.pid()),
             Target::Up => Some(self.up.pid()),
+            Target::Database => None,
             Target::Leader => {
                 let view = get(&self.url, "/v1/cluster")?;
                 Some(i32::try_from(view["leader"]["pid"].as_i64()?).unwrap())

@@ -1,6 +1,10 @@
 //! Jobs of `incumbent-stream` on a real cluster, under faults.
 
+mod clicks;
+mod guide;
 mod input;
 mod job;
+mod reference;
+mod rows;
 mod storm;
 mod upgrade;

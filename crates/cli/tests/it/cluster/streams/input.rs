@@ -47,3 +47,15 @@ pub(super) fn write(dir: &Path, records: u64, seed: u64) {
         file.flush().unwrap();
     }
 }
+
+/// All records below a directory.
+pub(super) fn read(dir: &Path) -> Vec<Record> {
+    let files = fs::read_dir(dir).unwrap();
+    let texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut records = Vec::new();
+    for text in texts {
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        records.extend(lines);
+    }
+    records
+}

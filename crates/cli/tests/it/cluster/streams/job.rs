@@ -1,5 +1,5 @@
-//! A job with three operators with state in a row, windows, sessions and a join. What it gives does
-//! not depend on the order in which records of different tasks meet.
+//! A job with three operators with state in a row, windows, sessions and two joins. What it gives
+//! does not depend on the order in which records of different tasks meet.
 //!
 //! Its program is this test program: it runs [`the_program_of_a_stream`] and nothing else.
 
@@ -7,17 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use incumbent_stream::{Data, Job, Session, Sliding, Stream, Timestamp};
+use incumbent_servers::postgres::Postgres as Server;
+use incumbent_stream::{Data, Job, Session, Sliding, Stream, Timestamp, Tumbling, Windowed};
 use incumbent_stream_files::{FileSet, Files};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::witness::a_moment;
 use super::input::Record;
+use super::reference::{DISTANCE, FIVE, GAP, MEETING, Reference, SESSIONS, SEVEN, SLIDE, SLIDING};
+use super::rows::{self, Database, Row};
 use crate::harness::Done;
 
 /// Where it reads and writes.
 const DIR: &str = "STREAM_DIR";
+
+/// How it reaches the PostgreSQL that it writes to as well, if there is one.
+const POSTGRES: &str = "STREAM_POSTGRES";
 
 /// How many records a task reads between two pauses; without it, it reads all it can.
 const PACE: &str = "STREAM_PACE";
@@ -28,14 +34,15 @@ const PAUSE_MS: u64 = 10;
 const VERSION: &str = "STREAM_VERSION";
 
 /// The directories that it writes to.
-const SINKS: [&str; 4] = ["chain", "sliding", "sessions", "pairs"];
+const SINKS: [&str; 5] = ["chain", "sliding", "sessions", "pairs", "met"];
 
 const TEST: &str = "cluster::streams::job::the_program_of_a_stream";
 
 /// Where a job of these tests reads and writes.
-pub(super) struct Streaming {
+pub(super) struct Streaming<'s> {
     pub(super) name: String,
     dir: PathBuf,
+    database: Option<Database<'s>>,
 }
 
 /// What the first version keeps for a user.
@@ -99,38 +106,75 @@ fn describe(job: &Job<'_>, dir: &Path) {
         });
         tens.sink("by-tens", written(dir, "tens"));
     }
+    let postgres = std::env::var(POSTGRES).ok();
     if version < 3 {
-        chain(&nth, dir);
+        let chain = chain(&nth);
+        chain.sink("chain", written(dir, "chain"));
+        if let Some(postgres) = &postgres {
+            let sink = rows::added(postgres, "chain", ["key", "n"]);
+            chain.sink("chain-rows", sink);
+        }
     }
-    let every = Sliding::of(Duration::from_secs(10), Duration::from_secs(5));
+    let every = Sliding::of(millis(SLIDING), millis(SLIDE));
     let sliding = nth.key_by(|nth| nth.user).window("in-windows", every);
     sliding.count().sink("sliding", written(dir, "sliding"));
-    let gap = Session::gap(Duration::from_secs(3));
-    let sessions = nth.key_by(|nth| nth.user % 11).window("in-sessions", gap);
-    sessions.count().sink("sessions", written(dir, "sessions"));
+    let sessions = nth.key_by(|nth| nth.user % SESSIONS);
+    let sessions = sessions.window("in-sessions", Session::gap(millis(GAP)));
+    let sessions = sessions.count();
+    sessions.sink("sessions", written(dir, "sessions"));
+    if let Some(postgres) = &postgres {
+        let columns = ["key", "first", "past", "n"];
+        let sink = rows::added(postgres, "sessions", columns);
+        sessions.map(row).sink("session-rows", sink);
+        let latest = nth.map(|nth| Count {
+            key: nth.user,
+            n: nth.n,
+        });
+        latest.sink("latest-rows", rows::latest(postgres));
+    }
     let pairs = users.join("near", &others.key_by(|other| other.user));
-    let pairs = pairs.within(Duration::from_secs(2));
+    let pairs = pairs.within(millis(DISTANCE));
     let pairs = pairs.apply(|user, record: &Record, other: &Record| Pair {
         user: *user,
         record: record.id,
         other: other.id,
     });
     pairs.sink("pairs", written(dir, "pairs"));
+    let met = users.join("meeting", &others.key_by(|other| other.user));
+    let met = met.window(Tumbling::of(millis(MEETING)));
+    let met = met.apply(|user, record: &Record, other: &Record| Pair {
+        user: *user,
+        record: record.id,
+        other: other.id,
+    });
+    met.sink("met", written(dir, "met"));
 }
 
 /// The second and the third operator with state in a row.
-fn chain(nth: &Stream<'_, Nth>, dir: &Path) {
-    let sevenths = nth.key_by(|nth| nth.n % 7);
+fn chain<'s>(nth: &Stream<'s, Nth>) -> Stream<'s, Count> {
+    let sevenths = nth.key_by(|nth| nth.n % SEVEN);
     let sevenths = sevenths.state("sevenths", |key, _, n: &mut u64, out| {
         *n += 1;
         out.give(Count { key: *key, n: *n });
     });
-    let fifths = sevenths.key_by(|count| count.n % 5);
-    let fifths = fifths.state("fifths", |key, _, n: &mut u64, out| {
+    let fifths = sevenths.key_by(|count| count.n % FIVE);
+    fifths.state("fifths", |key, _, n: &mut u64, out| {
         *n += 1;
         out.give(Count { key: *key, n: *n });
-    });
-    fifths.sink("chain", written(dir, "chain"));
+    })
+}
+
+fn row(session: Windowed<u64, u64>) -> Row {
+    Row {
+        key: session.key,
+        first: session.window.start.0,
+        past: session.window.end.0,
+        n: session.value,
+    }
+}
+
+fn millis(millis: i64) -> Duration {
+    Duration::from_millis(millis.unsigned_abs())
 }
 
 fn read<'s>(job: &Job<'s>, dir: &Path, name: &str) -> Stream<'s, Record> {
@@ -159,24 +203,36 @@ impl Nth {
     }
 }
 
-impl Streaming {
+impl<'s> Streaming<'s> {
     /// With so many records in a directory of its own.
     pub(super) fn new(dir: PathBuf, name: &str, records: u64, seed: u64) -> Self {
         super::input::write(&dir.join("records"), records, seed);
         super::input::write(&dir.join("others"), records / 4, seed + 1);
-        let name = name.to_owned();
-        Self { name, dir }
+        Self {
+            name: name.to_owned(),
+            dir,
+            database: None,
+        }
+    }
+
+    /// Writes to a database of this server as well, if there is one.
+    pub(super) fn with_rows(mut self, server: Option<&'s Server>) -> Self {
+        self.database = server.map(|server| Database::new(server, &self.name));
+        self
     }
 
     /// Writes a job file. Each task reads so many records between two pauses.
     pub(super) fn job_file(&self, tasks: u32, pace: u64, more: &str) -> String {
         let name = &self.name;
         let file = self.dir.join("job.toml").display().to_string();
+        let postgres = self.database.as_ref().map(Database::config);
+        let postgres = postgres.map(|config| format!("{POSTGRES} = {}\n", json!(config)));
         let text = format!(
             "name = \"{name}\"\ntasks = {tasks}\ncommand = {}\nfenced = true\n{more}\n\
-             [env]\n{DIR} = {}\n{PACE} = \"{pace}\"\n",
+             [env]\n{DIR} = {}\n{PACE} = \"{pace}\"\n{}",
             json!(program()),
             json!(self.dir.display().to_string()),
+            postgres.unwrap_or_default(),
         );
         std::fs::write(&file, text).unwrap();
         file
@@ -189,30 +245,51 @@ impl Streaming {
         [env(), format!("{VERSION}={version}"), env(), pace]
     }
 
-    /// That its output is that of a run without a cluster and without faults, line for line.
+    /// That its output is what plain loops over the input give: lines of files, and rows.
     #[track_caller]
     pub(super) fn assert_right(&self) {
-        let reference = self.dir.join("reference");
+        let reference = Reference::of(&self.dir);
+        assert_output(&self.dir.join("output"), &reference);
+        if let Some(database) = &self.database {
+            database.assert_right(&reference);
+        }
+    }
+
+    /// That a run of the same job without a cluster gives the same.
+    #[track_caller]
+    pub(super) fn assert_right_alone(&self) {
+        let alone = self.dir.join("alone");
+        std::fs::create_dir_all(&alone).unwrap();
         for name in ["records", "others"] {
-            let link = reference.join(name);
-            std::fs::create_dir_all(&reference).unwrap();
-            std::os::unix::fs::symlink(self.dir.join(name), link).unwrap();
+            std::os::unix::fs::symlink(self.dir.join(name), alone.join(name)).unwrap();
         }
         let [program, arguments @ ..] = &program()[..] else {
             unreachable!("a program has a name");
         };
-        let mut alone = Command::new(program);
-        alone.args(arguments).env(DIR, &reference).env_remove(PACE);
-        alone.env_remove("INCUMBENT_TASK_SOCKET");
-        let alone: Done = crate::harness::finished(alone);
-        assert_eq!(alone.code, Some(0), "{}", alone.err);
-        for sink in SINKS {
-            let expected = lines(&reference.join("output").join(sink));
-            let found = lines(&self.dir.join("output").join(sink));
-            assert!(!expected.is_empty(), "{sink} has no reference");
-            assert_same(sink, &found, &expected);
+        let mut command = Command::new(program);
+        command.args(arguments).env(DIR, &alone);
+        for name in [PACE, POSTGRES, "INCUMBENT_TASK_SOCKET"] {
+            command.env_remove(name);
         }
+        let done: Done = crate::harness::finished(command);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert_output(&alone.join("output"), &Reference::of(&self.dir));
     }
+}
+
+#[track_caller]
+fn assert_output(dir: &Path, reference: &Reference) {
+    for sink in SINKS {
+        let expected = reference.lines(sink);
+        assert!(!expected.is_empty(), "{sink} has no reference");
+        assert_lines(sink, &dir.join(sink), &expected);
+    }
+}
+
+/// That a directory has these lines and no others. They are sorted.
+#[track_caller]
+pub(super) fn assert_lines(sink: &str, dir: &Path, expected: &[String]) {
+    assert_same(sink, &lines(dir), expected);
 }
 
 fn program() -> Vec<String> {
@@ -223,7 +300,7 @@ fn program() -> Vec<String> {
 }
 
 /// All published lines of a directory, sorted, with the files that they are in.
-fn lines(dir: &Path) -> Vec<(String, String)> {
+pub(super) fn lines(dir: &Path) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -239,23 +316,20 @@ fn lines(dir: &Path) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn assert_same(sink: &str, found: &[(String, String)], expected: &[(String, String)]) {
+fn assert_same(sink: &str, found: &[(String, String)], expected: &[String]) {
     let same = found
         .iter()
         .zip(expected)
-        .take_while(|(a, b)| a.0 == b.0)
+        .take_while(|(found, expected)| found.0 == **expected)
         .count();
-    let around = |lines: &[(String, String)]| {
-        let from = same.saturating_sub(2);
-        lines[from..lines.len().min(same + 3)].to_vec()
-    };
+    let from = same.saturating_sub(2);
     assert!(
         found.len() == expected.len() && same == found.len(),
         "{sink}: {} lines, {} expected; they differ at {same}: {:#?}, expected {:#?}",
         found.len(),
         expected.len(),
-        around(found),
-        around(expected),
+        &found[from..found.len().min(same + 3)],
+        &expected[from..expected.len().min(same + 3)],
     );
 }
 
@@ -265,9 +339,13 @@ fn the_program_of_a_stream() {
     let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else {
         return;
     };
-    let code = incumbent_stream::run(move |job| describe(job, &dir));
+    exit(incumbent_stream::run(move |job| describe(job, &dir)))
+}
+
+/// Ends this process as a `main` that returns this would.
+pub(super) fn exit(code: ExitCode) -> ! {
     let known = [0, 75, 78]
         .into_iter()
         .find(|known| code == ExitCode::from(*known));
-    std::process::exit(known.map_or(1, i32::from));
+    std::process::exit(known.map_or(1, i32::from))
 }
