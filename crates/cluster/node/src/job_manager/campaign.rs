@@ -136,8 +136,8 @@ impl JobManager {
     }
 }
 
-/// Says to everybody who leads, and where. Ends when that is done, and returns whether it is; if the
-/// term is over before, the loop of the term notices.
+/// Says to everybody who leads, and where. Ends when that is done, and returns whether it is; if
+/// the term is over before, the loop of the term notices.
 async fn activate(leadership: &Leadership, node: &Node) -> bool {
     let endpoint: EndpointName = ENDPOINT.parse().expect("it is a name");
     let activated = async {

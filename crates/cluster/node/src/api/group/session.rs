@@ -1,5 +1,5 @@
-//! Logging in and out: `/v1/session`. The page sends the token once, and gets a cookie that no script
-//! can read.
+//! Logging in and out: `/v1/session`. The page sends the token once, and gets a cookie that no
+//! script can read.
 
 use std::sync::Arc;
 

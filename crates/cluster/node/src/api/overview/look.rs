@@ -31,7 +31,7 @@ pub(super) struct Look {
 }
 
 impl Looks {
-    /// The last look, or a new one. Whoever asks meanwhile waits for the same.
+    /// The last look, or a new one. All who ask meanwhile wait for the same.
     pub(super) async fn look(&self, led: &Led) -> Result<Arc<Look>, Problem> {
         let mut last = self.0.lock().await;
         if let Some((at, look)) = &*last

@@ -1,7 +1,7 @@
 //! The cluster at a glance: `/v1/overview`, and `/v1/overview/jobs` for one page of many jobs.
 //!
 //! Both are made by the leader of one look at its jobs and nodes, which it takes twice a second at
-//! most, whoever asks: a page of fifty rows is as cheap as the overview.
+//! most, however many ask: a page of fifty rows is as cheap as the overview.
 
 mod look;
 mod nodes;

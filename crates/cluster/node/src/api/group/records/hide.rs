@@ -1,6 +1,6 @@
 //! What of a record is shown to nobody. Pure.
 //!
-//! The record `cluster` has what nodes prove themselves with: whoever knows it can order
+//! The record `cluster` has what nodes prove themselves with: a process that knows it can order
 //! TaskManagers, which a user of the API cannot. Of that record only what is known to be harmless
 //! is shown. Of other records, which may be those of any application, values are left out whose
 //! names say that they are secrets.
