@@ -20,7 +20,7 @@ function choices(job, want) {
   if (ended) return [['Forget', forget(job)]];
   const resume = ['Resume', {
     title: `Resume ${job.name}?`, verb: 'Resume', act: () => want({ state: 'running' }),
-    says: ['It starts again as soon as there are slots', job.checkpoints ? 'from its last checkpoint or savepoint.' : 'from the beginning.'],
+    says: [`It starts again as soon as there are slots, ${job.checkpoints ? 'from its last checkpoint or savepoint' : 'from the beginning'}.`],
   }];
   const cancel = ['Cancel', {
     title: `Cancel ${job.name}?`, verb: 'Cancel the job', isDangerous: true, act: () => want({ state: 'canceled' }),
@@ -33,7 +33,7 @@ function choices(job, want) {
     ['Stop', stop(job, want)],
     ['Restart', {
       title: `Restart ${job.name}?`, verb: 'Restart', act: () => want({ state: 'running', after_attempt: job.attempt }),
-      says: [`Attempt ${job.attempt} is ended, and another one begins in the same slots`, job.checkpoints ? 'from the last checkpoint.' : 'from the beginning.'],
+      says: [`Attempt ${job.attempt} is ended, and another one begins in the same slots, ${job.checkpoints ? 'from the last checkpoint' : 'from the beginning'}.`],
     }],
     ['Rescale', rescale(job, want)],
     cancel,
@@ -65,8 +65,8 @@ function rescale(job, want) {
     title: `Give ${job.name} another number of tasks?`, verb: 'Rescale',
     fields: [{ name: 'tasks', label: 'Tasks', type: 'number', min: '1', max: '1000', value: String(tasks), required: true }],
     act: ({ tasks }) => want({ state: 'running', tasks: Number(tasks) }),
-    says: [`It has ${count(tasks, 'task')}. If there are slots for the new number, the tasks are ended and started again`,
-      job.checkpoints ? 'from a checkpoint that is made first.' : 'from the beginning.'],
+    says: [`It has ${count(tasks, 'task')}. If there are slots for the new number, the tasks are ended and started again, ${
+      job.checkpoints ? 'from a checkpoint that is made first' : 'from the beginning'}.`],
   };
 }
 

@@ -4,13 +4,17 @@ import { h, svg } from './dom.js';
 
 const [WIDTH, HEIGHT] = [320, 80];
 
+/** Few bars are as wide as so many would be. */
+const FEWEST = 20;
+
 /** Bars of values, oldest first; the last one is the newest. `{ name, value }` each. */
 export function bars(title, points, unit) {
   const most = Math.max(...points.map(({ value }) => value), 1e-9);
-  const step = WIDTH / points.length;
+  const step = WIDTH / Math.max(points.length, FEWEST);
+  const begin = WIDTH - step * points.length;
   return framed(title, points, unit, points.map(({ name, value }, index) => {
     const height = Math.max(1, (value / most) * HEIGHT);
-    return svg('rect', { x: index * step + 0.5, y: HEIGHT - height, width: Math.max(0.5, step - 1), height },
+    return svg('rect', { x: begin + index * step + 0.5, y: HEIGHT - height, width: Math.max(0.5, step - 1), height },
       svg('title', {}, `${name}: ${unit(value)}`));
   }));
 }

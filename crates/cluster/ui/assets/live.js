@@ -14,8 +14,8 @@ const PAUSE = 3_000;
 
 /** Tells events of these kinds with their data in `detail`, and `state` when `live.state` changes. */
 class Live extends EventTarget {
-  /** `connecting`, `live` or `lost`. */
-  state = 'connecting';
+  /** `stopped`, `connecting`, `live` or `lost`. */
+  state = 'stopped';
   /** Who leads, as the node says it; `null` before it did. */
   leader = null;
   #source = null;
@@ -34,6 +34,7 @@ class Live extends EventTarget {
   /** Opens the stream, and keeps it open. */
   start() {
     this.#isStarted = true;
+    this.#enter('connecting');
     this.#open();
   }
 
@@ -41,6 +42,7 @@ class Live extends EventTarget {
   stop() {
     this.#isStarted = false;
     this.#close();
+    this.#enter('stopped');
   }
 
   #open() {

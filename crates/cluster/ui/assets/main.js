@@ -170,6 +170,11 @@ function askWho() {
 
 function tell() {
   const { leader, state } = live;
+  if (state === 'stopped') {
+    show(document.getElementById('live'));
+    banner.hidden = true;
+    return;
+  }
   const [kind, words] = state === 'lost' ? ['bad', 'not connected'] : state === 'connecting' ? ['wait', 'connecting']
     : leader?.state === 'active' ? ['good', `${leader.name} leads`] : ['warn', 'nobody leads'];
   show(document.getElementById('live'), h('span', { class: `state ${kind}` },
@@ -192,7 +197,6 @@ async function start() {
   setInterval(() => document.hidden || tick(document), 1000);
   addEventListener('hashchange', route);
   features = await get('features').catch(() => features);
-  tell();
   // Without asking in vain first.
   if (features.needs_token && !features.is_allowed) return askWho();
   live.start();

@@ -19,7 +19,7 @@ export const now = () => Date.now() + ahead;
 /** A time, as long as people need it. */
 export function duration(ms) {
   const seconds = Math.max(0, ms) / 1000;
-  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
