@@ -423,11 +423,13 @@ fn exchange(
     headers: &[&str],
     body: &str,
 ) -> std::io::Result<Answer> {
+    let names_host = headers.iter().any(|line| line.starts_with("host:"));
+    let host = if names_host { "" } else { "host: any\r\n" };
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: any\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\n{host}connection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Place, eventually, finished, free_port, kill, stop, until};
+use crate::harness::{Place, eventually, finished, free_port, kill, over_tcp, stop, until};
 
 const WAIT: &str = "exec sleep 1000";
 
@@ -269,4 +269,45 @@ fn a_look_at_a_place_that_is_not_there_says_so_and_does_not_make_it() {
     // A long-running `observe` may start before the first leader.
     place.ask(&["observe", "--lines", "1"]).assert_code(0);
     assert_eq!(place.status()["state"], "none");
+}
+
+#[test]
+fn pages_of_any_group_show_who_leads_and_records_without_their_secrets() {
+    let place = Place::new();
+    let nothing = place.ask(&["ui", "--listen", "127.0.0.1:0"]);
+    nothing.assert_code(2);
+    let mut a = place.node("a", &["--publish", "web=http://127.0.0.1:1"], WAIT);
+    place.active("a");
+    let open = place.ask(&["ui", "--listen", "0.0.0.0:0"]).assert_code(2);
+    assert!(open.err.contains("--token-file"), "{}", open.err);
+    let mut ui = place.incumbent(&["ui", "--listen", "127.0.0.1:0"]);
+    let mut ui = ui.stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(ui.stdout.take().unwrap()).lines();
+    let address = said.next().unwrap().unwrap();
+    let address = address.strip_prefix("http://").unwrap().to_owned();
+    let get = |path: &str| over_tcp(&address, "GET", path, &["host: localhost"], "").unwrap();
+    let features = get("/v1/features").json();
+    assert_eq!(features["kind"], "group", "{features}");
+    let page = get("/");
+    assert!(
+        page.body.contains("<title>Incumbent</title>"),
+        "{}",
+        page.head
+    );
+    until("the leader is seen", || {
+        get("/v1/leadership").json()["now"]["name"] == "a"
+    });
+    let story = get("/v1/leadership").json();
+    assert_eq!(story["root"]["endpoints"]["web"], "http://127.0.0.1:1");
+    assert_eq!(get("/v1/records").json()["total"], 0);
+    assert_eq!(get("/v1/jobs").status, 404, "there is no cluster");
+    let _b = place.node("b", &[], WAIT);
+    a.kill();
+    until("the change is seen", || {
+        let story = get("/v1/leadership").json();
+        story["changes"][0]["leader"] == "b" && story["changes"][1]["leader"] == "a"
+    });
+    kill(ui.id().cast_signed(), Signal::TERM);
+    let ended = eventually("it has ended", || ui.try_wait().unwrap());
+    assert!(ended.success());
 }

@@ -36,7 +36,7 @@ export function lookup(job, view) {
       show(names, states.map(name => h('option', { value: name })));
       const field = form.elements.state;
       if (!field.value && states.length) field.value = states[0];
-      show(answer, h('p', { class: 'muted' }, states.length ? `It has ${states.join(', ')}.` : 'It has no state that can be asked for.'));
+      show(answer, h('p', { class: 'muted' }, states.length ? `Its states: ${states.join(', ')}.` : 'It has no state that can be asked for.'));
     } catch (error) {
       if (!view.signal.aborted) show(answer, problem(error));
     }

@@ -153,7 +153,7 @@ function shell(current) {
 }
 
 async function leaveSession() {
-  await logOut();
+  await logOut().catch(() => {});
   askWho();
 }
 
@@ -195,7 +195,11 @@ async function start() {
   live.addEventListener('leader', tell);
   for (const kind of ['leader', 'nodes']) live.addEventListener(kind, () => features.kind === 'cluster' && learn());
   setInterval(() => document.hidden || tick(document), 1000);
-  addEventListener('hashchange', route);
+  addEventListener('hashchange', () => {
+    route();
+    // So that a screen reader begins to read, and Tab goes on, at the new page.
+    main.focus({ preventScroll: true });
+  });
   features = await get('features').catch(() => features);
   // Without asking in vain first.
   if (features.needs_token && !features.is_allowed) return askWho();
