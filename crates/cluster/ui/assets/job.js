@@ -45,11 +45,12 @@ export function job(view, id, [name = '']) {
     if (metrics) memory.metrics = metrics;
     return { job: found, why };
   };
+  let look = () => {};
   const draw = ({ job, why }, stale) => {
     view.title(job.name);
-    view.show(head(job, why, look), stale, parts(job, id, name), h('section', { 'data-key': name || 'tasks', 'aria-label': part.title }, part.draw(job, memory, view)));
+    view.show(head(job, why, () => look()), stale, parts(job, id, name), h('section', { 'data-key': name || 'tasks', 'aria-label': part.title }, part.draw(job, memory, view)));
   };
-  const look = view.poll(ask, draw, { on: ['jobs'], every: 2000 });
+  look = view.poll(ask, draw, { on: ['jobs'], every: 2000, key: id });
 }
 
 function head(job, why, look) {

@@ -28,7 +28,7 @@ export function jobs(view) {
     look();
   };
   const draw = (found, stale) => view.show(h('h1', {}, 'Jobs'), stale, filters(view, search), list(view, found, search), pages(view, found, search));
-  look = view.poll(signal => get('overview/jobs', query(), signal), draw, { on: ['jobs'], every: 10_000 });
+  look = view.poll(signal => get('overview/jobs', query(), signal), draw, { on: ['jobs'], every: 10_000, key: view.query.size ? null : 'jobs' });
 }
 
 function filters(view, search) {

@@ -8,7 +8,7 @@ import { ago, duration } from './time.js';
 
 export function leadership(view) {
   const draw = (story, stale) => view.show(h('h1', {}, 'Leadership'), stale, h('div', { class: 'cards' }, present(story), root(story), gaps(story)), changes(story));
-  view.poll(signal => get('leadership', {}, signal), draw, { on: ['leader'], every: 5000 });
+  view.poll(signal => get('leadership', {}, signal), draw, { on: ['leader'], every: 5000, key: 'leadership' });
 }
 
 function present({ now, group }) {

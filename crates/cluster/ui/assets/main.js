@@ -37,6 +37,10 @@ const banner = document.getElementById('banner');
 let features = { kind: 'cluster' };
 let leave = () => {};
 
+/** What was shown last, by page: going back and forth shows no empty page. */
+const shown = new Map();
+const MOST_KEPT = 20;
+
 /** What a page gets: where it is shown, and what ends with it. */
 class View {
   #left = new AbortController();
@@ -77,10 +81,12 @@ class View {
   /**
    * Asks now, when one of these events comes, and at least every so often while somebody looks; one
    * question at a time. `draw(data, problem)` gets the newest answer, and why there is no newer one.
-   * Returns what asks at once.
+   * With a `key`, what was shown under it last is shown until the answer comes. Returns what asks at
+   * once.
    */
-  poll(ask, draw, { on = [], every = 5000 }) {
-    let [data, asking, wanted, timer] = [null, false, false, 0];
+  poll(ask, draw, { on = [], every = 5000, key = null }) {
+    let [data, asking, wanted, timer] = [shown.get(key) ?? null, false, false, 0];
+    if (data !== null) draw(data, null);
     const slow = setTimeout(() => {
       if (data === null && main.childElementCount < 2) main.append(h('p', { class: 'muted', role: 'status' }, 'Asking the node…'));
     }, SLOW);
@@ -91,6 +97,7 @@ class View {
       let failed = null;
       try {
         data = await ask(this.signal);
+        if (key !== null) keep(key, data);
       } catch (error) {
         failed = error;
         if (!(error instanceof Problem) && !this.signal.aborted) console.error(error);
@@ -115,6 +122,12 @@ class View {
     look();
     return look;
   }
+}
+
+function keep(key, data) {
+  shown.delete(key);
+  shown.set(key, data);
+  if (shown.size > MOST_KEPT) shown.delete(shown.keys().next().value);
 }
 
 /** Why what is shown is not the newest. */

@@ -7,16 +7,18 @@ import { button, confirm, empty, state, table } from './parts.js';
 import { count, duration } from './time.js';
 
 export function nodes(view) {
+  let look = () => {};
+  const again = () => look();
   const draw = ({ nodes, refused = [] }, stale) => {
     const taskManagers = nodes.filter(node => node.kind === 'task-manager');
     view.show(h('h1', {}, 'Nodes'), stale, notVerified(refused),
       h('h2', {}, 'TaskManagers'),
-      taskManagers.length ? list('TaskManagers', taskManagers, look)
+      taskManagers.length ? list('TaskManagers', taskManagers, again)
         : empty('There is no TaskManager, so no job runs.', h('p', {}, 'Start one: ', h('code', {}, 'incumbent task-manager'))),
       h('h2', {}, 'JobManagers'),
-      list('JobManagers', nodes.filter(node => node.kind === 'job-manager'), look));
+      list('JobManagers', nodes.filter(node => node.kind === 'job-manager'), again));
   };
-  const look = view.poll(signal => get('overview/nodes', {}, signal), draw, { on: ['nodes', 'leader'], every: 5000 });
+  look = view.poll(signal => get('overview/nodes', {}, signal), draw, { on: ['nodes', 'leader'], every: 5000, key: 'nodes' });
 }
 
 function notVerified(refused) {

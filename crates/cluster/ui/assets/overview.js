@@ -14,7 +14,7 @@ const PLACES = {
 };
 
 export function overview(view) {
-  let [newest, story] = [null, null];
+  let [newest, story, look] = [null, null, () => {}];
   const draw = (now, stale) => {
     newest = now ?? newest;
     view.show(h('h1', {}, 'Overview'), stale, newest && wrong(newest, isNow()), h('div', { class: 'cards' },
@@ -28,7 +28,7 @@ export function overview(view) {
   view.on(live, 'overview', ({ detail }) => draw(detail, null));
   view.on(live, 'state', () => newest && draw(newest, null));
   view.on(live, 'leader', ({ detail }) => (detail.state === 'active' ? look() : null, learn()));
-  const look = view.poll(signal => get('overview', {}, signal), draw, { every: 10_000 });
+  look = view.poll(signal => get('overview', {}, signal), draw, { every: 10_000, key: 'overview' });
   learn();
 }
 
