@@ -5,6 +5,7 @@ import { actions } from './actions.js';
 import { attempts } from './attempts.js';
 import { checkpoints } from './checkpoints.js';
 import { h } from './dom.js';
+import { ofSpec } from './jobfile.js';
 import { logs } from './logs.js';
 import { lookup } from './lookup.js';
 import { metrics } from './metrics.js';
@@ -80,7 +81,7 @@ function parts(job, id, current) {
 
 function file(job) {
   return [
-    h('p', { class: 'muted' }, 'What was submitted; it never changes.'),
-    h('pre', { class: 'code', tabindex: '0' }, JSON.stringify(job.spec, null, 2)),
+    h('p', { class: 'muted' }, 'What was submitted, with what is usual written out. It never changes.'),
+    h('pre', { class: 'code', tabindex: '0', 'aria-label': 'The job file' }, job.spec ? ofSpec(job.spec) : 'It is not known.'),
   ];
 }

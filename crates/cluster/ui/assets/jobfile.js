@@ -57,3 +57,38 @@ export function write(form) {
   }
   return `${lines.join('\n')}\n`;
 }
+
+/** A time of a specification as a job file writes it. */
+function time(ms) {
+  for (const [unit, size] of [['h', 3_600_000], ['m', 60_000], ['s', 1000]]) {
+    if (ms >= size && ms % size === 0) return text(`${ms / size}${unit}`);
+  }
+  return text(`${ms}ms`);
+}
+
+/** The job file of a job that was submitted. */
+export function ofSpec(spec) {
+  const lines = [`name = ${text(spec.name)}`, `tasks = ${spec.tasks}`];
+  const { artifact, isolation, restart, checkpoints, restore } = spec;
+  if (artifact) lines.push(`artifact = ${text(`./${artifact.name}`)}  # ${artifact.size} bytes, SHA-256 ${artifact.digest}`);
+  lines.push(`command = [${spec.command.map(text).join(', ')}]`);
+  if (isolation?.mode === 'fenced') lines.push('fenced = true');
+  else if (isolation) lines.push(`isolation-timeout = ${isolation.timeout_ms ? time(isolation.timeout_ms) : '"never"'}`);
+  lines.push(`grace = ${time(spec.grace_ms)}`);
+  if (spec.endpoints?.length) lines.push(`endpoints = [${spec.endpoints.map(text).join(', ')}]`);
+  if (restore) lines.push(`# It has started from ${JSON.stringify(restore)}.`);
+  const table = (name, pairs) => {
+    const given = pairs.filter(([, value]) => value !== undefined && value !== null);
+    if (given.length) lines.push('', `[${name}]`, ...given.map(([key, value]) => `${/^[\w-]+$/.test(key) ? key : text(key)} = ${value}`));
+  };
+  const texts = values => Object.entries(values ?? {}).map(([key, value]) => [key, text(value)]);
+  table('env', texts(spec.env));
+  table('env-files', texts(spec.env_files));
+  const optional = ms => (ms === undefined || ms === null ? null : time(ms));
+  if (checkpoints) table('checkpoints', [['interval', optional(checkpoints.interval_ms)], ['timeout', time(checkpoints.timeout_ms)], ['failures', checkpoints.failures], ['keep', checkpoints.keep]]);
+  table('restart', [
+    ['strategy', text(restart.strategy)], ['attempts', restart.attempts], ['delay', optional(restart.delay_ms)],
+    ['initial-backoff', optional(restart.initial_ms)], ['max-backoff', optional(restart.max_ms)], ['reset-backoff-threshold', optional(restart.reset_after_ms)],
+  ]);
+  return `${lines.join('\n')}\n`;
+}
