@@ -33,7 +33,12 @@ async fn the_files_of_a_removed_job_go_when_the_blobs_are_back() {
     let away = place.blobs().with_extension("away");
     std::fs::rename(place.blobs(), &away).unwrap();
     assert_eq!(manager.ask(Question::Remove(job)).await, Answer::Done);
-    std::fs::rename(&away, place.blobs()).unwrap();
+    wait("the blobs are back", async || {
+        // Somebody who was late may have made the directory anew.
+        let _ = std::fs::remove_dir_all(place.blobs());
+        std::fs::rename(&away, place.blobs()).is_ok()
+    })
+    .await;
     wait("its files are gone", async || !dir.exists()).await;
 }
 
