@@ -34,6 +34,12 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// What this thread has had of the processor.
+fn own_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
@@ -132,7 +138,11 @@ fn the_longest_pause_of_a_gigabyte() {
         let (start, mut records, mut slices) = (now(), 0_u64, 0_u64);
         table.begin_snapshot();
         let begin = start.elapsed();
+        // The longest turn, and the most that this thread was at work in one: the rest it waited
+        // for the processor.
+        let mut turn = (Duration::ZERO, Duration::ZERO);
         loop {
+            let (turn_began, own_began) = (now(), own_time());
             for _ in 0..BATCH {
                 let one = now();
                 load.record(&mut table);
@@ -145,6 +155,8 @@ fn the_longest_pause_of_a_gigabyte() {
             blocks.send(some).unwrap();
             slices += 1;
             gaps.push(one.elapsed());
+            turn.0 = turn.0.max(turn_began.elapsed());
+            turn.1 = turn.1.max(own_time() - own_began);
             if is_whole {
                 break;
             }
@@ -156,11 +168,14 @@ fn the_longest_pause_of_a_gigabyte() {
         println!(
             "snapshot {round}: {} MB in {took:.2?} and {slices} slices; begin {begin:.1?}; \
              {during:.0} records/s meanwhile ({:.0} %); a record or a slice: p99.9 {:.1?}, \
-             longest {:.1?}; resident {} MB",
+             longest {:.1?}; the longest turn of {BATCH} records and a slice {:.1?}, at work at most {:.1?}; \
+             resident {} MB",
             bytes / 1_000_000,
             during / without * 100.0,
             percentile(&mut gaps, 0.999),
             percentile(&mut gaps, 1.0),
+            turn.0,
+            turn.1,
             resident() / 1_000_000
         );
     }
