@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::data::Gate;
 use crate::decode::DecodeError;
 use crate::model::{Problem, ProblemKind, Severity};
 
@@ -103,6 +104,23 @@ pub(crate) fn lock_unreadable(key: &str, error: &DecodeError) -> Problem {
     let follows =
         "Flink elects its leader by this annotation. What it does with this one is not known.";
     problem(Warning, Kind::Unreadable, key, error.to_string(), follows)
+}
+
+/// Nobody may lead here.
+pub(crate) fn closed(key: &str, gate: &Gate) -> Problem {
+    let follows = match gate {
+        Gate::Moved { .. } => {
+            "Flink elects nobody here, so that jobs do not run twice and no JobManager reads \
+             pointers to files that are gone. If no Flink has run at the other place, `incumbent \
+             flink reopen` lets one lead here again."
+        }
+        Gate::Copying { .. } => {
+            "Flink elects nobody here until the same `incumbent flink migrate` has finished. \
+             `incumbent flink clean` removes the unfinished copy."
+        }
+        Gate::Unreadable => "Flink elects nobody here.",
+    };
+    problem(Warning, Kind::Closed, key, gate.why(), follows)
 }
 
 pub(crate) fn leader_unreadable(key: &str, error: &DecodeError) -> Problem {

@@ -59,6 +59,7 @@ pub(crate) fn tree(lines: &str) -> Tree {
         let node = Node {
             data: bytes(data),
             owner: u64::from_str_radix(owner, 16).unwrap(),
+            version: 0,
         };
         Some((path.to_owned(), node))
     });
@@ -76,4 +77,10 @@ pub(crate) fn maps(json: &str) -> Vec<ConfigMap> {
 fn bytes(hex: &str) -> Vec<u8> {
     let pair = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
     (0..hex.len()).step_by(2).map(pair).collect()
+}
+
+/// What is left of a Flink that was killed, when its sessions are over.
+pub(crate) fn stopped(mut tree: Tree) -> Tree {
+    tree.retain(|_, node| node.owner == 0);
+    tree
 }

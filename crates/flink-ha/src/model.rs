@@ -215,6 +215,8 @@ pub enum Severity {
 pub enum ProblemKind {
     /// Nobody leads: nobody holds the lock, or its holder does not renew it.
     NoLeader,
+    /// Nobody may lead here: it was moved elsewhere, or is an unfinished copy.
+    Closed,
     /// A value cannot be decoded.
     Unreadable,
     /// A value is readable, and not of the class that Flink expects.
@@ -244,6 +246,7 @@ impl ProblemKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoLeader => "no-leader",
+            Self::Closed => "closed",
             Self::Unreadable => "unreadable",
             Self::WrongClass => "wrong-class",
             Self::File => "file",

@@ -13,6 +13,11 @@ impl<'a> Bytes<'a> {
         Self { all, at: 0 }
     }
 
+    /// How many bytes were taken.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.left() == 0
     }

@@ -19,7 +19,12 @@ const MOST_SUPERCLASSES: usize = 32;
 
 const MAGIC: u16 = 0xaced;
 const VERSION: u16 = 5;
-const FIRST_HANDLE: u32 = 0x007e_0000;
+
+/// The bytes that each stream begins with.
+pub(crate) const HEADER: [u8; 4] = [0xac, 0xed, 0, 5];
+
+/// The number of the first thing of a stream. The next one has the next number.
+pub(crate) const FIRST_HANDLE: u32 = 0x007e_0000;
 
 const NULL: u8 = 0x70;
 const REFERENCE: u8 = 0x71;
@@ -48,6 +53,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
         bytes: Bytes::new(bytes),
         things: Vec::new(),
         handles: Vec::new(),
+        references: Vec::new(),
+        resets: false,
     };
     if bytes.len() > LONGEST {
         return Err(reader.error(JavaErrorKind::TooLong(LONGEST)));
@@ -63,6 +70,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
         if reader.bytes.peek() == Some(RESET) {
             reader.bytes.u8()?;
             reader.handles.clear();
+            reader.resets = true;
         } else {
             contents.push(reader.content(0)?);
         }
@@ -70,6 +78,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, JavaError> {
     Ok(Graph {
         contents,
         things: reader.things,
+        references: reader.references,
+        resets: reader.resets,
     })
 }
 
@@ -78,6 +88,8 @@ struct Reader<'a> {
     things: Vec<Thing>,
     /// What the stream's handle numbers refer to: indexes into `things`.
     handles: Vec<usize>,
+    references: Vec<usize>,
+    resets: bool,
 }
 
 impl Reader<'_> {
@@ -171,6 +183,7 @@ impl Reader<'_> {
     }
 
     fn reference(&mut self) -> Result<usize, JavaError> {
+        self.references.push(self.bytes.at());
         let number = self.bytes.u32()?;
         let at = number
             .checked_sub(FIRST_HANDLE)

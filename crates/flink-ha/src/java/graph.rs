@@ -8,6 +8,10 @@ pub(crate) struct Graph {
     /// What was written, one after the other.
     pub(crate) contents: Vec<Content>,
     pub(super) things: Vec<Thing>,
+    /// The offsets of the numbers by which the stream refers back to earlier things.
+    pub(crate) references: Vec<usize>,
+    /// Whether the numbers begin anew somewhere.
+    pub(crate) resets: bool,
 }
 
 /// Something written at the top level, or by an object's own `writeObject`.

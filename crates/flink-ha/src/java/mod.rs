@@ -19,5 +19,5 @@ mod tests;
 
 pub(crate) use bytes::modified_utf8;
 pub use error::{JavaError, JavaErrorKind};
-pub(crate) use grammar::read;
-pub(crate) use graph::{Content, Object, Value};
+pub(crate) use grammar::{FIRST_HANDLE, HEADER, read};
+pub(crate) use graph::{Content, Graph, Object, Value};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
+use super::contents::gate_of;
 use crate::component::{Component, is_job_id};
 use crate::damage;
 use crate::decode::{self, DecodeError, Leader, StateHandle};
@@ -12,18 +13,18 @@ use crate::model::{
 };
 
 /// The annotation with which the elector makes a ConfigMap a lock.
-const LOCK: &str = "control-plane.alpha.kubernetes.io/leader";
+pub(super) const LOCK: &str = "control-plane.alpha.kubernetes.io/leader";
 
 /// Keys of data.
-const LEADER: &str = "org.apache.flink.k8s.leader.";
+pub(super) const LEADER: &str = "org.apache.flink.k8s.leader.";
 /// Since 2.3.
-const APPLICATION: &str = "application-";
+pub(super) const APPLICATION: &str = "application-";
 /// Since 2.0.
-const PLAN: &str = "executionPlan-";
+pub(super) const PLAN: &str = "executionPlan-";
 /// Up to 1.20.
-const GRAPH: &str = "jobGraph-";
-const CHECKPOINT: &str = "checkpointID-";
-const COUNTER: &str = "counter";
+pub(super) const GRAPH: &str = "jobGraph-";
+pub(super) const CHECKPOINT: &str = "checkpointID-";
+pub(super) const COUNTER: &str = "counter";
 /// Before 1.15.
 const ADDRESS: &str = "address";
 const SESSION: &str = "sessionId";
@@ -41,7 +42,7 @@ const OLDER_MAP: &str = "-dispatcher-leader";
 
 /// What a ConfigMap is for, by its name.
 #[derive(Debug, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// The lock, the leaders, the applications and the plans of the jobs.
     Cluster,
     /// The checkpoints of a job.
@@ -108,7 +109,7 @@ pub(super) fn lock_text(map: &ConfigMap) -> Option<&str> {
     annotations.get(LOCK).map(String::as_str)
 }
 
-fn role(map: &ConfigMap, cluster: &str) -> Option<Role> {
+pub(super) fn role(map: &ConfigMap, cluster: &str) -> Option<Role> {
     let name = map.metadata.name.as_deref()?;
     if name == cluster_map(cluster) {
         return Some(Role::Cluster);
@@ -222,7 +223,10 @@ impl Reader<'_> {
                 None
             }
             None => {
-                self.add(damage::lock_missing(self.name, LOCK));
+                self.add(match gate_of(self.map) {
+                    Some(gate) => damage::closed(self.name, &gate),
+                    None => damage::lock_missing(self.name, LOCK),
+                });
                 None
             }
         };

@@ -25,6 +25,11 @@ pub(crate) async fn read(cluster: &Cluster, source: &str) -> Result<FlinkCluster
     Ok(layout::understand(source, &cluster.id, &maps))
 }
 
+/// All ConfigMaps of the cluster; none if there is no such cluster.
+pub(crate) async fn maps(cluster: &Cluster) -> Result<Vec<ConfigMap>, FlinkError> {
+    in_time(all(cluster)).await
+}
+
 /// All that are HA data of the cluster, with those that have lost their labels: Flink reads them by
 /// their names.
 async fn all(cluster: &Cluster) -> Result<Vec<ConfigMap>, FlinkError> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::contents::GATE;
 use crate::component::{Component, is_job_id};
 use crate::damage;
+use crate::data::Gate;
 use crate::decode::{self, StateHandle};
 use crate::model::{
     Checkpoint, Defect, Election, FlinkCluster, FlinkJob, LeaderEntry, Pointer, Problem,
@@ -16,22 +18,24 @@ pub(crate) struct Node {
     pub(crate) data: Vec<u8>,
     /// The session that it ends with; 0 if it does not.
     pub(crate) owner: u64,
+    /// How often its data were replaced.
+    pub(crate) version: i32,
 }
 
 /// The directory of applications, since 2.3.
-const APPLICATIONS: &str = "applications";
+pub(super) const APPLICATIONS: &str = "applications";
 
 /// The directory of execution plans, since 2.0.
-const PLANS: &str = "execution-plans";
+pub(super) const PLANS: &str = "execution-plans";
 
 /// The directory of job graphs, up to 1.20.
-const GRAPHS: &str = "jobgraphs";
+pub(super) const GRAPHS: &str = "jobgraphs";
 
 /// What follows the random part in the name of a latch's node.
 const LATCH: &str = "-latch-";
 
 /// The class that Flink casts each stored handle to.
-const HANDLE: &str = "org.apache.flink.runtime.state.RetrievableStreamStateHandle";
+pub(super) const HANDLE: &str = "org.apache.flink.runtime.state.RetrievableStreamStateHandle";
 
 pub(crate) fn understand(source: &str, tree: &Tree) -> FlinkCluster {
     let mut layout = Layout {
@@ -64,6 +68,10 @@ impl<'a> Layout<'a> {
         let node = &self.tree[path];
         let names: Vec<&str> = path.split('/').skip(1).collect();
         match names[..] {
+            ["leader", "latch", GATE] => {
+                let gate = Gate::of(&String::from_utf8_lossy(&node.data));
+                self.add(damage::closed(path, &gate));
+            }
             ["leader"] | ["leader", _] | ["leader", "latch", _] => {}
             // Before 1.15 each component has a latch of its own.
             ["leader", _, "latch"] | ["leader", _, "latch", _] => {}
@@ -167,6 +175,7 @@ impl<'a> Layout<'a> {
             children(self.tree, "/leader").map(|component| format!("/leader/{component}/latch"));
         for key in own.chain([latch]) {
             let mut contenders: Vec<_> = children(self.tree, &key)
+                .filter(|name| *name != GATE)
                 .map(|name| (sequence(name), name))
                 .collect();
             contenders.sort_unstable();

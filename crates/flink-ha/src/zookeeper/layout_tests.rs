@@ -244,6 +244,7 @@ fn an_execution_plan_goes_before_a_job_graph() {
         let node = Node {
             data: made()["handle-file"].clone(),
             owner: 0,
+            version: 0,
         };
         tree.insert(format!("/execution-plans/{job}{path}"), node);
     }
@@ -268,6 +269,7 @@ fn unknown_nodes_are_one_note_for_the_topmost() {
             Node {
                 data: Vec::new(),
                 owner: 0,
+                version: 0,
             },
         );
     }
@@ -284,6 +286,7 @@ fn many_unknown_nodes_are_reported_in_time() {
             let node = Node {
                 data: Vec::new(),
                 owner: 0,
+                version: 0,
             };
             tree.insert(path, node);
         }
@@ -310,6 +313,7 @@ fn a_latch_of_each_component_is_read_as_before_1_15() {
                 Node {
                     data: Vec::new(),
                     owner: number,
+                    version: 0,
                 },
             );
         }
@@ -318,6 +322,7 @@ fn a_latch_of_each_component_is_read_as_before_1_15() {
             Node {
                 data: Vec::new(),
                 owner: 0,
+                version: 0,
             },
         );
         tree.get_mut(&format!("/leader/{component}/connection_info"))

@@ -39,6 +39,14 @@ pub(crate) async fn read(
     .await
 }
 
+/// All nodes below that of the cluster; none if there is no such node.
+pub(crate) async fn nodes(target: &ZooKeeperTarget) -> Result<Tree, FlinkError> {
+    in_session(target, async |client| {
+        tree(client, &target.base, ByteBudget::of_cluster()).await
+    })
+    .await
+}
+
 /// Whether nothing there is Flink's. An entry of Flink's that is unreadable is something.
 fn has_nothing(cluster: &FlinkCluster) -> bool {
     let mut problems = cluster.problems.iter();
@@ -111,7 +119,13 @@ async fn tree(client: &Client, base: &str, mut budget: ByteBudget) -> Result<Tre
             level.extend(children.iter().map(|child| format!("{relative}/{child}")));
             if !relative.is_empty() {
                 let owner = stat.ephemeral_owner.cast_unsigned();
-                tree.insert(relative, Node { data, owner });
+                let version = stat.version;
+                let node = Node {
+                    data,
+                    owner,
+                    version,
+                };
+                tree.insert(relative, node);
             }
         }
     }

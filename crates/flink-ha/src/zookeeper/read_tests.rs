@@ -47,6 +47,7 @@ fn a_cluster_is_found_at_its_own_node_and_neither_above_nor_below_it() {
         let node = Node {
             data: b"text".to_vec(),
             owner: 0,
+            version: 0,
         };
         let broken = ("/leader/rest_server/connection_info".to_owned(), node);
         assert!(!has_nothing(&understand("", &Tree::from([broken]))));
@@ -61,6 +62,7 @@ fn nodes_that_are_there_instead_are_named_up_to_a_limit() {
     let node = || Node {
         data: Vec::new(),
         owner: 0,
+        version: 0,
     };
     let tree = |count: usize| {
         (0..count)

@@ -1,4 +1,4 @@
-//! One short session, in which something is read.
+//! One short session, in which something is read or written.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::error::FlinkError;
 
 /// How long a person waits for all of it.
 const IN_TIME: Duration = Duration::from_secs(30);
+
+/// How long all writes of a large cluster may take. A server that is gone is noticed long before.
+const WRITTEN_IN_TIME: Duration = Duration::from_secs(600);
 
 /// Why something was not read.
 pub(super) enum Unread {
@@ -28,6 +31,22 @@ impl From<FlinkError> for Unread {
 
 /// Reads on a connection of its own, in time.
 pub(super) async fn in_session<T>(
+    target: &ZooKeeperTarget,
+    read: impl AsyncFnOnce(&Client) -> Result<T, Unread>,
+) -> Result<T, FlinkError> {
+    within(IN_TIME, target, read).await
+}
+
+/// The same for writes.
+pub(super) async fn in_long_session<T>(
+    target: &ZooKeeperTarget,
+    write: impl AsyncFnOnce(&Client) -> Result<T, Unread>,
+) -> Result<T, FlinkError> {
+    within(WRITTEN_IN_TIME, target, write).await
+}
+
+async fn within<T>(
+    limit: Duration,
     target: &ZooKeeperTarget,
     read: impl AsyncFnOnce(&Client) -> Result<T, Unread>,
 ) -> Result<T, FlinkError> {
@@ -53,6 +72,6 @@ pub(super) async fn in_session<T>(
             },
         }
     };
-    let read = timeout(IN_TIME, read).await;
+    let read = timeout(limit, read).await;
     read.unwrap_or_else(|_| Err(unavailable(None)))
 }

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod clean;
 mod kubernetes;
+mod migrate;
 mod mutations;
 mod zookeeper;
 

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use crate::{ONE, TWO, inspect, leaders, next, some};
 
-const MAPS: [&str; 4] = [
+pub(crate) const MAPS: [&str; 4] = [
     include_str!("../../fixtures/kubernetes-1.14.6.json"),
     include_str!("../../fixtures/kubernetes-1.20.3.json"),
     include_str!("../../fixtures/kubernetes-2.2.1.json"),
@@ -25,17 +25,17 @@ const MAPS: [&str; 4] = [
 
 const CLUSTER: &str = "cluster-cluster-config-map";
 
-struct Store {
-    double: Double,
+pub(crate) struct Store {
+    pub(crate) double: Double,
     kubeconfig: NamedTempFile,
 }
 
 impl Store {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::of(None).await
     }
 
-    async fn of(user: Option<(&str, Vec<Rule>)>) -> Self {
+    pub(crate) async fn of(user: Option<(&str, Vec<Rule>)>) -> Self {
         Self::at(Options::default().listen, user).await
     }
 
@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// With the ConfigMaps that a Flink has written.
-    async fn with(json: &str) -> Self {
+    pub(crate) async fn with(json: &str) -> Self {
         let store = Self::start().await;
         let list: Value = serde_json::from_str(json).unwrap();
         for map in list["items"].as_array().unwrap() {
@@ -83,13 +83,13 @@ impl Store {
         self.address_of("default/cluster")
     }
 
-    fn address_of(&self, path: &str) -> FlinkAddress {
+    pub(crate) fn address_of(&self, path: &str) -> FlinkAddress {
         let file = self.kubeconfig.path().display();
         let address = format!("kubernetes://{path}?kubeconfig={file}");
         address.parse().unwrap()
     }
 
-    fn put(&self, name: &str, mut map: Value) {
+    pub(crate) fn put(&self, name: &str, mut map: Value) {
         map["apiVersion"] = "v1".into();
         map["kind"] = "ConfigMap".into();
         self.double.put_by_hand("configmaps", "default", name, map);

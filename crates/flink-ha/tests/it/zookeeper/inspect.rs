@@ -3,7 +3,7 @@
 use super::*;
 
 /// All nodes, with their data and stats.
-async fn all(client: &Client) -> BTreeMap<String, (Vec<u8>, Stat)> {
+pub(crate) async fn all(client: &Client) -> BTreeMap<String, (Vec<u8>, Stat)> {
     let mut nodes = BTreeMap::new();
     let mut todo = vec!["/".to_owned()];
     while let Some(path) = todo.pop() {

@@ -1,7 +1,7 @@
 //! Znodes, on the leader server and on a real ZooKeeper.
 
 mod follow;
-mod inspect;
+pub(crate) mod inspect;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use zookeeper_client::{Acls, Client, CreateMode, Error, Stat};
 
 use crate::{inspect, leaders, next, some};
 
-const ZNODES: [&str; 3] = [
+pub(crate) const ZNODES: [&str; 3] = [
     include_str!("../../fixtures/zookeeper-1.20.3.znodes"),
     include_str!("../../fixtures/zookeeper-2.2.1.znodes"),
     include_str!("../../fixtures/zookeeper-2.3.0.znodes"),
@@ -34,26 +34,26 @@ const ID: &str = crate::ONE;
 const NODE: &str = "/flink/cluster/leader/rest_server/connection_info";
 
 /// One of the two servers, which can be restarted with its sessions.
-enum Server {
+pub(crate) enum Server {
     Real(Arc<ZooKeeper>),
     Ours(Box<Ours>),
 }
 
-struct Ours {
+pub(crate) struct Ours {
     options: ours::Options,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     _kept: tempfile::TempDir,
 }
 
 impl Server {
-    async fn each() -> Vec<Self> {
+    pub(crate) async fn each() -> Vec<Self> {
         let mut servers = vec![Self::ours().await];
         let real = ZooKeeper::start(Options::default());
         servers.extend(real.map(|server| Self::Real(Arc::new(server))));
         servers
     }
 
-    async fn ours() -> Self {
+    pub(crate) async fn ours() -> Self {
         let kept = tempfile::tempdir().unwrap();
         let mut options = ours::Options::local();
         // A port outside those of connections: while nobody listens on one of those, a client may
@@ -69,7 +69,7 @@ impl Server {
         Self::Ours(Box::new(server))
     }
 
-    fn socket(&self) -> SocketAddr {
+    pub(crate) fn socket(&self) -> SocketAddr {
         match self {
             Self::Real(server) => server.socket(),
             Self::Ours(server) => server.options.listen[0],
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    fn address(&self) -> FlinkAddress {
+    pub(crate) fn address(&self) -> FlinkAddress {
         let address = format!(
             "zookeeper://{}/flink/cluster?session-timeout=4s",
             self.socket()
@@ -97,7 +97,7 @@ impl Server {
         address.parse().unwrap()
     }
 
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.socket().to_string()).await.unwrap()
     }
 }
@@ -120,7 +120,7 @@ impl Ours {
     }
 }
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let pair = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
     (0..hex.len()).step_by(2).map(pair).collect()
 }
@@ -132,7 +132,7 @@ fn made(name: &str) -> Vec<u8> {
 
 /// Writes the nodes of a Flink. The first client has the session of its leader, the second that of
 /// its standby.
-async fn put(server: &Server, lines: &str) -> [Client; 2] {
+pub(crate) async fn put(server: &Server, lines: &str) -> [Client; 2] {
     let clients = [server.client().await, server.client().await];
     for line in lines.lines() {
         let [path, owner, data]: [&str; 3] =

@@ -1,0 +1,65 @@
+//! Cleaning a cluster's data. The deciding is in `clean/`.
+
+use crate::address::FlinkAddress;
+use crate::clean::{CleanRequest, Cleaning, clean};
+use crate::error::FlinkError;
+use crate::migrate::{End, Seen};
+use crate::{files, judge};
+
+/// What was read of a cluster, and what may go of it.
+pub struct Cleaner {
+    end: End,
+    seen: Seen,
+    cleaning: Cleaning,
+}
+
+impl Cleaner {
+    /// Looks for what may go. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`](crate::inspect()), and [`FlinkError::Named`]: what was named is not there, or
+    /// may not be done.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn look(address: &FlinkAddress, request: &CleanRequest) -> Result<Self, FlinkError> {
+        let end = End::of(address)?;
+        let mut seen = end.read().await?;
+        if seen.is_nothing() {
+            return Err(FlinkError::Nothing(end.address()));
+        }
+        if request.files {
+            files::look(&mut seen.contents.cluster).await;
+            judge::files(&mut seen.contents.cluster);
+        }
+        let life = end.life(&seen, request.wait).await?;
+        let cleaning = clean(&seen.contents, &life, request).map_err(FlinkError::Named)?;
+        Ok(Self {
+            end,
+            seen,
+            cleaning,
+        })
+    }
+
+    /// What may go, and why.
+    pub fn cleaning(&self) -> &Cleaning {
+        &self.cleaning
+    }
+
+    /// Removes what was [chosen](Cleaning::chosen), as it was read: what another process has
+    /// changed since then stays.
+    ///
+    /// # Errors
+    ///
+    /// [`FlinkError::Changed`]: another process has changed something; look again. What was removed
+    /// before stays removed. Others as for [`migrate`](crate::migrate()).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops in the middle. Each finding goes as a whole or not at all.
+    pub async fn apply(&self) -> Result<(), FlinkError> {
+        self.end.sweep(&self.seen, &self.cleaning.changes()).await
+    }
+}
