@@ -75,6 +75,12 @@ impl Failure {
         self
     }
 
+    /// Adds what follows from it.
+    pub(crate) fn then(mut self, what: impl std::fmt::Display) -> Self {
+        self.message.push_str(&format!("; {what}"));
+        self
+    }
+
     /// The whole message, in one line and without the passwords in addresses.
     pub(crate) fn message(&self) -> String {
         redacted(&self.message)

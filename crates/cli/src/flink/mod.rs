@@ -1,5 +1,9 @@
-//! `incumbent flink`: inspect the HA data of an Apache Flink.
+//! `incumbent flink`: inspect, move and clean the HA data of an Apache Flink.
 
+mod clean;
+mod clean_report;
+mod migrate;
+mod plan_report;
 mod report;
 
 use std::io::IsTerminal;
@@ -41,7 +45,7 @@ Exit codes:
   7  the store does not answer
   8  there are critical problems or warnings";
 
-/// Inspect the HA data of an Apache Flink.
+/// Inspect, move and clean the HA data of an Apache Flink.
 #[derive(Debug, Args)]
 pub(crate) struct FlinkArgs {
     #[command(subcommand)]
@@ -68,6 +72,20 @@ pub(crate) enum FlinkCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Copy the data of a stopped Flink to another store, where its next start recovers its jobs.
+    #[command(after_help = migrate::HELP)]
+    Migrate(Box<migrate::MigrateArgs>),
+    /// Remove what no job needs, or what keeps a JobManager from starting.
+    #[command(after_help = clean::HELP)]
+    Clean(Box<clean::CleanArgs>),
+    /// Let a Flink lead again where the data were moved from.
+    Reopen {
+        /// The address that `migrate` copied from.
+        #[arg(value_name = "ADDRESS")]
+        address: FlinkAddress,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 pub(crate) async fn flink(args: FlinkArgs) -> Result<ExitCode, Failure> {
@@ -84,6 +102,9 @@ pub(crate) async fn flink(args: FlinkArgs) -> Result<ExitCode, Failure> {
             };
             inspect(&address, options, output).await
         }
+        FlinkCommand::Migrate(args) => migrate::run(*args).await,
+        FlinkCommand::Clean(args) => clean::run(*args).await,
+        FlinkCommand::Reopen { address, output } => migrate::run_reopen(&address, output).await,
     }
 }
 
@@ -158,9 +179,16 @@ fn is_sound(cluster: &FlinkCluster) -> bool {
 impl From<FlinkError> for Failure {
     fn from(error: FlinkError) -> Self {
         let code = match &error {
-            FlinkError::Address(_) | FlinkError::Tls(_) | FlinkError::Config(_) => Code::Usage,
+            FlinkError::Address(_)
+            | FlinkError::Tls(_)
+            | FlinkError::Config(_)
+            | FlinkError::Named(_) => Code::Usage,
             FlinkError::Nothing(_) => Code::NotFound,
             FlinkError::Unavailable { .. } => Code::Unavailable,
+            FlinkError::Changed(_) | FlinkError::Differs(_) | FlinkError::Closed { .. } => {
+                Code::Refused
+            }
+            FlinkError::Unknown { .. } => Code::Unknown,
             _ => Code::Failed,
         };
         Self::new(incumbent::backend::causes(&error)).code(code)

@@ -276,7 +276,7 @@ fn problem(problem: &Problem) -> String {
 }
 
 /// The text as indented lines. A word that is longer than a line has one of its own.
-fn wrapped(text: &str) -> String {
+pub(super) fn wrapped(text: &str) -> String {
     const INDENT: &str = "  ";
     let mut lines = vec![INDENT.to_owned()];
     for word in text.split(' ') {

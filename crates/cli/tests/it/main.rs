@@ -12,6 +12,7 @@ mod dashboards;
 mod diagnostics;
 mod disk;
 mod flink;
+mod flink_moves;
 mod gateway;
 mod harness;
 mod kubernetes;
