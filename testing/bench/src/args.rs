@@ -21,6 +21,9 @@ Jobs that outlive their JobManager, beside Ray and Dask:
 Stream jobs, beside Flink's SQL:
   cargo run --release -p incumbent-bench -- stream --table --flink 2.3.0
 
+The data of a Flink, moved:
+  cargo run --release -p incumbent-bench -- flink --table
+
 How to read them:
   p50 is the median, p25 and p75 enclose the middle half: the spread.
   PASS and MISS compare with the targets that the project has set itself.
@@ -69,8 +72,8 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `cluster`, `gateway`, `kubernetes`, `server` and `stream`, in about two and a
-    /// half minutes.
+    /// Everything but `cluster`, `flink`, `gateway`, `kubernetes`, `server` and `stream`, in about
+    /// two and a half minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
     #[command(after_help = KUBERNETES_HELP)]
@@ -84,10 +87,18 @@ pub(crate) enum Command {
     /// Jobs: what a killed JobManager and a killed TaskManager cost; in about five minutes.
     #[command(after_help = CLUSTER_HELP)]
     Cluster(ClusterArgs),
+    /// The data of a Flink with many jobs, moved between ZooKeeper and Kubernetes; in about a minute.
+    #[command(after_help = FLINK_HELP)]
+    Flink(FlinkArgs),
     /// Jobs of `incumbent-stream`: what a record costs, beside Flink and a plain loop.
     #[command(after_help = STREAM_HELP)]
     Stream(StreamArgs),
 }
+
+const FLINK_HELP: &str = "\
+Each figure is one run of `incumbent flink migrate`, from its start to its end, on the data of a stopped Flink 2.3.0: a
+plan, a checkpoint and a counter of each job. The API server is a double, which keeps everything in memory; the leader
+server and ZooKeeper sync before they acknowledge.";
 
 const STREAM_HELP: &str = "\
 All processes of a cluster run on this machine: a JobManager and three TaskManagers. Everything is tied to two processors.
@@ -157,6 +168,19 @@ pub(crate) struct KubernetesArgs {
     pub(crate) many: u32,
     #[command(flatten)]
     pub(crate) group: GroupArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FlinkArgs {
+    /// How many jobs move. A ConfigMap holds the plans of some nine hundred.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=900))]
+    pub(crate) jobs: u32,
+    /// How often they move there and back.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) turns: u32,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -6,6 +6,7 @@
 //!   idle                 idle.rs counts what a group writes that has nothing to do
 //!   kubernetes           kubernetes.rs does the first two on an API server, and counts what that is asked
 //!   server               server/ lets the leader server and a real ZooKeeper take turns
+//!   flink                flink.rs moves the data of a Flink with many jobs
 //!   gateway              gateway/ lets the gateway, HAProxy and nginx take turns, and replaces leaders behind them
 //!   cluster              cluster/ kills JobManagers and TaskManagers under running jobs
 //!   stream               stream/ lets jobs of incumbent-stream, a plain loop and Flink's SQL take turns
@@ -22,6 +23,7 @@ mod cluster;
 mod commits;
 mod counting;
 mod disguise;
+mod flink;
 mod gateway;
 mod idle;
 mod kubernetes;
@@ -46,8 +48,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use args::{
-    Cli, ClusterArgs, Command, CommitsArgs, GatewayArgs, IdleArgs, KubernetesArgs, ServerArgs,
-    StreamArgs, TakeoverArgs,
+    Cli, ClusterArgs, Command, CommitsArgs, FlinkArgs, GatewayArgs, IdleArgs, KubernetesArgs,
+    ServerArgs, StreamArgs, TakeoverArgs,
 };
 use report::{Figure, Report, Section};
 use takeover::How;
@@ -113,7 +115,9 @@ struct Measured {
 fn dir(cli: &Cli) -> Result<PathBuf, Failure> {
     Ok(match cli.command {
         // The temporary directory may be in memory, where nothing is ever synced.
-        Command::Server(_) | Command::Stream(_) => cli.common.dir_or(program::target()?),
+        Command::Server(_) | Command::Stream(_) | Command::Flink(_) => {
+            cli.common.dir_or(program::target()?)
+        }
         _ => cli.common.dir(),
     })
 }
@@ -123,6 +127,7 @@ enum Step {
     Handover(TakeoverArgs),
     Commits(CommitsArgs),
     Idle(IdleArgs),
+    Flink(FlinkArgs),
     Server(ServerArgs),
     Kubernetes(KubernetesArgs),
     Gateway(GatewayArgs),
@@ -136,6 +141,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Handover(args) => vec![Step::Handover(args.clone())],
         Command::Commits(args) => vec![Step::Commits(*args)],
         Command::Idle(args) => vec![Step::Idle(*args)],
+        Command::Flink(args) => vec![Step::Flink(args.clone())],
         Command::Server(args) => vec![Step::Server(args.clone())],
         Command::Kubernetes(args) => vec![Step::Kubernetes(args.clone())],
         Command::Gateway(args) => vec![Step::Gateway(args.clone())],
@@ -169,6 +175,7 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
                 Step::Handover(args) => takeover::measure(&dir, &args, How::Asked, None).await?,
                 Step::Commits(args) => commits::measure(&dir, args).await?,
                 Step::Idle(args) => idle::measure(&dir, args).await?,
+                Step::Flink(args) => flink::measure(&dir, args).await?,
                 Step::Kubernetes(args) => kubernetes::measure(&dir, args).await?,
                 Step::Gateway(args) => {
                     sections = gateway::measure(&dir, args).await?;
