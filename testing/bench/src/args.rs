@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Jobs: what a killed JobManager and a killed TaskManager cost; in about five minutes.
     #[command(after_help = CLUSTER_HELP)]
     Cluster(ClusterArgs),
-    /// The data of a Flink with many jobs, moved between ZooKeeper and Kubernetes; in about a minute.
+    /// The data of a Flink with many jobs, moved between ZooKeeper and Kubernetes, in a minute.
     #[command(after_help = FLINK_HELP)]
     Flink(FlinkArgs),
     /// Jobs of `incumbent-stream`: what a record costs, beside Flink and a plain loop.

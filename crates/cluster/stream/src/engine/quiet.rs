@@ -23,8 +23,8 @@ impl Quiet {
         }
     }
 
-    /// The worker has a turn for it. `is_held_up`: until now, it was not asked, as what is behind it
-    /// had no room.
+    /// The worker has a turn for it. `is_held_up`: until now, it was not asked, as what is behind
+    /// it had no room.
     pub(super) fn asked(&mut self, now: Instant, is_held_up: bool) {
         let was_away = now.saturating_duration_since(self.asked) >= AWAY;
         self.asked = now;

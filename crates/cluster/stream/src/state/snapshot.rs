@@ -391,7 +391,7 @@ fn encode<K: Stored, S: Stored>(entry: &Entry<K, S>, into: &mut Vec<u8>) -> Resu
     encoded
 }
 
-/// What is nested so deeply that it may not be read again is read once, to see.
+/// What is nested deeply is read once, to see whether it can be.
 fn comes_back<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
     match msgpack::is_deep(bytes) {
         Ok(false) => Ok(()),

@@ -1,5 +1,5 @@
-//! What docs/guide/streams.md promises of its thirty lines: on a cluster of two tasks and more, kill
-//! -9 of every kind of process, state that is shown, another number of tasks, and another build.
+//! What docs/guide/streams.md promises of its thirty lines: on a cluster of two tasks and more,
+//! kill -9 of every kind of process, state that is shown, another number of tasks, another build.
 //!
 //! The program is that of the guide, but for where it writes.
 
