@@ -276,7 +276,9 @@ fn pages_of_any_group_show_who_leads_and_records_without_their_secrets() {
     let place = Place::new();
     let nothing = place.ask(&["ui", "--listen", "127.0.0.1:0"]);
     nothing.assert_code(2);
-    let mut a = place.node("a", &["--publish", "web=http://127.0.0.1:1"], WAIT);
+    let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let web = server.local_addr().unwrap().to_string();
+    let mut a = place.node("a", &["--publish", &format!("web={web}")], WAIT);
     place.active("a");
     let open = place.ask(&["ui", "--listen", "0.0.0.0:0"]).assert_code(2);
     assert!(open.err.contains("--token-file"), "{}", open.err);
@@ -298,7 +300,7 @@ fn pages_of_any_group_show_who_leads_and_records_without_their_secrets() {
         get("/v1/leadership").json()["now"]["name"] == "a"
     });
     let story = get("/v1/leadership").json();
-    assert_eq!(story["root"]["endpoints"]["web"], "http://127.0.0.1:1");
+    assert_eq!(story["root"]["endpoints"]["web"], web);
     assert_eq!(get("/v1/records").json()["total"], 0);
     assert_eq!(get("/v1/jobs").status, 404, "there is no cluster");
     let _b = place.node("b", &[], WAIT);

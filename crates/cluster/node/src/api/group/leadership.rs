@@ -135,10 +135,10 @@ impl Seen {
                                 .unwrap_or_default(),
                             pid: 0,
                             since: leader.since,
-                            why: if last.is_some() {
-                                "another leader was seen"
-                            } else {
-                                "it led when this began to look"
+                            why: match (last, unled) {
+                                (Some(_), _) => "another leader was seen",
+                                (None, Some(_)) => "nobody led when this began to look",
+                                (None, None) => "it led when this began to look",
                             }
                             .to_owned(),
                             nobody_led_ms: unled.map_or(0, ms),
