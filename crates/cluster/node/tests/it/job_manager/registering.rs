@@ -18,10 +18,7 @@ async fn a_task_manager_is_known_by_the_address_at_which_it_was_verified() {
     assert_eq!((cluster.slots, cluster.slots_free), (3, 3));
     let mut nodes = cluster.nodes.iter();
     let task_manager = nodes.find(|node| node.kind == NodeKind::TaskManager);
-    let task_manager = task_manager.unwrap();
-    assert_eq!(task_manager.address, fake.node.address());
-    assert_eq!(task_manager.seen.as_deref(), Some("127.0.0.1"));
-    assert!(task_manager.version.is_some() && cluster.refused.is_empty());
+    assert_eq!(task_manager.unwrap().address, fake.node.address());
 }
 
 #[tokio::test]
@@ -54,17 +51,7 @@ async fn a_task_manager_that_cannot_be_connected_back_to_is_told_what_to_set() {
     ] {
         assert!(refusal.contains(words), "{refusal}");
     }
-    let cluster = manager.cluster().await;
-    assert_eq!(cluster.slots, 0);
-    let [refused] = &cluster.refused[..] else {
-        panic!("{cluster:?}");
-    };
-    assert_eq!(
-        (&refused.name[..], &refused.seen[..]),
-        ("tm-1", "127.0.0.1")
-    );
-    assert_eq!(refused.advertised.as_deref(), Some(&nowhere[..]));
-    assert!(refused.why.contains("--advertise"), "{refused:?}");
+    assert_eq!(manager.cluster().await.slots, 0);
 }
 
 #[tokio::test]
