@@ -11,7 +11,7 @@ use crate::install::Install;
 use crate::wire::Refused;
 
 /// Far longer than a page takes for anything, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(20);
 
 /// How many times a browser is started. One that is short of memory or processor may not come up.

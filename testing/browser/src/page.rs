@@ -85,6 +85,14 @@ impl Browser {
         usize::try_from(count.as_u64().unwrap_or_default()).unwrap_or(usize::MAX)
     }
 
+    /// Whether one of the elements that match has this text and no other.
+    #[track_caller]
+    pub fn has_text(&self, selector: &str, text: &str) -> bool {
+        let script = "const [selector, text] = arguments; \
+                      return [...document.querySelectorAll(selector)].some(e => e.innerText.trim() === text)";
+        self.run(script, &[json!(selector), json!(text)]) == true
+    }
+
     /// The text of the first element that matches, once there is one.
     #[track_caller]
     pub fn text_of(&self, selector: &str) -> String {

@@ -19,10 +19,10 @@ const LARGEST_ARTIFACT = 1024 ** 3;
 
 export function submit(view) {
   const form = { ...BLANK };
-  let [file, id, isByHand] = [null, drawId(), false];
-  const text = h('textarea', { id: 'jobfile', rows: '16', spellcheck: 'false', autocapitalize: 'off', oninput: () => { isByHand = true; tell(); } });
+  let [file, id, isByHand, from] = [null, drawId(), false, null];
+  const text = h('textarea', { id: 'jobfile', rows: '16', spellcheck: 'false', autocapitalize: 'off', oninput: () => { [isByHand, from] = [true, null]; tell(); } });
   const [status, dropped, hint] = [h('div', { 'aria-live': 'polite' }), h('p', { role: 'status' }), h('p', { class: 'muted' })];
-  const fields = inputs(form, () => { isByHand = false; renew(); });
+  const fields = inputs(form, () => { [isByHand, from] = [false, null]; renew(); });
 
   const renew = () => {
     if (!isByHand) text.value = write(form);
@@ -31,15 +31,15 @@ export function submit(view) {
     tell();
   };
   const tell = () => {
-    show(dropped, file ? `${file.name}, ${bytes(file.size)}` : 'No file yet. A job may also run a program that every TaskManager has.');
-    show(hint, isByHand ? 'Changed by hand: the form no longer writes it, until you change the form.' : 'Written by the form. Change it here if you want something else.');
+    show(dropped, from ? `${from} is a job file: submit it as it is, or change it first.` : file ? `${file.name}, ${bytes(file.size)}` : 'No file yet. A job may also run a program that every TaskManager has.');
+    show(hint, from ? `From ${from}. The form does not write it, until you change the form.` : isByHand ? 'Changed by hand: the form no longer writes it, until you change the form.' : 'Written by the form. Change it here if you want something else.');
   };
   const take = async given => {
     if (!given) return;
     show(status);
     if (given.name.endsWith('.toml') && given.size <= LARGEST_FILE) {
       text.value = await given.text();
-      [isByHand, id] = [true, drawId()];
+      [isByHand, id, from] = [true, drawId(), given.name];
       return tell();
     }
     if (given.size > LARGEST_ARTIFACT) return show(status, problem({ title: 'The file is too large', detail: `It has ${bytes(given.size)}; an artifact has at most ${bytes(LARGEST_ARTIFACT)}.` }));

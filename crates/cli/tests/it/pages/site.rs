@@ -10,6 +10,9 @@ use serde_json::json;
 use crate::cluster::running::Cluster;
 use crate::harness::Place;
 
+/// If this is set, pictures are taken of each size in each theme.
+const ALL: &str = "PAGES_PICTURES";
+
 /// A cluster, and a browser in front of one of its nodes.
 pub(super) struct Site {
     pub(super) cluster: Cluster,
@@ -76,7 +79,10 @@ impl Site {
         ] {
             browser.show_as(size, theme);
             let shot = format!("{name}-{}-{}", size.name, theme.name());
-            browser.picture(&pictures().join(format!("{shot}.png")));
+            // Each takes a while, and two show both sizes and both themes.
+            if (size == PHONE) == (theme == Theme::Dark) || std::env::var_os(ALL).is_some() {
+                browser.picture(&pictures().join(format!("{shot}.png")));
+            }
             let wider = browser.overflow();
             if wider > 0 {
                 self.hear(&shot, [format!("{wider} pixels wider than the window")]);

@@ -19,6 +19,7 @@ fn every_page_and_action_works_on_a_phone_and_on_a_desk_in_both_themes() {
         return;
     };
     nothing_there_yet(&site);
+    by_keyboard(&site);
     jobs_are_submitted(&site);
     a_job_from_all_sides(&site);
     each_action_says_what_it_does_and_does_it(&site);
@@ -38,6 +39,27 @@ fn nothing_there_yet(site: &Site) {
     browser.click("Jobs");
     browser.see("There are no jobs yet");
     site.look("jobs-empty");
+}
+
+/// Without a mouse: past the header, and to another page.
+fn by_keyboard(site: &Site) {
+    const TAB: &str = "\u{E004}";
+    const ENTER: &str = "\u{E007}";
+    let browser = &site.browser;
+    browser.open("about:blank");
+    site.open("");
+    browser.see("JobManagers");
+    browser.press(TAB);
+    assert_eq!(browser.focus(), "Skip to the page");
+    let mut stops = Vec::new();
+    while browser.focus() != "Jobs" && stops.len() < 10 {
+        browser.press(TAB);
+        stops.push(browser.focus());
+    }
+    assert_eq!(browser.focus(), "Jobs", "{stops:?}");
+    browser.press(ENTER);
+    browser.see("There are no jobs yet");
+    site.hear("keyboard", browser.console().errors());
 }
 
 /// By a form, and by a file that is dropped; a wrong one is refused in words.
@@ -240,7 +262,11 @@ fn nodes_come_and_go(site: &Site) {
         .find(|node| node["kind"] == "task-manager")
         .unwrap();
     kill(pid(first), Signal::KILL);
-    browser.see_no_more(&pid(first).to_string());
+    // As a whole: its digits may be a part of a port.
+    let cell = pid(first).to_string();
+    browser.eventually("the page has another process", || {
+        (!browser.has_text("td", &cell)).then_some(())
+    });
     until("another one is there", || {
         site.cluster.pids("task-manager").len() == 2
     });
