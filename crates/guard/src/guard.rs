@@ -216,6 +216,7 @@ impl Watch<'_> {
             };
             match ToGuard::try_from(packet.bytes.as_slice()) {
                 Ok(ToGuard::Extend(deadlines)) => self.plan.extend(deadlines),
+                Ok(ToGuard::Bind(binding, deadlines)) => self.plan.bind(binding, deadlines),
                 Ok(ToGuard::Stop(grace)) => self.plan.stop(BootTime::now(), grace),
                 Ok(ToGuard::Signal(number)) => {
                     if let Some(signal) = Signal::from_named_raw(number) {

@@ -31,6 +31,21 @@ impl Leash {
         self.send(ToGuard::Extend(deadlines))
     }
 
+    /// Replaces the deadlines by those of a `binding` with a higher number: for a command that
+    /// outlives a lease, and is bound by the next one. With the number of the present binding it is
+    /// [`extend`](Self::extend); with a lower one it does nothing, so what two threads send may
+    /// arrive in either order. A command starts with binding 0.
+    ///
+    /// What is sent after this returns is obeyed after it. So a command that is told of its lease
+    /// only then has the deadlines of the lease, whatever becomes of the runner.
+    ///
+    /// # Errors
+    ///
+    /// [`LeashError::Gone`] or [`LeashError::Stuck`]: not bound.
+    pub fn bind(&self, binding: u64, deadlines: Deadlines) -> Result<(), LeashError> {
+        self.send(ToGuard::Bind(binding, deadlines))
+    }
+
     /// Asks the command to end (SIGTERM), and kills it after `grace` or at the hard deadline,
     /// whichever is first.
     ///

@@ -15,6 +15,7 @@
 //! |---|---|
 //! | [`Deadlines::term`] passes without an extension | SIGTERM to the group |
 //! | [`Deadlines::hard`] passes without an extension | SIGKILL to the group |
+//! | [`Leash::bind`] | nothing: deadlines of a next lease replace those of the last |
 //! | the runner dies, or drops [`Guarded`] | SIGKILL to the group |
 //! | [`Leash::stop`] | SIGTERM, and SIGKILL after the grace, never later than the hard deadline |
 //! | COMMAND exits | SIGKILL to what it left behind |

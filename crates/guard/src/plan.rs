@@ -1,6 +1,7 @@
 //! The deadlines of a command, and the action that is due at a given time. Pure: the guard passes
 //! the time, and performs the action.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::{BootTime, Cause};
@@ -22,6 +23,8 @@ pub struct Deadlines {
 #[derive(Debug)]
 pub(crate) struct Plan {
     deadlines: Deadlines,
+    /// What they belong to; 0 is what the command was started with.
+    binding: u64,
     /// The end of the shortest grace that the runner gave.
     stop: Option<BootTime>,
     /// SIGTERM is sent once: to many programs a second one means "do not clean up".
@@ -51,6 +54,7 @@ impl Plan {
     pub(crate) fn new(deadlines: Deadlines) -> Self {
         Self {
             deadlines,
+            binding: 0,
             stop: None,
             asked: false,
             cause: Cause::Own,
@@ -61,6 +65,16 @@ impl Plan {
     pub(crate) fn extend(&mut self, newer: Deadlines) {
         self.deadlines.term = self.deadlines.term.max(newer.term);
         self.deadlines.hard = self.deadlines.hard.max(newer.hard);
+    }
+
+    /// Replaces the deadlines by those of a higher binding, earlier or later. Those of the present
+    /// one extend it, and those of a lower one come too late to mean anything.
+    pub(crate) fn bind(&mut self, binding: u64, deadlines: Deadlines) {
+        match binding.cmp(&self.binding) {
+            Ordering::Less => {}
+            Ordering::Equal => self.extend(deadlines),
+            Ordering::Greater => (self.binding, self.deadlines) = (binding, deadlines),
+        }
     }
 
     pub(crate) fn stop(&mut self, now: BootTime, grace: Duration) {
@@ -149,6 +163,48 @@ mod tests {
         assert_eq!(plan.due(at(19)), Due::Nothing);
         assert_eq!(plan.due(at(20)), Due::Term);
         assert_eq!(plan.due(at(22)), Due::Kill);
+    }
+
+    #[test]
+    fn a_higher_binding_replaces_the_deadlines_and_a_lower_one_changes_nothing() {
+        let soon = Deadlines {
+            term: at(10),
+            hard: at(12),
+        };
+        let later = Deadlines {
+            term: at(20),
+            hard: at(22),
+        };
+        let mut plan = Plan::new(Deadlines::NEVER);
+        assert_eq!(plan.due(at(1000)), Due::Nothing);
+        plan.bind(3, soon);
+        assert_eq!(plan.next(), at(10));
+        // A renewal, and one that was overtaken by it.
+        plan.bind(3, later);
+        plan.bind(3, soon);
+        assert_eq!(plan.next(), at(20));
+        plan.bind(4, Deadlines::NEVER);
+        // A renewal of the term before arrives late.
+        plan.bind(3, later);
+        assert_eq!(plan.due(at(1000)), Due::Nothing);
+        // The next term, and the end of the one before, late.
+        plan.bind(5, soon);
+        plan.bind(4, Deadlines::NEVER);
+        assert_eq!(plan.due(at(12)), Due::Kill);
+        assert_eq!(plan.cause(), Cause::Deadline);
+    }
+
+    #[test]
+    fn a_binding_that_is_over_already_ends_the_command() {
+        let mut plan = Plan::new(Deadlines::NEVER);
+        plan.bind(
+            1,
+            Deadlines {
+                term: at(1),
+                hard: at(1),
+            },
+        );
+        assert_eq!(plan.due(at(5)), Due::Kill);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::{BootTime, Cause, Deadlines, Descriptors, End, Exit};
 
-/// The longest message; the longest real one is `start` with two numbers of twenty digits.
-pub(crate) const MAX_MESSAGE: usize = 64;
+/// The longest message; the longest real one is `bind` with three numbers of twenty digits.
+pub(crate) const MAX_MESSAGE: usize = 80;
 
 /// A request of the runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum ToGuard {
     /// if there is one, of the liveness listener.
     Start(Deadlines, Descriptors),
     Extend(Deadlines),
+    /// The deadlines of this binding replace those of lower ones.
+    Bind(u64, Deadlines),
     Stop(Duration),
     Signal(i32),
 }
@@ -70,6 +72,9 @@ impl Display for ToGuard {
                 write!(f, "start {} {} {kind}", at.term.nanos(), at.hard.nanos())
             }
             Self::Extend(at) => write!(f, "extend {} {}", at.term.nanos(), at.hard.nanos()),
+            Self::Bind(binding, at) => {
+                write!(f, "bind {binding} {} {}", at.term.nanos(), at.hard.nanos())
+            }
             Self::Stop(grace) => write!(f, "stop {}", BootTime::from_boot(*grace).nanos()),
             Self::Signal(number) => write!(f, "signal {number}"),
         }
@@ -110,6 +115,9 @@ impl TryFrom<&[u8]> for ToGuard {
                 meaning(&DESCRIPTORS, kind)?,
             )),
             ["extend", term, hard] => Ok(Self::Extend(deadlines(term, hard)?)),
+            ["bind", binding, term, hard] => {
+                Ok(Self::Bind(number(binding)?, deadlines(term, hard)?))
+            }
             ["stop", grace] => Ok(Self::Stop(Duration::from_nanos(number(grace)?))),
             ["signal", signal] => Ok(Self::Signal(number(signal)?)),
             _ => Err(BadMessage),
@@ -200,6 +208,8 @@ mod tests {
             ToGuard::Start(Deadlines::NEVER, Descriptors::Inherited),
             ToGuard::Extend(soon),
             ToGuard::Extend(Deadlines::NEVER),
+            ToGuard::Bind(7, soon),
+            ToGuard::Bind(u64::MAX, Deadlines::NEVER),
             ToGuard::Stop(Duration::from_millis(1500)),
             ToGuard::Signal(10),
         ] {
@@ -253,6 +263,7 @@ mod tests {
             "signal x",
             "hello",
             "extend 1  2",
+            "bind 1 2",
             "stop 1\n",
         ] {
             assert_eq!(

@@ -56,6 +56,18 @@ impl Candidate {
         )
     }
 
+    /// The socket of the liveness endpoint, if there is one, as
+    /// [`Leadership::liveness_socket`]: for a watchdog that is started before this process leads.
+    /// It is the same socket in all terms of this candidate.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no room for one more descriptor.
+    pub fn liveness_socket(&self) -> std::io::Result<Option<std::net::TcpListener>> {
+        let server = self.server.as_ref();
+        server.map(|server| server.socket()).transpose()
+    }
+
     /// The group.
     pub fn group(&self) -> &Group {
         &self.group
