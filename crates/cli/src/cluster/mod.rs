@@ -1,10 +1,10 @@
 //! The cluster: its processes (`up`, `job-manager`, `task-manager`), and what people do with jobs,
-//! savepoints and nodes (`job`, `savepoint`, `node`).
+//! savepoints and nodes (`job`, `savepoint`, `node`; `top` for all of them on a screen).
 //!
 //! ```text
 //!   up ──starts, again and again──► parts (job-manager, task-manager): incumbent-cluster-node
-//!    └── answers /v1 itself, by passing on                ▲
-//!   job, savepoint, node ── client: /v1 of any node ──────┘
+//!    └── answers /v1 itself, by passing on                     ▲
+//!   job, savepoint, node, top ── client: /v1 of any node ──────┘
 //! ```
 //!
 //! `job`, `savepoint` and `node` speak `/v1` and nothing else: what they can do, any program can.
@@ -15,6 +15,7 @@ mod node;
 mod parts;
 mod places;
 mod savepoint;
+mod top;
 mod up;
 
 /// What a process of a cluster logs if nobody says: not each step of the election, which every one
@@ -25,4 +26,5 @@ pub(crate) use job::{JobArgs, job};
 pub(crate) use node::{NodeArgs, node};
 pub(crate) use parts::{JobManagerArgs, TaskManagerArgs, job_manager, task_manager};
 pub(crate) use savepoint::{SavepointArgs, savepoint};
+pub(crate) use top::{TopArgs, top};
 pub(crate) use up::{UpArgs, up};

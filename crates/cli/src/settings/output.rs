@@ -27,6 +27,16 @@ enum Format {
 }
 
 impl Output {
+    /// Whether JSON was asked for by name.
+    pub(crate) fn is_json_asked(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether a table was asked for by name.
+    pub(crate) fn is_table_asked(self) -> bool {
+        self.format == Format::Table
+    }
+
     /// Whether to print JSON.
     pub(crate) fn is_json(self) -> bool {
         match self.format {

@@ -25,6 +25,7 @@ mod storm;
 mod story;
 mod streams;
 mod tls;
+mod top;
 mod up;
 mod usage;
 mod witness;

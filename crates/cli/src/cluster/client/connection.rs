@@ -43,6 +43,8 @@ pub(crate) enum Failed {
     NoAnswer(Duration),
     #[error("the body cannot be read: {0}")]
     Body(io::Error),
+    #[error("what answers there is no node of a cluster")]
+    Strange,
     #[error("the request cannot be written")]
     Request(#[source] hyper::http::Error),
 }
@@ -51,7 +53,9 @@ impl Failed {
     /// Whether the next moment will not change it.
     pub(super) fn is_final(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Tls(_) | Self::Body(_) | Self::Request(_) => true,
+            Self::Connect(_) | Self::Tls(_) | Self::Body(_) | Self::Request(_) | Self::Strange => {
+                true
+            }
             Self::Slow | Self::Broken(_) | Self::NoAnswer(_) => false,
         }
     }

@@ -48,6 +48,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a node may take to begin its answer. It holds a request for 30 s while nobody leads.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a node may take to say whether it is ready, which it knows.
+const READINESS: Duration = Duration::from_secs(2);
+
+/// Longest report of a node about itself.
+const LARGEST_REPORT: usize = 64 * 1024;
+
 /// Longest answer that is read whole: the views of many jobs.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -59,6 +65,8 @@ pub(crate) struct Client {
     current: AtomicUsize,
     token: Option<String>,
     tls: Option<Arc<ClientConfig>>,
+    /// How long a node may take to begin its answer.
+    patience: Duration,
 }
 
 /// A request, which may be sent several times.
@@ -82,7 +90,50 @@ impl Client {
             current: AtomicUsize::new(0),
             token: args.token_file.as_deref().map(read_token).transpose()?,
             tls,
+            patience: PATIENCE,
         })
+    }
+
+    /// The same with another time that a node may take to begin its answer.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Asks the nodes, once, what one of them says of its readiness: the first one that answers,
+    /// and its report, whether it is ready or not. It answers at once, also while nobody leads.
+    ///
+    /// # Errors
+    ///
+    /// No node answers, each for its reason.
+    pub(crate) async fn readiness<T: DeserializeOwned>(
+        &self,
+    ) -> Result<(&NodeUrl, T), Vec<(&NodeUrl, connection::Failed)>> {
+        let ask = Ask::get("/readyz");
+        let mut failed = Vec::new();
+        let first = self.current.load(Ordering::Relaxed);
+        for offset in 0..self.nodes.len() {
+            let at = (first + offset) % self.nodes.len();
+            let node = &self.nodes[at];
+            let report = async {
+                let answer = self.send(node, &ask).await?;
+                let body =
+                    http_body_util::Limited::new(answer.response.into_body(), LARGEST_REPORT);
+                let body = body
+                    .collect()
+                    .await
+                    .map_err(|_| connection::Failed::Strange)?;
+                serde_json::from_slice(&body.to_bytes()).map_err(|_| connection::Failed::Strange)
+            };
+            let report = tokio::time::timeout(READINESS, report).await;
+            match report.unwrap_or(Err(connection::Failed::NoAnswer(READINESS))) {
+                Ok(report) => {
+                    self.current.store(at, Ordering::Relaxed);
+                    return Ok((node, report));
+                }
+                Err(error) => failed.push((node, error)),
+            }
+        }
+        Err(failed)
     }
 
     /// Asks, and reads the answer as JSON.
@@ -176,7 +227,7 @@ impl Client {
         let patience = if ask.body.is_file() {
             None
         } else {
-            Some(PATIENCE)
+            Some(self.patience)
         };
         let response = connection.send(request, patience).await?;
         Ok(Answer {

@@ -10,7 +10,7 @@ use incumbent_cluster_node::api::words;
 use crate::show::bytes;
 
 /// The state as one word.
-pub(super) fn short_state(job: &JobView) -> &'static str {
+pub(in crate::cluster) fn short_state(job: &JobView) -> &'static str {
     match job.state {
         JobState::Waiting => "waiting",
         JobState::Running => "running",
@@ -24,7 +24,7 @@ pub(super) fn short_state(job: &JobView) -> &'static str {
 }
 
 /// The state of a task as one word.
-pub(super) fn task_state(task: &TaskView) -> &'static str {
+pub(in crate::cluster) fn task_state(task: &TaskView) -> &'static str {
     match task.state {
         TaskViewState::Placed => "placed",
         TaskViewState::Starting => "starting",
@@ -36,7 +36,7 @@ pub(super) fn task_state(task: &TaskView) -> &'static str {
 }
 
 /// How many tasks run, of how many.
-pub(super) fn tasks_running(job: &JobView) -> String {
+pub(in crate::cluster) fn tasks_running(job: &JobView) -> String {
     let running = job.tasks.iter();
     let running = running.filter(|task| task.state == TaskViewState::Running);
     // A job that was rescaled has another number of tasks than it was submitted with.
@@ -48,7 +48,7 @@ pub(super) fn tasks_running(job: &JobView) -> String {
 }
 
 /// How a job stands, in one line.
-pub(super) fn standing(job: &JobView) -> String {
+pub(in crate::cluster) fn standing(job: &JobView) -> String {
     let name = &job.name;
     match job.state {
         JobState::Waiting => format!("{name} waits{}", because(job)),
@@ -97,7 +97,7 @@ pub(super) fn reason(job: &JobView) -> String {
 }
 
 /// A cause in lines: what happened, and what the task printed last.
-pub(super) fn cause_lines(cause: &Cause) -> Vec<String> {
+pub(in crate::cluster) fn cause_lines(cause: &Cause) -> Vec<String> {
     let mut lines = vec![cause.message.clone()];
     let rank = cause.rank.map(|rank| format!("rank {rank}"));
     let node = cause.node.as_ref().map(|node| format!("on {node}"));
@@ -123,7 +123,7 @@ pub(super) fn bytes_of(checkpoint: &CheckpointView) -> String {
 }
 
 /// The last checkpoint in a table: its number, and how old it is.
-pub(super) fn last_checkpoint(job: &JobView, now: SystemTime) -> String {
+pub(in crate::cluster) fn last_checkpoint(job: &JobView, now: SystemTime) -> String {
     match &job.checkpoint {
         None => "-".into(),
         Some(last) => match words::age(&last.completed_at, now) {

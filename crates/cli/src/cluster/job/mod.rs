@@ -3,7 +3,7 @@
 mod args;
 mod artifact;
 mod change;
-mod describe;
+pub(super) mod describe;
 mod file;
 mod find;
 mod list;

@@ -11,6 +11,10 @@ use crate::exit::Failure;
 use crate::settings::Output;
 use crate::show;
 
+/// The columns of [`row`].
+pub(in crate::cluster) const COLUMNS: [&str; 7] =
+    ["KIND", "NAME", "STATE", "PID", "ADDRESS", "SLOTS", "FREE"];
+
 pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Failure> {
     let cluster: ClusterView = client.json(&Ask::get("/v1/cluster")).await?;
     if output.is_json() {
@@ -23,12 +27,13 @@ pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Fa
     let pods = cluster.pods.iter().filter(|pod| !is_node(pod)).map(pod_row);
     let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
     let rows = rows.chain(pods);
-    let columns = ["KIND", "NAME", "STATE", "PID", "ADDRESS", "SLOTS", "FREE"];
-    show::print(format!("{}\n", show::table(&columns, rows.collect())).as_bytes())?;
+    show::print(format!("{}
+", show::table(&COLUMNS, rows.collect())).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(node: &NodeView, cluster: &ClusterView) -> Vec<String> {
+/// The cells of a node.
+pub(in crate::cluster) fn row(node: &NodeView, cluster: &ClusterView) -> Vec<String> {
     let is_leader = node.pid == cluster.leader.pid && node.address == cluster.leader.address;
     let (kind, slots, free) = match node.kind {
         NodeKind::JobManager => ("job-manager", "-".into(), "-".into()),

@@ -2,7 +2,7 @@
 
 mod args;
 mod change;
-mod list;
+pub(super) mod list;
 
 use std::process::ExitCode;
 
