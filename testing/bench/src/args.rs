@@ -18,6 +18,9 @@ The gateway beside HAProxy and nginx:
 Jobs that outlive their JobManager, beside Ray and Dask:
   cargo run --release -p incumbent-bench -- cluster --table
 
+A JVM that stands by warm:
+  cargo run --release -p incumbent-bench -- standby --table
+
 Stream jobs, beside Flink's SQL:
   cargo run --release -p incumbent-bench -- stream --table --flink 2.3.0
 
@@ -72,8 +75,8 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `cluster`, `flink`, `gateway`, `kubernetes`, `server` and `stream`, in about
-    /// two and a half minutes.
+    /// Everything but `cluster`, `flink`, `gateway`, `kubernetes`, `server`, `standby` and `stream`,
+    /// in about two and a half minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
     #[command(after_help = KUBERNETES_HELP)]
@@ -93,6 +96,9 @@ pub(crate) enum Command {
     /// Jobs of `incumbent-stream`: what a record costs, beside Flink and a plain loop.
     #[command(after_help = STREAM_HELP)]
     Stream(StreamArgs),
+    /// From kill -9 of the leader until the next one serves, of a JVM with five seconds of start,
+    /// warm and cold; in about three minutes. Needs Java 17.
+    Standby(StandbyArgs),
 }
 
 const FLINK_HELP: &str = "\
@@ -204,6 +210,19 @@ pub(crate) struct GroupArgs {
     /// Tell the story of every round, and not only of those that are slow.
     #[arg(long)]
     pub(crate) stories: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StandbyArgs {
+    /// How often the leader is killed while the other one is warm.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// The same while it is cold.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) cold_rounds: u32,
+    /// The program to measure [default: `incumbent` beside this one, built if it is missing]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

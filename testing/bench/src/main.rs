@@ -9,6 +9,7 @@
 //!   flink                flink.rs moves the data of a Flink with many jobs
 //!   gateway              gateway/ lets the gateway, HAProxy and nginx take turns, and replaces leaders behind them
 //!   cluster              cluster/ kills JobManagers and TaskManagers under running jobs
+//!   standby              standby.rs kills the leader of a JVM that stands by, warm and cold
 //!   stream               stream/ lets jobs of incumbent-stream, a plain loop and Flink's SQL take turns
 //!                        stats.rs and report.rs make one table of it
 //! ```
@@ -34,6 +35,7 @@ mod progress;
 mod report;
 mod runners;
 mod server;
+mod standby;
 mod stats;
 mod stopwatch;
 mod stream;
@@ -49,7 +51,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use args::{
     Cli, ClusterArgs, Command, CommitsArgs, FlinkArgs, GatewayArgs, IdleArgs, KubernetesArgs,
-    ServerArgs, StreamArgs, TakeoverArgs,
+    ServerArgs, StandbyArgs, StreamArgs, TakeoverArgs,
 };
 use report::{Figure, Report, Section};
 use takeover::How;
@@ -133,6 +135,7 @@ enum Step {
     Gateway(GatewayArgs),
     Cluster(ClusterArgs),
     Stream(StreamArgs),
+    Standby(StandbyArgs),
 }
 
 fn steps(command: &Command) -> Vec<Step> {
@@ -147,6 +150,7 @@ fn steps(command: &Command) -> Vec<Step> {
         Command::Gateway(args) => vec![Step::Gateway(args.clone())],
         Command::Cluster(args) => vec![Step::Cluster(args.clone())],
         Command::Stream(args) => vec![Step::Stream(args.clone())],
+        Command::Standby(args) => vec![Step::Standby(args.clone())],
         Command::All(args) => {
             let takeover = TakeoverArgs {
                 rounds: args.rounds,
@@ -176,6 +180,7 @@ fn run(runtime: &Runtime, cli: &Cli, step: Step) -> Result<Option<Measured>, Fai
                 Step::Commits(args) => commits::measure(&dir, args).await?,
                 Step::Idle(args) => idle::measure(&dir, args).await?,
                 Step::Flink(args) => flink::measure(&dir, args).await?,
+                Step::Standby(args) => standby::measure(&dir, &args).await?,
                 Step::Kubernetes(args) => kubernetes::measure(&dir, args).await?,
                 Step::Gateway(args) => {
                     sections = gateway::measure(&dir, args).await?;

@@ -27,8 +27,14 @@ pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Fa
     let pods = cluster.pods.iter().filter(|pod| !is_node(pod)).map(pod_row);
     let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
     let rows = rows.chain(pods);
-    show::print(format!("{}
-", show::table(&COLUMNS, rows.collect())).as_bytes())?;
+    show::print(
+        format!(
+            "{}
+",
+            show::table(&COLUMNS, rows.collect())
+        )
+        .as_bytes(),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
