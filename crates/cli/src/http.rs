@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
 
 /// Longest answer, in bytes.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -66,6 +67,47 @@ pub(crate) async fn send(
     tokio::time::timeout(TIMEOUT, exchange)
         .await
         .unwrap_or(Err(HttpError::TimedOut))
+}
+
+/// Sends one request, and returns the beginning of its answer, whose body goes on for as long as it
+/// likes. The second value keeps the connection.
+pub(crate) async fn open(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+) -> Result<(Response<Incoming>, JoinSet<()>), HttpError> {
+    let mut driver = JoinSet::new();
+    let answer = match target {
+        Target::Unix(path) => {
+            let stream = UnixStream::connect(path)
+                .await
+                .map_err(HttpError::Connect)?;
+            begin(stream, request, &mut driver).await?
+        }
+        Target::Tcp(address) => {
+            let stream = TcpStream::connect(address)
+                .await
+                .map_err(HttpError::Connect)?;
+            begin(stream, request, &mut driver).await?
+        }
+    };
+    Ok((answer, driver))
+}
+
+async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+    driver: &mut JoinSet<()>,
+) -> Result<Response<Incoming>, HttpError> {
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(HttpError::Broken)?;
+    driver.spawn(async move {
+        // The request reports what went wrong.
+        let _ = connection.await;
+    });
+    sender
+        .send_request(request)
+        .await
+        .map_err(HttpError::Broken)
 }
 
 async fn talk(

@@ -1,9 +1,9 @@
 //! The program `incumbent`: keeps one instance of any program running, and shows who leads.
 //!
-//! A folder for each thing that people do: `run`, `look`, `records`, `operate`, `gateway`, `serve`,
-//! `cluster`, `shell`. Below them is what all of them use: `settings` (flags), `store` (opening
-//! it), `show` (standard output), `diagnostics` (standard error), `exit` (codes and errors). Start
-//! reading in `command_line/cli.rs`, then `run/mod.rs`.
+//! A folder for each thing that people do: `run`, `sidecar`, `role`, `look`, `records`, `operate`,
+//! `gateway`, `serve`, `cluster`, `shell`. Below them is what all of them use: `settings` (flags),
+//! `store` (opening it), `show` (standard output), `diagnostics` (standard error), `exit` (codes
+//! and errors). Start reading in `command_line/cli.rs`, then `run/mod.rs`.
 
 mod cluster;
 mod command_line;
@@ -16,11 +16,13 @@ mod http;
 mod look;
 mod operate;
 mod records;
+mod role;
 mod run;
 mod serve;
 mod settings;
 mod shell;
 mod show;
+mod sidecar;
 mod signals;
 mod status_server;
 mod store;
@@ -51,8 +53,10 @@ fn start() -> Result<ExitCode, Failure> {
         Parsed::Answered(code) => return Ok(code),
     };
     let usual = match command {
-        Command::Run(_) | Command::Serve(_) | Command::Gateway(_) => "info",
+        Command::Run(_) | Command::Sidecar(_) | Command::Serve(_) | Command::Gateway(_) => "info",
         Command::Up(_) | Command::JobManager(_) | Command::TaskManager(_) => cluster::USUAL_LOG,
+        // The screen is not to be written over.
+        Command::Top(_) => "off",
         _ => "warn",
     };
     let access = match &command {
@@ -66,6 +70,8 @@ fn start() -> Result<ExitCode, Failure> {
     let code = runtime.block_on(async {
         match command {
             Command::Run(args) => run::run(&common, *args).await,
+            Command::Sidecar(args) => sidecar::sidecar(&common, *args).await,
+            Command::Role(args) => role::role(args).await,
             Command::Observe(args) => look::observe(&common, args).await,
             Command::Status(args) => look::status(&common, args).await,
             Command::Ui(args) => look::ui(&common, args).await,
@@ -79,6 +85,7 @@ fn start() -> Result<ExitCode, Failure> {
             Command::JobManager(args) => Box::pin(cluster::job_manager(&common, *args)).await,
             Command::TaskManager(args) => cluster::task_manager(&common, *args).await,
             Command::Job(args) => cluster::job(*args).await,
+            Command::Top(args) => cluster::top(*args).await,
             Command::Node(args) => cluster::node(*args).await,
             Command::Savepoint(args) => cluster::savepoint(*args).await,
             Command::Completions(args) => shell::completions(&args, command_line::command()),

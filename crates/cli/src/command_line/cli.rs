@@ -2,16 +2,20 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cluster::{JobArgs, JobManagerArgs, NodeArgs, SavepointArgs, TaskManagerArgs, UpArgs};
+use crate::cluster::{
+    JobArgs, JobManagerArgs, NodeArgs, SavepointArgs, TaskManagerArgs, TopArgs, UpArgs,
+};
 use crate::flink::FlinkArgs;
 use crate::gateway::GatewayArgs;
 use crate::look::{ObserveArgs, StatusArgs, UiArgs};
 use crate::operate::{PurgeArgs, ResignArgs};
 use crate::records::RecordsArgs;
+use crate::role::RoleArgs;
 use crate::run::RunArgs;
 use crate::serve::ServeArgs;
 use crate::settings::Common;
 use crate::shell::CompletionsArgs;
+use crate::sidecar::SidecarArgs;
 
 const EXAMPLES: &str = "\
 Try it, in two terminals, without any set-up:
@@ -57,6 +61,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a whole cluster on this machine, for jobs.
     Up(Box<UpArgs>),
+    /// Watch a cluster in a terminal, and steer its jobs.
+    Top(Box<TopArgs>),
     /// Run jobs on a cluster, and look after them.
     Job(Box<JobArgs>),
     /// Look at savepoints of jobs, and remove them.
@@ -69,6 +75,10 @@ pub(crate) enum Command {
     TaskManager(Box<TaskManagerArgs>),
     /// Run a command on one node at a time: the leader's.
     Run(Box<RunArgs>),
+    /// Tell an application beside this program whether it leads.
+    Sidecar(Box<SidecarArgs>),
+    /// For COMMAND of `run --standby warm`: its role.
+    Role(RoleArgs),
     /// Follow who leads, as it changes.
     Observe(ObserveArgs),
     /// Show who leads now.

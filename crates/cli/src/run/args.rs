@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use incumbent::EndpointName;
+use rustix::process::Signal;
 
 use crate::settings::{endpoint, http_url, socket};
 
@@ -28,12 +29,22 @@ whatever the reason, is ended, and the term is given up.
 COMMAND finds in its environment:
   INCUMBENT_EPOCH           its fencing token: it rises with every leader; send it along with requests to other
                             systems, so that they can refuse older ones
+  INCUMBENT_ROLE            `leader`; with --standby warm `standby`, which changes: see below
   INCUMBENT_HOLDER          the name of this node
   INCUMBENT_HA              as --ha, so that `incumbent` uses the same store inside COMMAND
   INCUMBENT_GROUP           as --group
   INCUMBENT_EXE             the path of this program
   INCUMBENT_RECORDS_SOCKET  a Unix socket that speaks HTTP: records, fenced by this term
   INCUMBENT_RECORDS_URL     instead of the socket with --records tcp, together with INCUMBENT_RECORDS_TOKEN
+
+With --standby warm, COMMAND runs on every node from the beginning and is told its role. On the records socket:
+  GET  /v1/role                            role (standby, leader or stepping-down), number, epoch; as JSON
+  GET  /v1/role/events                     the same as a line of JSON for each change, beginning with how it is
+  POST /v1/role/acknowledge?number=N       it has stopped leading, as the role number N told it to
+A COMMAND that is to step down is killed if it has not acknowledged that, exited, or let --on-standby exit with 0
+within --stop-timeout, and always before the lease can be taken by another node. If it dies while standing by, it
+is started again after a pause; if it dies while leading, the node resigns, and --restart says what follows.
+docs/guide/standby.md has examples.
 
 With --ha zookeeper://…?presence=on, a standby also takes over when the leader's session has ended. That does not
 prove that the leader is dead: if it is cut off or paused, it may run COMMAND until its hard deadline, beside the new
@@ -72,6 +83,48 @@ pub(crate) struct RunArgs {
     /// If the command is not ready after this time, it is ended and the term is given up.
     #[arg(long, value_name = "DURATION", env = "INCUMBENT_READY_TIMEOUT", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) ready_timeout: Duration,
+
+    /// What the command does on nodes that do not lead.
+    #[arg(
+        long,
+        value_name = "HOW",
+        env = "INCUMBENT_STANDBY",
+        default_value = "cold"
+    )]
+    pub(crate) standby: Standby,
+
+    /// When a warm command may lead: `connected`, once it has asked for its role; `started`, as
+    /// soon as it runs; or a URL (http), once that answers with success [default: connected;
+    /// started, if it is told by signals or hooks]
+    #[arg(long, value_name = "WHEN", env = "INCUMBENT_WARM_WHEN", value_parser = warm_when, help_heading = "Warm standby")]
+    pub(crate) warm_when: Option<WarmWhen>,
+
+    /// A shell command that makes the warm command lead. The term is active when it has exited
+    /// with 0 and the endpoints accept connections; if it fails, the term is given up.
+    #[arg(
+        long,
+        value_name = "CMD",
+        env = "INCUMBENT_ON_LEAD",
+        help_heading = "Warm standby"
+    )]
+    pub(crate) on_lead: Option<OsString>,
+
+    /// A shell command that makes it stand by. If it exits with 0, that is the acknowledgement.
+    #[arg(
+        long,
+        value_name = "CMD",
+        env = "INCUMBENT_ON_STANDBY",
+        help_heading = "Warm standby"
+    )]
+    pub(crate) on_standby: Option<OsString>,
+
+    /// A signal for the warm command when it is to lead, as in USR1.
+    #[arg(long, value_name = "SIGNAL", env = "INCUMBENT_SIGNAL_ON_LEAD", value_parser = signal_by_name, help_heading = "Warm standby")]
+    pub(crate) signal_on_lead: Option<i32>,
+
+    /// A signal for the warm command when it is to stand by. It acknowledges all the same.
+    #[arg(long, value_name = "SIGNAL", env = "INCUMBENT_SIGNAL_ON_STANDBY", value_parser = signal_by_name, help_heading = "Warm standby")]
+    pub(crate) signal_on_standby: Option<i32>,
 
     /// What happens when the command exits by itself.
     #[arg(
@@ -136,6 +189,85 @@ pub(crate) struct RunArgs {
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Standby {
+    /// It is not started before the node leads.
+    Cold,
+    /// It runs, and is told its role: a start of ten seconds does not delay a takeover.
+    Warm,
+}
+
+/// When a warm command may lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WarmWhen {
+    /// Once it has asked for its role.
+    Connected,
+    /// As soon as it runs.
+    Started,
+    /// Once this answers with success.
+    Url(String),
+}
+
+fn warm_when(text: &str) -> Result<WarmWhen, String> {
+    match text {
+        "connected" => Ok(WarmWhen::Connected),
+        "started" => Ok(WarmWhen::Started),
+        url if url.contains("://") => http_url(url)
+            .map(WarmWhen::Url)
+            .map_err(|why| why.to_string()),
+        _ => Err("it must be connected, started or a URL".into()),
+    }
+}
+
+/// A signal that a program may handle, by name or number.
+fn signal_by_name(text: &str) -> Result<i32, String> {
+    const NAMES: [(&str, Signal); 6] = [
+        ("HUP", Signal::HUP),
+        ("USR1", Signal::USR1),
+        ("USR2", Signal::USR2),
+        ("WINCH", Signal::WINCH),
+        ("CONT", Signal::CONT),
+        ("URG", Signal::URG),
+    ];
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let found = NAMES.iter().find(|(known, _)| *known == name);
+    match found {
+        Some((_, signal)) => Ok(signal.as_raw()),
+        None => Err("it must be HUP, USR1, USR2, WINCH, CONT or URG".into()),
+    }
+}
+
+impl RunArgs {
+    /// What is wrong with the flags together, if anything.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let is_of_warm = self.warm_when.is_some()
+            || self.on_lead.is_some()
+            || self.on_standby.is_some()
+            || self.signal_on_lead.is_some()
+            || self.signal_on_standby.is_some();
+        match self.standby {
+            Standby::Cold if is_of_warm => Some(
+                "--warm-when, --on-lead, --on-standby, --signal-on-lead and --signal-on-standby need --standby warm",
+            ),
+            Standby::Warm if self.records == RecordsApi::Off && self.on_standby.is_none() => Some(
+                "with --records off, COMMAND cannot say that it stands by: give --on-standby, or leave --records on",
+            ),
+            Standby::Cold | Standby::Warm => None,
+        }
+    }
+
+    /// When a warm command may lead.
+    pub(crate) fn warm(&self) -> WarmWhen {
+        let is_told = self.on_lead.is_some() || self.signal_on_lead.is_some();
+        match &self.warm_when {
+            Some(when) => when.clone(),
+            None if is_told || self.records == RecordsApi::Off => WarmWhen::Started,
+            None => WarmWhen::Connected,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

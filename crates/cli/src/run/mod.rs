@@ -9,36 +9,43 @@
 //!
 //! The guard (crate `incumbent-guard`) is a process of its own that ends the command even if this
 //! one is killed or stopped. `term.rs` is one term from beginning to end, `ready.rs` waits until
-//! the command is ready, `records_api/` is what the command talks to.
+//! the command is ready, `records_api/` is what the command talks to. With
+//! `--standby warm` the command runs before the node leads: `warm/`.
 
 mod args;
+mod endpoints;
 mod ready;
 pub(crate) mod records_api;
 mod restart;
 mod term;
+pub(crate) mod warm;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use incumbent::backend::{Pace, jitter};
 use incumbent::{Candidate, Group, Leadership, Liveness, Options};
 
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use crate::settings::Common;
 use crate::signals::Signals;
 use crate::{status_server, store};
-pub(crate) use args::RunArgs;
+pub(crate) use args::{RecordsApi, Restart, RunArgs, Standby};
 use term::{End, Term};
 
 pub(crate) async fn run(common: &Common, args: RunArgs) -> Result<ExitCode, Failure> {
-    let outcome = lead(common, &args).await;
+    if let Some(why) = args.contradiction() {
+        return Err(Failure::new(why).code(Code::Usage));
+    }
+    let outcome = lead(common, Arc::new(args)).await;
     outcome.map_err(Failure::of_run)
 }
 
-async fn lead(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> {
+async fn lead(common: &Common, args: Arc<RunArgs>) -> Result<ExitCode, Failure> {
     let mut signals =
         Signals::new().map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
     let options = Options {
-        liveness: liveness(args),
+        liveness: liveness(&args),
         ..store::options(common)?
     };
     let store = store::open(common).await?;
@@ -53,9 +60,15 @@ async fn lead(common: &Common, args: &RunArgs) -> Result<ExitCode, Failure> {
         None => None,
     };
     tracing::info!(address = store.address(), group = %group.name(), node = %group.holder(), "campaigning");
+    if args.standby == Standby::Warm {
+        let code = warm::lead(args, &address, candidate, &group, &mut signals).await;
+        drop(status);
+        group.close().await;
+        return code;
+    }
     let mut pauses = restart::pace();
     while let Some(leadership) = granted(&candidate, &group, &mut signals).await {
-        let end = Term::new(args, &address, leadership)
+        let end = Term::new(&args, &address, leadership)
             .serve(&mut signals)
             .await?;
         match end {
@@ -98,7 +111,7 @@ async fn pause(pauses: &mut Pace, signals: &mut Signals) -> bool {
     }
 }
 
-fn liveness(args: &RunArgs) -> Liveness {
+pub(crate) fn liveness(args: &RunArgs) -> Liveness {
     if args.no_liveness {
         return Liveness::Off;
     }

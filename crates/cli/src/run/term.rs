@@ -1,22 +1,22 @@
 //! One term of `incumbent run`, from beginning to end.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use incumbent::backend::jitter;
-use incumbent::{EndpointName, Guard, HolderName, Leadership, LostBecause, Time};
+use incumbent::{Guard, HolderName, Leadership, LostBecause, Time};
 use incumbent_guard::{
     BootTime, Deadlines, Environment, Event, Exit, Guarded, Leash, SpawnError, Spec,
 };
 use tokio::time::Instant;
 
 use super::args::{Restart, RunArgs};
-use super::ready::ready;
-use super::records_api::{Office, SOCKET, Server, TOKEN, URL};
+use super::endpoints::{publish, withdraw};
+use super::records_api::{Desk, Office, SOCKET, Server, TOKEN, Told, URL};
 use super::restart;
+use super::warm::ROLE;
 use crate::exit::Failure;
 use crate::signals::Signals;
 
@@ -123,7 +123,8 @@ impl<'a> Term<'a> {
 
     /// Runs the command once, to its end.
     async fn once(&self, signals: &mut Signals) -> Result<(Cause, Exit), Failure> {
-        let api = Server::start(&self.office, self.args.records)?;
+        let desk = Desk::of_term(&self.office, Told::leader(1, self.guard.clone()));
+        let api = Server::start(&desk, self.args.records)?;
         let Some(mut command) = self.spawn(api.as_ref()).await? else {
             return Ok((Cause::Lost(LostBecause::DeadlinePassed), Exit::Code(0)));
         };
@@ -200,6 +201,7 @@ impl<'a> Term<'a> {
             ("INCUMBENT_HOLDER".into(), group.holder().as_str().into()),
             ("INCUMBENT_GROUP".into(), group.name().as_str().into()),
             ("INCUMBENT_HA".into(), self.address.into()),
+            (ROLE.into(), "leader".into()),
         ];
         env.extend(std::env::current_exe().map(|exe| ("INCUMBENT_EXE".into(), exe.into())));
         env.extend(api.into_iter().flat_map(|api| api.env.clone()));
@@ -217,7 +219,7 @@ impl<'a> Term<'a> {
         };
         let mut publish = pin!(tokio::time::timeout(
             self.args.ready_timeout,
-            self.publish()
+            publish(self.args, &self.office)
         ));
         let mut is_published = false;
         // The signal that has stopped the command, and when the term is given up.
@@ -270,53 +272,10 @@ impl<'a> Term<'a> {
         );
     }
 
-    /// Waits until the command is ready, publishes its endpoints, and activates the term.
-    async fn publish(&self) -> Result<(), incumbent::Error> {
-        ready(self.args).await;
-        let Ok(leadership) = self.office.leadership().await else {
-            return Ok(());
-        };
-        for (name, addresses) in self.endpoints() {
-            leadership.publish(name, &addresses.join(",")).await?;
-        }
-        leadership.activate().await
-    }
-
-    /// The addresses of each endpoint, in the order of the command line.
-    fn endpoints(&self) -> BTreeMap<&EndpointName, Vec<&str>> {
-        let mut endpoints = BTreeMap::<_, Vec<_>>::new();
-        for (name, address) in &self.args.publish {
-            endpoints.entry(name).or_default().push(address.as_str());
-        }
-        endpoints
-    }
-
-    /// Withdraws the endpoints, and gives the command `--linger` to finish the requests it has. The
-    /// node leads until then.
+    /// Withdraws the endpoints, unless the program is told to end once more.
     async fn withdraw(&self, signals: &mut Signals) {
-        if self.args.publish.is_empty() || self.args.linger.is_zero() {
-            return;
-        }
-        let Ok(leadership) = self.office.leadership().await else {
-            return;
-        };
-        let lost = leadership.lost();
-        let withdrawn = async {
-            for name in self.endpoints().into_keys() {
-                if let Err(error) = leadership.withdraw(name).await {
-                    tracing::warn!(%error, endpoint = %name, "cannot withdraw an endpoint; ending the command although clients may still use it");
-                    return;
-                }
-            }
-        };
-        let drained = async {
-            // What is not withdrawn by then stays published until the term ends.
-            let _ = tokio::time::timeout(self.retry, withdrawn).await;
-            tokio::time::sleep(self.args.linger).await;
-        };
         tokio::select! {
-            () = drained => {}
-            _ = lost => {}
+            () = withdraw(self.args, &self.office, self.retry) => {}
             () = signals.end() => {}
         }
     }
@@ -392,7 +351,7 @@ async fn patience_with(stopped: Option<(i32, Instant)>, grace: Duration) -> i32 
 }
 
 /// Why a signal of this number stops a command, and what helps.
-fn reason_of_stop(signal: i32) -> &'static str {
+pub(super) fn reason_of_stop(signal: i32) -> &'static str {
     use rustix::process::Signal;
     if signal == Signal::TTIN.as_raw() {
         "it read the terminal, which it does not own; give it a file or a pipe as standard input"
@@ -403,14 +362,14 @@ fn reason_of_stop(signal: i32) -> &'static str {
     }
 }
 
-fn warn_of_lingering(count: usize) {
+pub(super) fn warn_of_lingering(count: usize) {
     tracing::warn!(
         count,
         "processes of the command cannot be ended yet; still trying, and not handing over before"
     );
 }
 
-fn guard_lost(error: incumbent_guard::GuardLost) -> Failure {
+pub(super) fn guard_lost(error: incumbent_guard::GuardLost) -> Failure {
     Failure::new("the guard of the command was lost").because(error)
 }
 
@@ -431,7 +390,7 @@ async fn feed(leash: Leash, guard: Guard, retry: Duration) {
     }
 }
 
-fn deadlines(guard: &Guard) -> Deadlines {
+pub(super) fn deadlines(guard: &Guard) -> Deadlines {
     let (term, hard) = guard.deadlines();
     Deadlines {
         term: BootTime::from_boot(term.since_origin()),
@@ -439,7 +398,7 @@ fn deadlines(guard: &Guard) -> Deadlines {
     }
 }
 
-fn spawn_failure(error: SpawnError) -> Failure {
+pub(super) fn spawn_failure(error: SpawnError) -> Failure {
     let code = error.exit_code();
     Failure::new("cannot start the command")
         .because(error)

@@ -26,4 +26,5 @@ mod served;
 mod settings;
 mod takeover;
 mod terminal;
+mod warm;
 mod watched;

@@ -6,29 +6,33 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use incumbent::{Record, RecordName, Stamp};
+use incumbent::{Epoch, Record, RecordName, Stamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::office::Office;
-use super::problem::{self, LARGEST_BODY, Problem};
+use super::desk::Desk;
+use super::problem::{self, EPOCH_HEADER, LARGEST_BODY, Problem};
+use super::role::RoleView;
 use crate::show;
 
 /// Longest text of the HTTP framework about a request that it refuses.
 const LONGEST_REJECTION: usize = 4096;
 
-type Shared = State<Arc<Office>>;
+type Shared = State<Arc<Desk>>;
 type Open = Record<Box<RawValue>>;
 
-pub(super) fn routes(office: Arc<Office>) -> Router {
+pub(crate) fn routes(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/openapi.json", get(openapi))
         .route("/v1/leader", get(leader))
         .route("/v1/term", get(term))
+        .route("/v1/role", get(role))
+        .route("/v1/role/events", get(role_events))
+        .route("/v1/role/acknowledge", post(acknowledge))
         .route("/v1/records", get(list))
         .route(
             "/v1/records/{*name}",
@@ -38,7 +42,7 @@ pub(super) fn routes(office: Arc<Office>) -> Router {
         .method_not_allowed_fallback(async || Problem::no_such_path())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(axum::middleware::map_response(as_problem))
-        .with_state(office)
+        .with_state(desk)
 }
 
 /// Turns a refusal of the HTTP framework into a problem like all others.
@@ -62,11 +66,12 @@ async fn openapi() -> Response {
         .into_response()
 }
 
-async fn leader(State(office): Shared) -> Json<Value> {
-    Json(show::view_json(&office.group.observe().view()))
+async fn leader(State(desk): Shared) -> Json<Value> {
+    Json(show::view_json(&desk.group.observe().view()))
 }
 
-async fn term(State(office): Shared) -> Result<Json<Value>, Problem> {
+async fn term(State(desk): Shared) -> Result<Json<Value>, Problem> {
+    let office = desk.office()?;
     let leadership = office.leadership().await?;
     Ok(Json(json!({
         "group": office.group.name(),
@@ -77,6 +82,33 @@ async fn term(State(office): Shared) -> Result<Json<Value>, Problem> {
     })))
 }
 
+async fn role(State(desk): Shared) -> Json<RoleView> {
+    Json(desk.board.ask())
+}
+
+/// Lines of JSON, one for each change, beginning with how it is.
+async fn role_events(State(desk): Shared) -> Response {
+    let media = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    (media, desk.board.follow()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Number {
+    number: u64,
+}
+
+/// The command has stopped leading, as it was asked to. Answered when this node has given up the
+/// term, if it is the command's turn.
+async fn acknowledge(
+    State(desk): Shared,
+    Query(Number { number }): Query<Number>,
+) -> Result<Json<RoleView>, Problem> {
+    match desk.board.acknowledge(number).await {
+        true => Ok(Json(desk.board.view())),
+        false => Err(Problem::not_asked(number, &desk.board.view())),
+    }
+}
+
 #[derive(Deserialize)]
 struct Prefix {
     #[serde(default)]
@@ -84,8 +116,8 @@ struct Prefix {
 }
 
 /// The names of all records, deleted ones included.
-async fn list(State(office): Shared, Query(query): Query<Prefix>) -> Result<Json<Value>, Problem> {
-    let names = office.group.records().await?;
+async fn list(State(desk): Shared, Query(query): Query<Prefix>) -> Result<Json<Value>, Problem> {
+    let names = desk.group.records().await?;
     let names: Vec<_> = names
         .iter()
         .filter(|name| name.as_str().starts_with(&query.prefix))
@@ -94,11 +126,12 @@ async fn list(State(office): Shared, Query(query): Query<Prefix>) -> Result<Json
 }
 
 /// Reads without sealing: a write of an older leader may still follow.
-async fn read(State(office): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn read(State(desk): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
     let name = parse(&name)?;
-    match office.group.read::<Box<RawValue>>(&name).await? {
+    match desk.group.read::<Box<RawValue>>(&name).await? {
         Some(found) => {
-            let sealed = found.stamp.seal() == office.seal;
+            let office = desk.office();
+            let sealed = office.is_ok_and(|office| found.stamp.seal() == office.seal);
             Ok(answer(&name, Some(&*found.data), found.stamp, sealed))
         }
         None => Err(Problem::not_found(name.as_str())),
@@ -106,18 +139,22 @@ async fn read(State(office): Shared, Path(name): Path<String>) -> Result<Respons
 }
 
 /// Seals the record for this term, and reads it by that. Opening it again costs a read.
-async fn open(State(office): Shared, Path(name): Path<String>) -> Result<Response, Problem> {
-    with_open(&office, &name, async |_| Ok(())).await
+async fn open(
+    State(desk): Shared,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    with_open(&desk, &headers, &name, async |_| Ok(())).await
 }
 
 async fn put(
-    State(office): Shared,
+    State(desk): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let data = from_json(&body)?;
-    with_open(&office, &name, async |record: &mut Open| {
+    with_open(&desk, &headers, &name, async |record: &mut Open| {
         check(&headers, record)?;
         Ok(record.commit(data).await?)
     })
@@ -127,13 +164,13 @@ async fn put(
 /// Changes some keys of the data and leaves the others, in one commit: a JSON merge patch
 /// (RFC 7396).
 async fn patch(
-    State(office): Shared,
+    State(desk): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let patch: Value = from_json(&body)?;
-    with_open(&office, &name, async |record: &mut Open| {
+    with_open(&desk, &headers, &name, async |record: &mut Open| {
         check(&headers, record)?;
         let mut data: Value = record
             .data()
@@ -147,11 +184,11 @@ async fn patch(
 }
 
 async fn delete(
-    State(office): Shared,
+    State(desk): Shared,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    with_open(&office, &name, async |record: &mut Open| {
+    with_open(&desk, &headers, &name, async |record: &mut Open| {
         check(&headers, record)?;
         Ok(record.delete().await?)
     })
@@ -160,11 +197,17 @@ async fn delete(
 
 /// Opens the record unless this term has opened it, does the work, and answers what it is then.
 async fn with_open(
-    office: &Office,
+    desk: &Desk,
+    headers: &HeaderMap,
     name: &str,
     work: impl AsyncFnOnce(&mut Open) -> Result<(), Problem>,
 ) -> Result<Response, Problem> {
     let name = parse(name)?;
+    let epoch = epoch_of(headers)?;
+    if desk.outlives_terms && epoch.is_none() && headers.contains_key(header::IF_NONE_MATCH) {
+        return Err(Problem::epoch_required(name.as_str()));
+    }
+    let office = desk.office_of(epoch)?;
     office
         .answer(async {
             let cell = office.cell(&name).await?;
@@ -185,6 +228,18 @@ async fn with_open(
             ))
         })
         .await
+}
+
+/// The term in which a request is to be done, if it says so.
+fn epoch_of(headers: &HeaderMap) -> Result<Option<Epoch>, Problem> {
+    let Some(said) = headers.get(EPOCH_HEADER) else {
+        return Ok(None);
+    };
+    let number = said.to_str().ok().and_then(|text| text.parse().ok());
+    match number {
+        Some(number) => Ok(Some(Epoch::new(number))),
+        None => Err(Problem::bad(format!("{EPOCH_HEADER} must be a number"))),
+    }
 }
 
 /// Checks that the record is what the caller expects.

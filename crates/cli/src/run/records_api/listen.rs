@@ -20,8 +20,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+use super::desk::Desk;
 use super::handlers;
-use super::office::Office;
 use super::problem::Problem;
 use super::variables::{SOCKET, TOKEN, URL};
 use crate::exit::Failure;
@@ -33,7 +33,7 @@ const DIRECTORY: &str = "incumbent-records-api-";
 /// The name of the socket.
 const FILE: &str = "records.sock";
 
-/// The server of one term. It ends when this is dropped.
+/// The server of a command. It ends when this is dropped.
 pub(crate) struct Server {
     /// Variables for the command.
     pub(crate) env: Vec<(OsString, OsString)>,
@@ -50,13 +50,13 @@ struct SameUser {
 
 impl Server {
     /// Starts to serve; `None` if that is switched off.
-    pub(crate) fn start(office: &Arc<Office>, how: RecordsApi) -> Result<Option<Self>, Failure> {
+    pub(crate) fn start(desk: &Arc<Desk>, how: RecordsApi) -> Result<Option<Self>, Failure> {
         let failed =
             |cause: std::io::Error| Failure::new("the records API cannot listen").because(cause);
         match how {
             RecordsApi::Off => Ok(None),
-            RecordsApi::Unix => unix(office).map(Some).map_err(failed),
-            RecordsApi::Tcp => tcp(office).map(Some).map_err(failed),
+            RecordsApi::Unix => unix(desk).map(Some).map_err(failed),
+            RecordsApi::Tcp => tcp(desk).map(Some).map_err(failed),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Drop for Server {
     }
 }
 
-fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
+fn unix(desk: &Arc<Desk>) -> std::io::Result<Server> {
     let parent = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| Path::new(path).is_dir());
     let parent = parent.map_or_else(std::env::temp_dir, Into::into);
     remove_leftovers(&parent);
@@ -86,7 +86,7 @@ fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
         listener,
         user: rustix::process::geteuid().as_raw(),
     };
-    let task = serve(listener, handlers::routes(Arc::clone(office)));
+    let task = serve(listener, handlers::routes(Arc::clone(desk)));
     Ok(Server {
         env: vec![(SOCKET.into(), path.into())],
         task,
@@ -94,13 +94,13 @@ fn unix(office: &Arc<Office>) -> std::io::Result<Server> {
     })
 }
 
-fn tcp(office: &Arc<Office>) -> std::io::Result<Server> {
+fn tcp(desk: &Arc<Desk>) -> std::io::Result<Server> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     listener.set_nonblocking(true)?;
     let url = format!("http://{}", listener.local_addr()?);
     let token = format!("{:032x}", rand::random::<u128>());
     let expected: Arc<str> = format!("Bearer {token}").into();
-    let routes = handlers::routes(Arc::clone(office)).layer(axum::middleware::from_fn(
+    let routes = handlers::routes(Arc::clone(desk)).layer(axum::middleware::from_fn(
         move |request: Request, next: Next| guarded(Arc::clone(&expected), request, next),
     ));
     let task = serve(TcpListener::from_std(listener)?, routes);
@@ -136,7 +136,7 @@ async fn guarded(expected: Arc<str>, request: Request, next: Next) -> Response {
 }
 
 /// Compares in a time that does not depend on the place of the first difference.
-fn same(given: &[u8], expected: &[u8]) -> bool {
+pub(crate) fn same(given: &[u8], expected: &[u8]) -> bool {
     let differences = given
         .iter()
         .zip(expected)

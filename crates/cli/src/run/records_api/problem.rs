@@ -6,11 +6,15 @@ use incumbent::backend::causes;
 use incumbent::{Epoch, Error};
 use serde_json::{Value, json};
 
+use super::role::RoleView;
 use super::variables::TOKEN;
 
 /// Longest body of a request: more than any store takes, so that the answer names the store's own
 /// limit.
 pub(super) const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// The header by which a request says in which term it is to be done.
+pub(super) const EPOCH_HEADER: &str = "Incumbent-Epoch";
 
 /// The media type of an error.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -50,6 +54,57 @@ impl Problem {
         .into()
     }
 
+    /// The command stands by.
+    pub(crate) fn not_leading() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "not-leading",
+            "Stand by: this node does not lead",
+            "this node stands by; GET /v1/role says when it leads",
+        )
+    }
+
+    pub(super) fn not_asked(number: u64, view: &RoleView) -> Self {
+        let detail = format!(
+            "nobody waits for the acknowledgement of number {number}: it came too late, or the command was not asked to \
+             step down"
+        );
+        Self {
+            more: json!({ "role": view.role, "number": view.number }),
+            ..Self::new(
+                StatusCode::CONFLICT,
+                "not-asked",
+                "Look at the role, and do what it says",
+                detail,
+            )
+        }
+    }
+
+    /// In a command that outlives terms, "must not exist" says nothing of the term it was meant
+    /// for.
+    pub(super) fn epoch_required(name: &str) -> Self {
+        let detail = format!(
+            "to create {name} with If-None-Match, say in which term: {EPOCH_HEADER} with the epoch of the role; or open it and \
+             send If-Match"
+        );
+        Self::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "precondition-required",
+            "Say in which term",
+            detail,
+        )
+    }
+
+    /// What this server does not offer.
+    pub(crate) fn forbidden(detail: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Ask in another way",
+            detail,
+        )
+    }
+
     pub(super) fn too_late() -> Self {
         let detail = "the command of this term was ended before the answer";
         Self::new(
@@ -70,7 +125,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         let detail = format!("send the header Authorization: Bearer ${}", TOKEN);
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -36,7 +36,9 @@ async fn api_by(how: RecordsApi) -> Api {
     let leadership = group.candidate().unwrap().campaign().await;
     leadership.activate().await.unwrap();
     let office = Office::new(leadership);
-    let server = Server::start(&office, how).unwrap().expect("it is on");
+    let told = Told::leader(1, office.leadership().await.unwrap().guard());
+    let desk = Desk::of_term(&office, told);
+    let server = Server::start(&desk, how).unwrap().expect("it is on");
     let env: BTreeMap<_, _> = server
         .env
         .iter()
@@ -191,12 +193,16 @@ async fn the_document_and_the_routes_agree() {
         for method in ["get", "post", "put", "patch", "delete"] {
             let known = documented.contains_key(&(path.clone(), method.to_owned()));
             let path = path.replace("{name}", "some/record");
+            // This answer does not end; `tests/it/warm.rs` reads it.
+            if (path.as_str(), method) == ("/v1/role/events", "get") {
+                continue;
+            }
             let answer = api.ask(&method.to_uppercase(), &path, &[], "{}").await;
             let refused = answer.status >= 400 && answer.problem() == "no-such-path";
             assert_eq!(known, !refused, "{method} {path}: {}", answer.text);
         }
     }
-    assert_eq!(paths.len(), 5, "a new path belongs into the document");
+    assert_eq!(paths.len(), 8, "a new path belongs into the document");
     for path in ["/", "/v1", "/v1/record", "/v2/records/x", "/v1/records/"] {
         api.ask("GET", path, &[], "")
             .await
