@@ -42,9 +42,11 @@ impl Rows {
     pub(in super::super) fn window(&mut self, length: usize, height: usize) -> Range<usize> {
         self.height = height;
         self.selected = self.selected.min(length.saturating_sub(1));
-        let lowest = (self.selected + 1).saturating_sub(height);
-        self.first = self.first.clamp(lowest, self.selected.max(lowest));
-        self.first = self.first.min(length.saturating_sub(height));
+        // In a window without rows, the selected one would be the first.
+        let rows = height.max(1);
+        let lowest = (self.selected + 1).saturating_sub(rows);
+        self.first = self.first.clamp(lowest, self.selected);
+        self.first = self.first.min(length.saturating_sub(rows));
         self.first..length.min(self.first + height)
     }
 }
@@ -158,5 +160,7 @@ mod tests {
         assert_eq!(rows.window(100, 10), 90..100);
         assert_eq!(rows.window(4, 10), 0..4);
         assert_eq!(rows.window(0, 0), 0..0);
+        rows.go(50, &all);
+        assert_eq!(rows.window(100, 0), 50..50);
     }
 }
