@@ -170,11 +170,14 @@ impl Driver {
             }
         }
         let watched = self.state.watched();
-        self.watched.send_if_modified(|before| {
+        let is_new = self.watched.send_if_modified(|before| {
             let is_new = *before != watched;
             *before = watched;
             is_new
         });
+        if is_new {
+            self.hurry.notify_one();
+        }
         next
     }
 

@@ -139,7 +139,9 @@ impl Plan {
                 let how = match checkpoints {
                     Some(true) => "It makes a checkpoint, its tasks end, and the next attempt goes on from there",
                     Some(false) => "It makes no checkpoints, so its tasks end, and the next attempt begins anew",
-                    None => "Its tasks end, and the next attempt goes on from a checkpoint if it makes any",
+                    None => {
+                        "Its tasks end, and the next attempt goes on from a checkpoint, if it makes any,"
+                    }
                 };
                 format!("{how} with {tasks} tasks. If there are not so many slots, nothing is stopped.")
             }

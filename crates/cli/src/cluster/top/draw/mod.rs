@@ -98,8 +98,14 @@ pub(super) fn draw(state: &mut State, now: Moment, colours: Colours, frame: &mut
         Page::Log => logs::draw(state, frame, middle),
     }
     frame.render_widget(Paragraph::new(footer(state, colours)), bottom);
-    if let Some(dialog) = state.dialog.clone() {
-        dialog::draw(&dialog, frame);
+    match state.dialog.clone() {
+        // What was not known when the question was asked may be by now.
+        Some(Dialog::Ask(plan, known)) => {
+            let known = known.or_else(|| state.checkpoints_of(&plan.id));
+            dialog::draw(&Dialog::Ask(plan, known), frame);
+        }
+        Some(dialog) => dialog::draw(&dialog, frame),
+        None => {}
     }
 }
 

@@ -253,7 +253,8 @@ impl State {
         })
     }
 
-    fn checkpoints_of(&self, job: &str) -> Option<bool> {
+    /// Whether a job makes checkpoints, if that is known.
+    pub(super) fn checkpoints_of(&self, job: &str) -> Option<bool> {
         let detail = self.detail.as_ref().filter(|detail| detail.id == job)?;
         let spec = detail.spec.as_ref()?;
         Some(spec.checkpoints.is_some())
