@@ -20,7 +20,7 @@
 //!   leader to leave, which it places nothing on from that moment, and ends by itself. Silence is
 //!   a reason to ask for another pod and none to delete this one.
 //! - **Kubernetes is not asked without end**: pauses double after each refusal, and after each pod
-//!   that has ended before its TaskManager had registered.
+//!   that has ended, or was deleted by somebody else, before its TaskManager had registered.
 //!
 //! Start reading in `settle.rs`: what is deleted, asked for, released. The reasons are in
 //! `docs/design/0017-pods.md`.
@@ -125,7 +125,7 @@ impl Pods {
             PodsEvent::Listed(all) => self.listed(now, all, out),
             PodsEvent::Unlisted(why) => self.unlisted = Some(why),
             PodsEvent::Seen(seen) => self.saw(now, *seen, out),
-            PodsEvent::Gone { name, uid } => self.went(&name, &uid, out),
+            PodsEvent::Gone { name, uid } => self.went(now, &name, &uid, out),
             PodsEvent::Asked { name, outcome } => self.answered(now, name, outcome, out),
             PodsEvent::Deleted { name, outcome } => self.deleted(now, &name, outcome, out),
             PodsEvent::Demand(demand) => self.demand = Some(demand),
@@ -193,16 +193,26 @@ impl Pods {
         self.failure = Some(text);
     }
 
-    fn went(&mut self, name: &str, uid: &str, out: &mut Vec<PodsAction>) {
+    fn went(&mut self, now: Time, name: &str, uid: &str, out: &mut Vec<PodsAction>) {
         let is_it = |pod: &Pod| pod.seen().is_some_and(|seen| seen.uid == uid);
         if let Some(pod) = self.pods.get(name).filter(|pod| is_it(pod)) {
             let is_expected = pod.is_going()
                 || pod.retired_at.is_some()
                 || (pod.seen()).is_some_and(|seen| matches!(seen.phase, PodPhase::Ended { .. }));
             if !is_expected {
+                // One of an earlier leader may have worked for days.
+                let of_term = (pod.seen()).is_some_and(|seen| seen.epoch == self.seal.epoch.get());
+                let is_new = of_term && !pod.has_registered && self.use_of(name).is_none();
                 out.push(words::warning(format!(
                     "pod {name} was deleted by somebody else; another is asked for if it is needed"
                 )));
+                // Whoever does that to a new pod does it to the next one, too: the garbage
+                // collector, if the owner of the pods is gone.
+                if is_new {
+                    self.failure = Some(words::deleted_early(name));
+                    let pause = self.failed.after_failure(self.dice.number());
+                    self.hold(now + pause);
+                }
             }
             self.pods.remove(name);
         }

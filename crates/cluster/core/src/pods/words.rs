@@ -50,6 +50,13 @@ pub(super) fn ended_early(seen: &PodSeen) -> String {
     )
 }
 
+pub(super) fn deleted_early(name: &str) -> String {
+    format!(
+        "pod {name} was deleted by somebody else before its TaskManager had registered; if that goes \
+         on, the owner of the pods may be gone"
+    )
+}
+
 fn counted(number: usize, thing: &str) -> String {
     match number {
         1 => format!("1 {thing}"),

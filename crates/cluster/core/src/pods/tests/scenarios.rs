@@ -386,9 +386,33 @@ fn a_late_answer_does_not_bring_back_a_pod_that_is_gone() {
         "uid-of-c-taskmanager-7-1".to_owned(),
     );
     term.tell(2, PodsEvent::Gone { name, uid });
+    term.tell(4, PodsEvent::Tick);
     assert_eq!(term.asked(), ["c-taskmanager-7-2"]);
-    term.made(3, "c-taskmanager-7-1");
+    term.made(5, "c-taskmanager-7-1");
     assert_eq!(term.said().pods.len(), 1);
+}
+
+#[test]
+fn pods_that_somebody_deletes_before_they_register_are_replaced_after_growing_pauses() {
+    let mut term = Term::listed(7, Vec::new());
+    term.demand(0, &[2], &[]);
+    let mut names = term.asked();
+    for second in 0..300 {
+        if let Some(name) = names.last().filter(|_| term.said().pods.len() == 1) {
+            let name = name.clone();
+            term.made(second, &name);
+            let uid = format!("uid-of-{name}");
+            term.tell(second, PodsEvent::Gone { name, uid });
+        }
+        term.tell(second, PodsEvent::Tick);
+        names.extend(term.asked());
+    }
+    assert!((6..=25).contains(&names.len()), "{names:?}");
+    assert!(
+        term.why().contains("was deleted by somebody else"),
+        "{}",
+        term.why()
+    );
 }
 
 #[test]
