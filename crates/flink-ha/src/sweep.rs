@@ -53,13 +53,28 @@ impl Cleaner {
     ///
     /// # Errors
     ///
-    /// [`FlinkError::Changed`]: another process has changed something; look again. What was removed
-    /// before stays removed. Others as for [`migrate`](crate::migrate()).
+    /// [`FlinkError::Changed`]: another process has changed something, or a JobManager may lead by
+    /// now; look again. What was removed before stays removed. Others as for
+    /// [`migrate`](crate::migrate()).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops in the middle. Each finding goes as a whole or not at all.
+    /// Dropping the future stops in the middle. On Kubernetes, and below 500 nodes in ZooKeeper,
+    /// each finding goes as a whole or not at all.
     pub async fn apply(&self) -> Result<(), FlinkError> {
+        // A person may have thought about it for long.
+        let now = self.end.read().await?;
+        if !self.still_holds(&now) {
+            return Err(FlinkError::Changed(self.end.address()));
+        }
         self.end.sweep(&self.seen, &self.cleaning.changes()).await
+    }
+
+    /// Whether nobody has begun to lead or to use a copy since it was decided what may go.
+    fn still_holds(&self, now: &Seen) -> bool {
+        let (seen, now) = (&self.seen.contents, &now.contents);
+        let needs_stop = self.cleaning.chosen().any(|finding| finding.needs_stop);
+        let is_quiet = seen.in_use == now.in_use && seen.cluster.elections == now.cluster.elections;
+        seen.gate == now.gate && (is_quiet || !needs_stop)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::cluster::Cluster;
-use super::contents::{made, place};
+use super::contents::{gate_of, made, place};
 use super::layout::cluster_map;
 use super::list::named;
 use super::write::{create, delete, replace};
@@ -105,7 +105,9 @@ fn is_as_read(read: &ConfigMap, again: &ConfigMap, edit: &Edit) -> bool {
         let value = |map: &ConfigMap| map.data.as_ref().and_then(|data| data.get(key).cloned());
         value(read) == value(again)
     };
+    // A gate that has opened since: somebody may use what is behind it.
     read.metadata.uid == again.metadata.uid
+        && gate_of(read) == gate_of(again)
         && (!edit.delete || read.data == again.data && read.binary_data == again.binary_data)
         && edit.remove.iter().chain(edit.set.keys()).all(same)
 }

@@ -130,6 +130,69 @@ async fn a_key_goes_although_the_leader_renews_its_lock_and_stays_if_it_was_writ
     assert_eq!(map["data"][&key], main["data"][&key]);
 }
 
+/// A person is asked between the two, and may take long to answer.
+#[tokio::test]
+async fn nothing_goes_that_a_leader_notices_if_one_has_begun_since_it_was_looked() {
+    let lock = "control-plane.alpha.kubernetes.io/leader";
+    let store = Store::with(MAPS[3]).await;
+    free(&store);
+    let (name, mut map, checkpoint) = of_job(&store, MAPS[3]);
+    map["data"]["counter"] = "1".into();
+    store.put(&name, map);
+    let address = store.address_of("default/cluster");
+    let request = CleanRequest {
+        remove: vec![format!("{name}/{checkpoint}")],
+        ..usual()
+    };
+    let cleaners = [
+        look(&address, &usual()).await,
+        look(&address, &request).await,
+    ];
+    assert!(chosen(&cleaners[0]).contains(&"counter"));
+    // A leader takes the lock, and writes nothing else.
+    let mut main = store.double.object("configmaps", "default", MAIN).unwrap();
+    let held = json!({ "holderIdentity": "x", "leaseDuration": 15.0 });
+    main["metadata"]["annotations"][lock] = held.to_string().into();
+    store.put(MAIN, main);
+    let revision = store.double.revision();
+    for cleaner in cleaners {
+        let changed = cleaner.apply().await;
+        assert!(
+            matches!(changed, Err(FlinkError::Changed(_))),
+            "{changed:?}"
+        );
+    }
+    assert_eq!(store.double.revision(), revision, "nothing was written");
+    for server in Server::each().await {
+        stopped(&server, ZNODES[2]).await;
+        let address = at(&server, "/flink/cluster");
+        let client = server.client().await;
+        let cluster = inspect(&address).await.unwrap();
+        let key = &cluster.jobs.values().next().unwrap().checkpoints[0]
+            .pointer
+            .key;
+        let request = CleanRequest {
+            remove: vec![key.clone()],
+            ..usual()
+        };
+        let cleaner = look(&address, &request).await;
+        let latch = "/flink/cluster/leader/latch";
+        let options = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
+        let _ = client
+            .mkdir(latch, &CreateMode::Persistent.with_acls(Acls::anyone_all()))
+            .await;
+        let waits = format!("{latch}/_c_1-latch-0000000009");
+        client.create(&waits, b"", &options).await.unwrap();
+        let before = all(&client).await;
+        let changed = cleaner.apply().await;
+        assert!(
+            matches!(changed, Err(FlinkError::Changed(_))),
+            "{changed:?}"
+        );
+        assert_eq!(all(&client).await, before);
+    }
+}
+
 #[tokio::test]
 async fn a_write_without_an_answer_is_unknown_and_can_be_done_again() {
     let store = Store::with(MAPS[3]).await;
