@@ -47,15 +47,12 @@ impl Token {
     /// Whether a request comes from a browser that has logged in.
     fn is_logged_in(&self, headers: &HeaderMap, now: SystemTime) -> bool {
         let name = self.cookie();
-        let lines = headers.get_all(COOKIE).iter();
-        let cookies = lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'));
-        let mut values = cookies.filter_map(|cookie| {
-            let (cookie, value) = cookie.trim().split_once('=')?;
-            (cookie == name).then_some(value)
-        });
-        values.any(|value| self.is_session(value, now))
+        values(headers, &name).any(|value| self.is_session(value, now))
+    }
+
+    /// Whether a request brings a cookie of that name, of a session or of one that is over.
+    pub(crate) fn has_cookie(&self, headers: &HeaderMap) -> bool {
+        values(headers, &self.cookie()).next().is_some()
     }
 
     fn is_session(&self, value: &str, now: SystemTime) -> bool {
@@ -83,6 +80,18 @@ impl Token {
         mac.update(&number.to_be_bytes());
         hex(&mac.finalize().into_bytes())
     }
+}
+
+/// The values of all cookies of this name.
+fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(COOKIE).iter();
+    let cookies = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    cookies.filter_map(move |cookie| {
+        let (cookie, value) = cookie.trim().split_once('=')?;
+        (cookie == name).then_some(value)
+    })
 }
 
 /// Refuses a request that has neither the token nor a session.

@@ -55,8 +55,10 @@ pub(super) async fn log_in(
     Ok((cookie, Json(Session { until })).into_response())
 }
 
-pub(super) async fn log_out(State(of): State<Arc<OfGroup>>) -> Response {
-    let token = of.access.token();
+/// Only a browser that has the cookie learns its name, which is made of the token: others could try
+/// tokens on it.
+pub(super) async fn log_out(State(of): State<Arc<OfGroup>>, headers: HeaderMap) -> Response {
+    let token = (of.access.token()).filter(|token| token.has_cookie(&headers));
     let gone = token.map(|token| cookie(&format!("{}=", token.cookie()), 0, of.is_tls));
     (StatusCode::NO_CONTENT, gone.unwrap_or_default()).into_response()
 }

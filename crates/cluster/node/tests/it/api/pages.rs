@@ -127,6 +127,13 @@ async fn a_session_of_one_node_is_one_at_all_nodes_and_ends() {
     assert_eq!(out.status, 204);
     let line = out.headers["set-cookie"].to_str().unwrap();
     assert!(line.contains("Max-Age=0"), "{line}");
+    // The name of the cookie is made of the token: nobody hears it who does not know it.
+    for cookie in ["", "incumbent-00000000=x"] {
+        let out = node.ask(Method::DELETE, "/v1/session");
+        let out = out.header("cookie", cookie).send().await;
+        assert_eq!(out.status, 204);
+        assert!(!out.headers.contains_key("set-cookie"), "{out:?}");
+    }
 }
 
 #[tokio::test]

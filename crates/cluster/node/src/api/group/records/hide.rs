@@ -3,7 +3,7 @@
 //! The record `cluster` has what nodes prove themselves with: a process that knows it can order
 //! TaskManagers, which a user of the API cannot. Of that record only what is known to be harmless
 //! is shown. Of other records, which may be those of any application, values are left out whose
-//! names say that they are secrets.
+//! names say that they are secrets, and passwords in URLs.
 
 use incumbent::RecordName;
 use incumbent_cluster_core::cluster_record;
@@ -13,11 +13,13 @@ use serde_json::{Map, Value};
 const OF_CLUSTER: [&str; 2] = ["format", "id"];
 
 /// Parts of names, in lower case and without `-` and `_`, whose values are left out.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 11] = [
     "secret",
     "password",
     "passwd",
+    "pwd",
     "passphrase",
+    "authorization",
     "token",
     "credential",
     "privatekey",
@@ -50,6 +52,12 @@ fn look(data: &mut Value, found: &mut Vec<String>, at: &str) {
     match data {
         Value::Object(fields) => {
             hide(fields, found, at, is_secret);
+            // A variable as Kubernetes writes it.
+            let is_of_secret = fields
+                .get("name")
+                .and_then(Value::as_str)
+                .is_some_and(is_secret);
+            hide(fields, found, at, |field| is_of_secret && field == "value");
             for (field, value) in fields.iter_mut() {
                 look(value, found, &format!("{at}/{field}"));
             }
@@ -59,8 +67,36 @@ fn look(data: &mut Value, found: &mut Vec<String>, at: &str) {
                 look(value, found, &format!("{at}/{index}"));
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => {
+            if let Some(shown) = without_passwords(text) {
+                *text = shown;
+                found.push(at.to_owned());
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The text without the passwords of URLs in it; `None` if there are none.
+fn without_passwords(text: &str) -> Option<String> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let ends = |letter: char| letter.is_whitespace() || "/?#\"'<>".contains(letter);
+        let (authority, behind) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        match authority.rsplit_once('@') {
+            Some((login, host)) if login.contains(':') => {
+                let user = login.split(':').next().unwrap_or_default();
+                shown.push_str(&format!("{user}:{HIDDEN}@{host}"));
+            }
+            _ => shown.push_str(authority),
+        }
+        rest = behind;
+    }
+    shown.push_str(rest);
+    (shown != text).then_some(shown)
 }
 
 fn hide(
@@ -127,5 +163,24 @@ mod tests {
             ]
         );
         assert_eq!(shown("n", json!([1, "secret"])).0, json!([1, "secret"]));
+    }
+
+    #[test]
+    fn a_password_in_a_url_and_beside_its_name_is_left_out() {
+        let data = json!({
+            "env": [{ "name": "DB_PASSWORD", "value": "x" }, { "name": "LEVEL", "value": "info" }],
+            "command": ["run", "--db=postgres://u:pa:x@h:5432/d?a=b", "http://h:80/x@y", "a@b://c"],
+        });
+        let (data, found) = shown("settings", data);
+        assert_eq!(data["env"][0]["value"], "(hidden)");
+        assert_eq!(data["env"][1]["value"], "info");
+        let command = json!([
+            "run",
+            "--db=postgres://u:(hidden)@h:5432/d?a=b",
+            "http://h:80/x@y",
+            "a@b://c"
+        ]);
+        assert_eq!(data["command"], command);
+        assert_eq!(found, ["/command/1", "/env/0/value"]);
     }
 }
