@@ -75,8 +75,8 @@ pub(crate) enum Command {
     Commits(CommitsArgs),
     /// Writes per minute of a group that has nothing to do.
     Idle(IdleArgs),
-    /// Everything but `cluster`, `flink`, `gateway`, `kubernetes`, `server`, `standby` and `stream`,
-    /// in about two and a half minutes.
+    /// Everything but `cluster`, `flink`, `gateway`, `kubernetes`, `server`, `standby` and
+    /// `stream`, in about two and a half minutes.
     All(AllArgs),
     /// ConfigMaps: changes of leader, requests, many records; in about five minutes.
     #[command(after_help = KUBERNETES_HELP)]
