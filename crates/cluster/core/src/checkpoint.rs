@@ -121,17 +121,19 @@ pub enum RestoreFrom {
 
 /// What an owner wants and that needs a checkpoint first: written before anything is done (R3).
 /// There is one at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "intent", rename_all = "snake_case")]
 pub enum Intent {
     /// A savepoint; the job goes on.
     Savepoint {
         /// The id, which the client has drawn.
+        #[schema(value_type = String)]
         id: SavepointId,
     },
     /// A savepoint; then the job is suspended. Without checkpoints, it is only ended.
     Stop {
         /// The id of the savepoint.
+        #[schema(value_type = String)]
         savepoint: SavepointId,
     },
     /// Another number of tasks.

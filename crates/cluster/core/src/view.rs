@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::checkpoint::{Checkpoint, RestorePoint, Savepoint};
+use crate::checkpoint::{Checkpoint, Intent, RestorePoint, Savepoint};
 use crate::record::EndedAttempt;
 use crate::{Cause, Desired, JobRecord, JobSpec, JobState};
 
@@ -39,6 +39,9 @@ pub struct JobView {
     pub cause: Option<Cause>,
     /// What its owner wants.
     pub desired: Desired,
+    /// What is being done for that and needs a checkpoint first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
     /// Why it does not run, in words: one line each.
     #[serde(default)]
     pub why: Vec<String>,
@@ -127,9 +130,21 @@ pub struct CheckpointsView {
     pub last_aborted: Option<AbortedCheckpointView>,
     /// How many were aborted in a row.
     pub aborted_in_row: u32,
+    /// The savepoint that this leader has given up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUpSavepointView>,
     /// What this job started from, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
+}
+
+/// A savepoint that was given up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GivenUpSavepointView {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// A checkpoint that is being made.
@@ -380,6 +395,7 @@ impl CheckpointsView {
             pending: None,
             last_aborted: None,
             aborted_in_row: 0,
+            given_up: None,
             restored_from: record.origin.as_ref().map(origin_text),
         }
     }

@@ -38,6 +38,7 @@ pub async fn run_front(
     };
     let server = Server::new(&node, listener, options)?;
     let api = api::routes(&node, node.blobs().clone(), None);
+    let api = incumbent_cluster_flink_rest::routes(api, node.blobs().clone());
     server.run(api, Router::new(), shutdown).await;
     Ok(())
 }

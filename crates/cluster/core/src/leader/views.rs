@@ -12,8 +12,9 @@ use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
 use crate::demand::Supply;
 use crate::view::{
-    AbortedCheckpointView, CheckpointView, CheckpointsView, ClusterView, DamagedJobView, JobView,
-    LeaderView, NodeKind, NodeView, NodeViewState, PendingCheckpointView, TaskView, TaskViewState,
+    AbortedCheckpointView, CheckpointView, CheckpointsView, ClusterView, DamagedJobView,
+    GivenUpSavepointView, JobView, LeaderView, NodeKind, NodeView, NodeViewState,
+    PendingCheckpointView, TaskView, TaskViewState,
 };
 use crate::{JobState, NodeNonce, Rank};
 
@@ -37,6 +38,7 @@ pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
         restarts: record.restarts,
         cause: record.cause.clone(),
         desired: record.desired,
+        intent: record.intent,
         why: Vec::new(),
         submitted_at: record.submitted_at.clone(),
         ended_at: record.ended_at.clone(),
@@ -126,6 +128,13 @@ pub(super) fn checkpoints(job: &Job, config: &LeaderConfig, now: Time) -> Option
             late: ranks(&aborted.late),
         }),
         aborted_in_row: job.checkpoints.aborted_in_row,
+        given_up: job
+            .checkpoints
+            .given_up()
+            .map(|(id, why)| GivenUpSavepointView {
+                id: id.to_string(),
+                why: why.to_owned(),
+            }),
         ..CheckpointsView::of(&job.record, interval_ms)
     })
 }

@@ -40,6 +40,7 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
         restarts: record.restarts,
         cause: record.cause.clone(),
         desired: record.desired,
+        intent: record.intent,
         why: Vec::new(),
         submitted_at: record.submitted_at.clone(),
         ended_at: record.ended_at.clone(),

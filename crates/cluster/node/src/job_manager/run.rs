@@ -68,6 +68,7 @@ pub async fn run_job_manager_with(
     let handle = manager.handle();
     let asked: Arc<dyn api::AskLeader> = Arc::new(handle.clone());
     let api = api::routes(&node, node.blobs().clone(), Some(asked));
+    let api = incumbent_cluster_flink_rest::routes(api, node.blobs().clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = server.run(api, handle.router(), async {
         // A sender that is gone ends it.

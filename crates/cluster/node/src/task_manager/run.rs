@@ -50,6 +50,7 @@ pub async fn run_task_manager(
     let of_tasks = handle.clone();
     let server = Server::new(&node, listener, options)?.showing(move || of_tasks.task_metrics());
     let api = api::routes(&node, node.blobs().clone(), None);
+    let api = incumbent_cluster_flink_rest::routes(api, node.blobs().clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = server.run(api, task_manager.router(), async {
         // A sender that is gone ends it.

@@ -111,6 +111,8 @@ impl Cluster {
         let server = Server::new(&node, listener, options)?;
         let leader = how.leader.map(|leader| leader as Arc<dyn AskLeader>);
         let routes = api::routes(&node, node.blobs().clone(), leader);
+        // As each process of a cluster serves it.
+        let routes = incumbent_cluster_flink_rest::routes(routes, node.blobs().clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(server.run(routes, how.node, async {
             // A sender that is gone ends it.
@@ -442,6 +444,7 @@ pub(super) fn view(id: JobId, name: &str) -> JobView {
         restarts: 0,
         cause: None,
         desired: Desired::Running,
+        intent: None,
         why: Vec::new(),
         submitted_at: format!("2026-01-01T00:00:{:02}Z", id.get() % 60),
         ended_at: None,
@@ -478,6 +481,7 @@ pub(super) fn checkpoints_view() -> CheckpointsView {
         pending: None,
         last_aborted: None,
         aborted_in_row: 0,
+        given_up: None,
         restored_from: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod checkpoints;
+mod flink;
 mod group;
 mod harness;
 mod led;

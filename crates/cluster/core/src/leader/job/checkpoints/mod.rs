@@ -144,6 +144,12 @@ impl Checkpoints {
         Some(why)
     }
 
+    /// The savepoint that was given up last, and why.
+    pub(in crate::leader) fn given_up(&self) -> Option<(SavepointId, &str)> {
+        let (id, why) = self.given_up.as_ref()?;
+        Some((*id, why))
+    }
+
     /// A rank of the attempt has acknowledged a part.
     ///
     /// What is not pending is of an earlier leader or was aborted: it changes nothing.

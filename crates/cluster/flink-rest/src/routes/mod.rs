@@ -1,0 +1,142 @@
+//! [`routes`]: the paths, and what each asks of `/v1`.
+
+mod jobs;
+mod nodes;
+mod triggers;
+mod vertices;
+
+use std::collections::HashMap;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Query, Request};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::uri::PathAndQuery;
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get};
+use incumbent_cluster_blobs::Blobs;
+use incumbent_gateway::Peer;
+use serde_json::json;
+use tower_service::Service as _;
+
+use crate::ask::{Ask, Flink};
+use crate::errors::{Answer, Failure, ok};
+use crate::which::{Whose, whose};
+use crate::{jars, jobs as all_jobs, metrics, overview};
+
+/// What follows the `?` of a path.
+type Params = Query<HashMap<String, String>>;
+
+/// `/v1` of a node with Flink's API beside it. `v1` is what the node serves itself; `blobs` is where
+/// uploads go.
+///
+/// What comes of this must be protected as `v1` is: it is asked in process, behind that.
+pub fn routes(v1: Router, blobs: Blobs) -> Router {
+    let flink = Flink {
+        v1: v1.clone(),
+        blobs,
+        shelf: std::sync::Arc::default(),
+    };
+    let flink = of_cluster()
+        .merge(jobs::routes())
+        .merge(triggers::routes())
+        .merge(vertices::routes())
+        .merge(nodes::routes())
+        .merge(jars::routes())
+        .method_not_allowed_fallback(no_path)
+        .with_state(flink);
+    let versioned = flink.clone();
+    let divert = from_fn(move |request: Request, next: Next| {
+        let versioned = versioned.clone();
+        async move { diverted(versioned, request, next).await }
+    });
+    v1.layer(divert).merge(flink)
+}
+
+/// Lets Flink's router answer what is its, though it came to ours.
+async fn diverted(mut flink: Router, request: Request, next: Next) -> Response {
+    let is_ours = request.extensions().get::<MatchedPath>().is_some();
+    let path = match whose(
+        request.method(),
+        request.uri().path(),
+        request.headers(),
+        is_ours,
+    ) {
+        Whose::Ours => return next.run(request).await,
+        Whose::Nobodys => return Failure::no_path(request.uri().path()).into_response(),
+        Whose::Flinks(path) => path.to_owned(),
+    };
+    let asked = path.clone();
+    let (mut parts, body) = request.into_parts();
+    let target = match parts.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let Ok(target) = target.parse::<PathAndQuery>() else {
+        return Failure::no_path(&target).into_response();
+    };
+    let mut uri = parts.uri.into_parts();
+    uri.path_and_query = Some(target);
+    parts.uri = Uri::from_parts(uri).unwrap_or_default();
+    // What our router has found in the path means nothing to the other one.
+    let peer = parts.extensions.get::<Peer>().cloned();
+    parts.extensions.clear();
+    if let Some(peer) = peer {
+        parts.extensions.insert(peer);
+    }
+    let request = Request::from_parts(parts, body);
+    let answer = flink
+        .call(request)
+        .await
+        .unwrap_or_else(|never| match never {});
+    // Nothing of Flink's has this path: its own router says so in its form.
+    match answer.status() == StatusCode::NOT_FOUND && !answer.headers().contains_key(CONTENT_TYPE) {
+        true => Failure::no_path(&asked).into_response(),
+        false => answer,
+    }
+}
+
+async fn no_path(uri: Uri) -> Failure {
+    Failure::no_path(uri.path())
+}
+
+fn of_cluster() -> Router<Flink> {
+    Router::new()
+        .route("/config", get(async || ok(overview::config())))
+        .route(
+            "/overview",
+            get(async |ask: Ask| {
+                let (cluster, jobs) = (ask.cluster().await?, all_jobs::all(&ask).await?);
+                ok(overview::overview(&cluster, &jobs))
+            }),
+        )
+        .route("/datasets", get(async || ok(json!({ "dataSets": [] }))))
+        .route(
+            "/cluster",
+            delete(async || -> Answer {
+                Err(Failure::new(
+                    StatusCode::FORBIDDEN,
+                    "A cluster of Incumbent is not shut down by a request: jobs go on whatever dies. Stop its \
+                     processes where they were started.",
+                ))
+            }),
+        )
+}
+
+/// A text for the dashboard: what a task has printed, which must not become a page of this node.
+fn text(text: String) -> Response {
+    let mut response = text.into_response();
+    let plain = HeaderValue::from_static("text/plain; charset=UTF-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// What all nodes say of themselves and of the tasks that they have.
+async fn series(ask: &Ask) -> Result<Vec<metrics::Series>, Failure> {
+    Ok(metrics::series(&ask.text("/v1/metrics").await?))
+}
+
+fn list(query: &HashMap<String, String>) -> Result<Option<Vec<String>>, Failure> {
+    metrics::wanted(query.get("get").map(String::as_str))
+}
