@@ -17,8 +17,10 @@ pub(super) struct Start<'a> {
     /// The entry point of its image.
     pub(super) program: &'a Path,
     pub(super) ip: &'a str,
-    /// The pod's own directory.
+    /// The pod's own directory. Its path is short, since the path of a socket must be.
     pub(super) dir: PathBuf,
+    /// Where its output goes.
+    pub(super) log: PathBuf,
     /// Where claims have their directories.
     pub(super) claims: PathBuf,
     pub(super) kubeconfig: String,
@@ -64,11 +66,11 @@ impl Start<'_> {
             false => PathBuf::from(&line[0]),
         };
         let mut command = Command::new(first);
-        let log = self.dir.with_extension("log");
+        fs::create_dir_all(self.log.parent().unwrap_or(&self.dir)).map_err(failed)?;
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(log)
+            .open(&self.log)
             .map_err(failed)?;
         let again = log.try_clone().map_err(failed)?;
         command

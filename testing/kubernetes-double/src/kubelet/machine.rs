@@ -323,7 +323,8 @@ impl Machine {
             container,
             program,
             ip: &local.ip,
-            dir: self.dir(&namespace, &local.key.name),
+            dir: self.options.dir.join(&text(&pod["metadata"]["uid"])[..8]),
+            log: self.log(&namespace, &local.key.name),
             claims: self.options.dir.join("claims").join(&namespace),
             kubeconfig: self.kubeconfig(pod, &namespace),
             env: &self.options.env,
@@ -365,8 +366,9 @@ impl Machine {
         }
     }
 
-    fn dir(&self, namespace: &str, name: &str) -> PathBuf {
-        self.options.dir.join("pods").join(namespace).join(name)
+    fn log(&self, namespace: &str, name: &str) -> PathBuf {
+        let logs = self.options.dir.join("logs").join(namespace);
+        logs.join(format!("{name}.log"))
     }
 
     /// What the process uses in place of the account that a real pod finds in a file.
@@ -444,9 +446,8 @@ impl Machine {
         let Some((uid, mut local)) = self.take(name) else {
             return false;
         };
-        let did_run = local.process.take().map(|mut it| it.kill_all()).is_some();
-        let pods = self.world.state().store.get(&local.key);
-        if let Some(pod) = pods {
+        let found = self.world.state().store.get(&local.key);
+        if let Some(pod) = found {
             let mut after = (*pod).clone();
             let ended = json!({"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": now().time}});
             statuses::containers(&mut after, &ended, false, local.restarts);
@@ -456,8 +457,10 @@ impl Machine {
             after["status"]["reason"] = json!("Evicted");
             after["status"]["message"] = json!(why);
             self.event(&pod, "Warning", "Evicted", why);
+            // Before its end, which others notice at once.
             self.write(&local.key, after);
         }
+        let did_run = local.process.take().map(|mut it| it.kill_all()).is_some();
         local.has_ended = true;
         self.pods.insert(uid, local);
         did_run

@@ -229,17 +229,16 @@ impl Pods {
                     out.push(words::story("Kubernetes makes pods again".to_owned()));
                 }
                 self.refused.reset();
-                let is_gone = self.gone.contains(&seen.uid);
-                let is_waiting = |pod: &&mut Pod| pod.seen().is_none();
-                if is_gone {
-                    if self.pods.get(&name).is_some_and(|pod| pod.seen().is_none()) {
-                        self.pods.remove(&name);
-                    }
-                    return;
-                }
-                if let Some(pod) = self.pods.get_mut(&name).filter(is_waiting) {
+                let known = self.pods.get_mut(&name);
+                match known {
+                    // What a list or a change has shown is newer than the answer.
+                    Some(pod) if pod.seen().is_some() => return,
                     // A list that was begun before does not show it.
-                    pod.listed_from = self.listing + 1;
+                    Some(pod) => pod.listed_from = self.listing + 1,
+                    None => {}
+                }
+                if self.gone.contains(&seen.uid) {
+                    return self.forget_asked(&name);
                 }
                 self.saw(now, *seen, out);
             }

@@ -416,6 +416,21 @@ fn pods_that_somebody_deletes_before_they_register_are_replaced_after_growing_pa
 }
 
 #[test]
+fn a_late_answer_does_not_take_back_what_was_seen_since() {
+    let mut term = Term::listed(7, Vec::new());
+    term.demand(0, &[2], &[]);
+    let mut seen = pod("c-taskmanager-7-1", PodPhase::Pending);
+    seen.why = Some("Unschedulable: no room".into());
+    term.see(1, seen);
+    term.made(2, "c-taskmanager-7-1");
+    assert!(
+        term.why().contains("Unschedulable: no room"),
+        "{}",
+        term.why()
+    );
+}
+
+#[test]
 fn a_deletion_that_was_not_done_is_tried_again() {
     let name = "c-taskmanager-6-1";
     let mut term = Term::listed(7, vec![pod(name, PodPhase::Ended { is_well: true })]);
