@@ -18,6 +18,7 @@ mod logs;
 mod lost;
 mod networks;
 mod past;
+mod pods;
 pub(crate) mod running;
 mod state;
 mod store_gone;

@@ -11,6 +11,7 @@ mod manifests;
 mod purge;
 mod roles;
 mod takeover;
+mod whole;
 
 /// Makes two tests of every claim: one on the double, one on a real server.
 macro_rules! claims {
