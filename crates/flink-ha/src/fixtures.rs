@@ -41,6 +41,19 @@ pub(crate) const MAPS: [(&str, &str); 3] = [
 /// With an election for each component.
 pub(crate) const OLDER_MAPS: &str = include_str!("../tests/fixtures/kubernetes-1.14.6.json");
 
+/// What was left of a Flink that was killed, as its data were moved: in ZooKeeper, and after more
+/// checkpoints on Kubernetes.
+pub(crate) const KILLED: [(&str, &str); 2] = [
+    (
+        include_str!("../tests/fixtures/stopped-zookeeper-1.20.5.znodes"),
+        include_str!("../tests/fixtures/stopped-kubernetes-1.20.5.json"),
+    ),
+    (
+        include_str!("../tests/fixtures/stopped-zookeeper-2.3.0.znodes"),
+        include_str!("../tests/fixtures/stopped-kubernetes-2.3.0.json"),
+    ),
+];
+
 /// Single values, by their names.
 pub(crate) fn made() -> BTreeMap<&'static str, Vec<u8>> {
     let lines = include_str!("../tests/fixtures/made.tsv").lines();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixtures::{MAPS, OLDER_MAPS, maps};
+use crate::fixtures::{KILLED, MAPS, OLDER_MAPS, maps};
 
 const ID: &str = "cluster";
 
@@ -20,6 +20,18 @@ fn what_is_taken_from_config_maps_makes_the_same_config_maps_byte_for_byte() {
         let found = contents("source", ID, &maps);
         assert_eq!((&found.damaged[..], &found.unknown[..]), (&[][..], &[][..]));
         assert_eq!(found.of_leaders.len(), 4);
+        assert!(found.electable && found.gate.is_none());
+        assert_eq!(data(ID, &found.entries).unwrap(), written(&maps));
+    }
+}
+
+/// Some of it was copied there by this crate, and the rest is the Flink's that went on with it.
+#[test]
+fn what_flink_wrote_after_a_migration_has_the_same_form() {
+    for (_, json) in KILLED {
+        let maps = maps(json);
+        let found = contents("source", ID, &maps);
+        assert_eq!((&found.damaged[..], &found.unknown[..]), (&[][..], &[][..]));
         assert!(found.electable && found.gate.is_none());
         assert_eq!(data(ID, &found.entries).unwrap(), written(&maps));
     }

@@ -2,7 +2,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::*;
 use crate::data::Value;
-use crate::fixtures::{MAPS, ZNODES, maps, stopped, tree};
+use crate::fixtures::{KILLED, MAPS, ZNODES, maps, stopped, tree};
 use crate::{kubernetes, zookeeper};
 
 const FROM: &str = "zookeeper://h:2181/flink/cluster";
@@ -96,6 +96,31 @@ fn every_entry_of_a_stopped_flink_moves_and_nothing_of_leaders_does() {
         assert!(planned.moves.iter().all(|it| it.to.starts_with("other-")));
         assert!(planned.left.iter().all(|it| it.key.starts_with("/leader/")));
         assert_eq!(planned.left.len(), 6);
+    }
+}
+
+/// Its job went on at the other side, there and back.
+#[test]
+fn what_a_real_flink_left_behind_when_it_was_killed_moves_both_ways() {
+    let checkpoints = |planned: &Migration| {
+        let moves = planned.moves.iter();
+        moves
+            .filter(|it| it.what.starts_with("checkpoint "))
+            .count()
+    };
+    for (znodes, json) in KILLED {
+        let source = zookeeper::contents(FROM, &tree(znodes));
+        assert_eq!(source.in_use, []);
+        let there = planned(&source, &empty());
+        assert_eq!((refused(&there), checkpoints(&there)), (vec![], 3));
+        let source = kubernetes::contents(TO, "cluster", &maps(json));
+        let nothing = zookeeper::contents(FROM, &zookeeper::Tree::new());
+        let places = Places::ZooKeeper {
+            address: FROM.into(),
+            base: "/back/cluster".into(),
+        };
+        let back = plan(&side(&source), &side(&nothing), &places);
+        assert_eq!((refused(&back), checkpoints(&back)), (vec![], 3));
     }
 }
 
