@@ -170,14 +170,16 @@ impl Driver {
                 self.hook = None;
                 Event::HookEnded { is_good }
             }
-            signal = signals.next() => match (signal, &self.command) {
-                (None, _) => Event::Terminate,
-                (Some(number), Some(command)) => {
-                    // If the guard is gone, the next event says so.
-                    let _ = command.signal(number);
-                    return Box::pin(self.next(signals)).await;
+            signal = signals.next() => match signal {
+                None => Event::Terminate,
+                Some(number) => {
+                    if let Some(command) = &self.command {
+                        // If the guard is gone, the next event says so.
+                        let _ = command.signal(number);
+                    }
+                    // Nothing for the machine.
+                    Event::Time
                 }
-                (Some(_), None) => return Box::pin(self.next(signals)).await,
             },
             acknowledged = self.acknowledged.recv() => {
                 let (number, waits) = acknowledged.expect("the desk is held by this driver");

@@ -206,8 +206,8 @@ impl Pods {
                 out.push(words::warning(format!(
                     "pod {name} was deleted by somebody else; another is asked for if it is needed"
                 )));
-                // Whoever does that to a new pod does it to the next one, too: the garbage
-                // collector, if the owner of the pods is gone.
+                // What deletes a new pod deletes the next one, too: the garbage collector, if the
+                // owner of the pods is gone.
                 if is_new {
                     self.failure = Some(words::deleted_early(name));
                     let pause = self.failed.after_failure(self.dice.number());
