@@ -36,7 +36,7 @@ pub(crate) fn log(cluster: &ClusterView) -> String {
     let leader = &cluster.leader;
     format!(
         "{} (process {}, {}) leads since {} in epoch {}.\n\
-         A JobManager logs to its standard error, which whoever started it keeps: systemd, Kubernetes, or `incumbent up`.\n",
+         A JobManager logs to its standard error, which is kept by what started it: systemd, Kubernetes, or `incumbent up`.\n",
         leader.name, leader.pid, leader.address, leader.since, cluster.epoch
     )
 }

@@ -8,8 +8,8 @@
 //! - `GET /v1/jobs/overview`, so a job that is named `overview` is shown by its id only, and
 //!   `GET /v1/jobs/{id}/savepoints/{id}`, which we have with PUT;
 //! - a GET that says what type its body has and not what it accepts. So does Flink's client, and
-//!   nobody else: then `GET /v1/jobs`, `/v1/jobs/{id}`, `/v1/jobs/{id}/checkpoints` and the like are
-//!   meant as Flink's.
+//!   nobody else: then `GET /v1/jobs`, `/v1/jobs/{id}`, `/v1/jobs/{id}/checkpoints` and the like
+//!   are meant as Flink's.
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, REFERER};
 use axum::http::uri::Uri;

@@ -28,8 +28,8 @@ use crate::{jars, jobs as all_jobs, metrics, overview};
 /// What follows the `?` of a path.
 type Params = Query<HashMap<String, String>>;
 
-/// `/v1` of a node with Flink's API beside it. `v1` is what the node serves itself; `blobs` is where
-/// uploads go.
+/// `/v1` of a node with Flink's API beside it. `v1` is what the node serves itself; `blobs` is
+/// where uploads go.
 ///
 /// What comes of this must be protected as `v1` is: it is asked in process, behind that.
 pub fn routes(v1: Router, blobs: Blobs) -> Router {
