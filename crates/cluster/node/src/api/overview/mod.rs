@@ -98,6 +98,7 @@ mod tests {
             restarts: 0,
             cause: None,
             desired: Desired::Running,
+            intent: None,
             why: Vec::new(),
             submitted_at: submitted_at.into(),
             ended_at: None,
