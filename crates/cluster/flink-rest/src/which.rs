@@ -7,9 +7,9 @@
 //! - what only Flink has with that method: `PATCH /v1/jobs/{id}`, `POST /v1/jobs/{id}/checkpoints`;
 //! - `GET /v1/jobs/overview`, so a job that is named `overview` is shown by its id only, and
 //!   `GET /v1/jobs/{id}/savepoints/{id}`, which we have with PUT;
-//! - a GET that says what type its body has and not what it accepts. So does Flink's client, and
-//!   nobody else: then `GET /v1/jobs`, `/v1/jobs/{id}`, `/v1/jobs/{id}/checkpoints` and the like
-//!   are meant as Flink's.
+//! - a GET with the type that Flink's client gives the body that it does not have, to the letter,
+//!   and without a word of what it accepts: then `GET /v1/jobs`, `/v1/jobs/{id}`,
+//!   `/v1/jobs/{id}/checkpoints` and the like are meant as Flink's.
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, REFERER};
 use axum::http::uri::Uri;
@@ -27,6 +27,10 @@ const ROOTS: [&str; 9] = [
     "datasets",
     "cluster",
 ];
+
+/// What Flink's client says of its bodies, also of none. Other clients say `application/json` with
+/// a GET, too, but not in this form.
+const TYPE_OF_ITS_CLIENT: &str = "application/json; charset=UTF-8";
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(crate) fn whose<'a>(
     }
     let is_flinks = !is_ours
         || is_only_flinks(method, &parts)
-        || is_of_its_client(method, headers)
+        || is_of_its_client(method, &parts, headers)
         || is_graph(method, &parts, headers);
     if is_flinks {
         Whose::Flinks(path)
@@ -80,11 +84,13 @@ fn is_only_flinks(method: &Method, parts: &[&str]) -> bool {
     )
 }
 
-fn is_of_its_client(method: &Method, headers: &HeaderMap) -> bool {
+fn is_of_its_client(method: &Method, parts: &[&str], headers: &HeaderMap) -> bool {
     let says_type = headers
         .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    method == Method::GET && says_type && !headers.contains_key(ACCEPT)
+        .is_some_and(|kind| kind == TYPE_OF_ITS_CLIENT);
+    // Flink's cluster can only be deleted.
+    let can_be_asked = parts.first() != Some(&"cluster");
+    method == Method::GET && can_be_asked && says_type && !headers.contains_key(ACCEPT)
 }
 
 /// A job graph of Flink: a form.
@@ -146,10 +152,13 @@ mod tests {
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!(whose(&method, path, &curl, true), Whose::Ours, "{path}");
-            if method != Method::GET {
-                assert_eq!(whose(&method, path, &ours, true), Whose::Ours, "{path}");
-            }
+            assert_eq!(whose(&method, path, &ours, true), Whose::Ours, "{path}");
         }
+        let flinks = headers(&[("content-type", "application/json; charset=UTF-8")]);
+        assert_eq!(
+            whose(&Method::GET, "/v1/cluster", &flinks, true),
+            Whose::Ours
+        );
     }
 
     #[test]
