@@ -173,7 +173,7 @@ fn top_rescales_stops_and_resumes_a_job() {
     screen.shows(&["How many from now on?"]);
     screen.press("3");
     screen.press("Enter");
-    screen.shows(&["Rescale hello to 3 tasks?", "begins anew"]);
+    screen.shows(&["Rescale hello to 3 tasks?", "It makes no checkpoints"]);
     screen.press("y");
     screen.shows(&["running", "3/3"]);
     screen.press("s");
