@@ -24,7 +24,13 @@ const OPTIONS: MigrationOptions = MigrationOptions {
 };
 
 async fn planned(from: &FlinkAddress, to: &FlinkAddress) -> Migration {
-    plan_migration(from, to, OPTIONS).await.unwrap()
+    loop {
+        match plan_migration(from, to, OPTIONS).await {
+            // A busy machine: the server did not answer in time. Nothing was written.
+            Err(FlinkError::Unavailable { .. }) => {}
+            planned => return planned.unwrap(),
+        }
+    }
 }
 
 async fn moved(from: &FlinkAddress, to: &FlinkAddress) -> Result<Migration, FlinkError> {
