@@ -1,4 +1,4 @@
-//! Who owns the pods: with it they go.
+//! The owner of the pods: they go with it.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
@@ -7,7 +7,7 @@ use kube::{Api, Client, Resource};
 
 use crate::calls::{CallError, get};
 
-/// Who is to own the pods.
+/// Which object shall own the pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OwnerWanted {
     /// What keeps the pod of this process: usually a Deployment. Nobody, if this is no pod.

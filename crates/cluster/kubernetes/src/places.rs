@@ -46,7 +46,7 @@ pub struct PodsOptions {
     pub namespace: Option<String>,
     /// The name of the pod that this process is in, if it is in one.
     pub own_pod: Option<String>,
-    /// Who owns the pods.
+    /// The owner of the pods.
     pub owner: OwnerWanted,
     /// The template.
     pub template: TemplateSource,

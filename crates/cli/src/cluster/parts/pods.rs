@@ -22,7 +22,7 @@ use crate::settings::Common;
 /// Most pods that can be asked for: as many TaskManagers as a leader takes in.
 const MOST_PODS: i64 = 10_000;
 
-/// Who makes TaskManagers.
+/// What makes TaskManagers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Maker {
     /// Kubernetes: pods while slots are missing.
@@ -71,7 +71,7 @@ pub(crate) struct MakerArgs {
     #[arg(long, value_name = "QUANTITY", env = "INCUMBENT_SLOT_MEMORY")]
     slot_memory: Option<String>,
 
-    /// Who owns the pods, and with whom they go: own (what keeps this pod, usually a Deployment),
+    /// The owner of the pods, with which they go: own (what keeps this pod, usually a Deployment),
     /// deployment/NAME, statefulset/NAME or none.
     #[arg(
         long,

@@ -25,7 +25,7 @@ pub(in super::super) enum Key {
 /// Longest text that is typed.
 const LONGEST_TEXT: usize = 64;
 
-/// Most digits of a number of tasks: more are none that a cluster takes.
+/// Most digits of a number of tasks: no cluster takes a longer one.
 const MOST_DIGITS: usize = 5;
 
 impl State {

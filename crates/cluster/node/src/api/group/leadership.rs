@@ -39,7 +39,7 @@ pub struct RootView {
     /// `activating`, `active` or `released`.
     #[schema(value_type = String)]
     pub state: TermState,
-    /// Who holds the term.
+    /// The name of the leader.
     pub holder: String,
     /// Its epoch.
     pub epoch: u64,

@@ -27,7 +27,7 @@ const MOST_KEPT: usize = 256;
 #[derive(Default)]
 pub(in super::super) struct Records {
     kept: Mutex<HashMap<JobId, Kept>>,
-    /// Who reads the newest record of a job; others wait for their turn.
+    /// The reads of the newest record of a job that are under way; others wait for their turn.
     turns: Mutex<HashMap<JobId, Turn>>,
     names: Mutex<HashMap<String, (JobId, Instant)>>,
 }
