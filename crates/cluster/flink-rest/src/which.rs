@@ -120,6 +120,8 @@ fn is_referred(uri: &Uri, headers: &HeaderMap) -> bool {
     let from = headers
         .get(REFERER)
         .and_then(|from| from.to_str().ok()?.parse::<Uri>().ok());
+    // No page of ours is below `/v1`, but what tasks serve is.
+    let from = from.filter(|from| !from.path().starts_with("/v1/"));
     let from = from.as_ref().and_then(|from| from.authority());
     matches!((host, from), (Some(host), Some(from)) if from.as_str().eq_ignore_ascii_case(host))
 }
@@ -206,6 +208,13 @@ mod tests {
             (vec![host, ("sec-fetch-site", "none")], false),
             (vec![host], false),
             (vec![host, ("referer", "http://localhost:8081/x")], true),
+            (
+                vec![
+                    host,
+                    ("referer", "http://localhost:8081/v1/jobs/x/tasks/0/http/"),
+                ],
+                false,
+            ),
             (
                 vec![host, ("referer", "http://evil.example/localhost:8081")],
                 false,
