@@ -11,7 +11,8 @@ const LONGEST: usize = 500;
 /// Reasons of containers that only say that nothing is known yet.
 const VAGUE: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
-/// A pod of ours; `None` if it lacks what every pod has.
+/// A pod of ours; `None` if it lacks what every pod has, or the label of the epoch that asked for
+/// it: a person's own pod is left alone, whatever else it is labelled with.
 pub(crate) fn seen(pod: &Pod) -> Option<PodSeen> {
     let metadata = &pod.metadata;
     let label = |key: &str| metadata.labels.as_ref()?.get(key).map(String::as_str);
@@ -22,7 +23,7 @@ pub(crate) fn seen(pod: &Pod) -> Option<PodSeen> {
     Some(PodSeen {
         name: metadata.name.clone()?,
         uid: metadata.uid.clone()?,
-        epoch: label(EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0),
+        epoch: label(EPOCH)?.parse().ok()?,
         slots: annotation(SLOTS)
             .and_then(|text| text.parse().ok())
             .unwrap_or(0),
@@ -126,6 +127,14 @@ mod tests {
         assert_eq!((seen.epoch, seen.slots, &*seen.template), (7, 2, "t"));
         assert_eq!(seen.node.as_deref(), Some("n1"));
         (seen.phase, seen.why)
+    }
+
+    #[test]
+    fn a_pod_that_no_leader_asked_for_is_not_ours() {
+        for labels in [json!({}), json!({EPOCH: ""}), json!({EPOCH: "x"})] {
+            let pod = json!({"metadata": {"name": "mine", "uid": "u", "labels": labels}});
+            assert_eq!(seen(&serde_json::from_value(pod).unwrap()), None);
+        }
     }
 
     fn container(state: Value) -> Value {
