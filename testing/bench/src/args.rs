@@ -383,7 +383,7 @@ pub(crate) struct StreamArgs {
         long,
         value_enum,
         value_delimiter = ',',
-        default_values_t = [StreamPart::Queries, StreamPart::Plain, StreamPart::Kills, StreamPart::Lookups]
+        default_values_t = [StreamPart::Queries, StreamPart::Plain, StreamPart::Kills, StreamPart::Lookups, StreamPart::Idle]
     )]
     pub(crate) only: Vec<StreamPart>,
     /// Measure a Flink of this version, too.
@@ -405,6 +405,8 @@ pub(crate) enum StreamPart {
     Kills,
     /// Live state, through a node that is neither leader nor owner.
     Lookups,
+    /// What a job takes of the processors while no record comes.
+    Idle,
 }
 
 /// What `gateway` measures.

@@ -20,9 +20,11 @@ const RECORD_BYTES: usize = 128;
 /// So many records are made at a time: as few as other sources give.
 const BATCH: u64 = 1000;
 
-/// How often a source with a rate is looked at: a hundredth of a second is seldom enough to cost
-/// nothing, and often enough to look even.
+/// How often a source with a rate is looked at, at most: often enough to look even.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The same, at least: a job that has nothing to do takes no processor.
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
 
 /// Makes record `n` for `n` = 0, 1, 2, … The records are divided into shares by their number: share
 /// `i` of `s` has `i`, `i + s`, `i + 2 s`, … A restart goes on with the next number of each share,
@@ -135,7 +137,7 @@ impl<R: 'static> Source for Generator<R> {
             .into());
         }
         let alarm = match self.rate {
-            Some(_) => Some(alarm(at.waker.clone())?),
+            Some(rate) => Some(alarm(at.waker.clone(), look_every(rate))?),
             None => None,
         };
         Ok(GeneratorReader {
@@ -238,13 +240,19 @@ fn due(since: Duration, rate: f64, first: u64, step: u64) -> u64 {
     first.saturating_add(records.saturating_mul(step))
 }
 
+/// Four times for each record, within limits.
+fn look_every(rate: f64) -> Duration {
+    let seconds = (1.0 / (4.0 * rate)).min(LOOK_SELDOM.as_secs_f64());
+    Duration::from_secs_f64(seconds).max(LOOK_EVERY)
+}
+
 /// Wakes the worker again and again, until what it returns is dropped.
-fn alarm(waker: Waker) -> Result<SyncSender<()>, BoxError> {
+fn alarm(waker: Waker, every: Duration) -> Result<SyncSender<()>, BoxError> {
     let (keep, dropped) = sync_channel::<()>(0);
     std::thread::Builder::new()
         .name("generator".into())
         .spawn(move || {
-            while dropped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            while dropped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 waker.wake();
             }
         })?;
@@ -340,6 +348,13 @@ mod tests {
         assert!(generator.open(&at(0, 1), beyond).is_err());
         let of_another = BTreeMap::from([("1".to_owned(), json!({ "next": 4 }))]);
         assert!(generator.open(&at(0, 1), of_another).is_err());
+    }
+
+    #[test]
+    fn a_source_with_a_low_rate_is_seldom_looked_at() {
+        assert_eq!(look_every(1e6), LOOK_EVERY);
+        assert_eq!(look_every(1.0), Duration::from_millis(250));
+        assert_eq!(look_every(f64::MIN_POSITIVE), LOOK_SELDOM);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!   plain.rs      the keyed count beside a loop in Rust without an engine; what checkpoints cost
 //!   kills.rs      kill -9 of a worker to the next record in the sink
 //!   lookups.rs    state asked for through a node that is neither leader nor owner
+//!   idle.rs       what a job takes while no record comes
 //!                 ours.rs: jobs on a cluster; flink.rs, sql.rs: Flink, by others/flink_stream.py;
 //!                 account.rs: what processes take; input.rs: the files; row.rs: turns as a table
 //! ```
@@ -13,6 +14,7 @@
 
 mod account;
 mod flink;
+mod idle;
 mod input;
 mod kills;
 mod lookups;
@@ -99,6 +101,9 @@ pub(crate) async fn measure(
                 figures.extend(kills::measure(&mut ours, &mut flinks, args).await?);
             }
             StreamPart::Lookups => figures.extend(lookups::measure(&mut ours, args.tasks).await?),
+            StreamPart::Idle => {
+                figures.extend(idle::measure(&mut ours, args.tasks, args.turns).await?);
+            }
         }
     }
     for flink in flinks {
