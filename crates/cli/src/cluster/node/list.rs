@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use incumbent_cluster_core::view::{
     ClusterView, NodeKind, NodeView, NodeViewState, PodView, PodViewState,
 };
+use serde::Serialize;
 
 use crate::cluster::client::{Ask, Client};
 use crate::exit::Failure;
@@ -19,28 +20,53 @@ pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Fa
     let cluster: ClusterView = client.json(&Ask::get("/v1/cluster")).await?;
     if output.is_json() {
         for node in &cluster.nodes {
-            show::json_line(node)?;
+            let epoch = leads(node, &cluster).then_some(cluster.epoch);
+            let leads = epoch.is_some();
+            show::json_line(&NodeLine { node, leads, epoch })?;
+        }
+        for pod in pods(&cluster) {
+            show::json_line(&PodLine { kind: "pod", pod })?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let is_node = |pod: &&PodView| pod.state == PodViewState::Registered;
-    let pods = cluster.pods.iter().filter(|pod| !is_node(pod)).map(pod_row);
     let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
-    let rows = rows.chain(pods);
-    show::print(
-        format!(
-            "{}
-",
-            show::table(&COLUMNS, rows.collect())
-        )
-        .as_bytes(),
-    )?;
+    let rows = rows.chain(pods(&cluster).map(pod_row));
+    let table = show::table(&COLUMNS, rows.collect());
+    show::print(format!("{table}\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node, as a program reads it.
+#[derive(Serialize)]
+struct NodeLine<'v> {
+    #[serde(flatten)]
+    node: &'v NodeView,
+    leads: bool,
+    /// That at which it leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+}
+
+/// A pod that is no node, as a program reads it.
+#[derive(Serialize)]
+struct PodLine<'v> {
+    kind: &'static str,
+    #[serde(flatten)]
+    pod: &'v PodView,
+}
+
+fn leads(node: &NodeView, cluster: &ClusterView) -> bool {
+    node.pid == cluster.leader.pid && node.address == cluster.leader.address
+}
+
+/// Those that are no TaskManager yet, or no longer.
+fn pods(cluster: &ClusterView) -> impl Iterator<Item = &PodView> {
+    let is_node = |pod: &&PodView| pod.state == PodViewState::Registered;
+    cluster.pods.iter().filter(move |pod| !is_node(pod))
 }
 
 /// The cells of a node.
 pub(in crate::cluster) fn row(node: &NodeView, cluster: &ClusterView) -> Vec<String> {
-    let is_leader = node.pid == cluster.leader.pid && node.address == cluster.leader.address;
     let (kind, slots, free) = match node.kind {
         NodeKind::JobManager => ("job-manager", "-".into(), "-".into()),
         NodeKind::TaskManager => (
@@ -50,7 +76,7 @@ pub(in crate::cluster) fn row(node: &NodeView, cluster: &ClusterView) -> Vec<Str
         ),
     };
     let state = match node.state {
-        NodeViewState::Live if is_leader => format!("leads, epoch {}", cluster.epoch),
+        NodeViewState::Live if leads(node, cluster) => format!("leads, epoch {}", cluster.epoch),
         NodeViewState::Live => "live".into(),
         NodeViewState::Draining => "draining".into(),
         NodeViewState::Silent => format!("silent for {} s", node.silent_ms / 1000),
@@ -67,7 +93,6 @@ pub(in crate::cluster) fn row(node: &NodeView, cluster: &ClusterView) -> Vec<Str
     ]
 }
 
-/// A pod that is no TaskManager yet, or no longer.
 fn pod_row(pod: &PodView) -> Vec<String> {
     let state = match pod.state {
         PodViewState::Asked => "asked for",

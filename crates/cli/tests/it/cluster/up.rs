@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::running::{COUNT, Cluster, gone, interrupted, task_pids, up};
 use crate::harness::{Place, finished, kill, runs, until};
@@ -27,6 +28,21 @@ fn it_says_what_runs_where_and_how_to_go_on() {
         assert!(out.contains(words), "{words:?} in {out}");
     }
     assert_eq!(cluster.view()["slots"], 4);
+}
+
+#[test]
+fn a_program_reads_who_leads_from_the_list_of_nodes() {
+    let cluster = Cluster::new();
+    let view = cluster.view();
+    let nodes = cluster.ask(&["node", "ls"]).assert_code(0).out;
+    let nodes: Vec<Value> = (nodes.lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(nodes.len(), 4);
+    let leads: Vec<_> = nodes.iter().filter(|node| node["leads"] == true).collect();
+    assert_eq!(leads.len(), 1, "{nodes:#?}");
+    assert_eq!(leads[0]["pid"], view["leader"]["pid"]);
+    assert_eq!(leads[0]["epoch"], view["epoch"]);
 }
 
 #[test]
