@@ -151,6 +151,8 @@ impl<'s, T: Data> Stream<'s, T> {
                         busy.took(batch.len());
                         busy.begin()
                     });
+                    // What is given is gone with its memory: without this, it would grow anew.
+                    out.reserve(batch.len());
                     for (time, record) in batch.drain(..) {
                         each(time, record, &mut out);
                     }

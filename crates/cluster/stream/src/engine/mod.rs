@@ -6,6 +6,7 @@
 mod control;
 mod gossip;
 mod pace;
+mod parcels;
 mod plan;
 mod quiet;
 mod report;

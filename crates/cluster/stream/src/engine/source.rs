@@ -20,9 +20,11 @@ use crate::{At, Batch, Error, Read, Reader, Result, Timestamp};
 /// network and a pipeline of operators need to be busy, and little beside the state of a job.
 const WINDOW: usize = 8 << 20;
 
-/// How much is read for one tick, in bytes. Each tick is told to all ranks, so batches of a few
-/// records share one.
-const TICK: usize = 32 << 10;
+/// How much is read for one tick, in bytes. Each tick is a turn of all operators, is told to all
+/// ranks, and wakes the threads of sinks and of the other ranks: so it is some hundred records,
+/// beside which that costs little. They take a fraction of a millisecond, and fit into the cache of
+/// a processor.
+const TICK: usize = 128 << 10;
 
 /// How often splits are asked for one tick, at most.
 const MOST_READS: usize = 64;
@@ -102,6 +104,9 @@ pub(crate) struct SourceRun<R: Reader<Record: Clone + 'static>> {
     quiet: Quiet,
     mark: Option<Mark>,
     batch: Batch<R::Record>,
+    /// What has been read for this tick.
+    ready: Vec<Timed<R::Record>>,
+    ready_bytes: usize,
     in_flight: VecDeque<(Time, usize)>,
     bytes_in_flight: usize,
     is_held_up: bool,
@@ -155,6 +160,8 @@ where
             quiet: Quiet::new(now()),
             mark: None,
             batch: Batch::default(),
+            ready: Vec::new(),
+            ready_bytes: 0,
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
             is_held_up: false,
@@ -212,28 +219,34 @@ where
         known.latest = known.latest.max(time);
         let has_some = !self.batch.is_empty() || time.is_some();
         if has_some {
-            self.give(split);
+            self.take(split);
         }
         Ok(has_some || read == Read::Ended)
     }
 
-    /// Puts the batch into the dataflow, at this tick.
-    fn give(&mut self, split: &str) {
+    /// Takes the batch of this split for this tick.
+    fn take(&mut self, split: &str) {
         self.quiet.gave(now());
-        let bytes = self.batch.bytes.max(self.batch.len() * LEAST_BYTES);
+        self.ready_bytes += self.batch.bytes.max(self.batch.len() * LEAST_BYTES);
         self.batch.bytes = 0;
         self.busy.took(self.batch.len());
-        let size = self.batch.len();
-        let mut timed = std::mem::replace(&mut self.batch.records, Vec::with_capacity(size));
         if let Some((time_of, _)) = &*self.extract.borrow() {
             let known = self.splits.get_mut(split).expect("it was read");
-            for (time, record) in &mut timed {
+            for (time, record) in &mut self.batch.records {
                 *time = time_of(record);
                 known.latest = known.latest.max(Some(*time));
             }
         }
+        self.ready.append(&mut self.batch.records);
+    }
+
+    /// Puts what is ready into the dataflow, at this tick.
+    fn give(&mut self) {
+        let bytes = std::mem::take(&mut self.ready_bytes);
+        let next = Vec::with_capacity(self.ready.len());
+        let mut ready = std::mem::replace(&mut self.ready, next);
         if let Some(outputs) = &mut self.outputs {
-            outputs.records.send_batch(&mut timed);
+            outputs.records.send_batch(&mut ready);
         }
         self.in_flight.push_back((self.time, bytes));
         self.bytes_in_flight += bytes;
@@ -325,15 +338,17 @@ where
         let had_ended = self.has_ended();
         let mut has_read = false;
         if self.has_room(control) {
-            let most = self.bytes_in_flight + TICK;
             for _ in 0..MOST_READS {
                 let Some(split) = self.furthest_behind() else {
                     break;
                 };
                 has_read |= self.read(&split)?;
-                if self.bytes_in_flight >= most {
+                if self.ready_bytes >= TICK {
                     break;
                 }
+            }
+            if !self.ready.is_empty() {
+                self.give();
             }
         }
         let mark = self.present_mark();

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use incumbent_state::KeyGroup;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::{ExchangeCore, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, Concatenate, Probe as _};
 
 use super::control::{Seen, StateHandle, mark_of};
+use super::parcels::Parcels;
 use super::report::now;
 use super::snapshots::Part;
 use super::{Control, Flow, Told};
@@ -55,7 +56,7 @@ pub(crate) fn stateful<'s, L: Logic>(
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let route =
         move |record: &Keyed<L::Key, L::Value>| u64::from(KeyGroup::of(record.hash).rank(tasks));
-    let mut input = builder.new_input(flow, Exchange::new(route));
+    let mut input = builder.new_input(flow, exchange(route));
     let mut told = builder.new_input(told, Pipeline);
     let (output, given) = builder.new_output::<Vec<Timed<L::Out>>>();
     let mut output: Output<Timed<L::Out>> = OutputBuilder::from(output);
@@ -101,20 +102,22 @@ pub(crate) fn stateful<'s, L: Logic>(
             let mut output = output.activate();
             input.for_each(|capability, batch| {
                 let time = Time(*capability.time());
-                let batch = std::mem::take(batch);
-                kept.set(kept.get() + batch.len());
                 // Only what is kept needs a capability of its own.
                 match gate.would_apply(time) {
                     true => {
-                        kept.set(kept.get() - batch.len());
                         busy.took(batch.len());
-                        for record in batch {
+                        // Most give as much as they take, and what is given is gone with its
+                        // memory: without this, it would grow anew each time.
+                        out.reserve(batch.len());
+                        for record in batch.drain(..) {
                             logic.record(record, &mut out);
                         }
                         busy.gave(out.len());
                         give!(output, capability, out);
                     }
                     false => {
+                        let batch = std::mem::take(batch);
+                        kept.set(kept.get() + batch.len());
                         gate.batch(time, (capability.retain(0), batch));
                     }
                 }
@@ -185,4 +188,12 @@ pub(crate) fn stateful<'s, L: Logic>(
         }
     });
     given.probe_with(&control.probe)
+}
+
+fn exchange<T, F>(route: F) -> ExchangeCore<Parcels<T>, F>
+where
+    T: Clone + 'static,
+    F: FnMut(&T) -> u64 + 'static,
+{
+    ExchangeCore::<Parcels<T>, F>::new_core(route)
 }
