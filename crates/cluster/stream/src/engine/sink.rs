@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -18,6 +18,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use super::control::Seen;
+use super::report::now;
 use super::snapshots::Part;
 use super::{Control, Flow};
 use crate::logic::{Data, Timed};
@@ -28,6 +29,13 @@ use crate::{Error, Staged, Timestamp, Writer};
 /// How much unpublished output a sink may have in memory before it is given no more than the next
 /// checkpoint needs.
 pub(super) const MOST_HELD: usize = 64 << 20;
+
+/// How often the thread of a sink is given records, at most: each time wakes it, which costs as
+/// much as some dozen records. It is nothing beside the time until the next checkpoint.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(1);
+
+/// As many records are handed over at once, so that nothing large is kept here.
+const MOST_AT_ONCE: usize = 4096;
 
 /// How often it is looked whether a sink that holds something holds less.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -164,7 +172,11 @@ pub(crate) fn attach_sink<'s, T, W>(
     let (output, nothing) = builder.new_output::<Vec<()>>();
     // It gives nothing, but what it holds is seen behind it.
     let _output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<()>>>::from(output);
-    let activator = scope.activator_for(builder.operator_info().address);
+    let address = builder.operator_info().address;
+    let (activator, later) = (
+        scope.activator_for(Rc::clone(&address)),
+        scope.activator_for(address),
+    );
 
     let (jobs, todo) = channel();
     let (tell, done) = channel();
@@ -203,6 +215,9 @@ pub(crate) fn attach_sink<'s, T, W>(
         // Batches that the thread has not written yet, with the times that they hold up.
         let mut unwritten: VecDeque<(u64, Capability<u64>)> = VecDeque::new();
         let mut full: VecDeque<(Capability<u64>, Vec<Timed<T>>)> = VecDeque::new();
+        // What is handed over next.
+        let mut records: Vec<T> = Vec::new();
+        let handed_over: Cell<Option<Instant>> = Cell::new(None);
         move |frontiers| {
             let _working = busy.begin();
             let written = shared.written.load(Ordering::Acquire);
@@ -213,14 +228,14 @@ pub(crate) fn attach_sink<'s, T, W>(
                 unwritten.pop_front();
             }
             seen.update(&control, &mut gate);
-            let mut write = |capability: Capability<u64>, batch: Vec<Timed<T>>| {
-                busy.took(batch.len());
-                shared.records.fetch_add(batch.len(), Ordering::Relaxed);
-                let number = shared.sent.fetch_add(1, Ordering::AcqRel) + 1;
-                let records = batch.into_iter().map(|(_, record)| record).collect();
-                // A thread that is gone has said why.
-                let _ = jobs.send(Job::Write(records));
-                unwritten.push_back((number, capability));
+            let hand_over = |records: &mut Vec<T>| {
+                if !records.is_empty() {
+                    handed_over.set(Some(now()));
+                    shared.records.fetch_add(records.len(), Ordering::Relaxed);
+                    shared.sent.fetch_add(1, Ordering::AcqRel);
+                    // A thread that is gone has said why.
+                    let _ = jobs.send(Job::Write(std::mem::take(records)));
+                }
             };
             input.for_each(|capability, batch| {
                 let time = Time(*capability.time());
@@ -239,7 +254,21 @@ pub(crate) fn attach_sink<'s, T, W>(
                     break;
                 }
                 if let Some((capability, batch)) = full.pop_front() {
-                    write(capability, batch);
+                    if batch.is_empty() {
+                        continue;
+                    }
+                    busy.took(batch.len());
+                    records.extend(batch.into_iter().map(|(_, record)| record));
+                    let number = shared.sent.load(Ordering::Acquire) + 1;
+                    // Batches of one time and one turn are written at once.
+                    let is_held = (unwritten.back())
+                        .is_some_and(|(last, held)| *last == number && *held == capability);
+                    if !is_held {
+                        unwritten.push_back((number, capability));
+                    }
+                    if records.len() >= MOST_AT_ONCE {
+                        hand_over(&mut records);
+                    }
                     continue;
                 }
                 match gate.next() {
@@ -247,11 +276,19 @@ pub(crate) fn attach_sink<'s, T, W>(
                     Some(Step::Apply(batch)) => full.push_back(batch),
                     Some(Step::Watermark(..)) => {}
                     Some(Step::Snapshot(number)) => {
+                        hand_over(&mut records);
                         let sinks = control.sinks.borrow();
                         let own = sinks.iter().find(|sink| sink.name == name);
                         own.expect("it is there as long as the operator")
                             .stage(Snapshot::Checkpoint(number));
                     }
+                }
+            }
+            if !records.is_empty() {
+                let since = handed_over.get().map(|at| at.elapsed());
+                match since.and_then(|since| HAND_OVER_EVERY.checked_sub(since)) {
+                    Some(rest) => later.activate_after(rest),
+                    None => hand_over(&mut records),
                 }
             }
         }
