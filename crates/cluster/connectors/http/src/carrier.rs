@@ -24,6 +24,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What an error or a log line shows of an answer.
 const SHOWN: usize = 500;
 
+/// What [`incumbent_tls::explain`] says of a server that shows a certificate which is refused.
+/// Waiting does not mend that. What else breaks TLS may pass.
+const UNTRUSTED: [&str; 7] = [
+    "expired",
+    "not_yet_valid",
+    "name",
+    "authority",
+    "purpose",
+    "revoked",
+    "version_1",
+];
+
 pub(crate) struct ToHttp {
     target: Target,
     together: Option<NonZeroUsize>,
@@ -39,6 +51,8 @@ struct Round {
     left: Vec<Request>,
     /// Why, and how long the server wants to be left alone.
     out: Option<(String, Duration)>,
+    /// What to do about the server's certificate, which is refused.
+    untrusted: Option<String>,
     refused: Vec<(String, String, String)>,
 }
 
@@ -74,7 +88,7 @@ impl ToHttp {
                 return (request, None);
             }
             let outcome = self.send(&request, headers).await;
-            if matches!(outcome, Outcome::Out { .. }) {
+            if matches!(outcome, Outcome::Out { .. } | Outcome::Untrusted { .. }) {
                 is_out.set(true);
             }
             (request, Some(outcome))
@@ -93,6 +107,10 @@ impl ToHttp {
                         .take()
                         .map_or(pause, |(_, other)| other.max(pause));
                     round.out = Some((why, longest));
+                    round.left.push(request);
+                }
+                Some(Outcome::Untrusted { advice }) => {
+                    round.untrusted = Some(advice);
                     round.left.push(request);
                 }
                 Some(Outcome::Refused { status, answer }) => {
@@ -131,16 +149,7 @@ impl ToHttp {
             }
             Err(error) => Err(error),
         };
-        answered.unwrap_or_else(|error| match error.is_builder() {
-            true => Outcome::Refused {
-                status: "not sent".to_owned(),
-                answer: chain(error),
-            },
-            false => Outcome::Out {
-                why: chain(error),
-                pause: Duration::ZERO,
-            },
-        })
+        answered.unwrap_or_else(failed)
     }
 }
 
@@ -154,6 +163,7 @@ impl Carrier for ToHttp {
                 done,
                 left: again,
                 out,
+                untrusted,
                 refused,
             } = self.round(left, &headers);
             for (key, status, answer) in refused {
@@ -173,6 +183,15 @@ impl Carrier for ToHttp {
                     answer,
                     "the server refuses a request; it is skipped, and the others are sent"
                 );
+            }
+            if let Some(advice) = untrusted {
+                return Err(Error::Untrusted {
+                    url: self.url(),
+                    requests: again.len(),
+                    batch: batch.id().to_string(),
+                    advice,
+                }
+                .into());
             }
             let Some((why, wanted)) = out else {
                 return Ok(());
@@ -220,6 +239,26 @@ async fn beginning(mut response: Response) -> Result<String, reqwest::Error> {
         }
     }
     Ok(String::from_utf8_lossy(&kept).trim().to_owned())
+}
+
+/// What it means that there is no answer.
+fn failed(error: reqwest::Error) -> Outcome {
+    let explained = incumbent_tls::explain(&error);
+    match explained {
+        Some(why) if UNTRUSTED.contains(&why.reason) => Outcome::Untrusted { advice: why.advice },
+        Some(why) => Outcome::Out {
+            why: format!("TLS: {}", why.advice),
+            pause: Duration::ZERO,
+        },
+        None if error.is_builder() => Outcome::Refused {
+            status: "not sent".to_owned(),
+            answer: chain(error),
+        },
+        None => Outcome::Out {
+            why: chain(error),
+            pause: Duration::ZERO,
+        },
+    }
 }
 
 /// An error with its causes, and without the URL.

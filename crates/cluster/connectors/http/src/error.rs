@@ -22,6 +22,23 @@ pub enum Error {
         /// The beginning of the answer.
         answer: String,
     },
+    /// The server's certificate is refused, so it is not known who would get the records. They wait
+    /// in the checkpoint: name another CA, or give the server another certificate.
+    #[error(
+        "{url}: {requests} of the requests of batch {batch} were not sent: {advice} (Http::ca names \
+         the file of a CA); they wait in the checkpoint, and are sent once the certificate is \
+         accepted"
+    )]
+    Untrusted {
+        /// Where they go, without its query.
+        url: String,
+        /// How many requests.
+        requests: usize,
+        /// The batch: their keys begin with it.
+        batch: String,
+        /// What is wrong with the certificate, and what to do.
+        advice: String,
+    },
     /// The attempt ended while records waited. The next one sends them.
     #[error("given up while the server was out: {0}")]
     GivenUp(String),

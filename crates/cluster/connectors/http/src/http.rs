@@ -80,7 +80,9 @@ impl Http {
         self
     }
 
-    /// The file of a CA, in PEM, that may sign the server's certificate, besides the system's.
+    /// The file of a CA, in PEM, that may sign the server's certificate, besides the system's. A
+    /// certificate of another one, or for another name, or out of its time, is refused: the attempt
+    /// fails, and nothing is sent.
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
         self

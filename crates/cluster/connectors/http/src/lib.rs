@@ -35,6 +35,7 @@
 //! | an old attempt was paused and goes on | it may send what a newer one has sent, with the same keys |
 //! | the checkpoint is aborted | its records go with the next one |
 //! | the server is out: no connection, 408, 425, 429, 5xx | the sink waits (`Retry-After`, or 50 ms to 5 s) and tries again; checkpoints go on and hold the records, up to 64 MiB, then sources stop |
+//! | the server's certificate is refused | nothing is sent; the attempt fails and says what to do: [`Http::ca`] names a CA of your own |
 //! | any other status | the attempt fails and shows the beginning of the answer; or see [`Http::skip_refused`] |
 //!
 //! A server that ignores the key sees some records twice. One that remembers the keys of a day or

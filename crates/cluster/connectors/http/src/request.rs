@@ -37,6 +37,8 @@ pub(crate) enum Outcome {
     Done,
     /// Send it again later, and not before this time.
     Out { why: String, pause: Duration },
+    /// Nothing was sent: the server's certificate is refused, and this is what to do about it.
+    Untrusted { advice: String },
     /// Sending it again would not help.
     Refused { status: String, answer: String },
 }

@@ -6,3 +6,4 @@ mod keys;
 mod outages;
 mod refused;
 mod server;
+mod tls;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use incumbent_stream::outbox::Outbox;
 use incumbent_stream::{At, BoxError, Sink, Staged, Waker};
 use incumbent_stream_http::Http;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What a server does with a request.
 #[derive(Clone, Debug)]
@@ -43,16 +44,39 @@ impl Server {
     pub(crate) fn start(
         decide: impl Fn(usize, &Arrived) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::begin(decide, |serving, stream, decide| {
+            serving.serve(stream, decide)
+        })
+    }
+
+    /// The same over TLS.
+    pub(crate) fn start_tls(
+        config: ServerConfig,
+        decide: impl Fn(usize, &Arrived) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let config = Arc::new(config);
+        Self::begin(decide, move |serving, stream, decide| {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            serving.serve(StreamOwned::new(session, stream), decide);
+        })
+    }
+
+    fn begin(
+        decide: impl Fn(usize, &Arrived) -> Answer + Send + Sync + 'static,
+        serve: impl Fn(&Self, TcpStream, &Decide) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
             arrived: Arc::default(),
         };
         let (serving, decide) = (server.clone(), Arc::new(decide) as Decide);
+        let serve = Arc::new(serve);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (serving, decide) = (serving.clone(), Arc::clone(&decide));
-                std::thread::spawn(move || serving.serve(stream, &decide));
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || serve(&serving, stream, &decide));
             }
         });
         server
@@ -60,6 +84,14 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/records?token=hidden", self.address)
+    }
+
+    /// By this name of the address where it listens, over TLS.
+    pub(crate) fn secure_url(&self, name: &str) -> String {
+        format!(
+            "https://{name}:{}/records?token=hidden",
+            self.address.port()
+        )
     }
 
     pub(crate) fn arrived(&self) -> Vec<Arrived> {
@@ -79,7 +111,7 @@ impl Server {
         all
     }
 
-    fn serve(&self, mut stream: TcpStream, decide: &Decide) {
+    fn serve(&self, mut stream: impl Read + Write, decide: &Decide) {
         let mut bytes = Vec::new();
         while let Some(request) = read(&mut stream, &mut bytes) {
             let number = {
@@ -105,7 +137,7 @@ impl Server {
     }
 }
 
-fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Arrived> {
+fn read(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<Arrived> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut request = httparse::Request::new(&mut headers);
