@@ -289,6 +289,43 @@ fn sliding_windows_of_another_length_are_refused_although_their_slices_are_the_s
     assert_eq!(counts, [one(-20), one(-10), one(0)]);
 }
 
+fn sessions_of(gap: u64) -> impl Fn(&Job<'_>) + Send + Sync + 'static {
+    move |job| {
+        let clicks = job
+            .source("clicks", Nothing::<Click>::new())
+            .event_time(|click| Timestamp(click.1), Duration::ZERO)
+            .key_by(|click| click.0.clone());
+        let gap = Session::gap(Duration::from_millis(gap));
+        clicks
+            .window("visits", gap)
+            .count()
+            .sink("counts", Nothing::new());
+    }
+}
+
+#[test]
+fn sessions_go_on_with_another_gap_from_their_next_record_on() {
+    let mut test = Test::new(sessions_of(10));
+    test.give_all("clicks", ["home", "shop"].map(|page| click(page, 3)));
+    test.run();
+    test.upgrade(sessions_of(4)).unwrap();
+    // The first one is open until 13, as it was. The record lies in it, and is the last for the new
+    // gap.
+    test.give_all("clicks", [12, 17].map(|time| click("home", time)));
+    test.run();
+    test.upgrade(sessions_of(20)).unwrap();
+    test.give("clicks", click("home", 40));
+    test.end();
+    let counts = sorted(test.taken::<Count>("counts"));
+    let expected = [
+        count("home", 3, 16, 2),
+        count("home", 17, 21, 1),
+        count("home", 40, 60, 1),
+        count("shop", 3, 13, 1),
+    ];
+    assert_eq!(counts, expected);
+}
+
 #[test]
 fn a_job_that_makes_no_sense_is_refused_with_the_names() {
     let error = check(|job| {

@@ -77,6 +77,10 @@ impl Sliding {
 
 /// Windows of activity: they end when there was nothing for a while. Two records that are at most
 /// `gap` apart are in the same one.
+///
+/// A job can go on from a checkpoint with another gap. A session that is open keeps its end, which
+/// is its last record and the gap that there was, until another record falls into it: from that one
+/// on, the new gap counts. No record is lost, and none counts twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
     gap: Duration,
@@ -164,8 +168,11 @@ impl Shape {
         }
     }
 
-    /// What of it a checkpoint must have been made with, for people. Sessions go on with another
-    /// gap.
+    /// What of it a checkpoint must have been made with, for people.
+    ///
+    /// Of sessions that is nothing. What is kept of one is its start and its end: with another gap,
+    /// it is as well defined as before. Windows of a fixed length are kept as slices, of which
+    /// windows of another length cannot be made.
     pub(crate) fn said(self) -> Option<String> {
         match self {
             Self::Session { .. } => None,

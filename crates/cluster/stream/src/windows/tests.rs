@@ -1,6 +1,8 @@
 //! The logics of windows, against what windows are by definition.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use incumbent_state::hash_key;
 
@@ -84,7 +86,8 @@ impl Model for FixedModel {
 }
 
 struct SessionModel {
-    gap: i64,
+    /// What a job that goes on from a checkpoint has may be another one.
+    gap: Rc<Cell<i64>>,
     lateness: i64,
     /// Key, start, end, numbers.
     sessions: Vec<Result>,
@@ -93,8 +96,9 @@ struct SessionModel {
 impl Model for SessionModel {
     fn record(&mut self, key: Key, time: i64, number: u32, watermark: i64) -> Given {
         let mut given = Given::default();
-        let mut new = (key, time, time + self.gap, vec![number]);
-        let touches = |one: &Result| one.0 == key && one.1 <= time + self.gap && time <= one.2;
+        let end = time + self.gap.get();
+        let mut new = (key, time, end, vec![number]);
+        let touches = |one: &Result| one.0 == key && one.1 <= end && time <= one.2;
         let (joined, others) = self.sessions.drain(..).partition(touches);
         self.sessions = others;
         for (_, start, end, numbers) in joined {
@@ -250,13 +254,36 @@ fn sessions_give_what_their_definition_says() {
     for seed in 0..40 {
         for (gap, lateness) in [(3, 0), (5, 0), (5, 4), (2, 30)] {
             let model = SessionModel {
-                gap,
+                gap: Rc::new(Cell::new(gap)),
                 lateness,
                 sessions: Vec::new(),
             };
             compare(seed, model, || {
                 let table = Table::new("session", "session");
                 Sessions::new(table, gap, lateness, Collect, true)
+            });
+        }
+    }
+}
+
+#[test]
+fn sessions_that_are_open_keep_their_end_until_a_record_comes_with_another_gap() {
+    for seed in 0..40 {
+        for lateness in [0, 4, 25] {
+            let gap = Rc::new(Cell::new(0));
+            let model = SessionModel {
+                gap: Rc::clone(&gap),
+                lateness,
+                sessions: Vec::new(),
+            };
+            let gaps = Cell::new([5, 2, 9, 3]);
+            compare(seed, model, || {
+                let mut next = gaps.get();
+                gap.set(next[0]);
+                next.rotate_left(1);
+                gaps.set(next);
+                let table = Table::new("session", "session");
+                Sessions::new(table, gap.get(), lateness, Collect, true)
             });
         }
     }
