@@ -31,6 +31,7 @@ mod mesh;
 mod meta;
 mod orders;
 pub mod outbox;
+mod room;
 mod rounds;
 mod runtime;
 mod sink;

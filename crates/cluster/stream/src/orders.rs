@@ -9,6 +9,7 @@ use incumbent_state::Block;
 use serde_json::Value;
 
 use crate::meta::{SourceMeta, StateMeta};
+use crate::room::Held;
 use crate::{Result, Staged};
 
 /// From the runtime to the worker. The sender wakes the worker
@@ -90,8 +91,8 @@ pub(crate) enum Report {
     Built,
     /// The snapshot begins: what comes for an earlier checkpoint is given up.
     Begun(Snapshot),
-    /// Some of the state.
-    Block(Snapshot, Block),
+    /// Some of the state, which has its room until the receiver has dealt with it.
+    Block(Snapshot, Block, Held),
     /// All of it has been reported: store the files, acknowledge. After [`Snapshot::Last`], finish.
     Whole(Snapshot, Whole),
     /// Nothing more will come for this snapshot.

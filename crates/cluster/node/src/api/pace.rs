@@ -1,7 +1,8 @@
 //! Which operator of a stream job is slow, out of the metrics that its tasks push. Pure.
 //!
-//! `stream_busy_ratio{operator}`, `stream_waits{source}`, `stream_held_records{operator}` and
-//! `stream_watermark_lag_seconds{source}`; a job that pushes none of them is told nothing.
+//! `stream_busy_ratio{operator}`, `stream_waits{source}`, `stream_held_records{operator}`,
+//! `stream_checkpoint_waits{operator}` and `stream_watermark_lag_seconds{source}`; a job that
+//! pushes none of them is told nothing.
 
 /// From this share of its time on, an operator is what others wait for.
 const BUSY: f64 = 0.5;
@@ -32,6 +33,14 @@ pub(super) fn pace(texts: &[String], job: &str) -> Vec<String> {
         named.max_by(|a, b| a.value.total_cmp(&b.value))
     };
     let mut lines = Vec::new();
+    let full = highest("stream_checkpoint_waits").filter(|waits| waits.value > 0.0);
+    if let Some(full) = &full {
+        lines.push(format!(
+            "the checkpoint waits in rank {}, at state `{}`: neither the blobs nor the disk of its \
+             TMPDIR take more now; sources wait too if much changes meanwhile",
+            full.rank, full.of
+        ));
+    }
     let waits = samples().any(|sample| sample.name == "stream_waits" && sample.value > 0.0);
     let busiest = highest("stream_busy_ratio");
     let percent = |sample: &Sample<'_>| (sample.value * 100.0).round();
@@ -48,7 +57,7 @@ pub(super) fn pace(texts: &[String], job: &str) -> Vec<String> {
             busy.rank,
             percent(&busy)
         )),
-        Some(_) if waits => {
+        Some(_) if waits && full.is_none() => {
             let held = highest("stream_held_records").filter(|held| held.value > 0.0);
             lines.push(match held {
                 Some(held) => format!(
@@ -123,6 +132,21 @@ mod tests {
             ["operator `totals` of rank 1 is busy 97 % of the time; no source waits for it"]
         );
         assert!(told(&busy[..2]).is_empty());
+    }
+
+    #[test]
+    fn a_checkpoint_that_finds_no_room_is_told() {
+        let waits = |waits: u32| {
+            told(&[&format!(
+                "stream_checkpoint_waits{{JOB=\"1\",operator=\"totals\"}} {waits}"
+            )])
+        };
+        assert!(waits(0).is_empty());
+        let lines = waits(1);
+        assert!(
+            lines[0].starts_with("the checkpoint waits in rank 1, at state `totals`"),
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub(crate) struct Control {
     pub(crate) round: Cell<u64>,
     /// The input has ended everywhere: what is in flight is worked off.
     pub(crate) is_draining: Cell<bool>,
+    /// A snapshot waits for room, and too much changes meanwhile. The sources of this rank wait,
+    /// and let no others pass by: records of other ranks would change as much.
+    pub(crate) is_held_up: Cell<bool>,
+    /// The state whose snapshot waits for room.
+    pub(crate) without_room: RefCell<Option<String>>,
     pub(crate) snapshots: RefCell<Snapshots>,
     pub(crate) states: RefCell<Vec<StateHandle>>,
     pub(crate) sources: RefCell<Vec<Box<dyn Driver>>>,
@@ -62,6 +67,8 @@ impl Control {
             asked: RefCell::default(),
             version: Cell::new(0),
             is_draining: Cell::new(false),
+            is_held_up: Cell::new(false),
+            without_room: RefCell::default(),
             snapshots: RefCell::new(snapshots),
             states: RefCell::default(),
             sources: RefCell::default(),
@@ -87,9 +94,10 @@ impl Control {
         self.asked.borrow().range(round + 1..).next().is_some()
     }
 
-    /// Whether a sink of this rank has as much in memory as it may.
-    pub(crate) fn is_any_sink_full(&self) -> bool {
-        self.sinks.borrow().iter().any(SinkHandle::is_full)
+    /// Whether something of this rank has as much in memory as it may, so that its sources wait: a
+    /// sink, or a snapshot.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_held_up.get() || self.sinks.borrow().iter().any(SinkHandle::is_full)
     }
 
     /// Forgets numbers up to this one: they are decided.

@@ -41,8 +41,11 @@ impl Pace {
         let own = sources.iter().map(|source| source.time()).max();
         let heard = heard.into_iter().map(Time).max();
         self.ahead = self.ahead.max(own.max(heard).unwrap_or_default());
-        for source in sources.iter_mut() {
-            source.keep_up(self.ahead);
+        // Where they stand, those of all ranks are full sooner or later.
+        if !control.is_held_up.get() {
+            for source in sources.iter_mut() {
+                source.keep_up(self.ahead);
+            }
         }
         if self.is_due()
             && let Some(gossip) = &mut self.gossip

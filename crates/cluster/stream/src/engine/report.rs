@@ -120,6 +120,20 @@ pub(crate) fn samples(control: &Control, interval: Duration) -> String {
     }
     family(
         &mut text,
+        "stream_checkpoint_waits",
+        "gauge",
+        "1 while the state's part of a checkpoint waits until disk or blobs take more",
+    );
+    for state in control.states.borrow().iter() {
+        let waits = u8::from(control.without_room.borrow().as_ref() == Some(&state.name));
+        let _ = writeln!(
+            text,
+            "stream_checkpoint_waits{{operator=\"{}\"}} {waits}",
+            state.name
+        );
+    }
+    family(
+        &mut text,
         "stream_held_records",
         "gauge",
         "records that wait for the next round, or for the sink",

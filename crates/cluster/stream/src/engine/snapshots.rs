@@ -7,6 +7,7 @@ use incumbent_state::Block;
 
 use crate::meta::{SourceMeta, StateMeta};
 use crate::orders::{Report, Snapshot, Whole};
+use crate::room::Room;
 use crate::{Staged, Timestamp};
 
 /// One of the parts that a snapshot is put together of.
@@ -20,6 +21,8 @@ pub(crate) enum Part {
 /// Snapshots that are not whole yet. Usually there is one.
 pub(crate) struct Snapshots {
     reports: Sender<Report>,
+    /// For blocks.
+    room: Room,
     parts: BTreeSet<Part>,
     open: BTreeMap<Snapshot, Open>,
     encoding: BTreeMap<String, (Snapshot, Timestamp)>,
@@ -31,9 +34,10 @@ struct Open {
 }
 
 impl Snapshots {
-    pub(crate) fn new(reports: Sender<Report>) -> Self {
+    pub(crate) fn new(reports: Sender<Report>, room: Room) -> Self {
         Self {
             reports,
+            room,
             parts: BTreeSet::new(),
             open: BTreeMap::new(),
             encoding: BTreeMap::new(),
@@ -91,7 +95,8 @@ impl Snapshots {
 
     pub(crate) fn block(&self, snapshot: Snapshot, block: Block) {
         if self.open.contains_key(&snapshot) {
-            self.report(Report::Block(snapshot, block));
+            let held = self.room.hold(block.bytes.len());
+            self.report(Report::Block(snapshot, block, held));
         }
     }
 

@@ -307,9 +307,8 @@ where
             self.bytes_in_flight -= bytes;
             self.in_flight.pop_front();
         }
-        self.is_held_up = self.bytes_in_flight >= WINDOW
-            || self.time.next().is_none()
-            || control.is_any_sink_full();
+        self.is_held_up =
+            self.bytes_in_flight >= WINDOW || self.time.next().is_none() || control.is_full();
         !self.is_held_up
     }
 

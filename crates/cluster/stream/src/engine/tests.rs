@@ -1,6 +1,7 @@
 //! The engine by itself: sources and sinks of memory, and a test that plays the runtime.
 
 mod flow;
+mod room;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,6 +15,7 @@ use super::{Plan, Seat, Wiring, work};
 use crate::api::Job;
 use crate::meta::SourceMeta;
 use crate::orders::{Blocks, Order, Report, Restored, Snapshot, Whole};
+use crate::room::{MOST_ON_THE_WAY, Room};
 use crate::{
     At, Batch, BoxError, Found, Read, Reader, Sink, Source, Staged, Timestamp, Waker, Writer,
 };
@@ -144,6 +146,16 @@ impl Gang {
         restored: impl Fn() -> Restored,
         build: impl Fn(&Job<'_>) + Clone + Send + 'static,
     ) -> Self {
+        Self::start_with_room(MOST_ON_THE_WAY, tasks, restored, build)
+    }
+
+    /// With room for so many bytes of state in reports.
+    fn start_with_room(
+        most: usize,
+        tasks: u32,
+        restored: impl Fn() -> Restored,
+        build: impl Fn(&Job<'_>) + Clone + Send + 'static,
+    ) -> Self {
         let wirings = match tasks {
             1 => vec![Wiring::Alone],
             _ => ProcessBuilder::new_bytes_vector(
@@ -177,10 +189,12 @@ impl Gang {
                 };
                 let plan = Plan::of(&build).unwrap();
                 let opened = plan.open(&at, restored).unwrap();
+                let room = Room::new(most, at.waker.clone());
                 let seat = Seat {
                     at,
                     orders,
                     reports: report,
+                    room,
                 };
                 work(wiring, &build, opened, seat).unwrap();
             });
@@ -205,7 +219,7 @@ impl Gang {
             let mut blocks = Vec::new();
             loop {
                 match reports.recv_timeout(Duration::from_secs(60)).unwrap() {
-                    Report::Block(snapshot, block) if snapshot == wanted => blocks.push(block),
+                    Report::Block(snapshot, block, _) if snapshot == wanted => blocks.push(block),
                     Report::Whole(snapshot, whole) if snapshot == wanted => {
                         all.push((whole, blocks));
                         break;

@@ -16,6 +16,7 @@ use super::{Control, Opened, Wiring};
 use crate::api::Job;
 use crate::meta::StateMeta;
 use crate::orders::{Order, Query, Report, Snapshot};
+use crate::room::Room;
 use crate::rounds::{Ending, Saying};
 use crate::state::Question;
 use crate::{At, Error, Result};
@@ -37,6 +38,8 @@ pub(crate) struct Seat {
     pub(crate) at: At,
     pub(crate) orders: Receiver<Order>,
     pub(crate) reports: Sender<Report>,
+    /// How much state may be on its way in reports. It wakes this worker.
+    pub(crate) room: Room,
 }
 
 /// Runs a job on this thread until it is told to stop, or fails. After the end of the input it
@@ -53,7 +56,7 @@ pub(crate) fn work(
 ) -> Result<()> {
     let mut worker = wiring.worker();
     let round = opened.round;
-    let snapshots = Snapshots::new(seat.reports.clone());
+    let snapshots = Snapshots::new(seat.reports.clone(), seat.room.clone());
     let control = Rc::new(Control::new(seat.at.clone(), opened, snapshots));
     worker.dataflow::<u64, _, _>(|scope| build(&Job::building(scope, Rc::clone(&control))));
     let sayings = Gossip::new(&mut worker, "ending");
@@ -217,9 +220,30 @@ impl Loop {
     }
 
     /// Encodes some more of what is being snapshotted: of one state, until it is whole, as the
-    /// files of a checkpoint are for few ranks each if states come one after the other.
+    /// files of a checkpoint are for few ranks each if states come one after the other. Returns
+    /// whether it would go on at once: without room, this worker is woken when there is some. Keys
+    /// that change meanwhile are encoded before; when that is as much again, sources wait too.
     fn encode(&self) -> Result<bool> {
         let encoding = self.control.snapshots.borrow().encoding();
+        let without_room = match self.seat.room.has_room() {
+            true => None,
+            false => encoding.first().map(|(name, ..)| name.clone()),
+        };
+        let waits = without_room.is_some();
+        *self.control.without_room.borrow_mut() = without_room;
+        let is_held_up = waits && self.saved_bytes() >= self.seat.room.most();
+        if self.control.is_held_up.replace(is_held_up) != is_held_up {
+            match is_held_up {
+                true => tracing::warn!(
+                    "the disk that files of a checkpoint wait on, or the blobs, are slower than the \
+                     state changes; sources wait until the checkpoint has gone on or is aborted"
+                ),
+                false => tracing::info!("the checkpoint goes on or is aborted; sources go on"),
+            }
+        }
+        if waits {
+            return Ok(false);
+        }
         if let Some((name, snapshot, watermark)) = encoding.into_iter().next() {
             let mut blocks = Vec::new();
             let mut is_whole = Ok(false);
@@ -245,6 +269,15 @@ impl Loop {
             }
         }
         Ok(self.control.snapshots.borrow().is_encoding())
+    }
+
+    /// What is encoded of keys before their turn.
+    fn saved_bytes(&self) -> usize {
+        let mut bytes = 0;
+        for state in self.control.states.borrow().iter() {
+            (state.table).with_table(&mut |table| bytes += table.saved_bytes());
+        }
+        bytes
     }
 
     /// The end of the input: see `rounds/ending.rs`.

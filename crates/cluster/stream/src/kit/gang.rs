@@ -15,6 +15,7 @@ use crate::api::Job;
 use crate::engine::{Plan, Seat, Wiring, work};
 use crate::mesh::threads;
 use crate::orders::{Asked, Blocks, Order, Query, Report, Restored, Snapshot, Whole};
+use crate::room::{MOST_ON_THE_WAY, Room};
 use crate::{At, Error, Waker};
 
 pub(super) type Describe = dyn Fn(&Job<'_>) + Send + Sync;
@@ -192,7 +193,7 @@ impl Gang {
             News::Report(Report::Begun(snapshot)) => {
                 self.parts.insert((snapshot, rank), Part::default());
             }
-            News::Report(Report::Block(snapshot, block)) => {
+            News::Report(Report::Block(snapshot, block, _)) => {
                 let part = self.parts.entry((snapshot, rank)).or_default();
                 part.blocks.push(block);
             }
@@ -278,10 +279,12 @@ impl Start {
             waker: Waker::new(move || this.unpark()),
         };
         let opened = Plan::of(&*self.describe)?.open(&at, self.restored)?;
+        let room = Room::new(MOST_ON_THE_WAY, at.waker.clone());
         let seat = Seat {
             at,
             orders,
             reports,
+            room,
         };
         work(self.wiring, &*self.describe, opened, seat)
     }

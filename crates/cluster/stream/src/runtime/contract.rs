@@ -14,6 +14,7 @@ use super::{Describe, exit, queries, restore, spawn, upload};
 use crate::engine::{Plan, Seat, Wiring, work};
 use crate::mesh::{Channels, Greeting, MEETING_TIME, Mesh, listen};
 use crate::orders::{Order, Report};
+use crate::room::{MOST_ON_THE_WAY, Room};
 use crate::{At, Error, Result, Waker};
 
 /// The port that the TaskManager has reserved for this task.
@@ -68,10 +69,12 @@ pub(super) fn run(describe: &Arc<Describe>) -> Result<()> {
     pass_events_on(&task, number, order.clone(), std::thread::current())?;
     queries::pass_on(&task, states, order, std::thread::current())?;
     upload::start(task, reports)?;
+    let room = Room::new(MOST_ON_THE_WAY, at.waker.clone());
     let seat = Seat {
         at,
         orders,
         reports: report,
+        room,
     };
     work(wiring, &**describe, opened, seat)?;
     leave(threads)

@@ -13,6 +13,7 @@ use super::{Describe, exit, spawn};
 use crate::engine::{Plan, Seat, Wiring, work};
 use crate::mesh::threads;
 use crate::orders::{Order, Report, Restored, Snapshot};
+use crate::room::{MOST_ON_THE_WAY, Room};
 use crate::{At, Error, Result, Waker};
 
 /// How many tasks there are.
@@ -120,10 +121,12 @@ fn start(at: At, wiring: Wiring, describe: Arc<Describe>, tell: Sender<News>) ->
         let plan = Plan::of(&*describe);
         let opened = plan.and_then(|plan| plan.open(&at, Restored::default()));
         let ended = opened.and_then(|opened| {
+            let room = Room::new(MOST_ON_THE_WAY, at.waker.clone());
             let seat = Seat {
                 at,
                 orders: taken,
                 reports,
+                room,
             };
             work(wiring, &*describe, opened, seat)
         });

@@ -42,6 +42,9 @@ fn progress(samples: &str) -> String {
     if waits.values().any(|waits| *waits > 0.0) {
         line.push_str(", held up by what is behind the source");
     }
+    if of(samples, "stream_checkpoint_waits{operator=").any(|(_, waits)| waits > 0.0) {
+        line.push_str(", its checkpoint waits for disk or blobs");
+    }
     if let Some((operator, ratio)) = busiest.filter(|(_, ratio)| *ratio >= 0.01) {
         line.push_str(&format!(", {operator} works {:.0} %", ratio * 100.0));
     }
@@ -86,13 +89,19 @@ mod tests {
         assert_eq!(progress(samples), "1.2 M records read, count works 73 %");
         assert_eq!(progress(""), "0 records read");
         assert!(progress("stream_waits{source=\"x\"} 1\n").contains("held up"));
+        let waits = "stream_checkpoint_waits{operator=\"x\"} 1\n";
+        assert_eq!(
+            progress(waits),
+            "0 records read, its checkpoint waits for disk or blobs"
+        );
     }
 
     #[test]
     fn it_fits_into_a_line_of_progress() {
         let long = "n".repeat(64);
         let samples = format!(
-            "stream_busy_ratio{{operator=\"{long}\"}} 0.5\nstream_waits{{source=\"{long}\"}} 1\n"
+            "stream_busy_ratio{{operator=\"{long}\"}} 0.5\nstream_waits{{source=\"{long}\"}} 1\n\
+             stream_checkpoint_waits{{operator=\"{long}\"}} 1\n"
         );
         assert!(progress(&samples).len() <= 200);
     }

@@ -6,45 +6,46 @@
 //!                        └► shown: samples
 //! ```
 //!
-//! So the worker never waits for blobs, and what waits for them is in files ([`Spool`]).
+//! So the worker never waits for blobs, and what waits for them is in files ([`Spool`]). Where
+//! there is no room for files, blocks stay in their [room](crate::room), and the worker encodes no
+//! more until there is. At most this is in memory of snapshots that are on their way: the room of
+//! blocks, the file that is being made, and the files of [`MOST_IN_MEMORY`].
 
+mod sort;
 mod spool;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use incumbent_task::{Error as TaskError, Part, Task};
 
+use self::sort::Sorting;
 use self::spool::{MOST_IN_MEMORY, Spool, Waiting};
 use super::restore::META_FILE_NAME;
-use super::{exit, io, shown, spawn};
+use super::{exit, shown, spawn};
 use crate::meta::{META_VERSION, Meta, SinkMeta, StagedMeta, StateFile, sink_file};
 use crate::orders::{Report, Snapshot, Whole};
-use crate::state::{StateFiles, WholeFile};
 use crate::{Error, Result};
 
 /// Carries reports to the TaskManager, on threads of its own.
 pub(super) fn start(task: Task, reports: Receiver<Report>) -> Result<()> {
     let (store, to_store) = channel();
     let given_up = GivenUp::default();
-    let mut sorting = Sorting {
-        shown: shown::start(task.clone())?,
-        spool: Spool::new(std::env::temp_dir(), MOST_IN_MEMORY),
-        open: BTreeMap::new(),
-        given_up: given_up.clone(),
+    let sorting = Sorting::new(
+        shown::start(task.clone())?,
+        Spool::new(std::env::temp_dir(), MOST_IN_MEMORY),
+        given_up.clone(),
         store,
-    };
+    );
     let mut storing = Storing {
         task,
         open: BTreeMap::new(),
         given_up,
     };
     let sort = move || {
-        for report in reports {
-            if let Err(error) = sorting.take(report) {
-                exit::with(&error);
-            }
+        if let Err(error) = sorting.run(&reports) {
+            exit::with(&error);
         }
     };
     let store = move || {
@@ -72,16 +73,6 @@ enum Store {
     End(Snapshot),
 }
 
-/// Puts blocks together to files.
-struct Sorting {
-    shown: SyncSender<String>,
-    spool: Spool,
-    /// Snapshots that are not whole yet.
-    open: BTreeMap<Snapshot, StateFiles>,
-    given_up: GivenUp,
-    store: Sender<Store>,
-}
-
 /// Stores files.
 struct Storing {
     task: Task,
@@ -104,52 +95,6 @@ impl GivenUp {
 
     fn with<R>(&self, each: impl FnOnce(&mut BTreeSet<Snapshot>) -> R) -> R {
         each(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Sorting {
-    fn take(&mut self, report: Report) -> Result<()> {
-        match report {
-            Report::Begun(snapshot) => {
-                self.open.insert(snapshot, StateFiles::default());
-                self.pass_on(Store::Begin(snapshot));
-            }
-            Report::Block(snapshot, block) => {
-                if let Some(files) = self.open.get_mut(&snapshot)
-                    && let Some(file) = files.add(&block).map_err(io("cannot store state"))?
-                {
-                    self.file(snapshot, file);
-                }
-            }
-            Report::GivenUp(snapshot) => {
-                self.open.remove(&snapshot);
-                self.given_up.add(snapshot);
-                self.pass_on(Store::End(snapshot));
-            }
-            Report::Whole(snapshot, whole) => {
-                if let Some(files) = self.open.remove(&snapshot) {
-                    let (last, files) = files.finish().map_err(io("cannot store state"))?;
-                    if let Some(file) = last {
-                        self.file(snapshot, file);
-                    }
-                    self.pass_on(Store::Whole(snapshot, whole, files));
-                }
-            }
-            // If the last ones are still on their way, these are left out.
-            Report::Metrics(text) => drop(self.shown.try_send(text)),
-            Report::Built => {}
-        }
-        Ok(())
-    }
-
-    fn file(&self, snapshot: Snapshot, file: WholeFile) {
-        let waiting = self.spool.keep(file.bytes);
-        self.pass_on(Store::File(snapshot, file.name, waiting));
-    }
-
-    fn pass_on(&self, store: Store) {
-        // A thread that is gone has ended the process.
-        let _ = self.store.send(store);
     }
 }
 

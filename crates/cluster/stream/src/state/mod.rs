@@ -65,6 +65,9 @@ pub(crate) trait AnyTable {
     /// Gives the snapshot that is under way up.
     fn give_up_snapshot(&mut self);
 
+    /// How many bytes have been encoded of keys that were about to change, and have not been taken.
+    fn saved_bytes(&self) -> usize;
+
     /// Takes a block of a checkpoint in: only keys of groups that this rank owns are given. What
     /// does not fit is added to `misfits`: ask it when all blocks have been given.
     fn restore(&mut self, block: &Block, misfits: &mut Misfits);

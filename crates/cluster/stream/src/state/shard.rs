@@ -10,7 +10,7 @@ use std::mem::size_of;
 use hashbrown::HashTable;
 use incumbent_state::{Block, GROUPS, KeyGroup};
 
-use super::snapshot::{Marks, Number, Saved, Snapshots};
+use super::snapshot::{Counted, Marks, Number, Saved, Snapshots};
 
 /// The bits of a hash below those of the group.
 const OWN_BITS: u32 = 57;
@@ -136,7 +136,7 @@ pub(super) struct Group<K, S> {
     depth: u32,
     shards: Vec<Shard<K, S>>,
     /// Blocks of the snapshot that is under way, of shards that have been divided since.
-    pub(super) ready: Vec<Block>,
+    pub(super) ready: Vec<(Block, Counted)>,
 }
 
 impl<K: Eq, S> Group<K, S> {

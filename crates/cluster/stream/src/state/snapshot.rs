@@ -9,6 +9,9 @@
 //! name the snapshot. They mean nothing to the next snapshot, so nobody clears them, except every
 //! 127 snapshots, when the same mark comes again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use hashbrown::HashTable;
 use incumbent_state::{Block, KeyGroup, MOST_BLOCK, msgpack, to_json};
 use serde::Serialize;
@@ -54,6 +57,14 @@ pub(super) struct Saved {
     number: Number,
     entries: u32,
     bytes: Vec<u8>,
+    counted: Counted,
+}
+
+/// Bytes of what was saved, which are counted with those of the whole table while this is there.
+#[derive(Debug)]
+pub(super) struct Counted {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
 }
 
 impl Saved {
@@ -61,15 +72,36 @@ impl Saved {
         self.number == number
     }
 
-    pub(super) fn into_block(self, state: &str, first: u64, last: u64) -> Option<Block> {
-        (self.entries > 0).then(|| Block {
+    pub(super) fn into_block(self, state: &str, first: u64, last: u64) -> Option<(Block, Counted)> {
+        let block = (self.entries > 0).then(|| Block {
             state: state.to_owned(),
             group: KeyGroup::of(first),
             first,
             last,
             entries: self.entries,
             bytes: self.bytes,
-        })
+        });
+        Some((block?, self.counted))
+    }
+}
+
+impl Counted {
+    fn nothing(all: &Arc<AtomicUsize>) -> Self {
+        Self {
+            bytes: 0,
+            all: Arc::clone(all),
+        }
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -79,6 +111,8 @@ pub(super) struct Snapshots {
     /// How many have begun: the number of the last one.
     begun: u64,
     under_way: Option<UnderWay>,
+    /// How many bytes are saved, of earlier snapshots too.
+    saved: Arc<AtomicUsize>,
     /// Why keys of this table cannot be encoded.
     failed: Option<String>,
 }
@@ -149,10 +183,15 @@ impl<K: Stored, S: Stored> Entry<K, S> {
                 number,
                 entries: 0,
                 bytes: Vec::new(),
+                counted: Counted::nothing(&snapshots.saved),
             })),
         };
+        let before = saved.bytes.len();
         match encode(self, &mut saved.bytes) {
-            Ok(()) => saved.entries += 1,
+            Ok(()) => {
+                saved.entries += 1;
+                saved.counted.grow(saved.bytes.len() - before);
+            }
             Err(reason) => drop(snapshots.failed.get_or_insert(reason)),
         }
     }
@@ -167,6 +206,10 @@ impl Snapshots {
     /// The snapshot that is under way.
     pub(super) fn number(&self) -> Option<Number> {
         self.under_way.as_ref().map(|under_way| under_way.number)
+    }
+
+    pub(super) fn saved_bytes(&self) -> usize {
+        self.saved.load(Ordering::Relaxed)
     }
 
     pub(super) fn begin<K: Eq, S>(&mut self, groups: &mut [Group<K, S>]) {
@@ -217,7 +260,7 @@ impl Snapshots {
             let ends_group = group_of(last) != group_of(last.wrapping_add(1));
             if ends_group {
                 blocks.extend(under_way.open.take());
-                blocks.append(&mut group.ready);
+                blocks.extend(group.ready.drain(..).map(|(block, _)| block));
             }
             match last.checked_add(1) {
                 Some(next) => under_way.cursor = next,
@@ -302,7 +345,7 @@ impl UnderWay {
                 open.entries += saved.entries;
                 open.last = open.last.max(last);
             }
-            None => self.open = saved.into_block(state, first, last),
+            None => self.open = saved.into_block(state, first, last).map(|(block, _)| block),
         }
     }
 }

@@ -228,6 +228,10 @@ impl<K: Key, S: Data> AnyTable for Table<K, S> {
         self.snapshots.give_up(&mut self.groups);
     }
 
+    fn saved_bytes(&self) -> usize {
+        self.snapshots.saved_bytes()
+    }
+
     fn restore(&mut self, block: &Block, misfits: &mut Misfits) {
         for pair in block.pairs() {
             match pair {

@@ -2,7 +2,7 @@
 //! a sink that has as much in memory as a test says.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,17 +17,26 @@ use crate::{At, Batch, BoxError, Found, Read, Reader, Sink, Source, Staged, Wake
 
 /// A source with one split, on rank 0.
 #[derive(Clone, Default)]
-struct Feed(Arc<Given>);
+pub(super) struct Feed(Arc<Given>);
 
 #[derive(Default)]
 struct Given {
     numbers: Mutex<VecDeque<u64>>,
     has_ended: AtomicBool,
+    /// What each is said to take, besides 8.
+    bytes: AtomicUsize,
     wakers: Mutex<Vec<Waker>>,
 }
 
 impl Feed {
-    fn give(&self, numbers: impl IntoIterator<Item = u64>) {
+    /// Each number is said to take so many bytes.
+    pub(super) fn large(bytes: usize) -> Self {
+        let feed = Self::default();
+        feed.0.bytes.store(bytes, Ordering::Release);
+        feed
+    }
+
+    pub(super) fn give(&self, numbers: impl IntoIterator<Item = u64>) {
         self.0.numbers.lock().unwrap().extend(numbers);
         self.wake();
     }
@@ -42,12 +51,12 @@ impl Feed {
     }
 
     /// How many were not read.
-    fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.0.numbers.lock().unwrap().len()
     }
 }
 
-struct FeedReader {
+pub(super) struct FeedReader {
     feed: Feed,
     split: Option<String>,
 }
@@ -77,10 +86,11 @@ impl Reader for FeedReader {
     }
 
     fn read(&mut self, _: &str, batch: &mut Batch<u64>) -> Result<Read, BoxError> {
+        let bytes = 8 + self.feed.0.bytes.load(Ordering::Acquire);
         let mut numbers = self.feed.0.numbers.lock().unwrap();
         for _ in 0..10 {
             match numbers.pop_front() {
-                Some(number) => batch.push(number, 8),
+                Some(number) => batch.push(number, bytes),
                 None if self.feed.0.has_ended.load(Ordering::Acquire) => return Ok(Read::Ended),
                 None => return Ok(Read::Waiting),
             }
@@ -95,12 +105,12 @@ impl Reader for FeedReader {
 
 /// A sink that remembers what was written, by rank, and is full when a test says so.
 #[derive(Clone, Default)]
-struct Vat {
+pub(super) struct Vat {
     written: Arc<[Mutex<Vec<u64>>; 2]>,
     full: Arc<[AtomicBool; 2]>,
 }
 
-struct VatWriter {
+pub(super) struct VatWriter {
     vat: Vat,
     rank: usize,
 }
@@ -118,7 +128,7 @@ impl Vat {
         self.written[rank].lock().unwrap().clone()
     }
 
-    fn all(&self) -> Vec<u64> {
+    pub(super) fn all(&self) -> Vec<u64> {
         let mut all = [self.of(0), self.of(1)].concat();
         all.sort_unstable();
         all
@@ -176,14 +186,14 @@ fn start(tasks: u32) -> (Feed, Vat, Gang) {
 }
 
 impl Gang {
-    fn order_one(&self, rank: usize, order: Order) {
+    pub(super) fn order_one(&self, rank: usize, order: Order) {
         let (orders, thread) = &self.orders[rank];
         orders.send(order).unwrap();
         thread.unpark();
     }
 
     /// Waits for such a report.
-    fn report(&self, rank: usize, is: impl Fn(&Report) -> bool) -> Report {
+    pub(super) fn report(&self, rank: usize, is: impl Fn(&Report) -> bool) -> Report {
         let began = now();
         while began.elapsed() < PATIENCE {
             let report = self.reports[rank].recv_timeout(PATIENCE).unwrap();
@@ -195,10 +205,10 @@ impl Gang {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-fn until(what: &str, is: impl Fn() -> bool) {
+pub(super) fn until(what: &str, is: impl Fn() -> bool) {
     for _ in 0..PATIENCE.as_millis() / LOOK_EVERY.as_millis() {
         if is() {
             return;
@@ -208,7 +218,7 @@ fn until(what: &str, is: impl Fn() -> bool) {
     panic!("in vain: {what}");
 }
 
-fn is_waiting(report: &Report) -> bool {
+pub(super) fn is_waiting(report: &Report) -> bool {
     let waits = "stream_waits{source=\"numbers\"} 1";
     matches!(report, Report::Metrics(text) if text.contains(waits))
 }

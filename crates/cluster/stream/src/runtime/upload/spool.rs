@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use incumbent_task::{Error as TaskError, Part};
 
 /// How many bytes wait in memory: a file that is being stored and the next one. While blobs are out
-/// or slow, more than that waits on disk, so a snapshot is not in memory a second time.
+/// or slow, more than that waits on disk, so a snapshot is not in memory a second time; and without
+/// room there, the worker does not encode more.
 pub(super) const MOST_IN_MEMORY: usize = 128 << 20;
 
 /// Where files wait.
@@ -17,6 +18,13 @@ pub(super) struct Spool {
     dir: PathBuf,
     most: usize,
     in_memory: Arc<AtomicUsize>,
+}
+
+/// A file that can wait nowhere, and why not on disk.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) bytes: Vec<u8>,
+    pub(super) error: io::Error,
 }
 
 /// A file that waits. Its memory, or its place on the disk, is free when it is dropped.
@@ -40,26 +48,29 @@ impl Spool {
     }
 
     /// Keeps a file until it is stored.
-    pub(super) fn keep(&self, bytes: Vec<u8>) -> Waiting {
+    ///
+    /// # Errors
+    ///
+    /// There is no room for it, on disk as in memory: ask again later. The file is given back.
+    pub(super) fn keep(&self, bytes: Vec<u8>) -> Result<Waiting, Full> {
         let waiting = self.in_memory.load(Ordering::Acquire);
         // One always has room: it may be larger than all that may wait.
         let has_room = waiting == 0 || waiting + bytes.len() <= self.most;
         if !has_room {
             match write(&self.dir, &bytes) {
-                Ok(file) => return Waiting::OnDisk(file),
-                Err(error) => tracing::warn!(
-                    %error,
-                    dir = %self.dir.display(),
-                    bytes = bytes.len(),
-                    "a file of a checkpoint cannot wait on disk until it is stored; it waits in memory"
-                ),
+                Ok(file) => return Ok(Waiting::OnDisk(file)),
+                Err(error) => return Err(Full { bytes, error }),
             }
         }
         self.in_memory.fetch_add(bytes.len(), Ordering::AcqRel);
-        Waiting::InMemory {
+        Ok(Waiting::InMemory {
             bytes,
             in_memory: Arc::clone(&self.in_memory),
-        }
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 
@@ -123,7 +134,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::new(dir.path().to_owned(), 10);
         // The first one has room, however large it is.
-        let mut all: Vec<_> = [20, 5, 5].map(|size| spool.keep(vec![7; size])).into();
+        let keep = |size, byte| spool.keep(vec![byte; size]).unwrap();
+        let mut all: Vec<_> = [20, 5, 5].map(|size| keep(size, 7)).into();
         let were_in_memory = [true, false, false];
         for (waiting, (size, in_memory)) in
             all.iter_mut().zip([20, 5, 5].iter().zip(were_in_memory))
@@ -133,19 +145,30 @@ mod tests {
         assert_eq!(spool.in_memory.load(Ordering::Acquire), 20);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         all.clear();
-        let (mut one, mut other) = (spool.keep(vec![1; 5]), spool.keep(vec![2; 5]));
+        let (mut one, mut other) = (keep(5, 1), keep(5, 2));
         assert!(
             read(&mut one).1 && read(&mut other).1,
             "there is room again"
         );
-        assert_eq!(read(&mut spool.keep(vec![3; 1])), (vec![3], false));
+        assert_eq!(read(&mut keep(1, 3)), (vec![3], false));
     }
 
     #[test]
-    fn a_disk_that_takes_nothing_is_no_failure() {
+    fn a_disk_that_takes_nothing_makes_it_wait_for_memory_and_for_the_disk() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::new(dir.path().join("gone"), 10);
-        let mut all = [spool.keep(vec![1; 10]), spool.keep(vec![2; 10])];
-        assert_eq!(read(&mut all[1]), (vec![2; 10], true));
+        let gone = dir.path().join("gone");
+        let spool = Spool::new(gone.clone(), 10);
+        let first = spool.keep(vec![1; 10]).unwrap();
+        let Err(Full { bytes, error }) = spool.keep(vec![2; 10]) else {
+            panic!("there is no room");
+        };
+        assert_eq!(bytes, [2; 10]);
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        drop(first);
+        let mut second = spool.keep(bytes).unwrap();
+        assert_eq!(read(&mut second), (vec![2; 10], true));
+        std::fs::create_dir(gone).unwrap();
+        let mut third = spool.keep(vec![3; 10]).unwrap();
+        assert_eq!(read(&mut third), (vec![3; 10], false));
     }
 }

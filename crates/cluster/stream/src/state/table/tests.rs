@@ -92,6 +92,7 @@ fn a_snapshot_is_the_table_when_it_began() {
                         assert!(content(&blocks) == begun, "seed {seed}");
                         assert!(in_order(&blocks), "seed {seed}");
                         assert_eq!(table.snapshot_keys(), begun.len() as u64);
+                        assert_eq!(table.saved_bytes(), 0, "seed {seed}");
                         all_whole += 1;
                     }
                 }
@@ -116,6 +117,38 @@ fn a_snapshot_is_the_table_when_it_began() {
         assert!(all == model, "seed {seed}");
     }
     assert!(all_whole > 5, "{all_whole}");
+}
+
+#[test]
+fn what_is_saved_before_its_turn_is_counted_until_it_is_taken() {
+    let crowd = crowded(3_000);
+    let mut table = Strings::new("s", "state");
+    let touch = |table: &mut Strings, key: &String| {
+        table.entry(hash_key(key), key, Vec::new).push(7);
+    };
+    crowd[..2_000].iter().for_each(|key| touch(&mut table, key));
+    assert_eq!(table.saved_bytes(), 0, "nothing wants it");
+    table.begin_snapshot();
+    crowd[..500].iter().for_each(|key| touch(&mut table, key));
+    let some = table.saved_bytes();
+    assert!(some > 0);
+    // Shards are divided, and what was saved of them waits elsewhere.
+    crowd.iter().for_each(|key| touch(&mut table, key));
+    let all = table.saved_bytes();
+    crowd.iter().for_each(|key| touch(&mut table, key));
+    assert_eq!(table.saved_bytes(), all, "once each");
+    let taken: usize = take(&mut table, 10_000)
+        .iter()
+        .map(|block| block.bytes.len())
+        .sum();
+    assert_eq!((taken, table.saved_bytes()), (all, 0), "all was saved");
+    // What is given up stays until the next one comes by.
+    table.begin_snapshot();
+    crowd.iter().for_each(|key| touch(&mut table, key));
+    table.give_up_snapshot();
+    table.begin_snapshot();
+    drop(take(&mut table, 10_000));
+    assert_eq!(table.saved_bytes(), 0);
 }
 
 /// A shard of large values is divided when it has been written, so that a key is soon found.
