@@ -115,9 +115,21 @@ impl Place {
         finished(self.incumbent(args))
     }
 
+    /// The same for what only reads, and again while the store gives no answer in the time of its
+    /// clients: a disk that many tests write to can be busy for longer.
+    #[track_caller]
+    pub(crate) fn read(&self, args: &[&str]) -> Done {
+        eventually(&format!("the store answers {args:?}"), || {
+            let done = self.ask(args);
+            let is_busy = (done.err).contains("the store is not available: no answer within");
+            (!is_busy).then_some(done)
+        })
+    }
+
     /// `incumbent status`, as JSON; `null` as long as there is no store.
+    #[track_caller]
     pub(crate) fn status(&self) -> Value {
-        let done = self.ask(&["status"]);
+        let done = self.read(&["status"]);
         match done.code == Some(2) && done.err.contains("there is no store") {
             true => Value::Null,
             false => done.json(),
