@@ -1,6 +1,7 @@
 //! Jobs of `incumbent-stream` on a real cluster, under faults.
 
 mod clicks;
+mod cut;
 mod guide;
 mod input;
 mod job;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -32,20 +33,42 @@ pub(super) fn write(dir: &Path, records: u64, seed: u64) {
         .map(|at| std::io::BufWriter::new(file(at)))
         .collect();
     for id in 0..records {
-        let mixed = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d);
-        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let record = Record {
-            id,
-            user: (mixed >> 33) % USERS,
-            time: i64::try_from(id * STEP_MS + id / 1_000 * PAUSE_MS).unwrap(),
-        };
-        let file = &mut files[usize::try_from((mixed >> 20) % FILES).unwrap()];
-        serde_json::to_writer(&mut *file, &record).unwrap();
-        file.write_all(b"\n").unwrap();
+        let (record, mixed) = record(id, seed);
+        put(
+            &mut files[usize::try_from((mixed >> 20) % FILES).unwrap()],
+            &record,
+        );
     }
     for mut file in files {
         file.flush().unwrap();
     }
+}
+
+/// Adds a file with these records to a directory, all at once: the job may be looking.
+pub(super) fn add(dir: &Path, name: &str, ids: Range<u64>, seed: u64) {
+    // Not in the directory, where it would be read.
+    let coming = dir.with_extension("coming");
+    let mut file = std::io::BufWriter::new(fs::File::create(&coming).unwrap());
+    ids.for_each(|id| put(&mut file, &record(id, seed).0));
+    file.flush().unwrap();
+    fs::rename(&coming, dir.join(name)).unwrap();
+}
+
+/// A record, and the number that it is drawn from.
+fn record(id: u64, seed: u64) -> (Record, u64) {
+    let mixed = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0xbf58_476d);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let record = Record {
+        id,
+        user: (mixed >> 33) % USERS,
+        time: i64::try_from(id * STEP_MS + id / 1_000 * PAUSE_MS).unwrap(),
+    };
+    (record, mixed)
+}
+
+fn put(mut file: impl std::io::Write, record: &Record) {
+    serde_json::to_writer(&mut file, record).unwrap();
+    file.write_all(b"\n").unwrap();
 }
 
 /// All records below a directory.

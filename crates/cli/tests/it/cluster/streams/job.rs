@@ -29,9 +29,24 @@ const POSTGRES: &str = "STREAM_POSTGRES";
 const PACE: &str = "STREAM_PACE";
 const PAUSE_MS: u64 = 10;
 
+/// Set if its input grows: the times of what comes later are not in order, so nothing is late for a
+/// long time. With [`GROWS`] it looks for more; with [`GROWN`] it has all, and ends.
+const GROWTH: &str = "STREAM_GROWTH";
+const GROWS: &str = "grows";
+const GROWN: &str = "grown";
+
+/// How often it looks for more.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Longer than any time between two records of these tests.
+const NEVER_LATE: Duration = Duration::from_secs(24 * 3600);
+
 /// Which version of the job it is: the second one has a field and an operator more, the third one
 /// lacks the end of the chain.
 const VERSION: &str = "STREAM_VERSION";
+
+/// No input that grows begins with so many records.
+const MOST_AT_FIRST: u64 = 10_000;
 
 /// The directories that it writes to.
 const SINKS: [&str; 5] = ["chain", "sliding", "sessions", "pairs", "met"];
@@ -180,9 +195,14 @@ fn millis(millis: i64) -> Duration {
 fn read<'s>(job: &Job<'s>, dir: &Path, name: &str) -> Stream<'s, Record> {
     let files = Files::ndjson::<Record>(dir.join(name).display().to_string());
     let pace: Option<u64> = std::env::var(PACE).ok().map(|text| text.parse().unwrap());
+    let (files, disorder) = match std::env::var(GROWTH).as_deref() {
+        Ok(GROWS) => (files.watch(LOOK_EVERY), NEVER_LATE),
+        Ok(GROWN) => (files, NEVER_LATE),
+        _ => (files, Duration::ZERO),
+    };
     let mut count = 0;
     let records = job.source(name, files);
-    let records = records.event_time(|record| Timestamp(record.time), Duration::ZERO);
+    let records = records.event_time(|record| Timestamp(record.time), disorder);
     records.map(move |record| {
         count += 1;
         if pace.is_some_and(|pace| count % pace == 0) {
@@ -236,6 +256,27 @@ impl<'s> Streaming<'s> {
         );
         std::fs::write(&file, text).unwrap();
         file
+    }
+
+    /// Writes a job file of a job that does not pause, and looks for more input until it is started
+    /// with [`Self::all_is_there`].
+    pub(super) fn growing_file(&self, tasks: u32, more: &str) -> String {
+        let file = self.job_file(tasks, u64::MAX, more);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text}{GROWTH} = {}\n", json!(GROWS))).unwrap();
+        file
+    }
+
+    /// The flags with which it ends when it has read what is there.
+    pub(super) fn all_is_there() -> [String; 2] {
+        ["--env".to_owned(), format!("{GROWTH}={GROWN}")]
+    }
+
+    /// So many more records of both inputs, while it runs. They are later than the first ones.
+    pub(super) fn grow(&self, records: u64, seed: u64) {
+        let ids = |records| MOST_AT_FIRST..MOST_AT_FIRST + records;
+        super::input::add(&self.dir.join("records"), "more", ids(records), seed);
+        super::input::add(&self.dir.join("others"), "more", ids(records / 4), seed + 1);
     }
 
     /// The flags that make it another version, which does not pause.
