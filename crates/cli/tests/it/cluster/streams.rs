@@ -5,6 +5,7 @@ mod cut;
 mod guide;
 mod input;
 mod job;
+mod literal;
 mod reference;
 mod rows;
 mod storm;

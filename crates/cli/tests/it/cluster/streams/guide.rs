@@ -4,7 +4,7 @@
 //! The program is that of the guide, but for where it writes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use incumbent_stream::{Generator, Job, Timestamp, Tumbling};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::super::running::{Cluster, get, gone, pid, task_pids, tasks};
 use super::clicks;
 use super::job::assert_lines;
-use crate::harness::{Place, kill, parent, until};
+use crate::harness::{Place, finished, kill, parent, until};
 
 /// Where it writes.
 const DIR: &str = "CLICKS_DIR";
@@ -46,13 +46,18 @@ pub(super) fn path(sink: &str) -> String {
     format!("{dir}/{sink}")
 }
 
-#[test]
-fn the_program_of_these_tests_is_that_of_the_guide() {
+/// The first block of code of the guide in this language.
+pub(super) fn block(language: &str) -> String {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/streams.md");
     let guide = std::fs::read_to_string(guide).unwrap();
-    let (_, program) = guide.split_once("```rust\n").unwrap();
-    let (program, _) = program.split_once("```").unwrap();
-    let mut expected = program.to_owned();
+    let (_, block) = guide.split_once(&format!("```{language}\n")).unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    block.to_owned()
+}
+
+#[test]
+fn the_program_of_these_tests_is_that_of_the_guide() {
+    let mut expected = block("rust");
     for (there, here) in CHANGES {
         assert_eq!(expected.matches(there).count(), 1, "{there:?}");
         expected = expected.replace(there, here);
@@ -86,27 +91,40 @@ fn second_build(job: &Job<'_>) {
         .sink("thousands", Files::ndjson(path("thousands")));
 }
 
+/// A program that is submitted.
+pub(super) struct Program {
+    /// Where it is submitted, which its name may be relative to.
+    pub(super) from: PathBuf,
+    /// Its name, and its arguments.
+    pub(super) command: Vec<String>,
+    /// `NAME=VALUE`.
+    pub(super) env: Vec<String>,
+}
+
 /// A cluster with the guide's job.
-struct Story {
-    cluster: Cluster,
-    dir: String,
+pub(super) struct Story {
+    pub(super) cluster: Cluster,
+    /// Where the job writes.
+    dir: PathBuf,
 }
 
 impl Story {
-    fn new() -> Self {
+    /// The job writes below this directory, or in the cluster's own if it is relative.
+    pub(super) fn new(dir: &str) -> Self {
         let cluster = Cluster::with(Place::new(), &["--task-managers", "3"]);
-        let dir = cluster.place.path("clicks").display().to_string();
+        let dir = cluster.place.path(dir);
         Self { cluster, dir }
     }
 
     /// `incumbent job run FLAGS -- PROGRAM`.
-    fn run(&self, flags: &[&str]) {
-        let program = std::env::current_exe().unwrap().display().to_string();
-        let dir = format!("{DIR}={}", self.dir);
-        let run = ["job", "run", "--env", &dir];
-        let program = ["--", &program, TEST, "--exact", "--nocapture"];
-        let all = [&run, flags, &program[..]].concat();
-        self.cluster.ask(&all).assert_code(0);
+    fn run(&self, flags: &[&str], program: &Program) {
+        let mut command = self.cluster.incumbent(&["job", "run"]);
+        command.args(flags).current_dir(&program.from);
+        for variable in &program.env {
+            command.args(["--env", variable]);
+        }
+        command.arg("--").args(&program.command);
+        finished(command).assert_code(0);
     }
 
     /// Waits until so many tasks run, in a later attempt than this.
@@ -181,15 +199,33 @@ impl Story {
             .unwrap_or_else(|| panic!("{shown}"))
     }
 
-    fn output(&self, sink: &str) -> std::path::PathBuf {
-        Path::new(&self.dir).join(sink)
+    fn output(&self, sink: &str) -> PathBuf {
+        self.dir.join(sink)
     }
 }
 
 #[test]
 fn the_guides_job_outlives_everything_is_shown_rescaled_and_goes_on_in_another_build() {
-    let story = Story::new();
-    story.run(&["--name", "clicks", "--tasks", "2"]);
+    let story = Story::new("clicks");
+    let program = |more: Option<String>| {
+        let exe = std::env::current_exe().unwrap().display().to_string();
+        let arguments = [TEST, "--exact", "--nocapture"].map(str::to_owned);
+        let dir = format!("{DIR}={}", story.dir.display());
+        Program {
+            from: story.cluster.place.path(""),
+            command: [exe].into_iter().chain(arguments).collect(),
+            env: [dir].into_iter().chain(more).collect(),
+        }
+    };
+    tell(&story, &program(None), || {
+        program(Some(format!("{SECOND}=1")))
+    });
+}
+
+/// What the guide promises, of a program and of its second build, which is made when the first one
+/// has stopped.
+pub(super) fn tell(story: &Story, program: &Program, second: impl FnOnce() -> Program) {
+    story.run(&["--name", "clicks", "--tasks", "2"], program);
     story.running_after(0, 2);
     story.goes_on();
 
@@ -237,9 +273,8 @@ fn the_guides_job_outlives_everything_is_shown_rescaled_and_goes_on_in_another_b
     assert!(done < RECORDS, "there is something left to do");
 
     // The new build does the rest.
-    let second = format!("{SECOND}=1");
     let restore = ["--name", "clicks-2", "--restore", "clicks", "--tasks", "3"];
-    story.run(&[&restore, &["--env", &second][..]].concat());
+    story.run(&restore, &second());
     let ended = story.cluster.job("clicks-2", "has ended", |view| {
         matches!(view["state"].as_str(), Some("finished" | "failed"))
     });
