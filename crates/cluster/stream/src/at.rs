@@ -31,9 +31,9 @@ impl At {
     }
 }
 
-/// The rank that takes care of a name. The last number in it counts on from rank to rank; with which
-/// of them each round begins is the hash of the rest, so that numbers that are all even, say, do not
-/// all have the same.
+/// The rank that takes care of a name. The last number in it counts on from rank to rank; with
+/// which of them each round begins is the hash of the rest, so that numbers that are all even, say,
+/// do not all have the same.
 fn owner(name: &str, tasks: u32) -> u32 {
     let tasks = u64::from(tasks.max(1));
     let is_digit = |byte: &u8| byte.is_ascii_digit();
