@@ -4,6 +4,7 @@ use incumbent_core::Nonce;
 
 /// Random numbers that a seed determines, so that none is drawn here and all can be simulated.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Dice(u64);
 
 impl Dice {

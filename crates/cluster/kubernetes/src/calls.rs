@@ -131,10 +131,8 @@ pub(crate) async fn create(pods: &Api<Pod>, pod: Pod) -> Asked {
     {
         return look(pods, &pod).await;
     }
-    // The pod's own name differs each time, and is said anyway.
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let words = failed.words().replace(&format!("pods {name:?} is "), "");
-    let words = words.replace(&format!("Pod {name:?} is "), "");
+    let words = without_name(&failed.words(), name);
     if failed.is_refusal() {
         Asked::Refused(words)
     } else {
@@ -154,8 +152,14 @@ pub(crate) async fn delete(pods: &Api<Pod>, name: &str, uid: String) -> Deleted 
     match sent(pods.delete(name, &params)).await {
         Ok(_) => Deleted::Done,
         Err(failed) if matches!(failed.code(), 404 | 409) => Deleted::Done,
-        Err(failed) => Deleted::Not(failed.words()),
+        Err(failed) => Deleted::Not(without_name(&failed.words(), name)),
     }
+}
+
+/// The pod's own name differs each time, and is said anyway.
+fn without_name(words: &str, name: &str) -> String {
+    let words = words.replace(&format!("pods {name:?} is "), "");
+    words.replace(&format!("Pod {name:?} is "), "")
 }
 
 fn made_of(pod: &Pod) -> Asked {
@@ -225,6 +229,16 @@ mod tests {
         let words = failed.words();
         assert!(words.starts_with("the role lacks \"create\" on \"pods\"; Kubernetes says: "));
         assert!(words.contains("system:serviceaccount:prod:jm"), "{words}");
+    }
+
+    #[test]
+    fn the_same_reason_is_the_same_for_each_pod() {
+        let words = |name: &str| {
+            let message = format!("pods {name:?} is forbidden: exceeded quota: few");
+            without_name(&answered(403, &message).words(), name)
+        };
+        assert_eq!(words("c-taskmanager-7-1"), "forbidden: exceeded quota: few");
+        assert_eq!(words("c-taskmanager-7-1"), words("c-taskmanager-7-12"));
     }
 
     #[test]

@@ -15,12 +15,14 @@
 //!   same name, which makes the pod once.
 //! - **A pod that an earlier leader asked for is this leader's**, even if it comes late. What is
 //!   too much then goes again: at once if it has not started, otherwise when it has been idle.
-//! - **A pod with a task in it is not deleted**, unless it has ended or its TaskManager is proven
-//!   dead. One with an idle TaskManager is not deleted either: the TaskManager is told by the
-//!   leader to leave, which it places nothing on from that moment, and ends by itself. Silence is
-//!   a reason to ask for another pod and none to delete this one.
+//! - **No pod is chosen for deletion while a task is in it**, unless it has ended or its
+//!   TaskManager is proven dead. One with an idle TaskManager is not deleted either: the
+//!   TaskManager is told by the leader to leave, which it places nothing on from that moment, and
+//!   ends by itself. Silence is a reason to ask for another pod and none to delete this one.
 //! - **Kubernetes is not asked without end**: pauses double after each refusal, and after each pod
-//!   that has ended, or was deleted by somebody else, before its TaskManager had registered.
+//!   that has ended, or was deleted by somebody else, before its TaskManager had registered. Of
+//!   what was asked for together, the first that fails counts. Pauses of a pod that is not deleted
+//!   double, too.
 //!
 //! Start reading in `settle.rs`: what is deleted, asked for, released. The reasons are in
 //! `docs/design/0017-pods.md`.
@@ -53,6 +55,7 @@ use crate::dice::Dice;
 
 /// One term of a leader that has Kubernetes make its TaskManagers.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Pods {
     config: PodsConfig,
     seal: Seal,
@@ -70,15 +73,30 @@ pub struct Pods {
     refusal: Option<String>,
     /// How the last pod ended that had not registered, until one does.
     failure: Option<String>,
+    /// Why Kubernetes did not delete a pod, until it deletes one.
+    undeleted: Option<String>,
     /// Before this, no pod is asked for.
     hold_until: Option<Time>,
+    /// Counts the pauses. What was asked for before the last one is no reason for a longer one.
+    holds: u64,
     refused: Pace,
     failed: Pace,
     /// Pods that are gone, by their ids: an answer that comes late brings none of them back.
     gone: VecDeque<String>,
+    /// When it last looked at everything.
+    looked_at: Time,
     /// What was said last.
     said: Option<Supply>,
     dice: Dice,
+}
+
+/// What a pause is for.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// Kubernetes has refused a pod.
+    Refused,
+    /// A pod has ended, or was deleted, before its TaskManager had registered.
+    Failed,
 }
 
 impl Pods {
@@ -97,10 +115,13 @@ impl Pods {
             need: Need::default(),
             refusal: None,
             failure: None,
+            undeleted: None,
             hold_until: None,
+            holds: 0,
             refused: Pace::new(first, longest),
             failed: Pace::new(first, longest),
             gone: VecDeque::new(),
+            looked_at: Time::default(),
             said: None,
             dice: Dice::new(seal.nonce),
         }
@@ -109,6 +130,7 @@ impl Pods {
     /// Learns something, and says what to do.
     pub fn step(&mut self, now: Time, event: PodsEvent) -> Vec<PodsAction> {
         let mut out = Vec::new();
+        self.looked_at = now;
         self.absorb(now, event, &mut out);
         self.settle(now, &mut out);
         let supply = self.supply();
@@ -157,13 +179,13 @@ impl Pods {
         if self.gone.contains(&seen.uid) {
             return;
         }
-        let listing = self.listing;
+        let (listing, holds) = (self.listing, self.holds);
         let pod = (self.pods)
             .entry(seen.name.clone())
-            .or_insert_with(|| Pod::new(Stage::Seen(seen.clone()), listing));
+            .or_insert_with(|| Pod::new(Stage::Seen(seen.clone()), listing, holds));
         let is_same = pod.seen().is_none_or(|before| before.uid == seen.uid);
         if !is_same {
-            *pod = Pod::new(Stage::Seen(seen.clone()), listing);
+            *pod = Pod::new(Stage::Seen(seen.clone()), listing, holds);
         }
         if seen.phase == PodPhase::Running {
             pod.running_since.get_or_insert(now);
@@ -184,8 +206,7 @@ impl Pods {
         if self.use_of(&seen.name).is_some() || !is_failure || seen.epoch != self.seal.epoch.get() {
             return;
         }
-        let pause = self.failed.after_failure(self.dice.number());
-        self.hold(now + pause);
+        self.pause(now, &seen.name, Trouble::Failed);
         let text = words::ended_early(seen);
         out.push(words::warning(format!(
             "{text}; the next one is asked for after a pause"
@@ -210,8 +231,7 @@ impl Pods {
                 // owner of the pods is gone.
                 if is_new {
                     self.failure = Some(words::deleted_early(name));
-                    let pause = self.failed.after_failure(self.dice.number());
-                    self.hold(now + pause);
+                    self.pause(now, name, Trouble::Failed);
                 }
             }
             self.pods.remove(name);
@@ -245,6 +265,7 @@ impl Pods {
             // The next number is free, or the one after that.
             Asked::Taken => self.forget_asked(&name),
             Asked::Refused(why) => {
+                self.pause(now, &name, Trouble::Refused);
                 self.forget_asked(&name);
                 if self.refusal.as_ref() != Some(&why) {
                     out.push(words::warning(format!(
@@ -252,8 +273,6 @@ impl Pods {
                     )));
                 }
                 self.refusal = Some(why);
-                let pause = self.refused.after_failure(self.dice.number());
-                self.hold(now + pause);
             }
             Asked::Unknown(_) => {
                 if let Some(pod) = self.pods.get_mut(&name)
@@ -277,19 +296,38 @@ impl Pods {
         else {
             return;
         };
-        // Done is not gone yet: the list or a change says so. Asked again, if none does.
-        pod.deleting = Deleting::Again(now + config::LEAVE_WITHIN);
-        if let Deleted::Not(why) = outcome {
-            pod.deleting = Deleting::Again(now + REPEAT_AFTER);
-            out.push(words::warning(format!(
-                "pod {name} could not be deleted: {why}; it is tried again"
-            )));
+        match outcome {
+            Deleted::Done => {
+                // Done is not gone yet: the list or a change says so. Asked again, if none does.
+                pod.deleting = Deleting::Again(now + config::LEAVE_WITHIN);
+                self.undeleted = None;
+            }
+            Deleted::Not(why) => {
+                let pause = pod.undeleted.after_failure(self.dice.number());
+                pod.deleting = Deleting::Again(now + pause);
+                if self.undeleted.as_ref() != Some(&why) {
+                    out.push(words::warning(format!(
+                        "pod {name} could not be deleted: {why}; it is tried again after a pause"
+                    )));
+                }
+                self.undeleted = Some(why);
+            }
         }
     }
 
-    /// Asks for no pod before this moment.
-    fn hold(&mut self, until: Time) {
+    /// Asks for no pod before a pause is over. All that was asked for before the last pause had its
+    /// say in it.
+    fn pause(&mut self, now: Time, name: &str, trouble: Trouble) {
+        if (self.pods.get(name)).is_none_or(|pod| pod.asked_after < self.holds) {
+            return;
+        }
+        let pace = match trouble {
+            Trouble::Refused => &mut self.refused,
+            Trouble::Failed => &mut self.failed,
+        };
+        let until = now + pace.after_failure(self.dice.number());
         self.hold_until = Some(self.hold_until.map_or(until, |before| before.max(until)));
+        self.holds += 1;
     }
 
     /// How the TaskManager of this pod is, if the leader knows it.

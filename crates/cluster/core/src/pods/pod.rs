@@ -1,7 +1,8 @@
 //! [`Pod`]: what is known of one pod, from the request for it until it is gone.
 
-use incumbent_core::Time;
+use incumbent_core::{Pace, Time};
 
+use super::config::PAUSES;
 use super::{PodPhase, PodSeen};
 
 /// One pod.
@@ -9,6 +10,10 @@ use super::{PodPhase, PodSeen};
 pub(super) struct Pod {
     pub(super) stage: Stage,
     pub(super) deleting: Deleting,
+    /// Pauses between requests to delete it that are not done.
+    pub(super) undeleted: Pace,
+    /// How many pauses there had been when it was asked for last.
+    pub(super) asked_after: u64,
     /// In which list it must be, if it is there.
     pub(super) listed_from: u64,
     /// Since when it runs, as far as this term has seen.
@@ -43,13 +48,18 @@ pub(super) enum Deleting {
     UnderWay,
     /// It was not done, or may not have been: it is repeated at this time.
     Again(Time),
+    /// That time has come. It is repeated if the pod is still of no use.
+    Due,
 }
 
 impl Pod {
-    pub(super) fn new(stage: Stage, listed_from: u64) -> Self {
+    pub(super) fn new(stage: Stage, listed_from: u64, asked_after: u64) -> Self {
+        let (first, longest) = PAUSES;
         Self {
             stage,
             deleting: Deleting::No,
+            undeleted: Pace::new(first, longest),
+            asked_after,
             listed_from,
             running_since: None,
             has_registered: false,
@@ -75,6 +85,9 @@ impl Pod {
 
     /// Whether its deletion was asked for.
     pub(super) fn is_going(&self) -> bool {
-        self.deleting != Deleting::No || self.seen().is_some_and(|seen| seen.is_leaving)
+        match self.deleting {
+            Deleting::UnderWay | Deleting::Again(_) => true,
+            Deleting::No | Deleting::Due => self.seen().is_some_and(|seen| seen.is_leaving),
+        }
     }
 }

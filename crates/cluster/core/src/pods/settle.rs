@@ -16,6 +16,11 @@ impl Pods {
         if !self.is_listed || self.demand.is_none() {
             return;
         }
+        for pod in self.pods.values_mut() {
+            if matches!(pod.deleting, Deleting::Again(at) if at <= now) {
+                pod.deleting = Deleting::Due;
+            }
+        }
         self.delete_useless(now, out);
         let is_complete = self
             .demand
@@ -29,10 +34,13 @@ impl Pods {
         self.ask(now, out);
         self.give_up_excess(now, out);
         self.release_idle(now, out);
+        if !self.pods.values().any(Pod::is_going) {
+            self.undeleted = None;
+        }
     }
 
     /// When it wants a [`PodsEvent::Tick`](super::PodsEvent) at the latest, if nothing happens
-    /// before.
+    /// before. What was due at the last step was done then, or waits for something else than time.
     pub fn next_wake(&self) -> Option<Time> {
         let pods = self.pods.values().flat_map(|pod| {
             let (mut at, seen) = (Vec::new(), pod.seen());
@@ -59,7 +67,8 @@ impl Pods {
             }
             at
         });
-        pods.chain(self.hold_until).min()
+        let all = pods.chain(self.hold_until);
+        all.filter(|at| *at > self.looked_at).min()
     }
 
     /// Takes over what the leader says of their TaskManagers.
@@ -96,7 +105,7 @@ impl Pods {
             let Some(why) = self.useless(&name, pod, now) else {
                 continue;
             };
-            self.delete(&name, &why, now, out);
+            self.delete(&name, &why, out);
         }
     }
 
@@ -136,7 +145,7 @@ impl Pods {
         }
     }
 
-    fn delete(&mut self, name: &str, why: &str, now: Time, out: &mut Vec<PodsAction>) {
+    fn delete(&mut self, name: &str, why: &str, out: &mut Vec<PodsAction>) {
         let Some(pod) = self.pods.get_mut(name) else {
             return;
         };
@@ -145,9 +154,8 @@ impl Pods {
         };
         let may = match pod.deleting {
             // What is marked goes by itself.
-            Deleting::No => !seen.is_leaving,
-            Deleting::UnderWay => false,
-            Deleting::Again(at) => at <= now && !seen.is_leaving,
+            Deleting::No | Deleting::Due => !seen.is_leaving,
+            Deleting::UnderWay | Deleting::Again(_) => false,
         };
         if !may {
             return;
@@ -221,7 +229,7 @@ impl Pods {
         out.push(words::story(words::asking(number, lacks)));
         for _ in 0..number {
             let name = self.next_name();
-            let pod = Pod::new(Stage::Asked, self.listing + 1);
+            let pod = Pod::new(Stage::Asked, self.listing + 1, self.holds);
             self.pods.insert(name.clone(), pod);
             out.push(PodsAction::Ask { name });
         }
@@ -255,6 +263,7 @@ impl Pods {
             *room -= 1;
             if let Some(pod) = self.pods.get_mut(&name) {
                 pod.stage = Stage::Asked;
+                pod.asked_after = self.holds;
                 pod.listed_from = self.listing + 1;
             }
             out.push(PodsAction::Ask { name });
@@ -300,7 +309,7 @@ impl Pods {
                 .is_some_and(|since| now.since(since) >= EXCESS_FOR)
             {
                 let why = "it has not started, and nobody needs it any more";
-                self.delete(&name, why, now, out);
+                self.delete(&name, why, out);
             }
         }
     }

@@ -92,6 +92,12 @@ impl Pods {
         if let Some(failure) = &self.failure {
             lines.push(failure.clone());
         }
+        if let Some(why) = &self.undeleted {
+            lines.push(format!(
+                "pods that are of no use cannot be deleted: {why}; it is tried again, after a minute \
+                 at most"
+            ));
+        }
         let counted = self.counted();
         let most = self.config.most as usize;
         if counted >= most && self.need.missing > self.coming() {

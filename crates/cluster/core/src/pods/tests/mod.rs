@@ -1,6 +1,7 @@
 //! Who asked for which pod: scenarios, one claim each (`scenarios.rs`), and a simulation of an API
 //! server with late requests, lost answers and changes of leader (`world/`, `simulation.rs`).
 
+mod model;
 mod scenarios;
 mod simulation;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::{SECOND, at, config, demand, pod, seal};
 use crate::demand::{Supply, UseState};
-use crate::pods::{Asked, Deleted, PodPhase, PodSeen, Pods, PodsAction, PodsEvent};
+use crate::pods::{Asked, Deleted, PodPhase, PodSeen, Pods, PodsAction, PodsConfig, PodsEvent};
 
 /// The machine, and what it has wanted so far.
 struct Term {
@@ -204,6 +204,119 @@ fn a_refusal_is_said_and_asked_again_after_growing_pauses() {
         why.contains("refuses another pod: exceeded quota: pods=0"),
         "{why}"
     );
+}
+
+/// A leader with room for 16 pods.
+fn large() -> Term {
+    let config = PodsConfig {
+        most: 16,
+        ..config()
+    };
+    let pods = Pods::new(config, seal(7));
+    let mut term = Term {
+        pods,
+        done: Vec::new(),
+    };
+    term.tell(0, PodsEvent::Listing);
+    term.tell(0, PodsEvent::Listed(Vec::new()));
+    term.demand(0, &[32], &[]);
+    term
+}
+
+#[test]
+fn what_was_asked_for_together_and_refused_is_one_refusal() {
+    let mut term = large();
+    for (second, longest) in [(0, 1), (10, 2), (20, 4)] {
+        term.tell(second, PodsEvent::Tick);
+        let names = term.asked();
+        assert_eq!(names.len(), 16);
+        for name in names {
+            term.answer(second, &name, Asked::Refused("exceeded quota".into()));
+        }
+        let again = term.pods.next_wake().unwrap();
+        let pause = again.since(at(second));
+        assert!(pause <= longest * SECOND, "{pause:?}");
+        assert!(pause >= longest * SECOND / 2, "{pause:?}");
+    }
+    let is_warning = |it: &&PodsAction| matches!(it, PodsAction::Tell(story) if story.is_warning);
+    assert_eq!(term.done.iter().filter(is_warning).count(), 1);
+}
+
+#[test]
+fn a_refusal_that_comes_when_the_pause_is_over_is_no_other_one() {
+    let mut term = large();
+    let mut names = term.asked();
+    let refused = || Asked::Refused("exceeded quota".into());
+    term.answer(0, &names.pop().unwrap(), refused());
+    term.tell(2, PodsEvent::Tick);
+    assert_eq!(term.asked().len(), 1, "the one that was refused");
+    for name in names {
+        term.answer(3, &name, refused());
+    }
+    assert_eq!(term.asked().len(), 15);
+}
+
+#[test]
+fn pods_that_fail_together_are_one_failure() {
+    let mut term = large();
+    for name in term.asked() {
+        term.see(1, pod(&name, PodPhase::Ended { is_well: false }));
+    }
+    term.tell(3, PodsEvent::Tick);
+    assert_eq!(term.asked().len(), 16, "after a second");
+}
+
+#[test]
+fn without_the_right_to_delete_pauses_grow_and_each_reason_is_said_once() {
+    let names = ["c-taskmanager-6-1", "c-taskmanager-6-2"];
+    let ended = names.map(|name| pod(name, PodPhase::Ended { is_well: true }));
+    let mut term = Term::listed(7, ended.to_vec());
+    term.demand(0, &[2], &[]);
+    let mut tries = 0;
+    for second in 0..600 {
+        let outcome = || Deleted::Not("the role lacks \"delete\" on \"pods\"".into());
+        for name in term.deletes() {
+            tries += 1;
+            let outcome = outcome();
+            term.tell(second, PodsEvent::Deleted { name, outcome });
+        }
+        term.tell(second, PodsEvent::Tick);
+    }
+    assert!((16..=50).contains(&tries), "{tries}");
+    let warnings = term.done.iter().filter_map(|it| match it {
+        PodsAction::Tell(story) if story.is_warning => Some(&story.text),
+        _ => None,
+    });
+    let warnings: Vec<_> = warnings.collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(term.why().contains("cannot be deleted: the role lacks"));
+    // Somebody else has removed them.
+    for name in names {
+        let (name, uid) = (name.to_owned(), format!("uid-of-{name}"));
+        term.tell(600, PodsEvent::Gone { name, uid });
+    }
+    assert!(!term.why().contains("cannot be deleted"));
+}
+
+#[test]
+fn it_is_not_woken_for_what_only_an_event_can_change() {
+    // An idle TaskManager stays while a gang waits that has no room beside it.
+    let name = "c-taskmanager-7-1";
+    let mut term = Term::listed(7, vec![pod(name, PodPhase::Running)]);
+    term.demand(0, &[10], &[(name, 2, UseState::Live)]);
+    for name in term.asked() {
+        term.made(0, &name);
+    }
+    // A pod that is marked, and whose node has vanished.
+    let mut marked = pod("c-taskmanager-6-1", PodPhase::Ended { is_well: true });
+    term.see(1, marked.clone());
+    assert_eq!(term.deletes(), [marked.name.clone()]);
+    let (name, outcome) = (marked.name.clone(), Deleted::Done);
+    term.tell(1, PodsEvent::Deleted { name, outcome });
+    marked.is_leaving = true;
+    term.see(2, marked);
+    term.tell(1000, PodsEvent::Tick);
+    assert_eq!(term.pods.next_wake(), None);
 }
 
 #[test]
@@ -446,6 +559,33 @@ fn a_deletion_that_was_not_done_is_tried_again() {
     );
     term.tell(3, PodsEvent::Tick);
     assert_eq!(term.deletes(), [name]);
+}
+
+#[test]
+fn a_pod_that_was_not_deleted_is_tried_again_while_nobody_needs_it() {
+    let name = "c-taskmanager-6-1".to_owned();
+    let mut term = Term::listed(7, vec![pod(&name, PodPhase::Pending)]);
+    term.demand(0, &[], &[]);
+    term.tell(5, PodsEvent::Tick);
+    assert_eq!(term.deletes(), [name.clone()]);
+    let outcome = || Deleted::Not("no answer".into());
+    let not_done = |name: &str| PodsEvent::Deleted {
+        name: name.to_owned(),
+        outcome: outcome(),
+    };
+    term.tell(6, not_done(&name));
+    term.tell(8, PodsEvent::Tick);
+    assert_eq!(term.deletes(), [name.clone()]);
+    // It has started meanwhile, and is somebody's.
+    term.tell(9, not_done(&name));
+    term.see(9, pod(&name, PodPhase::Running));
+    term.demand(10, &[], &[(&name, 0, UseState::Live)]);
+    term.tell(20, PodsEvent::Tick);
+    assert!(term.deletes().is_empty());
+    // And it is released in the end, as others are.
+    term.demand(30, &[], &[(&name, 2, UseState::Live)]);
+    term.tell(90, PodsEvent::Tick);
+    assert_eq!(term.retires(), [name]);
 }
 
 #[test]

@@ -451,6 +451,9 @@ impl World {
             return;
         };
         let actions = self.machine.step(self.now, event);
+        if self.machine.next_wake().is_some_and(|at| at <= self.now) {
+            self.broken = Some("it is to be woken at once, again and again".to_owned());
+        }
         let asked = actions.iter().filter_map(|action| match action {
             PodsAction::Ask { name } => Some(name.clone()),
             _ => None,
