@@ -1,6 +1,6 @@
-//! All that can happen to few pods, tried: the machine as it is, with an API server, TaskManagers, a
-//! job and one leader after the other around it. Breadth first, so that what is broken is reached by
-//! a shortest way.
+//! All that can happen to few pods, tried: the machine as it is, with an API server, TaskManagers,
+//! a job and one leader after the other around it. Breadth first, so that what is broken is reached
+//! by a shortest way.
 //!
 //! In every state that can be reached: no name is made by two leaders, no leader asks for more than
 //! is missing as far as it was told, and no deletion hits a task in a pod whose TaskManager was

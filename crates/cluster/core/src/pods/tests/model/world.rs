@@ -175,7 +175,8 @@ impl World {
             }
             Phase::Pending | Phase::Left | Phase::Failed => {}
         }
-        // Of one whose making is not answered yet, the leader could take what is shown for the newest.
+        // Of one whose making is not answered yet, the leader could take an old change for the
+        // newest.
         let makes = |request: &Request| request.delete.is_none() && request.name == real.shot.name;
         let is_answered =
             !self.requests.iter().any(makes) && !self.outstanding.contains(&real.shot.name);
