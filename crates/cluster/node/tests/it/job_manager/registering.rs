@@ -18,7 +18,11 @@ async fn a_task_manager_is_known_by_the_address_at_which_it_was_verified() {
     assert_eq!((cluster.slots, cluster.slots_free), (3, 3));
     let mut nodes = cluster.nodes.iter();
     let task_manager = nodes.find(|node| node.kind == NodeKind::TaskManager);
-    assert_eq!(task_manager.unwrap().address, fake.node.address());
+    let task_manager = task_manager.unwrap();
+    assert_eq!(task_manager.address, fake.node.address());
+    assert_eq!(task_manager.seen.as_deref(), Some("127.0.0.1"));
+    assert_eq!(task_manager.version.as_deref(), Some("test"));
+    assert_eq!(cluster.refused, []);
 }
 
 #[tokio::test]
@@ -51,7 +55,15 @@ async fn a_task_manager_that_cannot_be_connected_back_to_is_told_what_to_set() {
     ] {
         assert!(refusal.contains(words), "{refusal}");
     }
-    assert_eq!(manager.cluster().await.slots, 0);
+    let cluster = manager.cluster().await;
+    assert_eq!(cluster.slots, 0);
+    let [refused] = &cluster.refused[..] else {
+        panic!("{cluster:?}");
+    };
+    let (name, seen) = (&refused.name[..], &refused.seen[..]);
+    assert_eq!((name, seen), ("tm-1", "127.0.0.1"));
+    assert_eq!(refused.advertised.as_deref(), Some(&nowhere[..]));
+    assert!(refused.why.contains("--advertise"), "{refused:?}");
 }
 
 #[tokio::test]

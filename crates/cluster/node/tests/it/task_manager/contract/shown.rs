@@ -26,6 +26,11 @@ async fn metrics_of_tasks_are_among_those_of_their_task_manager_until_they_end()
         shown.contains("records_total{job=\"test\",rank=\"0\"} 3\n"),
         "{shown}"
     );
+    // What it takes is there without a word of its own.
+    for name in ["cpu_seconds_total", "memory_bytes"] {
+        let sample = format!("incumbent_cluster_task_{name}{{job=\"test\",rank=\"0\"}} ");
+        assert!(shown.contains(&sample), "{shown}");
+    }
     let bad = task.put("/v1/metrics", "records\n").await;
     bad.is_problem(400, "bad-request");
     let large = task
