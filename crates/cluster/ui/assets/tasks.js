@@ -4,6 +4,9 @@ import { h } from './dom.js';
 import { state, table } from './parts.js';
 import { ago, bytes } from './time.js';
 
+/** The shortest time over which a share is worth anything, in milliseconds. */
+const SHORTEST = 500;
+
 const COLUMNS = [
   { name: 'Rank', class: 'right' }, 'State', 'TaskManager', 'Since', { name: 'Process', class: 'right' },
   { name: 'Processor', class: 'right' }, { name: 'Memory', class: 'right' }, 'Progress',
@@ -31,13 +34,15 @@ function take(memory) {
   const { metrics } = memory;
   if (!metrics || metrics === memory.taken) return;
   memory.taken = metrics;
-  const at = performance.now();
+  const at = performance.now() - (metrics.age_ms ?? 0);
   for (const { name, labels, value } of metrics.series) {
     const rank = labels.match(/^rank="(\d+)"$/)?.[1];
     if (rank === undefined) continue;
     const usage = memory.usage.get(rank) ?? {};
     if (name === 'incumbent_cluster_task_memory_bytes') usage.bytes = value;
     if (name === 'incumbent_cluster_task_cpu_seconds_total') {
+      // A node answers with the same look for a second.
+      if (usage.seconds !== undefined && at - usage.at < SHORTEST) continue;
       if (usage.seconds !== undefined) usage.share = Math.max(0, value - usage.seconds) / ((at - usage.at) / 1000);
       [usage.seconds, usage.at] = [value, at];
     }

@@ -34,6 +34,7 @@
 //! | jobs on a page | [`MOST_JOBS`], usually [`USUAL_JOBS`] | 400 |
 //! | savepoints on a page | [`MOST_SAVEPOINTS`], usually [`USUAL_SAVEPOINTS`] | 400 |
 //! | series of the metrics of a job | [`MOST_SERIES`] | the rest is left out and counted |
+//! | age of the metrics of a job that are shown | [`METRICS_AGE`] | its TaskManagers are asked again |
 //! | rows of jobs on a page | [`MOST_ROWS`], usually [`USUAL_ROWS`] | 400 |
 //! | things that are wrong, in the overview | [`MOST_WRONG`] | the others are counted |
 //! | tasks that are named of one node | [`MOST_TASKS_OF_NODE`] | the others are counted |
@@ -97,7 +98,7 @@ pub use group::{
     USUAL_NAMES,
 };
 pub use job_file::JobFileView;
-pub use job_metrics::{JobMetrics, MOST_SERIES, Series};
+pub use job_metrics::{JobMetrics, METRICS_AGE, MOST_SERIES, Series};
 pub use led::{LONGEST_QUESTION, MOST_JOBS, USUAL_JOBS};
 pub use logs::{LONGEST_LINE, MOST_LOGS, MOST_TOGETHER};
 pub use metrics::{LARGEST_METRICS, SCRAPE_TIME, WHOLE_SCRAPE};
@@ -142,6 +143,8 @@ pub(crate) struct Api {
     records: logs::RecordWatch,
     /// The nodes that the leader named last.
     nodes: metrics::LastNodes,
+    /// The last looks at the metrics of jobs.
+    looks: job_metrics::Looks,
     /// What queries of the state of jobs share.
     state: state::States,
     /// The OpenAPI document.
@@ -170,6 +173,7 @@ pub fn routes(node: &Node, blobs: Blobs, leader: Option<Arc<dyn AskLeader>>) -> 
         logs: Arc::new(Semaphore::new(MOST_LOGS)),
         records: logs::RecordWatch::default(),
         nodes: metrics::LastNodes::default(),
+        looks: job_metrics::Looks::default(),
         state: state::States::default(),
         document: document.into_json(),
     };

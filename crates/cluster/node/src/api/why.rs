@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use futures::StreamExt as _;
 use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::JobView;
 
+use super::job_metrics::pace_of;
 use super::locate::Asker;
 use super::problem::Problem;
 use super::types::Why;
-use super::{Api, metrics, pace, submit, view};
+use super::{Api, submit, view};
 
 /// How long to wait for the leader, which knows what a job waits for.
 const LEADER: Duration = Duration::from_secs(35);
-
-/// TaskManagers whose metrics are read at a time.
-const SIDE_BY_SIDE: usize = 32;
 
 pub(super) async fn of_job(
     State(api): State<Arc<Api>>,
@@ -29,7 +26,10 @@ pub(super) async fn of_job(
     let path = format!("/v1/jobs/{name}");
     let job: JobView = api.ask_leader(&path, Asker::of(&request), LEADER).await?;
     let pace = match job.state {
-        JobState::Running => pace_of(&api, &job).await,
+        JobState::Running => match job.id.parse() {
+            Ok(id) => pace_of(&api, id).await,
+            Err(_) => Vec::new(),
+        },
         _ => Vec::new(),
     };
     let mut lines = view::why(&job, submit::now());
@@ -44,21 +44,4 @@ pub(super) async fn of_job(
         state: job.state,
         cause: job.cause,
     }))
-}
-
-/// What its tasks say of their operators. Nodes that do not answer are left out: the rest of the
-/// story is told all the same.
-async fn pace_of(api: &Arc<Api>, job: &JobView) -> Vec<String> {
-    let Ok(id) = job.id.parse() else {
-        return Vec::new();
-    };
-    let Ok(record) = api.record(id).await else {
-        return Vec::new();
-    };
-    let nodes = record.nodes.iter();
-    let texts = nodes.map(|node| async { metrics::scrape(api, &node.address).await.ok() });
-    let texts: Vec<_> = texts.collect();
-    let texts = futures::stream::iter(texts).buffer_unordered(SIDE_BY_SIDE);
-    let texts: Vec<String> = texts.filter_map(async |text| text).collect().await;
-    pace::pace(&texts, &job.name)
 }

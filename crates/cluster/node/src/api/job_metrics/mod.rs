@@ -1,17 +1,26 @@
 //! The metrics of one job: `/v1/jobs/{job}/metrics`, asked of the TaskManagers that its record
-//! names. For pages, which draw them; Prometheus reads `/v1/metrics`.
+//! names. For pages, which draw them; Prometheus reads `/v1/metrics`. `/v1/jobs/{job}/why` reads
+//! from the same look which operator is slow. However many ask, each TaskManager is asked once a
+//! second.
+
+mod kept;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use futures::StreamExt as _;
+use incumbent_cluster_core::JobId;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::locate::Asker;
+use super::pace::pace;
 use super::problem::Problem;
 use super::{Api, metrics};
+use kept::Kept;
+pub use kept::METRICS_AGE;
 
 /// Most series of an answer: as many as somebody looks at, and more.
 pub const MOST_SERIES: usize = 2000;
@@ -26,6 +35,9 @@ pub struct JobMetrics {
     pub series: Vec<Series>,
     /// What is missing, and why.
     pub left_out: Vec<String>,
+    /// How old they are, in milliseconds: rates are over the time between two looks, not between
+    /// two answers.
+    pub age_ms: u64,
 }
 
 /// The newest value of a series.
@@ -39,29 +51,66 @@ pub struct Series {
     pub value: f64,
 }
 
+/// What one look at the TaskManagers of a job finds.
+#[derive(Debug)]
+pub(super) struct Look {
+    metrics: JobMetrics,
+    /// When it was complete.
+    at: Instant,
+    /// Which operator is slow, in words.
+    pace: Vec<String>,
+}
+
+/// The last looks of this node.
+pub(super) type Looks = Kept<Look>;
+
 pub(super) async fn of_job(
     State(api): State<Arc<Api>>,
     Path(job): Path<String>,
     request: Request,
 ) -> Result<Json<JobMetrics>, Problem> {
     let id = api.id_of(&job, Asker::of(&request)).await?;
-    let record = api.record(id).await?;
-    let asked = record.nodes.iter().map(|node| {
-        let api = &api;
-        async move { (&node.name, metrics::scrape(api, &node.address).await) }
-    });
+    let look = look(&api, id).await?;
+    let age = look.at.elapsed().as_millis();
+    Ok(Json(JobMetrics {
+        age_ms: u64::try_from(age).unwrap_or(u64::MAX),
+        ..look.metrics.clone()
+    }))
+}
+
+/// What its tasks say of their operators, in words. Nodes that do not answer are left out: the rest
+/// of the story is told all the same.
+pub(super) async fn pace_of(api: &Api, job: JobId) -> Vec<String> {
+    let look = look(api, job).await;
+    look.map(|look| look.pace.clone()).unwrap_or_default()
+}
+
+async fn look(api: &Api, job: JobId) -> Result<Arc<Look>, Problem> {
+    api.looks.get(job, fetched(api, job)).await
+}
+
+async fn fetched(api: &Api, job: JobId) -> Result<Look, Problem> {
+    let record = api.record(job).await?;
+    let name = &record.spec.name;
+    let asked = record
+        .nodes
+        .iter()
+        .map(|node| async move { (&node.name, metrics::scrape(api, &node.address).await) });
     let asked: Vec<_> = asked.collect();
-    let answers: Vec<_> = futures::stream::iter(asked)
-        .buffered(SIDE_BY_SIDE)
-        .collect()
-        .await;
+    let answers = futures::stream::iter(asked).buffered(SIDE_BY_SIDE);
+    let answers: Vec<_> = answers.collect().await;
     let mut found = JobMetrics {
         series: Vec::new(),
         left_out: Vec::new(),
+        age_ms: 0,
     };
+    let mut texts = Vec::new();
     for (node, answer) in answers {
         match answer {
-            Ok(text) => found.series.extend(series(&text, &record.spec.name)),
+            Ok(text) => {
+                found.series.extend(series(&text, name));
+                texts.push(text);
+            }
             Err(why) => found.left_out.push(format!("{node}: {why}")),
         }
     }
@@ -72,7 +121,11 @@ pub(super) async fn of_job(
             .push(format!("{more} more series, which /v1/metrics has"));
         found.series.truncate(MOST_SERIES);
     }
-    Ok(Json(found))
+    Ok(Look {
+        at: Instant::now(),
+        pace: pace(&texts, name),
+        metrics: found,
+    })
 }
 
 /// The series of this job in the metrics of a node. Pure.
