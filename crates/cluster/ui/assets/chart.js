@@ -4,6 +4,9 @@ import { h, svg } from './dom.js';
 
 const [WIDTH, HEIGHT] = [320, 80];
 
+/** How long a mark is for a value that is alone. */
+const MARK = 4;
+
 /** Few bars are as wide as so many would be. */
 const FEWEST = 20;
 
@@ -25,7 +28,9 @@ export function line(title, points, unit) {
   const [least, most] = [Math.min(...values, 0), Math.max(...values, 1e-9)];
   const x = index => (points.length < 2 ? WIDTH : (index / (points.length - 1)) * WIDTH);
   const y = value => HEIGHT - 2 - ((value - least) / (most - least)) * (HEIGHT - 4);
-  const path = values.map((value, index) => `${index ? 'L' : 'M'}${x(index).toFixed(1)} ${y(value).toFixed(1)}`).join('');
+  const path = values.map((value, index) => `${index ? 'L' : 'M'}${x(index).toFixed(1)} ${y(value).toFixed(1)}`).join('')
+    // One value is a mark where the line will begin.
+    + (points.length === 1 ? `h-${MARK}` : '');
   return framed(title, points, unit, svg('path', { d: path }));
 }
 

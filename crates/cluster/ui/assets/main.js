@@ -139,22 +139,33 @@ function route() {
   if (location.hash && !location.hash.startsWith('#/')) return;
   leave();
   const [path, query] = location.hash.slice(2).split('?');
-  const [name, ...rest] = path.split('/').map(decodeURIComponent);
+  const [name, ...rest] = decoded(path);
   // A group without a cluster has no overview.
   if (!name && features.kind === 'group') return void location.replace('#/leadership');
-  const found = PAGES[name];
+  const found = Object.hasOwn(PAGES, name) ? PAGES[name] : null;
   const view = new View(new URLSearchParams(query));
   leave = () => view.leave();
   shell(name);
   window.scrollTo(0, 0);
   if (!found || !found.of.includes(features.kind)) {
+    const why = name === null ? 'A % in the address has to be followed by two hexadecimal digits, as in %20. The address may have been cut off.'
+      : 'The address names no page.';
     view.title('Not found');
-    view.show(h('h1', {}, 'There is no such page'), empty('The address names no page.', h('a', { href: '#/' }, 'To the first page')));
+    view.show(h('h1', {}, 'There is no such page'), empty(why, h('a', { href: '#/' }, 'To the first page')));
     return;
   }
   view.title(found.title);
   view.show(h('h1', {}, found.title));
   found.page(view, rest);
+}
+
+/** The parts of a path. The first is `null` if it is none: a `%` in it stands for nothing. */
+function decoded(path) {
+  try {
+    return path.split('/').map(part => decodeURIComponent(part));
+  } catch {
+    return [null];
+  }
 }
 
 /** What all pages have: where they lead, who leads, and whether this is the present state. */

@@ -11,6 +11,9 @@ import { bytes, duration } from './time.js';
 const EVERY = 2000;
 const MOST_POINTS = 150;
 
+/** The shortest time over which a rate is worth anything, in milliseconds. */
+const SHORTEST = 500;
+
 /** Most metrics that are drawn. */
 const MOST_DRAWN = 60;
 
@@ -21,8 +24,8 @@ export function metrics(job, view) {
   let timer = 0;
   const look = async () => {
     try {
-      const { series, left_out: left } = await get(`jobs/${job.id}/metrics`, {}, view.signal);
-      take(seen, series, performance.now());
+      const { series, left_out: left, age_ms: age = 0 } = await get(`jobs/${job.id}/metrics`, {}, view.signal);
+      take(seen, series, performance.now() - age);
       show(root, left.length > 0 && h('p', { class: 'stale' }, `Left out: ${left.join('; ')}`), draw(seen));
     } catch (error) {
       if (view.signal.aborted) return;
@@ -42,6 +45,8 @@ function take(seen, series, at) {
     const key = `${name}{${labels}}`;
     const known = seen.get(key) ?? { name, labels, points: [] };
     seen.set(key, known);
+    // A node answers with the same look for a second.
+    if (known.last && at - known.last.at < SHORTEST) continue;
     const counts = name.endsWith('_total');
     const rate = known.last && Math.max(0, (value - known.last.value) / ((at - known.last.at) / 1000));
     if (!counts || known.last) known.points.push({ value: counts ? rate : value });
@@ -51,15 +56,22 @@ function take(seen, series, at) {
 }
 
 function draw(seen) {
-  const drawn = [...seen.values()].filter(({ points }) => points.length > 0);
+  // Those of one name beside each other.
+  const drawn = [...seen.values()].filter(({ points }) => points.length > 0).sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
   if (!drawn.length) return empty('Its tasks show no metrics yet.', h('p', {}, 'A program shows some with ', h('code', {}, 'PUT /v1/metrics'), ' on its task socket.'));
   return [
     h('div', { class: 'cards' }, drawn.slice(0, MOST_DRAWN).map(({ name, labels, points }) => {
       const [title, unit] = words(name);
-      return h('section', { class: 'card', 'data-key': `${name}{${labels}}` }, h('h2', {}, title, h('span', { class: 'muted' }, ` ${labels}`)), line(`${title} ${labels}`, points, unit));
+      const of = plain(labels);
+      return h('section', { class: 'card', 'data-key': `${name}{${labels}}` }, h('h2', {}, title, h('span', { class: 'muted' }, ` ${of}`)), line(`${title} ${of}`, points, unit));
     })),
     drawn.length > MOST_DRAWN && h('p', { class: 'muted' }, `and ${drawn.length - MOST_DRAWN} more, which /v1/metrics has`),
   ];
+}
+
+/** Labels for people: `rank 0, operator split`. */
+function plain(labels) {
+  return [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name, value]) => `${name} ${value.replace(/\\(.)/g, '$1')}`).join(', ');
 }
 
 const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 4, notation: 'compact' });

@@ -3,6 +3,7 @@
 
 import { ask, get } from './api.js';
 import { h } from './dom.js';
+import { live } from './live.js';
 import { button, confirm, empty, state, table } from './parts.js';
 import { count, duration } from './time.js';
 
@@ -36,7 +37,7 @@ function list(caption, nodes, look) {
     key: node.nonce,
     cells: [
       h('strong', { title: node.nonce }, node.name),
-      [state(node.state), node.state === 'silent' && ` for ${duration(node.silent_ms)}`],
+      [state(node.state), node.state === 'silent' && ` for ${duration(node.silent_ms)}`, leads(node) && h('div', { class: 'why' }, 'leads')],
       address(node),
       ...(isTask ? [`${node.slots - node.slots_free} of ${node.slots}`, tasks(node)] : []),
       node.version ?? '–',
@@ -44,6 +45,12 @@ function list(caption, nodes, look) {
       ...(isTask ? [actions(node, look)] : []),
     ],
   })));
+}
+
+/** Whether this node's address is that of the leader. */
+function leads({ address }) {
+  const { leader } = live;
+  return leader?.state === 'active' && leader.address?.split('//')[1] === address;
 }
 
 function address(node) {
@@ -64,8 +71,9 @@ function actions(node, look) {
   }, { 'aria-label': `${words} ${node.name}` });
   const running = count(node.slots - node.slots_free, 'task');
   return h('div', { class: 'buttons' },
-    node.state === 'live' && want('Drain', `Drain ${node.name}?`, [`Its tasks (${running}) are started elsewhere, and it gets no more until it is started again.`], 'draining'),
-    (node.state === 'silent' || node.state === 'dead') && want('Forget', `Forget ${node.name}?`,
+    node.state === 'live' && want('Drain', `Drain ${node.name}?`, [`Its tasks (${running}) are started elsewhere, and it gets no more.`, 'It ends when the last of them has left. What has started it may start it again, as `incumbent up` does.'], 'draining'),
+    // One that is dead holds nobody up any more.
+    node.state === 'silent' && want('Forget', `Forget ${node.name}?`,
       ['You say that this TaskManager, and all that it ran, is gone for good. Exclusive jobs may then start again elsewhere.',
         'If that is not true, they run twice. Make sure that the machine is off.'], 'forgotten', true));
 }

@@ -25,6 +25,8 @@ fn every_page_and_action_works_on_a_phone_and_on_a_desk_in_both_themes() {
     each_action_says_what_it_does_and_does_it(&site);
     what_a_job_says_is_text(&site);
     nodes_come_and_go(&site);
+    a_node_is_drained(&site);
+    a_silent_node_is_forgotten(&site);
     nobody_leads(&site);
     what_is_not_there(&site);
     site.assert_no_faults();
@@ -256,6 +258,9 @@ fn nodes_come_and_go(site: &Site) {
     site.open("nodes");
     browser.see("TaskManagers");
     browser.see("JobManagers");
+    let leader = site.cluster.view()["leader"]["name"].clone();
+    let leads = || row(site, leader.as_str()?).filter(|row| row.contains("leads"));
+    browser.eventually("the page says which JobManager leads", leads);
     site.look("nodes");
     mark(browser);
     let nodes = site.cluster.nodes();
@@ -283,6 +288,93 @@ fn nodes_come_and_go(site: &Site) {
     site.open("records");
     browser.see("jobs");
     site.look("records");
+}
+
+/// The row of a node on its page: its cells, in one line.
+fn row(site: &Site, name: &str) -> Option<String> {
+    let script = "const row = [...document.querySelectorAll('tbody tr')] \
+                  .find(row => row.querySelector('strong')?.innerText === arguments[0]); \
+                  return row?.innerText.replace(/\\s+/g, ' ')";
+    let row = site.browser.run(script, &[json!(name)]);
+    row.as_str().map(str::to_owned)
+}
+
+/// Draining says what it will do. Its tasks move, and the page shows where to.
+fn a_node_is_drained(site: &Site) {
+    let browser = &site.browser;
+    let job = site.cluster.show("hello");
+    let name = job["tasks"][0]["node"].as_str().unwrap().to_owned();
+    let process = site.cluster.node_of(&job["tasks"][0]).to_string();
+    site.open("nodes");
+    let has = |words: &str| row(site, &name).filter(|row| row.contains(words));
+    browser.eventually("the job is shown on it", || has("hello[0]"));
+    // If you think better of it, nothing changes.
+    browser.click(&format!("Drain {name}"));
+    browser.see(&format!("Drain {name}?"));
+    browser.see("are started elsewhere, and it gets no more");
+    site.look("action-drain");
+    browser.click("Leave it as it is");
+    assert_eq!(site.cluster.show("hello")["attempt"], job["attempt"]);
+
+    mark(browser);
+    browser.click(&format!("Drain {name}"));
+    browser.click("Drain");
+    site.cluster.job("hello", "runs elsewhere", |moved| {
+        moved["state"] == "running" && moved["attempt"] != job["attempt"]
+    });
+    let moved = site.cluster.show("hello");
+    let other = moved["tasks"][0]["node"].as_str().unwrap();
+    browser.eventually("the page shows where it went", || {
+        row(site, other).filter(|row| row.contains("hello[0]"))
+    });
+    browser.eventually("the drained process is gone from the page", || {
+        (!browser.has_text("td", &process)).then_some(())
+    });
+    assert!(is_marked(browser));
+    site.hear("drain", browser.console().errors());
+}
+
+/// Only a TaskManager that is silent can be forgotten, and the page says what that may cost.
+fn a_silent_node_is_forgotten(site: &Site) {
+    let browser = &site.browser;
+    let cluster = &site.cluster;
+    until("both TaskManagers are there", || {
+        cluster.pids("task-manager").len() == 2
+    });
+    let nodes = cluster.nodes();
+    let mut live = nodes
+        .iter()
+        .filter(|node| node["kind"] == "task-manager" && node["state"] == "live");
+    let node = live.next().unwrap();
+    let name = node["name"].as_str().unwrap();
+    site.open("nodes");
+    browser.see(name);
+    assert!(!browser.has(&format!("Forget {name}")));
+    mark(browser);
+    stop(pid(node));
+    browser.click(&format!("Forget {name}"));
+    browser.see("is gone for good");
+    browser.see("they run twice");
+    site.look("action-forget");
+    browser.click("Forget");
+    let of_nonce = || {
+        let nodes = cluster.nodes().into_iter();
+        let mut same = nodes.filter(|other| other["nonce"] == node["nonce"]);
+        same.next()
+    };
+    until("it counts as dead", || {
+        of_nonce().is_some_and(|node| node["state"] == "dead")
+    });
+    browser.eventually("the page says that it is dead", || {
+        row(site, name).filter(|row| row.contains("dead"))
+    });
+    assert!(is_marked(browser));
+    // What was said is made true: `up` starts another one in its place.
+    kill(pid(node), Signal::KILL);
+    until("another one is there", || {
+        cluster.pids("task-manager").len() == 2
+    });
+    site.hear("forget", browser.console().errors());
 }
 
 /// The pages stay, and say that nobody leads, and why.
@@ -321,6 +413,21 @@ fn what_is_not_there(site: &Site) {
     site.open("nowhere");
     browser.see("There is no such page");
     site.look("no-such-page");
+    // A `%` that stands for nothing; the page before it does not stay.
+    site.open("jobs");
+    browser.see("Name or id");
+    for cut in ["%", "jobs/100%", "jobs/%E0%A4%A", "records/%zz"] {
+        site.open(cut);
+        browser.see("There is no such page");
+        browser.see("two hexadecimal digits");
+        browser.see_no_more("Name or id");
+        site.open("jobs");
+        browser.see("Name or id");
+    }
+    // What objects have from birth is no page either.
+    site.open("constructor");
+    browser.see("There is no such page");
+    site.hear("addresses", browser.console().errors());
     site.open("jobs/0123456789abcdef0123456789abcdef");
     browser.see("no job");
     site.look_refused("no-such-job");
