@@ -10,11 +10,11 @@ mod args;
 mod connection;
 mod error;
 mod events;
+mod nodes;
 mod problem;
 mod url;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -32,6 +32,7 @@ use connection::Connection;
 pub(crate) use connection::Upload;
 pub(crate) use error::ClientError;
 pub(crate) use events::{Event, Events};
+use nodes::Nodes;
 pub(crate) use problem::Problem;
 pub(crate) use url::{NodeUrl, segment};
 
@@ -57,12 +58,10 @@ const LARGEST_REPORT: usize = 64 * 1024;
 /// Longest answer that is read whole: the views of many jobs.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// Asks the nodes of one cluster.
-#[derive(Debug)]
+/// Asks the nodes of one cluster. Clones share which of them has answered, and which were learnt.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
-    nodes: Vec<NodeUrl>,
-    /// The node that answered last; the next request begins there.
-    current: AtomicUsize,
+    nodes: Arc<Mutex<Nodes>>,
     token: Option<String>,
     tls: Option<Arc<ClientConfig>>,
     /// How long a node may take to begin its answer.
@@ -86,8 +85,7 @@ impl Client {
         let needs_tls = args.cluster.iter().any(|node| node.is_tls);
         let tls = needs_tls.then(|| tls(args)).transpose()?;
         Ok(Self {
-            nodes: args.cluster.clone(),
-            current: AtomicUsize::new(0),
+            nodes: Arc::new(Mutex::new(Nodes::named(args.cluster.clone()))),
             token: args.token_file.as_deref().map(read_token).transpose()?,
             tls,
             patience: PATIENCE,
@@ -99,6 +97,16 @@ impl Client {
         Self { patience, ..self }
     }
 
+    /// Takes the addresses of nodes that the cluster has named: they are asked too, if those that a
+    /// person named do not answer. The most useful ones come first, for only a few are kept.
+    pub(crate) fn learn<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) {
+        self.nodes().learn(addresses);
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks the nodes, once, what one of them says of its readiness: the first one that answers,
     /// and its report, whether it is ready or not. It answers at once, also while nobody leads.
     ///
@@ -107,15 +115,13 @@ impl Client {
     /// No node answers, each for its reason.
     pub(crate) async fn readiness<T: DeserializeOwned>(
         &self,
-    ) -> Result<(&NodeUrl, T), Vec<(&NodeUrl, connection::Failed)>> {
+    ) -> Result<(NodeUrl, T), Vec<(NodeUrl, connection::Failed)>> {
         let ask = Ask::get("/readyz");
         let mut failed = Vec::new();
-        let first = self.current.load(Ordering::Relaxed);
-        for offset in 0..self.nodes.len() {
-            let at = (first + offset) % self.nodes.len();
-            let node = &self.nodes[at];
+        let nodes = self.nodes().in_turn();
+        for node in nodes {
             let report = async {
-                let answer = self.send(node, &ask).await?;
+                let answer = self.send(&node, &ask).await?;
                 let body =
                     http_body_util::Limited::new(answer.response.into_body(), LARGEST_REPORT);
                 let body = body
@@ -127,7 +133,7 @@ impl Client {
             let report = tokio::time::timeout(READINESS, report).await;
             match report.unwrap_or(Err(connection::Failed::NoAnswer(READINESS))) {
                 Ok(report) => {
-                    self.current.store(at, Ordering::Relaxed);
+                    self.nodes().answered(&node);
                     return Ok((node, report));
                 }
                 Err(error) => failed.push((node, error)),
@@ -175,18 +181,17 @@ impl Client {
         let mut failed = Vec::new();
         for round in 1..=ROUNDS {
             failed.clear();
-            let first = self.current.load(Ordering::Relaxed);
             let mut is_refused_by_all = true;
-            for offset in 0..self.nodes.len() {
-                let at = (first + offset) % self.nodes.len();
-                match self.send(&self.nodes[at], ask).await {
+            let nodes = self.nodes().in_turn();
+            for node in nodes {
+                match self.send(&node, ask).await {
                     Ok(answer) => {
-                        self.current.store(at, Ordering::Relaxed);
+                        self.nodes().answered(&node);
                         return accepted(answer).await;
                     }
                     Err(error) => {
                         is_refused_by_all &= error.is_final();
-                        failed.push((self.nodes[at].clone(), error));
+                        failed.push((node, error));
                     }
                 }
             }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use incumbent_cluster_core::SavepointId;
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, kill_current_process_group};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::draw::{Colours, draw};
 use super::input::{self, Input};
+use super::news::News;
 use super::plan::{Plan, What};
 use super::screen::Screen;
 use super::state::{Action, Event, Moment, State};
@@ -89,8 +90,9 @@ pub(super) async fn run(args: &ClusterArgs) -> Result<ExitCode, Failure> {
             Next::Quit => break,
             Next::Suspend => {
                 drop(screen);
-                // Stops here, until the shell continues this process.
-                let _ = kill_process(getpid(), Signal::TSTP);
+                // Stops here, until the shell goes on with this group, as if the terminal had
+                // stopped it: with what it was started by, if that is not the shell.
+                let _ = kill_current_process_group(Signal::TSTP);
                 screen = Screen::take().map_err(failed)?;
                 screen.terminal.clear().map_err(failed)?;
             }
@@ -105,16 +107,20 @@ pub(super) async fn run(args: &ClusterArgs) -> Result<ExitCode, Failure> {
 
 impl Driver {
     fn new(args: &ClusterArgs, told: mpsc::Sender<watchers::Told>) -> Result<Self, Failure> {
-        let watcher = Arc::new(Client::new(args)?.with_patience(PATIENCE));
+        let doer = Client::new(args)?;
+        let watcher = Arc::new(doer.clone().with_patience(PATIENCE));
         let (watched, watched_by) = watch::channel(None);
         let hurry = Arc::new(Notify::new());
         let mut work = JoinSet::new();
         work.spawn(watchers::probe(Arc::clone(&watcher), told.clone()));
+        let news = Arc::new(News::default());
+        work.spawn(Arc::clone(&news).listen(Arc::clone(&watcher), Arc::clone(&hurry)));
         let look = watchers::look(
             Arc::clone(&watcher),
             told.clone(),
             watched_by,
             Arc::clone(&hurry),
+            news,
         );
         work.spawn(look);
         Ok(Self {
@@ -122,7 +128,7 @@ impl Driver {
             begin: tokio::time::Instant::now(),
             colours: Colours(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())),
             watcher,
-            doer: Arc::new(Client::new(args)?),
+            doer: Arc::new(doer),
             told,
             watched,
             hurry,

@@ -1,7 +1,7 @@
 //! `incumbent top`: a cluster at a glance, in a terminal.
 //!
 //! ```text
-//!   watch.rs ──what the nodes answer──┐
+//!   watch.rs ──what the nodes answer──┐        news.rs: when to ask
 //!   input.rs ──keys───────────────────┼──► state/ (pure): Event in, Action out ──► driver.rs does it
 //!   the clock, signals ───────────────┘        │
 //!                                              └──► draw/ (pure): State in, cells out ──► screen.rs
@@ -14,6 +14,7 @@ mod args;
 mod draw;
 mod driver;
 mod input;
+mod news;
 mod plain;
 mod plan;
 mod screen;

@@ -62,3 +62,49 @@ fn give_back_on_panic() {
         }));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::Screen;
+
+    /// Set in the process that panics.
+    const PANICS: &str = "INCUMBENT_TEST_PANICS";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        if std::env::var_os(PANICS).is_some() {
+            let _screen = Screen::take().unwrap();
+            panic!("on purpose");
+        }
+        let program = std::env::current_exe().unwrap();
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let own = format!("{module}::a_panic_gives_the_terminal_back_before_it_is_told");
+        let script = format!(
+            "{PANICS}=1 '{}' --exact {own} --nocapture; echo \"code $?\"; stty -a",
+            program.display()
+        );
+        // It makes a terminal for it.
+        let mut terminal = Command::new("script");
+        terminal
+            .args(["-q", "-c", &script, "/dev/null"])
+            .env("TERM", "xterm");
+        let Ok(output) = terminal.stdin(Stdio::null()).output() else {
+            eprintln!("skipped: there is no `script` (util-linux), which makes a terminal");
+            return;
+        };
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        let at = |words: &str| {
+            shown
+                .find(words)
+                .unwrap_or_else(|| panic!("{words:?} in {shown:?}"))
+        };
+        let (taken, given_back) = (at("\u{1b}[?1049h"), at("\u{1b}[?1049l"));
+        let told = at("on purpose");
+        assert!(taken < given_back && given_back < told, "{shown:?}");
+        // The exit code of a test that has failed.
+        let after = &shown[at("code 101")..];
+        assert!(after.contains(" icanon"), "{after}");
+    }
+}

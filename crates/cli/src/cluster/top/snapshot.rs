@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use incumbent_cluster_core::JobState;
-use incumbent_cluster_core::view::{ClusterView, JobView, NodeKind, NodeViewState};
+use incumbent_cluster_core::view::{ClusterView, JobView, NodeKind, NodeView, NodeViewState};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::client::{Ask, Client, ClientError};
@@ -86,6 +86,17 @@ impl Snapshot {
             counted(alive(NodeKind::TaskManager), "TaskManager"),
             self.cluster.slots
         )
+    }
+
+    /// The addresses of nodes that live. JobManagers come first: they know the leader first.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+        let of = |kind| {
+            let nodes = self.cluster.nodes.iter();
+            let lives =
+                move |node: &&NodeView| node.kind == kind && node.state == NodeViewState::Live;
+            nodes.filter(lives).map(|node| &node.address[..])
+        };
+        of(NodeKind::JobManager).chain(of(NodeKind::TaskManager))
     }
 
     /// What is wrong now, in words.
@@ -209,6 +220,16 @@ pub(super) mod tests {
             "more waits: it needs 9 slots",
         ];
         assert_eq!(told.faults(), faults);
+    }
+
+    #[test]
+    fn nodes_that_live_are_named_and_job_managers_come_first() {
+        let told = snapshot(Vec::new());
+        let addresses: Vec<_> = told.addresses().collect();
+        assert_eq!(
+            addresses,
+            ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"]
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Asks the nodes again and again, and tells what they answer.
+//! Asks the nodes again and again, and tells what they answer. When there is something to ask for,
+//! `news.rs` hears.
 //!
 //! Two questions: `/readyz`, which any node answers at once and which says whether somebody leads;
 //! and `/v1`, which a node holds while nobody does. So the screen knows the first even if the
@@ -11,14 +12,20 @@ use incumbent::backend::causes;
 use incumbent_cluster_core::view::JobView;
 use serde::Deserialize;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
+use super::news::News;
 use super::snapshot;
 use super::state::{Event, LogOf, Probe};
 use crate::cluster::client::{Ask, Client, ClientError, Events, segment};
 use crate::exit::Failure;
 
-/// How often the cluster is looked at.
+/// How often the cluster is looked at while no node says when it changes, and a job that is watched
+/// in any case: how far its tasks are is no event.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is looked at though nothing is said to have changed.
+const SELDOM: Duration = Duration::from_secs(5);
 
 /// How often it is asked whether somebody leads.
 const PROBE_INTERVAL: Duration = Duration::from_millis(500);
@@ -59,19 +66,34 @@ pub(super) async fn probe(client: Arc<Client>, told: mpsc::Sender<Told>) {
     }
 }
 
-/// Tells how the cluster is, and more of the job that is watched, each second or when it is
-/// `hurried`, until nobody listens.
+/// Tells how the cluster is, and more of the job that is watched, until nobody listens: when it is
+/// `hurried`, and so often that nothing shown is old.
 pub(super) async fn look(
     client: Arc<Client>,
     told: mpsc::Sender<Told>,
     watched: watch::Receiver<Option<String>>,
     hurried: Arc<Notify>,
+    news: Arc<News>,
 ) {
+    let (mut is_hurried, mut is_new) = (true, false);
+    let mut looked_at = Instant::now();
     loop {
-        let next = tokio::time::Instant::now() + INTERVAL;
-        let looked = snapshot::take(&client).await.map(Event::Looked);
-        if !tell(&told, looked).await {
-            return;
+        let begun = Instant::now();
+        let pause = if is_new && news.come() {
+            SELDOM
+        } else {
+            INTERVAL
+        };
+        if is_hurried || begun.duration_since(looked_at) >= pause {
+            looked_at = begun;
+            let looked = snapshot::take(&client).await;
+            is_new = looked.is_ok();
+            if let Ok(snapshot) = &looked {
+                client.learn(snapshot.addresses());
+            }
+            if !tell(&told, looked.map(Event::Looked)).await {
+                return;
+            }
         }
         let job = watched.borrow().clone();
         if let Some(job) = job {
@@ -87,10 +109,10 @@ pub(super) async fn look(
                 return;
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep_until(next) => {}
-            () = hurried.notified() => {}
-        }
+        is_hurried = tokio::select! {
+            () = tokio::time::sleep_until(begun + INTERVAL) => false,
+            () = hurried.notified() => true,
+        };
     }
 }
 

@@ -9,6 +9,9 @@ use super::running::{COUNT, Cluster, pid};
 use crate::gateway::front::missing;
 use crate::harness::{Place, eventually, finished, kill, runs, until};
 
+/// What a shell does when a command has ended: it tells its exit code and the mode of the terminal.
+const TOLD: &str = "echo \"code $?\"\nstty -a | grep -o -e '-*icanon'\n";
+
 /// A terminal in which a shell runs: a tmux of its own.
 struct Screen<'a> {
     place: &'a Place,
@@ -18,13 +21,18 @@ impl<'a> Screen<'a> {
     /// Runs `incumbent top` there, and says its exit code and the mode of the terminal when it has
     /// ended. `None` if there is no tmux.
     fn of_top(place: &'a Place, urls: &[&str]) -> Option<Self> {
+        Self::of(
+            place,
+            &format!("$I top --cluster {}\n{TOLD}", urls.join(",")),
+        )
+    }
+
+    /// Runs this there. `None` if there is no tmux.
+    fn of(place: &'a Place, script: &str) -> Option<Self> {
         if missing("tmux", "-V") {
             return None;
         }
-        let script = format!(
-            "echo $$ > shell\n$I top --cluster {}\necho \"code $?\"\nstty -a | grep -o -e '-*icanon'\nexec sleep 1000\n",
-            urls.join(",")
-        );
+        let script = format!("echo $$ > shell\n{script}exec sleep 1000\n");
         std::fs::write(place.path("top.sh"), script).unwrap();
         let screen = Self { place };
         let mut begin = screen.tmux(&["-f", "/dev/null", "new-session", "-d"]);
@@ -75,7 +83,11 @@ impl<'a> Screen<'a> {
     }
 
     fn is_given_back(&self) {
-        let text = self.shows(&["code 0", "icanon"]);
+        self.is_given_back_with("code 0");
+    }
+
+    fn is_given_back_with(&self, code: &str) {
+        let text = self.shows(&[code, "icanon"]);
         assert!(
             !text.contains("-icanon") && !text.contains("leader"),
             "{text}"
@@ -157,6 +169,54 @@ fn top_follows_the_cluster_over_the_death_of_the_node_it_asks() {
     screen.shows(&["Cancel hello?"]);
     screen.press("y");
     screen.shows(&["hello was canceled"]);
+    screen.ends_with("q");
+}
+
+#[test]
+fn top_goes_on_through_nodes_that_nobody_has_named() {
+    let cluster = Cluster::new();
+    cluster.run(&["--name", "hello"], COUNT);
+    cluster.running("hello", 1);
+    let (leader, urls) = job_managers(&cluster);
+    let epoch = cluster.view()["epoch"].as_u64().unwrap();
+    let Some(screen) = Screen::of_top(&cluster.place, &[&urls[0]]) else {
+        return;
+    };
+    screen.shows(&["hello", "1/1", &format!("{} answers", urls[0])]);
+    kill(pid(&leader), Signal::KILL);
+    // Nothing listens there any more: who is started in its place has another port.
+    let text = screen.shows(&[&format!("epoch {},", epoch + 1), "answers", "1/1"]);
+    assert!(!text.contains(&urls[0]), "{text}");
+    // What is to be done finds them, too.
+    screen.press("c");
+    screen.shows(&["Cancel hello?"]);
+    screen.press("y");
+    screen.shows(&["hello was canceled"]);
+    screen.ends_with("q");
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let cluster = Cluster::new();
+    cluster.run(&["--name", "hello"], COUNT);
+    cluster.running("hello", 1);
+    let script = format!(
+        "set -m\n$I top --cluster {}\n{TOLD}read -r line\nfg\n{TOLD}",
+        cluster.url
+    );
+    let Some(screen) = Screen::of(&cluster.place, &script) else {
+        return;
+    };
+    screen.shows(&["leader", "hello", "1/1"]);
+    screen.press("C-z");
+    // 128, and the number of SIGTSTP.
+    screen.is_given_back_with("code 148");
+    screen.press("Enter");
+    // It is drawn anew, and hears keys.
+    screen.shows(&["leader", "hello", "1/1"]);
+    screen.press("?");
+    screen.shows(&["stop a job with a savepoint"]);
+    screen.press("Escape");
     screen.ends_with("q");
 }
 
