@@ -54,6 +54,10 @@ VERTEX = "/jobs/{job}/vertices/{vertex}"
 REQUESTS = {
     "config": ("GET", "/config"),
     "overview": ("GET", "/overview"),
+    "applications": ("GET", "/applications/overview"),
+    "application": ("GET", "/applications/{application}"),
+    "application-exceptions": ("GET", "/applications/{application}/exceptions"),
+    "application-config": ("GET", "/applications/{application}/jobmanager/config"),
     "jobs": ("GET", "/jobs"),
     "jobs-overview": ("GET", "/jobs/overview"),
     "jobs-overview-versioned": ("GET", "/v1/jobs/overview"),
@@ -63,6 +67,9 @@ REQUESTS = {
     "job-result": ("GET", "/jobs/{job}/execution-result"),
     "job-plan": ("GET", "/jobs/{job}/plan"),
     "job-config": ("GET", "/jobs/{job}/config"),
+    "job-jobmanager-config": ("GET", "/jobs/{job}/jobmanager/config"),
+    "job-jobmanager-environment": ("GET", "/jobs/{job}/jobmanager/environment"),
+    "job-log-url": ("GET", "/jobs/{job}/jobmanager/log-url"),
     "job-exceptions": ("GET", "/jobs/{job}/exceptions"),
     "job-accumulators": ("GET", "/jobs/{job}/accumulators"),
     "job-metrics": ("GET", "/jobs/{job}/metrics?get=numRestarts,lastCheckpointSize,nothing"),
@@ -104,6 +111,10 @@ REQUESTS = {
     "jobmanager-threads": ("GET", "/jobmanager/thread-dump"),
     "jars": ("GET", "/jars"),
     "datasets": ("GET", "/datasets"),
+    "bad-application": ("GET", "/applications/ffffffffffffffffffffffffffffffff"),
+    "bad-application-id": ("GET", "/applications/x"),
+    "bad-application-to-cancel": ("POST", "/applications/ffffffffffffffffffffffffffffffff/cancel"),
+    "bad-rescales": ("GET", "/jobs/{job}/rescales/overview"),
     "bad-path": ("GET", "/no/such/path"),
     "bad-path-of-job": ("GET", "/jobs/{job}/nothing"),
     "bad-method": ("DELETE", "/jobs/{job}"),
@@ -242,6 +253,8 @@ def asked(address, job, replaced):
     first = foreign.eventually("a checkpoint is complete", completed)["id"]
     foreign.eventually("another one is", lambda: completed()["id"] > first)
     known = {
+        # Since 2.3.
+        "application": get(f"/jobs/{job}").get("application-id", job),
         "job": job,
         "vertex": get(f"/jobs/{job}")["vertices"][0]["id"],
         "manager": get("/taskmanagers")["taskmanagers"][0]["id"],
@@ -275,7 +288,7 @@ def asked(address, job, replaced):
                 time.sleep(0.05)
                 status, said = parts.answer(method, address, fill(path))
         text = json.dumps(cut(said))
-        for old, new in [*((str(value), f"{{{name}}}") for name, value in known.items() if name in ("job", "vertex", "manager", "trigger")),
+        for old, new in [*((str(value), f"{{{name}}}") for name, value in known.items() if name in ("application", "job", "vertex", "manager", "trigger")),
                          *replaced.items()]:
             text = text.replace(old, new)
         answers[name] = {"request": f"{method} {path}", "status": status, "body": json.loads(text), "raw": said}

@@ -1,5 +1,9 @@
-"""Flink's dashboard, unmodified, in front of our API: every view is opened in Chromium, and nothing may fail."""
+"""Flink's dashboard, unmodified, in front of our API: every view is opened in Chromium, and nothing may fail.
 
+Pictures of all views are in the target directory, under foreign/dashboard-VERSION: look at them after a change.
+"""
+
+import base64
 import contextlib
 import http.server
 import json
@@ -24,8 +28,9 @@ def check(setting):
     page = Page(setting.page(), ours.front)
     browser = Browser(setting, page)
     try:
-        for view in views(counting, manager):
+        for number, view in enumerate(views(setting, counting, manager)):
             shown = browser.open(view)
+            browser.picture(f"{number:02}{view.replace(counting, 'JOB').replace(manager, 'TM').replace('/', '-')}")
             claim(f"{view} shows something", len(shown) > 40, shown)
             claim(f"{view}: no request failed", not page.failed, page.failed)
             claim(f"{view}: no error in the console", not browser.errors(), browser.seen)
@@ -44,12 +49,13 @@ def failing(ours):
     ours.run("--name", "failing", "--", "sh", "-c", "echo '<script>document.title=\"broken\"</script>'; sleep 1; exit 7")
 
 
-def views(job, manager):
+def views(setting, job, manager):
     vertex = f"/job/running/{job}/overview/{job}"
     return [
         "/overview",
         "/job/running",
         "/job/completed",
+        *applications(setting, job),
         *(f"/job/running/{job}/{tab}" for tab in ["overview", "exceptions", "timeline", "checkpoints", "configuration"]),
         *(f"{vertex}/{tab}" for tab in ["detail", "subtasks", "taskmanagers", "watermarks", "accumulators", "backpressure",
                                         "metrics", "flamegraph"]),
@@ -58,6 +64,14 @@ def views(job, manager):
         *(f"/job-manager/{tab}" for tab in ["metrics", "config", "logs", "log", "stdout", "thread-dump", "profiler"]),
         "/submit",
     ]
+
+
+def applications(setting, job):
+    """What only newer ones have: the views of applications, as which each job counts."""
+    if int(setting.version.split(".")[0]) < 2:
+        return []
+    one = f"/application/running/{job}"
+    return ["/application/running", "/application/completed", f"{one}/overview", f"{one}/exceptions"]
 
 
 class Page:
@@ -116,6 +130,8 @@ class Browser:
 
     def __init__(self, setting, page):
         self._page, self.seen = page, []
+        self._pictures = foreign.TARGET / "foreign" / f"dashboard-{setting.version}"
+        self._pictures.mkdir(parents=True, exist_ok=True)
         port = foreign.free_port()
         driver = setting.processes.start("chromedriver", ["chromedriver", f"--port={port}"])
         self._at = f"http://127.0.0.1:{port}"
@@ -136,6 +152,11 @@ class Browser:
         title = self._script("return document.title")
         claim(f"{view} runs no script of a job", "broken" not in title, title)
         return self._script("return document.body.innerText")
+
+    def picture(self, name):
+        """Keeps what is shown as a picture."""
+        picture = base64.b64decode(self._call("GET", "/screenshot"))
+        (self._pictures / f"{name}.png").write_bytes(picture)
 
     def click(self, text):
         """Clicks the innermost element with this text, once it is there."""

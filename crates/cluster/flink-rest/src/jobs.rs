@@ -49,7 +49,7 @@ pub(crate) fn overview(jobs: &[JobView], now: i64) -> Value {
     json!({ "jobs": jobs.iter().map(|job| entry(job, now)).collect::<Vec<_>>() })
 }
 
-fn entry(of: &JobView, now: i64) -> Value {
+pub(crate) fn entry(of: &JobView, now: i64) -> Value {
     let span = Span::of(of, now);
     json!({
         "jid": of.id,

@@ -24,6 +24,7 @@
 //! | upload of a program | 1 GiB, [`MOST_UPLOADS`] at a time | 413, 503 |
 //! | uploads that a node lists | [`MOST_LISTED`], the newest | older ones still run by their id |
 
+mod applications;
 mod ask;
 mod checkpoints;
 mod errors;

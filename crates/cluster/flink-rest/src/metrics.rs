@@ -1,10 +1,16 @@
 //! Metrics in Flink's form: names, or names with values as text. Pure.
 //!
-//! Those of a job come from its view, under Flink's own names. Those of tasks and nodes are what
-//! `/v1/metrics` has, under our names; `busyTimeMsPerSecond` of a stream job is among them, too.
+//! Those of a job come from its view, under Flink's own names. Those of its tasks are what
+//! `/v1/jobs/{job}/metrics` has, and those of nodes what `/v1/metrics` has, under our names. Of the
+//! operators of a stream job there are `OPERATOR.numRecordsIn` and `OPERATOR.numRecordsOut`
+//! besides, as Flink names them where several operators share a vertex, and `busyTimeMsPerSecond`
+//! of the task.
+
+use std::collections::BTreeMap;
 
 use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::JobView;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::errors::Failure;
@@ -13,8 +19,17 @@ use crate::jobs::Span;
 /// Most metrics that are named in one request.
 pub const MOST_METRICS: usize = 1000;
 
+/// The metric of ours that counts records, by operator and direction.
+const RECORDS: &str = "stream_records_total";
+
 /// The metric of ours that says how busy an operator is, from 0 to 1.
 const BUSY: &str = "stream_busy_ratio";
+
+/// The metric of ours that says whether a source waits for what is behind it.
+const WAITS: &str = "stream_waits";
+
+/// From this share of its time on, an operator is what the sources of its rank wait for.
+const BUSY_ENOUGH: f64 = 0.5;
 
 /// A metric, and its value as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +186,36 @@ impl Series {
     }
 }
 
+/// What `/v1/jobs/{job}/metrics` answers: the series of the tasks of a job.
+#[derive(Debug, Deserialize)]
+pub(crate) struct JobMetrics {
+    series: Vec<OfTask>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfTask {
+    name: String,
+    /// Without the job, as in `rank="0",operator="split"`.
+    labels: String,
+    value: f64,
+}
+
+impl JobMetrics {
+    /// Its series, with the name of the job.
+    pub(crate) fn of(self, job: &str) -> Vec<Series> {
+        let of_task = |series: OfTask| {
+            let mut labels = labels(&series.labels)?;
+            labels.push(("job".to_owned(), job.to_owned()));
+            Some(Series {
+                name: series.name,
+                labels,
+                value: series.value,
+            })
+        };
+        self.series.into_iter().filter_map(of_task).collect()
+    }
+}
+
 /// All series of a text for Prometheus. Lines that are none are left out.
 pub(crate) fn series(text: &str) -> Vec<Series> {
     text.lines()
@@ -236,26 +281,74 @@ pub(crate) fn of_tasks(all: &[Series], job: &str) -> Vec<(u32, Metric)> {
         }
         id.push_str(&series.name);
         found.push((rank, metric(&id, series.value)));
+        if let Some(name) = records_of_operator(series) {
+            found.push((rank, metric(&name, series.value)));
+        }
     }
-    for (rank, busy) in busy(all, job) {
-        let ms = (busy * 1000.0).round();
-        found.push((rank, metric("busyTimeMsPerSecond", ms)));
-        found.push((rank, metric("idleTimeMsPerSecond", 1000.0 - ms)));
+    for (rank, load) in loads(all, job) {
+        for (name, share) in [
+            ("busyTimeMsPerSecond", load.busy),
+            ("backPressuredTimeMsPerSecond", load.held_up()),
+            ("idleTimeMsPerSecond", load.idle()),
+        ] {
+            found.push((rank, metric(name, (share * 1000.0).round())));
+        }
     }
     found
 }
 
-/// How busy the busiest operator of each rank is, from 0 to 1.
-pub(crate) fn busy(all: &[Series], job: &str) -> Vec<(u32, f64)> {
-    let mut ranks: std::collections::BTreeMap<u32, f64> = std::collections::BTreeMap::new();
-    let is_it = |series: &&Series| series.name == BUSY && series.label("job") == Some(job);
-    for series in all.iter().filter(is_it) {
-        if let Some(rank) = series.label("rank").and_then(|rank| rank.parse().ok()) {
-            let known = ranks.entry(rank).or_default();
-            *known = known.max(series.value.clamp(0.0, 1.0));
+/// Flink's name of this series, if it counts the records of an operator.
+fn records_of_operator(series: &Series) -> Option<String> {
+    let is_it = series.name == RECORDS;
+    let operator = series.label("operator").filter(|_| is_it)?;
+    match series.label("direction")? {
+        "in" => Some(format!("{operator}.numRecordsIn")),
+        "out" => Some(format!("{operator}.numRecordsOut")),
+        _ => None,
+    }
+}
+
+/// How a rank spends its time: shares of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Load {
+    /// How busy its busiest operator is, from 0 to 1.
+    busy: f64,
+    /// Whether a source of it waits for what is behind, at the moment of the sample.
+    waits: bool,
+}
+
+impl Load {
+    /// The share in which it is held up. One whose own operator is what its source waits for is
+    /// busy, and not held up.
+    fn held_up(self) -> f64 {
+        match self.waits && self.busy < BUSY_ENOUGH {
+            true => 1.0 - self.busy,
+            false => 0.0,
         }
     }
-    ranks.into_iter().collect()
+
+    fn idle(self) -> f64 {
+        1.0 - self.busy - self.held_up()
+    }
+}
+
+/// The load of each rank that tells one.
+pub(crate) fn loads(all: &[Series], job: &str) -> BTreeMap<u32, Load> {
+    let mut ranks: BTreeMap<u32, Load> = BTreeMap::new();
+    for series in all.iter().filter(|series| series.label("job") == Some(job)) {
+        let Some(rank) = series.label("rank").and_then(|rank| rank.parse().ok()) else {
+            continue;
+        };
+        match &series.name[..] {
+            BUSY => {
+                let load = ranks.entry(rank).or_default();
+                load.busy = load.busy.max(series.value.clamp(0.0, 1.0));
+            }
+            WAITS => ranks.entry(rank).or_default().waits |= series.value > 0.0,
+            _ => {}
+        }
+    }
+    ranks
 }
 
 /// Those of a node itself.
@@ -275,30 +368,40 @@ pub(crate) fn of_node(all: &[Series], node: &str) -> Vec<Metric> {
     of.collect()
 }
 
-/// `…/backpressure`: how busy each subtask is. Nobody measures what it waits for.
-pub(crate) fn back_pressure(job: &JobView, busy: &[(u32, f64)], now: i64) -> Value {
+/// `…/backpressure`: what each subtask does with its time.
+pub(crate) fn back_pressure(job: &JobView, loads: &BTreeMap<u32, Load>, now: i64) -> Value {
+    let of = |rank: u32| loads.get(&rank).copied().unwrap_or_default();
     let subtask = |rank: u32| {
-        let ratio = busy
-            .iter()
-            .find(|(of, _)| *of == rank)
-            .map_or(0.0, |(_, ratio)| *ratio);
+        let load = of(rank);
+        let level = level(load.held_up());
         json!({
             "subtask": rank,
-            "backpressure-level": "ok",
+            "backpressure-level": level,
             // As 1.20 called it before.
-            "backpressureLevel": "ok",
-            "ratio": 0.0,
-            "idleRatio": 1.0 - ratio,
-            "busyRatio": ratio,
+            "backpressureLevel": level,
+            "ratio": load.held_up(),
+            "idleRatio": load.idle(),
+            "busyRatio": load.busy,
         })
     };
+    let ranks = || job.tasks.iter().map(|task| task.rank);
+    let most = ranks().map(|rank| of(rank).held_up()).fold(0.0, f64::max);
     json!({
         "status": "ok",
-        "backpressure-level": "ok",
-        "backpressureLevel": "ok",
+        "backpressure-level": level(most),
+        "backpressureLevel": level(most),
         "end-timestamp": now,
-        "subtasks": job.tasks.iter().map(|task| subtask(task.rank)).collect::<Vec<_>>(),
+        "subtasks": ranks().map(subtask).collect::<Vec<_>>(),
     })
+}
+
+/// Flink's word for a share of the time.
+fn level(held_up: f64) -> &'static str {
+    match held_up {
+        much if much > 0.5 => "high",
+        some if some > 0.1 => "low",
+        _ => "ok",
+    }
 }
 
 #[cfg(test)]
@@ -321,6 +424,39 @@ mod tests {
         assert!(of.contains(&(0, metric("split.stream_busy_ratio", 0.25))));
         assert!(of.contains(&(1, metric("busyTimeMsPerSecond", 500))));
         assert!(of_tasks(&all, "other").is_empty());
+    }
+
+    #[test]
+    fn a_source_that_waits_for_another_rank_is_held_up_and_one_that_waits_for_its_own_is_busy() {
+        let text = "stream_busy_ratio{job=\"words\",rank=\"0\",operator=\"split\"} 0.25\n\
+            stream_waits{job=\"words\",rank=\"0\",source=\"lines\"} 1\n\
+            stream_busy_ratio{job=\"words\",rank=\"1\",operator=\"totals\"} 0.75\n\
+            stream_waits{job=\"words\",rank=\"1\",source=\"lines\"} 1\n";
+        let all = series(text);
+        let loads = loads(&all, "words");
+        assert_eq!((loads[&0].held_up(), loads[&0].idle()), (0.75, 0.0));
+        assert_eq!((loads[&1].held_up(), loads[&1].idle()), (0.0, 0.25));
+        let of = of_tasks(&all, "words");
+        assert!(of.contains(&(0, metric("backPressuredTimeMsPerSecond", 750))));
+        assert_eq!([0.0, 0.3, 0.75].map(level), ["ok", "low", "high"]);
+    }
+
+    #[test]
+    fn records_of_operators_have_flinks_names_too() {
+        let answer = json!({ "left_out": [], "series": [
+            { "name": "stream_records_total", "labels": "rank=\"1\",operator=\"split\",direction=\"in\"", "value": 12.0 },
+            { "name": "stream_records_total", "labels": "rank=\"1\",operator=\"split\",direction=\"out\"", "value": 34.0 },
+            { "name": "stream_busy_ratio", "labels": "rank=\"1\",operator=\"split\"", "value": 0.5 },
+        ] });
+        let answer: JobMetrics = serde_json::from_value(answer).unwrap();
+        let of = of_tasks(&answer.of("words"), "words");
+        for own in [
+            metric("split.numRecordsIn", 12),
+            metric("split.numRecordsOut", 34),
+            metric("busyTimeMsPerSecond", 500),
+        ] {
+            assert!(of.contains(&(1, own)), "{of:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ use axum::http::uri::Uri;
 use axum::http::{HeaderMap, Method};
 
 /// What Flink's paths begin with.
-const ROOTS: [&str; 9] = [
+const ROOTS: [&str; 10] = [
+    "applications",
     "config",
     "overview",
     "jobs",

@@ -11,7 +11,9 @@ use super::{Params, list};
 use crate::ask::{self, Ask, Flink};
 use crate::errors::{Answer, Failure, accepted, ok};
 use crate::which::is_own_page;
-use crate::{checkpoints, exceptions, job, jobs, metrics, plan, resources, times, vertices};
+use crate::{
+    checkpoints, exceptions, job, jobmanager, jobs, metrics, plan, resources, times, vertices,
+};
 
 pub(super) fn routes() -> Router<Flink> {
     Router::new()
@@ -51,6 +53,20 @@ pub(super) fn routes() -> Router<Flink> {
         .route(
             "/jobs/{job}/config",
             get(async |ask: Ask, Path(job): Path<String>| ok(job::config(&ask.job(&job).await?))),
+        )
+        .route(
+            "/jobs/{job}/jobmanager/config",
+            get(async |ask: Ask, Path(job): Path<String>| {
+                ask.job(&job).await?;
+                ok(jobmanager::config(&ask.cluster().await?))
+            }),
+        )
+        .route(
+            "/jobs/{job}/jobmanager/environment",
+            get(async |ask: Ask, Path(job): Path<String>| {
+                ask.job(&job).await?;
+                ok(jobmanager::environment())
+            }),
         )
         .route("/jobs/{job}/exceptions", get(exceptions_of))
         .route(
@@ -128,7 +144,7 @@ async fn cancel_by_get(ask: Ask, Path(job): Path<String>, uri: Uri, headers: Hea
     canceled(&ask, &job).await
 }
 
-async fn canceled(ask: &Ask, job: &str) -> Answer {
+pub(super) async fn canceled(ask: &Ask, job: &str) -> Answer {
     let job = ask.job(job).await?;
     let path = format!("/v1/jobs/{}/desired", job.id);
     ask.put(&path, &json!({ "state": "canceled" })).await?;

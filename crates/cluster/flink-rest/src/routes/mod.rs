@@ -1,5 +1,6 @@
 //! [`routes`]: the paths, and what each asks of `/v1`.
 
+mod applications;
 mod jobs;
 mod nodes;
 mod triggers;
@@ -16,6 +17,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get};
 use incumbent_cluster_blobs::Blobs;
+use incumbent_cluster_core::view::JobView;
 use incumbent_gateway::Peer;
 use serde_json::json;
 use tower_service::Service as _;
@@ -39,6 +41,7 @@ pub fn routes(v1: Router, blobs: Blobs) -> Router {
         shelf: std::sync::Arc::default(),
     };
     let flink = of_cluster()
+        .merge(applications::routes())
         .merge(jobs::routes())
         .merge(triggers::routes())
         .merge(vertices::routes())
@@ -130,6 +133,12 @@ fn text(text: String) -> Response {
     let plain = HeaderValue::from_static("text/plain; charset=UTF-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
+}
+
+/// What the tasks of a job say. `/v1` asks for it once a second, however many ask here.
+async fn series_of(ask: &Ask, job: &JobView) -> Result<Vec<metrics::Series>, Failure> {
+    let found: metrics::JobMetrics = ask.get(&format!("/v1/jobs/{}/metrics", job.id)).await?;
+    Ok(found.of(&job.name))
 }
 
 /// What all nodes say of themselves and of the tasks that they have.

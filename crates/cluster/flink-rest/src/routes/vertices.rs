@@ -9,7 +9,7 @@ use axum::routing::get;
 use incumbent_cluster_core::view::{ClusterView, JobView};
 use serde_json::json;
 
-use super::{Params, list, series};
+use super::{Params, list, series_of};
 use crate::ask::{Ask, Flink};
 use crate::errors::{Answer, Failure, ok};
 use crate::{metrics, times, vertices};
@@ -129,7 +129,7 @@ impl Vertex {
     }
 
     async fn series(&self) -> Result<Vec<metrics::Series>, Failure> {
-        series(&self.ask).await
+        series_of(&self.ask, &self.job).await
     }
 }
 
@@ -151,8 +151,8 @@ async fn subtask(at: Vertex) -> Answer {
 }
 
 async fn back_pressure(at: Vertex) -> Answer {
-    let busy = metrics::busy(&at.series().await?, &at.job.name);
-    ok(metrics::back_pressure(&at.job, &busy, times::now()))
+    let loads = metrics::loads(&at.series().await?, &at.job.name);
+    ok(metrics::back_pressure(&at.job, &loads, times::now()))
 }
 
 async fn metrics_of_vertex(at: Vertex, Query(query): Params) -> Answer {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::sample::{JOB, NOW, SAVEPOINT, cluster, job};
 use crate::{
-    checkpoints, exceptions, job as of_job, jobmanager, jobs, metrics, overview, plan, resources,
-    savepoints, taskmanagers, vertices,
+    applications, checkpoints, exceptions, job as of_job, jobmanager, jobs, metrics, overview,
+    plan, resources, savepoints, taskmanagers, vertices,
 };
 
 const RECORDED: [(&str, &str); 2] = [
@@ -32,6 +32,9 @@ fn ours(name: &str) -> Option<Value> {
     let body = match name {
         "config" => overview::config(),
         "overview" => overview::overview(&cluster, &jobs),
+        "applications" => applications::overview(&jobs, NOW),
+        "application" => applications::details(&job, NOW),
+        "application-exceptions" => applications::exceptions(&job),
         "jobs" => jobs::ids(&jobs),
         "jobs-overview" | "jobs-overview-versioned" => jobs::overview(&jobs, NOW),
         "jobs-metrics" => {
@@ -63,15 +66,19 @@ fn ours(name: &str) -> Option<Value> {
         "vertex-times" => vertices::times_of_subtasks(&job, &cluster, NOW),
         "vertex-taskmanagers" => vertices::by_task_manager(&job, &cluster, NOW),
         "vertex-accumulators" => vertices::accumulators(&job),
-        "vertex-backpressure" => metrics::back_pressure(&job, &[(0, 0.5)], NOW),
+        "vertex-backpressure" => {
+            metrics::back_pressure(&job, &std::collections::BTreeMap::new(), NOW)
+        }
         "vertex-flamegraph" => vertices::flame_graph(),
         "subtask" | "subtask-attempt" => vertices::attempt(&job, task, &cluster, NOW),
         "subtask-attempt-accumulators" => vertices::attempt_accumulators(&job, task),
         "subtasks-accumulators" => vertices::subtask_accumulators(&job, &cluster),
         "taskmanagers" => taskmanagers::list(&cluster, NOW),
         "taskmanager" => taskmanagers::details(&cluster.nodes[0], &jobs, NOW),
-        "jobmanager-config" => jobmanager::config(&cluster),
-        "jobmanager-environment" => jobmanager::environment(),
+        "jobmanager-config" | "job-jobmanager-config" | "application-config" => {
+            jobmanager::config(&cluster)
+        }
+        "jobmanager-environment" | "job-jobmanager-environment" => jobmanager::environment(),
         _ => return None,
     };
     let text = body.to_string().replace(JOB, "{job}");

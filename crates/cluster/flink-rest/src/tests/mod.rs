@@ -1,5 +1,6 @@
 //! What Flink's bodies are made of, and that they are Flink's.
 
+mod applications;
 mod fields;
 mod sample;
 mod states;

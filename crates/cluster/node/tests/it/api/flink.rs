@@ -141,6 +141,34 @@ async fn a_job_is_canceled_stopped_and_rescaled_as_flink_does_it() {
     assert!(fake.asked().contains(&Question::Cancel(job)));
 }
 
+/// Since 2.3 the dashboard lists applications, and jobs below them.
+#[tokio::test]
+async fn a_job_is_an_application_too_and_is_canceled_as_one() {
+    let cluster = Cluster::new();
+    let (leader, other, fake) = two(&cluster, None).await;
+    let _leadership = leader.lead().await;
+    other.follows().await;
+    let job = id(1);
+    for path in ["/applications/overview", "/v1/applications/overview"] {
+        let listed: Value = other.get(path).send().await.json();
+        assert_eq!(listed["applications"][0]["id"], job.to_string());
+    }
+    let path = format!("/applications/{job}");
+    let shown: Value = other.get(&path).send().await.json();
+    assert_eq!(shown["jobs"][0]["jid"], job.to_string());
+    let config = other.get(&format!("{path}/jobmanager/config")).send().await;
+    assert_eq!(config.status, 200);
+    let failures: Value = other.get(&format!("{path}/exceptions")).send().await.json();
+    assert_eq!(failures["exceptionHistory"]["entries"], json!([]));
+    let (status, why) = refused(other.get(&format!("/applications/{}", id(2)))).await;
+    assert_eq!(status, 404);
+    assert!(why.contains("Application"), "{why}");
+    assert_eq!(refused(other.get("/applications/x")).await.0, 400);
+    let canceled = post(&other, &format!("{path}/cancel"), &json!({}));
+    assert_eq!(canceled.send().await.status, 202);
+    assert!(fake.asked().contains(&Question::Cancel(job)));
+}
+
 #[tokio::test]
 async fn any_node_says_what_became_of_a_savepoint_and_removes_it() {
     let cluster = Cluster::new();
@@ -244,6 +272,8 @@ async fn a_foreign_page_changes_nothing_by_flinks_paths_either() {
                 node.ask(Method::PATCH, &format!("/v1/jobs/{job}?mode=cancel")),
                 post(node, &format!("/jobs/{job}/stop"), &json!({})),
                 post(node, &format!("/jobs/{job}/savepoints"), &json!({})),
+                post(node, &format!("/applications/{job}/cancel"), &json!({})),
+                post(node, &format!("/v1/applications/{job}/cancel"), &json!({})),
                 post(node, "/jars/upload", &json!({})),
                 node.get(&format!("/jobs/{job}/yarn-cancel")),
                 node.get(&format!("/v1/jobs/{job}/yarn-cancel")),
