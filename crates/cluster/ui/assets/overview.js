@@ -25,12 +25,19 @@ export function overview(view) {
     story = await get('leadership', {}, view.signal).catch(() => story);
     if (story && !view.signal.aborted) draw(newest, null);
   };
-  view.on(live, 'overview', ({ detail }) => draw(detail, null));
+  view.on(live, 'overview', ({ detail }) => {
+    draw(detail, null);
+    // A leader writes its part of the story a moment after it has begun.
+    if (story && !told(story, detail)) learn();
+  });
   view.on(live, 'state', () => newest && draw(newest, null));
   view.on(live, 'leader', ({ detail }) => (detail.state === 'active' ? look() : null, learn()));
   look = view.poll(signal => get('overview', {}, signal), draw, { every: 10_000, key: 'overview' });
   learn();
 }
+
+/** What the story says of the present leader; nothing, if it is not written yet. */
+const told = ({ changes }, { epoch }) => changes.find(change => change.epoch === epoch);
 
 /** Whether what is shown is the present state: the node answers, and somebody leads. */
 const isNow = () => live.state !== 'lost' && live.leader?.state !== 'none';
@@ -59,7 +66,7 @@ function wrong({ wrong, wrong_more: more }, isNow) {
 }
 
 function leader({ leader, epoch }, story, isNow) {
-  const change = story?.changes.find(change => change.epoch === epoch);
+  const change = story && told(story, { epoch });
   return card(isNow ? 'Leader' : 'The last leader', facts([
     ['JobManager', leader.name],
     ['began to lead', ago(leader.since)],

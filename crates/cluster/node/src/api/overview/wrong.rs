@@ -20,9 +20,17 @@ const NEWS: Duration = Duration::from_secs(24 * 3600);
 /// A job may wait so long for its slots before that is worth a word.
 const WAITING: Duration = Duration::from_secs(10);
 
+/// For so long after its term began, a leader may not have heard of nodes that are well: as long as
+/// a TaskManager is silent before that counts.
+const BEGUN: Duration = Duration::from_secs(10);
+
 /// Everything that is wrong, errors first, otherwise what is about nodes first.
 pub(super) fn wrong(cluster: &ClusterView, jobs: &[JobView], now: SystemTime) -> Vec<Wrong> {
-    let mut found = of_nodes(&cluster.nodes);
+    let has_just_begun = is_younger(&cluster.leader.since, BEGUN, now);
+    let mut found = match has_just_begun {
+        true => not_heard_yet(cluster, jobs).into_iter().collect(),
+        false => of_nodes(&cluster.nodes),
+    };
     found.extend(cluster.damaged.iter().map(|damaged| Wrong {
         severity: Severity::Error,
         text: format!(
@@ -35,9 +43,27 @@ pub(super) fn wrong(cluster: &ClusterView, jobs: &[JobView], now: SystemTime) ->
             &format!("jobs/{}", damaged.id),
         )),
     }));
-    found.extend(jobs.iter().filter_map(|job| of_job(job, now)));
+    // Nobody is silent who had no time to speak.
+    let is_known = |job: &&JobView| !(has_just_begun && job.state == JobState::Running);
+    found.extend(
+        jobs.iter()
+            .filter(is_known)
+            .filter_map(|job| of_job(job, now)),
+    );
     found.sort_by_key(|wrong| wrong.severity);
     found
+}
+
+/// What a leader that has just begun cannot know: whether nodes that it has not heard of are gone.
+fn not_heard_yet(cluster: &ClusterView, jobs: &[JobView]) -> Option<Wrong> {
+    let mut tasks = jobs.iter().flat_map(|job| &job.tasks);
+    let is_unknown = tasks.any(|task| task.state == TaskViewState::Unknown);
+    let is_missed = is_unknown || !cluster.is_complete || !of_nodes(&cluster.nodes).is_empty();
+    is_missed.then(|| {
+        general(
+            "The leader has just begun: other nodes report to it within seconds. Tasks go on meanwhile.",
+        )
+    })
 }
 
 fn of_nodes(nodes: &[NodeView]) -> Vec<Wrong> {
@@ -119,6 +145,12 @@ fn is_older(at: Option<&str>, than: Duration, now: SystemTime) -> bool {
         .is_some_and(|age| age > than)
 }
 
+/// Whether a moment is at most so long ago; false if it cannot be read.
+fn is_younger(at: &str, than: Duration, now: SystemTime) -> bool {
+    let at = humantime::parse_rfc3339(at).ok();
+    at.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age <= than))
+}
+
 fn general(text: &str) -> Wrong {
     Wrong {
         severity: Severity::Warning,
@@ -165,6 +197,19 @@ mod tests {
             texts(&cluster(), &[waits]).is_empty(),
             "it waits for a moment only"
         );
+    }
+
+    #[test]
+    fn a_leader_that_has_just_begun_calls_nobody_missing() {
+        let mut new = cluster();
+        new.leader.since = "2026-01-02T23:59:58Z".into();
+        assert!(texts(&new, &[]).is_empty(), "all have reported");
+        new.nodes.retain(|node| node.kind != NodeKind::TaskManager);
+        let told = texts(&new, &[job("a", JobState::Running, "")]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("The leader has just begun"), "{told:?}");
+        new.leader.since = "2026-01-02T23:59:00Z".into();
+        assert!(texts(&new, &[])[0].starts_with("There is no TaskManager"));
     }
 
     #[test]
