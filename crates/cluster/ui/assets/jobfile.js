@@ -18,6 +18,12 @@ export function commandFor(name) {
 /** A string of TOML: the escapes of JSON are a part of its own. */
 const text = value => JSON.stringify(value).replaceAll('\u007f', '\\u007f');
 
+/** The same over several lines, if it has some: a script in a command can be read then. */
+function script(value) {
+  const isPlain = value.includes('\n') && !/'''|'$|[^\t\n\x20-\x7e\u00a0-\uffff]/.test(value);
+  return isPlain ? `'''\n${value}'''` : text(value);
+}
+
 /** The words of a command. Quotes hold words together, as in a shell; nothing else is special. */
 export function wordsOf(command) {
   const words = [];
@@ -71,7 +77,7 @@ export function ofSpec(spec) {
   const lines = [`name = ${text(spec.name)}`, `tasks = ${spec.tasks}`];
   const { artifact, isolation, restart, checkpoints, restore } = spec;
   if (artifact) lines.push(`artifact = ${text(`./${artifact.name}`)}  # ${artifact.size} bytes, SHA-256 ${artifact.digest}`);
-  lines.push(`command = [${spec.command.map(text).join(', ')}]`);
+  lines.push(`command = [${spec.command.map(script).join(', ')}]`);
   if (isolation?.mode === 'fenced') lines.push('fenced = true');
   else if (isolation) lines.push(`isolation-timeout = ${isolation.timeout_ms ? time(isolation.timeout_ms) : '"never"'}`);
   lines.push(`grace = ${time(spec.grace_ms)}`);

@@ -132,7 +132,8 @@ fn a_job_from_all_sides(site: &Site) {
         ("Logs", "has counted"),
         ("Metrics", "visits_total"),
         ("State", "/page/1"),
-        ("Job file", "visits"),
+        // Its program is shown as it was written, line by line.
+        ("Job file", "class Contract(http.client.HTTPConnection):\n"),
     ] {
         browser.click(tab);
         if tab == "State" {
