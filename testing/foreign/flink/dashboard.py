@@ -56,7 +56,8 @@ def views(setting, job, manager):
         "/job/running",
         "/job/completed",
         *applications(setting, job),
-        *(f"/job/running/{job}/{tab}" for tab in ["overview", "exceptions", "timeline", "checkpoints", "configuration"]),
+        *(f"/job/running/{job}/{tab}" for tab in ["overview", "exceptions", "dataskew", "timeline", "checkpoints",
+                                                "configuration"]),
         *(f"{vertex}/{tab}" for tab in ["detail", "subtasks", "taskmanagers", "watermarks", "accumulators", "backpressure",
                                         "metrics", "flamegraph"]),
         "/task-manager",
@@ -144,11 +145,16 @@ class Browser:
 
     def open(self, view):
         """Shows a view of the dashboard. Returns its text."""
+        # What it asks for comes after this.
+        self._page.last = time.monotonic()
         self._call("POST", "/url", {"url": f"http://{self._page.address}/#{view}"})
         is_quiet = lambda: time.monotonic() - self._page.last > QUIET
         started = time.monotonic()
         # A view that asks again and again is never quiet for long.
         foreign.eventually(f"{view} is shown", lambda: is_quiet() or time.monotonic() - started > 8)
+        # What the dashboard shows in place of what it waits for.
+        waits = "return [...document.querySelectorAll('.ant-skeleton')].some(one => one.checkVisibility())"
+        foreign.eventually(f"{view} has all that it waits for", lambda: not self._script(waits))
         title = self._script("return document.title")
         claim(f"{view} runs no script of a job", "broken" not in title, title)
         return self._script("return document.body.innerText")
