@@ -94,7 +94,6 @@ pub(super) async fn run(args: &ClusterArgs) -> Result<ExitCode, Failure> {
                 // stopped it: with what it was started by, if that is not the shell.
                 let _ = kill_current_process_group(Signal::TSTP);
                 screen = Screen::take().map_err(failed)?;
-                screen.terminal.clear().map_err(failed)?;
             }
         }
         // What has come meanwhile is one drawing, not many.

@@ -9,7 +9,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
 /// Whether this process has the terminal. A panic of any thread gives it back.
@@ -32,7 +32,9 @@ impl Screen {
         let screen = Self {
             terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
         };
-        execute!(stdout(), EnterAlternateScreen)?;
+        // Cleared here, and not by `Terminal::clear`: that asks the terminal where its cursor is, and
+        // the thread that reads keys would take the answer.
+        execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
         Ok(screen)
     }
 }
