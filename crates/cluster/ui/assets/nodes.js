@@ -29,11 +29,14 @@ function notVerified(refused) {
       h('strong', {}, name), ` (seen at ${seen}${advertised ? `, advertises ${advertised}` : ''}), ${duration(ms)} ago: ${why}`))));
 }
 
+/** By name, and those that are dead last. */
+const inOrder = (a, b) => (a.state === 'dead') - (b.state === 'dead') || a.name.localeCompare(b.name, 'en', { numeric: true });
+
 function list(caption, nodes, look) {
   const isTask = caption === 'TaskManagers';
   const right = name => ({ name, class: 'right' });
   const columns = ['Name', 'State', 'Address', ...(isTask ? [right('Slots used'), 'Tasks'] : []), 'Version', right('Process'), ...(isTask ? ['Actions'] : [])];
-  return table(caption, columns, nodes.map(node => ({
+  return table(caption, columns, nodes.toSorted(inOrder).map(node => ({
     key: node.nonce,
     cells: [
       h('strong', { title: node.nonce }, node.name),

@@ -1,7 +1,7 @@
 //! A walk through every page and every action, with jobs in every state.
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::site::{Site, is_marked, mark};
 use crate::cluster::running::pid;
@@ -260,7 +260,7 @@ fn nodes_come_and_go(site: &Site) {
     browser.see("TaskManagers");
     browser.see("JobManagers");
     let leader = site.cluster.view()["leader"]["name"].clone();
-    let leads = || row(site, leader.as_str()?).filter(|row| row.contains("leads"));
+    let leads = || row(site, &live(site, &leader)?).filter(|row| row.contains("leads"));
     browser.eventually("the page says which JobManager leads", leads);
     site.look("nodes");
     mark(browser);
@@ -291,13 +291,19 @@ fn nodes_come_and_go(site: &Site) {
     site.look("records");
 }
 
-/// The row of a node on its page: its cells, in one line.
-fn row(site: &Site, name: &str) -> Option<String> {
+/// The row of a node on its page: its cells, in one line. A dead node may have had the same name.
+fn row(site: &Site, node: &Value) -> Option<String> {
     let script = "const row = [...document.querySelectorAll('tbody tr')] \
-                  .find(row => row.querySelector('strong')?.innerText === arguments[0]); \
+                  .find(row => row.querySelector('strong')?.title === arguments[0]); \
                   return row?.innerText.replace(/\\s+/g, ' ')";
-    let row = site.browser.run(script, &[json!(name)]);
+    let row = site.browser.run(script, &[node["nonce"].clone()]);
     row.as_str().map(str::to_owned)
+}
+
+/// The node with this name that lives.
+fn live(site: &Site, name: &Value) -> Option<Value> {
+    let mut nodes = site.cluster.nodes().into_iter();
+    nodes.find(|node| node["name"] == *name && node["state"] == "live")
 }
 
 /// Draining says what it will do. Its tasks move, and the page shows where to.
@@ -307,8 +313,11 @@ fn a_node_is_drained(site: &Site) {
     let name = job["tasks"][0]["node"].as_str().unwrap().to_owned();
     let process = site.cluster.node_of(&job["tasks"][0]).to_string();
     site.open("nodes");
-    let has = |words: &str| row(site, &name).filter(|row| row.contains(words));
-    browser.eventually("the job is shown on it", || has("hello[0]"));
+    let has_it = |job: &Value| {
+        let node = live(site, &job["tasks"][0]["node"])?;
+        row(site, &node).filter(|row| row.contains("hello[0]"))
+    };
+    browser.eventually("the job is shown on it", || has_it(&job));
     // If you think better of it, nothing changes.
     browser.click(&format!("Drain {name}"));
     browser.see(&format!("Drain {name}?"));
@@ -323,10 +332,8 @@ fn a_node_is_drained(site: &Site) {
     site.cluster.job("hello", "runs elsewhere", |moved| {
         moved["state"] == "running" && moved["attempt"] != job["attempt"]
     });
-    let moved = site.cluster.show("hello");
-    let other = moved["tasks"][0]["node"].as_str().unwrap();
     browser.eventually("the page shows where it went", || {
-        row(site, other).filter(|row| row.contains("hello[0]"))
+        has_it(&site.cluster.show("hello"))
     });
     browser.eventually("the drained process is gone from the page", || {
         (!browser.has_text("td", &process)).then_some(())
@@ -367,7 +374,7 @@ fn a_silent_node_is_forgotten(site: &Site) {
         of_nonce().is_some_and(|node| node["state"] == "dead")
     });
     browser.eventually("the page says that it is dead", || {
-        row(site, name).filter(|row| row.contains("dead"))
+        row(site, node).filter(|row| row.contains("dead"))
     });
     assert!(is_marked(browser));
     // What was said is made true: `up` starts another one in its place.

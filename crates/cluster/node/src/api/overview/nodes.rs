@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use incumbent_cluster_core::view::{
-    ClusterView, JobView, NodeView, RefusedNodeView, TaskViewState,
+    ClusterView, JobView, NodeView, NodeViewState, RefusedNodeView, TaskViewState,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,7 +60,12 @@ pub(super) fn rows(cluster: &ClusterView, jobs: &[JobView]) -> NodeRows {
         }
     }
     let row = |node: &NodeView| {
-        let mut tasks = by_node.get(&node.name[..]).cloned().unwrap_or_default();
+        // Tasks name a node by its name, and a dead one may have had it before.
+        let is_dead = node.state == NodeViewState::Dead;
+        let mut same = cluster.nodes.iter().filter(|other| other.name == node.name);
+        let is_replaced = is_dead && same.any(|other| other.state != NodeViewState::Dead);
+        let tasks = by_node.get(&node.name[..]).filter(|_| !is_replaced);
+        let mut tasks = tasks.cloned().unwrap_or_default();
         let tasks_more = tasks.len().saturating_sub(MOST_TASKS_OF_NODE);
         tasks.truncate(MOST_TASKS_OF_NODE);
         NodeRow {
