@@ -191,7 +191,7 @@ fn top_goes_on_through_nodes_that_nobody_has_named() {
     screen.press("c");
     screen.shows(&["Cancel hello?"]);
     screen.press("y");
-    screen.shows(&["hello was canceled"]);
+    screen.shows(&["1 canceled"]);
     screen.ends_with("q");
 }
 
