@@ -32,8 +32,8 @@ impl Screen {
         let screen = Self {
             terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
         };
-        // Cleared here, and not by `Terminal::clear`: that asks the terminal where its cursor is, and
-        // the thread that reads keys would take the answer.
+        // Cleared here, and not by `Terminal::clear`: that asks the terminal where its cursor is,
+        // and the thread that reads keys would take the answer.
         execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
         Ok(screen)
     }
