@@ -59,8 +59,10 @@ impl Cleaner {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops in the middle. On Kubernetes, and below 500 nodes in ZooKeeper,
-    /// each finding goes as a whole or not at all.
+    /// Dropping the future stops in the middle, and the same again goes on. On Kubernetes, all that
+    /// goes of one ConfigMap goes in one write. In ZooKeeper, each finding goes in one transaction
+    /// if it has at most 500 nodes, and in several if it has more, children before their parents.
+    /// What is left of an unfinished copy goes job by job, and stays closed until its last.
     pub async fn apply(&self) -> Result<(), FlinkError> {
         // A person may have thought about it for long.
         let now = self.end.read().await?;

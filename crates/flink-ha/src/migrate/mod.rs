@@ -113,6 +113,12 @@ pub async fn migrate(
     step(MigrationStep::SourceClosed);
     let source = ends.unchanged_source(&fingerprint).await?;
     let target = ends.to.read().await?;
+    let is_ours =
+        |gate: &Gate| matches!(gate, Gate::Copying { fingerprint: of, .. } if *of == fingerprint);
+    // Another process has completed the copy, or has removed it.
+    if !target.contents.gate.as_ref().is_some_and(is_ours) {
+        return Err(FlinkError::Changed(ends.to.address()));
+    }
     let count = std::sync::atomic::AtomicUsize::new(0);
     let copied = |more: usize| {
         let before = count.fetch_add(more, std::sync::atomic::Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{TryStreamExt, stream};
-use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error};
+use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, MultiWriter};
 
 use super::contents::{GATE, Group, LATCH, directories, gate, missing};
 use super::layout::Tree;
@@ -55,7 +55,10 @@ pub(crate) async fn close(target: &ZooKeeperTarget, closed: &Gate) -> Result<(),
 }
 
 /// Creates what is missing of these entries: what belongs to jobs first, and last that by which
-/// Flink finds the jobs. What belongs to one job is one transaction.
+/// Flink finds the jobs. What belongs to one job is one transaction, if it fits into one.
+///
+/// Each transaction checks that the gate is still as it was read. If another process completes the
+/// same copy meanwhile, a Flink may lead there and remove entries: nothing brings them back.
 pub(crate) async fn fill(
     target: &ZooKeeperTarget,
     tree: &Tree,
@@ -69,6 +72,7 @@ pub(crate) async fn fill(
     let (last, first): (Vec<_>, Vec<_>) = groups
         .into_iter()
         .partition(|group| !group[0].0.starts_with("/jobs/"));
+    let gate = guard(tree).ok_or_else(|| FlinkError::Changed(gate()))?;
     in_long_session(target, async |client| {
         for directory in directories(entries) {
             make_directory(client, &format!("{}{directory}", target.base)).await?;
@@ -77,7 +81,7 @@ pub(crate) async fn fill(
             stream::iter(groups.into_iter().map(Ok::<_, Unread>))
                 .try_for_each_concurrent(WINDOW, |group| async move {
                     for nodes in chunks(group) {
-                        create_all(client, &target.base, &nodes).await?;
+                        create_all(client, &target.base, gate, &nodes).await?;
                         copied(nodes.len());
                     }
                     Ok(())
@@ -107,12 +111,31 @@ async fn make_directory(client: &Client, path: &str) -> Result<(), Unread> {
     made.map_err(|error| failed("create", path, error))
 }
 
+/// The version of the gate that was read, if there was one.
+pub(super) fn guard(tree: &Tree) -> Option<i32> {
+    tree.get(&gate()).map(|node| node.version)
+}
+
+/// A transaction that changes nothing unless the gate has this version.
+pub(super) fn guarded<'a>(
+    client: &'a Client,
+    base: &str,
+    version: i32,
+) -> Result<MultiWriter<'a>, Unread> {
+    let path = format!("{base}{}", gate());
+    let mut multi = client.new_multi_writer();
+    let added = multi.add_check_version(&path, version);
+    added.map_err(|error| failed("check", &path, error))?;
+    Ok(multi)
+}
+
 async fn create_all(
     client: &Client,
     base: &str,
+    gate: i32,
     nodes: &[(String, Vec<u8>)],
 ) -> Result<(), Unread> {
-    let mut multi = client.new_multi_writer();
+    let mut multi = guarded(client, base, gate)?;
     let first = nodes.first().map_or("", |(path, _)| path);
     let what = format!("{base}{first}");
     for (path, data) in nodes {
@@ -166,3 +189,7 @@ pub(super) fn failed(verb: &str, path: &str, error: Error) -> Unread {
         },
     })
 }
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

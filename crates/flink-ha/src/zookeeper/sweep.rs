@@ -1,9 +1,9 @@
 //! Removing nodes, and setting counters: only what is still as it was read.
 
-use zookeeper_client::{Acls, Client, CreateMode, Error};
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriter};
 
 use super::contents::{gate, path};
-use super::fill::failed;
+use super::fill::{failed, guard, guarded};
 use super::layout::{APPLICATIONS, GRAPHS, PLANS, Tree, children};
 use super::session::{Unread, in_long_session};
 use super::target::ZooKeeperTarget;
@@ -16,6 +16,9 @@ use crate::error::FlinkError;
 const MOST: usize = 500;
 
 /// Carries out these changes. What another process has changed since it was read stays.
+///
+/// If the gate was closed when it was read, each transaction checks that it still is: once it is
+/// open, somebody may use what is behind it.
 pub(crate) async fn sweep(
     target: &ZooKeeperTarget,
     tree: &Tree,
@@ -60,7 +63,11 @@ async fn remove(
     // Children come after their parents in the tree.
     nodes.reverse();
     for nodes in nodes.chunks(MOST) {
-        let mut multi = client.new_multi_writer();
+        // The removal of the gate is itself such a check.
+        let mut multi = match top == gate() {
+            true => client.new_multi_writer(),
+            false => transaction(client, target, tree)?,
+        };
         for (path, node) in nodes {
             let full = format!("{}{path}", target.base);
             if node.owner != 0 {
@@ -84,6 +91,17 @@ async fn remove(
     Ok(())
 }
 
+fn transaction<'a>(
+    client: &'a Client,
+    target: &ZooKeeperTarget,
+    tree: &Tree,
+) -> Result<MultiWriter<'a>, Unread> {
+    match guard(tree) {
+        Some(version) => guarded(client, &target.base, version),
+        None => Ok(client.new_multi_writer()),
+    }
+}
+
 async fn set(
     client: &Client,
     target: &ZooKeeperTarget,
@@ -99,7 +117,7 @@ async fn set(
             source: "ZooKeeper's counter has 31 bits".into(),
         })?
         .to_be_bytes();
-    let mut multi = client.new_multi_writer();
+    let mut multi = transaction(client, target, tree)?;
     let added = if let Some(node) = tree.get(&relative) {
         multi.add_set_data(&full, &bytes, Some(node.version))
     } else {

@@ -131,6 +131,41 @@ async fn what_was_written_to_the_source_meanwhile_keeps_the_target_closed() {
     }
 }
 
+/// Two people run the same migration. While one of them is slow, the other completes it, a Flink
+/// runs there, and its job ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_that_is_late_by_a_completed_copy_brings_nothing_back() {
+    let store = Store::with(MAPS[3]).await;
+    free(&store);
+    let from = store.address_of("default/cluster");
+    for server in Server::each().await {
+        reopen(&from).await.unwrap();
+        let to = at(&server, "/flink/target");
+        let client = server.client().await;
+        let ended = tokio::sync::OnceCell::new();
+        let step = |step: MigrationStep| {
+            // What belongs to the job is copied, and that by which Flink finds it is not.
+            if !matches!(step, MigrationStep::Copied(_)) || ended.initialized() {
+                return;
+            }
+            let other = async {
+                moved(&from, &to).await.unwrap();
+                let plans = client.list_children("/flink/target/execution-plans").await;
+                let plan = format!("/flink/target/execution-plans/{}", plans.unwrap()[0]);
+                client.delete(&format!("{plan}/locks"), None).await.unwrap();
+                client.delete(&plan, None).await.unwrap();
+                ended.set(plan).unwrap();
+            };
+            let here = tokio::runtime::Handle::current();
+            tokio::task::block_in_place(|| here.block_on(other));
+        };
+        let late = migrate(&from, &to, OPTIONS, &step).await;
+        assert!(matches!(late, Err(FlinkError::Changed(_))), "{late:?}");
+        let nodes = all(&client).await;
+        assert!(!nodes.contains_key(ended.get().unwrap()), "it is back");
+    }
+}
+
 /// Takes the next number for a checkpoint.
 fn count_on(store: &Store) {
     let list: Value = serde_json::from_str(MAPS[3]).unwrap();
