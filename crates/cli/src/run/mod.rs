@@ -63,7 +63,7 @@ async fn lead(common: &Common, args: Arc<RunArgs>) -> Result<ExitCode, Failure> 
     if args.standby == Standby::Warm {
         let code = warm::lead(args, &address, candidate, &group, &mut signals).await;
         drop(status);
-        group.close().await;
+        warm::close(group, &mut signals).await;
         return code;
     }
     let mut pauses = restart::pace();

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
 use crate::run::liveness;
-use crate::run::warm::Driver;
+use crate::run::warm::{self, Driver};
 use crate::settings::{Common, read_token};
 use crate::signals::Signals;
 use crate::{show, status_server, store};
@@ -69,6 +69,6 @@ pub(crate) async fn sidecar(common: &Common, args: SidecarArgs) -> Result<ExitCo
     let _ = stop.send(());
     // What was asked last is answered; who follows the role is not waited for.
     let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
-    group.close().await;
+    warm::close(group, &mut signals).await;
     code
 }

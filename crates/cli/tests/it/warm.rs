@@ -193,6 +193,30 @@ fn a_command_that_dies_standing_by_is_started_again_and_one_that_dies_leading_en
     assert_eq!(a.code(), Some(128 + 9));
 }
 
+/// A term is given up, and the store does not hear of it.
+#[test]
+fn nothing_waits_for_a_store_that_does_not_answer_but_the_next_campaign() {
+    let place = Place::new();
+    let mut serve = place.incumbent(&["serve", "--listen", "127.0.0.1:0"]);
+    serve.arg("--data-dir").arg(place.path("data"));
+    let store = place.start("store", serve);
+    let ha = format!("{}/warm", place.noted("store.out"));
+    let flags = [&LONG[..], &["--restart", "always", "--ha", &ha]].concat();
+    let _a = warm(&place, "a", &flags, FOLLOW);
+    let first = is_told(&place, "a", "leader", 1);
+    stop(store.pid());
+    kill(first.pid, Signal::KILL);
+    let again = is_told(&place, "a", "standby", 2);
+    assert_ne!(again.pid, first.pid);
+    assert!(!runs(first.pid));
+    let role = ask(&place, "a", "GET", "/v1/role", &[], "");
+    assert_eq!(role.json()["role"], "standby");
+    kill(store.pid(), Signal::CONT);
+    let second = is_told(&place, "a", "leader", 2);
+    assert_eq!(second.pid, again.pid);
+    assert!(second.epoch > first.epoch);
+}
+
 #[test]
 fn records_are_written_by_the_term_that_leads_and_by_no_other() {
     let place = Place::new();

@@ -51,6 +51,9 @@ pub(crate) struct Driver {
     warm: Option<Boxed<()>>,
     publishing: Option<Boxed<Result<Event, incumbent::Error>>>,
     withdrawing: Option<Boxed<()>>,
+    /// Until the store has heard that the term before is given up. No other is campaigned for
+    /// before that.
+    resigning: Option<Boxed<()>>,
 }
 
 /// An event, and who waits to hear whether it was an acknowledgement that counted.
@@ -99,6 +102,7 @@ impl Driver {
             warm: None,
             publishing: None,
             withdrawing: None,
+            resigning: None,
         }
     }
 
@@ -118,6 +122,15 @@ impl Driver {
         let outcome = self.go(signals).await;
         // After a failure something may still run. It must have ended when another node leads.
         self.end_all().await;
+        if let Some(resigning) = self.resigning.take() {
+            tokio::select! {
+                () = resigning => {}
+                () = signals.end() => tracing::warn!(
+                    "asked to end before the store has confirmed that the term is given up; others \
+                     may have to wait for the lease"
+                ),
+            }
+        }
         outcome.map(ExitCode::from)
     }
 
@@ -137,7 +150,7 @@ impl Driver {
             }
             // A term that nobody wants any more is given up.
             self.granted = None;
-            // Not before it has taken effect: the term is given up, unless a hook still runs.
+            // Not before it has taken effect: what was to be done about it has begun.
             if let Some(waits) = waits {
                 let _ = waits.send(counts);
             }
@@ -160,6 +173,7 @@ impl Driver {
         let event = tokio::select! {
             // What ends a term comes before what would use it.
             biased;
+            () = resolved(&mut self.resigning) => Event::Time,
             why = resolved_of(lost) => {
                 let hard_in = self.term.as_ref().map(|term| term.guard.until_hard_deadline());
                 Event::Lost { why: incumbent::describe(&why).to_string(), hard_in: hard_in.unwrap_or_default() }
@@ -186,7 +200,7 @@ impl Driver {
                 return Ok((Event::Acknowledged(number), Some(waits)));
             }
             to = resolved_of(asked) => Event::Asked(to),
-            leadership = resolved(&mut self.campaign) => {
+            leadership = resolved(&mut self.campaign), if self.resigning.is_none() => {
                 let epoch = leadership.epoch();
                 self.granted = Some(leadership);
                 Event::Granted(epoch)
@@ -267,7 +281,7 @@ impl Driver {
                 );
                 self.stop(Duration::ZERO);
             }
-            Action::Resign(to) => self.resign(to).await,
+            Action::Resign(to) => self.resign(to),
             Action::Exit(_) => {}
         }
         Ok(())
@@ -454,11 +468,14 @@ impl Driver {
         }
     }
 
-    async fn resign(&mut self, to: Option<HolderName>) {
+    /// Gives up the term. The store may take its time to hear of it: nothing here waits for that
+    /// but the next campaign.
+    fn resign(&mut self, to: Option<HolderName>) {
         (self.publishing, self.withdrawing) = (None, None);
         self.desk.seat(None);
         if let Some(term) = self.term.take() {
-            term.office.resign(to).await;
+            let office = Arc::clone(&term.office);
+            self.resigning = Some(Box::pin(async move { drop(office.resign(to).await) }));
         }
     }
 
@@ -477,7 +494,7 @@ impl Driver {
             let _ = hook.process.stop(Duration::ZERO);
             let _ = hook.ended().await;
         }
-        self.resign(None).await;
+        self.resign(None);
     }
 }
 

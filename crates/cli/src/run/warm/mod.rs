@@ -44,3 +44,12 @@ pub(super) async fn lead(
     driver.serve()?;
     driver.run(signals).await
 }
+
+/// Waits until a term that is being given up is given up, unless a signal says that this program is
+/// to end at once.
+pub(crate) async fn close(group: Group, signals: &mut Signals) {
+    tokio::select! {
+        () = group.close() => {}
+        () = signals.end() => {}
+    }
+}
