@@ -10,6 +10,7 @@ mod look;
 mod manifests;
 mod purge;
 mod roles;
+mod sidecar;
 mod takeover;
 mod whole;
 

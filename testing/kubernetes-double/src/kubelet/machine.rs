@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::command::Start;
-use super::process::Process;
+use super::process::Processes;
 use super::schedule::{Room, place};
 use super::{KubeletOptions, Order, controllers, statuses};
 use crate::request::access::User;
@@ -40,7 +41,7 @@ struct Local {
     node: String,
     ip: String,
     come_at: Instant,
-    process: Option<Process>,
+    process: Option<Processes>,
     restarts: u32,
     /// When its container starts again.
     again_at: Option<Instant>,
@@ -87,7 +88,7 @@ impl Machine {
         match order {
             Order::Kill(pod, done) => {
                 let killed = self.named(&pod).and_then(|local| local.process.as_mut());
-                let _ = done.send(killed.map(Process::kill_all).is_some());
+                let _ = done.send(killed.map(Processes::kill_all).is_some());
             }
             Order::Evict(pod, done) => {
                 let _ = done.send(self.evict(&pod));
@@ -115,7 +116,7 @@ impl Machine {
             }
             Order::Pid(pod, done) => {
                 let process = self.named(&pod).and_then(|local| local.process.as_ref());
-                let _ = done.send(process.map(Process::pid));
+                let _ = done.send(process.map(Processes::pid));
             }
         }
     }
@@ -276,6 +277,8 @@ impl Machine {
             let Some(code) = process.ended() else {
                 return;
             };
+            // What is beside it starts again with it.
+            process.kill_all();
             local.process = None;
             let starts_again = again == "Always" || (again == "OnFailure" && code != 0);
             if starts_again {
@@ -293,11 +296,12 @@ impl Machine {
         }
     }
 
-    /// Starts the container, or says why it does not start.
+    /// Starts the containers, or says why they do not start.
     fn begin(&mut self, local: &mut Local, pod: &Value) {
-        let container = &pod["spec"]["containers"][0];
-        let image = container["image"].as_str().unwrap_or_default();
-        let Some(program) = self.options.images.get(image) else {
+        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+        let images = containers.map(|container| container["image"].as_str().unwrap_or_default());
+        let absent = |image: &&str| !self.options.images.contains_key(*image);
+        if let Some(image) = images.clone().find(absent) {
             let message = format!(
                 "Back-off pulling image \"{image}\": ErrImagePull: failed to resolve reference \
                  \"{image}\": not found"
@@ -308,30 +312,9 @@ impl Machine {
                 self.event(pod, "Warning", "Failed", &what);
             }
             return;
-        };
-        let namespace = text(&pod["metadata"]["namespace"]);
-        let data = |plural: &str, name: &str| {
-            let key = Key::new(Resource::of_plural(plural)?, &namespace, name);
-            self.world
-                .state()
-                .store
-                .get(&key)
-                .map(|object| (*object).clone())
-        };
-        let start = Start {
-            pod,
-            container,
-            program,
-            ip: &local.ip,
-            dir: self.options.dir.join(&text(&pod["metadata"]["uid"])[..8]),
-            log: self.log(&namespace, &local.key.name),
-            claims: self.options.dir.join("claims").join(&namespace),
-            kubeconfig: self.kubeconfig(pod, &namespace),
-            env: &self.options.env,
-            data: &data,
-        };
-        let started = start.command().and_then(|command| {
-            Process::start(command)
+        }
+        let started = self.commands(local, pod).and_then(|commands| {
+            Processes::start(commands)
                 .map_err(|error| format!("failed to create containerd task: {error}"))
         });
         match started {
@@ -364,6 +347,41 @@ impl Machine {
                 self.wait(local, pod, state);
             }
         }
+    }
+
+    /// The commands of all containers; the error is for the pod's status.
+    fn commands(&self, local: &Local, pod: &Value) -> Result<Vec<Command>, String> {
+        let namespace = text(&pod["metadata"]["namespace"]);
+        let data = |plural: &str, name: &str| {
+            let key = Key::new(Resource::of_plural(plural)?, &namespace, name);
+            self.world
+                .state()
+                .store
+                .get(&key)
+                .map(|object| (*object).clone())
+        };
+        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+        let commands = containers.enumerate().map(|(at, container)| {
+            let image = container["image"].as_str().unwrap_or_default();
+            let name = match at {
+                0 => local.key.name.clone(),
+                _ => format!("{}.{}", local.key.name, text(&container["name"])),
+            };
+            let start = Start {
+                pod,
+                container,
+                program: &self.options.images[image],
+                ip: &local.ip,
+                dir: self.options.dir.join(&text(&pod["metadata"]["uid"])[..8]),
+                log: self.log(&namespace, &name),
+                claims: self.options.dir.join("claims").join(&namespace),
+                kubeconfig: self.kubeconfig(pod, &namespace),
+                env: &self.options.env,
+                data: &data,
+            };
+            start.command()
+        });
+        commands.collect()
     }
 
     fn log(&self, namespace: &str, name: &str) -> PathBuf {
@@ -422,7 +440,7 @@ impl Machine {
         let Some(process) = &mut local.process else {
             return true;
         };
-        if process.ended().is_some() {
+        if process.all_ended() {
             return true;
         }
         let grace = pod["metadata"]["deletionGracePeriodSeconds"]

@@ -6,11 +6,12 @@
 //!   controllers.rs   Deployments -> ReplicaSets -> pods; what has no owner any more goes
 //!   schedule.rs      a node for each pod
 //!   command.rs       a pod's container -> a process: image, variables, volumes, account
-//!   process.rs       the process and all that it has started: signals, how it ended
+//!   process.rs       the processes of a pod and all that they have started: signals, how it ended
 //!   machine.rs       one look at everything, again and again
 //! ```
 //!
-//! A pod has an address of its own in 127.0.0.0/8, so that all pods may listen on the same port.
+//! A pod is judged by its first container; the others are started and ended with it. A pod has an
+//! address of its own in 127.0.0.0/8, so that all pods may listen on the same port.
 //! There are no containers: nothing is mounted, and paths in variables and arguments that begin
 //! with the path of a mount lead to a directory instead.
 

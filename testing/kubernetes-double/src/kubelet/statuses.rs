@@ -20,7 +20,7 @@ pub(super) fn condition(pod: &mut Value, kind: &str, is_so: bool, reason: &str, 
     pod["status"]["conditions"] = Value::Array(all);
 }
 
-/// The state of every container but those that never come: one process stands for the first.
+/// The state of every container: that of the first one stands for all.
 pub(super) fn containers(pod: &mut Value, state: &Value, is_ready: bool, restarts: u32) {
     let all = pod["spec"]["containers"]
         .as_array()

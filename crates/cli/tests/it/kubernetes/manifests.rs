@@ -164,7 +164,7 @@ fn a_pod_has_time_to_hand_over() {
 }
 
 /// The folders for `kubectl apply -k`.
-const VARIANTS: [&str; 3] = ["base", "any-image", "statefulset"];
+const VARIANTS: [&str; 4] = ["base", "any-image", "statefulset", "sidecar"];
 
 /// All components together, on the variant with the most changes.
 const EVERYTHING: &str = "\

@@ -20,13 +20,13 @@ use crate::harness::{Done, Place, eventually, finished, until};
 /// What everybody needs who asks the cluster.
 const TOKEN: &str = "known-to-this-test-only";
 
-fn deploy() -> PathBuf {
+pub(super) fn deploy() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
     path.canonicalize().unwrap()
 }
 
 /// The objects that `kubectl kustomize` makes of a folder.
-fn kustomized(folder: &Path) -> Vec<Value> {
+pub(super) fn kustomized(folder: &Path) -> Vec<Value> {
     let mut command = Command::new("kubectl");
     command
         .args(["kustomize", "--load-restrictor", "LoadRestrictionsNone"])
@@ -75,7 +75,7 @@ fn helmed(helm: &Path, settings: &[&str]) -> Vec<Value> {
 }
 
 /// Fails if an object is none of the API's, or has a field that the API does not have.
-fn assert_valid(objects: &[Value]) {
+pub(super) fn assert_valid(objects: &[Value]) {
     for object in objects {
         let kind = object["kind"].as_str().unwrap();
         match kind {
@@ -117,7 +117,7 @@ fn assert_known(path: &str, given: &Value, known: &Value) {
     }
 }
 
-fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(super) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects
         .iter()
         .filter(|object| object["kind"] == kind)
@@ -132,14 +132,14 @@ fn template(objects: &[Value]) -> Value {
 }
 
 /// A double with kubelets, and the cluster on it.
-struct Whole {
+pub(super) struct Whole {
     _kubelet: Kubelet,
-    double: Double,
-    place: Place,
+    pub(super) double: Double,
+    pub(super) place: Place,
 }
 
 impl Whole {
-    fn new(objects: &[Value]) -> Self {
+    pub(super) fn new(objects: &[Value]) -> Self {
         let place = Place::new();
         let double = Double::start_now(Options::default());
         let mut options = KubeletOptions::new(place.path("kubelet"));
@@ -147,6 +147,8 @@ impl Whole {
         for image in ["incumbent", "incumbent:0.1.0"] {
             options.images.insert(image.to_owned(), program.clone());
         }
+        // An application, whose manifest says what runs.
+        options.images.insert("app".to_owned(), "/bin/sh".into());
         let mark = place.path("").display().to_string();
         options.env.insert(
             "E2E_PLACE".to_owned(),
@@ -172,12 +174,22 @@ impl Whole {
     }
 
     fn pods(&self, component: &str) -> Vec<Value> {
+        self.labelled("app.kubernetes.io/component", component)
+    }
+
+    pub(super) fn labelled(&self, label: &str, value: &str) -> Vec<Value> {
         let names = self.double.names("pods", "default");
         let all = names
             .iter()
             .filter_map(|name| self.double.object("pods", "default", name));
-        all.filter(|pod| pod["metadata"]["labels"]["app.kubernetes.io/component"] == component)
+        all.filter(|pod| pod["metadata"]["labels"][label] == value)
             .collect()
+    }
+
+    /// What a pod has written; its other containers are named `POD.CONTAINER`.
+    pub(super) fn log(&self, name: &str) -> String {
+        let logs = self.place.path("kubelet/logs/default");
+        fs::read_to_string(logs.join(format!("{name}.log"))).unwrap_or_default()
     }
 
     /// Waits for a JobManager that answers, as the Service does.
@@ -243,11 +255,7 @@ fn lives_and_goes(mut objects: Vec<Value>, deployment: &str) {
         assert_eq!(limits["memory"], "1024Mi");
     }
     for pod in whole.pods("job-manager") {
-        let log = whole
-            .place
-            .path("kubelet/logs/default")
-            .join(format!("{}.log", pod["metadata"]["name"].as_str().unwrap()));
-        let log = fs::read_to_string(log).unwrap_or_default();
+        let log = whole.log(pod["metadata"]["name"].as_str().unwrap());
         assert!(!log.contains("the role lacks"), "{log}");
     }
     let records = whole.double.count("configmaps", "default");
