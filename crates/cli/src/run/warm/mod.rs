@@ -1,12 +1,12 @@
 //! `incumbent run --standby warm`: COMMAND runs on every node, and is told which one leads.
 //!
 //! ```text
-//!              ┌─ Event ─► machine.rs (pure) ─ Action ─┐
-//!   driver.rs ─┤                                       ├─► the board that COMMAND reads (records_api/role.rs)
+//!              ┌─ Event ─► machine/ (pure) ─── Action ─┐
+//!   driver/ ───┤                                       ├─► the board that COMMAND reads (records_api/role.rs)
 //!              └───────────────────────────────────────┴─► campaign, guard, hooks, endpoints
 //! ```
 //!
-//! Start reading in `machine.rs`. While COMMAND stands by, its guard knows no deadline. Before it
+//! Start reading in `machine/`. While COMMAND stands by, its guard knows no deadline. Before it
 //! is told that it leads, its guard is bound by the lease; the guard is released only when COMMAND
 //! has acknowledged that it stands by, and only then the term is given up. So whatever happens to
 //! this process, a COMMAND that was told to lead is dead before the lease ends, or has said that it
@@ -16,8 +16,6 @@ mod command;
 mod driver;
 mod hook;
 mod machine;
-#[cfg(test)]
-mod machine_tests;
 mod term;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-use super::machine::{Action, Event, Machine, Policy, Tell, Which};
+use super::{Action, Event, Machine, Policy, Tell, Which};
 use crate::run::args::Restart;
 use incumbent::Epoch;
 use std::time::Duration;
