@@ -14,6 +14,13 @@ KubernetesStateHandleStore$StateHandleWithDeleteMarker\x1b\xad\x44\x80\xef\x86\x
 Z\x00\x11markedForDeletionL\x00\x05innert\x007Lorg/apache/flink/runtime/state/\
 RetrievableStateHandle;xp";
 
+/// Where the version of the class is in it. Java computes it from the members of the class.
+const VERSION: std::ops::Range<usize> = 107..115;
+
+/// That version up to Flink 1.18, whose class lacks a method. Flink 1.18 takes what has the later
+/// one for no handle at all, and says nothing.
+const VERSION_UP_TO_1_18: &[u8] = b"\x9f\x81\x3b\xf3\x99\x65\x43\x7f";
+
 /// The class, the name of a field's type, and the object itself.
 const THINGS: u32 = 3;
 
@@ -43,8 +50,7 @@ pub(crate) fn wrapped(object: &[u8], deleting: bool) -> Result<Vec<u8>, DecodeEr
 /// As [`wrapped`], and if the marker is not in the form of Flink 1.15 to 2.3.
 pub(crate) fn unwrapped(marked: &[u8]) -> Result<(Vec<u8>, bool), DecodeError> {
     let graph = one_object(marked)?;
-    let rest = marked.strip_prefix(BEFORE_FLAG);
-    let (flag, rest) = rest
+    let (flag, rest) = behind_marker(marked)
         .and_then(<[u8]>::split_first)
         .ok_or(DecodeError::Missing("delete marker that is known"))?;
     let deleting = match flag {
@@ -67,6 +73,16 @@ pub(crate) fn unwrapped(marked: &[u8]) -> Result<(Vec<u8>, bool), DecodeError> {
     // It is read as Flink would read it.
     one_object(&object)?;
     Ok((object, deleting))
+}
+
+/// The flag, and what follows.
+fn behind_marker(marked: &[u8]) -> Option<&[u8]> {
+    let (before, rest) = marked.split_at_checked(BEFORE_FLAG.len())?;
+    let (version, ours) = (&before[VERSION], &BEFORE_FLAG[VERSION]);
+    let is_same = before[..VERSION.start] == BEFORE_FLAG[..VERSION.start]
+        && before[VERSION.end..] == BEFORE_FLAG[VERSION.end..];
+    let is_known = version == ours || version == VERSION_UP_TO_1_18;
+    (is_same && is_known).then_some(rest)
 }
 
 fn one_object(bytes: &[u8]) -> Result<Graph, DecodeError> {
@@ -139,6 +155,29 @@ mod tests {
             }
         }
         assert_eq!(seen, 14);
+    }
+
+    /// The number is what `serialver` prints for the class of 1.18.1, and 1994325530560040316 for
+    /// 1.19.0, 1.20.5 and 2.3.0.
+    #[test]
+    fn the_marker_of_flink_1_18_is_known() {
+        assert_eq!(
+            BEFORE_FLAG[VERSION],
+            1_994_325_530_560_040_316_i64.to_be_bytes()
+        );
+        assert_eq!(
+            VERSION_UP_TO_1_18,
+            (-6_953_210_432_246_692_993_i64).to_be_bytes()
+        );
+        let made = made();
+        let mut marked = made["kept-file"].clone();
+        marked[VERSION].copy_from_slice(VERSION_UP_TO_1_18);
+        assert_eq!(
+            unwrapped(&marked).unwrap(),
+            (made["handle-file"].clone(), false)
+        );
+        marked[VERSION.start] = 0;
+        assert!(unwrapped(&marked).is_err());
     }
 
     /// Class 0, a type's name 1, the object 2; its second field refers back to the first.

@@ -293,6 +293,10 @@ fn notes(source: &Contents, places: &Places) -> Vec<String> {
         has(|item| matches!(item, Item::Graph { .. })),
         has(|item| matches!(item, Item::Plan { .. })),
     ) {
+        (true, false) if matches!(places, Places::Kubernetes { .. }) => {
+            "Its jobs are job graphs: start a Flink 1.19 or 1.20 there, not a Flink 2. Nor a Flink \
+             1.18: it knows other delete markers in ConfigMaps, and would find no job."
+        }
         (true, false) => "Its jobs are job graphs: start a Flink 1.x there, not a Flink 2.",
         (true, true) => {
             "It has job graphs and execution plans: Flink 1.x reads the former, Flink 2 the latter."
