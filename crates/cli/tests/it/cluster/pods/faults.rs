@@ -97,6 +97,22 @@ fn a_quota_is_said_and_pods_come_when_it_allows_them() {
 }
 
 #[test]
+fn a_quota_that_refuses_many_pods_at_once_costs_one_short_pause() {
+    let mut site = Site::new();
+    site.quota(0);
+    site.manager("jm-1", &["--slots-per-pod", "1"]);
+    site.run(&["--name", "hello", "--tasks", "16"], SLEEP);
+    // The third time comes after 3 s. If each refusal counted, it would come after a minute.
+    until("all of them are asked for three times", || {
+        let seen = site.double.seen().into_iter();
+        let asked = seen.filter(|it| it.verb == Verb::Create && it.resource == "pods");
+        asked.count() >= 3 * 16
+    });
+    let log = site.managers[0].log();
+    assert_eq!(log.matches("Kubernetes refuses pod").count(), 1, "{log}");
+}
+
+#[test]
 fn a_cluster_without_room_is_said_in_the_words_of_the_scheduler() {
     let mut site = Site::with(|options| options.pods_per_node = 0);
     site.manager("jm-1", &[]);

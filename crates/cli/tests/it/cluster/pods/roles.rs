@@ -1,13 +1,13 @@
 //! The verbs that a JobManager needs to make pods: those of `deploy/kubernetes/cluster/roles.yaml`,
 //! and what is said if one is missing.
 
-use incumbent_kubernetes_double::Rule;
+use incumbent_kubernetes_double::{Rule, Verb};
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::running::SLEEP;
 use super::site::{Site, name};
-use crate::harness::kill;
+use crate::harness::{kill, until};
 
 /// The rules of the JobManager's role, without those for records, which this cluster has in files.
 fn rules() -> Vec<(String, String, Vec<String>)> {
@@ -101,4 +101,12 @@ fn without_the_right_to_delete_a_dead_pod_is_replaced_all_the_same() {
             .contains("the role lacks \"delete\" on \"pods\""),
         "{line}"
     );
+    // It is tried again, and said once.
+    until("it was tried three times", || {
+        let seen = site.double.seen().into_iter();
+        let tries = seen.filter(|it| it.verb == Verb::Delete && it.resource == "pods");
+        tries.count() >= 3
+    });
+    let log = site.managers[0].log();
+    assert_eq!(log.matches("could not be deleted").count(), 1, "{log}");
 }
