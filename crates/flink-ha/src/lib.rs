@@ -74,6 +74,7 @@ mod zookeeper;
 pub use address::FlinkAddress;
 pub use clean::{CleanRequest, Cleaning, Finding, FindingKind};
 pub use component::Component;
+pub use data::{DeleteMarker, NoFlinkVersion};
 pub use decode::{Leader, Lock, StateHandle};
 pub use error::FlinkError;
 pub use follow::follow;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use incumbent_flink_ha::{
-    FlinkAddress, FlinkError, Migration, MigrationOptions, MigrationState, MigrationStep, migrate,
-    plan_migration, reopen,
+    DeleteMarker, FlinkAddress, FlinkError, Migration, MigrationOptions, MigrationState,
+    MigrationStep, migrate, plan_migration, reopen,
 };
 use serde_json::json;
 
@@ -55,6 +55,15 @@ pub(crate) struct MigrateArgs {
     /// this machine: run it where Flink's high-availability.storageDir is mounted.
     #[arg(long)]
     files: bool,
+    /// The version of the Flink that starts at TO, if it is older than 1.19, as in 1.18: in its
+    /// ConfigMaps, what is around a handle is of another version. ZooKeeper minds none.
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "1.19",
+        hide_default_value = true
+    )]
+    flink: DeleteMarker,
     /// Do not watch locks on Kubernetes. Only without --apply.
     #[arg(long, conflicts_with = "apply")]
     no_wait: bool,
@@ -66,6 +75,7 @@ pub(super) async fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
     let options = MigrationOptions {
         wait: !args.no_wait,
         files: args.files,
+        marker: args.flink,
     };
     let planned = if args.apply {
         apply(&args, options).await?

@@ -5,6 +5,8 @@
 //! are. Only numbers by which a stream refers back to earlier things change, because the marker
 //! adds three things before them.
 
+use std::str::FromStr;
+
 use crate::decode::DecodeError;
 use crate::java::{self, Content, FIRST_HANDLE, Graph, HEADER};
 
@@ -17,9 +19,49 @@ RetrievableStateHandle;xp";
 /// Where the version of the class is in it. Java computes it from the members of the class.
 const VERSION: std::ops::Range<usize> = 107..115;
 
-/// That version up to Flink 1.18, whose class lacks a method. Flink 1.18 takes what has the later
-/// one for no handle at all, and says nothing.
+/// That version up to Flink 1.18, whose class lacks a method.
 const VERSION_UP_TO_1_18: &[u8] = b"\x9f\x81\x3b\xf3\x99\x65\x43\x7f";
+
+/// The delete marker that a Flink knows: one of another version is no handle to it, and it says
+/// nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeleteMarker {
+    /// That of Flink 1.19 to 2.3.
+    #[default]
+    Since1_19,
+    /// That of Flink 1.15 to 1.18.
+    UpTo1_18,
+}
+
+impl DeleteMarker {
+    fn version(self) -> &'static [u8] {
+        match self {
+            Self::Since1_19 => &BEFORE_FLAG[VERSION],
+            Self::UpTo1_18 => VERSION_UP_TO_1_18,
+        }
+    }
+}
+
+/// That of the Flink of a version, as `1.18` or `2.3.0`.
+impl FromStr for DeleteMarker {
+    type Err = NoFlinkVersion;
+
+    fn from_str(version: &str) -> Result<Self, Self::Err> {
+        let no = || NoFlinkVersion(version.to_owned());
+        let numbers = version.split('.').map(str::parse::<u32>);
+        let numbers = numbers.collect::<Result<Vec<_>, _>>().map_err(|_| no())?;
+        match numbers[..] {
+            [1, minor] | [1, minor, _] if (15..=18).contains(&minor) => Ok(Self::UpTo1_18),
+            [major, minor] | [major, minor, _] if (major, minor) >= (1, 19) => Ok(Self::Since1_19),
+            _ => Err(no()),
+        }
+    }
+}
+
+/// A text that is no version of a Flink whose data are known.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no version of Flink from 1.15 on, as in 1.18 or 2.3.0")]
+pub struct NoFlinkVersion(String);
 
 /// The class, the name of a field's type, and the object itself.
 const THINGS: u32 = 3;
@@ -29,9 +71,14 @@ const THINGS: u32 = 3;
 /// # Errors
 ///
 /// [`DecodeError`] if it is not one object, or one that numbers its things anew.
-pub(crate) fn wrapped(object: &[u8], deleting: bool) -> Result<Vec<u8>, DecodeError> {
+pub(crate) fn wrapped(
+    object: &[u8],
+    deleting: bool,
+    marker: DeleteMarker,
+) -> Result<Vec<u8>, DecodeError> {
     let graph = one_object(object)?;
     let mut wrapped = BEFORE_FLAG.to_vec();
+    wrapped[VERSION].copy_from_slice(marker.version());
     wrapped.push(deleting.into());
     wrapped.extend_from_slice(&object[HEADER.len()..]);
     let moved = wrapped.len() - object.len();
@@ -78,10 +125,12 @@ pub(crate) fn unwrapped(marked: &[u8]) -> Result<(Vec<u8>, bool), DecodeError> {
 /// The flag, and what follows.
 fn behind_marker(marked: &[u8]) -> Option<&[u8]> {
     let (before, rest) = marked.split_at_checked(BEFORE_FLAG.len())?;
-    let (version, ours) = (&before[VERSION], &BEFORE_FLAG[VERSION]);
     let is_same = before[..VERSION.start] == BEFORE_FLAG[..VERSION.start]
         && before[VERSION.end..] == BEFORE_FLAG[VERSION.end..];
-    let is_known = version == ours || version == VERSION_UP_TO_1_18;
+    let known = [DeleteMarker::Since1_19, DeleteMarker::UpTo1_18];
+    let is_known = known
+        .iter()
+        .any(|marker| before[VERSION] == *marker.version());
     (is_same && is_known).then_some(rest)
 }
 
@@ -115,6 +164,8 @@ mod tests {
     use super::*;
     use crate::fixtures::{MAPS, ZNODES, made, maps, tree};
 
+    const SINCE: DeleteMarker = DeleteMarker::Since1_19;
+
     /// As Java itself has serialized the three.
     #[test]
     fn a_handle_is_marked_and_unmarked_byte_for_byte_as_flink_does() {
@@ -122,8 +173,8 @@ mod tests {
         for name in ["file", "relative", "memory"] {
             let [bare, kept, deleting] =
                 ["handle", "kept", "deleting"].map(|form| &made[&*format!("{form}-{name}")]);
-            assert_eq!(&wrapped(bare, false).unwrap(), kept, "{name}");
-            assert_eq!(&wrapped(bare, true).unwrap(), deleting, "{name}");
+            assert_eq!(&wrapped(bare, false, SINCE).unwrap(), kept, "{name}");
+            assert_eq!(&wrapped(bare, true, SINCE).unwrap(), deleting, "{name}");
             assert_eq!(unwrapped(kept).unwrap(), (bare.clone(), false), "{name}");
             assert_eq!(unwrapped(deleting).unwrap(), (bare.clone(), true), "{name}");
         }
@@ -140,7 +191,7 @@ mod tests {
                 };
                 if marked.starts_with(&HEADER) {
                     let (object, deleting) = unwrapped(&marked).unwrap();
-                    assert_eq!(wrapped(&object, deleting).unwrap(), marked);
+                    assert_eq!(wrapped(&object, deleting, SINCE).unwrap(), marked);
                     seen += 1;
                 }
             }
@@ -148,7 +199,7 @@ mod tests {
         for (_, lines) in ZNODES {
             for (path, node) in tree(lines) {
                 if node.data.starts_with(&HEADER) && !path.starts_with("/leader") {
-                    let marked = wrapped(&node.data, true).unwrap();
+                    let marked = wrapped(&node.data, true, SINCE).unwrap();
                     assert_eq!(unwrapped(&marked).unwrap(), (node.data, true), "{path}");
                     seen += 1;
                 }
@@ -172,6 +223,8 @@ mod tests {
         let made = made();
         let mut marked = made["kept-file"].clone();
         marked[VERSION].copy_from_slice(VERSION_UP_TO_1_18);
+        let up_to = "1.18.1".parse().unwrap();
+        assert_eq!(wrapped(&made["handle-file"], false, up_to).unwrap(), marked);
         assert_eq!(
             unwrapped(&marked).unwrap(),
             (made["handle-file"].clone(), false)
@@ -180,12 +233,28 @@ mod tests {
         assert!(unwrapped(&marked).is_err());
     }
 
+    #[test]
+    fn a_version_of_flink_has_a_marker() {
+        for (version, marker) in [
+            ("1.15", Some(DeleteMarker::UpTo1_18)),
+            ("1.18.1", Some(DeleteMarker::UpTo1_18)),
+            ("1.19", Some(SINCE)),
+            ("2.3.0", Some(SINCE)),
+            ("1.14", None),
+            ("2", None),
+            ("1.18-SNAPSHOT", None),
+            ("", None),
+        ] {
+            assert_eq!(version.parse().ok(), marker, "{version}");
+        }
+    }
+
     /// Class 0, a type's name 1, the object 2; its second field refers back to the first.
     #[test]
     fn a_stream_that_refers_back_is_renumbered() {
         let back = b"\xac\xed\x00\x05sr\x00\x01A\0\0\0\0\0\0\0\0\x02\x00\x02L\x00\x01at\x00\x03LB;\
                      L\x00\x01bq\x00\x7e\x00\x01xpt\x00\x01vq\x00\x7e\x00\x03";
-        let marked = wrapped(back, false).unwrap();
+        let marked = wrapped(back, false, SINCE).unwrap();
         assert!(
             marked.ends_with(b"t\x00\x01vq\x00\x7e\x00\x06"),
             "{marked:x?}"
@@ -211,7 +280,7 @@ mod tests {
         ] {
             assert!(unwrapped(bytes).is_err());
         }
-        assert!(wrapped(&made["everything"], false).is_err());
-        assert!(wrapped(&made["handle-file"][..50], false).is_err());
+        assert!(wrapped(&made["everything"], false, SINCE).is_err());
+        assert!(wrapped(&made["handle-file"][..50], false, SINCE).is_err());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 pub(crate) use gate::Gate;
+pub use marker::{DeleteMarker, NoFlinkVersion};
 pub(crate) use marker::{unwrapped, wrapped};
 
 use crate::component::Component;

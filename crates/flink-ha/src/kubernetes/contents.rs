@@ -11,7 +11,7 @@ use super::layout::{
     understand,
 };
 use crate::component::is_job_id;
-use crate::data::{Contents, Entry, Gate, Item, Noted, Value, unwrapped, wrapped};
+use crate::data::{Contents, DeleteMarker, Entry, Gate, Item, Noted, Value, unwrapped, wrapped};
 use crate::decode;
 
 /// The annotation that says that nobody may lead here, in the place of the lock's.
@@ -139,6 +139,7 @@ pub(crate) fn place(cluster: &str, item: &Item) -> (String, String) {
 pub(crate) fn data(
     cluster: &str,
     entries: &BTreeMap<Item, Entry>,
+    marker: DeleteMarker,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Noted> {
     let mut maps: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     // It is needed whatever it has.
@@ -148,7 +149,7 @@ pub(crate) fn data(
         let value = match &entry.value {
             Value::Counter(next) => next.to_string(),
             Value::Handle { object, deleting } => {
-                let marked = wrapped(object, *deleting);
+                let marked = wrapped(object, *deleting, marker);
                 STANDARD.encode(marked.map_err(|error| noted(entry.key.clone(), error))?)
             }
         };

@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::contents::{closed, data, made, opened};
 use super::layout::cluster_map;
 use super::write::{create, replace};
-use crate::data::{Entry, Gate, Item, Noted};
+use crate::data::{DeleteMarker, Entry, Gate, Item, Noted};
 use crate::error::FlinkError;
 
 /// Writes that are under way at once. The API server admits a client some dozens a second.
@@ -31,15 +31,17 @@ pub(crate) async fn close(
     written.map(drop)
 }
 
-/// Writes what is missing of these entries: the ConfigMaps of jobs first, and last the one by which
-/// Flink finds the jobs. Each is one write.
+/// Writes what is missing of these entries, or is there with another marker: the ConfigMaps of jobs
+/// first, and last the one by which Flink finds the jobs. Each is one write.
 pub(crate) async fn fill(
     cluster: &Cluster,
     maps: &[ConfigMap],
     entries: &BTreeMap<Item, Entry>,
+    marker: DeleteMarker,
     copied: &(dyn Fn(usize) + Sync),
 ) -> Result<(), FlinkError> {
-    let wanted = data(&cluster.id, entries).map_err(|Noted { key, why }| FlinkError::Rejected {
+    let wanted = data(&cluster.id, entries, marker);
+    let wanted = wanted.map_err(|Noted { key, why }| FlinkError::Rejected {
         what: key,
         source: why.into(),
     })?;
@@ -64,19 +66,21 @@ pub(crate) async fn fill(
     }
 }
 
-/// Adds what is missing of these data, and returns how many keys that were.
+/// Writes what is missing of these data, or differs, and returns how many keys that were.
 async fn add(
     cluster: &Cluster,
     mut map: ConfigMap,
     wanted: &BTreeMap<String, String>,
 ) -> Result<usize, FlinkError> {
     let has = map.data.get_or_insert_default();
-    let before = has.len();
+    let mut written = 0;
     for (key, value) in wanted {
-        has.entry(key.clone()).or_insert_with(|| value.clone());
+        if has.get(key) != Some(value) {
+            has.insert(key.clone(), value.clone());
+            written += 1;
+        }
     }
-    let added = has.len() - before;
-    if added == 0 {
+    if written == 0 {
         return Ok(0);
     }
     if map.metadata.resource_version.is_some() {
@@ -84,7 +88,7 @@ async fn add(
     } else {
         create(cluster, &map).await?;
     }
-    Ok(added)
+    Ok(written)
 }
 
 /// Opens the gate: from then on a Flink that starts there leads, and starts the jobs.

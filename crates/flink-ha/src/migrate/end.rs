@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::address::{FlinkAddress, Target};
 use crate::clean::Change;
-use crate::data::{Contents, Entry, Gate, Item};
+use crate::data::{Contents, DeleteMarker, Entry, Gate, Item};
 use crate::error::FlinkError;
 use crate::kubernetes::{self, Watched};
 use crate::plan::{Life, Places};
@@ -65,12 +65,13 @@ impl End {
         }
     }
 
-    pub(crate) fn places(&self) -> Places {
+    pub(crate) fn places(&self, marker: DeleteMarker) -> Places {
         let address = self.address();
         match self {
             Self::Kubernetes(cluster) => Places::Kubernetes {
                 address,
                 cluster: cluster.id.clone(),
+                marker,
             },
             Self::ZooKeeper(target) => Places::ZooKeeper {
                 address,
@@ -173,11 +174,12 @@ impl End {
         &self,
         seen: &Seen,
         entries: &BTreeMap<Item, Entry>,
+        marker: DeleteMarker,
         copied: &(dyn Fn(usize) + Sync),
     ) -> Result<(), FlinkError> {
         match (self, &seen.raw) {
             (Self::Kubernetes(cluster), Raw::Maps(maps)) => {
-                kubernetes::fill(cluster, maps, entries, copied).await
+                kubernetes::fill(cluster, maps, entries, marker, copied).await
             }
             (Self::ZooKeeper(target), Raw::Tree(tree)) => {
                 zookeeper::fill(target, tree, entries, copied).await

@@ -8,7 +8,7 @@
 mod end;
 
 use crate::address::FlinkAddress;
-use crate::data::Gate;
+use crate::data::{DeleteMarker, Gate};
 use crate::error::FlinkError;
 use crate::model::FlinkCluster;
 use crate::plan::{Migration, MigrationState, Side, plan};
@@ -24,6 +24,8 @@ pub struct MigrationOptions {
     /// Look whether the files that handles point to are there, if their scheme is `file`, and
     /// refuse if one is not.
     pub files: bool,
+    /// What the Flink that starts at the target knows, if that is Kubernetes.
+    pub marker: DeleteMarker,
 }
 
 /// How far [`migrate`] is.
@@ -125,7 +127,7 @@ pub async fn migrate(
         step(MigrationStep::Copied(before + more));
     };
     ends.to
-        .fill(&target, &source.contents.entries, &copied)
+        .fill(&target, &source.contents.entries, options.marker, &copied)
         .await?;
     let written = ends.to.read().await?;
     is_copy(&source, &written)?;
@@ -232,7 +234,7 @@ impl Ends {
             life: of_target,
             missing_rights: missing_of_target,
         };
-        let planned = plan(&from, &to, &self.to.places());
+        let planned = plan(&from, &to, &self.to.places(options.marker));
         Ok((source, target, planned))
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use refusal::{Refusal, RefusalKind};
 
-use crate::data::{Contents, Gate, Item, Noted};
+use crate::data::{Contents, DeleteMarker, Gate, Item, Noted};
 use crate::model::ProblemKind;
 pub(crate) use places::Places;
 
@@ -104,6 +104,15 @@ pub(crate) fn plan(from: &Side<'_>, to: &Side<'_>, places: &Places) -> Migration
     let state = of_target(from, to, &mut refusals);
     if let Err(Noted { key, why }) = places.check(&from.contents.entries) {
         refusals.push(Refusal::of(RefusalKind::TooLarge, key, why));
+    }
+    let is_of_2 = |item: &&Item| matches!(item, Item::Plan { .. } | Item::Application { .. });
+    if places.marker() == Some(DeleteMarker::UpTo1_18)
+        && let Some(item) = from.contents.entries.keys().find(is_of_2)
+    {
+        let key = &from.contents.entries[item].key;
+        let why = "a Flink 2 wrote it, and one up to 1.18 cannot read it: name the version of the \
+                   Flink that starts at the target, or none";
+        refusals.push(Refusal::of(RefusalKind::Version, key, why));
     }
     for (side, address) in [(from, source(from)), (to, places.address())] {
         if let Life::Leads(why) | Life::NotWatched(why) = &side.life {
@@ -293,9 +302,15 @@ fn notes(source: &Contents, places: &Places) -> Vec<String> {
         has(|item| matches!(item, Item::Graph { .. })),
         has(|item| matches!(item, Item::Plan { .. })),
     ) {
-        (true, false) if matches!(places, Places::Kubernetes { .. }) => {
-            "Its jobs are job graphs: start a Flink 1.19 or 1.20 there, not a Flink 2. Nor a Flink \
-             1.18: it knows other delete markers in ConfigMaps, and would find no job."
+        (true, false) if places.marker() == Some(DeleteMarker::Since1_19) => {
+            "Its jobs are job graphs: start a Flink 1.19 or 1.20 there, not a Flink 2. A Flink 1.18 \
+             knows other delete markers in ConfigMaps, and would find no job: with --flink 1.18, the \
+             copy has those."
+        }
+        (true, false) if places.marker() == Some(DeleteMarker::UpTo1_18) => {
+            "Its jobs are job graphs: start a Flink 1.18 there, or the older one that they are of. A \
+             Flink 1.19 knows other delete markers in ConfigMaps, and would find no job: without \
+             --flink 1.18, the copy has those."
         }
         (true, false) => "Its jobs are job graphs: start a Flink 1.x there, not a Flink 2.",
         (true, true) => {

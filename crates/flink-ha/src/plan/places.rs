@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::data::{Entry, Item, Noted};
+use crate::data::{DeleteMarker, Entry, Item, Noted};
 use crate::{kubernetes, zookeeper};
 
 /// Most bytes of data in a ConfigMap. The API server accepts no more.
@@ -17,6 +17,7 @@ pub(crate) enum Places {
         address: String,
         /// `kubernetes.cluster-id`.
         cluster: String,
+        marker: DeleteMarker,
     },
     ZooKeeper {
         address: String,
@@ -29,6 +30,14 @@ impl Places {
     pub(crate) fn address(&self) -> &str {
         match self {
             Self::Kubernetes { address, .. } | Self::ZooKeeper { address, .. } => address,
+        }
+    }
+
+    /// Of the ConfigMaps, if it has any.
+    pub(crate) fn marker(&self) -> Option<DeleteMarker> {
+        match self {
+            Self::Kubernetes { marker, .. } => Some(*marker),
+            Self::ZooKeeper { .. } => None,
         }
     }
 
@@ -46,9 +55,11 @@ impl Places {
     /// Whether all of them fit, or why not.
     pub(crate) fn check(&self, entries: &BTreeMap<Item, Entry>) -> Result<(), Noted> {
         match self {
-            Self::Kubernetes { cluster, .. } => {
+            Self::Kubernetes {
+                cluster, marker, ..
+            } => {
                 let jobs = entries.keys().filter(|item| item.starts()).count();
-                for (name, data) in kubernetes::data(cluster, entries)? {
+                for (name, data) in kubernetes::data(cluster, entries, *marker)? {
                     let bytes = data.iter().map(|(key, value)| key.len() + value.len());
                     let leaders = if name.starts_with(&format!("{cluster}-cluster-")) {
                         (jobs + 3) * BY_LEADER

@@ -32,6 +32,8 @@ pub enum RefusalKind {
     Counter,
     /// More than the target takes in one object.
     TooLarge,
+    /// The Flink that is to start at the target cannot read it: name another.
+    Version,
     /// Rights are missing: grant them.
     Rights,
 }
@@ -47,6 +49,7 @@ impl RefusalKind {
             Self::Damaged => "damaged",
             Self::Counter => "counter",
             Self::TooLarge => "too-large",
+            Self::Version => "version",
             Self::Rights => "rights",
         }
     }

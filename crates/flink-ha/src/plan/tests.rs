@@ -12,6 +12,7 @@ fn target() -> Places {
     Places::Kubernetes {
         address: TO.into(),
         cluster: "other".into(),
+        marker: DeleteMarker::Since1_19,
     }
 }
 
@@ -37,7 +38,9 @@ fn planned(from: &Contents, to: &Contents) -> Migration {
 
 /// The ConfigMaps that a whole copy of these contents has.
 fn copy(of: &Contents, annotations: &[(&str, String)]) -> Vec<ConfigMap> {
-    let maps = kubernetes::data("other", &of.entries).unwrap().into_iter();
+    let maps = kubernetes::data("other", &of.entries, DeleteMarker::Since1_19)
+        .unwrap()
+        .into_iter();
     let maps = maps.map(|(name, data)| {
         let mut map = ConfigMap {
             data: Some(data),
@@ -337,6 +340,22 @@ fn a_source_without_anything_to_start_refuses() {
     nodes.retain(|path, _| !path.starts_with("/jobgraphs/"));
     let found = planned(&zookeeper::contents(FROM, &nodes), &empty());
     assert_eq!(refused(&found), [(RefusalKind::Nothing, FROM)]);
+}
+
+#[test]
+fn a_flink_that_reads_no_execution_plan_is_refused() {
+    let places = Places::Kubernetes {
+        address: TO.into(),
+        cluster: "other".into(),
+        marker: DeleteMarker::UpTo1_18,
+    };
+    let planned = |source| plan(&side(source), &side(&empty()), &places);
+    let of_2 = source();
+    assert_eq!(refused(&planned(&of_2))[0].0, RefusalKind::Version);
+    let of_1_20 = zookeeper::contents(FROM, &stopped(tree(ZNODES[0].1)));
+    let found = planned(&of_1_20);
+    assert_eq!(refused(&found), []);
+    assert!(found.notes[0].contains("start a Flink 1.18"), "{found:?}");
 }
 
 #[test]

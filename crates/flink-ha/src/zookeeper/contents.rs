@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layout::{APPLICATIONS, GRAPHS, HANDLE, PLANS, Tree, children, understand};
 use crate::component::{Component, is_job_id};
-use crate::data::{Contents, Entry, Gate, Item, Noted, Value, wrapped};
+use crate::data::{Contents, DeleteMarker, Entry, Gate, Item, Noted, Value, wrapped};
 use crate::decode;
 
 /// The latch of all components, since 1.15.
@@ -111,7 +111,7 @@ fn handle(found: &mut Contents, tree: &Tree, path: &str, item: Item) {
         Err(error) => return found.damaged.push(noted(path, error)),
     };
     // What cannot be wrapped cannot be stored everywhere.
-    if let Err(error) = wrapped(object, false) {
+    if let Err(error) = wrapped(object, false, DeleteMarker::default()) {
         return found.damaged.push(noted(path, error));
     }
     let value = Value::Handle {

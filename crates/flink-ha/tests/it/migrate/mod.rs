@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use incumbent_flink_ha::{
-    FlinkAddress, FlinkError, Migration, MigrationOptions, MigrationState, MigrationStep,
-    RefusalKind, migrate, plan_migration, reopen,
+    DeleteMarker, FlinkAddress, FlinkError, Migration, MigrationOptions, MigrationState,
+    MigrationStep, RefusalKind, migrate, plan_migration, reopen,
 };
 use serde_json::Value;
 use zookeeper_client::Client;
@@ -21,6 +21,7 @@ use crate::zookeeper::{Server, ZNODES, put};
 const OPTIONS: MigrationOptions = MigrationOptions {
     wait: true,
     files: false,
+    marker: DeleteMarker::Since1_19,
 };
 
 async fn planned(from: &FlinkAddress, to: &FlinkAddress) -> Migration {

@@ -1,5 +1,7 @@
 //! Interrupted at every write, the same command goes on; until then nobody starts on a part.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use incumbent_kubernetes_double::{Fault, How, Match, Verb};
 
 use super::*;
@@ -71,6 +73,47 @@ async fn trouble_at_any_write_of_kubernetes_leaves_the_target_closed_and_the_sam
             }
         }
     }
+}
+
+/// Where the version of a marker is in a handle of a ConfigMap, and that up to Flink 1.18.
+const VERSION: std::ops::Range<usize> = 107..115;
+const UP_TO_1_18: i64 = -6_953_210_432_246_692_993;
+
+#[tokio::test]
+async fn a_copy_that_goes_on_for_an_older_flink_has_its_markers_throughout() {
+    let (store, server) = (Store::start().await, Server::ours().await);
+    stopped(&server, ZNODES[0]).await;
+    let (from, to) = (
+        at(&server, "/flink/cluster"),
+        store.address_of("default/moved"),
+    );
+    // The last but one write is not done: the handles of the job are there.
+    on_writes(&store, 1, &How::CutBefore);
+    assert!(moved(&from, &to).await.is_err());
+    store.double.clear_faults();
+    let options = MigrationOptions {
+        marker: "1.18".parse().unwrap(),
+        ..OPTIONS
+    };
+    let again = migrate(&from, &to, options, &|_| {}).await.unwrap();
+    assert_eq!(again.state, MigrationState::Complete);
+    let mut versions = Vec::new();
+    for name in store.double.names("configmaps", "default") {
+        let map = store.double.object("configmaps", "default", &name).unwrap();
+        for value in map["data"]
+            .as_object()
+            .into_iter()
+            .flat_map(|data| data.values())
+        {
+            if let Ok(handle) = STANDARD.decode(value.as_str().unwrap())
+                && let Some(version) = handle.get(VERSION)
+            {
+                versions.push(i64::from_be_bytes(version.try_into().unwrap()));
+            }
+        }
+    }
+    assert!(versions.len() > 1, "{versions:?}");
+    assert!(versions.iter().all(|version| *version == UP_TO_1_18));
 }
 
 #[tokio::test]
