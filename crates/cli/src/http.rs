@@ -164,6 +164,9 @@ pub(crate) fn host_and_port(address: &str) -> Result<String, &'static str> {
     };
     match port {
         _ if host.is_empty() => Err("it has no host"),
+        _ if host.contains(|each: char| each.is_whitespace() || each.is_control()) => {
+            Err("its host has a space or a control character")
+        }
         None => Err("it has no port"),
         Some(port) if port.parse::<u16>().is_ok_and(|port| port > 0) => {
             Ok(format!("{host}:{port}"))
@@ -189,7 +192,17 @@ mod tests {
         ] {
             assert_eq!(host_and_port(address).as_deref(), Ok(expected), "{address}");
         }
-        for bad in ["a", "", ":1", "a:0", "a:x", "a:99999", "redis://a"] {
+        for bad in [
+            "a",
+            "",
+            ":1",
+            "a:0",
+            "a:x",
+            "a:99999",
+            "redis://a",
+            "no name:1",
+            "a\n:1",
+        ] {
             assert!(host_and_port(bad).is_err(), "{bad}");
         }
     }

@@ -89,6 +89,7 @@ mod tests {
             "http://a:1/v1",
             "http://u:secret@a:1",
             "http://a:0",
+            "not an address",
             "a",
         ] {
             let parsed = bad.parse::<NodeUrl>();
