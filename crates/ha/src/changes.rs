@@ -22,8 +22,9 @@ const LISTING_INTERVAL: Duration = Duration::from_secs(30);
 /// have changed. They may come in swarms.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// A listing that took long is followed by a pause of at least so many times as long. So listings
-/// take a fifth of the time at most, however many records there are.
+/// A listing that took long is followed by a pause of at least so many times as long, but of
+/// [`LISTING_INTERVAL`] at most: the reader may have been away meanwhile. So listings take a fifth
+/// of the time at most, however many records there are, unless one takes seconds.
 const PAUSE_PER_LISTING: u32 = 4;
 
 /// The pauses after a listing that failed.
@@ -190,7 +191,7 @@ impl Changes {
             tracing::info!(%group, failures, "can list the records of the group again");
         }
         self.retries.reset();
-        self.not_before = now + SHORTEST_PAUSE.max(took * PAUSE_PER_LISTING);
+        self.not_before = now + (took * PAUSE_PER_LISTING).clamp(SHORTEST_PAUSE, LISTING_INTERVAL);
         self.list_at = self.list_at.max(self.not_before);
         self.told.listed(listed.into_iter().filter_map(|listed| {
             let name = listed.key.record_name()?.clone();

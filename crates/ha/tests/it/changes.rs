@@ -131,6 +131,28 @@ async fn an_outage_is_survived_and_explained() {
     assert_eq!(changes.unreadable(), None);
 }
 
+/// The time for which it was away is not taken for the time that a listing takes.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_was_away_during_a_listing_is_told_in_time() {
+    const SLOW: Faults = Faults {
+        late: 1.0,
+        delay: Duration::from_millis(300),
+        watch: WatchMode::Silent,
+        ..Faults::NONE
+    };
+    let backend = Unreliable::new(MemoryBackend::new(), 1, SLOW);
+    let (a, b) = (unreliable(&backend, "a"), unreliable(&backend, "b"));
+    let mut changes = a.changes();
+    timeout(Duration::from_millis(1), changes.next())
+        .await
+        .unwrap_err();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    changes.next().await;
+    b.create(&job(1), &1).await.unwrap();
+    let told = timeout(Duration::from_secs(31), changes.next()).await;
+    assert_eq!(told.unwrap(), written(&[1]));
+}
+
 /// Calls and hints are lost and late, and the reader is often not there.
 #[tokio::test(start_paused = true)]
 async fn no_record_is_missed_for_good() {
