@@ -26,6 +26,13 @@ const WINDOW: usize = 8 << 20;
 /// a processor.
 const TICK: usize = 128 << 10;
 
+/// After a turn of all operators that took longer than this, a tick is [`SLOW_TICK`]: checkpoints
+/// and queries wait for a turn.
+const LONG_TURN: Duration = Duration::from_millis(20);
+
+/// How much is read for one tick then, in bytes.
+const SLOW_TICK: usize = 32 << 10;
+
 /// How often splits are asked for one tick, at most.
 const MOST_READS: usize = 64;
 
@@ -111,6 +118,10 @@ pub(crate) struct SourceRun<R: Reader<Record: Clone + 'static>> {
     bytes_in_flight: usize,
     is_held_up: bool,
     steps: u64,
+    /// When records were given last, until the turn that they make is over.
+    gave: Option<Instant>,
+    /// What is given takes long. So does the first, as far as is known.
+    is_slow: bool,
     busy: Rc<Busy>,
 }
 
@@ -166,6 +177,8 @@ where
             bytes_in_flight: 0,
             is_held_up: false,
             steps: 0,
+            gave: None,
+            is_slow: true,
             busy: control.busy(name),
         }
     }
@@ -332,22 +345,27 @@ where
         let busy = Rc::clone(&self.busy);
         let _working = busy.begin();
         self.steps += 1;
+        if let Some(gave) = self.gave.take() {
+            self.is_slow = gave.elapsed() >= LONG_TURN;
+        }
         self.quiet.asked(now(), self.is_held_up);
         self.discover()?;
         let had_ended = self.has_ended();
         let mut has_read = false;
         if self.has_room(control) {
+            let most = if self.is_slow { SLOW_TICK } else { TICK };
             for _ in 0..MOST_READS {
                 let Some(split) = self.furthest_behind() else {
                     break;
                 };
                 has_read |= self.read(&split)?;
-                if self.ready_bytes >= TICK {
+                if self.ready_bytes >= most {
                     break;
                 }
             }
             if !self.ready.is_empty() {
                 self.give();
+                self.gave = Some(now());
             }
         }
         let mark = self.present_mark();
