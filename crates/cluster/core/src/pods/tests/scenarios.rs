@@ -567,7 +567,7 @@ fn a_pod_that_was_not_deleted_is_tried_again_while_nobody_needs_it() {
     let mut term = Term::listed(7, vec![pod(&name, PodPhase::Pending)]);
     term.demand(0, &[], &[]);
     term.tell(5, PodsEvent::Tick);
-    assert_eq!(term.deletes(), [name.clone()]);
+    assert_eq!(term.deletes(), std::slice::from_ref(&name));
     let outcome = || Deleted::Not("no answer".into());
     let not_done = |name: &str| PodsEvent::Deleted {
         name: name.to_owned(),
@@ -575,7 +575,7 @@ fn a_pod_that_was_not_deleted_is_tried_again_while_nobody_needs_it() {
     };
     term.tell(6, not_done(&name));
     term.tell(8, PodsEvent::Tick);
-    assert_eq!(term.deletes(), [name.clone()]);
+    assert_eq!(term.deletes(), std::slice::from_ref(&name));
     // It has started meanwhile, and is somebody's.
     term.tell(9, not_done(&name));
     term.see(9, pod(&name, PodPhase::Running));
