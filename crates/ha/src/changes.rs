@@ -46,9 +46,10 @@ type Listing = BoxFuture<'static, (Result<Vec<Listed>, Error>, Duration)>;
 ///
 /// The hints come from the one watch that this process has on the group anyway. One listing at the
 /// beginning, one every 30 s, and one when a hint says that anything may have changed, 200 ms apart
-/// or more. It keeps name and version of every record, as long as it exists. A reader that is slow,
-/// or does not ask at all, costs nothing more: it holds up nobody, and finds by listing what it has
-/// missed. It works only while [`next`](Self::next) is awaited.
+/// or more; after one that took long, up to 30 s later. It keeps name and version of every record,
+/// as long as it exists. A reader that is slow, or does not ask at all, costs nothing more: it
+/// holds up nobody, and finds by listing what it has missed. It works only while
+/// [`next`](Self::next) is awaited.
 pub struct Changes {
     told: Told,
     hints: Listener,

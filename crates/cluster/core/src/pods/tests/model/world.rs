@@ -61,7 +61,7 @@ pub(super) struct World {
     job: usize,
     /// Where the tasks of the job are.
     pub(super) tasks: Vec<String>,
-    /// Who has made a pod of this name, and how often.
+    /// The leader that has made a pod of this name, and how often.
     pub(super) made: BTreeMap<String, (u64, u32)>,
     /// Pods, by their ids, that this leader was told of, or must have been.
     pub(super) told: BTreeSet<String>,
