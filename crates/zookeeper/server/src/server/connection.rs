@@ -43,8 +43,15 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
     let end = match greeting(hub, &mut stream).await {
         Ok(Greeting::Word(word)) => {
             let answered = words::answer(hub, word, &mut stream).await;
+            // Before its end reaches the client: whoever asks next is told of this one no more.
             hub.leave(entered.connection, false);
-            answered.err().unwrap_or(End::Done)
+            match answered {
+                Ok(()) => {
+                    shut_down(hub, &mut stream).await;
+                    End::Done
+                }
+                Err(end) => end,
+            }
         }
         Ok(Greeting::Connect(frame)) => {
             let mut connection = Connection {
@@ -59,9 +66,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
             let end = connection.run(caller, &frame).await;
             hub.leave(entered.connection, matches!(end, End::Gone));
             connection.abandon();
-            // A client that does not read does not read the end of TLS either.
-            let timeout = hub.options.greeting_timeout;
-            let _ = tokio::time::timeout(timeout, connection.stream.shutdown()).await;
+            shut_down(hub, &mut connection.stream).await;
             end
         }
         Err(end) => {
@@ -78,6 +83,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
         End::Again(_) => debug!(%address, why = %end, "closed a connection"),
         end => info!(%address, why = %end, "closed a connection"),
     }
+}
+
+/// Ends a stream, unless the client reads so little that the end of TLS finds no room.
+async fn shut_down(hub: &Hub, stream: &mut (impl AsyncWrite + Unpin)) {
+    let _ = tokio::time::timeout(hub.options.greeting_timeout, stream.shutdown()).await;
 }
 
 struct Connection<'a, S> {
@@ -354,3 +364,74 @@ async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 enum Never {}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Context;
+
+    use super::*;
+    use crate::machine::Machine;
+    use crate::server::options::Options;
+
+    /// Asks a word, and looks when its stream is shut down: how many connections are there then?
+    struct Asks<'a> {
+        hub: &'a Hub,
+        word: &'static [u8],
+        connections: &'a mut Option<usize>,
+    }
+
+    impl AsyncRead for Asks<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            room: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            room.put_slice(std::mem::take(&mut self.word));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Asks<'_> {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            *self.connections = Some(self.hub.state().peers.len());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sees_the_end_of_an_answer_is_counted_no_more() {
+        let options = Options::local();
+        let machine = Machine::new(options.machine.clone(), super::super::first_zxid());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the beginning of the server's time"
+        )]
+        let hub = Hub::new(options, machine, None, Instant::now());
+        let mut connections = None;
+        let stream = Asks {
+            hub: &hub,
+            word: b"srvr",
+            connections: &mut connections,
+        };
+        let caller = Caller {
+            address: "127.0.0.1:1".parse().unwrap(),
+            ids: Vec::new(),
+            secure: false,
+            full: None,
+        };
+        serve(&hub, stream, caller).await;
+        assert_eq!(connections, Some(0));
+    }
+}

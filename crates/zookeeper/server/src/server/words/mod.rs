@@ -32,7 +32,7 @@ pub(super) fn parse(first: [u8; LENGTH_BYTES]) -> Option<&'static str> {
     known.copied()
 }
 
-/// Answers a word, and is done.
+/// Answers a word. The stream is still to be shut down.
 pub(super) async fn answer(
     hub: &Hub,
     word: &str,
@@ -44,7 +44,7 @@ pub(super) async fn answer(
         .unwrap_or_else(|| format!("{word} is not executed because it is not in the whitelist.\n"));
     let sent = async {
         stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await
+        stream.flush().await
     };
     let timeout = hub.options.greeting_timeout;
     match tokio::time::timeout(timeout, sent).await {
