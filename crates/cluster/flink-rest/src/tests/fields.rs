@@ -14,7 +14,7 @@ use crate::{
     plan, resources, savepoints, taskmanagers, vertices,
 };
 
-const RECORDED: [(&str, &str); 2] = [
+pub(super) const RECORDED: [(&str, &str); 2] = [
     ("1.20.5", include_str!("../../tests/flink/1.20.5.json")),
     ("2.3.0", include_str!("../../tests/flink/2.3.0.json")),
 ];
@@ -22,7 +22,7 @@ const RECORDED: [(&str, &str); 2] = [
 const DIFFERS: &str = include_str!("../../tests/flink/differs.txt");
 
 /// What we answer to a request, if it is made of views only.
-fn ours(name: &str) -> Option<Value> {
+pub(super) fn ours(name: &str) -> Option<Value> {
     let (mut job, cluster) = (job(), cluster());
     // No checkpoint of the recorded Flink had failed.
     job.checkpoints.as_mut().unwrap().last_aborted = None;
@@ -113,7 +113,7 @@ fn fields_have_flinks_names_and_types_but_where_the_list_says_why_not() {
 }
 
 /// What the list says of a version. A line may begin with the beginning of one.
-fn listed(version: &str) -> BTreeSet<String> {
+pub(super) fn listed(version: &str) -> BTreeSet<String> {
     let mut told = BTreeSet::new();
     for line in DIFFERS.lines() {
         let mut words: Vec<&str> = line
@@ -136,7 +136,7 @@ fn listed(version: &str) -> BTreeSet<String> {
     told
 }
 
-fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut BTreeSet<String>) {
+pub(super) fn differences(path: &str, theirs: &Value, ours: &Value, found: &mut BTreeSet<String>) {
     match (theirs, ours) {
         (Value::Null, _) | (_, Value::Null) => {}
         (Value::Object(theirs), Value::Object(ours)) => {
