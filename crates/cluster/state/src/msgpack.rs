@@ -92,11 +92,16 @@ pub fn length(bytes: &[u8]) -> Result<usize, Damaged> {
 /// # Errors
 ///
 /// The bytes end before the value does, or are no MessagePack.
+#[inline]
 pub fn is_deep(bytes: &[u8]) -> Result<bool, Damaged> {
-    // A level takes a byte at least.
+    // A level takes a byte at least. A snapshot asks this of each key and value.
     if bytes.len() < MOST_DEPTH - 1 {
         return Ok(false);
     }
+    has_many_levels(bytes)
+}
+
+fn has_many_levels(bytes: &[u8]) -> Result<bool, Damaged> {
     let mut at = 0;
     // How many values are still to come at each level.
     let mut open = Vec::new();

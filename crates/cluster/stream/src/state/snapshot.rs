@@ -435,6 +435,7 @@ fn encode<K: Stored, S: Stored>(entry: &Entry<K, S>, into: &mut Vec<u8>) -> Resu
 }
 
 /// What is nested deeply is read once, to see whether it can be.
+#[inline]
 fn comes_back<T: DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
     match msgpack::is_deep(bytes) {
         Ok(false) => Ok(()),
