@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use incumbent_backend::outage::{News, Outage, Recovery};
 use incumbent_backend::{Pace, causes, jitter};
 use incumbent_backend_kubernetes::quietly;
 use incumbent_cluster_core::pods::PodsEvent;
@@ -37,9 +38,10 @@ pub(crate) async fn follow(pods: Api<Pod>, selector: String, tell: mpsc::Sender<
     let (first, longest) = PAUSES;
     let mut pace = Pace::new(first, longest).healthy_after(HEALTHY);
     let mut refused = Pace::new(first, LONGEST_REFUSED).healthy_after(HEALTHY);
+    let outage = Outage::new();
     loop {
         let begun = Instant::now();
-        let pause = match once(&pods, &selector, &tell).await {
+        let pause = match once(&pods, &selector, &tell, &outage).await {
             Ok(why) => {
                 tracing::debug!(why, "the watch of pods has ended; they are listed again");
                 refused.reset();
@@ -47,11 +49,9 @@ pub(crate) async fn follow(pods: Api<Pod>, selector: String, tell: mpsc::Sender<
             }
             Err(Ended::Unheard) => return,
             Err(Ended::Failed(failed)) => {
-                if tell
-                    .send(PodsEvent::Unlisted(failed.words()))
-                    .await
-                    .is_err()
-                {
+                let why = failed.words();
+                warn_of(&outage, &why);
+                if tell.send(PodsEvent::Unlisted(why)).await.is_err() {
                     return;
                 }
                 match failed.is_refusal() {
@@ -61,6 +61,18 @@ pub(crate) async fn follow(pods: Api<Pod>, selector: String, tell: mpsc::Sender<
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// A person has to know of it even if nobody asks why a job waits.
+fn warn_of(outage: &Outage, why: &str) {
+    match outage.failed(why) {
+        News::Began | News::OtherReason => {
+            tracing::warn!(why, "the pods of the cluster cannot be listed; retrying");
+        }
+        News::Known => {
+            tracing::debug!(why, "the pods of the cluster still cannot be listed");
+        }
     }
 }
 
@@ -81,6 +93,7 @@ async fn once(
     pods: &Api<Pod>,
     selector: &str,
     tell: &mpsc::Sender<PodsEvent>,
+    outage: &Outage,
 ) -> Result<String, Ended> {
     say(tell, PodsEvent::Listing).await?;
     let (mut all, mut after) = (Vec::new(), None);
@@ -103,6 +116,10 @@ async fn once(
         .labels(selector)
         .timeout(WATCH_SECONDS);
     let mut events = std::pin::pin!(sent(pods.watch(&params, &version)).await?);
+    // Not sooner: a role that may list and not watch would end the outage with each list.
+    if let Recovery::Over { failures } = outage.worked() {
+        tracing::info!(failures, "the pods of the cluster are listed again");
+    }
     loop {
         let event = match tokio::time::timeout(SILENCE, quietly(events.next())).await {
             Ok(Some(Ok(event))) => event,

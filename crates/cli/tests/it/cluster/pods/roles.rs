@@ -77,6 +77,29 @@ fn a_verb_that_is_missing_is_named() {
 }
 
 #[test]
+fn pods_that_cannot_be_listed_are_news_once_and_so_is_the_end_of_it() {
+    let mut site = Site::new();
+    lacking(&site, "pods", "list");
+    site.manager("jm-1", &[]);
+    let line = site.managers[0].logged("cannot be listed; retrying");
+    assert!(
+        line.replace('\\', "")
+            .contains("the role lacks \"list\" on \"pods\""),
+        "{line}"
+    );
+    until("it was tried three times", || {
+        let seen = site.double.seen().into_iter();
+        let tries = seen.filter(|it| it.verb == Verb::List && it.resource == "pods");
+        tries.count() >= 3
+    });
+    // The role is completed.
+    lacking(&site, "nothing", "at all");
+    site.managers[0].logged("the pods of the cluster are listed again");
+    let log = site.managers[0].log();
+    assert_eq!(log.matches("cannot be listed").count(), 1, "{log}");
+}
+
+#[test]
 fn without_the_right_to_watch_pods_are_listed_again_and_again() {
     let mut site = Site::new();
     lacking(&site, "pods", "watch");
