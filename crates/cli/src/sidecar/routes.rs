@@ -93,7 +93,8 @@ async fn may_ask(State(shared): State<Shared>, request: Request, next: Next) -> 
             let given = request.headers().get(AUTHORIZATION);
             let given = given.map_or(&[][..], |value| value.as_bytes());
             if !same(given, expected.as_bytes()) {
-                return Problem::unauthorized().into_response();
+                let token = "TOKEN, which is in the file that --token-file names to the sidecar";
+                return Problem::unauthorized(token).into_response();
             }
         }
     }

@@ -480,13 +480,26 @@ fn a_sidecar_says_who_leads_and_hands_over_when_the_application_has_stopped() {
 }
 
 #[test]
+fn a_sidecar_does_not_claim_to_end_an_application_that_does_not_acknowledge() {
+    let place = Place::new();
+    let flags = ["--lease", "2m", "--stop-timeout", "100ms"];
+    let (a, at) = sidecar(&place, "a", &flags);
+    until("a leads", || get(&at, "/").json()["leads"] == true);
+    place.ask(&["resign"]).assert_code(0);
+    a.logged("a sidecar cannot end it");
+    assert!(!a.log().contains("ending it"), "{}", a.log());
+}
+
+#[test]
 fn a_sidecar_streams_the_role_and_offers_records_to_who_has_the_token() {
     let place = Place::new();
     std::fs::write(place.path("token"), "0123456789abcdef\n").unwrap();
     let token = place.path("token").display().to_string();
     let (_a, at) = sidecar(&place, "a", &["--lease", "2m", "--token-file", &token]);
     until("a leads", || get(&at, "/").json()["leads"] == true);
-    assert_eq!(get(&at, "/v1/role").status, 401);
+    let refused = get(&at, "/v1/role");
+    assert_eq!(refused.status, 401);
+    assert!(refused.body.contains("--token-file"), "{}", refused.body);
     let header = "authorization: Bearer 0123456789abcdef";
     let opened = over_tcp(&at, "POST", "/v1/records/counter", &[header], "").unwrap();
     assert_eq!(opened.status, 200, "{}", opened.body);

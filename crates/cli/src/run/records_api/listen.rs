@@ -131,7 +131,7 @@ async fn guarded(expected: Arc<str>, request: Request, next: Next) -> Response {
     if same(given, expected.as_bytes()) {
         next.run(request).await
     } else {
-        Problem::unauthorized().into_response()
+        Problem::unauthorized(&format!("${TOKEN}")).into_response()
     }
 }
 

@@ -7,7 +7,6 @@ use incumbent::{Epoch, Error};
 use serde_json::{Value, json};
 
 use super::role::RoleView;
-use super::variables::TOKEN;
 
 /// Longest body of a request: more than any store takes, so that the answer names the store's own
 /// limit.
@@ -125,8 +124,9 @@ impl Problem {
         )
     }
 
-    pub(crate) fn unauthorized() -> Self {
-        let detail = format!("send the header Authorization: Bearer ${}", TOKEN);
+    /// `token` says where the caller has it from.
+    pub(crate) fn unauthorized(token: &str) -> Self {
+        let detail = format!("send the header Authorization: Bearer {token}");
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",

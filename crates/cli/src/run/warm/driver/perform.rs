@@ -16,7 +16,7 @@ use crate::run::records_api::Told;
 use crate::run::term::spawn_failure;
 use crate::run::warm::command::{Surroundings, bound};
 use crate::run::warm::hook::Hook;
-use crate::run::warm::machine::{Action, Event, Tell, Which};
+use crate::run::warm::machine::{Action, Because, Event, Tell, Which};
 use crate::run::warm::term::{Boxed, Held, feed};
 
 /// How often a URL is asked whether the command is warm.
@@ -52,10 +52,8 @@ impl Driver {
             Action::Publish => self.publish(),
             Action::Withdraw => self.withdraw(),
             Action::Stop => self.stop(self.args.stop_timeout),
-            Action::Kill => {
-                tracing::warn!(
-                    "the command did not acknowledge in time that it stands by; ending it"
-                );
+            Action::Kill(because) => {
+                warn_of_kill(because, self.args.command.is_empty());
                 self.stop(Duration::ZERO);
             }
             Action::Resign(to) => self.resign(to),
@@ -275,6 +273,25 @@ impl Driver {
             let _ = hook.ended().await;
         }
         self.resign(None);
+    }
+}
+
+/// Says what becomes of the command now; or, beside an application, what does not.
+fn warn_of_kill(because: Because, is_beside: bool) {
+    match (because, is_beside) {
+        (Because::Unacknowledged, false) => {
+            tracing::warn!("the command did not acknowledge in time that it stands by; ending it");
+        }
+        (Because::Unacknowledged, true) => tracing::warn!(
+            "the application did not acknowledge in time that it stands by, and a sidecar cannot \
+             end it; giving up the term, so another node may lead while it still acts"
+        ),
+        (Because::AskedAgain, false) => {
+            tracing::warn!("asked a second time to end; ending the command at once");
+        }
+        (Because::AskedAgain, true) => tracing::warn!(
+            "asked a second time to end; not waiting for the application to stand by"
+        ),
     }
 }
 

@@ -25,11 +25,21 @@ pub(in crate::run::warm) enum Action {
     Withdraw,
     /// SIGTERM, and SIGKILL after the time to stop.
     Stop,
-    Kill,
+    /// End the command at once. An application that is not ours is no longer waited for.
+    Kill(Because),
     /// Give up the term.
     Resign(Option<HolderName>),
     /// End with this code.
     Exit(u8),
+}
+
+/// Why a command is not waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run::warm) enum Because {
+    /// It was told to stand by, and has not acknowledged it in time.
+    Unacknowledged,
+    /// This program was asked to end a second time.
+    AskedAgain,
 }
 
 /// What the command is told.

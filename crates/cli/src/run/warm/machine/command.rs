@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::term::{Phase, Term};
-use super::{Action, Machine};
+use super::{Action, Because, Machine};
 use crate::run::args::Restart;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Machine {
             // A second signal means: at once.
             return match self.command {
                 Command::Down(_) => Vec::new(),
-                _ => vec![Action::Kill],
+                _ => vec![Action::Kill(Because::AskedAgain)],
             };
         }
         self.is_ending = true;

@@ -23,7 +23,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub(super) use self::action::{Action, Tell, Which};
+pub(super) use self::action::{Action, Because, Tell, Which};
 pub(super) use self::event::Event;
 pub(super) use self::policy::Policy;
 
@@ -143,7 +143,8 @@ impl Machine {
             }) if now >= stepping.until && !stepping.is_killed => {
                 stepping.is_killed = true;
                 let hook = self.hook.map(|_| Action::EndHook);
-                hook.into_iter().chain([Action::Kill]).collect()
+                let kill = Action::Kill(Because::Unacknowledged);
+                hook.into_iter().chain([kill]).collect()
             }
             Some(_) => Vec::new(),
         }

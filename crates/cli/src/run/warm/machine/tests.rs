@@ -1,4 +1,4 @@
-use super::{Action, Event, Machine, Policy, Tell, Which};
+use super::{Action, Because, Event, Machine, Policy, Tell, Which};
 use crate::run::args::Restart;
 use incumbent::Epoch;
 use std::time::Duration;
@@ -119,7 +119,10 @@ fn deposed_and_never_acknowledged_it_is_killed_and_then_the_term_is_given_up() {
     let mut machine = leading(POLICY);
     machine.step(at(10), lost(3));
     assert_eq!(machine.step(at(12), Event::Time), []);
-    assert_eq!(machine.step(at(13), Event::Time), [Action::Kill]);
+    assert_eq!(
+        machine.step(at(13), Event::Time),
+        [Action::Kill(Because::Unacknowledged)]
+    );
     assert_eq!(machine.step(at(14), Event::Time), []);
     let given_up = [Action::Resign(None), Action::Tell(Tell::Standby(4))];
     assert_eq!(machine.step(at(14), exited(137, false)), given_up);
@@ -254,14 +257,17 @@ fn a_hook_to_stand_by_acknowledges_by_its_success() {
         machine.step(at(11), Event::HookEnded { is_good: false }),
         []
     );
-    assert_eq!(machine.step(at(13), Event::Time), [Action::Kill]);
+    assert_eq!(
+        machine.step(at(13), Event::Time),
+        [Action::Kill(Because::Unacknowledged)]
+    );
 
     // It hangs: both are ended, and the term is held until both have.
     let mut machine = leading(policy);
     machine.step(at(10), lost(3));
     assert_eq!(
         machine.step(at(13), Event::Time),
-        [Action::EndHook, Action::Kill]
+        [Action::EndHook, Action::Kill(Because::Unacknowledged)]
     );
     assert_eq!(machine.step(at(13), exited(137, false)), [Action::EndHook]);
     let given_up = [Action::Resign(None), Action::Tell(Tell::Standby(4))];
@@ -365,7 +371,10 @@ fn to_end_a_leader_withdraws_stops_resigns_and_exits_with_its_code() {
     let mut machine = leading(POLICY);
     assert_eq!(machine.step(at(1), Event::Terminate), [Action::Withdraw]);
     assert_eq!(machine.step(at(2), Event::Withdrawn), [Action::Stop]);
-    assert_eq!(machine.step(at(2), Event::Terminate), [Action::Kill]);
+    assert_eq!(
+        machine.step(at(2), Event::Terminate),
+        [Action::Kill(Because::AskedAgain)]
+    );
     let actions = machine.step(at(3), exited(5, false));
     let expected = [
         Action::Resign(None),
@@ -417,7 +426,10 @@ fn an_application_beside_is_told_and_waited_for_at_the_end_too() {
     // It never says so: its time is over, and it cannot be ended.
     let mut machine = leads();
     machine.step(at(1), lost(3));
-    assert_eq!(machine.step(at(4), Event::Time), [Action::Kill]);
+    assert_eq!(
+        machine.step(at(4), Event::Time),
+        [Action::Kill(Because::Unacknowledged)]
+    );
     let actions = machine.step(
         at(4),
         Event::Exited {
