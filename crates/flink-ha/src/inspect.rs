@@ -11,7 +11,7 @@ use crate::error::FlinkError;
 use crate::files;
 use crate::judge;
 use crate::kubernetes::{self, Watched};
-use crate::model::{ClusterSummary, FlinkCluster, Problem, Renewal};
+use crate::model::{Clusters, FlinkCluster, Problem, Renewal};
 use crate::zookeeper;
 
 /// The least time between two readings. What Flink does in several steps, as a takeover or a
@@ -92,16 +92,21 @@ pub async fn inspect(
 
 /// The clusters that are there: in a namespace, or below a path in ZooKeeper.
 ///
-/// In ZooKeeper four levels below the path are searched, and a thousand nodes at most. Nodes that
-/// the login may not read are passed over.
+/// In ZooKeeper four levels below the path are searched, and a thousand nodes at most: first those
+/// with `flink` in a name. [`Clusters::stopped_after`] says if there were more. Nodes that the login
+/// may not read are passed over.
 ///
 /// # Errors
 ///
 /// As [`inspect`]. That there is none is no error.
-pub async fn clusters(address: &FlinkAddress) -> Result<Vec<ClusterSummary>, FlinkError> {
+pub async fn clusters(address: &FlinkAddress) -> Result<Clusters, FlinkError> {
     match address.target() {
         Target::Kubernetes(target) => {
-            kubernetes::clusters(&kubernetes::Cluster::connect(target)?).await
+            let namespace = kubernetes::Cluster::connect(target)?;
+            Ok(Clusters {
+                clusters: kubernetes::clusters(&namespace).await?,
+                stopped_after: None,
+            })
         }
         Target::ZooKeeper(target) => zookeeper::clusters(target).await,
     }

@@ -82,7 +82,7 @@ pub use inspect::{InspectOptions, clusters, inspect};
 pub use java::{JavaError, JavaErrorKind};
 pub use migrate::{MigrationOptions, MigrationStep, migrate, plan_migration, reopen};
 pub use model::{
-    Checkpoint, ClusterSummary, Election, FileCheck, FileState, FlinkCluster, FlinkJob,
+    Checkpoint, ClusterSummary, Clusters, Election, FileCheck, FileState, FlinkCluster, FlinkJob,
     LeaderEntry, Pointer, Problem, ProblemKind, Renewal, Severity,
 };
 pub use plan::{Left, Migration, MigrationState, Move, Refusal, RefusalKind};

@@ -29,6 +29,17 @@ pub struct FlinkCluster {
     pub problems: Vec<Problem>,
 }
 
+/// The clusters of a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Clusters {
+    /// Those that were found, by name.
+    pub clusters: Vec<ClusterSummary>,
+    /// In ZooKeeper, how many nodes were searched, if there were more: clusters below the others
+    /// are not in the list. `None` if all were searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_after: Option<usize>,
+}
+
 /// A cluster in a listing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ClusterSummary {

@@ -15,8 +15,8 @@ use clap::{Args, Subcommand};
 use incumbent_flink_ha::{
     FlinkAddress, FlinkCluster, FlinkError, InspectOptions, Severity, clusters,
 };
-use serde_json::json;
 
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
 use crate::settings::Output;
 use crate::show;
@@ -37,10 +37,12 @@ holder's clock and prove nothing. In ZooKeeper the server itself removes the ent
 processes, so there is nothing to wait for.
 
 An address above clusters lists them: kubernetes://namespace, zookeeper://h1:2181/flink, or
-zookeeper://h1:2181 for all that a search four levels deep finds.
+zookeeper://h1:2181 for all that a search four levels deep finds. It searches 1000 nodes, those with
+flink in their path first, and says if there are more.
 
 Exit codes:
   0  no problems, or only notes; or a list of clusters
+  1  no cluster was found, and not all nodes were searched
   6  no such cluster
   7  the store does not answer
   8  there are critical problems or warnings";
@@ -140,21 +142,39 @@ async fn list(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     let mut found = clusters(address).await?;
-    found.retain(|cluster| address.is_above(cluster));
-    if found.is_empty() {
-        return Err(match nothing {
-            Some(nothing) => nothing.into(),
-            None => {
-                Failure::new(format!("there is no Flink cluster at {address}")).code(Code::NotFound)
-            }
-        });
+    found.clusters.retain(|cluster| address.is_above(cluster));
+    let unsearched = found.stopped_after.map(report::unsearched);
+    if found.clusters.is_empty() {
+        return Err(none_found(address, nothing, unsearched));
     }
     if output.is_json() {
-        show::json_line(&json!({ "clusters": found }))?;
+        show::json_line(&found)?;
     } else {
-        show::line(report::clusters(&found))?;
+        show::line(report::clusters(&found.clusters))?;
+    }
+    if let Some(unsearched) = unsearched {
+        say(unsearched);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// That nothing was found is not that nothing is there, if the search ended early.
+fn none_found(
+    address: &FlinkAddress,
+    nothing: Option<FlinkError>,
+    unsearched: Option<String>,
+) -> Failure {
+    let failure = match (nothing, &unsearched) {
+        (Some(nothing), _) => Failure::from(nothing),
+        (None, None) => {
+            Failure::new(format!("there is no Flink cluster at {address}")).code(Code::NotFound)
+        }
+        (None, Some(_)) => Failure::new(format!("no Flink cluster was found at {address}")),
+    };
+    match unsearched {
+        Some(unsearched) => failure.then(unsearched),
+        None => failure,
+    }
 }
 
 /// Says on a terminal what takes so long.
@@ -192,5 +212,23 @@ impl From<FlinkError> for Failure {
             _ => Code::Failed,
         };
         Self::new(incumbent::backend::causes(&error)).code(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_that_ended_early_does_not_say_that_there_is_none() {
+        let address: FlinkAddress = "zookeeper://h".parse().unwrap();
+        let all = none_found(&address, None, None).message();
+        assert!(all.starts_with("there is no Flink cluster at "), "{all}");
+        let some = none_found(&address, None, Some(report::unsearched(1000))).message();
+        assert!(some.starts_with("no Flink cluster was found at "), "{some}");
+        assert!(
+            some.contains("; the search ended after 1000 nodes"),
+            "{some}"
+        );
     }
 }

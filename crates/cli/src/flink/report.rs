@@ -47,6 +47,14 @@ pub(super) fn clusters(found: &[ClusterSummary]) -> String {
     table(&["CLUSTER", "REST SERVER", "JOBS"], rows.collect())
 }
 
+/// What a search that ended early says besides the list.
+pub(super) fn unsearched(searched: usize) -> String {
+    format!(
+        "the search ended after {searched} nodes, and there are more; name the path that is \
+         Flink's high-availability.zookeeper.path.root, as in zookeeper://host:2181/flink"
+    )
+}
+
 fn elections(cluster: &FlinkCluster) -> String {
     if cluster.elections.is_empty() {
         return "no election".into();

@@ -1,5 +1,7 @@
 //! The clusters below a path.
 
+use std::collections::VecDeque;
+
 use zookeeper_client::{Client, Error};
 
 use super::session::{Unread, in_session};
@@ -7,7 +9,7 @@ use super::target::ZooKeeperTarget;
 use crate::component::{Component, is_job_id};
 use crate::decode;
 use crate::error::FlinkError;
-use crate::model::ClusterSummary;
+use crate::model::{ClusterSummary, Clusters};
 
 /// How deep below the path. Flink's own root and an id of three parts fit: `/flink/team/prod/a`.
 const DEEPEST: usize = 4;
@@ -18,42 +20,90 @@ const MOST: usize = 1000;
 /// Children that only the node of a cluster has.
 const SIGNS: [&str; 3] = ["execution-plans", "jobgraphs", "applications"];
 
-pub(crate) async fn clusters(target: &ZooKeeperTarget) -> Result<Vec<ClusterSummary>, FlinkError> {
+/// Paths with this in a name below the address are searched first: Flink's own root is `/flink`.
+const LIKELY: &str = "flink";
+
+pub(crate) async fn clusters(target: &ZooKeeperTarget) -> Result<Clusters, FlinkError> {
     in_session(target, async |client| search(client, target).await).await
 }
 
 /// Searches below the path of the address; below the root if that path does not exist.
-pub(super) async fn search(
-    client: &Client,
-    target: &ZooKeeperTarget,
-) -> Result<Vec<ClusterSummary>, Unread> {
-    let mut found = Vec::new();
-    let mut level = vec![target.base.clone()];
-    let mut left = MOST;
-    for depth in 0..=DEEPEST {
-        let mut below = Vec::new();
-        for path in std::mem::take(&mut level) {
-            if left == 0 {
-                break;
-            }
-            left -= 1;
-            let Some(names) = children(client, &path).await? else {
-                if depth == 0 && !path.is_empty() {
-                    below.push(String::new());
-                }
-                continue;
-            };
-            if is_cluster(client, &path, &names).await? {
-                found.push(summary(client, target, &path).await?);
-            } else {
-                let names = names.iter().filter(|name| *name != "zookeeper");
-                below.extend(names.map(|name| format!("{path}/{name}")));
-            }
+pub(super) async fn search(client: &Client, target: &ZooKeeperTarget) -> Result<Clusters, Unread> {
+    let mut found = Clusters::default();
+    let mut searched = 0;
+    let mut waiting = Waiting::at(&target.base);
+    while let Some(node) = waiting.take() {
+        if searched == MOST {
+            found.stopped_after = Some(MOST);
+            break;
         }
-        level = below;
+        searched += 1;
+        let Some(names) = children(client, &node.path).await? else {
+            if node.depth == 0 && !node.path.is_empty() {
+                waiting = Waiting::at("");
+            }
+            continue;
+        };
+        if is_cluster(client, &node.path, &names).await? {
+            let cluster = summary(client, target, &node.path).await?;
+            found.clusters.push(cluster);
+        } else {
+            waiting.add(&node, &names);
+        }
     }
-    found.sort();
+    found.clusters.sort();
     Ok(found)
+}
+
+/// The nodes that are still to be searched: likely ones first, and of those the nearest.
+struct Waiting {
+    likely: VecDeque<Node>,
+    others: VecDeque<Node>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Node {
+    path: String,
+    depth: usize,
+    likely: bool,
+}
+
+impl Waiting {
+    fn at(base: &str) -> Self {
+        let node = Node {
+            path: base.to_owned(),
+            depth: 0,
+            likely: false,
+        };
+        Self {
+            likely: VecDeque::new(),
+            others: VecDeque::from([node]),
+        }
+    }
+
+    fn take(&mut self) -> Option<Node> {
+        self.likely.pop_front().or_else(|| self.others.pop_front())
+    }
+
+    /// Adds the children of a node that is no cluster. A likely node's children are likely too.
+    fn add(&mut self, parent: &Node, names: &[String]) {
+        if parent.depth == DEEPEST {
+            return;
+        }
+        for name in names.iter().filter(|name| *name != "zookeeper") {
+            let node = Node {
+                path: format!("{}/{name}", parent.path),
+                depth: parent.depth + 1,
+                likely: parent.likely || name.to_ascii_lowercase().contains(LIKELY),
+            };
+            let queue = if node.likely {
+                &mut self.likely
+            } else {
+                &mut self.others
+            };
+            queue.push_back(node);
+        }
+    }
 }
 
 /// The names of a node's children. `None` if it does not exist, or the login has no right
@@ -105,4 +155,39 @@ async fn summary(
         rest_server: leader.map(|leader| leader.address),
         jobs: jobs.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn likely_nodes_are_searched_before_a_crowd() {
+        let mut waiting = Waiting::at("");
+        let root = waiting.take().unwrap();
+        waiting.add(
+            &root,
+            &["a", "zookeeper", "Flink-prod", "b"].map(str::to_owned),
+        );
+        let mut searched = Vec::new();
+        while let Some(node) = waiting.take() {
+            if node.depth == 1 {
+                waiting.add(&node, &["c".to_owned()]);
+            }
+            searched.push(node.path);
+        }
+        let expected = ["/Flink-prod", "/Flink-prod/c", "/a", "/b", "/a/c", "/b/c"];
+        assert_eq!(searched, expected);
+    }
+
+    #[test]
+    fn nothing_deeper_than_the_limit_is_searched() {
+        let mut waiting = Waiting::at("/flink");
+        let mut last = None;
+        while let Some(node) = waiting.take() {
+            waiting.add(&node, &["a".to_owned()]);
+            last = Some(node.path);
+        }
+        assert_eq!(last.as_deref(), Some("/flink/a/a/a/a"));
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) async fn read(
         let cluster = understand(source, &tree);
         if has_nothing(&cluster) {
             let others = search(client, target).await?;
-            return Err(FlinkError::Nothing(nothing_at(target, &tree, &others)).into());
+            return Err(FlinkError::Nothing(nothing_at(target, &tree, &others.clusters)).into());
         }
         Ok(cluster)
     })

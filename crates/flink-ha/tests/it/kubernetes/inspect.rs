@@ -189,6 +189,7 @@ async fn the_clusters_of_a_namespace_are_listed() {
     let other = json!({ "metadata": { "labels": labels } });
     store.put("b-cluster-config-map", other);
     let found = clusters(&store.address_of("default")).await.unwrap();
+    let found = found.clusters;
     let names: Vec<_> = found.iter().map(|it| (&*it.address, it.jobs)).collect();
     assert_eq!(
         names,
@@ -211,7 +212,8 @@ async fn the_clusters_of_a_namespace_are_listed() {
         missing.to_string(),
         "there is no HA data of a Flink cluster c in the namespace default; this namespace has: b, cluster"
     );
-    assert_eq!(clusters(&store.address_of("empty")).await.unwrap(), []);
+    let empty = clusters(&store.address_of("empty")).await.unwrap();
+    assert_eq!(empty, Clusters::default());
     store.assert_only_read();
 }
 

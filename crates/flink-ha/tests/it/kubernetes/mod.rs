@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use incumbent_flink_ha::{
-    Component, FlinkAddress, FlinkError, InspectOptions, ProblemKind, Renewal, Severity, clusters,
+    Clusters, Component, FlinkAddress, FlinkError, InspectOptions, ProblemKind, Renewal, Severity,
+    clusters,
 };
 use incumbent_kubernetes_double::{Double, Fault, How, Match, Options, Rule, Verb};
 use incumbent_servers::free_port;

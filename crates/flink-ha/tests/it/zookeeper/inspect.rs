@@ -1,5 +1,7 @@
 //! Inspecting a cluster in ZooKeeper.
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::*;
 
 /// All nodes, with their data and stats.
@@ -116,7 +118,9 @@ async fn the_clusters_below_a_path_are_listed() {
         for (path, login) in [("", ""), ("/", ""), ("/flink", "u:secret@"), ("/none", "")] {
             let address = format!("zookeeper://{login}{socket}{path}");
             let found = clusters(&address.parse().unwrap()).await.unwrap();
+            assert_eq!(found.stopped_after, None);
             let found: Vec<_> = found
+                .clusters
                 .iter()
                 .map(|it| (it.address.as_str(), it.jobs, it.rest_server.is_some()))
                 .collect();
@@ -128,6 +132,31 @@ async fn the_clusters_below_a_path_are_listed() {
         let unnamed = inspect(&unnamed).await.unwrap_err();
         assert!(matches!(unnamed, FlinkError::Address(_)), "{unnamed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_search_that_ends_early_finds_flink_first_and_says_so() {
+    let server = Server::ours().await;
+    let client = server.client().await;
+    let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    let crowd: Vec<_> = (0..1100).map(|n| format!("/crowd-{n}")).collect();
+    stream::iter(&crowd)
+        .map(|path| client.create(path, b"", &persistent))
+        .buffer_unordered(100)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+        .unwrap();
+    let address: FlinkAddress = format!("zookeeper://{}", server.socket()).parse().unwrap();
+    let none = clusters(&address).await.unwrap();
+    assert_eq!((none.clusters, none.stopped_after), (vec![], Some(1000)));
+    let latch = "/flink/team/prod/leader/latch";
+    client.mkdir(latch, &persistent).await.unwrap();
+    let found = clusters(&address).await.unwrap();
+    let names: Vec<_> = found.clusters.iter().map(|it| &*it.name).collect();
+    assert_eq!(
+        (names, found.stopped_after),
+        (vec!["/flink/team/prod"], Some(1000))
+    );
 }
 
 #[tokio::test]
