@@ -25,6 +25,9 @@ pub struct JobView {
     pub epoch: u64,
     /// The tasks of the present attempt, by rank.
     pub tasks: Vec<TaskView>,
+    /// How many tasks it has, or is to have as soon as it has slots for them.
+    #[serde(default)]
+    pub wanted_tasks: u32,
     /// The last completed checkpoint. Always `null` for jobs without checkpoints.
     pub checkpoint: Option<CheckpointView>,
     /// More about checkpoints; in the view of one job that checkpoints only.
@@ -349,6 +352,18 @@ pub enum NodeViewState {
     Silent,
     /// It is proven dead, and old ranks that it had are waited for no more.
     Dead,
+}
+
+impl JobView {
+    /// How many tasks it has, or is to have as soon as it has slots for them.
+    pub fn task_count(&self) -> usize {
+        match (self.wanted_tasks, self.tasks.len(), &self.spec) {
+            // A leader of an older version does not say it.
+            (0, 0, Some(spec)) => spec.tasks as usize,
+            (0, placed, _) => placed,
+            (wanted, ..) => wanted as usize,
+        }
+    }
 }
 
 impl CheckpointView {

@@ -72,7 +72,9 @@ fn tasks(job: &JobView) -> Map<String, Value> {
     let mut tasks: Map<String, Value> = (counts.into_iter())
         .map(|(state, count)| (state.to_ascii_lowercase(), count))
         .collect();
-    tasks.insert("total".into(), state::tasks(job).into());
+    // Those of an attempt that has ended may be more than the next one has.
+    let total = state::tasks(job).max(job.tasks.len());
+    tasks.insert("total".into(), total.into());
     tasks
 }
 

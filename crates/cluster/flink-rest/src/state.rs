@@ -128,10 +128,7 @@ pub(crate) fn counts(job: &JobView) -> Map<String, Value> {
 
 /// How many tasks it has, or is to have.
 pub(crate) fn tasks(job: &JobView) -> usize {
-    match (job.tasks.len(), &job.spec) {
-        (0, Some(spec)) => spec.tasks as usize,
-        (placed, _) => placed,
-    }
+    job.task_count()
 }
 
 /// The state of the whole gang, as Flink makes it of the states of subtasks.

@@ -136,11 +136,14 @@ pub(crate) fn by_task_manager(job: &JobView, cluster: &ClusterView, now: i64) ->
     names.sort_unstable();
     names.dedup();
     let of = |name: &str| {
+        let tasks: Vec<_> = (job.tasks.iter())
+            .filter(|task| task.node.as_deref() == Some(name))
+            .cloned()
+            .collect();
         let here = JobView {
-            tasks: (job.tasks.iter())
-                .filter(|task| task.node.as_deref() == Some(name))
-                .cloned()
-                .collect(),
+            // Those that are elsewhere are not missing here.
+            wanted_tasks: 0,
+            tasks,
             ..job.clone()
         };
         let node = cluster.nodes.iter().find(|node| node.name == name);

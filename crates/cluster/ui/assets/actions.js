@@ -60,7 +60,7 @@ function savepoint(job) {
 }
 
 function rescale(job, want) {
-  const tasks = job.tasks.length || job.spec?.tasks || 1;
+  const tasks = job.wanted_tasks || job.tasks.length || 1;
   return {
     title: `Give ${job.name} another number of tasks?`, verb: 'Rescale',
     fields: [{ name: 'tasks', label: 'Tasks', type: 'number', min: '1', max: '1000', value: String(tasks), required: true }],

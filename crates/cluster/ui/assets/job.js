@@ -55,13 +55,14 @@ export function job(view, id, [name = '']) {
 }
 
 function head(job, why, look) {
+  const all = job.wanted_tasks || job.tasks.length;
   const running = job.tasks.filter(task => task.state === 'running').length;
   const lines = why?.lines ?? job.why;
   return [
     h('p', { class: 'crumbs' }, h('a', { href: '#/jobs' }, 'Jobs')),
     h('div', { class: 'head' }, h('h1', {}, job.name, ' '), state(job.state), actions(job, look)),
     facts([
-      ['tasks', job.tasks.length ? `${running} of ${count(job.tasks.length, 'task')} running` : count(job.spec?.tasks ?? 0, 'task')],
+      ['tasks', job.tasks.length ? `${running} of ${count(all, 'task')} running` : count(all, 'task')],
       ['attempt', String(job.attempt)],
       ['restarts', String(job.restarts)],
       ['submitted', ago(job.submitted_at)],

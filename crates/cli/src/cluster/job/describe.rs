@@ -39,12 +39,7 @@ pub(in crate::cluster) fn task_state(task: &TaskView) -> &'static str {
 pub(in crate::cluster) fn tasks_running(job: &JobView) -> String {
     let running = job.tasks.iter();
     let running = running.filter(|task| task.state == TaskViewState::Running);
-    // A job that was rescaled has another number of tasks than it was submitted with.
-    let all = match (job.tasks.len(), &job.spec) {
-        (0, Some(spec)) => spec.tasks as usize,
-        (placed, _) => placed,
-    };
-    format!("{}/{all}", running.count())
+    format!("{}/{}", running.count(), job.task_count())
 }
 
 /// How a job stands, in one line.
@@ -159,6 +154,8 @@ pub(super) mod tests {
         assert_eq!(tasks_running(&job), "2/3");
         job.tasks.clear();
         assert_eq!(tasks_running(&job), "0/2");
+        job.wanted_tasks = 7;
+        assert_eq!(tasks_running(&job), "0/7");
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn refuse_stopped(job: &JobView, tasks: u32) -> Result<(), Failure> {
 
 /// What will be done.
 fn plan(job: &JobView, tasks: u32) -> String {
-    let (name, now) = (&job.name, job.tasks.len());
+    let (name, now) = (&job.name, job.task_count());
     let spec = job.spec.as_ref();
     let how = match spec.is_some_and(|spec| spec.checkpoints.is_some()) {
         true => "a checkpoint, then its tasks end, and the next attempt goes on from there",

@@ -32,6 +32,7 @@ pub(super) fn job(job: &Job, nodes: &Nodes, seal: Seal, now: Time) -> JobView {
         attempt: record.attempt.0,
         epoch: seal.epoch.get(),
         tasks,
+        wanted_tasks: record.tasks(),
         checkpoint: record.checkpoints.last().map(CheckpointView::of),
         checkpoints: None,
         savepoints: Vec::new(),

@@ -291,6 +291,14 @@ fn a_job_gets_another_number_of_tasks_and_its_output_stays_right() {
 }
 
 #[test]
+fn a_job_that_waits_for_slots_shows_how_many_tasks_it_is_to_have() {
+    let mut world = World::new(&[2]);
+    let job = world.submit(fenced("a", 9));
+    let view = world.view(job);
+    assert_eq!((view.tasks.len(), view.task_count()), (0, 9));
+}
+
+#[test]
 fn rescaling_without_slots_is_refused_and_stops_nothing() {
     let (mut world, job) = running(&[2, 2], 2);
     // A new leader waits for the reports of TaskManagers before it refuses.

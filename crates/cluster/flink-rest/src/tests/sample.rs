@@ -57,6 +57,7 @@ pub(super) fn job() -> JobView {
         attempt: 2,
         epoch: 3,
         tasks: vec![task(0), task(1)],
+        wanted_tasks: 2,
         checkpoint: Some(savepoint.clone()),
         checkpoints: Some(CheckpointsView {
             interval_ms: 1000,

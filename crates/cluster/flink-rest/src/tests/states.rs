@@ -58,9 +58,10 @@ fn each_state_of_a_task_is_one_of_flinks_and_all_are_counted() {
         assert_eq!(sum, 2);
         assert!(state::OF_TASKS.contains(&state::of_gang(&job)));
     }
-    // Nothing is placed: they are there all the same.
+    // Nothing is placed: they are there all the same, also in lists, which have no specification.
     let waiting = JobView {
         tasks: Vec::new(),
+        spec: None,
         ..in_state(JobState::Waiting, Desired::Running)
     };
     assert_eq!(state::counts(&waiting)["CREATED"], 2);

@@ -34,6 +34,7 @@ pub(super) fn of_record(record: &JobRecord, epoch: u64) -> JobView {
         attempt: record.attempt.0,
         epoch,
         tasks: tasks.collect(),
+        wanted_tasks: record.tasks(),
         checkpoint: record.checkpoints.last().map(CheckpointView::of),
         checkpoints: checkpoints(record),
         savepoints: SavepointView::all_of(record),

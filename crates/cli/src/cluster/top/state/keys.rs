@@ -111,7 +111,7 @@ impl State {
                 job: Box::new(JobId {
                     id: job.id.clone(),
                     name: job.name.clone(),
-                    tasks: job.tasks.len(),
+                    tasks: job.task_count(),
                 }),
                 text: String::new(),
             },

@@ -92,6 +92,7 @@ mod tests {
             attempt: 1,
             epoch: 1,
             tasks: Vec::new(),
+            wanted_tasks: 0,
             checkpoint: None,
             checkpoints: None,
             savepoints: Vec::new(),

@@ -86,7 +86,7 @@ fn order(one: &JobView, other: &JobView, sort: Sort) -> Ordering {
         // Names are read from A to Z, so that is what "the highest first" turns around.
         Sort::Name => Reverse(&one.name).cmp(&Reverse(&other.name)),
         Sort::State => urgency(one.state).cmp(&urgency(other.state)),
-        Sort::Tasks => one.tasks.len().cmp(&other.tasks.len()),
+        Sort::Tasks => one.task_count().cmp(&other.task_count()),
         Sort::Restarts => one.restarts.cmp(&other.restarts),
         Sort::Checkpoint => completed(one).cmp(&completed(other)),
     }
@@ -112,7 +112,7 @@ fn row(job: &JobView) -> JobRow {
         id: job.id.clone(),
         name: job.name.clone(),
         state: job.state,
-        tasks: job.tasks.len(),
+        tasks: job.task_count(),
         running: job
             .tasks
             .iter()
@@ -194,6 +194,14 @@ mod tests {
             ..Wanted::default()
         };
         assert!(names(&beyond).is_empty());
+    }
+
+    #[test]
+    fn a_job_that_waits_for_slots_has_as_many_tasks_as_it_is_to_have() {
+        let mut waiting = job("a", JobState::Waiting, "");
+        waiting.wanted_tasks = 9;
+        let shown = row(&waiting);
+        assert_eq!((shown.running, shown.tasks), (0, 9));
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub struct JobRow {
     pub name: String,
     /// Where it stands.
     pub state: JobState,
-    /// How many tasks the present attempt has; 0 before the first.
+    /// How many tasks it has, or is to have as soon as it has slots for them.
     pub tasks: usize,
     /// How many of them run.
     pub running: usize,

@@ -438,6 +438,7 @@ pub(super) fn view(id: JobId, name: &str) -> JobView {
         attempt: 1,
         epoch: 1,
         tasks: Vec::new(),
+        wanted_tasks: 0,
         checkpoint: None,
         checkpoints: None,
         savepoints: Vec::new(),
