@@ -17,6 +17,9 @@ use crate::Node;
 /// How long to wait for the leader, who knows the names of jobs.
 const NAME: Duration = Duration::from_secs(35);
 
+/// How long to wait for the leader if the name is known from before.
+const KNOWN_NAME: Duration = Duration::from_secs(1);
+
 /// The largest answer about one job, in bytes.
 const LARGEST_JOB: usize = 2 * 1024 * 1024;
 
@@ -70,17 +73,53 @@ impl Asker {
 }
 
 impl Api {
-    /// The id of a job that is named by its id or name. Names are known to the leader only.
+    /// The id of a job that is named by its id or name.
+    ///
+    /// The leader knows the names of jobs. While it does not answer, one that it has told before
+    /// counts, if its job has not ended: until then it can be no other job's.
     pub(super) async fn id_of(&self, job: &str, asker: Asker) -> Result<JobId, Problem> {
         if let Ok(id) = job.parse() {
             return Ok(id);
         }
         let name = percent_encoding::utf8_percent_encode(job, percent_encoding::NON_ALPHANUMERIC);
-        let view: JobView = self
-            .ask_leader(&format!("/v1/jobs/{name}"), asker, NAME)
-            .await?;
+        let path = format!("/v1/jobs/{name}");
+        let mut asked = std::pin::pin!(self.ask_leader::<JobView>(&path, asker, NAME));
+        let answer = match self.state.records.named(job) {
+            None => asked.await,
+            Some(known) => {
+                let soon = tokio::time::timeout(KNOWN_NAME, asked.as_mut()).await;
+                let is_answer = match &soon {
+                    Ok(Ok(_)) => true,
+                    Ok(Err(problem)) => !problem.is_outage(),
+                    Err(_) => false,
+                };
+                if !is_answer && self.is_live(known).await {
+                    self.state.records.note_name(job, known);
+                    return Ok(known);
+                }
+                match soon {
+                    Ok(answer) => answer,
+                    Err(_) => asked.await,
+                }
+            }
+        };
+        let view = answer.map_err(|mut problem| {
+            if problem.is_outage() {
+                problem.detail.push_str(
+                    " The leader knows the names of jobs; by its id a job is found without it.",
+                );
+            }
+            problem
+        })?;
         let bad = |_| Problem::node_unreached("The leader's answer names no job.");
-        view.id.parse().map_err(bad)
+        let id = view.id.parse::<JobId>().map_err(bad)?;
+        self.state.records.note_name(job, id);
+        Ok(id)
+    }
+
+    async fn is_live(&self, id: JobId) -> bool {
+        let record = self.state.records.newest(self, id).await;
+        record.is_ok_and(|record| !record.state.is_terminal())
     }
 
     /// Asks the leader as the client would.

@@ -82,6 +82,11 @@ impl Problem {
         self.kind.rsplit(':').next().unwrap_or_default()
     }
 
+    /// Whether what was asked has not answered, and may do so later. All else is an answer.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.status >= 502
+    }
+
     pub(crate) fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
         self.errors = errors;
         self

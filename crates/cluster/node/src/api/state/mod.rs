@@ -33,7 +33,7 @@ pub const USUAL_ENTRIES: usize = 100;
 /// What queries of state share.
 #[derive(Default)]
 pub(super) struct States {
-    records: records::Records,
+    pub(super) records: records::Records,
     stored: stored::Checkpoints,
 }
 

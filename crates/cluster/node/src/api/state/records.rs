@@ -45,20 +45,25 @@ struct Kept {
 impl Records {
     /// The id of a job that is named by its id or name.
     pub(super) async fn id_of(&self, api: &Api, job: &str, asker: Asker) -> Result<JobId, Problem> {
-        if let Ok(id) = job.parse() {
-            return Ok(id);
-        }
         let known = self.names().get(job).copied();
-        if let Some((id, _)) = known.filter(|(_, at)| at.elapsed() < FRESH) {
-            return Ok(id);
+        match known.filter(|(_, at)| at.elapsed() < FRESH) {
+            Some((id, _)) => Ok(id),
+            None => api.id_of(job, asker).await,
         }
-        let id = api.id_of(job, asker).await?;
+    }
+
+    /// The job that had this name when somebody last asked for it.
+    pub(in super::super) fn named(&self, name: &str) -> Option<JobId> {
+        self.names().get(name).map(|(id, _)| *id)
+    }
+
+    /// This job has this name now.
+    pub(in super::super) fn note_name(&self, name: &str, id: JobId) {
         let mut names = self.names();
         if names.len() >= MOST_KEPT {
             names.clear();
         }
-        names.insert(job.to_owned(), (id, Instant::now()));
-        Ok(id)
+        names.insert(name.to_owned(), (id, Instant::now()));
     }
 
     /// The record of a job, perhaps as it was a second ago.
@@ -88,7 +93,11 @@ impl Records {
     /// was read before.
     ///
     /// Of any number of calls at the same time, two read the store.
-    pub(super) async fn newest(&self, api: &Api, id: JobId) -> Result<Arc<JobRecord>, Problem> {
+    pub(in super::super) async fn newest(
+        &self,
+        api: &Api,
+        id: JobId,
+    ) -> Result<Arc<JobRecord>, Problem> {
         let called_at = Instant::now();
         let turn = self.turn(id);
         let _turn = turn.lock().await;
@@ -101,7 +110,7 @@ impl Records {
             return Ok(record);
         }
         match self.read(api, id).await {
-            Err(problem) if is_outage(&problem) => {
+            Err(problem) if problem.is_outage() => {
                 kept(&|kept| kept.read_at.elapsed() < OLDEST).ok_or(problem)
             }
             read => read,
@@ -139,7 +148,7 @@ impl Records {
                 }
             }
             // It was removed, or is damaged.
-            Err(problem) if !is_outage(problem) => drop(kept.remove(&id)),
+            Err(problem) if !problem.is_outage() => drop(kept.remove(&id)),
             Err(_) => {
                 if let Some(kept) = kept.get_mut(&id) {
                     kept.is_being_read = false;
@@ -156,9 +165,4 @@ impl Records {
     fn names(&self) -> MutexGuard<'_, HashMap<String, (JobId, Instant)>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The store has not answered; else the record was removed, or is damaged.
-fn is_outage(problem: &Problem) -> bool {
-    problem.status >= 502
 }

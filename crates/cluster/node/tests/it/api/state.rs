@@ -14,7 +14,7 @@ use incumbent_cluster_node::api::{StateNames, StateRange, StateValue};
 use incumbent_cluster_node::wire::{Form, Problem, prove};
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, How, Running, id, record};
+use super::harness::{Cluster, FakeLeader, How, Running, id, record, view, wait};
 
 /// What ranks answer.
 type Answers = Arc<dyn Fn(u32, &Value) -> Result<Value, Problem> + Send + Sync>;
@@ -122,6 +122,38 @@ async fn a_key_a_range_and_names_are_put_together_from_all_ranks_at_any_node() {
         .await
         .json();
     assert_eq!(found.rank, 0);
+}
+
+#[tokio::test]
+async fn a_name_that_is_known_counts_while_the_leader_does_not_answer() {
+    let cluster = Cluster::new();
+    let there = task_manager(&cluster, Arc::new(numbers)).await;
+    let fake = Arc::new(FakeLeader::default());
+    fake.add(view(id(1), "job"));
+    let leader = How {
+        leader: Some(Arc::clone(&fake)),
+        ..How::default()
+    };
+    let leader = cluster.node(leader).await;
+    let node = cluster.node(How::default()).await;
+    node.write(&record(id(1), 2, there.address)).await;
+    let leadership = leader.lead().await;
+    node.follows().await;
+    let path = "/v1/jobs/job/state/numbers/7";
+    let found: StateValue = node.get(path).send().await.json();
+    assert_eq!(found.value, json!(49));
+    leadership.resign(None).await;
+    // For the first second the name is fresh, and the leader is not asked at all.
+    wait("the leader is asked, and does not answer", async || {
+        let begun = tokio::time::Instant::now();
+        let found: StateValue = node.get(path).send().await.json();
+        assert_eq!(found.value, json!(49));
+        let took = begun.elapsed();
+        // A request for a leader is held for 30 s.
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        took >= Duration::from_millis(900)
+    })
+    .await;
 }
 
 #[tokio::test]
