@@ -205,7 +205,7 @@ pub(super) fn locate(record: &JobRecord, rank: Rank) -> Result<Located, Problem>
 }
 
 pub(super) fn check_rank(record: &JobRecord, rank: Rank) -> Result<(), Problem> {
-    let (id, tasks) = (record.id, record.spec.tasks);
+    let (id, tasks) = (record.id, record.tasks());
     if rank.0 < tasks {
         return Ok(());
     }
@@ -222,5 +222,25 @@ pub(super) fn task(record: &JobRecord, attempt: Attempt, rank: Rank) -> TaskId {
         incarnation,
         attempt,
         rank,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rescaled_job_has_the_ranks_that_it_was_given() {
+        let spec = json!({ "name": "a", "tasks": 2, "command": ["x"] });
+        let spec = serde_json::from_value(spec).unwrap();
+        let (id, incarnation) = (JobId::new(1), Incarnation::new(1));
+        let mut record = JobRecord::new(id, incarnation, spec, String::new(), 0);
+        assert!(check_rank(&record, Rank(2)).is_err());
+        record.rescaled = Some(3);
+        assert!(check_rank(&record, Rank(2)).is_ok());
+        let why = check_rank(&record, Rank(3)).unwrap_err().detail;
+        assert!(why.contains("3 tasks, whose ranks are 0 to 2"), "{why}");
     }
 }

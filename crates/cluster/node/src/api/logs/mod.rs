@@ -134,8 +134,10 @@ async fn answer(
 }
 
 fn ranks(record: &JobRecord, rank: Option<u32>) -> Result<Vec<Rank>, Problem> {
-    let (id, tasks) = (record.id, record.spec.tasks);
+    let (id, tasks) = (record.id, record.tasks());
     match rank {
+        // Before it was rescaled, it may have had more.
+        Some(rank) if rank < record.spec.tasks => Ok(vec![Rank(rank)]),
         Some(rank) => {
             check_rank(record, Rank(rank))?;
             Ok(vec![Rank(rank)])
