@@ -26,8 +26,8 @@ impl Places {
 
     /// The store: what `--ha` says, otherwise a directory here.
     pub(super) fn ha(&self, common: &Common) -> Result<String, Failure> {
-        match &common.ha {
-            Some(address) => Ok(address.clone()),
+        match named_ha(common)? {
+            Some(address) => Ok(address),
             None => self.url("ha"),
         }
     }
@@ -60,6 +60,22 @@ impl Places {
             "file://{}",
             path.replace('%', "%25").replace('?', "%3F")
         ))
+    }
+}
+
+/// The store that `--ha` names, if it names one.
+///
+/// # Errors
+///
+/// It exists in one process only, and a cluster is several.
+pub(super) fn named_ha(common: &Common) -> Result<Option<String>, Failure> {
+    match &common.ha {
+        Some(address) if address.starts_with("memory:") => Err(Failure::new(
+            "the store memory: exists only inside one process, and the processes of a cluster need one that all of them \
+             reach; use another address, as --ha file:///dir",
+        )
+        .code(Code::Usage)),
+        address => Ok(address.clone()),
     }
 }
 

@@ -16,7 +16,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::places::Places;
+use super::places::{Places, named_ha};
 use crate::descriptors;
 use crate::exit::{Code, Failure};
 use crate::settings::{ClientToken, Common};
@@ -110,8 +110,8 @@ fn tasks_dir(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
 /// What the node crate needs to know of a part.
 fn options(common: &Common, part: &PartArgs) -> Result<NodeOptions, Failure> {
     let places = || Places::new(None);
-    let ha = match &common.ha {
-        Some(address) => address.clone(),
+    let ha = match named_ha(common)? {
+        Some(address) => address,
         None => places()?.ha(common)?,
     };
     let blobs = match &part.blobs {

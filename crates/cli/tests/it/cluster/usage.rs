@@ -41,6 +41,24 @@ fn a_job_without_a_cluster_is_told_how_to_start_one() {
 }
 
 #[test]
+fn a_cluster_is_not_begun_in_a_store_that_one_process_sees() {
+    let place = Place::new();
+    for part in [
+        &["up", "--listen", "127.0.0.1:0"][..],
+        &["job-manager", "--listen", "127.0.0.1:0"],
+        &["task-manager", "--listen", "127.0.0.1:0"],
+    ] {
+        let done = place.ask(&[part, &["--ha", "memory:"]].concat());
+        let done = done.assert_code(2);
+        assert!(
+            done.err.contains("the store memory: exists only inside"),
+            "{part:?}: {}",
+            done.err
+        );
+    }
+}
+
+#[test]
 fn every_given_node_is_named_if_none_answers() {
     let place = Place::new();
     let nodes = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
