@@ -58,6 +58,10 @@ pub(super) fn check(pod: &Value, settings: &PodSettings) -> Vec<String> {
     spec(&pod["spec"], &mut refusals);
     containers(&pod["spec"], settings, &mut refusals);
     quantities(settings, &mut refusals);
+    if settings.port == 0 {
+        refusals
+            .push("--pod-port: 0 is no port; all pods have the same one, such as 8081".to_owned());
+    }
     refusals
 }
 
@@ -123,13 +127,15 @@ fn containers(spec: &Value, settings: &PodSettings, refusals: &mut Vec<String>) 
         ));
     }
     let ours = named("containers");
+    for (at, one) in &ours {
+        our_container(*at, one, settings, refusals);
+    }
     match ours.as_slice() {
         [] if settings.image.is_none() => refusals.push(format!(
             "spec.containers: none is named {CONTAINER:?}, and no image is known for it; add one, \
              or --task-manager-image"
         )),
-        [] => {}
-        [(at, one)] => our_container(*at, one, settings, refusals),
+        [] | [_] => {}
         [_, second, ..] => refusals.push(format!(
             "spec.containers[{}]: two containers are named {CONTAINER:?}; one of them is the \
              TaskManager",

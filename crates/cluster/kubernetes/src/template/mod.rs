@@ -93,8 +93,12 @@ impl Template {
     ///
     /// [`Refusals`]: everything that is wrong with it.
     pub(crate) fn new(text: &str, settings: PodSettings) -> Result<Self, Refusals> {
-        let (pod, value) = parse::parse(text)?;
-        let refusals = check::check(&value, &settings);
+        let parse::Parsed {
+            pod,
+            value,
+            mut refusals,
+        } = parse::parse(text)?;
+        refusals.extend(check::check(&value, &settings));
         if !refusals.is_empty() {
             return Err(Refusals(refusals));
         }

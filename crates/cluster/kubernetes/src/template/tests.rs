@@ -198,9 +198,61 @@ fn each_forbidden_field_is_refused_by_its_name() {
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once() {
-    let text =
-        r#"{"metadata": {"name": "a"}, "spec": {"containers": [], "restartPolicy": "OnFailure"}}"#;
-    assert_eq!(refused(text).len(), 2);
+    let text = r#"
+metadata:
+  name: a
+  finalizers: [a/b]
+  ownerReferences: [{apiVersion: v1, kind: Pod, name: a, uid: u}]
+spec:
+  bogus: 1
+  nodeName: true
+  restartPolicy: OnFailure
+  containers:
+    - {name: task-manager, image: a, args: [x], bogus: 1}
+    - name: task-manager
+      image: 7
+      env: [{name: INCUMBENT_SLOTS, value: "9"}, {name: INCUMBENT_TASK_MANAGER_NAME, value: a}]
+"#;
+    let mut without_port = settings();
+    without_port.port = 0;
+    let refusals = refused_with(text, without_port);
+    for begin in [
+        "spec.nodeName: invalid type: boolean",
+        "spec.containers[1].image: invalid type: integer",
+        "spec.bogus: a pod has no such field",
+        "spec.containers[0].bogus: a pod has no such field",
+        "metadata.name: ",
+        "metadata.finalizers: ",
+        "metadata.ownerReferences: ",
+        "spec.nodeName: it passes the scheduler",
+        "spec.restartPolicy: ",
+        "spec.containers[0].args: ",
+        "spec.containers[1].env: INCUMBENT_SLOTS ",
+        "spec.containers[1].env: INCUMBENT_TASK_MANAGER_NAME ",
+        "spec.containers[1]: two containers",
+        "--pod-port: ",
+    ] {
+        let found = refusals.iter().filter(|line| line.starts_with(begin));
+        assert_eq!(found.count(), 1, "{begin}: {refusals:#?}");
+    }
+    assert_eq!(refusals.len(), 14, "{refusals:#?}");
+}
+
+#[test]
+fn a_field_of_another_type_is_named_with_what_to_do() {
+    let refusals = refused("spec: {nodeSelector: {disk: yes, zone: 8}, containers: []}");
+    assert!(
+        refusals
+            .iter()
+            .any(|line| line.starts_with("spec.nodeSelector.zone: ") && line.contains("quotes")),
+        "{refusals:?}"
+    );
+    let refusals = refused("spec: {terminationGracePeriodSeconds: soon, containers: []}");
+    assert!(
+        refusals[0].starts_with("spec.terminationGracePeriodSeconds: invalid type: string")
+            && !refusals[0].contains("quotes"),
+        "{refusals:?}"
+    );
 }
 
 #[test]
@@ -226,7 +278,7 @@ fn what_is_no_pod_is_refused() {
         ("apiVersion: v2", "apiVersion"),
         ("- a", "no object"),
         ("a: [", "neither YAML nor JSON"),
-        ("spec: 7", "no Pod"),
+        ("spec: 7", "spec: invalid type"),
     ] {
         let refusals = refused(text);
         assert!(refusals[0].contains(why), "{text}: {refusals:?}");
