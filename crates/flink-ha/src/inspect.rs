@@ -93,8 +93,8 @@ pub async fn inspect(
 /// The clusters that are there: in a namespace, or below a path in ZooKeeper.
 ///
 /// In ZooKeeper four levels below the path are searched, and a thousand nodes at most: first those
-/// with `flink` in a name. [`Clusters::stopped_after`] says if there were more. Nodes that the login
-/// may not read are passed over.
+/// with `flink` in a name. [`Clusters::stopped_after`] says if there were more. Nodes that the
+/// login may not read are passed over.
 ///
 /// # Errors
 ///
