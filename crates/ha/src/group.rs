@@ -202,6 +202,13 @@ impl Group {
         self.inner.contact.missing_rights()
     }
 
+    /// Why a campaign of this process does not get on, in the words of the store: its
+    /// [rights](Self::missing_rights), or what it could not read or write last. `None` if nothing
+    /// failed: then the campaign waits for another leader, or for its lease.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.contact.trouble()
+    }
+
     /// Drops this handle and waits until what it began has ended: a campaign that was dropped while
     /// its claim was on the way, or a term that is being given up. For a program that is about to
     /// exit and should not leave a lease behind.

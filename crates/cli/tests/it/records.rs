@@ -148,6 +148,19 @@ fn while_somebody_leads_others_do_not_write_unless_by_force() {
 }
 
 #[test]
+fn a_write_waits_out_the_lease_of_a_root_that_was_removed() {
+    let place = Place::new();
+    place.ask(&["records", "put", "x", "1"]).assert_code(0);
+    std::fs::remove_dir_all(place.path("ha/default/@root")).unwrap();
+    // Longer than it takes to believe that somebody else leads.
+    let put = ["--lease", "6s", "records", "put", "x", "2"];
+    let waited = place.ask(&put).assert_code(0);
+    let words = "the lease of the last leader has not ended; waiting up to ";
+    assert!(waited.err.contains(words), "{}", waited.err);
+    assert_eq!(place.ask(&["records", "get", "x"]).out, "2\n");
+}
+
+#[test]
 fn inside_a_command_records_are_the_terms_own() {
     let place = Place::new();
     let script = r#"

@@ -53,6 +53,11 @@ impl Contact {
         self.troubles.rights.reason()
     }
 
+    /// What keeps this process from leading, as far as the backend says.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.missing_rights().or_else(|| self.troubles.words())
+    }
+
     /// What the group's watch hints at, from now on. A slow listener holds up nobody.
     pub(crate) fn listen(&self, group: &GroupName) -> Listener {
         self.hints.listen(group, || None)

@@ -36,6 +36,14 @@ impl Default for Troubles {
     }
 }
 
+impl Troubles {
+    /// What fails, and why, in words.
+    pub(super) fn words(&self) -> Option<String> {
+        let requests = [&self.reads, &self.writes, &self.scans, &self.floor];
+        requests.into_iter().find_map(Trouble::words)
+    }
+}
+
 impl Trouble {
     const fn of(request: &'static str) -> Self {
         Self {
@@ -73,6 +81,11 @@ impl Trouble {
         self.outage.reason()
     }
 
+    fn words(&self) -> Option<String> {
+        let reason = self.reason()?;
+        Some(format!("cannot {}: {reason}", self.request))
+    }
+
     /// The backend answered.
     pub(super) fn worked(&self, key: &Key) {
         let request = self.request;
@@ -85,6 +98,18 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_is_told_until_it_works() {
+        let key = Key::root("g".parse().unwrap());
+        let troubles = Troubles::default();
+        assert_eq!(troubles.words(), None);
+        troubles.writes.failed(&key, "no room", Duration::ZERO);
+        let words = troubles.words();
+        assert_eq!(words.as_deref(), Some("cannot write the root: no room"));
+        troubles.writes.worked(&key);
+        assert_eq!(troubles.words(), None);
+    }
 
     /// The end of each kind is noted, so that the same failure is reported when it comes again.
     #[test]
