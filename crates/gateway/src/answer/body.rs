@@ -106,7 +106,8 @@ impl Answer {
     }
 
     pub(crate) fn problem(problem: Problem, mut report: Option<Box<Report>>) -> Response<Self> {
-        let body = problem.body();
+        let only_reads = report.as_ref().is_some_and(|report| report.only_reads);
+        let body = problem.body(only_reads);
         if let Some(report) = &mut report {
             report.problem = Some(problem);
             report.status = problem.status();

@@ -4,7 +4,8 @@
 //! {"type":"urn:incumbent:problem:no-leader","title":"Nobody leads","status":503,"processed":"no","detail":"…"}
 //! ```
 //!
-//! `processed` says what a client has to know before it tries again: `no`, or `unknown`. No problem
+//! `processed` says what a client has to know before it tries again: `no`, or `unknown`. It is
+//! absent where that does not matter, as for a GET that was sent: it changes nothing. No problem
 //! names an address.
 
 use bytes::Bytes;
@@ -84,11 +85,15 @@ pub enum Problem {
     TermEnded,
 }
 
+/// Said of a request that was sent and is safe (RFC 9110, 9.2.1), instead of a doubt.
+const ONLY_READS: &str = "The request only reads: nothing was changed, and it can be sent again.";
+
 struct Words {
     status: StatusCode,
     name: &'static str,
     title: &'static str,
     detail: &'static str,
+    /// Where there is no doubt.
     processed: Option<&'static str>,
     retry: bool,
 }
@@ -104,18 +109,19 @@ impl Problem {
         self.words().name
     }
 
-    /// Whether the request may have been carried out.
-    fn is_in_doubt(self) -> bool {
-        matches!(
-            self,
-            Self::Lost
-                | Self::OutOfTime
-                | Self::Closing
-                | Self::TooOften
-                | Self::BadAnswer
-                | Self::Slow
-                | Self::TermEnded
-        )
+    /// What a client has to know if the request may have been carried out.
+    fn doubt(self) -> Option<&'static str> {
+        match self {
+            Self::Lost => Some("It may have been carried out, and cannot be sent again."),
+            Self::OutOfTime => Some(
+                "The request can be sent again without harm, but no leader could be asked again in time. It may have been carried out.",
+            ),
+            Self::Closing | Self::Slow => Some("It may be carried out yet."),
+            Self::TooOften | Self::BadAnswer | Self::AnswerTooLarge | Self::TermEnded => {
+                Some("The request may have been carried out.")
+            }
+            _ => None,
+        }
     }
 
     /// Its header fields.
@@ -143,16 +149,26 @@ impl Problem {
         headers
     }
 
-    /// Its body.
-    pub(crate) fn body(self) -> Bytes {
+    /// Its body, for a request that only reads (by its method) or for any other.
+    pub(crate) fn body(self, only_reads: bool) -> Bytes {
         let words = self.words();
+        let detail = match self.doubt() {
+            Some(_) if only_reads => format!("{} {ONLY_READS}", words.detail),
+            Some(doubt) => format!("{} {doubt}", words.detail),
+            None => words.detail.to_owned(),
+        };
         let mut body = json!({
             "type": format!("urn:incumbent:problem:{}", words.name),
             "title": words.title,
             "status": words.status.as_u16(),
-            "detail": words.detail,
+            "detail": detail,
         });
-        if let Some(processed) = words.processed {
+        let processed = match self.doubt() {
+            Some(_) if only_reads => None,
+            Some(_) => Some("unknown"),
+            None => words.processed,
+        };
+        if let Some(processed) = processed {
             body["processed"] = processed.into();
         }
         Bytes::from(body.to_string())
@@ -212,19 +228,19 @@ impl Problem {
                 502,
                 "lost",
                 "The connection to the leader broke",
-                "The request was sent and not answered. It may have been carried out, and cannot be sent again.",
+                "The request was sent and not answered.",
             ),
             Self::OutOfTime => (
                 503,
                 "out-of-time",
                 "No leader answered in time",
-                "The request was sent, and the connection to the leader broke before the answer. The request can be sent again without harm, but no leader could be asked again in time. It may have been carried out.",
+                "The request was sent, and the connection to the leader broke before the answer.",
             ),
             Self::Closing => (
                 503,
                 "closing",
                 "The gateway shuts down",
-                "The request was sent, and the gateway shuts down before the answer. It may be carried out yet.",
+                "The request was sent, and the gateway shuts down before the answer.",
             ),
             Self::TooOften => (
                 502,
@@ -242,7 +258,7 @@ impl Problem {
                 502,
                 "answer-too-large",
                 "The head of the answer is too large",
-                "The leader's answer has more than 64 KiB or 100 header fields. The request may have been carried out.",
+                "The leader's answer has more than 64 KiB or 100 header fields.",
             ),
             Self::NoHttp2 => (
                 502,
@@ -254,7 +270,7 @@ impl Problem {
                 504,
                 "slow",
                 "The leader did not answer in time",
-                "The request was sent and not answered in time. It may be carried out yet.",
+                "The request was sent and not answered in time.",
             ),
             Self::Loop => (
                 508,
@@ -327,11 +343,10 @@ impl Problem {
                 503,
                 "term-ended",
                 "This node does not lead any more",
-                "Its term ended while it worked. The request may have been carried out.",
+                "Its term ended while it worked.",
             ),
         };
         let processed = match status {
-            502..=504 if self.is_in_doubt() => Some("unknown"),
             501 | 502 | 503 | 421 | 508 => Some("no"),
             _ => None,
         };
@@ -401,7 +416,7 @@ mod tests {
     #[test]
     fn every_problem_is_json_and_says_its_status() {
         for problem in ALL {
-            let body = problem.body();
+            let body = problem.body(false);
             let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(read["status"], problem.status().as_u16());
             assert_eq!(
@@ -416,11 +431,13 @@ mod tests {
     #[test]
     fn who_may_try_again_is_told_so_and_whether_anything_was_done() {
         for problem in ALL {
-            let retry = problem.headers(&problem.body()).contains_key(RETRY_AFTER);
+            let retry = problem
+                .headers(&problem.body(false))
+                .contains_key(RETRY_AFTER);
             assert_eq!(retry, matches!(problem.status().as_u16(), 502 | 503));
         }
         let processed = |problem: Problem| {
-            let body: serde_json::Value = serde_json::from_slice(&problem.body()).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&problem.body(false)).unwrap();
             body["processed"].as_str().map(str::to_owned)
         };
         assert_eq!(processed(Problem::NoLeader).as_deref(), Some("no"));
@@ -428,6 +445,22 @@ mod tests {
         assert_eq!(processed(Problem::Lost).as_deref(), Some("unknown"));
         assert_eq!(processed(Problem::TermEnded).as_deref(), Some("unknown"));
         assert_eq!(processed(Problem::Slow).as_deref(), Some("unknown"));
+        assert_eq!(
+            processed(Problem::AnswerTooLarge).as_deref(),
+            Some("unknown")
+        );
         assert_eq!(processed(Problem::BadHost), None);
+    }
+
+    #[test]
+    fn nobody_is_told_that_reading_may_have_changed_something() {
+        for problem in ALL {
+            let body: serde_json::Value = serde_json::from_slice(&problem.body(true)).unwrap();
+            let detail = body["detail"].as_str().unwrap();
+            assert!(!detail.contains("carried out"), "{detail}");
+            assert_ne!(body["processed"], "unknown", "{detail}");
+            let is_told = detail.ends_with(ONLY_READS);
+            assert_eq!(is_told, problem.doubt().is_some(), "{detail}");
+        }
     }
 }

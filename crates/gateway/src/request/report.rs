@@ -35,6 +35,8 @@ const LONGEST: usize = 1024;
 pub(crate) struct Report {
     began: Instant,
     line: Option<Line>,
+    /// Whether its method changes nothing.
+    pub(crate) only_reads: bool,
     pub(crate) status: StatusCode,
     pub(crate) sent: u64,
     pub(crate) tape: Option<Tape>,
@@ -85,6 +87,7 @@ impl Report {
         Self {
             began: Instant::now(),
             line,
+            only_reads: parts.method.is_safe(),
             status: StatusCode::OK,
             sent: 0,
             tape: None,

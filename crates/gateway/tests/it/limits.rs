@@ -250,7 +250,11 @@ async fn a_leader_that_takes_too_long_is_a_gateway_timeout_and_asked_once() {
     let front = cluster.gateway_with(options).await;
     let reply = front.get("/").await;
     reply.is_problem(504, "slow");
+    assert!(reply.text().contains("nothing was changed"), "{reply:?}");
     assert_eq!(upstream.seen().len(), 1);
+    let reply = front.send(Method::POST, "/", &[], "pay").await;
+    reply.is_problem(504, "slow");
+    assert!(reply.text().contains("may be carried out yet"), "{reply:?}");
 }
 
 #[tokio::test]

@@ -237,13 +237,11 @@ impl Led {
         let Some(leader) = &self.leader else {
             return Err(ended());
         };
+        let only_reads = only_reads(&question);
         match tokio::time::timeout(LONGEST_QUESTION, leader.ask(question)).await {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(ended()),
-            Err(_) => Err(Problem::unknown(format!(
-                "The leader did not answer within {} s: the store may be slow, and the record not open yet. Ask again.",
-                LONGEST_QUESTION.as_secs()
-            ))),
+            Err(_) => Err(late(only_reads)),
         }
     }
 
@@ -279,6 +277,43 @@ impl Led {
     }
 }
 
+/// Whether a question changes nothing.
+fn only_reads(question: &Question) -> bool {
+    match question {
+        Question::Jobs
+        | Question::Job(_)
+        | Question::JobNamed(_)
+        | Question::Cluster
+        | Question::Savepoints => true,
+        Question::Cancel(_)
+        | Question::Restart(_)
+        | Question::Suspend { .. }
+        | Question::Resume(_)
+        | Question::Rescale { .. }
+        | Question::Savepoint { .. }
+        | Question::RemoveSavepoint(_)
+        | Question::Remove(_)
+        | Question::Drain(_)
+        | Question::Forget(_) => false,
+    }
+}
+
+/// The leader has not answered a question.
+fn late(only_reads: bool) -> Problem {
+    let what = format!(
+        "The leader did not answer within {} s: the store may be slow, and the record not open yet.",
+        LONGEST_QUESTION.as_secs()
+    );
+    match only_reads {
+        true => Problem::unavailable(
+            "slow",
+            "The leader did not answer in time",
+            format!("{what} Nothing was changed: ask again."),
+        ),
+        false => Problem::unknown(format!("{what} Ask again.")),
+    }
+}
+
 /// What else than the wanted may be answered.
 pub(super) fn unexpected(answer: Answer) -> Problem {
     match answer {
@@ -307,4 +342,20 @@ pub(super) fn unexpected(answer: Answer) -> Problem {
 /// `NodeLayer` replaces this answer: the term is over.
 fn ended() -> Problem {
     Problem::unknown("This node leads no more. Ask again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problem::Processed;
+    use super::*;
+
+    #[test]
+    fn a_late_answer_leaves_no_doubt_whether_a_question_that_reads_changed_something() {
+        let late = |question| late(only_reads(&question));
+        let read = late(Question::JobNamed("job".into()));
+        assert_eq!(read.processed, Some(Processed::No));
+        assert!(read.detail.contains("Nothing was changed"), "{read:?}");
+        let wish = late(Question::Cancel(JobId::new(1)));
+        assert_eq!(wish.processed, Some(Processed::Unknown));
+    }
 }
