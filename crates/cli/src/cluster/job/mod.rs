@@ -22,6 +22,7 @@ mod state;
 mod stop;
 mod stream;
 mod wait;
+mod waiting;
 mod why;
 
 use std::process::ExitCode;

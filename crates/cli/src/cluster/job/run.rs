@@ -14,6 +14,7 @@ use super::describe::standing;
 use super::find::{look, path};
 use super::spec::{Wanted, wanted};
 use super::wait::until_ended;
+use super::waiting::Waiting;
 use super::{artifact, logs, outcome, restore, show};
 use crate::cluster::client::{Ask, USUAL};
 use crate::cluster::client::{Client, ClientError};
@@ -153,11 +154,17 @@ async fn wait(args: &RunJobArgs) -> Result<ExitCode, Failure> {
     };
     let (id, name) = (job.id.clone(), job.name.clone());
     let is_terminal = diagnostics::is_terminal();
-    let mut last = String::new();
+    let (mut last, mut waiting) = (String::new(), Waiting::default());
     let tell = |view: &JobView| {
+        if !is_terminal {
+            // In a pipe, only what a person would look for: why nothing happens.
+            if let Some(text) = waiting.step(view, Instant::now()) {
+                say(text);
+            }
+            return;
+        }
         let now = standing(view);
-        // In a pipe, standard error is for errors.
-        if now != last && is_terminal {
+        if now != last {
             say(&now);
         }
         last = now;
