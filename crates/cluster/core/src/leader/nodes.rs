@@ -119,6 +119,12 @@ impl Nodes {
         self.table.len()
     }
 
+    /// The names of TaskManagers that live.
+    pub(super) fn names_in_use(&self) -> BTreeSet<&str> {
+        let living = self.table.values().filter(|node| node.is_registered);
+        living.map(|node| &node.place.name[..]).collect()
+    }
+
     /// The TaskManager at this place, which is made known if it is not.
     pub(super) fn know(&mut self, place: &PlacedNode) -> &mut Node {
         let heard = &mut self.heard;
@@ -356,6 +362,11 @@ impl Node {
             && !self.is_draining
             && !self.is_retired
             && self.failing_since.is_none()
+    }
+
+    /// Whether nobody misses it: it left as it was told to, or another one has its name by now.
+    pub(super) fn is_past(&self, names_in_use: &BTreeSet<&str>) -> bool {
+        self.is_dead && (self.is_draining || names_in_use.contains(&self.place.name[..]))
     }
 
     /// Takes over what a report says about the TaskManager itself.

@@ -155,7 +155,9 @@ pub(super) fn cluster(
     supply: Option<&Supply>,
     now: Time,
 ) -> ClusterView {
+    let names_in_use = nodes.names_in_use();
     let shown: Vec<NodeView> = (nodes.iter())
+        .filter(|(_, node)| !node.is_past(&names_in_use))
         .map(|(nonce, node)| node_view(nonce, node, nodes, now))
         .collect();
     ClusterView {
@@ -199,7 +201,8 @@ fn node_view(nonce: NodeNonce, node: &Node, nodes: &Nodes, now: Time) -> NodeVie
         kind: NodeKind::TaskManager,
         name: node.place.name.clone(),
         nonce: nonce.to_string(),
-        pid: info.map_or(0, |info| info.pid),
+        // Also of one that is dead: by its pid its log is found.
+        pid: node.info.as_ref().map_or(0, |info| info.pid),
         address: node.place.address.clone(),
         slots: info.map_or(0, |info| info.slots),
         slots_free: if state == NodeViewState::Live {

@@ -10,7 +10,7 @@ use super::LeaderConfig;
 use super::gangs::Gangs;
 use super::job::rank::RankState;
 use super::job::{Job, Write, cause};
-use super::nodes::Nodes;
+use super::nodes::{Node, Nodes};
 use super::presence::{GoneBecause, Presence};
 use crate::demand::Supply;
 use crate::moment::wall_text;
@@ -174,7 +174,7 @@ fn waits_for_slots(
     if before > 0 {
         lines.push(format!("{before} older jobs wait before it"));
     }
-    unusable_nodes(nodes, lines);
+    unusable_nodes(job, nodes, lines);
 }
 
 /// What is done about slots that are missing.
@@ -191,11 +191,16 @@ fn made(supply: Option<&Supply>, lines: &mut Vec<String>) {
     lines.extend(supply.why.iter().cloned());
 }
 
-/// TaskManagers that have slots which cannot be used.
-fn unusable_nodes(nodes: &Nodes, lines: &mut Vec<String>) {
+/// TaskManagers that have slots which cannot be used. One that is dead has none; it matters to a
+/// job that ran there.
+fn unusable_nodes(job: &Job, nodes: &Nodes, lines: &mut Vec<String>) {
+    let names_in_use = nodes.names_in_use();
+    let is_of_interest = |node: &Node| {
+        !node.is_dead || (node.jobs.contains(&job.record.id) && !node.is_past(&names_in_use))
+    };
     for (_, node) in nodes
         .iter()
-        .filter(|(_, node)| !node.takes_tasks())
+        .filter(|(_, node)| !node.takes_tasks() && is_of_interest(node))
         .take(MOST_NODE_LINES)
     {
         let name = &node.place.name;

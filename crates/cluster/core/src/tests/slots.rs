@@ -2,9 +2,10 @@
 
 use super::SECOND;
 use super::world::{World, fenced, spec};
-use crate::leader::Question;
+use crate::leader::{Answer, Question};
 use crate::message::TaskState;
 use crate::task_manager::TaskManagerEvent;
+use crate::view::{NodeView, NodeViewState};
 use crate::{Artifact, JobState};
 
 #[test]
@@ -144,6 +145,40 @@ fn a_drained_task_manager_gets_no_tasks_and_exits_when_its_own_have_moved() {
     let view = world.view(job);
     assert_eq!((view.state, view.attempt), (JobState::Running, 2));
     assert!(world.nodes[&from].has_exited);
+    let gone = from.to_string();
+    let shown = task_managers(&mut world);
+    assert!(shown.iter().all(|node| node.nonce != gone), "{shown:?}");
+}
+
+#[test]
+fn a_dead_task_manager_is_shown_until_another_has_its_name() {
+    let mut world = World::new(&[]);
+    let first = world.add_named("tm", 1);
+    world.settle();
+    world.kill(first);
+    let waits = world.submit(spec("a", 2));
+    let shown = task_managers(&mut world);
+    let [dead] = &shown[..] else {
+        panic!("{shown:?}");
+    };
+    assert_eq!((dead.state, dead.slots), (NodeViewState::Dead, 0));
+    assert_ne!(dead.pid, 0);
+    let second = world.add_named("tm", 1);
+    world.settle();
+    let shown = task_managers(&mut world);
+    let nonces: Vec<_> = shown.iter().map(|node| &node.nonce[..]).collect();
+    assert_eq!(nonces, [second.to_string()]);
+    // The job never ran there.
+    let why = world.view(waits).why.join("\n");
+    assert!(!why.contains("is dead"), "{why}");
+}
+
+fn task_managers(world: &mut World) -> Vec<NodeView> {
+    let ticket = world.ask(Question::Cluster);
+    match &world.answers[&ticket] {
+        Answer::Cluster(view) => view.nodes.clone(),
+        other => panic!("{other:?} instead of a view"),
+    }
 }
 
 #[test]
