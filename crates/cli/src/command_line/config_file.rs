@@ -22,7 +22,7 @@ pub(super) fn behind(command: clap::Command) -> Result<clap::Command, Failure> {
 }
 
 /// The file of `--config` or `INCUMBENT_CONFIG`, otherwise the usual one if it exists.
-fn path() -> Option<PathBuf> {
+pub(super) fn path() -> Option<PathBuf> {
     let mut args = std::env::args_os().skip(1).take_while(|arg| arg != "--");
     while let Some(arg) = args.next() {
         match arg.to_str() {

@@ -46,13 +46,16 @@ pub(crate) fn parse() -> Result<Parsed, Failure> {
         return answered(error);
     }
     command = config_file::behind(command)?;
-    let parsed = command.try_get_matches().and_then(|matches| {
+    let parsed = command.clone().try_get_matches().and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((matches, cli))
     });
     let (matches, mut cli) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return answered(error),
+        Err(mut error) => {
+            name_source(&mut error, &command);
+            return answered(error);
+        }
     };
     if let (Command::Run(run), Some((_, flags))) = (&mut cli.command, matches.subcommand()) {
         let is_set = |flag| flags.value_source(flag) > Some(ValueSource::DefaultValue);
@@ -73,6 +76,64 @@ pub(crate) fn parse() -> Result<Parsed, Failure> {
         incumbent_cluster_node::DEFAULT_GROUP.clone_into(&mut cli.common.group);
     }
     Ok(Parsed::Run(Box::new(cli)))
+}
+
+/// Names the variable or the file that a wrong value comes from, if it was not typed: the parser
+/// names the flag in any case.
+fn name_source(error: &mut clap::Error, command: &clap::Command) {
+    let is_about_a_value = matches!(
+        error.kind(),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue
+    );
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
+        return;
+    };
+    // As in `--lease <DURATION>`.
+    let flag = shown
+        .strip_prefix("--")
+        .and_then(|text| text.split([' ', '=', '[']).next());
+    let Some(flag) = flag.filter(|_| is_about_a_value) else {
+        return;
+    };
+    let typed: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .take_while(|arg| arg != "--")
+        .collect();
+    let mut last = command;
+    let mut commands = vec![command];
+    for arg in &typed {
+        if let Some(below) = last.find_subcommand(arg) {
+            last = below;
+            commands.push(below);
+        }
+    }
+    let arg = commands.iter().rev().find_map(|command| {
+        command
+            .get_arguments()
+            .find(|arg| arg.get_long() == Some(flag))
+    });
+    let Some(arg) = arg else {
+        return;
+    };
+    let is_typed = typed.iter().any(|text| match text.strip_prefix("--") {
+        Some(long) => long.split('=').next() == Some(flag),
+        None => arg
+            .get_short()
+            .is_some_and(|short| text.starts_with('-') && text.contains(short)),
+    });
+    if is_typed {
+        return;
+    }
+    let variable = arg
+        .get_env()
+        .filter(|name| std::env::var_os(name).is_some());
+    let source = match (variable, config_file::path()) {
+        (Some(name), _) => name.to_string_lossy().into_owned(),
+        (None, Some(file)) => format!("{flag} in {}", file.display()),
+        (None, None) => return,
+    };
+    error.insert(ContextKind::InvalidArg, ContextValue::String(source));
 }
 
 /// Prints what the parser has to say: help or the version, or what is wrong with the command line.

@@ -100,10 +100,35 @@ fn mistakes_in_the_file_are_named_with_the_file() {
         config(&place, text);
         let done = place.ask(&["status"]).assert_code(2);
         assert!(done.err.contains(word), "{text}: {}", done.err);
-        if !text.contains("soon") {
-            assert!(done.err.contains("config.toml"), "{text}: {}", done.err);
-        }
+        assert!(done.err.contains("config.toml"), "{text}: {}", done.err);
     }
+}
+
+#[test]
+fn a_wrong_value_is_told_with_where_it_comes_from() {
+    let place = Place::new();
+    config(&place, "lease = 5");
+    let status = |flags: &[&str], variable: Option<&str>| {
+        let mut command = place.incumbent(&[&["status"][..], flags].concat());
+        command.envs(variable.map(|value| ("INCUMBENT_LEASE", value)));
+        finished(command).assert_code(2).err
+    };
+    let file = status(&[], None);
+    let told = "invalid value '5' for 'lease in ";
+    assert!(
+        file.contains(told) && file.contains("config.toml': "),
+        "{file}"
+    );
+    let variable = status(&[], Some("7"));
+    assert!(
+        variable.contains("invalid value '7' for 'INCUMBENT_LEASE': "),
+        "{variable}"
+    );
+    let flag = status(&["--lease", "9"], Some("7"));
+    assert!(
+        flag.contains("invalid value '9' for '--lease <DURATION>': "),
+        "{flag}"
+    );
 }
 
 #[test]
