@@ -77,7 +77,11 @@ impl Failure {
         };
         let mut message = problem.detail;
         for wrong in problem.errors {
-            message.push_str(&format!(" {}: {}.", wrong.field, wrong.message));
+            let said = format!("{}: {}", wrong.field, wrong.message);
+            // Most details end with what is wrong first.
+            if !message.contains(&said) {
+                message.push_str(&format!(" {said}."));
+            }
         }
         if problem.kind.ends_with(":no-leader") {
             // Flink's own words, which some scripts look for.

@@ -54,7 +54,7 @@ pub use ask::{LARGEST_ANSWER, LARGEST_BODY};
 pub use jars::{MOST_LISTED, MOST_UPLOADS};
 pub use jobs::MOST_JOBS;
 pub use metrics::MOST_METRICS;
-pub use routes::routes;
+pub use routes::{routes, with_refusals};
 
 /// What `flink-version` says. Flink's tools show it and compare it with nothing.
 pub const VERSION: &str = concat!("Incumbent ", env!("CARGO_PKG_VERSION"));

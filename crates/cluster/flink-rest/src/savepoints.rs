@@ -31,9 +31,20 @@ pub(crate) struct Disposal {
     pub(crate) path: String,
 }
 
-/// The body that asks for a checkpoint.
+/// The body that asks for a checkpoint. All of ours are full ones.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Checkpoint {}
+pub(crate) struct Checkpoint {
+    #[serde(rename = "checkpointType", default)]
+    _kind: Option<CheckpointKind>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum CheckpointKind {
+    Configured,
+    Full,
+    Incremental,
+}
 
 impl Trigger {
     /// The id of the savepoint: the client's, or a new one.

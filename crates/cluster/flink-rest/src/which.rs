@@ -82,16 +82,36 @@ fn is_only_flinks(method: &Method, parts: &[&str]) -> bool {
             ["jobs", "overview"] | ["jobs", _, "savepoints", _]
         ) | ("PATCH", ["jobs", _])
             | ("POST", ["jobs", _, "checkpoints"])
+            | ("DELETE", ["cluster"])
     )
 }
 
 fn is_of_its_client(method: &Method, parts: &[&str], headers: &HeaderMap) -> bool {
-    let says_type = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind == TYPE_OF_ITS_CLIENT);
     // Flink's cluster can only be deleted.
     let can_be_asked = parts.first() != Some(&"cluster");
-    method == Method::GET && can_be_asked && says_type && !headers.contains_key(ACCEPT)
+    method == Method::GET && can_be_asked && speaks_as_its_client(headers)
+}
+
+/// Whether the header of a request is like that of Flink's client.
+pub(crate) fn speaks_as_its_client(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == TYPE_OF_ITS_CLIENT) && !headers.contains_key(ACCEPT)
+}
+
+/// Whether a tool of Flink's waits for the answer, as far as a request says before a router has
+/// looked at its path: then it is told in Flink's form why it was refused.
+pub(crate) fn is_from_flinks_tools(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    // What only Flink has is Flink's although our router has that path.
+    match whose(method, path, headers, true) {
+        Whose::Flinks(_) => true,
+        Whose::Nobodys => false,
+        Whose::Ours => {
+            let below = path.strip_prefix("/v1").unwrap_or(path);
+            let root = below.split('/').nth(1).unwrap_or_default();
+            let is_versioned = below.len() < path.len();
+            ROOTS.contains(&root) && (!is_versioned || speaks_as_its_client(headers))
+        }
+    }
 }
 
 /// A job graph of Flink: a form.
@@ -162,6 +182,34 @@ mod tests {
             whose(&Method::GET, "/v1/cluster", &flinks, true),
             Whose::Ours
         );
+    }
+
+    #[test]
+    fn a_refusal_is_in_the_form_that_the_client_reads() {
+        let curl = headers(&[("accept", "*/*")]);
+        let ours = headers(&[("content-type", "application/json")]);
+        let flinks = headers(&[("content-type", "application/json; charset=UTF-8")]);
+        for (method, path, of_others, of_its_client) in [
+            (Method::GET, "/jobs/overview", true, true),
+            (Method::PATCH, "/jobs/0a", true, true),
+            (Method::PATCH, "/v1/jobs/0a", true, true),
+            (Method::DELETE, "/v1/cluster", true, true),
+            (Method::GET, "/v1/jobs", false, true),
+            (Method::POST, "/v1/jobs/0a/stop", false, true),
+            (Method::PUT, "/v1/jobs/0a", false, true),
+            (Method::GET, "/v1/nodes", false, false),
+            (Method::GET, "/metrics", false, false),
+            (Method::GET, "/", false, false),
+        ] {
+            for (headers, expected) in [
+                (&curl, of_others),
+                (&ours, of_others),
+                (&flinks, of_its_client),
+            ] {
+                let found = is_from_flinks_tools(&method, path, headers);
+                assert_eq!(found, expected, "{method} {path} {headers:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ mod vertices;
 use std::collections::HashMap;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Query, Request};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
@@ -22,9 +23,9 @@ use incumbent_gateway::Peer;
 use serde_json::json;
 use tower_service::Service as _;
 
-use crate::ask::{Ask, Flink};
+use crate::ask::{Ask, Flink, LARGEST_ANSWER};
 use crate::errors::{Answer, Failure, ok};
-use crate::which::{Whose, whose};
+use crate::which::{Whose, is_from_flinks_tools, speaks_as_its_client, whose};
 use crate::{jars, jobs as all_jobs, metrics, overview};
 
 /// What follows the `?` of a path.
@@ -57,6 +58,41 @@ pub fn routes(v1: Router, blobs: Blobs) -> Router {
     v1.layer(divert).merge(flink)
 }
 
+/// Tells Flink's tools in Flink's form why a request was refused before it came to a path: without
+/// a token, under a foreign name, from a foreign page. It belongs around what protects
+/// [`routes`].
+///
+/// Flink's client takes any other object for a success: its `cancel` would say that the job is
+/// canceled.
+pub fn with_refusals(protected: Router) -> Router {
+    protected.layer(from_fn(async |request: Request, next: Next| {
+        let (method, path) = (request.method(), request.uri().path());
+        let is_flinks = is_from_flinks_tools(method, path, request.headers());
+        let answer = next.run(request).await;
+        match is_flinks && is_problem(&answer) {
+            true => in_flinks_form(answer).await,
+            false => answer,
+        }
+    }))
+}
+
+fn is_problem(answer: &Response) -> bool {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == "application/problem+json")
+}
+
+async fn in_flinks_form(problem: Response) -> Response {
+    let (mut parts, body) = problem.into_parts();
+    let body = to_bytes(body, LARGEST_ANSWER).await.unwrap_or_default();
+    let failure = Failure::of_v1(parts.status, &body).into_response();
+    // What it says to browsers, and how to prove oneself, stays.
+    parts.headers.remove(CONTENT_LENGTH);
+    for (name, value) in failure.headers() {
+        parts.headers.insert(name, value.clone());
+    }
+    Response::from_parts(parts, failure.into_body())
+}
+
 /// Lets Flink's router answer what is its, though it came to ours.
 async fn diverted(mut flink: Router, request: Request, next: Next) -> Response {
     let is_ours = request.extensions().get::<MatchedPath>().is_some();
@@ -70,7 +106,9 @@ async fn diverted(mut flink: Router, request: Request, next: Next) -> Response {
         Whose::Nobodys => return Failure::no_path(request.uri().path()).into_response(),
         Whose::Flinks(path) => path.to_owned(),
     };
-    let asked = path.clone();
+    let asked = request.uri().clone();
+    let method = request.method().clone();
+    let is_its_client = speaks_as_its_client(request.headers());
     let (mut parts, body) = request.into_parts();
     let target = match parts.uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -93,11 +131,16 @@ async fn diverted(mut flink: Router, request: Request, next: Next) -> Response {
         .call(request)
         .await
         .unwrap_or_else(|never| match never {});
-    // Nothing of Flink's has this path: its own router says so in its form.
-    match answer.status() == StatusCode::NOT_FOUND && !answer.headers().contains_key(CONTENT_TYPE) {
-        true => Failure::no_path(&asked).into_response(),
-        false => answer,
+    if answer.status() != StatusCode::NOT_FOUND || answer.headers().contains_key(CONTENT_TYPE) {
+        return answer;
     }
+    // Nothing of Flink's has this path either.
+    if is_its_client {
+        return Failure::no_path(asked.path()).into_response();
+    }
+    let mut nothing = Request::new(Body::empty());
+    (*nothing.method_mut(), *nothing.uri_mut()) = (method, asked);
+    next.run(nothing).await
 }
 
 async fn no_path(uri: Uri) -> Failure {

@@ -66,6 +66,8 @@ async fn dispose(ask: Ask, body: Body) -> Answer {
     let disposal: Disposal = ask::body(body).await?;
     let id = savepoints::of_location(&disposal.path)?;
     let path = format!("/v1/savepoints/{id}");
+    // `/v1` removes what is not there. Flink's client would say that it has disposed of it.
+    let _: serde_json::Value = ask.get(&path).await?;
     // What the job would start from next stays until there is a newer checkpoint, which is soon.
     let mut left = TRIES;
     while let Err(failure) = ask.delete(&path).await {

@@ -129,7 +129,10 @@ async fn each_described_request_is_answered_unless_the_list_says_why_not() {
         for request in object(described).keys() {
             let (method, path) = request.split_once(' ').unwrap();
             let asked = path.replace("{}", &"1".repeat(32));
-            let asked = Request::builder().method(method).uri(format!("/v1{asked}"));
+            let asked = Request::builder()
+                .method(method)
+                .uri(format!("/v1{asked}"))
+                .header("content-type", "application/json; charset=UTF-8");
             let answer = routes
                 .call(asked.body(Body::empty()).unwrap())
                 .await

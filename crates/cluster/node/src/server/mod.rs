@@ -177,7 +177,8 @@ impl Server {
         let node = node.layer(axum::middleware::map_response(async |response| {
             between_nodes(response)
         }));
-        let routes = self.access.protect(api.merge(status)).merge(node);
+        let routes = self.access.protect(api.merge(status));
+        let routes = incumbent_cluster_flink_rest::with_refusals(routes).merge(node);
         serve(self.socket, routes, nonce, self.tls, shutdown).await;
     }
 }

@@ -87,15 +87,17 @@ pub(super) async fn metrics(State(contract): Contract, body: Body) -> Result<Sta
 }
 
 pub(super) async fn progress(State(contract): Contract, body: Body) -> Result<StatusCode, Problem> {
-    let text = text(body, LONGEST_PROGRESS + 1, "The line").await?;
+    let too_long = || Problem::too_large("The line", LONGEST_PROGRESS as u64, "Make it shorter.");
+    // The end of the line does not count.
+    let text = match text(body, LONGEST_PROGRESS + 1, "The line").await {
+        Err(problem) if problem.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16() => {
+            return Err(too_long());
+        }
+        read => read?,
+    };
     let line = text.strip_suffix('\n').unwrap_or(&text);
     if line.len() > LONGEST_PROGRESS {
-        let advice = "Make it shorter.";
-        return Err(Problem::too_large(
-            "The line",
-            LONGEST_PROGRESS as u64,
-            advice,
-        ));
+        return Err(too_long());
     }
     if line.contains(char::is_control) {
         let detail = "Progress is one line of text, without control characters.";

@@ -324,6 +324,53 @@ async fn a_token_is_asked_for_and_passed_on() {
             .header("authorization", &format!("Bearer {TOKEN}"));
         assert_eq!(allowed.send().await.status, 200, "{path}");
     }
+    // Flink's client takes what is no list of errors for a success: it would say that the job is
+    // canceled.
+    let job = id(1);
+    for (method, path) in [
+        (Method::GET, "/v1/jobs/overview".to_owned()),
+        (Method::PATCH, format!("/v1/jobs/{job}?mode=cancel")),
+        (Method::POST, format!("/v1/jobs/{job}/savepoints")),
+        (Method::GET, "/jobs/overview".to_owned()),
+    ] {
+        let ask = of_client(other.ask(method, &path));
+        let (status, error) = refused(ask).await;
+        assert_eq!(status, 401, "{path}");
+        assert!(error.contains("token"), "{error}");
+    }
+    let ours = other.get("/v1/jobs").send().await;
+    assert_eq!(ours.headers["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_foreign_name_or_page_is_refused_in_flinks_form() {
+    let cluster = Cluster::new();
+    let (leader, other, _) = two(&cluster, None).await;
+    let _leadership = leader.lead().await;
+    other.follows().await;
+    let path = format!("/v1/jobs/{}?mode=cancel", id(1));
+    for (name, value, why) in [
+        ("host", "evil.example", "evil.example"),
+        ("origin", "http://evil.example", "page"),
+    ] {
+        let ask = of_client(other.ask(Method::PATCH, &path)).header(name, value);
+        let (status, error) = refused(ask).await;
+        assert_eq!(status, 403, "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_savepoint_that_is_not_there_is_not_disposed_of() {
+    let cluster = Cluster::new();
+    let (leader, _other, fake) = two(&cluster, None).await;
+    let _leadership = leader.lead().await;
+    let body = json!({ "savepoint-path": "0".repeat(32) });
+    let (status, error) = refused(post(&leader, "/savepoint-disposal", &body)).await;
+    assert_eq!(status, 404, "{error}");
+    let asked = fake.asked();
+    let is_removal = |question: &Question| matches!(question, Question::RemoveSavepoint(_));
+    assert!(!asked.iter().any(is_removal), "{asked:?}");
 }
 
 #[tokio::test]

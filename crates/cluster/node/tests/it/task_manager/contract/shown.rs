@@ -57,8 +57,17 @@ async fn progress_is_reported_with_a_heartbeat() {
     task.put("/v1/progress", "a\nb")
         .await
         .is_problem(400, "bad-request");
-    let long = task.ask(Method::PUT, "/v1/progress", "x".repeat(201)).await;
-    long.is_problem(413, "too-large");
+    for bytes in [201, 202, 4096] {
+        let long = "x".repeat(bytes);
+        let refused = task.ask(Method::PUT, "/v1/progress", long).await;
+        assert!(
+            refused.json()["detail"]
+                .as_str()
+                .unwrap()
+                .contains("more than 200 bytes")
+        );
+        refused.is_problem(413, "too-large");
+    }
     assert_eq!(
         task.ask(Method::PUT, "/v1/progress", "x".repeat(200))
             .await
