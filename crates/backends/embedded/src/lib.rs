@@ -15,6 +15,7 @@
 mod serving;
 mod settings;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -45,6 +46,17 @@ pub enum EmbeddedError {
     /// The address is not valid: correct it.
     #[error(transparent)]
     Address(#[from] BadAddress),
+    /// The server cannot listen at its address, for example because it is in use: choose another.
+    #[error("the server cannot listen on {address}; give it another address, as in embedded://{}?listen=HOST:PORT", .dir.display())]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The directory.
+        dir: PathBuf,
+        /// The error of the system.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The server cannot start.
     #[error("the server cannot begin")]
     Start(#[from] StartError),

@@ -60,6 +60,14 @@ pub(crate) async fn serve_or_find(
                 cause: OpenError::Locked { .. },
                 ..
             })) => {}
+            Err(EmbeddedError::Start(StartError::Listen { address, cause })) => {
+                let dir = dir.clone();
+                return Err(EmbeddedError::Listen {
+                    address,
+                    dir,
+                    cause,
+                });
+            }
             Err(error) => return Err(error),
         }
         // The file may still describe an earlier server, until the present one has written it.

@@ -55,6 +55,22 @@ async fn the_first_serves_and_the_next_finds_it() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_in_use_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap();
+    let address = format!("embedded://{}?listen={taken}", dir.path().display());
+    let opened = EmbeddedBackend::open(&address.parse().unwrap()).await;
+    let error = opened.err().unwrap();
+    assert!(matches!(error, EmbeddedError::Listen { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains(&taken.to_string()) && text.contains("?listen=HOST:PORT"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn who_only_looks_does_not_serve() {
     let dir = tempfile::tempdir().unwrap();
     let looked = EmbeddedBackend::open(&address(dir.path(), "&serve=no")).await;
