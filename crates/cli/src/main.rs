@@ -67,6 +67,11 @@ fn start() -> Result<ExitCode, Failure> {
     diagnostics::logging::init(&common, usual, access_log.layer())?;
     let runtime =
         runtime(&command).map_err(|cause| Failure::new("cannot start threads").because(cause))?;
+    {
+        let _inside = runtime.enter();
+        signals::heed_file_limit()
+            .map_err(|cause| Failure::new("cannot listen for signals").because(cause))?;
+    }
     let code = runtime.block_on(async {
         match command {
             Command::Run(args) => run::run(&common, *args).await,

@@ -62,6 +62,21 @@ impl Signals {
     }
 }
 
+/// Lets a write fail that would make a file larger than the process may (`ulimit -f`,
+/// `LimitFSIZE=`), as on a full disk. Otherwise the kernel ends this program, without a line in
+/// the log.
+///
+/// Must be called inside a Tokio runtime. The programs that this one starts get the signal as
+/// usual.
+pub(crate) fn heed_file_limit() -> std::io::Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    if !Ignored::now().has(kind.as_raw_value()) {
+        // Only the handler matters, and it stays for good.
+        drop(signal(kind)?);
+    }
+    Ok(())
+}
+
 /// Waits for this signal; forever if it is ignored.
 async fn received(signal: &mut Option<Signal>) {
     match signal {

@@ -7,7 +7,7 @@ use incumbent_zk_proto::jute::{Reader, frame};
 use incumbent_zk_proto::{Acl, ConnectRequest, Create, CreateKind, ReplyHeader, Request, Response};
 use rustix::process::Signal;
 
-use crate::harness::{Node, Place, over_tcp};
+use crate::harness::{Node, Place, finished, over_tcp};
 
 impl Place {
     /// Starts `incumbent serve` at a free port, and returns its address too.
@@ -117,6 +117,16 @@ fn what_is_in_its_directory_outlives_it_also_when_it_is_killed() {
         };
         assert_eq!(&*data, b"kept");
     }
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_said_and_does_not_kill_it() {
+    let place = Place::new();
+    let mut command = place.program("sh");
+    let script = "ulimit -f 16; exec \"$I\" serve --listen 127.0.0.1:0 --data-dir data";
+    command.args(["-c", script]);
+    let done = finished(command).assert_code(1);
+    assert!(done.err.contains("File too large"), "{}", done.err);
 }
 
 #[test]
