@@ -9,6 +9,12 @@ use incumbent_leader_server::{Identity, Options, ServerFiles, machine};
 
 use crate::exit::{Code, Failure};
 
+/// The shortest request that must fit: with less, a client cannot even name its first paths.
+const SHORTEST_FRAME: usize = 1024;
+
+/// Length of the SHA-1 of a password, as base64.
+const DIGEST: usize = 28;
+
 const HELP: &str = "\
 Programs that know ZooKeeper 3.8 or 3.9 as a standalone server run on it unmodified: Apache Flink, Curator,
 kazoo, Patroni, zkCli.sh, and `incumbent` itself:
@@ -162,6 +168,45 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// Refuses what would serve nobody, or have no effect.
+    fn check(&self) -> Result<(), String> {
+        let limits = [
+            ("--max-connections", self.max_connections),
+            ("--max-backlog", self.max_backlog),
+            ("--max-sessions", self.max_sessions),
+            ("--max-nodes", self.max_nodes),
+            ("--max-memory", self.max_memory),
+            ("--max-watches", self.max_watches),
+        ];
+        if let Some((flag, _)) = limits.iter().find(|(_, limit)| *limit == 0) {
+            return Err(format!("{flag} must be more than 0"));
+        }
+        if self.max_frame < SHORTEST_FRAME {
+            return Err(format!("--max-frame must be at least {SHORTEST_FRAME}"));
+        }
+        // Not repeated in the message: it may be a password.
+        if self
+            .super_digest
+            .as_deref()
+            .is_some_and(|text| !is_digest(text))
+        {
+            return Err(
+                "--super-digest must be USER:DIGEST, as of: printf %s USER:PASSWORD | openssl dgst \
+                 -sha1 -binary | base64"
+                    .to_owned(),
+            );
+        }
+        let known = Options::known_words();
+        let is_known = |word: &str| word.is_empty() || word == "*" || known.contains(&word);
+        match self.four_letter_words.iter().find(|word| !is_known(word)) {
+            Some(word) => Err(format!(
+                "--four-letter-words: there is no {word:?}, only * for all, and {}",
+                known.join(", ")
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The options of the server.
     pub(super) fn options(self) -> Result<Options, Failure> {
         let bad = |why: &str| Failure::new(why).code(Code::Usage);
@@ -174,6 +219,7 @@ impl ServeArgs {
                 "--min-session-timeout must be more than 0, and --max-session-timeout at least as long",
             ));
         }
+        self.check().map_err(|why| bad(&why))?;
         let tls = match (self.tls_listen, self.tls_cert, self.tls_key) {
             (Some(listen), Some(certificate), Some(key)) => {
                 let identity = Identity { certificate, key };
@@ -215,4 +261,12 @@ impl ServeArgs {
             ..Options::default()
         })
     }
+}
+
+fn is_digest(text: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
+    text.split_once(':').is_some_and(|(user, digest)| {
+        let sum = digest.strip_suffix('=').unwrap_or_default();
+        !user.is_empty() && digest.len() == DIGEST && sum.bytes().all(is_base64)
+    })
 }

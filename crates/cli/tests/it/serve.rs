@@ -130,6 +130,14 @@ fn a_limit_of_the_size_of_files_is_said_and_does_not_kill_it() {
 }
 
 #[test]
+fn a_digest_as_zookeeper_has_it_is_taken() {
+    let place = Place::new();
+    let digest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=";
+    let flags = ["--super-digest", digest, "--four-letter-words", "*"];
+    place.server("s", &flags);
+}
+
+#[test]
 fn monitors_see_how_it_is() {
     let place = Place::new();
     let (server, address) = place.server(
@@ -204,6 +212,13 @@ fn what_cannot_be_is_said_at_once() {
             "--max-session-timeout",
         ),
         (&["--tls-listen", "127.0.0.1:0"], "--tls-cert"),
+        (&["--max-frame", "0"], "--max-frame"),
+        (&["--max-nodes", "0"], "--max-nodes"),
+        (&["--max-sessions", "0"], "--max-sessions"),
+        (&["--super-digest", "foo"], "USER:DIGEST"),
+        (&["--super-digest", "super:password"], "USER:DIGEST"),
+        (&["--four-letter-words", "foo,ruok"], "\"foo\""),
+        (&["--four-letter-words", "srvr, ruok"], "\" ruok\""),
         (&["--disconnect-grace", "soon"], "soon"),
         (
             &[

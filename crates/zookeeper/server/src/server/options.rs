@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use incumbent_tls::ServerFiles;
 
+use super::words;
 use crate::machine;
 
 /// An upper bound of what an entry takes in the log besides its bytes.
@@ -70,6 +71,11 @@ impl Options {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             ..Self::default()
         }
+    }
+
+    /// All four-letter words that may be in [`words`](Self::words), besides `*`.
+    pub const fn known_words() -> &'static [&'static str] {
+        words::WORDS
     }
 
     /// Makes the log's buffers large enough for the largest request.

@@ -13,7 +13,7 @@ use super::hub::Hub;
 
 /// All words that ZooKeeper 3.9 knows. It answers `gtmk`, `stmk` and `hash` with what this server
 /// has not; they are refused as a word is that is not allowed.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
