@@ -114,6 +114,10 @@ impl From<incumbent::Error> for Failure {
             Error::NoLeader => Code::NoLeader,
             _ => Code::Failed,
         };
-        Self::new(causes(&error)).code(code)
+        let failure = Self::new(causes(&error)).code(code);
+        match error.remedy() {
+            Some(remedy) => failure.then(remedy),
+            None => failure,
+        }
     }
 }

@@ -1,18 +1,26 @@
 //! What people may do without leading: ask the leader to hand over, repair a record, and remove
 //! what is left of a group.
 
-use incumbent_backend::{Erased, Expected, Failure, Key, Listed, RecordName};
+use incumbent_backend::{Erased, Expected, Failure, Key, Listed, RecordName, Version};
 use incumbent_core::record::RecordBody;
-use incumbent_core::root::{Handover, Root, TermState};
+use incumbent_core::root::{BadBody, Handover, Root, TermState};
 use incumbent_core::{Epoch, HolderName, Nonce, Seal};
 use serde_json::value::RawValue;
 
-use crate::read::{Once, in_time, read_key, read_record, swap_once};
+use crate::read::{Once, in_time, read_key, swap_once};
 use crate::record::check_size;
 use crate::{Error, Group};
 
 /// How often to try again when the body changes meanwhile.
 const ATTEMPTS: u32 = 20;
+
+/// What a write by hand replaces, and what it keeps of it.
+struct Replaced {
+    at: Option<Version>,
+    seal: Seal,
+    unled: bool,
+    created: Option<Nonce>,
+}
 
 impl Group {
     /// Asks the present leader to hand over, to `to` if named, and returns the epoch that was
@@ -64,10 +72,15 @@ impl Group {
     /// It is still a compare-and-swap, and keeps the seal. A leader that has the record open gets
     /// [`Error::Conflict`] from its next commit, and has to open it again.
     ///
+    /// A body that is not a record is replaced too, under the seal of the group's floor: no leader
+    /// that was deposed can write it, as before.
+    ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`], [`Error::Unavailable`], [`Error::Damaged`], [`Error::Unknown`] (read
-    /// the record before you repeat it).
+    /// - [`Error::TooLarge`], [`Error::Unavailable`]: nothing was written.
+    /// - [`Error::Unknown`]: read the record before you repeat it.
+    /// - [`Error::Damaged`]: the record is of a newer format; or it is damaged, and the store does
+    ///   not say at which version, or the group has no floor. Nothing was written.
     pub async fn overwrite_by_hand(
         &self,
         name: &RecordName,
@@ -77,24 +90,15 @@ impl Group {
         let timeout = self.inner.timing.request_timeout();
         check_size(backend, name, data.as_deref())?;
         for _ in 0..ATTEMPTS {
-            let found = read_record(backend, &key, timeout).await?;
-            let unsealed = Seal {
-                epoch: Epoch::ZERO,
-                nonce: Nonce::new(rand::random()),
-            };
-            let seal = found.as_ref().map_or(unsealed, |(_, body)| body.seal);
+            let found = self.to_be_replaced(&key).await?;
             // Above every number that the leader of that seal uses, so that it is not taken for a
             // write of its own.
             let seq = u64::MAX - rand::random_range(0..u64::MAX / 2);
-            let mut body = RecordBody::new(seal, seq, data.clone());
-            body.unled = found
-                .as_ref()
-                .is_none_or(|(_, body)| body.data.is_none() || body.unled);
-            body.created = found.as_ref().and_then(|(_, body)| body.created);
+            let mut body = RecordBody::new(found.seal, seq, data.clone());
+            body.unled = found.unled;
+            body.created = found.created;
             let body = body.to_bytes();
-            let expected = found
-                .as_ref()
-                .map_or(Expected::Absent, |(version, _)| Expected::At(version));
+            let expected = found.at.as_ref().map_or(Expected::Absent, Expected::At);
             match swap_once(backend, &key, expected, &body, timeout).await {
                 Once::Committed => return Ok(()),
                 Once::Conflict => {}
@@ -109,6 +113,50 @@ impl Group {
         }
         let trouble = format!("the record changed {ATTEMPTS} times before it could be written");
         Err(Error::Unavailable(trouble.into()))
+    }
+
+    async fn to_be_replaced(&self, key: &Key) -> Result<Replaced, Error> {
+        let (backend, timeout) = (&*self.inner.backend, self.inner.timing.request_timeout());
+        let nothing = Replaced {
+            at: None,
+            seal: Seal {
+                epoch: Epoch::ZERO,
+                nonce: Nonce::new(rand::random()),
+            },
+            unled: true,
+            created: None,
+        };
+        let Some(stored) = in_time(timeout, backend.read(key), key).await? else {
+            return Ok(nothing);
+        };
+        let at = Some(stored.version);
+        match RecordBody::from_bytes(&stored.body) {
+            Ok(body) => Ok(Replaced {
+                at,
+                seal: body.seal,
+                unled: body.data.is_none() || body.unled,
+                created: body.created,
+            }),
+            Err(newer @ BadBody::Newer { .. }) => Err(Error::bad_body(key, newer)),
+            Err(foreign @ BadBody::Foreign { .. }) => {
+                let floor = Key::floor(self.inner.name.clone());
+                let floor = read_key(backend, &floor, timeout, RecordBody::from_bytes).await?;
+                let Some((_, floor)) = floor else {
+                    let why = format!(
+                        "{foreign}; and the group has no floor that would keep older leaders from \
+                         writing it, so stop all its nodes, and remove it from the store"
+                    );
+                    return Err(Error::damaged(key, why));
+                };
+                // Its own seal is lost. Every leader seals the floor before any record.
+                let seal = floor.seal;
+                Ok(Replaced {
+                    at,
+                    seal,
+                    ..nothing
+                })
+            }
+        }
     }
 
     /// All that the store keeps of this group: the root, the floor, then records and tombstones.

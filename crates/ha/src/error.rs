@@ -141,6 +141,27 @@ impl Error {
         Self::damaged(what, cause)
     }
 
+    /// What a person can do about damage, if the store still gives a version of what is damaged.
+    /// Otherwise the store says it itself, in the cause.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let Self::Damaged { what, cause } = self else {
+            return None;
+        };
+        match cause.downcast_ref::<BadBody>()? {
+            // It says so itself.
+            BadBody::Newer { .. } => None,
+            BadBody::Foreign { .. } if what.ends_with("/@root") => {
+                Some("remove it from the store, and the next leader makes it anew")
+            }
+            BadBody::Foreign { .. } if what.ends_with("/@floor") => {
+                Some("stop all nodes of the group, and remove it from the store")
+            }
+            BadBody::Foreign { .. } => Some(
+                "`incumbent records put` or `rm` with --force replaces it, and what it held is lost",
+            ),
+        }
+    }
+
     /// A word for the outcome, for metrics and programs.
     pub fn kind(&self) -> &'static str {
         match self {

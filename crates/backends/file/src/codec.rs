@@ -18,6 +18,11 @@ pub(crate) const FORMAT: u64 = 1;
 /// Longest last line.
 const LONGEST_TRAILER: usize = 100;
 
+/// What a person can do if the newest file of a key is damaged.
+const REMEDY: &str = "stop all processes that use this store and move the file away: the number \
+                      before it counts again, and what the file held is lost; if no number is \
+                      before it, move the whole directory of the key away, and the key is absent";
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -71,11 +76,14 @@ fn what_is_wrong(kind: Kind, line: &[u8]) -> String {
     let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_TRAILER)]);
     let mut words = line.split_whitespace();
     if words.next() != Some(kind.mark()) {
-        return format!("its last line does not begin with {}", kind.mark());
+        let mark = kind.mark();
+        return format!("its last line does not begin with {mark}; {REMEDY}");
     }
     match words.next().and_then(|word| word.parse::<u64>().ok()) {
-        Some(format) if format > FORMAT => format!("its format {format} is newer than {FORMAT}"),
-        _ => "it is not what its last line says".to_owned(),
+        Some(format) if format > FORMAT => {
+            format!("its format {format} is newer than {FORMAT}; use a newer version of Incumbent")
+        }
+        _ => format!("it is not what its last line says; {REMEDY}"),
     }
 }
 

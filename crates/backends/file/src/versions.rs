@@ -97,7 +97,8 @@ impl<'a> Versions<'a> {
         }
         Err(FileError::damaged(
             &self.dir,
-            "no newest version can be found in it",
+            "no newest version can be found in it; stop all processes that use this store and \
+             move it away: the key is then absent",
         ))
     }
 

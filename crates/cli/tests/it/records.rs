@@ -161,6 +161,28 @@ fn a_write_waits_out_the_lease_of_a_root_that_was_removed() {
 }
 
 #[test]
+fn a_damaged_file_says_how_the_record_is_repaired() {
+    let place = Place::new();
+    place.ask(&["records", "put", "x", "1"]).assert_code(0);
+    let mut generations = std::fs::read_dir(place.path("ha/default/x")).unwrap();
+    let generation = generations.next().unwrap().unwrap().path();
+    let files = std::fs::read_dir(generation).unwrap();
+    let newest = files.map(|file| file.unwrap().path()).max().unwrap();
+    std::fs::write(&newest, "garbage").unwrap();
+    for put in [
+        &["records", "put", "x", "2"][..],
+        &["records", "put", "x", "2", "--force"],
+    ] {
+        let damaged = place.ask(put).assert_code(1).err;
+        assert!(damaged.contains(newest.to_str().unwrap()), "{damaged}");
+        assert!(damaged.contains("move the file away"), "{damaged}");
+    }
+    std::fs::remove_file(newest).unwrap();
+    place.ask(&["records", "put", "x", "2"]).assert_code(0);
+    assert_eq!(place.ask(&["records", "get", "x"]).out, "2\n");
+}
+
+#[test]
 fn inside_a_command_records_are_the_terms_own() {
     let place = Place::new();
     let script = r#"

@@ -167,6 +167,8 @@ async fn read<T, E: Into<BoxError>>(
 ) -> Result<Option<(Version, T)>, BoxError> {
     match tokio::time::timeout(timeout, backend.read(key)).await {
         Err(_) => Err(TimedOut(timeout).into()),
+        // The cause says that it is damaged, and what to do.
+        Ok(Err(Unread::Damaged(error))) => Err(error),
         Ok(Err(error)) => Err(error.into()),
         Ok(Ok(None)) => Ok(None),
         Ok(Ok(Some(stored))) => match parse(&stored.body) {

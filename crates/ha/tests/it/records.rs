@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use incumbent::backend::Key;
+use incumbent::backend::{Backend, Expected, Key, Swapped};
 use incumbent::{Creation, Error, Found, RecordName, Snapshot};
 use incumbent_backend_memory::MemoryBackend;
 
@@ -170,6 +170,50 @@ async fn a_write_by_hand_is_a_conflict_for_the_leader_and_no_loss() {
         .await
         .unwrap();
     assert_eq!(group.read::<u32>(&record("count")).await.unwrap(), None);
+}
+
+/// Writes this as the body of the record `count`, as somebody else may.
+async fn damage(backend: &MemoryBackend, body: &[u8]) {
+    let key = Key::record("demo".parse().unwrap(), record("count"));
+    let stored = backend.read(&key).await.unwrap().unwrap();
+    let expected = Expected::At(&stored.version);
+    let swapped = backend.swap(&key, expected, body).await.unwrap();
+    assert!(matches!(swapped, Swapped::Committed(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_is_replaced_by_hand_and_older_leaders_stay_fenced() {
+    let backend = MemoryBackend::new();
+    let (a, b) = (node(&backend, "a"), node(&backend, "b"));
+    let old = a.candidate().unwrap().campaign().await;
+    let mut stale = old.open::<u32>(&record("count")).await.unwrap();
+    backend.remove_by_hand(&Key::root("demo".parse().unwrap()));
+    let new = b.candidate().unwrap().campaign().await;
+    damage(&backend, b"garbage").await;
+    let damaged = new.open::<u32>(&record("count")).await.err().unwrap();
+    assert!(matches!(damaged, Error::Damaged { .. }), "{damaged}");
+    assert!(damaged.remedy().unwrap().contains("--force"));
+    let by_hand = serde_json::value::RawValue::from_string("7".into()).unwrap();
+    b.overwrite_by_hand(&record("count"), Some(by_hand))
+        .await
+        .unwrap();
+    let fenced = stale.reopen().await.unwrap_err();
+    assert!(matches!(fenced, Error::Fenced { .. }), "{fenced}");
+    let count = new.open::<u32>(&record("count")).await.unwrap();
+    assert_eq!(count.data(), Some(&7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_of_a_newer_format_is_not_replaced_by_hand() {
+    let backend = MemoryBackend::new();
+    let group = node(&backend, "a");
+    let leadership = group.candidate().unwrap().campaign().await;
+    drop(leadership.open::<u32>(&record("count")).await.unwrap());
+    damage(&backend, br#"{"incumbent":"record","format":99}"#).await;
+    let newer = group.overwrite_by_hand(&record("count"), None).await;
+    let newer = newer.unwrap_err();
+    assert!(matches!(newer, Error::Damaged { .. }), "{newer}");
+    assert_eq!(newer.remedy(), None);
 }
 
 #[tokio::test(start_paused = true)]
