@@ -177,6 +177,18 @@ pub struct NodeInfo {
     pub liveness: Option<LivenessAddress>,
     /// Its version.
     pub version: String,
+    /// What it has in common with the other nodes, if it does.
+    #[serde(default)]
+    pub common: Common,
+}
+
+/// What all nodes of a cluster have to have in common, as marks: two are equal if it is the same,
+/// and they tell nothing else. A node of an older version does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Common {
+    /// The token that users need, or that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// One task, as its TaskManager has it.

@@ -9,13 +9,15 @@ use incumbent::{Clock, Group, HolderName, Options, Store, Timing};
 use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_cluster_core::leader::CHECKPOINT_INTERVAL;
+use incumbent_cluster_core::message::Common;
 use incumbent_core::Now;
 use incumbent_gateway::{Gateway, Handle, Role, ServerTls, UpstreamTls};
 use tokio::net::TcpListener;
 
 use crate::NodeError;
 use crate::identity::{ClusterIdentity, identity};
-use crate::wire::Client;
+use crate::security::Standing;
+use crate::wire::{Client, token_mark};
 
 /// The endpoint under which the leading JobManager publishes its address.
 pub const ENDPOINT: &str = "cluster";
@@ -62,6 +64,8 @@ pub struct Node {
 struct Inner {
     group: Group,
     cluster: ClusterIdentity,
+    common: Common,
+    standing: Standing,
     name: String,
     nonce: NodeNonce,
     address: String,
@@ -154,6 +158,9 @@ impl Node {
         )?;
         let cluster = identity(&group).await?;
         let blobs = blobs(&options.blobs, &cluster.id).await?;
+        let common = Common {
+            token: Some(token_mark(&cluster, options.token.as_deref())),
+        };
         let is_tls = options.tls.is_some();
         let client = Client::seen_at(
             cluster.secret.clone(),
@@ -169,6 +176,8 @@ impl Node {
                 name: group.holder().to_string(),
                 group,
                 cluster,
+                common,
+                standing: Standing::default(),
                 nonce: NodeNonce::new(rand::random()),
                 address,
                 role: Role::default(),
@@ -192,6 +201,16 @@ impl Node {
     /// Which cluster this is.
     pub fn cluster(&self) -> &ClusterIdentity {
         &self.inner.cluster
+    }
+
+    /// What it has to have in common with all other nodes of the cluster.
+    pub fn common(&self) -> &Common {
+        &self.inner.common
+    }
+
+    /// Whether its token is the leader's, as far as the leader has said.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.inner.standing
     }
 
     /// Its name, for people; also as a candidate.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use incumbent_cluster_core::checkpoint::RankPart;
-use incumbent_cluster_core::message::{Ack, EndedHow, NodeInfo, Order, Refused};
+use incumbent_cluster_core::message::{Ack, Common, EndedHow, NodeInfo, Order, Refused};
 use incumbent_cluster_core::record::LivenessAddress;
 use incumbent_cluster_core::task_manager::{
     Said, TaskManager, TaskManagerAction, TaskManagerConfig, TaskManagerEvent,
@@ -114,6 +114,7 @@ impl TaskManagerProcess {
                     nonce: nonce.to_string(),
                 }),
                 version: String::new(),
+                common: Common::default(),
             },
             heartbeat: plan.heartbeat,
             patience: plan.patience,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use incumbent_core::{Epoch, Nonce, Now, Seal, Time};
 
 use super::world::spec;
-use crate::message::{Ack, Command, Deploy, EndedHow, NodeInfo, Order, Refused, Report};
+use crate::message::{Ack, Command, Common, Deploy, EndedHow, NodeInfo, Order, Refused, Report};
 use crate::task_manager::{
     HEARTBEAT, PATIENCE, TaskManager, TaskManagerAction, TaskManagerConfig, TaskManagerEvent,
 };
@@ -31,6 +31,7 @@ impl Alone {
             slots: 2,
             liveness: None,
             version: String::new(),
+            common: Common::default(),
         };
         let config = TaskManagerConfig {
             nonce: HERE,

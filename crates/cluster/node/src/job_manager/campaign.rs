@@ -90,6 +90,7 @@ impl JobManager {
         let (term, door) = Term::begin(&self.shared, &leadership);
         // Before it is activated, so that the first request finds it so.
         node.role().leads(leadership.guard());
+        node.standing().is_well();
         self.shared.door.send_replace(Some(door));
         let (ended, unanswered) = {
             let mut term = std::pin::pin!(term.run(&leadership, shutdown));

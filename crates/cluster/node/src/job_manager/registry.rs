@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use incumbent_cluster_core::NodeNonce;
-use incumbent_cluster_core::message::{NodeInfo, Report};
+use incumbent_cluster_core::message::{Common, NodeInfo, Report};
 use incumbent_gateway::worker::{WorkerError, WorkerNonce, verify_same};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::wire::{Announcement, Problem};
+use crate::node::Node;
+use crate::wire::{Announcement, OTHER_TOKEN, Problem};
 
 /// How long a TaskManager may take to be verified. It waits for the answer of its report, which has
 /// a time limit itself.
@@ -84,8 +85,8 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The address for orders to the TaskManager that sends this full report from `peer`: connects
-    /// back to it, unless that was done in this term.
+    /// The address for orders to the TaskManager that sends this full report from `peer` to this
+    /// leader: connects back to it, unless that was done in this term.
     ///
     /// # Errors
     ///
@@ -94,13 +95,12 @@ impl Registry {
         &self,
         report: &Report,
         peer: SocketAddr,
-        is_tls: bool,
+        leader: &Node,
     ) -> Result<String, Box<Problem>> {
         let Some(info) = &report.node else {
             return Err(bad("a full report says what its TaskManager is"));
         };
-        if info.is_tls != is_tls {
-            let problem = other_tls(info);
+        if let Some(problem) = stranger(info, leader) {
             self.known().refuse(report.from, info, peer, &problem);
             return Err(problem);
         }
@@ -129,7 +129,18 @@ impl Registry {
     }
 
     /// A JobManager stands by.
-    pub(super) fn announce(&self, announcement: Announcement) {
+    ///
+    /// # Errors
+    ///
+    /// The answer for a JobManager that must not lead as it was started. It is shown all the same:
+    /// it is there.
+    pub(super) fn announce(
+        &self,
+        announcement: Announcement,
+        leader: &Node,
+    ) -> Result<(), Box<Problem>> {
+        let who = format!("JobManager {}", announcement.name);
+        let problem = differs(&who, &announcement.common, leader.common());
         let now = Instant::now();
         let mut known = self.known();
         let is_fresh = |(_, at): &(_, Instant)| now.duration_since(*at) < ANNOUNCED_FOR;
@@ -138,6 +149,7 @@ impl Registry {
         if known.standbys.len() < MOST_STANDBYS || known.standbys.contains_key(&nonce) {
             known.standbys.insert(nonce, (announcement, now));
         }
+        problem.map_or(Ok(()), Err)
     }
 
     /// The JobManagers that stand by, and how long ago they said so.
@@ -255,6 +267,37 @@ fn unreachable(info: &NodeInfo, error: &WorkerError) -> Box<Problem> {
         "the leader cannot connect back",
         detail,
     ))
+}
+
+/// Why a TaskManager cannot be of one cluster with this leader, as both were started.
+fn stranger(info: &NodeInfo, leader: &Node) -> Option<Box<Problem>> {
+    if info.is_tls != leader.is_tls() {
+        return Some(other_tls(info));
+    }
+    let who = format!("TaskManager {}", info.name);
+    differs(&who, &info.common, leader.common())
+}
+
+/// The first thing that a node and the leader do not have in common.
+fn differs(who: &str, theirs: &Common, ours: &Common) -> Option<Box<Problem>> {
+    is_other(theirs.token.as_deref(), ours.token.as_deref()).then(|| other_token(who))
+}
+
+/// Whether both say what they have, and it is not the same. Nodes of an older version do not say,
+/// and are taken in, so that nodes can be updated one by one.
+fn is_other(theirs: Option<&str>, ours: Option<&str>) -> bool {
+    theirs
+        .zip(ours)
+        .is_some_and(|(theirs, ours)| theirs != ours)
+}
+
+fn other_token(who: &str) -> Box<Problem> {
+    let detail = format!(
+        "{who} has another token than the leader, or one of them has none; start all nodes of a \
+         cluster with the same token (--token-file), or all without one"
+    );
+    let status = StatusCode::CONFLICT;
+    Box::new(Problem::new(status, OTHER_TOKEN, "another token", detail))
 }
 
 fn other_tls(info: &NodeInfo) -> Box<Problem> {

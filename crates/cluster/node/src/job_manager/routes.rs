@@ -45,8 +45,8 @@ async fn report(
     let door = handle.door().ok_or_else(not_leading)?;
     let address = if report.is_full {
         let peer = peer(&extensions).ok_or_else(unknown_peer)?;
-        let is_tls = handle.shared.node.is_tls();
-        Some(door.registry.admit(&report, peer, is_tls).await?)
+        let node = &handle.shared.node;
+        Some(door.registry.admit(&report, peer, node).await?)
     } else {
         None
     };
@@ -76,7 +76,7 @@ async fn announce(
 ) -> Answered<Json<serde_json::Value>> {
     let announcement: Announcement = read(&body)?;
     let door = handle.door().ok_or_else(not_leading)?;
-    door.registry.announce(announcement);
+    door.registry.announce(announcement, &handle.shared.node)?;
     Ok(Json(serde_json::Value::Null))
 }
 

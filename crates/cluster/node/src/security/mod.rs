@@ -13,7 +13,9 @@
 //! Each node checks every request itself, also one that another node has passed on: the gateway
 //! passes on `Host`, `Origin`, `Sec-Fetch-Site` and `Authorization` as the client sent them, so the
 //! second node sees what the first one saw and comes to the same result. No header says "already
-//! checked", as a client could send it too. So all nodes of a cluster have the same token, or none.
+//! checked", as a client could send it too. So all nodes of a cluster have the same token, or none:
+//! the leader compares a mark of it, and a node that it refuses answers no user (`standing.rs`).
+//! Jobs would come in there without the cluster's token.
 //!
 //! `/node/v1` is for nodes only. It asks for their proof and for nothing else: a user's token does
 //! not help there.
@@ -23,6 +25,7 @@ mod headers;
 mod host;
 mod passed_on;
 mod session;
+mod standing;
 mod token;
 
 use std::net::SocketAddr;
@@ -40,6 +43,7 @@ pub use token::{LONGEST_TOKEN, SHORTEST_TOKEN, Token, TokenError};
 
 pub(crate) use headers::{between_nodes, is_of_task};
 pub(crate) use passed_on::{answer_of_task, request_to_task};
+pub(crate) use standing::Standing;
 
 use crate::Node;
 use crate::api::Problem;
@@ -62,6 +66,7 @@ const REFUSED: &str = "incumbent_cluster_access_refused_total";
 #[derive(Clone)]
 pub struct Access {
     token: Option<Arc<Token>>,
+    standing: Standing,
 }
 
 /// A node that would let everybody who reaches it run programs does not start.
@@ -87,7 +92,14 @@ impl Access {
         metrics::describe_counter!(REFUSED, help);
         Ok(Self {
             token: token.map(Arc::new),
+            standing: Standing::default(),
         })
+    }
+
+    /// The same, while the leader has nothing against the token of this node.
+    pub(crate) fn while_same_as_leaders(mut self, node: &Node) -> Self {
+        self.standing = node.standing().clone();
+        self
     }
 
     /// For what a node says to pages of itself. It asks for nothing more than the node's token.
@@ -97,6 +109,7 @@ impl Access {
         let token = token.and_then(|token| Token::new(token).ok());
         Self {
             token: token.map(Arc::new),
+            standing: node.standing().clone(),
         }
     }
 
@@ -137,10 +150,13 @@ impl Access {
             host::check(request)?;
         }
         browser::check(request)?;
-        match &self.token {
-            Some(token) if !is_open(request) => session::check(token, request, now()),
-            Some(_) | None => Ok(()),
+        if is_open(request) {
+            return Ok(());
         }
+        if let Some(token) = &self.token {
+            session::check(token, request, now())?;
+        }
+        self.standing.check()
     }
 }
 
@@ -164,7 +180,11 @@ pub(crate) fn now() -> SystemTime {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use http::StatusCode;
+
     use super::*;
+    use crate::wire::{self, OTHER_TOKEN, WireError};
 
     #[test]
     fn a_node_that_others_reach_needs_a_token() {
@@ -183,5 +203,38 @@ mod tests {
             assert!(refused.contains("--token-file"), "{refused}");
             assert!(Access::new(open, token()).is_ok(), "{open}");
         }
+    }
+
+    #[test]
+    fn a_node_with_another_token_than_the_leader_answers_no_user() {
+        let own = "a-token-of-sixteen";
+        let token = Token::new(own.into()).unwrap();
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), Some(token)).unwrap();
+        let asked = |path: &str| {
+            let request = http::Request::builder().uri(path);
+            let request = request.header("authorization", format!("Bearer {own}"));
+            let checked = access.check(&request.body(Body::empty()).unwrap());
+            checked.map_err(|problem| (problem.status, problem.name().to_owned()))
+        };
+        let refused = |kind: &str| {
+            let problem = wire::Problem::new(StatusCode::CONFLICT, kind, "refused", "");
+            Err::<(), _>(WireError::Refused {
+                to: "leader:1".to_owned(),
+                problem: Box::new(problem),
+            })
+        };
+        access.standing.note(&refused("not-reachable"));
+        assert_eq!(asked("/v1/jobs"), Ok(()));
+        access.standing.note(&refused(OTHER_TOKEN));
+        assert_eq!(asked("/v1/jobs"), Err((403, OTHER_TOKEN.to_owned())));
+        assert_eq!(asked("/healthz"), Ok(()));
+        // A leader that does not answer takes nothing back.
+        access.standing.note(&Err::<(), _>(WireError::Unanswered {
+            to: "leader:1".to_owned(),
+            why: "closed".to_owned(),
+        }));
+        assert_eq!(asked("/v1/jobs"), Err((403, OTHER_TOKEN.to_owned())));
+        access.standing.note(&Ok::<(), WireError>(()));
+        assert_eq!(asked("/v1/jobs"), Ok(()));
     }
 }

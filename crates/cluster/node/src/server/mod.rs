@@ -116,7 +116,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let NodeOptions { token, tls, .. } = node.options();
         let token = token.clone().map(Token::new).transpose()?;
-        let access = Access::new(socket.local_addr()?, token)?;
+        let access = Access::new(socket.local_addr()?, token)?.while_same_as_leaders(node);
         let tls = tls.as_ref().map(|tls| {
             let files = ServerFiles {
                 identity: Identity {

@@ -193,6 +193,7 @@ impl Driver {
             Some(news) = self.news.1.recv() => self.understood(news),
             Some(Ok(reported)) = self.sending.join_next() => {
                 self.reporter.tell(&reported);
+                self.node.standing().note(&reported.outcome);
                 match reported.outcome {
                     Ok(ack) => Event::Acknowledged { ack, sent_at: reported.sent_at },
                     Err(_) => Event::Unacknowledged { seq: reported.seq },

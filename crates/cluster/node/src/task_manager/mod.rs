@@ -271,5 +271,6 @@ fn info(
             nonce: said(node.nonce()).to_string(),
         }),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        common: node.common().clone(),
     }
 }

@@ -1,7 +1,7 @@
 //! Bodies that are not messages of `incumbent-cluster-core` themselves.
 
 use incumbent_cluster_core::NodeNonce;
-use incumbent_cluster_core::message::{Order, Refused};
+use incumbent_cluster_core::message::{Common, Order, Refused};
 use serde::{Deserialize, Serialize};
 
 /// Orders for one TaskManager, in the order in which they are to be carried out.
@@ -35,4 +35,7 @@ pub struct Announcement {
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What it has in common with the other nodes, if it does.
+    #[serde(default)]
+    pub common: Common,
 }

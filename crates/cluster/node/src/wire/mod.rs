@@ -25,8 +25,10 @@ mod verify;
 pub use body::{Announcement, Orders, Outcomes};
 pub use client::{Client, LARGEST_ANSWER};
 pub use error::WireError;
+pub(crate) use problem::OTHER_TOKEN;
 pub use problem::Problem;
 pub use proof::PROOF;
+pub(crate) use proof::token_mark;
 pub use verify::{Form, LARGEST_BODY, Proven, prove};
 
 /// What all paths between nodes begin with.

@@ -5,6 +5,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
+/// The kind of refusal that a node gets whose token is not the leader's.
+pub(crate) const OTHER_TOKEN: &str = "other-token";
+
 /// An answer that is an error, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

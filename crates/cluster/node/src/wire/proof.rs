@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::{NodeSecret, hex, unhex};
+use crate::identity::{ClusterIdentity, NodeSecret, hex, unhex};
 
 /// The field that carries a proof.
 pub const PROOF: HeaderName = HeaderName::from_static("incumbent-node-proof");
@@ -26,6 +26,9 @@ const VERSION: &str = "1";
 /// Which of both directions, so that a proof of one is none of the other.
 const REQUEST: &[u8] = b"incumbent node request 1";
 const ANSWER: &[u8] = b"incumbent node answer 1";
+
+/// And that neither is the mark of a token.
+const TOKEN: &[u8] = b"incumbent node token 1";
 
 /// A number that one request has, and its answer.
 pub(super) type RequestNonce = [u8; 16];
@@ -165,6 +168,18 @@ fn answer_mac(
     over(secret, &[ANSWER, nonce, status.as_str().as_bytes(), digest])
 }
 
+/// A mark of the token of this cluster's users, or of having none. Nodes compare theirs. Without
+/// the secret nobody can try tokens on it.
+pub(crate) fn token_mark(cluster: &ClusterIdentity, token: Option<&str>) -> String {
+    let (kind, token) = match token {
+        Some(token) => (&b"token"[..], token),
+        None => (&b"none"[..], ""),
+    };
+    let parts = [TOKEN, cluster.id.as_bytes(), kind, token.as_bytes()];
+    let mac: [u8; 32] = over(&cluster.secret, &parts).finalize().into_bytes().into();
+    hex(&mac)
+}
+
 /// Each part with its length, so that no two lists of parts are the same bytes.
 fn over(secret: &NodeSecret, parts: &[&[u8]]) -> Hmac<Sha256> {
     let mac = Hmac::<Sha256>::new_from_slice(secret.bytes());
@@ -232,6 +247,28 @@ mod tests {
         assert_eq!(AnswerProof::read(&value), None);
         let value = of_answer(&secret(1), &[7; 16], StatusCode::OK, None);
         assert_eq!(RequestProof::read(&value), None);
+    }
+
+    #[test]
+    fn the_marks_of_two_tokens_are_equal_only_if_the_tokens_and_the_clusters_are() {
+        let cluster = |id: &str, byte| ClusterIdentity {
+            id: id.to_owned(),
+            secret: secret(byte),
+        };
+        let token = "0123456789abcdef";
+        let mark = token_mark(&cluster("ours", 1), Some(token));
+        assert_eq!(mark, token_mark(&cluster("ours", 1), Some(token)));
+        let none = token_mark(&cluster("ours", 1), None);
+        assert_eq!(none, token_mark(&cluster("ours", 1), None));
+        for other in [
+            none,
+            token_mark(&cluster("ours", 1), Some("0123456789abcdeF")),
+            token_mark(&cluster("theirs", 1), Some(token)),
+            token_mark(&cluster("ours", 2), Some(token)),
+        ] {
+            assert_ne!(mark, other);
+        }
+        assert!(!mark.contains(token), "{mark}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) use self::jobs::checkpointing;
 pub(super) use self::jobs::{fenced, spec};
 
 use crate::leader::{Answer, Leader, LeaderConfig, LeaderEvent, Story};
-use crate::message::{EndedHow, NodeInfo};
+use crate::message::{Common, EndedHow, NodeInfo};
 use crate::record::LivenessAddress;
 use crate::task_manager::{Said, TaskManager, TaskManagerConfig, TaskManagerEvent};
 use crate::{JobId, JobRecord, NodeNonce, TaskId};
@@ -188,6 +188,7 @@ impl World {
                     nonce: nonce.to_string(),
                 }),
                 version: "test".to_owned(),
+                common: Common::default(),
             },
             heartbeat: HEARTBEAT,
             patience: Duration::from_secs(3),

@@ -94,7 +94,17 @@ impl Place {
 
     /// A node without a part.
     pub(super) async fn node(&self, name: &str, bound: SocketAddr) -> Node {
-        self.open(name, bound, LEASE).await.0
+        self.node_with(name, bound, |_| {}).await
+    }
+
+    /// The same, started with other options than the rest.
+    pub(super) async fn node_with(
+        &self,
+        name: &str,
+        bound: SocketAddr,
+        change: impl FnOnce(&mut NodeOptions),
+    ) -> Node {
+        self.open(name, bound, LEASE, change).await.0
     }
 
     async fn open(
@@ -102,6 +112,7 @@ impl Place {
         name: &str,
         bound: SocketAddr,
         lease: Duration,
+        change: impl FnOnce(&mut NodeOptions),
     ) -> (Node, Option<Unreliable>) {
         let (store, unreliable) = match self {
             Self::Memory(backend, _) => {
@@ -119,6 +130,7 @@ impl Place {
         let mut options = NodeOptions::new("memory:", blobs, bound);
         options.name = Some(name.to_owned());
         options.timing = Timing::new(TimingOptions::for_lease(lease)).unwrap();
+        change(&mut options);
         let node = Node::on(store, options, bound).await.unwrap();
         (node, unreliable)
     }
@@ -131,7 +143,7 @@ impl Place {
     /// The same, with another lease.
     pub(super) async fn manager_with(&self, name: &str, lease: Duration) -> Manager {
         let (listener, bound) = listen().await;
-        let (node, store) = self.open(name, bound, lease).await;
+        let (node, store) = self.open(name, bound, lease, |_| {}).await;
         let manager = JobManager::new(node.clone()).unwrap();
         let handle = manager.handle();
         let serving = tokio::spawn(serve(listener, handle.router(), None));

@@ -1,9 +1,12 @@
 //! Which TaskManagers a leader takes in.
 
 use incumbent_cluster_core::view::NodeKind;
+use incumbent_cluster_node::NodeOptions;
+use incumbent_cluster_node::wire::{ANNOUNCEMENTS, Announcement};
+use serde_json::Value;
 
 use super::fake::{Fake, nobody};
-use super::harness::{Place, wait};
+use super::harness::{PATIENCE, Place, listen, wait};
 
 #[tokio::test]
 async fn a_task_manager_is_known_by_the_address_at_which_it_was_verified() {
@@ -64,6 +67,56 @@ async fn a_task_manager_that_cannot_be_connected_back_to_is_told_what_to_set() {
     assert_eq!((name, seen), ("tm-1", "127.0.0.1"));
     assert_eq!(refused.advertised.as_deref(), Some(&nowhere[..]));
     assert!(refused.why.contains("--advertise"), "{refused:?}");
+}
+
+/// Jobs would come in through it without the token of the cluster.
+#[tokio::test]
+async fn a_task_manager_with_another_token_is_refused_and_told_what_to_do() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    let token = Some("a-token-of-sixteen".to_owned());
+    let change = |options: &mut NodeOptions| options.token = token;
+    let other = Fake::start_with(&place, "tm-1", change).await;
+    let refusal = other.refusal().await;
+    for words in ["TaskManager tm-1", "another token", "--token-file"] {
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    let cluster = manager.cluster().await;
+    assert_eq!(cluster.slots, 0);
+    let [refused] = &cluster.refused[..] else {
+        panic!("{cluster:?}");
+    };
+    assert!(refused.why.contains("--token-file"), "{refused:?}");
+    // One that has what the leader has is taken in.
+    let same = Fake::start(&place, "tm-2", 1).await;
+    same.is_registered().await;
+}
+
+/// It hears of it while it stands by, and not when it has taken over.
+#[tokio::test]
+async fn a_job_manager_with_another_token_is_refused_before_it_leads() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    manager.leads().await;
+    let (_listener, bound) = listen().await;
+    let token = Some("a-token-of-sixteen".to_owned());
+    let change = |options: &mut NodeOptions| options.token = token;
+    let node = place.node_with("jm-2", bound, change).await;
+    let announcement = Announcement {
+        nonce: node.nonce(),
+        name: "jm-2".to_owned(),
+        pid: 1,
+        address: node.address().to_owned(),
+        advertise: None,
+        version: None,
+        common: node.common().clone(),
+    };
+    let leader = manager.node.address();
+    let client = node.client();
+    let told = client.post::<Value>(leader, ANNOUNCEMENTS, &announcement, PATIENCE);
+    let refusal = told.await.unwrap_err();
+    assert!(refusal.problem().unwrap().is("other-token"), "{refusal}");
+    assert!(refusal.to_string().contains("JobManager jm-2"), "{refusal}");
 }
 
 #[tokio::test]

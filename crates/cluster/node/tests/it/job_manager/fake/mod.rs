@@ -18,7 +18,8 @@ use incumbent_cluster_core::message::{
 use incumbent_cluster_core::record::{JobRecord, LivenessAddress};
 use incumbent_cluster_core::{JobId, NodeNonce, TaskId};
 use incumbent_cluster_node::wire::{self, Form, ORDERS, Orders, Outcomes, REPORTS};
-use incumbent_cluster_node::{ENDPOINT, Node};
+use incumbent_cluster_node::{ENDPOINT, Node, NodeOptions};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -87,6 +88,30 @@ impl Fake {
     ) -> Self {
         let (listener, bound) = listen().await;
         let node = place.node(&format!("{name}-node"), bound).await;
+        Self::on(node, listener, name, slots, advertise)
+    }
+
+    /// One with one slot, whose node is started with other options than those of the place.
+    pub(super) async fn start_with(
+        place: &Place,
+        name: &str,
+        change: impl FnOnce(&mut NodeOptions),
+    ) -> Self {
+        let (listener, bound) = listen().await;
+        let node = place
+            .node_with(&format!("{name}-node"), bound, change)
+            .await;
+        Self::on(node, listener, name, 1, None)
+    }
+
+    fn on(
+        node: Node,
+        listener: TcpListener,
+        name: &str,
+        slots: u32,
+        advertise: Option<&str>,
+    ) -> Self {
+        let bound = listener.local_addr().unwrap();
         let nonce = node.nonce();
         let liveness = LivenessServer::listen(LivenessServer::loopback(), None).unwrap();
         liveness.say(Some(Nonce::new(nonce.get())));
@@ -103,6 +128,7 @@ impl Fake {
                 nonce: nonce.to_string(),
             }),
             version: "test".to_owned(),
+            common: node.common().clone(),
         };
         let shared = Arc::new(Shared {
             nonce,
