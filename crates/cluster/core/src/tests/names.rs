@@ -20,6 +20,10 @@ fn a_later_job_with_a_taken_name_fails_and_says_whose_it_is() {
         "{}",
         cause.message
     );
+    let advice = format!("job rm {second}");
+    for words in ["nothing of this job has run", &advice[..]] {
+        assert!(cause.message.contains(words), "{}", cause.message);
+    }
     world.ask(Question::Cancel(first));
     let third = world.submit(spec("a", 1));
     assert_eq!(world.view(third).state, JobState::Running);

@@ -143,6 +143,29 @@ fn of_more_than_the_most_terminal_jobs_the_oldest_are_archived() {
 }
 
 #[test]
+fn jobs_that_were_refused_make_room_for_those_that_ran() {
+    let mut world = World::new(&[1]);
+    world.config.most_terminal = 3;
+    world.elect();
+    let mut refused = Vec::new();
+    for number in 0..5 {
+        let name = format!("job-{number}");
+        let job = world.submit(spec(&name, 1));
+        world.run(SECOND);
+        if number < 2 {
+            refused.push(world.submit(spec(&name, 1)));
+            world.run(SECOND);
+        }
+        world.exit(world.task(job, 1, 0), 0, &[]);
+        world.run(SECOND);
+        if number == 2 {
+            assert_eq!(world.archived, refused, "all that ran are there yet");
+        }
+    }
+    assert_eq!(world.store.len(), 3);
+}
+
+#[test]
 fn two_task_managers_of_one_name_are_told_apart() {
     let mut world = World::new(&[1]);
     world.add_named("tm-0", 1);

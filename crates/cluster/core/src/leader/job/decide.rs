@@ -83,10 +83,12 @@ fn waiting(job: &Job, now: Now) -> Decision {
         NameClaim::Ours if has_no_origin_yet(job) => Decision::Resolve,
         NameClaim::Ours => Decision::Place,
         NameClaim::TakenBy(other) => {
-            let name = &job.record.spec.name;
+            // The record stays, so that a submitter who missed the answer hears of it.
+            let (id, name) = (job.record.id, &job.record.spec.name);
             let message = format!(
-                "the name {name:?} belongs to job {other}, which has not ended; submit this one \
-                 under another name, or cancel that one first"
+                "the name {name:?} belongs to job {other}, which has not ended, so nothing of this \
+                 job has run; submit it under another name, or cancel that one first; `incumbent \
+                 job rm {id}` takes this one off the list"
             );
             let cause = cause::plain(CauseKind::Refused, message);
             commit(change::refused(&job.record, cause, now))

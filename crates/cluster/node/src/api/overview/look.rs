@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::types::{JobCounts, Marks, NodeCounts, Overview, SlotCounts};
-use super::wrong::{MOST_WRONG, wrong};
+use super::wrong::{MOST_WRONG, was_refused, wrong};
 use crate::api::led::{Led, unexpected};
 use crate::api::problem::Problem;
 
@@ -56,7 +56,8 @@ impl Look {
     pub(super) fn overview(&self, now: SystemTime) -> Overview {
         let Self { cluster, jobs } = self;
         let mut counts = JobCounts::default();
-        jobs.iter().for_each(|job| counts.add(job.state));
+        let taken = jobs.iter().filter(|job| !was_refused(job));
+        taken.for_each(|job| counts.add(job.state));
         let mut wrong = wrong(cluster, jobs, now);
         let wrong_more = wrong.len().saturating_sub(MOST_WRONG);
         wrong.truncate(MOST_WRONG);

@@ -102,7 +102,7 @@ pub struct JobCounts {
     pub suspended: usize,
     /// All tasks exited with 0.
     pub finished: usize,
-    /// Failed for good.
+    /// Failed for good. Those that were refused before they ran are not counted.
     pub failed: usize,
     /// Ended because somebody wanted so.
     pub canceled: usize,

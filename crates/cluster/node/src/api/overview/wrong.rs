@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use incumbent_cluster_core::JobState;
 use incumbent_cluster_core::view::{
     ClusterView, JobView, NodeKind, NodeView, NodeViewState, TaskViewState,
 };
+use incumbent_cluster_core::{CauseKind, JobState};
 
 use super::rows;
 use super::types::{About, Severity, Wrong};
@@ -92,7 +92,17 @@ fn of_nodes(nodes: &[NodeView]) -> Vec<Wrong> {
     found
 }
 
+/// Whether the cluster did not take this job, as its name is another one's, for example. Who
+/// submitted it was told, and nothing of it ran: nothing is wrong.
+pub(super) fn was_refused(job: &JobView) -> bool {
+    let kind = job.cause.as_ref().map(|cause| cause.kind);
+    job.state == JobState::Failed && job.attempt == 0 && kind == Some(CauseKind::Refused)
+}
+
 fn of_job(job: &JobView, now: SystemTime) -> Option<Wrong> {
+    if was_refused(job) {
+        return None;
+    }
     let name = &job.name;
     let why = rows::why(job).map(|why| format!(": {}", why.trim_end_matches('.')));
     let why = why.unwrap_or_default();
@@ -171,6 +181,7 @@ fn about(kind: &str, id: &str, name: &str) -> About {
 mod tests {
     use incumbent_cluster_core::view::DamagedJobView;
 
+    use super::super::look::Look;
     use super::super::tests::{cluster, job, node};
     use super::*;
 
@@ -210,6 +221,24 @@ mod tests {
         assert!(told[0].starts_with("The leader has just begun"), "{told:?}");
         new.leader.since = "2026-01-02T23:59:00Z".into();
         assert!(texts(&new, &[])[0].starts_with("There is no TaskManager"));
+    }
+
+    #[test]
+    fn a_job_that_was_refused_has_not_failed() {
+        let mut refused = job("count", JobState::Failed, "");
+        refused.ended_at = Some("2026-01-02T23:59:55Z".into());
+        refused.attempt = 0;
+        let cause = serde_json::json!({ "kind": "refused", "message": "the name is taken" });
+        refused.cause = Some(serde_json::from_value(cause).unwrap());
+        assert!(was_refused(&refused));
+        let mut failed = refused.clone();
+        failed.attempt = 1;
+        let look = Look {
+            cluster: cluster(),
+            jobs: vec![refused, failed],
+        };
+        let overview = look.overview(now());
+        assert_eq!((overview.jobs.failed, overview.wrong.len()), (1, 1));
     }
 
     #[test]
