@@ -25,6 +25,7 @@ pub mod leader;
 pub mod message;
 mod moment;
 mod nearest;
+mod plural;
 pub mod pods;
 pub mod record;
 mod spec;

@@ -83,6 +83,20 @@ fn because(job: &JobView) -> String {
     }
 }
 
+/// Why it does not run, in one line.
+pub(in crate::cluster) fn why_line(job: &JobView) -> Option<&str> {
+    let cause = job.cause.as_ref().filter(|_| match job.state {
+        JobState::Waiting | JobState::Restarting | JobState::Failed => true,
+        JobState::Running
+        | JobState::Stopping
+        | JobState::Suspended
+        | JobState::Finished
+        | JobState::Canceled => false,
+    });
+    let why = job.why.first().map(String::as_str);
+    why.or(cause.map(|cause| cause.message.as_str()))
+}
+
 /// The cause, as the end of a sentence.
 pub(super) fn reason(job: &JobView) -> String {
     match &job.cause {

@@ -5,6 +5,7 @@ use incumbent_cluster_core::view::JobView;
 use incumbent_cluster_core::{Desired, JobState};
 use serde_json::{Value, json};
 
+use super::snapshot::counted;
 use crate::cluster::client::{Ask, segment};
 use crate::cluster::job::describe::short_state;
 
@@ -108,7 +109,9 @@ impl Plan {
             What::Stop => format!("Stop {name} with a savepoint?"),
             What::Cancel => format!("Cancel {name}?"),
             What::Restart { .. } => format!("Restart {name}?"),
-            What::Rescale { tasks } => format!("Rescale {name} to {tasks} tasks?"),
+            What::Rescale { tasks } => {
+                format!("Rescale {name} to {}?", counted(tasks as usize, "task"))
+            }
             What::Savepoint => format!("Make a savepoint of {name}?"),
             What::Resume => format!("Resume {name}?"),
             What::Drain => format!("Drain {name}?"),
@@ -143,7 +146,8 @@ impl Plan {
                         "Its tasks end, and the next attempt goes on from a checkpoint, if it makes any,"
                     }
                 };
-                format!("{how} with {tasks} tasks. If there are not so many slots, nothing is stopped.")
+                let with = counted(tasks as usize, "task");
+                format!("{how} with {with}. If there are not so many slots, nothing is stopped.")
             }
             What::Savepoint => "It goes on. The savepoint has files of its own and stays until it is removed, also \
                 if the job is."
@@ -188,7 +192,12 @@ impl Plan {
             What::Stop => format!("{name} is being stopped (savepoint {drawn} if it checkpoints)"),
             What::Cancel => format!("{name} is being canceled"),
             What::Restart { .. } => format!("{name} is being restarted"),
-            What::Rescale { tasks } => format!("{name} is being rescaled to {tasks} tasks"),
+            What::Rescale { tasks } => {
+                format!(
+                    "{name} is being rescaled to {}",
+                    counted(tasks as usize, "task")
+                )
+            }
             What::Savepoint => format!("savepoint {drawn} of {name} is made"),
             What::Resume => format!("{name} is resumed"),
             What::Drain => format!("{name} is being drained"),

@@ -7,7 +7,7 @@ use incumbent_cluster_core::view::{ClusterView, JobView, NodeKind, NodeView, Nod
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::client::{Ask, Client, ClientError};
-use crate::cluster::job::describe::short_state;
+use crate::cluster::job::describe::{short_state, why_line};
 
 /// Most jobs that are shown, the newest: more than anybody looks through, in a few megabytes.
 pub(super) const MOST_JOBS: usize = 2000;
@@ -120,9 +120,7 @@ impl Snapshot {
                 JobState::Waiting => "waits",
                 _ => continue,
             };
-            let why = job.why.first().cloned();
-            let why = why.or_else(|| job.cause.as_ref().map(|cause| cause.message.clone()));
-            faults.push(match why {
+            faults.push(match why_line(job) {
                 Some(why) => format!("{} {what}: {why}", job.name),
                 None => format!("{} {what}", job.name),
             });
@@ -150,7 +148,7 @@ pub(super) fn rank_of(state: JobState) -> u8 {
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
+pub(super) fn counted(n: usize, what: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{n} {what}{plural}")
 }

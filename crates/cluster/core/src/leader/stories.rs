@@ -11,6 +11,7 @@
 mod intents;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use incumbent_core::Seal;
 
@@ -20,6 +21,7 @@ use super::jobs::Jobs;
 use super::nodes::{Node, Nodes};
 use super::{LeaderAction, Story, restart};
 use crate::checkpoint::Savepoint;
+use crate::plural::counted;
 use crate::{CauseKind, Desired, JobId, JobRecord, JobState, TaskId};
 
 /// What was told, and what is to be told once.
@@ -88,11 +90,10 @@ impl Stories {
             .count();
         let damaged = jobs.damaged().count();
         let mut text = format!(
-            "all records are open: {} jobs with {} tasks go on, {waiting} wait; {registered} of {} \
-             TaskManagers have reported",
-            self.adopted_jobs,
-            self.adopted_tasks,
-            nodes.len()
+            "all records are open: {} with {} placed, {waiting} waiting; {registered} of {} reported",
+            counted(self.adopted_jobs, "job"),
+            counted(self.adopted_tasks, "task"),
+            counted(nodes.len(), "TaskManager")
         );
         if damaged > 0 {
             text += &format!("; {damaged} records are damaged and left alone");
@@ -108,8 +109,8 @@ impl Stories {
         self.is_all_told = true;
         if self.adopted_jobs > 0 {
             let text = format!(
-                "adopted {} jobs: nothing of them is waited for any more",
-                self.adopted_jobs
+                "adopted {}: nothing of them is waited for any more",
+                counted(self.adopted_jobs, "job")
             );
             tell(out, None, false, text);
         }
@@ -121,10 +122,13 @@ impl Stories {
             return;
         }
         let text = format!(
-            "TaskManager {} at {} has registered with {} slots",
+            "TaskManager {} at {} has registered with {}",
             node.place.name,
             node.place.address,
-            node.info.as_ref().map_or(0, |info| info.slots)
+            counted(
+                node.info.as_ref().map_or(0, |info| info.slots as usize),
+                "slot"
+            )
         );
         tell(out, None, false, text);
     }
@@ -142,9 +146,10 @@ impl Stories {
             return tell(out, None, false, text);
         }
         let text = format!(
-            "TaskManager {name} at {} is gone: {why}; {jobs} jobs had tasks there, and begin their \
-             next attempts elsewhere as their restart strategies say",
-            node.place.address
+            "TaskManager {name} at {} is gone: {why}; {} had tasks there, whose next attempts begin \
+             elsewhere as the restart strategies say",
+            node.place.address,
+            counted(jobs, "job")
         );
         tell(out, None, true, text);
     }
@@ -155,11 +160,11 @@ impl Stories {
             return;
         }
         let text = format!(
-            "TaskManager {} at {} is silent; {} jobs have tasks there: fenced ones begin their next \
-             attempt, exclusive ones wait until it is known to be gone",
+            "TaskManager {} at {} is silent, with tasks of {}: fenced ones begin their next attempt, \
+             exclusive ones wait until it is known to be gone",
             node.place.name,
             node.place.address,
-            node.jobs.len()
+            counted(node.jobs.len(), "job")
         );
         tell(out, None, true, text);
     }
@@ -230,19 +235,21 @@ impl Stories {
                     more => format!(" and {more} more"),
                 };
                 let text = format!(
-                    "job {name:?}: attempt {attempt} is placed on {}{more}; its {} tasks are \
-                     started{}",
+                    "job {name:?}: attempt {attempt} is placed on {}{more}; {} to be started{}",
                     nodes.join(", "),
-                    record.placements.len(),
+                    counted(record.placements.len(), "task"),
                     intents::restored_text(record)
                 );
                 (false, text)
             }
             JobState::Restarting => {
-                let delay = restart::delay(record);
+                let delay = match restart::delay(record) {
+                    Duration::ZERO => String::new(),
+                    delay => format!(", after a delay of {delay:?}"),
+                };
                 let text = format!(
                     "job {name:?}: attempt {attempt} has ended: {cause}; the next one begins when \
-                     its tasks are gone, after a delay of {delay:?}"
+                     its tasks are gone{delay}"
                 );
                 let is_wanted =
                     (record.cause.as_ref()).is_some_and(|cause| cause.kind == CauseKind::Rescaled);

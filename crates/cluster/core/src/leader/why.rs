@@ -14,6 +14,7 @@ use super::nodes::{Node, Nodes};
 use super::presence::{GoneBecause, Presence};
 use crate::demand::Supply;
 use crate::moment::wall_text;
+use crate::plural::counted;
 use crate::{Cause, CauseKind, Isolation, JobState, NodeNonce, Rank, Restart};
 
 /// The cause of an attempt that ends because a TaskManager is gone.
@@ -156,9 +157,11 @@ fn waits_for_slots(
     } else {
         let held = u32::try_from(job.held.len()).unwrap_or(u32::MAX);
         let missing = wanted.saturating_sub(held).saturating_sub(free);
+        let are = if missing == 1 { "is" } else { "are" };
         lines.push(format!(
-            "it waits for slots: it has {wanted} {tasks} and holds {held} slots; {free} of {usable} \
-             are free, {missing} are missing"
+            "it waits for slots: it has {wanted} {tasks} and holds {}; {free} of {usable} are free, \
+             {missing} {are} missing",
+            counted(held as usize, "slot")
         ));
     }
     made(supply, lines);
@@ -167,12 +170,15 @@ fn waits_for_slots(
         .count();
     if job.record.spec.artifact.is_some() && without_blobs > 0 {
         lines.push(format!(
-            "{without_blobs} TaskManagers cannot read its artifact: their blobs do not answer"
+            "{} cannot read its artifact: the blobs do not answer there",
+            counted(without_blobs, "TaskManager")
         ));
     }
     let before = gangs.before(job);
     if before > 0 {
-        lines.push(format!("{before} older jobs wait before it"));
+        let waits = if before == 1 { "waits" } else { "wait" };
+        let older = counted(before, "older job");
+        lines.push(format!("{older} {waits} before it"));
     }
     unusable_nodes(job, nodes, lines);
 }

@@ -7,6 +7,7 @@ use super::pod::{Pod, Stage};
 use super::{PodPhase, PodSeen, Pods, PodsAction};
 use crate::demand::{Supply, UseState};
 use crate::leader::Story;
+use crate::plural::counted;
 use crate::view::{PodView, PodViewState};
 
 pub(super) fn story(text: String) -> PodsAction {
@@ -55,13 +56,6 @@ pub(super) fn deleted_early(name: &str) -> String {
         "pod {name} was deleted by somebody else before its TaskManager had registered; if that goes \
          on, the owner of the pods may be gone"
     )
-}
-
-fn counted(number: usize, thing: &str) -> String {
-    match number {
-        1 => format!("1 {thing}"),
-        number => format!("{number} {thing}s"),
-    }
 }
 
 impl Pods {

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 use super::strong;
+use crate::cluster::top::snapshot::counted;
 use crate::cluster::top::state::Dialog;
 use crate::show::escape::printable;
 
@@ -38,7 +39,10 @@ pub(super) fn draw(dialog: &Dialog, frame: &mut Frame<'_>) {
         ),
         Dialog::Tasks { job, text } => (
             format!("Rescale {}", job.name),
-            format!("It has {} tasks. How many from now on? {text}▏", job.tasks),
+            format!(
+                "It has {}. How many from now on? {text}▏",
+                counted(job.tasks, "task")
+            ),
         ),
     };
     let text: Vec<_> = text

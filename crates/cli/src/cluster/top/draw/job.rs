@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 use super::tables::{Shown, table, visible};
 use super::{Colours, strong};
 use crate::cluster::job::describe::{cause_lines, standing, task_state};
+use crate::cluster::top::snapshot::counted;
 use crate::cluster::top::state::{Moment, State};
 use crate::show::escape::printable;
 
@@ -97,6 +98,10 @@ fn facts(job: &JobView, now: Moment) -> Vec<String> {
     if let Some(spec) = &job.spec {
         facts.push(format!("command: {}", spec.command.join(" ")));
     }
-    facts.push(format!("id {}, {} restarts", job.id, job.restarts));
+    facts.push(format!(
+        "id {}, {}",
+        job.id,
+        counted(job.restarts as usize, "restart")
+    ));
     facts
 }

@@ -7,6 +7,7 @@ use ratatui::text::Text;
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
 
 use super::{Colours, faint, strong};
+use crate::cluster::job::describe::why_line;
 use crate::cluster::node::list;
 use crate::cluster::top::plain::{JOB_COLUMNS, job_row};
 use crate::cluster::top::state::{Moment, State};
@@ -47,7 +48,7 @@ pub(super) fn jobs(
     let shown = state.shown_jobs();
     let rows = shown[window.clone()].iter().map(|job| {
         let mut cells = job_row(job, now.wall);
-        cells.push(job.why.first().cloned().unwrap_or_default());
+        cells.push(why_line(job).unwrap_or_default().to_owned());
         Shown {
             cells,
             state: (1, colours.job(job.state)),

@@ -50,16 +50,20 @@ fn press(state: &mut State, key: Key) {
 fn one_screen_says_who_leads_what_is_wrong_and_which_jobs_there_are() {
     let mut waiting = job("more", "waiting", 0);
     waiting["why"] = serde_json::json!(["it needs 9 slots, 2 are free"]);
-    let mut state = with(vec![job("hello", "running", 2), waiting]);
+    let mut failed = job("burnt", "failed", 0);
+    failed["cause"] =
+        serde_json::json!({ "kind": "task_failed", "message": "rank 0 exited with 3" });
+    let mut state = with(vec![job("hello", "running", 2), waiting, failed]);
     let screen = shown(&mut state, 110, 24);
     for words in [
         "leader jm-a (pid 101) at 127.0.0.1:9001, epoch 7, began 5 min ago",
-        "2 JobManagers, 2 TaskManagers, 2 of 4 slots taken; jobs: 1 waiting, 1 running",
+        "2 JobManagers, 2 TaskManagers, 2 of 4 slots taken; jobs: 1 waiting, 1 running, 1 failed",
         "http://a:1 answers",
         "! task-manager-4 is silent since 12 s",
         "NAME   STATE    TASKS",
         "hello  running  2/2",
         "it needs 9 slots",
+        "rank 0 exited with 3",
         "? help",
     ] {
         assert!(screen.contains(words), "{words:?} in\n{screen}");
