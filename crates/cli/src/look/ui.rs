@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use incumbent_cluster_node::run_group_pages;
-use incumbent_cluster_node::security::{Access, Token};
+use incumbent_cluster_node::security::{Access, NeedsToken, Token};
 use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
@@ -45,7 +45,13 @@ pub(crate) async fn ui(common: &Common, args: UiArgs) -> Result<ExitCode, Failur
     let bad = |why: String| Failure::new(why).code(Code::Usage);
     let checked = token.clone().map(Token::new).transpose();
     let checked = checked.map_err(|error| bad(error.to_string()))?;
-    Access::new(args.listen, checked).map_err(|error| bad(error.to_string()))?;
+    Access::new(args.listen, checked).map_err(|NeedsToken(listen)| {
+        bad(format!(
+            "{listen} can be reached from other machines, and anyone who reaches these pages may \
+             read the records of the group: give them a token, by a file (--token-file FILE, or \
+             INCUMBENT_TOKEN_FILE), or listen on 127.0.0.1"
+        ))
+    })?;
     let group = store::existing_group(common).await?;
     let cannot = |cause| {
         let what = format!("cannot listen on {}", args.listen);

@@ -283,6 +283,8 @@ fn pages_of_any_group_show_who_leads_and_records_without_their_secrets() {
     place.active("a");
     let open = place.ask(&["ui", "--listen", "0.0.0.0:0"]).assert_code(2);
     assert!(open.err.contains("--token-file"), "{}", open.err);
+    assert!(open.err.contains("read the records"), "{}", open.err);
+    assert!(!open.err.contains("run programs"), "{}", open.err);
     let mut ui = place.incumbent(&["ui", "--listen", "127.0.0.1:0"]);
     let mut ui = ui.stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(ui.stdout.take().unwrap()).lines();

@@ -223,13 +223,25 @@ impl Problem {
         Self::new(StatusCode::BAD_GATEWAY, "node-unreached", title, detail)
     }
 
-    /// The store did not do what it should: for reads.
+    /// The store did not do what it should with the record of a job.
     pub(crate) fn of_store(error: &incumbent::Error, what: &str) -> Self {
+        let of_tasks = [" Its tasks are left alone.", " Running tasks go on."];
+        Self::of_record(error, what, of_tasks)
+    }
+
+    /// The store did not do what it should for a group. Nothing is said of tasks: an application
+    /// has none.
+    pub(crate) fn of_group(error: &incumbent::Error, what: &str) -> Self {
+        Self::of_record(error, what, ["", ""])
+    }
+
+    fn of_record(error: &incumbent::Error, what: &str, of_tasks: [&str; 2]) -> Self {
+        let [if_damaged, if_unreached] = of_tasks;
         let chain = chain(error);
         match error {
             incumbent::Error::Damaged { .. } | incumbent::Error::WrongType { .. } => {
                 Self::damaged(format!(
-                    "{what} cannot be understood: {chain}. Its tasks are left alone. `incumbent records` shows it; \
+                    "{what} cannot be understood: {chain}.{if_damaged} `incumbent records` shows it; \
                      a person has to repair it."
                 ))
             }
@@ -242,7 +254,7 @@ impl Problem {
             _ => Self::unavailable(
                 "store-unavailable",
                 "The store does not answer",
-                format!("{what} was not reached: {chain}. Running tasks go on. Try again."),
+                format!("{what} was not reached: {chain}.{if_unreached} Try again."),
             ),
         }
     }
@@ -337,6 +349,16 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_tasks_is_said_only_what_there_is() {
+        let away = incumbent::Error::Unavailable("no answer within 5 s".into());
+        let of_job = Problem::of_store(&away, "the job x");
+        assert!(of_job.detail.contains("tasks go on"), "{}", of_job.detail);
+        let of_group = Problem::of_group(&away, "the list of records");
+        assert!(!of_group.detail.contains("tasks"), "{}", of_group.detail);
+        assert_eq!((of_job.status, of_group.status), (503, 503));
+    }
 
     #[test]
     fn what_is_wrong_with_the_blobs_has_an_answer_of_its_own() {

@@ -66,13 +66,13 @@ pub(super) async fn story(
 ) -> Result<Json<LeadershipStory>, Problem> {
     let group = &of.group;
     let root = group.root().await;
-    let root = root.map_err(|error| Problem::of_store(&error, "the root record"))?;
+    let root = root.map_err(|error| Problem::of_group(&error, "the root record"))?;
     let recorded = group.read::<Ledger>(&ledger_record()).await;
     let recorded = match recorded {
         Ok(found) => found.map(|found| found.data.changes),
         // What somebody else calls `leadership` is no story of ours.
         Err(incumbent::Error::WrongType { .. }) => None,
-        Err(error) => return Err(Problem::of_store(&error, "the record `leadership`")),
+        Err(error) => return Err(Problem::of_group(&error, "the record `leadership`")),
     };
     let is_recorded = recorded.is_some();
     let seen = || of.seen.as_ref().map(Seen::changes);

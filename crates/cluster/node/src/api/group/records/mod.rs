@@ -69,7 +69,7 @@ pub(super) async fn list(
     }
     let _permit = permit(&of)?;
     let names = of.group.records().await;
-    let names = names.map_err(|error| Problem::of_store(&error, "the list of records"))?;
+    let names = names.map_err(|error| Problem::of_group(&error, "the list of records"))?;
     let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
     names.retain(|name| name.starts_with(&page.prefix));
     let total = names.len();
@@ -90,7 +90,7 @@ pub(super) async fn show(
     })?;
     let _permit = permit(&of)?;
     let found = of.group.read::<serde_json::Value>(&name).await;
-    let found = found.map_err(|error| Problem::of_store(&error, &format!("the record {name}")))?;
+    let found = found.map_err(|error| Problem::of_group(&error, &format!("the record {name}")))?;
     let Some(found) = found else {
         return Err(Problem::not_found(format!(
             "There is no record {name}, or it was deleted."
