@@ -33,6 +33,7 @@ pub(super) fn routes(desk: Arc<Desk>, readiness: Readiness, token: Option<String
         .route("/healthz", get(async || Json(json!({ "status": "alive" }))))
         .route("/readyz", get(ready))
         .route("/leaderz", get(leads))
+        .method_not_allowed_fallback(async || Problem::wrong_method())
         .with_state(shared.clone())
         .merge(records_api::routes(desk))
         .layer(from_fn_with_state(shared, may_ask))

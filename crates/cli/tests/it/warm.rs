@@ -460,6 +460,17 @@ fn a_sidecar_says_who_leads_and_hands_over_when_the_application_has_stopped() {
         [200, 200]
     );
 
+    for (method, path) in [("POST", "/"), ("DELETE", "/v1/role")] {
+        let wrong = over_tcp(&at_a, method, path, &[], "").unwrap();
+        assert_eq!(wrong.status, 405, "{method} {path}");
+        assert!(
+            wrong.head.to_lowercase().contains("allow: get"),
+            "{}",
+            wrong.head
+        );
+        assert!(wrong.body.contains("wrong-method"), "{}", wrong.body);
+    }
+
     // Asked to end, it leads no more, and nobody else does before the application has stopped.
     a.signal(Signal::TERM);
     let role = eventually("the application is told", || {

@@ -39,7 +39,7 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
             get(read).post(open).put(put).patch(patch).delete(delete),
         )
         .fallback(async || Problem::no_such_path())
-        .method_not_allowed_fallback(async || Problem::no_such_path())
+        .method_not_allowed_fallback(async || Problem::wrong_method())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(axum::middleware::map_response(as_problem))
         .with_state(desk)

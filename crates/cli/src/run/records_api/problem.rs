@@ -169,6 +169,16 @@ impl Problem {
         )
     }
 
+    /// The path exists. Which methods it has is in the header `Allow`.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong-method",
+            "Correct the method",
+            "the header Allow lists the methods of this path",
+        )
+    }
+
     pub(super) fn not_found(name: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
