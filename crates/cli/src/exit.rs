@@ -95,8 +95,11 @@ impl From<incumbent::OpenError> for Failure {
     fn from(error: incumbent::OpenError) -> Self {
         Self::new(causes(&error)).code(match error {
             incumbent::OpenError::Address(_) | incumbent::OpenError::Name(_) => Code::Usage,
-            // A wrong directory does not get better by waiting. A server that is down may.
-            incumbent::OpenError::Place { ref address, .. } if address.starts_with("file:") => {
+            // Opening looks at directories and files, and asks no server: it does not get better by
+            // waiting. But for the server of `embedded:`, which may be of another process.
+            incumbent::OpenError::Place { ref address, .. }
+                if !address.starts_with("embedded:") =>
+            {
                 Code::Usage
             }
             _ => Code::Unavailable,

@@ -117,7 +117,8 @@ pub struct Handover {
     pub by: String,
 }
 
-/// A stored body that cannot be understood. Only a person overwrites it: a guess could lose a write.
+/// A stored body that cannot be understood. Only a person overwrites it: a guess could lose a
+/// write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadBody {
     /// It was not written by Incumbent, or is damaged.

@@ -51,6 +51,31 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
+fn a_kubeconfig_that_cannot_be_used_is_a_mistake_and_not_an_outage() {
+    let place = Place::new();
+    std::fs::write(place.path("bad"), "clusters: [").unwrap();
+    for name in ["missing", "bad"] {
+        let file = place.path(name);
+        let store = format!("kubernetes://default/demo?kubeconfig={}", file.display());
+        for args in [
+            &["status"][..],
+            &["records", "ls"],
+            &["purge", "--yes"],
+            &["observe"],
+            &["run", "--", "true"],
+        ] {
+            let all = [&["--ha", store.as_str()][..], args].concat();
+            let done = place.ask(&all).assert_code(2);
+            assert!(
+                done.err.contains("cannot open kubernetes://"),
+                "{}",
+                done.err
+            );
+        }
+    }
+}
+
+#[test]
 fn a_flag_replaces_what_the_file_says_of_its_opposite() {
     let place = Place::new();
     config(&place, "[run]\nready-now = true\n");
