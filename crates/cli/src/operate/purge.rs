@@ -24,6 +24,10 @@ pub(crate) async fn purge(common: &Common, args: PurgeArgs) -> Result<ExitCode, 
         say(format!("there is nothing to remove in {}", store.address()));
         return Ok(ExitCode::SUCCESS);
     }
+    // Known before anybody is asked.
+    if store.address().starts_with("file:") {
+        return Err(kept(store.address()));
+    }
     if !args.yes {
         confirm(&found, total, store.address())?;
     }
@@ -128,10 +132,15 @@ async fn remove(group: &Group, item: &Listed, done: &str, address: &str) -> Resu
             );
             Err(Failure::new(why).code(Code::Refused))
         }
-        Erased::Kept => Err(Failure::new(format!(
-            "nothing was removed: {address} keeps tombstones; stop all nodes, and remove it by hand"
-        ))),
+        Erased::Kept => Err(kept(address)),
     }
+}
+
+/// What a store that removes no keys says.
+fn kept(address: &str) -> Failure {
+    Failure::new(format!(
+        "nothing was removed: {address} keeps tombstones; stop all nodes, and remove it by hand"
+    ))
 }
 
 fn print_removed(item: &Listed, output: Output) -> Result<(), Failure> {
