@@ -17,8 +17,12 @@ use crate::store::{Store, Written};
 /// The only format of `cluster.json`.
 const FORMAT: u64 = 1;
 
-/// More than any `cluster.json` has.
+/// More than any `cluster.json` or `place.json` has.
 const MAX_CLUSTER_FILE: usize = 4096;
+
+/// Both files, and what they say.
+const CLUSTER_FILE: (&str, &str) = ("cluster.json", "the id of a cluster");
+const PLACE_FILE: (&str, &str) = ("place.json", "the mark of a place");
 
 /// What a check writes.
 const CHECK: &[u8] = b"incumbent checks that these blobs can be written, read and deleted\n";
@@ -34,6 +38,8 @@ pub struct Blobs {
     pub(crate) store: Arc<Store>,
     /// The cluster that these blobs belong to, once that is settled.
     cluster: Arc<OnceLock<String>>,
+    /// The mark of this place, once that is settled.
+    place: Arc<OnceLock<String>>,
     pub(crate) largest_artifact: u64,
     pub(crate) largest_checkpoint_file: u64,
 }
@@ -43,6 +49,17 @@ pub struct Blobs {
 struct Owner {
     format: u64,
     cluster: String,
+    /// The mark of the place. If an older version claimed it, it is in `place.json` instead: every
+    /// store can make a file only once, and not every one can replace one only if it is unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+}
+
+/// The content of `place.json`.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    format: u64,
+    place: String,
 }
 
 impl Blobs {
@@ -79,6 +96,7 @@ impl Blobs {
         Ok(Self {
             store: Arc::new(store),
             cluster: Arc::default(),
+            place: Arc::default(),
             largest_artifact: MAX_ARTIFACT,
             largest_checkpoint_file: MAX_CHECKPOINT_FILE,
         })
@@ -108,6 +126,13 @@ impl Blobs {
         self.cluster.get().map(String::as_str)
     }
 
+    /// The mark of this place: random, drawn when the place was claimed, and another one at every
+    /// other place, also if its URL is the same. Only a copy has it, too. Known as soon as
+    /// [`Blobs::cluster`] is.
+    pub fn place(&self) -> Option<&str> {
+        self.place.get().map(String::as_str)
+    }
+
     /// Makes sure that these blobs belong to this cluster, and to no other: two clusters on one
     /// directory would delete each other's files. If they belong to none, they belong to this one
     /// from now on. To be called at start-up, with the id that the cluster's record holds.
@@ -117,7 +142,8 @@ impl Blobs {
     /// - [`Error::Address`]: there is no such bucket, or the store cannot create a file only if it
     ///   is not there yet, which a cluster relies on.
     /// - [`Error::NotOurs`]: another cluster was here first.
-    /// - [`Error::Damaged`]: `cluster.json` is not what a cluster writes; a person has to look.
+    /// - [`Error::Damaged`]: `cluster.json` or `place.json` is not what a cluster writes; a person
+    ///   has to look.
     /// - [`Error::Denied`], [`Error::Full`], [`Error::Unavailable`]: as [`Blobs::check`].
     ///
     /// # Panics
@@ -130,6 +156,7 @@ impl Blobs {
             let owner = Owner {
                 format: FORMAT,
                 cluster: cluster.to_owned(),
+                place: Some(names::random()),
             };
             let content = serde_json::to_vec(&owner).expect("a number and a text are JSON");
             let doing = "writing cluster.json";
@@ -143,7 +170,12 @@ impl Blobs {
             }
         }
         // Read also what was just written: another process may have been faster.
-        self.still_owned_by(cluster).await?;
+        let place = match self.still_owned_by(cluster).await?.place {
+            Some(place) => place,
+            None => self.mark().await?,
+        };
+        // Unless it is known already.
+        let _ = self.place.set(place);
         let known = self.cluster.get_or_init(|| cluster.to_owned());
         assert_eq!(known, cluster, "a process belongs to one cluster");
         Ok(())
@@ -216,30 +248,28 @@ impl Blobs {
     pub(crate) async fn still_ours(&self) -> Result<(), Error> {
         self.still_there().await?;
         match self.cluster.get() {
-            Some(cluster) => self.still_owned_by(cluster).await,
-            None => Err(Error::NotOurs {
-                at: self.url().to_owned(),
-                ours: "unknown".to_owned(),
-                theirs: self.owner().await?,
-            }),
+            Some(cluster) => self.still_owned_by(cluster).await.map(drop),
+            None => Err(self.not_ours("unknown", self.owner().await?)),
         }
     }
 
-    async fn still_owned_by(&self, cluster: &str) -> Result<(), Error> {
-        let owner = self.owner().await?;
-        if owner.as_deref() == Some(cluster) {
-            return Ok(());
+    async fn still_owned_by(&self, cluster: &str) -> Result<Owner, Error> {
+        match self.owner().await? {
+            Some(owner) if owner.cluster == cluster => Ok(owner),
+            owner => Err(self.not_ours(cluster, owner)),
         }
-        let ours = cluster.to_owned();
-        Err(Error::NotOurs {
+    }
+
+    fn not_ours(&self, ours: &str, owner: Option<Owner>) -> Error {
+        Error::NotOurs {
             at: self.url().to_owned(),
-            ours,
-            theirs: owner,
-        })
+            ours: ours.to_owned(),
+            theirs: owner.map(|owner| owner.cluster),
+        }
     }
 
-    /// The cluster that `cluster.json` names.
-    async fn owner(&self) -> Result<Option<String>, Error> {
+    /// What `cluster.json` says.
+    async fn owner(&self) -> Result<Option<Owner>, Error> {
         let doing = "reading cluster.json";
         let path = names::cluster();
         let Some(content) = self
@@ -250,16 +280,44 @@ impl Blobs {
             return Ok(None);
         };
         match serde_json::from_slice::<Owner>(&content) {
-            Ok(owner) if owner.format == FORMAT => Ok(Some(owner.cluster)),
-            Ok(owner) => Err(self.unreadable(format!("format {}", owner.format))),
-            Err(error) => Err(self.unreadable(error.to_string())),
+            Ok(owner) if owner.format == FORMAT => Ok(Some(owner)),
+            Ok(owner) => Err(self.unreadable(CLUSTER_FILE, format!("format {}", owner.format))),
+            Err(error) => Err(self.unreadable(CLUSTER_FILE, error.to_string())),
         }
     }
 
-    fn unreadable(&self, found: String) -> Error {
+    /// The mark in `place.json`, which the first node that looks for it draws.
+    async fn mark(&self) -> Result<String, Error> {
+        let mark = Mark {
+            format: FORMAT,
+            place: names::random(),
+        };
+        let content = serde_json::to_vec(&mark).expect("a number and a text are JSON");
+        let doing = "writing place.json";
+        self.store.create(doing, names::place(), content).await?;
+        // Read also what was just written: another process may have been faster.
+        let doing = "reading place.json";
+        let read = self
+            .store
+            .read(doing, "place.json", names::place(), MAX_CLUSTER_FILE);
+        let Some(content) = read.await? else {
+            return Err(Error::Unavailable {
+                at: self.url().to_owned(),
+                why: "its place.json is gone a moment after it was written".to_owned(),
+                source: None,
+            });
+        };
+        match serde_json::from_slice::<Mark>(&content) {
+            Ok(mark) if mark.format == FORMAT => Ok(mark.place),
+            Ok(mark) => Err(self.unreadable(PLACE_FILE, format!("format {}", mark.format))),
+            Err(error) => Err(self.unreadable(PLACE_FILE, error.to_string())),
+        }
+    }
+
+    fn unreadable(&self, (file, expected): (&str, &str), found: String) -> Error {
         Error::Damaged {
-            what: format!("cluster.json of the blobs at {}", self.url()),
-            expected: format!("the id of a cluster, format {FORMAT}"),
+            what: format!("{file} of the blobs at {}", self.url()),
+            expected: format!("{expected}, format {FORMAT}"),
             found,
         }
     }

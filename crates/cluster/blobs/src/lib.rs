@@ -5,7 +5,8 @@
 //! jobs that ended long ago. All nodes of a cluster open the same blobs by the same URL.
 //!
 //! ```text
-//! cluster.json                                            which cluster these blobs belong to
+//! cluster.json                                            whose they are, the mark of the place
+//! place.json                                              the mark, if cluster.json has none
 //! artifacts/<sha256>                                      a program or file, named by its digest
 //! uploads/<random>                                        uploads that are not finished
 //! jobs/<job>/<incarnation>/logs/<attempt>/<rank>/<stream> the last lines of a task that has ended
@@ -38,6 +39,8 @@
 //! - **A place that is gone is not an empty one.** If a volume is unmounted or a bucket is emptied
 //!   while the cluster runs, nothing is written there, and nothing is reported as missing: both are
 //!   [`Error::Unavailable`].
+//! - **Two places are not one.** A place gets a random mark when a cluster claims it
+//!   ([`Blobs::place`]), so the nodes of a cluster can tell whether they all have the same.
 //! - **Every operation ends** within [`OPERATION`], at most [`OPERATIONS`] are under way at once,
 //!   and no operation blocks the threads that serve. An upload has at most two parts in memory: of
 //!   1 MiB in a directory, of 8 MiB in a bucket.

@@ -183,12 +183,24 @@ pub struct NodeInfo {
 }
 
 /// What all nodes of a cluster have to have in common, as marks: two are equal if it is the same,
-/// and they tell nothing else. A node of an older version does not say.
+/// and nobody learns a secret from one. A node of an older version does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Common {
     /// The token that users need, or that there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The place of the blobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<BlobsPlace>,
+}
+
+/// Where a node has the blobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobsPlace {
+    /// The mark of the place, which no other place has.
+    pub mark: String,
+    /// The URL by which the node opened it, for people. It may lead elsewhere on another machine.
+    pub url: String,
 }
 
 /// One task, as its TaskManager has it.

@@ -9,7 +9,7 @@ use incumbent::{Clock, Group, HolderName, Options, Store, Timing};
 use incumbent_cluster_blobs::Blobs;
 use incumbent_cluster_core::NodeNonce;
 use incumbent_cluster_core::leader::CHECKPOINT_INTERVAL;
-use incumbent_cluster_core::message::Common;
+use incumbent_cluster_core::message::{BlobsPlace, Common};
 use incumbent_core::Now;
 use incumbent_gateway::{Gateway, Handle, Role, ServerTls, UpstreamTls};
 use tokio::net::TcpListener;
@@ -160,6 +160,10 @@ impl Node {
         let blobs = blobs(&options.blobs, &cluster.id).await?;
         let common = Common {
             token: Some(token_mark(&cluster, options.token.as_deref())),
+            blobs: blobs.place().map(|mark| BlobsPlace {
+                mark: mark.to_owned(),
+                url: blobs.url().to_owned(),
+            }),
         };
         let is_tls = options.tls.is_some();
         let client = Client::seen_at(

@@ -32,6 +32,11 @@ pub(crate) fn cluster() -> Path {
     path(&["cluster.json"])
 }
 
+/// The file with the mark of a place whose [`cluster`] is of a version that gave it none.
+pub(crate) fn place() -> Path {
+    path(&["place.json"])
+}
+
 /// A file that a check writes, reads and deletes.
 pub(crate) fn check() -> Path {
     path(&[&format!("{CHECK}{}", random())])
@@ -137,7 +142,7 @@ pub(crate) fn is_staged(path: &str) -> bool {
 
 /// Whether we write files of this name.
 fn is_ours(path: &str) -> bool {
-    if path == cluster().as_ref() || is_check(path) {
+    if path == cluster().as_ref() || path == place().as_ref() || is_check(path) {
         return true;
     }
     let Some((top, rest)) = path.split_once('/') else {
@@ -181,7 +186,7 @@ fn path(parts: &[&str]) -> Path {
     parts.iter().copied().collect()
 }
 
-fn random() -> String {
+pub(crate) fn random() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 

@@ -64,3 +64,39 @@ async fn a_damaged_cluster_file_is_told_and_left_alone() {
         );
     }
 }
+
+/// As a volume that is not mounted on one machine.
+#[tokio::test]
+async fn two_places_of_one_cluster_have_different_marks() {
+    let (one, other) = (Dir::new().await, Dir::new().await);
+    let mark = one.blobs.place().unwrap();
+    assert_ne!(other.blobs.place().unwrap(), mark);
+    // Another node, at the same place.
+    let again = crate::open(one.dir.path()).await;
+    assert_eq!(again.place(), None, "not known before it is settled");
+    again.belongs_to(OURS).await.unwrap();
+    assert_eq!(again.place(), Some(mark));
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_on_an_older_versions_place_see_one_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let claimed = format!("{{\"format\":1,\"cluster\":\"{OURS}\"}}");
+    let file = dir.path().join("cluster.json");
+    std::fs::write(&file, &claimed).unwrap();
+    let starts = (0..8).map(|_| async {
+        let blobs = crate::open(dir.path()).await;
+        blobs.belongs_to(OURS).await.unwrap();
+        blobs.place().unwrap().to_owned()
+    });
+    let marks = join_all(starts).await;
+    assert!(marks.iter().all(|mark| *mark == marks[0]), "{marks:?}");
+    assert_eq!(crate::files(dir.path()), ["cluster.json", "place.json"]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), claimed);
+
+    std::fs::write(dir.path().join("place.json"), "{}").unwrap();
+    let blobs = crate::open(dir.path()).await;
+    let refused = blobs.belongs_to(OURS).await.unwrap_err();
+    assert!(matches!(refused, Error::Damaged { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("place.json"), "{refused}");
+}

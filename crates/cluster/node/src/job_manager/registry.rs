@@ -278,17 +278,20 @@ fn stranger(info: &NodeInfo, leader: &Node) -> Option<Box<Problem>> {
     differs(&who, &info.common, leader.common())
 }
 
-/// The first thing that a node and the leader do not have in common.
+/// The first thing that a node and the leader do not have in common. Nodes of an older version do
+/// not say what they have, and are taken in, so that nodes can be updated one by one.
 fn differs(who: &str, theirs: &Common, ours: &Common) -> Option<Box<Problem>> {
-    is_other(theirs.token.as_deref(), ours.token.as_deref()).then(|| other_token(who))
-}
-
-/// Whether both say what they have, and it is not the same. Nodes of an older version do not say,
-/// and are taken in, so that nodes can be updated one by one.
-fn is_other(theirs: Option<&str>, ours: Option<&str>) -> bool {
-    theirs
-        .zip(ours)
-        .is_some_and(|(theirs, ours)| theirs != ours)
+    if let (Some(theirs), Some(ours)) = (&theirs.token, &ours.token)
+        && theirs != ours
+    {
+        return Some(other_token(who));
+    }
+    if let (Some(theirs), Some(ours)) = (&theirs.blobs, &ours.blobs)
+        && theirs.mark != ours.mark
+    {
+        return Some(other_blobs(who, &theirs.url, &ours.url));
+    }
+    None
 }
 
 fn other_token(who: &str) -> Box<Problem> {
@@ -298,6 +301,16 @@ fn other_token(who: &str) -> Box<Problem> {
     );
     let status = StatusCode::CONFLICT;
     Box::new(Problem::new(status, OTHER_TOKEN, "another token", detail))
+}
+
+fn other_blobs(who: &str, theirs: &str, ours: &str) -> Box<Problem> {
+    let detail = format!(
+        "the blobs of {who} at {theirs} are another place than the leader's at {ours}, so neither \
+         would find the files of the other; start all nodes with the same --blobs, and if it is a \
+         volume, mount it there first"
+    );
+    let (status, kind) = (StatusCode::CONFLICT, "other-blobs");
+    Box::new(Problem::new(status, kind, "other blobs", detail))
 }
 
 fn other_tls(info: &NodeInfo) -> Box<Problem> {

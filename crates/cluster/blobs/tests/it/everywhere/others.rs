@@ -98,6 +98,7 @@ async fn archived_jobs_come_back(place: Place) {
 async fn one_cluster_owns_the_blobs(place: Place) {
     place.blobs.belongs_to(OURS).await.unwrap();
     assert_eq!(place.blobs.cluster(), Some(OURS));
+    assert!(place.blobs.place().is_some());
     let Some(raw) = place.raw() else { return };
     let owner = object_store::path::Path::from("cluster.json");
     let written = raw.get(&owner).await.unwrap().bytes().await.unwrap();

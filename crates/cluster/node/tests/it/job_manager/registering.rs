@@ -92,6 +92,25 @@ async fn a_task_manager_with_another_token_is_refused_and_told_what_to_do() {
     same.is_registered().await;
 }
 
+/// As if a volume is not mounted on one machine: no other could restore what its tasks store.
+#[tokio::test]
+async fn a_task_manager_whose_blobs_are_another_place_is_refused_and_told_what_to_do() {
+    let place = Place::memory();
+    let manager = place.manager("jm-1").await;
+    let empty = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", empty.path().display());
+    let change = |options: &mut NodeOptions| options.blobs.clone_from(&url);
+    let other = Fake::start_with(&place, "tm-1", change).await;
+    let refusal = other.refusal().await;
+    let ours = manager.node.blobs().url();
+    for words in ["TaskManager tm-1", &url[..], ours, "--blobs", "mount"] {
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    assert_eq!(manager.cluster().await.slots, 0);
+    let same = Fake::start(&place, "tm-2", 1).await;
+    same.is_registered().await;
+}
+
 /// It hears of it while it stands by, and not when it has taken over.
 #[tokio::test]
 async fn a_job_manager_with_another_token_is_refused_before_it_leads() {
