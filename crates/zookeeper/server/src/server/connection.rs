@@ -43,7 +43,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
     let end = match greeting(hub, &mut stream).await {
         Ok(Greeting::Word(word)) => {
             let answered = words::answer(hub, word, &mut stream).await;
-            // Before its end reaches the client: whoever asks next is told of this one no more.
+            // Before its end reaches the client: one that asks next is told of this one no more.
             hub.leave(entered.connection, false);
             match answered {
                 Ok(()) => {
