@@ -13,6 +13,7 @@ mod exit;
 mod flink;
 mod gateway;
 mod http;
+mod listening;
 mod look;
 mod operate;
 mod records;

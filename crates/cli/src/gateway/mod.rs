@@ -13,6 +13,7 @@ use incumbent_gateway::{Gateway, Lanes, Listener, describe_metrics};
 use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
+use crate::listening::cannot_listen;
 use crate::settings::Common;
 use crate::signals::Signals;
 use crate::{descriptors, show, store};
@@ -87,8 +88,7 @@ async fn announce(args: &GatewayArgs, address: String) -> Result<(), Failure> {
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let failed =
-        |cause: std::io::Error| Failure::new(format!("cannot listen on {address}")).because(cause);
+    let failed = |cause| cannot_listen(address, cause);
     let socket = TcpListener::bind(address).await.map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
     Ok((socket, bound))

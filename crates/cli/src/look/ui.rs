@@ -9,6 +9,7 @@ use incumbent_cluster_node::security::{Access, NeedsToken, Token};
 use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
+use crate::listening::cannot_listen;
 use crate::settings::{ClientToken, Common, socket};
 use crate::signals::Signals;
 use crate::{show, store};
@@ -53,10 +54,7 @@ pub(crate) async fn ui(common: &Common, args: UiArgs) -> Result<ExitCode, Failur
         ))
     })?;
     let group = store::existing_group(common).await?;
-    let cannot = |cause| {
-        let what = format!("cannot listen on {}", args.listen);
-        Failure::new(what).because(cause).code(Code::Usage)
-    };
+    let cannot = |cause| cannot_listen(args.listen, cause);
     let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     show::announce(format!("http://{address}")).await?;

@@ -14,6 +14,7 @@ use incumbent::Options;
 use tokio::net::TcpListener;
 
 use crate::exit::{Code, Failure};
+use crate::listening::cannot_listen;
 use crate::run::liveness;
 use crate::run::warm::{self, Driver};
 use crate::settings::{Common, read_token};
@@ -46,12 +47,9 @@ pub(crate) async fn sidecar(common: &Common, args: SidecarArgs) -> Result<ExitCo
     let store = store::open(common).await?;
     let group = store.group_with(&common.group, options)?;
     let candidate = group.candidate()?;
-    let listener = TcpListener::bind(args.listen).await.map_err(|cause| {
-        Failure::new(format!("cannot listen on {}", args.listen)).because(cause)
-    })?;
-    let bound = listener
-        .local_addr()
-        .map_err(|cause| Failure::new("cannot listen").because(cause))?;
+    let cannot = |cause| cannot_listen(args.listen, cause);
+    let listener = TcpListener::bind(args.listen).await.map_err(cannot)?;
+    let bound = listener.local_addr().map_err(cannot)?;
     let driver = Driver::new(Arc::new(run), store::address(common)?, candidate, &group);
     let routes = routes::routes(driver.desk(), status_server::node(&group), token);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
+use crate::listening::cannot_listen;
 
 /// Bounds of the histograms, in seconds: from one write to a file up to a lease.
 const BUCKETS: [f64; 13] = [
@@ -47,14 +48,12 @@ pub(crate) async fn start(
     readiness: Readiness,
     paths: &str,
 ) -> Result<StatusServer, Failure> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        Failure::new(format!("cannot serve the status on {listen}: {cause}"))
-    };
+    let cannot = |cause| cannot_listen(listen, cause);
     let metrics = install()?;
     let listener = tokio::net::TcpListener::bind(listen)
         .await
-        .map_err(|error| failed(&error))?;
-    let address = listener.local_addr().map_err(|error| failed(&error))?;
+        .map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
     tracing::info!(%address, "serving {paths}");
     let handle = metrics.clone();
     let routes = Router::new()

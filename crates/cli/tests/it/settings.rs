@@ -179,6 +179,27 @@ fn timings_that_cannot_work_are_refused_at_the_start() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let place = Place::new().with_store();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let port = taken.local_addr().unwrap().port();
+    for (args, code) in [
+        (&["gateway", "--listen", &address][..], 4),
+        (&["sidecar", "--listen", &address], 4),
+        (&["task-manager", "--listen", &address], 4),
+        (&["ui", "--listen", &address], 4),
+        (&["run", "--status-listen", &address, "--", "true"], 125),
+    ] {
+        let done = place.ask(args).assert_code(code);
+        let told = format!(
+            "cannot listen on {address}: another program listens there (`ss -ltnp sport = :{port}`"
+        );
+        assert!(done.err.contains(&told), "{args:?}: {}", done.err);
+    }
+}
+
+#[test]
 fn bad_usage_is_told_apart() {
     let place = Place::new();
     for (args, word) in [

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::places::{Places, named_ha};
 use crate::descriptors;
 use crate::exit::{Code, Failure};
+use crate::listening::cannot_listen;
 use crate::settings::{ClientToken, Common};
 use crate::signals::Signals;
 use crate::{show, status_server, store};
@@ -162,6 +163,7 @@ pub(super) fn may_listen(options: &NodeOptions) -> Result<(), Failure> {
 pub(super) fn node_failure(error: NodeError) -> Failure {
     match error {
         NodeError::Store(error) => error.into(),
+        NodeError::Listen { address, cause } => cannot_listen(address, cause),
         error @ NodeError::Cluster(_) => Failure::new(causes(&error)),
         error => bad(&causes(&error)),
     }
