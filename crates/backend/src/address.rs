@@ -23,6 +23,17 @@ pub struct BadAddress {
     why: String,
 }
 
+impl BadAddress {
+    /// The same address, refused for another reason.
+    #[must_use]
+    pub fn with_reason(self, why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            ..self
+        }
+    }
+}
+
 impl Address {
     /// The part that chooses the backend, in lower case: `memory`, `file`.
     pub fn scheme(&self) -> &str {

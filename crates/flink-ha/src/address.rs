@@ -3,12 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use incumbent_backend::Address;
+use incumbent_backend::{Address, BadAddress};
 
 use crate::error::FlinkError;
 use crate::kubernetes::KubernetesTarget;
 use crate::model::ClusterSummary;
 use crate::zookeeper::ZooKeeperTarget;
+
+/// What an address of another form is answered with.
+const FORMS: &str =
+    "write kubernetes://namespace/cluster-id or zookeeper://host:2181/flink/cluster-id";
 
 /// Where a Flink cluster keeps its HA data.
 ///
@@ -56,6 +60,21 @@ impl FlinkAddress {
         }
     }
 
+    /// Whether both certainly name the same cluster, with whatever login.
+    pub(crate) fn is_same_cluster(&self, other: &Self) -> bool {
+        match (&self.target, &other.target) {
+            (Target::Kubernetes(one), Target::Kubernetes(other)) => {
+                one.cluster.is_some() && one == other
+            }
+            (Target::ZooKeeper(one), Target::ZooKeeper(other)) => {
+                let same_hosts = one.hosts.to_string() == other.hosts.to_string();
+                !one.base.is_empty() && one.base == other.base && same_hosts
+            }
+            (Target::Kubernetes(_), Target::ZooKeeper(_))
+            | (Target::ZooKeeper(_), Target::Kubernetes(_)) => false,
+        }
+    }
+
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
@@ -80,17 +99,26 @@ impl FromStr for FlinkAddress {
     type Err = FlinkError;
 
     fn from_str(text: &str) -> Result<Self, FlinkError> {
-        let address: Address = text.parse()?;
+        let parsed = text.parse::<Address>();
+        // The address of a store may be a directory. This one may not.
+        let address = parsed.map_err(|bad: BadAddress| match has_scheme(text) {
+            true => bad,
+            false => bad.with_reason(format!("it does not begin with a scheme; {FORMS}")),
+        })?;
         let target = match address.scheme() {
             "kubernetes" => Target::Kubernetes(KubernetesTarget::of(&address)?),
             "zookeeper" => Target::ZooKeeper(Box::new(ZooKeeperTarget::of(&address)?)),
-            _ => {
-                let why = "write kubernetes://namespace/cluster-id or \
-                           zookeeper://host:2181/flink/cluster-id";
-                return Err(address.unusable(why).into());
-            }
+            _ => return Err(address.unusable(FORMS).into()),
         };
         Ok(Self { address, target })
+    }
+}
+
+fn has_scheme(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-');
+    match text.split_once(':') {
+        Some((scheme, _)) => !scheme.is_empty() && scheme.chars().all(is_part),
+        None => false,
     }
 }
 
@@ -110,6 +138,43 @@ impl fmt::Debug for FlinkAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_without_a_scheme_is_told_the_two_that_there_are() {
+        for text in [
+            "foo",
+            "127.0.0.1:2181/flink",
+            "",
+            ":",
+            "localhost:2181/flink",
+        ] {
+            let refused = text.parse::<FlinkAddress>().unwrap_err().to_string();
+            assert!(refused.ends_with(FORMS), "{text}: {refused}");
+            assert!(!refused.contains("file:"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn two_addresses_of_one_cluster_are_the_same() {
+        let same = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|it| it.parse::<FlinkAddress>().unwrap());
+            one.is_same_cluster(&other)
+        };
+        assert!(same(
+            "zookeeper://u:p@h:2181/flink/a",
+            "zookeeper://h/flink/a/"
+        ));
+        assert!(same("kubernetes://n/a", "kubernetes://n/a"));
+        for (one, other) in [
+            ("zookeeper://h/flink/a", "zookeeper://h/flink/b"),
+            ("zookeeper://h/flink/a", "zookeeper://g/flink/a"),
+            ("kubernetes://n/a", "kubernetes://n/a?context=other"),
+            ("kubernetes://n/flink", "zookeeper://n/flink"),
+            ("kubernetes://n", "kubernetes://n"),
+        ] {
+            assert!(!same(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn an_address_is_above_the_clusters_of_its_path_or_namespace() {

@@ -28,7 +28,7 @@ impl Cleaner {
         let end = End::of(address)?;
         let mut seen = end.read().await?;
         if seen.is_nothing() {
-            return Err(FlinkError::Nothing(end.address()));
+            return Err(end.nothing());
         }
         if request.files {
             files::look(&mut seen.contents.cluster).await;

@@ -34,6 +34,7 @@ Kubernetes it watches the lock of a dead leader for its lease, which is 15 s, to
 
 Exit codes:
   0  it may be done; with --apply: it is done
+  2  FROM and TO are the same
   4  refused: nothing was written, or another process has changed something meanwhile
   5  a write was sent and not answered: the same command goes on
   6  there is no such cluster

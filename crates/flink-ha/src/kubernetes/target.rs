@@ -10,7 +10,7 @@ const LONGEST_CLUSTER: usize = 45;
 /// Longest name of a namespace.
 const LONGEST_NAME: usize = 63;
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct KubernetesTarget {
     /// `None` is the namespace of the context, or of the service account.
     pub(crate) namespace: Option<String>,

@@ -65,6 +65,11 @@ impl End {
         }
     }
 
+    /// The error of what needs a cluster here.
+    pub(crate) fn nothing(&self) -> FlinkError {
+        FlinkError::Nothing(format!("at {}", self.address()))
+    }
+
     pub(crate) fn places(&self, marker: DeleteMarker) -> Places {
         let address = self.address();
         match self {

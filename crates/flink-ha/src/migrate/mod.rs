@@ -47,7 +47,8 @@ pub enum MigrationStep {
 ///
 /// # Errors
 ///
-/// As [`inspect`](crate::inspect()); [`FlinkError::Nothing`] if there is no such source.
+/// As [`inspect`](crate::inspect()); [`FlinkError::Nothing`] if there is no such source, and
+/// [`FlinkError::Named`] if source and target are the same.
 ///
 /// # Cancel safety
 ///
@@ -157,7 +158,7 @@ pub async fn reopen(address: &FlinkAddress) -> Result<Option<String>, FlinkError
     let end = End::of(address)?;
     let seen = end.read().await?;
     match &seen.contents.gate {
-        None if seen.is_nothing() => Err(FlinkError::Nothing(end.address())),
+        None if seen.is_nothing() => Err(end.nothing()),
         None => Ok(None),
         Some(Gate::Moved { to, .. }) => {
             end.open(&seen).await?;
@@ -202,6 +203,10 @@ struct Ends {
 
 impl Ends {
     fn of(from: &FlinkAddress, to: &FlinkAddress) -> Result<Self, FlinkError> {
+        if from.is_same_cluster(to) {
+            let why = format!("source and target are the same, {to}: name another target");
+            return Err(FlinkError::Named(why));
+        }
         Ok(Self {
             from: End::of(from)?,
             to: End::of(to)?,
@@ -211,7 +216,7 @@ impl Ends {
     async fn look(&self, options: MigrationOptions) -> Result<(Seen, Seen, Migration), FlinkError> {
         let (mut source, target) = tokio::try_join!(self.from.read(), self.to.read())?;
         if source.is_nothing() {
-            return Err(FlinkError::Nothing(self.from.address()));
+            return Err(self.from.nothing());
         }
         if options.files {
             look_at_files(&mut source.contents.cluster).await;

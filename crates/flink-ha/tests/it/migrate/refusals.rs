@@ -220,6 +220,10 @@ async fn nothing_at_the_source_is_not_found() {
             matches!(nothing, Err(FlinkError::Nothing(_))),
             "{nothing:?}"
         );
+        let words = format!("there is no HA data of a Flink cluster at {from}");
+        assert_eq!(nothing.unwrap_err().to_string(), words);
+        let itself = plan_migration(from, from, OPTIONS).await;
+        assert!(matches!(itself, Err(FlinkError::Named(_))), "{itself:?}");
     }
 }
 
