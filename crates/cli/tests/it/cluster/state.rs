@@ -135,7 +135,11 @@ fn a_suspended_job_says_to_ask_for_its_checkpoint() {
     cluster.ask(&["job", "stop", "count"]).assert_code(0);
     let flags = ["job", "state", "count", "counters", "3"];
     let refused = cluster.ask(&flags).assert_code(4);
-    assert!(refused.err.contains("as-of=checkpoint"), "{}", refused.err);
+    assert!(
+        refused.err.contains("--as-of checkpoint"),
+        "{}",
+        refused.err
+    );
     // Its files are its own: only those of stream jobs can be read.
     let stored = [&flags[..], &["--as-of", "checkpoint"]].concat();
     let refused = cluster.ask(&stored).assert_code(4);

@@ -10,6 +10,7 @@ use incumbent_cluster_core::{JobId, JobRecord, JobState, Rank};
 use super::super::Api;
 use super::super::locate::task;
 use super::super::problem::Problem;
+use super::AS_OF_CHECKPOINT;
 use crate::query::{Question, RankAnswer};
 use crate::task_manager::QUERY_TIME;
 use crate::wire::{self, WireError};
@@ -34,6 +35,19 @@ enum Failed {
     For(Problem),
 }
 
+/// Whether there are tasks that may answer.
+pub(super) fn runs(record: &JobRecord) -> bool {
+    match record.state {
+        JobState::Running | JobState::Stopping => !record.placements.is_empty(),
+        JobState::Waiting
+        | JobState::Restarting
+        | JobState::Suspended
+        | JobState::Finished
+        | JobState::Failed
+        | JobState::Canceled => false,
+    }
+}
+
 /// Asks all ranks. If one owns the key, its answer is the only one.
 pub(super) async fn ask(api: &Arc<Api>, id: JobId, question: &Question) -> Result<Told, Problem> {
     let record = api.state.records.get(api, id).await?;
@@ -49,16 +63,7 @@ pub(super) async fn ask(api: &Arc<Api>, id: JobId, question: &Question) -> Resul
 }
 
 async fn ask_ranks(api: &Api, record: &JobRecord, question: &Question) -> Result<Told, Failed> {
-    let is_running = match record.state {
-        JobState::Running | JobState::Stopping => !record.placements.is_empty(),
-        JobState::Waiting
-        | JobState::Restarting
-        | JobState::Suspended
-        | JobState::Finished
-        | JobState::Failed
-        | JobState::Canceled => false,
-    };
-    if !is_running {
+    if !runs(record) {
         return Err(Failed::Moved(not_running(record)));
     }
     let ranks = (0..).zip(&record.placements).map(|(rank, _)| Rank(rank));
@@ -106,7 +111,7 @@ async fn ask_rank(
     };
     let about = format!("Rank {rank} of job {id} is on {}: {error}.", node.name);
     let slow = || {
-        let detail = format!("{about} Ask again, or for what was stored last: as-of=checkpoint.");
+        let detail = format!("{about} {}", again(record));
         let title = "The task did not answer in time";
         Problem::new(StatusCode::GATEWAY_TIMEOUT, "slow-task", title, detail)
     };
@@ -140,18 +145,30 @@ async fn ask_rank(
             Failed::For(Problem::new(StatusCode::BAD_GATEWAY, name, title, about))
         }
         _ => Failed::Moved(Problem::node_unreached(format!(
-            "{about} If the job is being restarted, ask again, or for what was stored last: \
-             as-of=checkpoint."
+            "{about} The job may be on its way to another attempt. {}",
+            again(record)
         ))),
     })
 }
 
+/// What to do if a task does not answer.
+fn again(record: &JobRecord) -> String {
+    match record.restore_point() {
+        Some(_) => format!("Ask again, or for what was stored last: {AS_OF_CHECKPOINT}."),
+        None => "Ask again.".to_owned(),
+    }
+}
+
 fn not_running(record: &JobRecord) -> Problem {
-    let detail = format!(
-        "Job {} does not run, so nobody knows its live state. What it has stored is there all the same: ask with \
-         as-of=checkpoint.",
-        record.id
-    );
+    let stored = if record.restore_point().is_some() {
+        format!("What it has stored is there all the same: ask with {AS_OF_CHECKPOINT}.")
+    } else if record.is_checkpointing() {
+        "It has completed no checkpoint, so nothing of its state is stored either.".to_owned()
+    } else {
+        "It makes no checkpoints, so nothing of its state is stored either.".to_owned()
+    };
+    let id = record.id;
+    let detail = format!("Job {id} does not run, so nobody knows its live state. {stored}");
     Problem::new(
         StatusCode::CONFLICT,
         "not-running",

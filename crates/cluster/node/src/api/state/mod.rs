@@ -30,6 +30,12 @@ pub const MOST_ENTRIES: usize = 1000;
 /// Entries of a range if nothing is said.
 pub const USUAL_ENTRIES: usize = 100;
 
+/// How to ask for what is stored, on the command line and by HTTP.
+const AS_OF_CHECKPOINT: &str = "--as-of checkpoint (by HTTP ?as-of=checkpoint)";
+
+/// How to ask the tasks, on the command line and by HTTP.
+const AS_OF_LIVE: &str = "--as-of live (by HTTP ?as-of=live)";
+
 /// What queries of state share.
 #[derive(Default)]
 pub(super) struct States {
@@ -232,7 +238,8 @@ fn unknown_state(state: &str, names: &[String]) -> Problem {
 
 fn no_such_key(state: &str, key: &Value) -> Problem {
     let detail = format!(
-        "State {state:?} has no key {key}. Keys are JSON: ?key-type=text says that it is a string as it stands."
+        "State {state:?} has no key {key}. Keys are JSON: --key-type text (by HTTP \
+         ?key-type=text) says that it is a string as it stands."
     );
     Problem::new(
         StatusCode::NOT_FOUND,

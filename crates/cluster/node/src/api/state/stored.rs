@@ -12,8 +12,8 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use incumbent_cluster_blobs as blobs;
-use incumbent_cluster_core::JobId;
 use incumbent_cluster_core::checkpoint::{CheckpointId, RestorePoint, StoredFile};
+use incumbent_cluster_core::{JobId, JobRecord};
 use incumbent_state::{
     Block, BlockAt, Damaged, Index, META_FILE, Opening, RangeScan, RankMeta, hash_key_bytes,
     key_bytes, to_json,
@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use super::super::Api;
 use super::super::problem::Problem;
 use super::super::types::{AsOf, StateEntry, StateNames, StateRange, StateValue};
-use super::{no_such_key, unknown_state};
+use super::{AS_OF_LIVE, live, no_such_key, unknown_state};
 use crate::query::KeyRange;
 
 /// Checkpoints whose indexes are kept: those that are asked for again and again.
@@ -189,7 +189,7 @@ async fn range_now(
 async fn newest(api: &Arc<Api>, id: JobId) -> Result<Arc<Opened>, Failed> {
     let record = api.state.records.newest(api, id).await?;
     let point = record.restore_point();
-    let point = point.ok_or_else(|| Failed::Gone(none_yet(id)))?;
+    let point = point.ok_or_else(|| Failed::Gone(none_yet(&record)))?;
     api.state.stored.get(&api.blobs, point).await
 }
 
@@ -388,9 +388,16 @@ fn damaged(what: &str, error: &Damaged) -> Problem {
     Problem::new(status, "damaged", "A checkpoint is damaged", detail)
 }
 
-fn none_yet(id: JobId) -> Problem {
-    let detail =
-        format!("Job {id} has no committed checkpoint yet. If it runs, ask with as-of=live.");
+fn none_yet(record: &JobRecord) -> Problem {
+    let id = record.id;
+    let none = match record.is_checkpointing() {
+        true => format!("Job {id} has no committed checkpoint."),
+        false => format!("Job {id} makes no checkpoints."),
+    };
+    let detail = match live::runs(record) {
+        true => format!("{none} Its tasks may answer: ask with {AS_OF_LIVE}."),
+        false => format!("{none} Nor does it run, so nobody knows its state."),
+    };
     Problem::new(
         StatusCode::NOT_FOUND,
         "no-checkpoint",
@@ -402,7 +409,7 @@ fn none_yet(id: JobId) -> Problem {
 fn other_format(rank: u32) -> Problem {
     let detail = format!(
         "The files that rank {rank} has stored are not of the format of stream jobs (docs/design/0014-streams.md), \
-         so nobody but the job can read them. If it runs, ask with as-of=live."
+         so nobody but the job can read them. If it runs, ask with {AS_OF_LIVE}."
     );
     let title = "The checkpoint cannot be read";
     Problem::new(StatusCode::CONFLICT, "other-format", title, detail)

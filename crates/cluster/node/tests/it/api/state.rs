@@ -217,6 +217,23 @@ async fn what_cannot_be_answered_says_why() {
 }
 
 #[tokio::test]
+async fn a_job_that_has_stored_nothing_and_does_not_run_is_not_to_be_asked_in_another_way() {
+    let cluster = Cluster::new();
+    let node = cluster.node(How::default()).await;
+    let mut failed = record(id(1), 2, "127.0.0.1:1".parse().unwrap());
+    failed.state = JobState::Failed;
+    node.write(&failed).await;
+    for (query, name) in [("", "not-running"), ("?as-of=checkpoint", "no-checkpoint")] {
+        let path = format!("/v1/jobs/{}/state/numbers/7{query}", id(1));
+        let problem = node.get(&path).send().await.problem();
+        assert_eq!(problem.name(), name);
+        let detail = &problem.detail;
+        assert!(detail.contains("makes no checkpoints"), "{detail}");
+        assert!(!detail.contains("as-of"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn keys_that_are_strings_are_found_also_if_they_look_like_numbers() {
     let cluster = Cluster::new();
     let asked = Arc::new(Mutex::new(Vec::new()));
