@@ -1,5 +1,7 @@
 //! What is wrong with a specification, wherever it comes from.
 
+use serde::Serialize;
+
 use super::{Hidden, JobFile, Problem};
 use crate::checkpoint::MOST_CHECKPOINTS;
 use crate::template::{BadTemplate, Place, Templates};
@@ -321,13 +323,21 @@ impl Found {
 
     /// Whether the specification fits into a record.
     fn size(&mut self, spec: &JobSpec) -> bool {
-        let size = serde_json::to_vec(spec).map_or(usize::MAX, |json| json.len());
+        let size = json_size(spec);
         if size > LARGEST_SPEC {
+            let parts = [
+                ("command", json_size(&spec.command)),
+                ("env", json_size(&spec.env)),
+                ("env-files", json_size(&spec.env_files)),
+                ("endpoints", json_size(&spec.endpoints)),
+            ];
+            let largest = parts.into_iter().max_by_key(|(_, size)| *size);
+            let (key, of_it) = largest.expect("there are parts");
             let why = format!(
-                "the job takes {size} bytes as JSON, and {LARGEST_SPEC} is the limit; put what is large into a file, \
-                 and name it as the artifact"
+                "the job takes {size} bytes as JSON, {of_it} of them here, and {LARGEST_SPEC} is the limit; put what is \
+                 large into a file, and name it as the artifact"
             );
-            self.add("command", why);
+            self.add(key, why);
         }
         size <= LARGEST_SPEC
     }
@@ -343,6 +353,10 @@ impl Found {
         };
         self.0.extend(bad.into_iter().map(problem));
     }
+}
+
+fn json_size(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
 }
 
 fn problem(bad: BadTemplate) -> Problem {

@@ -422,7 +422,10 @@ fn what_is_too_large_is_refused() {
         )]
     );
     let large = told_of(&format!("[env]\nA = \"{}\"", "x".repeat(LARGEST_SPEC)));
-    assert!(large.contains("as JSON, and 65536 is the limit"), "{large}");
+    assert!(large.contains("env: the job takes"), "{large}");
+    assert!(large.contains("and 65536 is the limit"), "{large}");
+    let large = format!("command = [\"x\", \"{}\"]", "x".repeat(LARGEST_SPEC));
+    assert!(told(&large)[0].contains("command: the job takes"));
     let many: String = (0..1001)
         .map(|number| format!("V{number} = \"\"\n"))
         .collect();
