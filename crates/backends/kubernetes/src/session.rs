@@ -48,7 +48,8 @@ impl Session {
                 self.api.get(lane, resource, &name, View::Whole).await?;
             object.map(|object| of_config_map(&self.cluster, key, object))
         };
-        let foreign = |why| {
+        let foreign = |why: String| {
+            let why = format!("{why}; restore it, or delete it if nobody needs what it holds");
             let object = self
                 .api
                 .operation(Verb::Get, resource, Some(&name))
