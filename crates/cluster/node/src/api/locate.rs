@@ -194,7 +194,8 @@ pub(super) fn locate(record: &JobRecord, rank: Rank) -> Result<Located, Problem>
     }
     let Some(node) = record.node_of(rank) else {
         return Err(Problem::conflict(format!(
-            "Rank {rank} of job {id} is not placed yet: the job waits. GET /v1/jobs/{id}/why says for what."
+            "Rank {rank} of job {id} is not placed yet: the job waits. `incumbent job why {id}` (by HTTP \
+             GET /v1/jobs/{id}/why) says for what."
         )));
     };
     Ok(Located {

@@ -138,7 +138,8 @@ pub(super) async fn show(
     match tokio::time::timeout(BLOBS, led.blobs.savepoint(id)).await {
         Ok(Ok(marked)) => Ok(Json(of_files(&marked))),
         Ok(Err(Error::NotFound { .. })) => Err(Problem::not_found(format!(
-            "There is no savepoint {id}. It was never completed, or it was removed. GET /v1/savepoints lists those that there are."
+            "There is no savepoint {id}. It was never completed, or it was removed. `incumbent savepoint ls` \
+             (by HTTP GET /v1/savepoints) lists those that there are."
         ))),
         Ok(Err(error)) => Err(Problem::of_blobs(&error)),
         Err(_) => Err(blobs_late()),

@@ -65,6 +65,10 @@ pub(super) async fn pass_on(
     );
     let (mut head, body) = request.into_parts();
     request_to_task(&mut head.headers);
+    let doubt = match head.method.is_safe() {
+        true => "The request only reads: nothing was changed, and it can be sent again.",
+        false => "The request may have been processed.",
+    };
     let mut passed = Request::new(body);
     *passed.method_mut() = head.method;
     *passed.headers_mut() = head.headers;
@@ -80,7 +84,7 @@ pub(super) async fn pass_on(
             "slow-task",
             "The task did not answer in time",
             format!(
-                "Rank {rank} of job {id} did not begin its answer within {} s. The request may have been processed.",
+                "Rank {rank} of job {id} did not begin its answer within {} s. {doubt}",
                 FIRST_BYTE.as_secs()
             ),
         )),

@@ -145,7 +145,7 @@ fn ranks(record: &JobRecord, rank: Option<u32>) -> Result<Vec<Rank>, Problem> {
         None if tasks <= MOST_TOGETHER => Ok((0..tasks).map(Rank).collect()),
         None => Err(Problem::bad_request(format!(
             "Job {id} has {tasks} tasks; the logs of at most {MOST_TOGETHER} are told together. Name a rank: \
-             /v1/jobs/{id}/logs?rank=0."
+             --rank 0 (by HTTP ?rank=0)."
         ))),
     }
 }
