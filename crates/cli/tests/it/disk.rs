@@ -115,6 +115,15 @@ fn a_leader_whose_disk_is_full_says_so_and_stops_and_goes_on_when_there_is_room(
         forced.code,
         forced.err
     );
+    // A write that would lead for a moment says the same, and not that somebody may lead.
+    let put = place.ask(&["--ha", &ha, "records", "put", "x", "4"]);
+    let put = put.assert_code(7);
+    let last = put.err.lines().last().unwrap();
+    assert!(
+        last.contains("No space left") && last.ends_with("nothing was written"),
+        "{}",
+        put.err
+    );
 
     disk.free();
     let second = place.started(2);
