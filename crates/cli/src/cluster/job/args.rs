@@ -149,11 +149,8 @@ Without them: those of `incumbent job --help`.";
 #[command(after_help = RUN_HELP)]
 pub(crate) struct RunJobArgs {
     /// A job file (TOML), instead of a command. Flags override what it says.
-    #[arg(
-        value_name = "FILE.toml",
-        required_unless_present = "command",
-        conflicts_with = "command"
-    )]
+    // One of the two is needed. The parser would ask for the file only.
+    #[arg(value_name = "FILE.toml", conflicts_with = "command")]
     pub(crate) file: Option<PathBuf>,
 
     /// Name of the job [default: the program's, and some digits of the id]

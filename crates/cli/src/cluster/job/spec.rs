@@ -32,6 +32,12 @@ pub(super) struct Wanted {
 pub(super) fn wanted(args: &RunJobArgs, id: JobId) -> Result<Wanted, Failure> {
     let mut wanted = match &args.file {
         Some(file) => super::file::read(file)?,
+        None if args.command.is_empty() => {
+            return Err(bad(
+                "there is nothing to run: add -- COMMAND, as in `incumbent job run -- ./program`, or a job file, as in \
+                 `incumbent job run job.toml`",
+            ));
+        }
         None => of_command(args)?,
     };
     if args.file.is_none()

@@ -75,7 +75,10 @@ fn a_command_line_that_is_no_job_is_refused_before_anything_is_sent() {
     let place = Place::new();
     std::fs::write(place.path("plain.sh"), "echo hello\n").unwrap();
     for (args, word) in [
-        (&["job", "run"][..], "COMMAND"),
+        (
+            &["job", "run"][..],
+            "add -- COMMAND, as in `incumbent job run -- ./program`, or a job file",
+        ),
         (
             &["job", "run", "hello.toml", "--", "true"],
             "cannot be used",
