@@ -2,17 +2,40 @@
 //! hand-over.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use incumbent::EndpointName;
+use tokio::time::error::Elapsed;
 
 use super::args::RunArgs;
-use super::ready::ready;
+use super::ready::{missing, ready};
 use super::records_api::Office;
 
-/// Waits until the command is ready, publishes its endpoints, and activates the term.
-pub(super) async fn publish(args: &RunArgs, office: &Office) -> Result<(), incumbent::Error> {
-    ready(args).await;
+/// Waits until the command is ready, publishes its endpoints, and activates the term. Says what the
+/// command was waited for, if that takes longer than `--ready-timeout`.
+pub(super) async fn publish(
+    args: &RunArgs,
+    office: &Office,
+) -> Result<Result<(), incumbent::Error>, Elapsed> {
+    let asked = AtomicUsize::new(0);
+    let within = args.ready_timeout;
+    let published = tokio::time::timeout(within, publish_ready(args, office, &asked)).await;
+    if published.is_err() {
+        tracing::warn!(
+            "the command is not ready after {within:?}: {}; giving up the term; --ready-timeout lets it take longer",
+            missing(args, &asked)
+        );
+    }
+    published
+}
+
+async fn publish_ready(
+    args: &RunArgs,
+    office: &Office,
+    asked: &AtomicUsize,
+) -> Result<(), incumbent::Error> {
+    ready(args, asked).await;
     let Ok(leadership) = office.leadership().await else {
         return Ok(());
     };

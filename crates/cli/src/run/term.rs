@@ -217,10 +217,7 @@ impl<'a> Term<'a> {
             ),
             Err(_) => return Ok(Cause::Lost(LostBecause::DeadlinePassed)),
         };
-        let mut publish = pin!(tokio::time::timeout(
-            self.args.ready_timeout,
-            publish(self.args, &self.office)
-        ));
+        let mut publish = pin!(publish(self.args, &self.office));
         let mut is_published = false;
         // The signal that has stopped the command, and when the term is given up.
         let mut stopped: Option<(i32, Instant)> = None;

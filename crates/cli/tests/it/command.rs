@@ -297,7 +297,12 @@ fn a_command_that_is_not_ready_in_time_costs_the_term() {
     place.started(1);
     let _b = place.node("b", &[], &script);
     assert_eq!(place.active("b")["state"], "active");
-    a.logged("not ready after 300ms");
+    let told = a.logged("the command is not ready after 300ms: nothing accepts connections");
+    let endpoint = endpoint.replace('=', ", ");
+    assert!(
+        told.contains("WARN") && told.contains(&endpoint),
+        "{told}: {endpoint}"
+    );
     place.assert_one_at_a_time();
 }
 

@@ -209,8 +209,7 @@ impl Driver {
         let Some(term) = &self.term else { return };
         let (args, office) = (Arc::clone(&self.args), Arc::clone(&term.office));
         self.publishing = Some(Box::pin(async move {
-            let published = publish(&args, &office);
-            match tokio::time::timeout(args.ready_timeout, published).await {
+            match publish(&args, &office).await {
                 // If the term is over, `lost` says why.
                 Ok(Ok(()) | Err(incumbent::Error::Fenced { .. })) => Ok(Event::Published),
                 Ok(Err(error)) => Err(error),
