@@ -75,7 +75,10 @@ impl Desk {
     pub(super) fn office_of(&self, epoch: Option<Epoch>) -> Result<Arc<Office>, Problem> {
         let office = self.office()?;
         match epoch {
-            Some(epoch) if epoch != office.seal.epoch => Err(Problem::over(epoch)),
+            Some(epoch) if epoch < office.seal.epoch => Err(Problem::over(epoch)),
+            Some(epoch) if epoch > office.seal.epoch => {
+                Err(Problem::not_begun(epoch, office.seal.epoch))
+            }
             _ => Ok(office),
         }
     }

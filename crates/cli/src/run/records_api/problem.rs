@@ -53,6 +53,23 @@ impl Problem {
         .into()
     }
 
+    /// The request is for a later term than that of this node.
+    pub(super) fn not_begun(said: Epoch, ours: Epoch) -> Self {
+        let detail = format!(
+            "the request is for epoch {said}, and this node leads in epoch {ours}; nothing was done: send the epoch that GET \
+             /v1/term says, or ask the node that leads in epoch {said}"
+        );
+        Self {
+            more: json!({ "epoch": said, "current": ours }),
+            ..Self::new(
+                StatusCode::CONFLICT,
+                "fenced",
+                "Stop: another node leads, or may",
+                detail,
+            )
+        }
+    }
+
     /// The command stands by.
     pub(crate) fn not_leading() -> Self {
         Self::new(

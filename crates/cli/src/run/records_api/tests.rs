@@ -525,6 +525,21 @@ async fn after_the_term_every_write_is_fenced() {
 }
 
 #[tokio::test]
+async fn a_term_that_has_not_begun_is_not_called_over() {
+    let api = api().await;
+    let of = |epoch| [("incumbent-epoch", epoch)];
+    let later = api.ask("POST", "/v1/records/x", &of("99"), "").await;
+    let problem = later.assert(409, "fenced").json();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("for epoch 99, and this node leads in epoch 1"),
+        "{detail}"
+    );
+    let now = api.ask("POST", "/v1/records/x", &of("1"), "").await;
+    assert_ne!(now.status, 409);
+}
+
+#[tokio::test]
 async fn a_port_is_guarded_by_a_token() {
     let mut api = api_by(RecordsApi::Tcp).await;
     assert_eq!(api.ask("GET", "/v1/term", &[], "").await.status, 200);
