@@ -14,6 +14,8 @@ mod nodes;
 mod problem;
 mod url;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ use nodes::Nodes;
 pub(crate) use problem::Problem;
 pub(crate) use url::{NodeUrl, segment};
 
+use crate::diagnostics::say;
 use crate::exit::{Code, Failure};
 use crate::settings::read_token;
 
@@ -48,6 +51,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a node may take to begin its answer. It holds a request for 30 s while nobody leads.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a node may take before people are told that it is waited for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// How long a node may take to say whether it is ready, which it knows.
 const READINESS: Duration = Duration::from_secs(2);
@@ -66,6 +72,9 @@ pub(crate) struct Client {
     tls: Option<Arc<ClientConfig>>,
     /// How long a node may take to begin its answer.
     patience: Duration,
+    /// Whether people were told that a node is waited for. They are told once, until one answers.
+    is_told: Arc<AtomicBool>,
+    is_quiet: bool,
 }
 
 /// A request, which may be sent several times.
@@ -89,12 +98,22 @@ impl Client {
             token: args.token_file.as_deref().map(read_token).transpose()?,
             tls,
             patience: PATIENCE,
+            is_told: Arc::default(),
+            is_quiet: false,
         })
     }
 
     /// The same with another time that a node may take to begin its answer.
     pub(crate) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same without a word to people while a node is waited for.
+    pub(crate) fn quietly(self) -> Self {
+        Self {
+            is_quiet: true,
+            ..self
+        }
     }
 
     /// Takes the addresses of nodes that the cluster has named: they are asked too, if those that a
@@ -184,7 +203,7 @@ impl Client {
             let mut is_refused_by_all = true;
             let nodes = self.nodes().in_turn();
             for node in nodes {
-                match self.send(&node, ask).await {
+                match self.send_telling(&node, ask).await {
                     Ok(answer) => {
                         self.nodes().answered(&node);
                         return accepted(answer).await;
@@ -206,6 +225,30 @@ impl Client {
 
     async fn pause(&self, pace: &mut Pace) {
         tokio::time::sleep(pace.after_failure(jitter())).await;
+    }
+
+    /// Sends a request, and tells people if its answer is slow to begin.
+    async fn send_telling(&self, node: &NodeUrl, ask: &Ask) -> Result<Answer, connection::Failed> {
+        let mut sending = pin!(self.send(node, ask));
+        // An upload takes as long as it takes.
+        if self.is_quiet || ask.body.is_file() {
+            return sending.await;
+        }
+        let answer = match tokio::time::timeout(SILENCE, &mut sending).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
+                    say(format!(
+                        "{node} does not answer yet: the leader may be away; waiting"
+                    ));
+                }
+                sending.await
+            }
+        };
+        if answer.is_ok() {
+            self.is_told.store(false, Ordering::Relaxed);
+        }
+        answer
     }
 
     async fn send(&self, node: &NodeUrl, ask: &Ask) -> Result<Answer, connection::Failed> {

@@ -106,7 +106,7 @@ pub(super) async fn run(args: &ClusterArgs) -> Result<ExitCode, Failure> {
 
 impl Driver {
     fn new(args: &ClusterArgs, told: mpsc::Sender<watchers::Told>) -> Result<Self, Failure> {
-        let doer = Client::new(args)?;
+        let doer = Client::new(args)?.quietly();
         let watcher = Arc::new(doer.clone().with_patience(PATIENCE));
         let (watched, watched_by) = watch::channel(None);
         let hurry = Arc::new(Notify::new());

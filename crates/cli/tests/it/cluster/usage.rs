@@ -1,5 +1,9 @@
 //! Mistakes on the command line, and clusters that are not there.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::Stdio;
+
 use crate::harness::{Place, finished, free_port};
 
 #[test]
@@ -38,6 +42,26 @@ fn a_job_without_a_cluster_is_told_how_to_start_one() {
     }
     let waiting = ["job", "run", "--cluster", &nobody, "--wait", "--", "true"];
     place.ask(&waiting).assert_code(125);
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_named_while_it_is_waited_for() {
+    let place = Place::new();
+    // It has connections, and answers none of them, as a program that was stopped.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = place.incumbent(&["job", "ls", "--cluster", &url]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut asking = command.spawn().unwrap();
+    let mut told = String::new();
+    let mut err = BufReader::new(asking.stderr.take().unwrap());
+    err.read_line(&mut told).unwrap();
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    assert!(
+        told.contains(&format!("{url} does not answer yet")),
+        "{told}"
+    );
 }
 
 #[test]
