@@ -114,7 +114,7 @@ fn a_job_with_an_artifact_waits_for_blobs_and_others_do_not() {
     let without = world.submit(spec("without", 1));
     assert_eq!(world.view(without).state, JobState::Running);
     let why = world.view(with).why.join("\n");
-    assert!(why.contains("their blobs do not answer"), "{why}");
+    assert!(why.contains("the blobs do not answer there"), "{why}");
     world.tell_node(node, TaskManagerEvent::Blobs(true));
     assert_eq!(world.view(with).state, JobState::Running);
 }

@@ -36,7 +36,7 @@ fn checkpoints_are_no_lines_but_aborted_ones_and_intents_are() {
         "is aborted: rank 1 had not acknowledged it",
         "is to have 3 tasks instead of 2: it makes a checkpoint first",
         "a person gave the job 3 tasks instead of 2",
-        "its 3 tasks are started from checkpoint",
+        "3 tasks to be started from checkpoint",
         "is to be suspended: it makes savepoint",
         "is its last one; its tasks publish what they have staged, then it is suspended",
         "has savepoint 00000000000000000000000000000007",

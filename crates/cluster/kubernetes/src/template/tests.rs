@@ -218,7 +218,7 @@ spec:
     let refusals = refused_with(text, without_port);
     for begin in [
         "spec.nodeName: invalid type: boolean",
-        "spec.containers[1].image: invalid type: integer",
+        "spec.containers[1].image: invalid type: number",
         "spec.bogus: a pod has no such field",
         "spec.containers[0].bogus: a pod has no such field",
         "metadata.name: ",
