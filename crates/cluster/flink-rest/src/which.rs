@@ -82,14 +82,18 @@ fn is_only_flinks(method: &Method, parts: &[&str]) -> bool {
             ["jobs", "overview"] | ["jobs", _, "savepoints", _]
         ) | ("PATCH", ["jobs", _])
             | ("POST", ["jobs", _, "checkpoints"])
-            | ("DELETE", ["cluster"])
     )
 }
 
 fn is_of_its_client(method: &Method, parts: &[&str], headers: &HeaderMap) -> bool {
     // Flink's cluster can only be deleted.
-    let can_be_asked = parts.first() != Some(&"cluster");
-    method == Method::GET && can_be_asked && speaks_as_its_client(headers)
+    let of_cluster = parts.first() == Some(&"cluster");
+    let expected = if of_cluster {
+        Method::DELETE
+    } else {
+        Method::GET
+    };
+    *method == expected && speaks_as_its_client(headers)
 }
 
 /// Whether the header of a request is like that of Flink's client.
@@ -193,7 +197,7 @@ mod tests {
             (Method::GET, "/jobs/overview", true, true),
             (Method::PATCH, "/jobs/0a", true, true),
             (Method::PATCH, "/v1/jobs/0a", true, true),
-            (Method::DELETE, "/v1/cluster", true, true),
+            (Method::DELETE, "/v1/cluster", false, true),
             (Method::GET, "/v1/jobs", false, true),
             (Method::POST, "/v1/jobs/0a/stop", false, true),
             (Method::PUT, "/v1/jobs/0a", false, true),

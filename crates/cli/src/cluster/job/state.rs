@@ -144,6 +144,18 @@ pub(super) async fn state(args: StateArgs) -> Result<ExitCode, Failure> {
 }
 
 fn range(found: &StateRange, is_json: bool) -> Result<(), Failure> {
+    table_of(found, is_json)?;
+    if let (true, Some(last)) = (found.more, found.entries.last()) {
+        let last = show::escape::printable(&last.key.to_string()).to_string();
+        // Not among what a program reads.
+        anstream::eprintln!(
+            "there are more keys: say a larger --limit, or go on with --from '{last}', which shows that key again"
+        );
+    }
+    Ok(())
+}
+
+fn table_of(found: &StateRange, is_json: bool) -> Result<(), Failure> {
     if is_json {
         for entry in &found.entries {
             show::json_line(entry)?;
@@ -162,12 +174,6 @@ fn range(found: &StateRange, is_json: bool) -> Result<(), Failure> {
     });
     let table = show::table(&["KEY", "VALUE", "RANK"], rows.collect());
     show::print(format!("{table}\n").as_bytes())?;
-    if let (true, Some(last)) = (found.more, found.entries.last()) {
-        let last = show::escape::printable(&last.key.to_string()).to_string();
-        show::line(format!(
-            "There are more: go on with --from '{last}', or say --limit"
-        ))?;
-    }
     Ok(())
 }
 
