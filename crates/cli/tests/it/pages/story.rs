@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::site::{Site, is_marked, mark};
 use crate::cluster::running::{Cluster, task_pids};
-use crate::harness::kill;
+use crate::harness::{eventually, kill};
 
 /// The file that is dropped.
 const JOB: &str = include_str!("../../../../../examples/jobs/visits.toml");
@@ -97,8 +97,10 @@ fn every_node_serves_the_pages_and_the_story_survives_the_one_that_is_looked_at(
         return;
     };
     let browser = &site.browser;
-    let all = addresses(&site.cluster);
-    assert_eq!(all.len(), 5, "{all:?}");
+    // A JobManager that stands by says so every few seconds.
+    let all = eventually("all five nodes are known", || {
+        Some(addresses(&site.cluster)).filter(|all| all.len() == 5)
+    });
     for address in &all {
         browser.open(address);
         browser.see("JobManagers");
