@@ -64,6 +64,12 @@ def check(setting):
         code, shown = flink.tried(ours.front, *words)
         claim(f"{' '.join(words)} fails, and says why", code != 0 and why in shown, shown)
 
+    # Flink's client has no token to give.
+    address = parts.guarded(setting)
+    for words in [["list"], ["cancel", sleeping], ["savepoint", counting]]:
+        code, shown = flink.tried(address, *words)
+        claim(f"{words[0]} without the token fails, and says why", code != 0 and "bearer token" in shown, shown)
+
 
 class Client:
     """`flink`, as the jars have it."""

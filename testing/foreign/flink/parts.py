@@ -68,6 +68,15 @@ class Setting:
         sys.exit("no jar of this Flink has the dashboard")
 
 
+def guarded(setting):
+    """The address of a cluster that asks for a token."""
+    token = setting.place / "token"
+    token.write_text("0123456789abcdef0123456789abcdef")
+    up = setting.processes.start("guarded", [setting.processes._binary(setting.flags), "up", "--listen", "127.0.0.1:0", "--dir",
+                                             str(setting.place / "guarded-cluster"), "--token-file", str(token)])
+    return foreign.eventually("it answers", lambda: re.search(r"http://(127\.0\.0\.1:\d+)", foreign.text(up)), up)[1]
+
+
 class Ours:
     """A cluster of Incumbent: two JobManagers, two TaskManagers, and a front, each on a port of its own."""
 
