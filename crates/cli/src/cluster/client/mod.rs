@@ -206,7 +206,7 @@ impl Client {
                 match self.send_telling(&node, ask).await {
                     Ok(answer) => {
                         self.nodes().answered(&node);
-                        return accepted(answer).await;
+                        return accepted(answer, ask.method.is_safe()).await;
                     }
                     Err(error) => {
                         is_refused_by_all &= error.is_final();
@@ -292,14 +292,16 @@ pub(crate) struct Answer {
     _connection: Connection,
 }
 
-async fn accepted(answer: Answer) -> Result<Answer, ClientError> {
+async fn accepted(answer: Answer, is_safe: bool) -> Result<Answer, ClientError> {
     let status = answer.response.status();
     if status.is_success() {
         return Ok(answer);
     }
     let body = http_body_util::Limited::new(answer.response.into_body(), LARGEST_ANSWER);
     let body = body.collect().await.map(|body| body.to_bytes());
-    let problem = Problem::read(status, &body.unwrap_or_default());
+    let mut problem = Problem::read(status, &body.unwrap_or_default());
+    // What only reads changes nothing, whatever became of it.
+    problem.is_unknown &= !is_safe;
     Err(ClientError::Problem(problem))
 }
 

@@ -29,7 +29,11 @@ impl Problem {
         Self {
             status,
             kind: kind.to_owned(),
-            is_unknown: problem["processed"] == "unknown",
+            is_unknown: match problem["processed"].as_str() {
+                Some(processed) => processed == "unknown",
+                // Of a proxy, perhaps.
+                None => status == StatusCode::GATEWAY_TIMEOUT,
+            },
             detail: text("detail").or_else(|| text("title")).map_or_else(
                 || strange(status, body),
                 |detail| detail + &fields(&problem),
@@ -55,8 +59,12 @@ impl Problem {
                 | StatusCode::PAYLOAD_TOO_LARGE,
                 _,
             ) => Code::Usage,
-            (StatusCode::GATEWAY_TIMEOUT, _) => Code::Unknown,
-            (StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY, _) => Code::Unavailable,
+            (
+                StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::GATEWAY_TIMEOUT,
+                _,
+            ) => Code::Unavailable,
             _ => Code::Failed,
         }
     }
@@ -115,6 +123,29 @@ mod tests {
             strange.detail,
             "the answer was 404 Not Found: \"<html>\"; is this a node of a cluster?"
         );
+    }
+
+    #[test]
+    fn a_late_answer_is_an_unknown_outcome_unless_it_says_that_nothing_was_done() {
+        let late = StatusCode::GATEWAY_TIMEOUT;
+        for (body, unknown) in [
+            (&br#"{"processed":"unknown"}"#[..], true),
+            (br#"{"processed":"no"}"#, false),
+            (b"", true),
+        ] {
+            let problem = Problem::read(late, body);
+            assert_eq!(problem.is_unknown, unknown);
+            let expected = if unknown {
+                Code::Unknown
+            } else {
+                Code::Unavailable
+            };
+            assert_eq!(problem.code(), expected);
+        }
+        // As it is asked for what only reads.
+        let mut read = Problem::read(late, b"");
+        read.is_unknown = false;
+        assert_eq!(read.code(), Code::Unavailable);
     }
 
     #[test]

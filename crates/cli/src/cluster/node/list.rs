@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use incumbent_cluster_core::view::{
-    ClusterView, NodeKind, NodeView, NodeViewState, PodView, PodViewState,
+    ClusterView, NodeKind, NodeView, NodeViewState, PodView, PodViewState, RefusedNodeView,
 };
 use serde::Serialize;
 
@@ -27,13 +27,26 @@ pub(super) async fn list(client: &Client, output: Output) -> Result<ExitCode, Fa
         for pod in pods(&cluster) {
             show::json_line(&PodLine { kind: "pod", pod })?;
         }
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
+        let rows = rows.chain(pods(&cluster).map(pod_row));
+        let table = show::table(&COLUMNS, rows.collect());
+        show::print(format!("{table}\n").as_bytes())?;
     }
-    let rows = cluster.nodes.iter().map(|node| row(node, &cluster));
-    let rows = rows.chain(pods(&cluster).map(pod_row));
-    let table = show::table(&COLUMNS, rows.collect());
-    show::print(format!("{table}\n").as_bytes())?;
+    // They are no nodes of the cluster, so not among what a program reads.
+    for refused in &cluster.refused {
+        anstream::eprintln!("{}", refusal(refused));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a TaskManager is not in the list. It says itself what it is called.
+fn refusal(refused: &RefusedNodeView) -> String {
+    let text = format!(
+        "{}, which reports from {}, gets no tasks: {}",
+        refused.name, refused.seen, refused.why
+    );
+    show::escape::printable(&text).into_owned()
 }
 
 /// A node, as a program reads it.
@@ -118,4 +131,26 @@ fn pod_row(pod: &PodView) -> Vec<String> {
         slots,
         "-".into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_task_manager_is_named_with_the_reason_and_writes_nothing_on_the_terminal() {
+        let refused = RefusedNodeView {
+            name: "tm\u{1b}[2J".into(),
+            seen: "10.0.0.7".into(),
+            advertised: None,
+            why: "another token".into(),
+            ago_ms: 10,
+        };
+        let told = refusal(&refused);
+        assert!(
+            told.contains("10.0.0.7, gets no tasks: another token"),
+            "{told}"
+        );
+        assert!(!told.contains('\u{1b}'), "{told:?}");
+    }
 }
