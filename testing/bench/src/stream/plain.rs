@@ -38,7 +38,7 @@ pub(super) async fn measure(
     let mut often = Row::new("count", "Incumbent, 1 task, a checkpoint each second");
     for turn in 0..=args.turns {
         let alone = plain(programs, &input).await?;
-        // Who is first changes, as a machine that gets slower would count against the second.
+        // They take turns to be first: a machine that gets slower would count against the second.
         let (without, with) = if turn % 2 == 0 {
             let without = counted(ours, &input, NEVER_MS).await?;
             (without, counted(ours, &input, INTERVAL_MS).await?)
