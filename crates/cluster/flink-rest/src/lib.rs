@@ -9,9 +9,10 @@
 //! ```
 //!
 //! It knows nothing but what `/v1` says, so it is held while nobody leads, and refused to those who
-//! may not ask, as `/v1` is. It keeps nothing: a trigger *is* the savepoint that it makes, so any
-//! node can say what became of it. `docs/design/0016-flink-rest.md` has the tables: which state of
-//! ours is which of Flink's, and what differs.
+//! may not ask, as `/v1` is; [`with_refusals`] says that in Flink's form. It keeps nothing: a
+//! trigger *is* the savepoint that it makes, so any node can say what became of it.
+//! `docs/design/0016-flink-rest.md` has the tables: which state of ours is which of Flink's, and
+//! what differs.
 //!
 //! # Limits
 //!
